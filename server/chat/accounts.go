@@ -1,0 +1,267 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A Registration is what a new account is made of.
+type Registration struct {
+	Phone    string `json:"phone"`
+	Password string `json:"password"`
+	Username string `json:"username"` // optional
+	Nickname string `json:"nickname"` // optional; the username when empty
+
+	Addr netip.Addr `json:"-"` // where the request came from
+}
+
+// Credentials are what a login shows: a phone or a username, and the password.
+type Credentials struct {
+	Phone    string `json:"phone"`
+	Username string `json:"username"`
+	Password string `json:"password"`
+
+	Addr netip.Addr `json:"-"`
+}
+
+// Register makes an account and logs it in.
+func (s *Service) Register(ctx context.Context, r Registration) (Tokens, error) {
+	t, err := s.register(ctx, r)
+	if err != nil {
+		s.cfg.Hooks.loginRejected(ctx, true, err)
+	}
+	return t, err
+}
+
+func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) {
+	r.Phone, r.Username = strings.TrimSpace(r.Phone), strings.TrimSpace(r.Username)
+	if err := errors.Join(checkPhone(r.Phone), checkPassword(r.Password),
+		checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
+		return Tokens{}, every(err, "account not made")
+	}
+	if !r.Addr.IsLoopback() {
+		if wait := s.cfg.Registrations.Take(ctx, r.Addr.String()); wait > 0 {
+			return Tokens{}, tooFast("account not made", "too many registrations from this address", wait)
+		}
+	}
+	hash, err := s.cfg.Hasher.Hash(ctx, r.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if r.Nickname == "" {
+		r.Nickname = r.Username
+	}
+	now := s.cfg.Now()
+	u, err := s.cfg.Store.CreateUser(ctx, User{
+		Phone: r.Phone, Username: r.Username, Nickname: r.Nickname,
+		Role: RoleUser, LastSeen: now, CreatedAt: now,
+	}, hash)
+	if errors.Is(err, ErrConflict) {
+		return Tokens{}, Errorf(KindConflict, "account not made", "the phone or the username is taken")
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.openSession(ctx, u)
+}
+
+// every turns joined Errors of kind Invalid into one that names every fault.
+func every(err error, what string) error {
+	return Errorf(KindInvalid, what, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+func tooFast(what, why string, wait time.Duration) error {
+	e := Errorf(KindRateLimited, what, "%s: try again in %s", why, wait.Round(time.Millisecond))
+	e.RetryAfter = wait
+	return e
+}
+
+// How many logins may be checked at once; the rest are told to wait.
+const (
+	loginsPerAccount = 5
+	loginsPerAddr    = 50
+)
+
+// Login opens a session for an account whose password is known. What it
+// answers does not tell whether the account exists.
+func (s *Service) Login(ctx context.Context, c Credentials) (Tokens, error) {
+	t, err := s.login(ctx, c)
+	if err != nil {
+		s.cfg.Hooks.loginRejected(ctx, false, err)
+	}
+	return t, err
+}
+
+const notLoggedIn = "not logged in"
+
+func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
+	c.Phone, c.Username = strings.TrimSpace(c.Phone), strings.TrimSpace(c.Username)
+	if (c.Phone == "") == (c.Username == "") {
+		return Tokens{}, Errorf(KindInvalid, notLoggedIn, "phone or username is required, and one of them only")
+	}
+	if len(c.Phone)+len(c.Username) > maxName || len(c.Password) > maxPassword {
+		return Tokens{}, Errorf(KindInvalid, notLoggedIn, "phone, username or password is too long")
+	}
+	account, addr := strings.ToLower(c.Phone+"\x00"+c.Username), c.Addr.String()
+	if err := s.mayTryLogin(ctx, account, addr); err != nil {
+		return Tokens{}, err
+	}
+	defer s.logins.leave("account " + account)
+	defer s.logins.leave("addr " + addr)
+
+	u, hash, err := s.cfg.Store.UserByLogin(ctx, c.Phone, c.Username)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Tokens{}, err
+	}
+	ok, err := s.cfg.Hasher.Verify(ctx, hash, c.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		s.cfg.LoginAccounts.Take(ctx, account)
+		s.cfg.LoginAddrs.Take(ctx, addr)
+		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "no such account, or the wrong password")
+	}
+	return s.openSession(ctx, u)
+}
+
+// mayTryLogin takes a place among the logins in flight unless earlier ones
+// failed too often; the caller leaves it.
+func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
+	wait := max(s.cfg.LoginAccounts.Peek(ctx, account), s.cfg.LoginAddrs.Peek(ctx, addr))
+	if wait > 0 {
+		return tooFast(notLoggedIn, "too many failed logins", wait)
+	}
+	if !s.logins.enter("account "+account, loginsPerAccount) {
+		return tooFast(notLoggedIn, "too many logins of this account at once", time.Second)
+	}
+	if !s.logins.enter("addr "+addr, loginsPerAddr) {
+		s.logins.leave("account " + account)
+		return tooFast(notLoggedIn, "too many logins from this address at once", time.Second)
+	}
+	return nil
+}
+
+// A refresh token is the session's id, a dot, and a secret of which the store
+// knows the hash.
+func newRefreshToken(sessionID string) (token string, hash []byte) {
+	token = sessionID + "." + rand.Text()
+	sum := sha256.Sum256([]byte(token))
+	return token, sum[:]
+}
+
+func (s *Service) openSession(ctx context.Context, u User) (Tokens, error) {
+	now := s.cfg.Now()
+	id := newSessionID()
+	refresh, hash := newRefreshToken(id)
+	err := s.cfg.Store.CreateSession(ctx, Session{
+		ID: id, UserID: u.ID, RefreshHash: hash, CreatedAt: now, ExpiresAt: now.Add(s.cfg.Limits.SessionTTL),
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.tokens(ctx, id, u.ID, refresh)
+}
+
+func newSessionID() string {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// tokens signs an access token for a session and puts the answer together.
+func (s *Service) tokens(ctx context.Context, sessionID string, userID int64, refresh string) (Tokens, error) {
+	now := s.cfg.Now()
+	access, err := s.cfg.Signer.Sign(Claims{UserID: userID, SessionID: sessionID, ExpiresAt: now.Add(s.cfg.Limits.TokenTTL)})
+	if err != nil {
+		return Tokens{}, err
+	}
+	s.activity.touch(userID, now)
+	me, err := s.Me(ctx, Caller{UserID: userID})
+	if err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{Access: access, Refresh: refresh, ExpiresIn: s.cfg.Limits.TokenTTL, User: me}, nil
+}
+
+const badRefresh = "refresh token not accepted"
+
+// Refresh changes a refresh token for new tokens. The old one is spent.
+func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
+	bad := Errorf(KindUnauthenticated, badRefresh, "it is unknown, spent or expired: log in again")
+	id, _, ok := strings.Cut(token, ".")
+	if !ok || len(token) > 128 {
+		return Tokens{}, bad
+	}
+	sess, err := s.cfg.Store.Session(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && !s.cfg.Now().Before(sess.ExpiresAt) {
+		return Tokens{}, bad
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	old := sha256.Sum256([]byte(token))
+	refresh, hash := newRefreshToken(id)
+	err = s.cfg.Store.RotateSession(ctx, id, old[:], hash, s.cfg.Now().Add(s.cfg.Limits.SessionTTL))
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, bad
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	if err := s.cfg.Sessions.Drop(ctx, id); err != nil {
+		return Tokens{}, err
+	}
+	return s.tokens(ctx, id, sess.UserID, refresh)
+}
+
+// Authenticate tells who an access token speaks for. A token whose session was
+// logged out speaks for nobody.
+func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error) {
+	now := s.cfg.Now()
+	bad := func(why string) error { return Errorf(KindUnauthenticated, "not authenticated", "%s", why) }
+	if token == "" {
+		return Caller{}, bad("an access token is required: Authorization: Bearer <token>")
+	}
+	claims, err := s.cfg.Signer.Parse(token, now)
+	if err != nil {
+		return Caller{}, bad("the token is not valid, or expired")
+	}
+	sess, hit, err := s.cfg.Sessions.Load(ctx, claims.SessionID, func(ctx context.Context) (Session, error) {
+		return s.cfg.Store.Session(ctx, claims.SessionID)
+	})
+	s.cfg.Hooks.cacheLookup(ctx, "session", hit)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Caller{}, bad("the session was logged out")
+	case err != nil:
+		return Caller{}, err
+	case sess.UserID != claims.UserID || !now.Before(sess.ExpiresAt):
+		return Caller{}, bad("the session is over: log in again")
+	}
+	s.activity.touch(claims.UserID, now)
+	return Caller{UserID: claims.UserID, SessionID: claims.SessionID}, nil
+}
+
+// Active notes that a caller did something, over a connection that was
+// authenticated once.
+func (s *Service) Active(c Caller) { s.activity.touch(c.UserID, s.cfg.Now()) }
+
+// Logout ends the caller's session: its tokens are dead and its connections
+// are closed, on every node.
+func (s *Service) Logout(ctx context.Context, c Caller) error {
+	if err := s.cfg.Store.DeleteSession(ctx, c.SessionID); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err := s.cfg.Sessions.Drop(ctx, c.SessionID); err != nil {
+		return err
+	}
+	s.publish(ctx, Event{Type: EventSessionEnded, To: []int64{c.UserID}, Session: c.SessionID, At: s.cfg.Now()})
+	return nil
+}

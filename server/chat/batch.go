@@ -1,0 +1,91 @@
+package chat
+
+import (
+	"context"
+	"sync"
+)
+
+// A batcher runs one function over whatever has queued up since it last
+// returned. It waits for nothing: alone, an item goes at once; under load,
+// those that come while one run is busy share the next. That is group commit
+// for writers, and it keeps the order in which items were put.
+type batcher[T any] struct {
+	queue chan T
+	run   func([]T)
+	limit int
+
+	mu     sync.RWMutex // held for reading while putting
+	closed bool
+	done   chan struct{}
+}
+
+// queueFactor is how many full batches may wait before put blocks.
+const queueFactor = 16
+
+func newBatcher[T any](limit int, run func([]T)) *batcher[T] {
+	b := &batcher[T]{queue: make(chan T, limit*queueFactor), run: run, limit: limit, done: make(chan struct{})}
+	go b.loop()
+	return b
+}
+
+var errClosing = &Error{Kind: KindUnavailable, What: "server is stopping", Why: "try again in a moment"}
+
+// put queues an item, waiting for room until ctx ends.
+func (b *batcher[T]) put(ctx context.Context, item T) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.closed {
+		return errClosing
+	}
+	select {
+	case b.queue <- item:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// offer queues an item if there is room at once.
+func (b *batcher[T]) offer(item T) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.closed {
+		return
+	}
+	select {
+	case b.queue <- item:
+	default:
+	}
+}
+
+// close refuses further items and returns when those queued were run.
+func (b *batcher[T]) close() {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.queue)
+	}
+	b.mu.Unlock()
+	<-b.done
+}
+
+func (b *batcher[T]) loop() {
+	defer close(b.done)
+	batch := make([]T, 0, b.limit)
+	for item := range b.queue {
+		batch = append(batch[:0], item)
+		for len(batch) < b.limit {
+			select {
+			case item, ok := <-b.queue:
+				if ok {
+					batch = append(batch, item)
+					continue
+				}
+			default:
+			}
+			break
+		}
+		b.run(batch)
+		clear(batch)
+	}
+}

@@ -1,0 +1,91 @@
+package chat
+
+import "time"
+
+// EventType is the type of the frame that an event becomes.
+type EventType string
+
+// The events that reach clients.
+const (
+	EventMessageNew    EventType = "message.new"
+	EventMessageEdit   EventType = "message.edit"
+	EventMessageDelete EventType = "message.delete"
+	EventMessageRecall EventType = "message.recall"
+	EventMessageRead   EventType = "message.read"
+	EventTyping        EventType = "typing"
+	EventPresence      EventType = "presence"
+
+	// EventSessionEnded reaches no client: the connections of Event.Session
+	// are closed.
+	EventSessionEnded EventType = "session.ended"
+)
+
+// An Event is something that the connections of some users are told. It is
+// encoded once for all of them.
+type Event struct {
+	Type    EventType `json:"type"`
+	To      []int64   `json:"to"`               // users; each connection of each gets it
+	Except  uint64    `json:"except,omitempty"` // but not this connection, which caused it
+	Payload any       `json:"payload"`          // one of the structs below, or their JSON
+	At      time.Time `json:"at"`               // when the cause was accepted: delivery delay counts from here
+
+	// Of a message in a direct conversation: what is delivered once a socket
+	// of a user other than From was written.
+	ConversationID int64 `json:"conversation_id,omitempty"`
+	Seq            int64 `json:"seq,omitempty"`
+	From           int64 `json:"from,omitempty"`
+
+	Session string `json:"session,omitempty"` // of EventSessionEnded
+}
+
+// MessageNew tells of a message.
+type MessageNew struct {
+	Message Message      `json:"message"`
+	Chat    Conversation `json:"chat"`
+	Sender  User         `json:"sender"`
+}
+
+// MessageEdited tells of new content.
+type MessageEdited struct {
+	Message Message `json:"message"`
+}
+
+// MessageGone tells that a message was deleted or recalled.
+type MessageGone struct {
+	MessageID  int64      `json:"message_id"`
+	Seq        int64      `json:"seq"`
+	ChatID     int64      `json:"chat_id,omitempty"`
+	SenderID   int64      `json:"sender_id"`
+	ReceiverID int64      `json:"receiver_id,omitempty"`
+	DeletedBy  int64      `json:"deleted_by,omitempty"`
+	DeletedAt  *time.Time `json:"deleted_at,omitempty"`
+	RecalledBy int64      `json:"recalled_by,omitempty"`
+	RecalledAt *time.Time `json:"recalled_at,omitempty"`
+}
+
+// MessageRead tells that ReadBy has read up to a message.
+type MessageRead struct {
+	MessageID  int64     `json:"message_id"`
+	Seq        int64     `json:"seq"`
+	ChatID     int64     `json:"chat_id,omitempty"`
+	SenderID   int64     `json:"sender_id"`
+	ReceiverID int64     `json:"receiver_id,omitempty"`
+	ReadBy     int64     `json:"read_by"`
+	ReadAt     time.Time `json:"read_at"`
+}
+
+// TypingChanged tells that UserID began or stopped typing. In a direct
+// conversation ReceiverID is the reader of the frame.
+type TypingChanged struct {
+	UserID     int64 `json:"user_id"`
+	ChatID     int64 `json:"chat_id,omitempty"`
+	ReceiverID int64 `json:"receiver_id,omitempty"`
+	IsTyping   bool  `json:"is_typing"`
+}
+
+// PresenceChanged tells that UserID came or went.
+type PresenceChanged struct {
+	UserID   int64     `json:"user_id"`
+	IsOnline bool      `json:"is_online"`
+	LastSeen time.Time `json:"last_seen"`
+}

@@ -1,0 +1,134 @@
+package chat
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"mime"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A File is something a user uploaded. Who may read it: the uploader, and the
+// members of every conversation it was sent to.
+type File struct {
+	ID          int64     `json:"id"`
+	OwnerID     int64     `json:"owner_id"`
+	Name        string    `json:"name"` // as the client called it; a label, never a path
+	Size        int64     `json:"size"` // bytes
+	ContentType string    `json:"content_type"`
+	SHA256      string    `json:"sha256"` // hex
+	Key         string    `json:"-"`      // where the blob store keeps it
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// An Upload is a file on its way in.
+type Upload struct {
+	Name        string
+	ContentType string
+	Body        io.Reader
+}
+
+const (
+	maxFileName     = 255
+	notUploaded     = "file not stored"
+	defaultMIMEType = "application/octet-stream"
+)
+
+// Upload stores a file, hashing it on the way.
+func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error) {
+	body := &meter{r: up.Body, limit: s.cfg.Limits.MaxUpload}
+	hash := sha256.New()
+	key, err := s.cfg.Blobs.Put(ctx, io.TeeReader(body, hash))
+	if err != nil {
+		return File{}, err
+	}
+	f, err := s.cfg.Store.CreateFile(ctx, File{
+		OwnerID: c.UserID, Name: cleanName(up.Name), Size: body.n,
+		ContentType: cleanType(up.ContentType),
+		SHA256:      hex.EncodeToString(hash.Sum(nil)),
+		Key:         key, CreatedAt: s.cfg.Now(),
+	})
+	if err != nil {
+		// The client will try again; what it sent now belongs to nobody.
+		return File{}, errors.Join(err, s.cfg.Blobs.Delete(context.WithoutCancel(ctx), key))
+	}
+	s.cfg.Hooks.fileStored(ctx, f.Size)
+	return f, nil
+}
+
+// File tells of a file that the caller may read.
+func (s *Service) File(ctx context.Context, c Caller, id int64) (File, error) {
+	const what, why = "no such file", "it does not exist, or was never sent to you"
+	ok, err := s.cfg.Store.MayRead(ctx, id, c.UserID)
+	if err != nil {
+		return File{}, orNotFound(err, what, why)
+	}
+	if !ok {
+		return File{}, Errorf(KindNotFound, what, why)
+	}
+	f, err := s.cfg.Store.File(ctx, id)
+	return f, orNotFound(err, what, why)
+}
+
+// OpenFile is File with its bytes; the caller closes them.
+func (s *Service) OpenFile(ctx context.Context, c Caller, id int64) (File, io.ReadSeekCloser, error) {
+	f, err := s.File(ctx, c, id)
+	if err != nil {
+		return File{}, nil, err
+	}
+	body, err := s.cfg.Blobs.Open(ctx, f.Key)
+	return f, body, orNotFound(err, "no such file", "its bytes are gone")
+}
+
+// A meter counts what it reads, and fails where that is more than limit.
+type meter struct {
+	r        io.Reader
+	n, limit int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.n += int64(n)
+	if m.n > m.limit {
+		return n, Errorf(KindTooLarge, notUploaded, "a file has at most %d bytes", m.limit)
+	}
+	return n, err
+}
+
+// cleanName keeps the last part of a client's file name, of either kind of
+// path, without what a terminal or a header could trip over.
+func cleanName(name string) string {
+	name = path.Base(strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), `\`, "/"))
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, name)
+	for len(name) > maxFileName {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	if name == "" || name == "." || name == ".." || name == "/" {
+		return "file"
+	}
+	return name
+}
+
+// cleanType keeps a media type that parses.
+func cleanType(s string) string {
+	mediaType, params, err := mime.ParseMediaType(s)
+	if err != nil || len(s) > maxFileName || !strings.Contains(mediaType, "/") {
+		return defaultMIMEType
+	}
+	if formatted := mime.FormatMediaType(mediaType, params); formatted != "" {
+		return formatted
+	}
+	return defaultMIMEType
+}

@@ -1,0 +1,101 @@
+package chat
+
+import (
+	"context"
+	"time"
+)
+
+// Hooks are told what happens in the domain, in the manner of
+// net/http/httptrace. A nil func is not called; the others must be quick and
+// safe for concurrent use.
+type Hooks struct {
+	// MessageStored: a message was accepted and is durable. Retries of it are
+	// not told again.
+	MessageStored func(context.Context, MessageStored)
+	// MessageRefused: a message was not accepted.
+	MessageRefused func(context.Context, MessageRefused)
+	// BatchCommitted: one transaction stored a group of messages, or failed to.
+	BatchCommitted func(context.Context, BatchCommitted)
+	// CacheLookup: something was looked up in a cache.
+	CacheLookup func(context.Context, CacheLookup)
+	// LoginRejected: a login or a registration was turned away.
+	LoginRejected func(context.Context, LoginRejected)
+	// FileStored: an upload is complete and durable.
+	FileStored func(context.Context, FileStored)
+	// PublishFailed: a stored message could not be handed to the bus; clients
+	// get it by sync.
+	PublishFailed func(context.Context, error)
+}
+
+// MessageStored is the data of Hooks.MessageStored.
+type MessageStored struct {
+	Kind ConversationKind
+	Type MessageType
+}
+
+// MessageRefused is the data of Hooks.MessageRefused.
+type MessageRefused struct{ Reason Kind }
+
+// BatchCommitted is the data of Hooks.BatchCommitted.
+type BatchCommitted struct {
+	Messages int
+	Duration time.Duration
+	Err      error
+}
+
+// CacheLookup is the data of Hooks.CacheLookup.
+type CacheLookup struct {
+	Cache string // "session", "membership", "direct" or "user"
+	Hit   bool
+}
+
+// LoginRejected is the data of Hooks.LoginRejected.
+type LoginRejected struct {
+	Registration bool
+	Reason       Kind
+}
+
+// FileStored is the data of Hooks.FileStored.
+type FileStored struct{ Bytes int64 }
+
+func (h *Hooks) messageStored(ctx context.Context, d MessageStored) {
+	if h.MessageStored != nil {
+		h.MessageStored(ctx, d)
+	}
+}
+
+func (h *Hooks) messageRefused(ctx context.Context, err error) {
+	if h.MessageRefused != nil {
+		h.MessageRefused(ctx, MessageRefused{Reason: KindOf(err)})
+	}
+}
+
+func (h *Hooks) batchCommitted(ctx context.Context, d BatchCommitted) {
+	if h.BatchCommitted != nil {
+		h.BatchCommitted(ctx, d)
+	}
+}
+
+func (h *Hooks) cacheLookup(ctx context.Context, cache string, hit bool) {
+	if h.CacheLookup != nil {
+		h.CacheLookup(ctx, CacheLookup{Cache: cache, Hit: hit})
+	}
+}
+
+func (h *Hooks) loginRejected(ctx context.Context, registration bool, err error) {
+	if h.LoginRejected != nil {
+		h.LoginRejected(ctx, LoginRejected{Registration: registration, Reason: KindOf(err)})
+	}
+}
+
+func (h *Hooks) fileStored(ctx context.Context, bytes int64) {
+	if h.FileStored != nil {
+		h.FileStored(ctx, FileStored{Bytes: bytes})
+	}
+}
+
+func (h *Hooks) publishFailed(ctx context.Context, err error) {
+	if h.PublishFailed != nil {
+		h.PublishFailed(ctx, err)
+	}
+}

@@ -1,0 +1,160 @@
+package chat
+
+import (
+	"time"
+	"unicode/utf8"
+)
+
+// MessageType is what a message carries.
+type MessageType string
+
+// The types of message. All but text carry a file.
+const (
+	TypeText  MessageType = "text"
+	TypeImage MessageType = "image"
+	TypeVideo MessageType = "video"
+	TypeAudio MessageType = "audio"
+	TypeFile  MessageType = "file"
+)
+
+// Status is how far a message has come, as far as its sender is concerned. In
+// a group it is read once anyone else has read it, and never merely delivered.
+type Status string
+
+// The statuses. Recalled hides edited, and edited hides the rest.
+const (
+	StatusSent      Status = "sent"
+	StatusDelivered Status = "delivered"
+	StatusRead      Status = "read"
+	StatusEdited    Status = "edited"
+	StatusRecalled  Status = "recalled"
+)
+
+// A Message is one message as members of its conversation see it. One that was
+// deleted or recalled keeps its ID and Seq, and has no Content and no file.
+type Message struct {
+	ID             int64       `json:"id"`
+	ConversationID int64       `json:"-"`
+	SenderID       int64       `json:"sender_id"`
+	ReceiverID     int64       `json:"receiver_id,omitempty"` // in a direct conversation
+	ChatID         int64       `json:"chat_id,omitempty"`     // in a group
+	Seq            int64       `json:"seq"`                   // 1, 2, 3, … in its conversation
+	Content        string      `json:"content"`
+	Type           MessageType `json:"message_type"`
+	Status         Status      `json:"status"`
+	Edited         bool        `json:"is_edited"`
+	Recalled       bool        `json:"is_recalled"`
+	Deleted        bool        `json:"is_deleted"`
+	ReplyToID      int64       `json:"reply_to_id,omitempty"`
+	FileID         int64       `json:"file_id,omitempty"`
+	ClientMsgID    string      `json:"client_msg_id,omitempty"`
+	CreatedAt      time.Time   `json:"created_at"`
+	UpdatedAt      time.Time   `json:"updated_at"`
+	Sender         *User       `json:"sender,omitempty"`
+}
+
+// gone tells whether the content was taken back.
+func (m Message) gone() bool { return m.Recalled || m.Deleted }
+
+// A Draft is a message as a client writes it.
+type Draft struct {
+	Target
+	Content     string      `json:"content"`
+	Type        MessageType `json:"message_type"` // text when empty
+	ReplyToID   int64       `json:"reply_to_id"`
+	FileID      int64       `json:"file_id"`
+	ClientMsgID string      `json:"client_msg_id"` // unique per sender; a retry with it stores once
+}
+
+const (
+	notSent        = "message not sent"
+	maxClientMsgID = 128
+)
+
+// check puts the default type in and refuses what no conversation would take.
+func (d *Draft) check(maxContent int) error {
+	if err := d.Target.check(notSent); err != nil {
+		return err
+	}
+	if d.Type == "" {
+		d.Type = TypeText
+	}
+	switch d.Type {
+	case TypeText:
+		if d.Content == "" {
+			return Errorf(KindInvalid, notSent, "content is empty")
+		}
+		if d.FileID != 0 {
+			return Errorf(KindInvalid, notSent, "a text has no file_id; message_type is image, video, audio or file")
+		}
+	case TypeImage, TypeVideo, TypeAudio, TypeFile:
+		if d.FileID == 0 && d.Content == "" {
+			return Errorf(KindInvalid, notSent, "a message of type %s needs the file_id of an upload", d.Type)
+		}
+	default:
+		return Errorf(KindInvalid, notSent, "message_type is text, image, video, audio or file")
+	}
+	return d.checkFields(maxContent)
+}
+
+func (d *Draft) checkFields(maxContent int) error {
+	switch {
+	case len(d.Content) > maxContent:
+		return Errorf(KindTooLarge, notSent, "content has %d bytes, at most %d are allowed", len(d.Content), maxContent)
+	case !utf8.ValidString(d.Content):
+		return Errorf(KindInvalid, notSent, "content is not valid UTF-8")
+	case len(d.ClientMsgID) > maxClientMsgID:
+		return Errorf(KindInvalid, notSent, "client_msg_id has at most %d bytes", maxClientMsgID)
+	case !utf8.ValidString(d.ClientMsgID):
+		return Errorf(KindInvalid, notSent, "client_msg_id is not valid UTF-8")
+	case d.ReplyToID < 0 || d.FileID < 0:
+		return Errorf(KindInvalid, notSent, "reply_to_id and file_id are positive numbers")
+	}
+	return nil
+}
+
+// A NewMessage is a checked draft on its way into the store.
+type NewMessage struct {
+	ConversationID int64
+	SenderID       int64
+	ReceiverID     int64 // 0 in a group
+	Content        string
+	Type           MessageType
+	ReplyToID      int64
+	FileID         int64
+	ClientMsgID    string // "" : never a duplicate
+	CreatedAt      time.Time
+}
+
+// Appended is what became of one NewMessage.
+type Appended struct {
+	Message   Message
+	Duplicate bool  // the sender's ClientMsgID was stored before; Message is that one
+	Err       error // ErrNotFound: the sender is not, or no longer, an unmuted member
+}
+
+// A Mark says how far a user has come in a conversation; a mark never goes back.
+type Mark struct {
+	ConversationID int64
+	UserID         int64
+	Read           int64 // Seq up to which the user has read; 0 leaves it
+	Delivered      int64 // Seq up to which a socket of the user was written; 0 leaves it
+}
+
+// A MessageQuery selects messages that UserID may see.
+type MessageQuery struct {
+	UserID         int64
+	ConversationID int64 // 0: every conversation of the user
+	Ascending      bool  // by Seq upward from AfterSeq; only within one conversation
+	AfterSeq       int64
+	Limit, Offset  int
+}
+
+// A Page is part of a list. Total counts the whole of it.
+type Page struct {
+	Messages []Message
+	Total    int64
+	Limit    int
+	Offset   int
+	HasMore  bool
+}

@@ -1,0 +1,309 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+)
+
+// Sizes of a page.
+const (
+	defaultPage = 50
+	maxPage     = 200
+)
+
+const noMessage = "no such message"
+
+// message returns a message and its room if the caller is a member.
+func (s *Service) message(ctx context.Context, c Caller, id int64, what string) (Message, Membership, error) {
+	const why = "it does not exist, or is not yours to see"
+	m, err := s.cfg.Store.Message(ctx, id)
+	if err != nil {
+		return Message{}, Membership{}, orNotFound(err, what, why)
+	}
+	room, err := s.membership(ctx, m.ConversationID)
+	if err != nil {
+		return Message{}, Membership{}, orNotFound(err, what, why)
+	}
+	if _, ok := room.Find(c.UserID); !ok {
+		return Message{}, Membership{}, Errorf(KindNotFound, what, why)
+	}
+	return m, room, nil
+}
+
+// Message returns one message that the caller may see.
+func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, error) {
+	m, _, err := s.message(ctx, c, id, noMessage)
+	if err != nil {
+		return Message{}, err
+	}
+	m.Sender, err = s.profile(ctx, m.SenderID)
+	return m, err
+}
+
+// History selects a page of messages: newest first, or with AfterSeq upward.
+type History struct {
+	Target               // none: all conversations of the caller
+	AfterSeq      *int64 // ascending from the message after it
+	Limit, Offset int    // Limit 0 is 50, and at most 200
+}
+
+// Messages lists messages of one conversation, or of all the caller is in.
+func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, error) {
+	const what = "messages not listed"
+	if h.Limit < 0 || h.Offset < 0 || h.AfterSeq != nil && *h.AfterSeq < 0 {
+		return Page{}, Errorf(KindInvalid, what, "limit, offset and after_seq are not negative")
+	}
+	q := MessageQuery{UserID: c.UserID, Limit: pageSize(h.Limit), Offset: h.Offset}
+	page := Page{Messages: []Message{}, Limit: q.Limit, Offset: q.Offset}
+	if h.AfterSeq != nil {
+		q.Ascending, q.AfterSeq = true, *h.AfterSeq
+	}
+	if q.Ascending || h.Target != (Target{}) {
+		room, err := s.room(ctx, c.UserID, h.Target, false, what)
+		if errors.Is(err, errNoDirect) {
+			return page, nil
+		}
+		if err != nil {
+			return Page{}, err
+		}
+		q.ConversationID = room.Conversation.ID
+	}
+	var err error
+	if page.Messages, page.Total, err = s.cfg.Store.Messages(ctx, q); err != nil {
+		return Page{}, err
+	}
+	page.HasMore = int64(q.Offset+len(page.Messages)) < page.Total
+	for i := range page.Messages {
+		if page.Messages[i].Sender, err = s.profile(ctx, page.Messages[i].SenderID); err != nil {
+			return Page{}, err
+		}
+	}
+	return page, nil
+}
+
+func pageSize(limit int) int {
+	if limit == 0 {
+		return defaultPage
+	}
+	return min(limit, maxPage)
+}
+
+// Sync returns what a reconnecting client missed in a conversation: the
+// messages after AfterSeq, upward.
+func (s *Service) Sync(ctx context.Context, c Caller, t Target, afterSeq int64, limit int) (Page, error) {
+	if err := t.check("not synced"); err != nil {
+		return Page{}, err
+	}
+	return s.Messages(ctx, c, History{Target: t, AfterSeq: &afterSeq, Limit: limit})
+}
+
+// Unread counts the messages of others that the caller has not read.
+func (s *Service) Unread(ctx context.Context, c Caller) (int64, error) {
+	return s.cfg.Store.Unread(ctx, c.UserID)
+}
+
+// Dialogs lists the caller's conversations, the one with the newest message first.
+func (s *Service) Dialogs(ctx context.Context, c Caller, limit, offset int) ([]Dialog, error) {
+	if limit < 0 || offset < 0 {
+		return nil, Errorf(KindInvalid, "dialogs not listed", "limit and offset are not negative")
+	}
+	dialogs, err := s.cfg.Store.Dialogs(ctx, c.UserID, pageSize(limit), offset)
+	if err != nil {
+		return nil, err
+	}
+	for i := range dialogs {
+		d := &dialogs[i]
+		if d.Kind == Group {
+			d.ChatID = d.ID
+			continue
+		}
+		room, err := s.membership(ctx, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		d.ReceiverID = room.peer(c.UserID)
+		if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
+			return nil, err
+		}
+	}
+	return dialogs, nil
+}
+
+// Edit puts new content into a message of the caller's.
+func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) (Message, error) {
+	const what = "message not edited"
+	switch {
+	case content == "":
+		return Message{}, Errorf(KindInvalid, what, "content is empty")
+	case len(content) > s.cfg.Limits.MaxContent:
+		return Message{}, Errorf(KindTooLarge, what, "content has %d bytes, at most %d are allowed", len(content), s.cfg.Limits.MaxContent)
+	case !utf8.ValidString(content):
+		return Message{}, Errorf(KindInvalid, what, "content is not valid UTF-8")
+	}
+	m, room, err := s.message(ctx, c, id, what)
+	if err != nil {
+		return Message{}, err
+	}
+	me, _ := room.Find(c.UserID)
+	switch {
+	case m.SenderID != c.UserID:
+		return Message{}, Errorf(KindForbidden, what, "only its sender edits a message")
+	case me.Muted:
+		return Message{}, Errorf(KindForbidden, what, "you are muted in this chat")
+	case m.gone():
+		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
+	}
+	now := s.cfg.Now()
+	if err := s.cfg.Store.EditMessage(ctx, id, content, now); err != nil {
+		return Message{}, orNotFound(err, what, "it was recalled or deleted")
+	}
+	if m, err = s.Message(ctx, c, id); err != nil {
+		return Message{}, err
+	}
+	s.tell(ctx, c, room, EventMessageEdit, now, MessageEdited{Message: m})
+	return m, nil
+}
+
+// Recall takes a message of the caller's back.
+func (s *Service) Recall(ctx context.Context, c Caller, id int64) (Message, error) {
+	return s.retract(ctx, c, id, true)
+}
+
+// Delete takes a message away: its sender may, and in a group its owner and admins.
+func (s *Service) Delete(ctx context.Context, c Caller, id int64) (Message, error) {
+	return s.retract(ctx, c, id, false)
+}
+
+func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool) (Message, error) {
+	what := "message not deleted"
+	if recalled {
+		what = "message not recalled"
+	}
+	m, room, err := s.message(ctx, c, id, what)
+	if err != nil {
+		return Message{}, err
+	}
+	me, _ := room.Find(c.UserID)
+	moderator := !recalled && (me.Role == RoleOwner || me.Role == RoleAdmin)
+	if m.SenderID != c.UserID && !moderator {
+		return Message{}, Errorf(KindForbidden, what, "only its sender, or an admin of the chat, may do this")
+	}
+	if m.gone() {
+		return m, nil // a retry
+	}
+	now := s.cfg.Now()
+	if err := s.cfg.Store.RetractMessage(ctx, id, recalled, now); err != nil && !errors.Is(err, ErrNotFound) {
+		return Message{}, err
+	}
+	gone := MessageGone{MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID}
+	if recalled {
+		gone.RecalledBy, gone.RecalledAt = c.UserID, &now
+		s.tell(ctx, c, room, EventMessageRecall, now, gone)
+	} else {
+		gone.DeletedBy, gone.DeletedAt = c.UserID, &now
+		s.tell(ctx, c, room, EventMessageDelete, now, gone)
+	}
+	return s.Message(ctx, c, id)
+}
+
+// MarkRead records that the caller has read a conversation up to a message.
+func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, error) {
+	m, room, err := s.message(ctx, c, id, "message not marked as read")
+	if err != nil {
+		return Message{}, err
+	}
+	p := &pendingMark{
+		mark: Mark{ConversationID: m.ConversationID, UserID: c.UserID, Read: m.Seq, Delivered: m.Seq},
+		done: make(chan error, 1),
+	}
+	if err := s.marks.put(ctx, p); err != nil {
+		return Message{}, err
+	}
+	select {
+	case err = <-p.done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	now := s.cfg.Now()
+	s.tell(ctx, c, room, EventMessageRead, now, MessageRead{
+		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
+		ReadBy: c.UserID, ReadAt: now,
+	})
+	return s.Message(ctx, c, id)
+}
+
+// Delivered records that a socket of userID was written a message of a direct
+// conversation. Under load some marks are left out; a later one covers them.
+func (s *Service) Delivered(conversationID, userID, seq int64) {
+	s.marks.offer(&pendingMark{mark: Mark{ConversationID: conversationID, UserID: userID, Delivered: seq}})
+}
+
+// A pendingMark is a mark on its way through a transaction; done is nil where
+// nobody waits.
+type pendingMark struct {
+	mark Mark
+	done chan error
+}
+
+// advance stores a batch of marks, those of one member as one.
+func (s *Service) advance(batch []*pendingMark) {
+	type member struct{ conversation, user int64 }
+	at := make(map[member]int, len(batch))
+	marks := make([]Mark, 0, len(batch))
+	for _, p := range batch {
+		key := member{p.mark.ConversationID, p.mark.UserID}
+		i, ok := at[key]
+		if !ok {
+			at[key] = len(marks)
+			marks = append(marks, p.mark)
+			continue
+		}
+		marks[i].Read = max(marks[i].Read, p.mark.Read)
+		marks[i].Delivered = max(marks[i].Delivered, p.mark.Delivered)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
+	defer cancel()
+	err := s.cfg.Store.Advance(ctx, marks)
+	for _, p := range batch {
+		if p.done != nil {
+			p.done <- err
+		}
+	}
+}
+
+// Typing tells the others in a conversation that the caller is typing, or has
+// stopped.
+func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) error {
+	const what = "typing not told"
+	room, err := s.room(ctx, c.UserID, t, false, what)
+	if errors.Is(err, errNoDirect) {
+		return nil // nobody has written yet: there is no conversation to tell
+	}
+	if err != nil {
+		return err
+	}
+	e := TypingChanged{UserID: c.UserID, IsTyping: typing}
+	if room.Conversation.Kind == Group {
+		e.ChatID = room.Conversation.ID
+	} else {
+		e.ReceiverID = room.peer(c.UserID)
+	}
+	others := make([]int64, 0, len(room.Members))
+	for _, id := range room.UserIDs() {
+		if id != c.UserID {
+			others = append(others, id)
+		}
+	}
+	s.publish(ctx, Event{Type: EventTyping, To: others, Except: c.Conn, At: s.cfg.Now(), Payload: e})
+	return nil
+}
+
+// tell publishes what the caller did to every connection of a room but his.
+func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
+	s.publish(ctx, Event{Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: payload})
+}

@@ -1,0 +1,172 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// How many rows the lists of people hold at most.
+const (
+	searchLimit   = 50
+	friendLimit   = 1000
+	contactsLimit = 5000
+)
+
+// Me returns the caller's own account.
+func (s *Service) Me(ctx context.Context, c Caller) (User, error) {
+	u, err := s.user(ctx, c.UserID)
+	if err != nil {
+		return User{}, orNotFound(err, "no such account", "it was deleted")
+	}
+	online, err := s.cfg.Presence.Online(ctx, []int64{u.ID})
+	u.Online = online[u.ID]
+	return u, err
+}
+
+// UpdateMe changes the caller's profile.
+func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, error) {
+	u, err := s.user(ctx, c.UserID)
+	if err != nil {
+		return User{}, orNotFound(err, "no such account", "it was deleted")
+	}
+	set := func(field *string, name string, limit int, to *string) error {
+		if to == nil {
+			return nil
+		}
+		*field = *to
+		return checkText(name, *to, limit)
+	}
+	if err := errors.Join(set(&u.Nickname, "nickname", maxName, p.Nickname),
+		set(&u.Bio, "bio", maxBio, p.Bio), set(&u.Avatar, "avatar", maxAvatar, p.Avatar)); err != nil {
+		return User{}, every(err, "profile not changed")
+	}
+	if err := s.cfg.Store.UpdateUser(ctx, u); err != nil {
+		return User{}, err
+	}
+	if err := s.cfg.Users.Drop(ctx, u.ID); err != nil {
+		return User{}, err
+	}
+	return s.Me(ctx, c)
+}
+
+// SearchUsers finds accounts by name, or by their whole phone.
+func (s *Service) SearchUsers(ctx context.Context, c Caller, q string) ([]User, error) {
+	q = strings.TrimSpace(q)
+	if q == "" {
+		return nil, Errorf(KindInvalid, "nothing searched", "q is required")
+	}
+	if err := checkText("q", q, maxSearch); err != nil {
+		return nil, err
+	}
+	users, err := s.cfg.Store.SearchUsers(ctx, q, searchLimit)
+	if err != nil {
+		return nil, err
+	}
+	return s.asSeenBy(ctx, c.UserID, users)
+}
+
+// Friends lists the caller's friends. Friendship is mutual from the moment one
+// adds the other.
+func (s *Service) Friends(ctx context.Context, c Caller) ([]User, error) {
+	users, err := s.cfg.Store.Friends(ctx, c.UserID, friendLimit)
+	if err != nil {
+		return nil, err
+	}
+	return s.asSeenBy(ctx, c.UserID, users)
+}
+
+// AddFriend makes userID a friend of the caller. It shows the caller's phone
+// to the friend, and not the other way round.
+func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, error) {
+	const what = "friend not added"
+	if userID == c.UserID {
+		return User{}, Errorf(KindInvalid, what, "user_id is your own")
+	}
+	u, err := s.user(ctx, userID)
+	if err != nil {
+		return User{}, orNotFound(err, what, "there is no such user")
+	}
+	if err := s.cfg.Store.Befriend(ctx, c.UserID, userID, s.cfg.Now()); err != nil {
+		return User{}, err
+	}
+	seen, err := s.asSeenBy(ctx, c.UserID, []User{u})
+	if err != nil {
+		return User{}, err
+	}
+	return seen[0], nil
+}
+
+// asSeenBy fills in who is online, and hides the phones of all who have not
+// added the viewer.
+func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]User, error) {
+	ids := make([]int64, len(users))
+	for i, u := range users {
+		ids[i] = u.ID
+	}
+	online, err := s.cfg.Presence.Online(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := s.cfg.Store.AddedBy(ctx, viewer, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range users {
+		if u.ID != viewer && !trust[u.ID] {
+			u = u.withoutPhone()
+		}
+		u.Online = online[u.ID]
+		users[i] = u
+	}
+	return users, nil
+}
+
+// profile returns an account as anyone may see it.
+func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
+	u, err := s.user(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	u = u.withoutPhone()
+	return &u, nil
+}
+
+// Connected counts a connection of the caller, and tells contacts if it is the
+// user's first.
+func (s *Service) Connected(ctx context.Context, c Caller) error {
+	s.Active(c)
+	first, err := s.cfg.Presence.Connected(ctx, c.UserID)
+	if err != nil || !first {
+		return err
+	}
+	return s.SetPresence(ctx, c, true)
+}
+
+// Disconnected is the end of what Connected began.
+func (s *Service) Disconnected(ctx context.Context, c Caller) error {
+	last, err := s.cfg.Presence.Disconnected(ctx, c.UserID)
+	if err != nil || !last {
+		return err
+	}
+	err = s.cfg.Store.SetLastSeen(ctx, c.UserID, s.cfg.Now())
+	return errors.Join(err, s.cfg.Users.Drop(ctx, c.UserID), s.SetPresence(ctx, c, false))
+}
+
+// SetPresence tells those who share a conversation with the caller whether he
+// is there.
+func (s *Service) SetPresence(ctx context.Context, c Caller, online bool) error {
+	contacts, err := s.cfg.Store.Contacts(ctx, c.UserID, contactsLimit)
+	if err != nil || len(contacts) == 0 {
+		return err
+	}
+	now := s.cfg.Now()
+	s.publish(ctx, Event{
+		Type: EventPresence, To: contacts, At: now,
+		Payload: PresenceChanged{UserID: c.UserID, IsOnline: online, LastSeen: now},
+	})
+	return nil
+}

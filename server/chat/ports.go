@@ -1,0 +1,178 @@
+package chat
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// A Store keeps accounts, sessions, conversations, messages and files. Every
+// method is safe for concurrent use, and what it has stored when it returns is
+// durable. A row that is not there is ErrNotFound, one that would be there
+// twice ErrConflict; an [*Error] of KindUnavailable means the database is away
+// and nothing was stored.
+type Store interface {
+	UserStore
+	SessionStore
+	ConversationStore
+	MessageStore
+	FileStore
+}
+
+// UserStore keeps accounts and who befriended whom.
+type UserStore interface {
+	// CreateUser stores u and its password hash and returns it with its ID.
+	// ErrConflict: the phone or the username is taken.
+	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
+	// UserByLogin finds an account by its phone or its username (whichever is
+	// not empty) and returns its password hash with it.
+	UserByLogin(ctx context.Context, phone, username string) (User, string, error)
+	// Users returns the accounts of ids, in that order, unknown ones left out.
+	Users(ctx context.Context, ids []int64) ([]User, error)
+	UpdateUser(ctx context.Context, u User) error // nickname, bio, avatar
+	SetLastSeen(ctx context.Context, userID int64, at time.Time) error
+	// SearchUsers finds accounts whose username or nickname contains q
+	// (ignoring case), or whose phone is q.
+	SearchUsers(ctx context.Context, q string, limit int) ([]User, error)
+	// Befriend records that userID added friendID; twice is as good as once.
+	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
+	// Friends lists those whom userID added and those who added userID, by id.
+	Friends(ctx context.Context, userID int64, limit int) ([]User, error)
+	// AddedBy tells which of ids have added userID.
+	AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error)
+}
+
+// SessionStore keeps logins.
+type SessionStore interface {
+	CreateSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, id string) (Session, error)
+	// RotateSession puts a new refresh hash in place of the old one, and is
+	// ErrNotFound where the session is gone or its hash is not old.
+	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error
+	DeleteSession(ctx context.Context, id string) error
+}
+
+// ConversationStore keeps conversations and their members.
+type ConversationStore interface {
+	// EnsureDirect returns the id of the direct conversation of pair, making it
+	// if there is none.
+	EnsureDirect(ctx context.Context, pair Pair, at time.Time) (int64, error)
+	// FindDirect is EnsureDirect without the making.
+	FindDirect(ctx context.Context, pair Pair) (int64, error)
+	// CreateGroup stores a group of owner and members (who may repeat, or hold
+	// the owner).
+	CreateGroup(ctx context.Context, title string, owner int64, members []int64, at time.Time) (Conversation, error)
+	// Membership returns a conversation and its members, banned ones left out.
+	Membership(ctx context.Context, conversationID int64) (Membership, error)
+	// MemberRow returns one member, a banned one too.
+	MemberRow(ctx context.Context, conversationID, userID int64) (Member, error)
+	// PutMember stores m, new or changed. A new one has nothing unread.
+	// ErrConflict: the group has limit members (0: no limit).
+	PutMember(ctx context.Context, m Member, limit int) error
+	DeleteMember(ctx context.Context, conversationID, userID int64) error
+	SetOwner(ctx context.Context, conversationID, userID int64) error
+	// Groups lists the groups of userID with their member counts, newest first.
+	Groups(ctx context.Context, userID int64, limit int) ([]Conversation, error)
+	// Dialogs lists the conversations of userID with last message and unread
+	// count, the one with the newest message first, empty ones last.
+	Dialogs(ctx context.Context, userID int64, limit, offset int) ([]Dialog, error)
+	// Contacts lists the users who share a conversation with userID.
+	Contacts(ctx context.Context, userID int64, limit int) ([]int64, error)
+}
+
+// MessageStore keeps messages.
+type MessageStore interface {
+	// Append stores a batch in one transaction and answers for each in its
+	// order. It gives Seq by conversation, one by one and without a gap, in the
+	// order of the batch; a message whose ClientMsgID its sender used before is
+	// not stored again. An error means that nothing was stored.
+	Append(ctx context.Context, batch []NewMessage) ([]Appended, error)
+	// Advance moves marks forward in one transaction.
+	Advance(ctx context.Context, marks []Mark) error
+	// Message returns one message, its Status worked out.
+	Message(ctx context.Context, id int64) (Message, error)
+	// Messages returns the messages that q selects, newest first unless q is
+	// Ascending, and how many there are without Limit and Offset. Only
+	// conversations in which q.UserID is a member count.
+	Messages(ctx context.Context, q MessageQuery) ([]Message, int64, error)
+	// EditMessage puts in new content, unless the message is gone by then
+	// (ErrNotFound).
+	EditMessage(ctx context.Context, id int64, content string, at time.Time) error
+	// RetractMessage takes content and file away; recalled tells a recall from a
+	// deletion. Of a message that is gone already it is ErrNotFound.
+	RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error
+	// Unread counts the messages of others that userID has not read.
+	Unread(ctx context.Context, userID int64) (int64, error)
+}
+
+// FileStore keeps what is known of uploaded files.
+type FileStore interface {
+	CreateFile(ctx context.Context, f File) (File, error)
+	File(ctx context.Context, id int64) (File, error)
+	// MayRead tells whether userID uploaded the file or is a member of a
+	// conversation that it was sent to.
+	MayRead(ctx context.Context, fileID, userID int64) (bool, error)
+}
+
+// Blobs keep the bytes of files.
+type Blobs interface {
+	// Put stores what r holds under a key of its own choice; when it returns,
+	// the bytes are durable. On an error nothing is left behind.
+	Put(ctx context.Context, r io.Reader) (key string, err error)
+	// Open returns the bytes under key; the caller closes them. ErrNotFound.
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+	// Delete removes what Put stored. A key that is not there is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// A Bus carries events to the connections of users, on this node and others.
+type Bus interface {
+	// Publish hands e to every subscriber on every node. Events of one
+	// publisher arrive in order; an event may be lost where nodes are apart.
+	Publish(ctx context.Context, e Event) error
+}
+
+// Presence knows who is connected, on any node.
+type Presence interface {
+	// Connected counts one more connection of userID on this node, and tells
+	// whether it is the user's first.
+	Connected(ctx context.Context, userID int64) (first bool, err error)
+	// Disconnected counts one less, and tells whether it was the last.
+	Disconnected(ctx context.Context, userID int64) (last bool, err error)
+	// Online tells which of ids are connected.
+	Online(ctx context.Context, ids []int64) (map[int64]bool, error)
+}
+
+// A Cache keeps values that are costly to load.
+type Cache[K comparable, V any] interface {
+	// Load returns the value kept under key, or else what load returns, and
+	// keeps that. Concurrent calls for one key share one load. What was loaded
+	// before a Drop is not kept after it. hit tells whether load was spared.
+	Load(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, hit bool, err error)
+	// Drop forgets keys, on every node.
+	Drop(ctx context.Context, keys ...K) error
+}
+
+// A Limiter bounds how often something may happen under a key.
+type Limiter[K comparable] interface {
+	// Take uses one turn and returns 0, or returns how long to wait for one.
+	Take(ctx context.Context, key K) (wait time.Duration)
+	// Peek is Take without using the turn.
+	Peek(ctx context.Context, key K) (wait time.Duration)
+}
+
+// A Hasher keeps passwords from being read.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify tells whether hash was made of password. It takes as long for a
+	// hash that is empty.
+	Verify(ctx context.Context, hash, password string) (bool, error)
+}
+
+// A Signer makes access tokens and reads them.
+type Signer interface {
+	Sign(c Claims) (string, error)
+	// Parse returns what a token says if this signer made it and it has not
+	// expired at now.
+	Parse(token string, now time.Time) (Claims, error)
+}

@@ -1,0 +1,189 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Send stores a message and returns it. When Send returns, the message is
+// durable; retried with the same ClientMsgID it is stored once, and the same
+// message is returned again. Delivery to the members' connections follows, in
+// the order of Seq.
+//
+// Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
+// of it), Forbidden (muted), RateLimited, Unavailable. After ctx's own error
+// the message may be stored or not: retry with the same ClientMsgID.
+func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
+	type outcome struct {
+		m   Message
+		err error
+	}
+	done := make(chan outcome, 1)
+	s.SendFunc(ctx, c, d, func(m Message, err error) { done <- outcome{m, err} })
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return Message{}, o.err
+		}
+		sender, err := s.profile(ctx, c.UserID)
+		o.m.Sender = sender
+		return o.m, err
+	case <-ctx.Done():
+		return Message{}, ctx.Err()
+	}
+}
+
+// SendFunc is Send for a caller who does not wait, so that the messages of one
+// connection share transactions and keep their order. done is called once with
+// what Send would return: at once, or later and by another goroutine, which it
+// must not keep.
+func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Message, error)) {
+	told := func(m Message, err error) {
+		if err != nil {
+			s.cfg.Hooks.messageRefused(ctx, err)
+		}
+		done(m, err)
+	}
+	p, err := s.prepare(ctx, c, d)
+	if err == nil {
+		p.done = told
+		err = s.sends.put(ctx, p)
+	}
+	if err != nil {
+		told(Message{}, err)
+	}
+}
+
+// prepare makes of a draft a message that its sender may send.
+func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend, error) {
+	accepted := s.cfg.Now()
+	if wait := s.cfg.Messages.Take(ctx, c.UserID); wait > 0 {
+		return nil, tooFast(notSent, "too many messages", wait)
+	}
+	if err := d.check(s.cfg.Limits.MaxContent); err != nil {
+		return nil, err
+	}
+	room, err := s.room(ctx, c.UserID, d.Target, true, notSent)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayPost(ctx, c, room, d); err != nil {
+		return nil, err
+	}
+	m := NewMessage{
+		ConversationID: room.Conversation.ID, SenderID: c.UserID,
+		Content: d.Content, Type: d.Type, ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
+	}
+	if room.Conversation.Kind == Direct {
+		m.ReceiverID = room.peer(c.UserID)
+	}
+	return &pendingSend{msg: m, caller: c, kind: room.Conversation.Kind, accepted: accepted}, nil
+}
+
+// mayPost checks what the sender may do in the room, reply to and attach.
+func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draft) error {
+	if me, _ := room.Find(c.UserID); me.Muted {
+		return Errorf(KindForbidden, notSent, "you are muted in this chat")
+	}
+	if d.ReplyToID != 0 {
+		m, err := s.cfg.Store.Message(ctx, d.ReplyToID)
+		if err == nil && m.ConversationID != room.Conversation.ID {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return orNotFound(err, notSent, "reply_to_id is no message of this conversation")
+		}
+	}
+	if d.FileID != 0 {
+		if _, err := s.File(ctx, c, d.FileID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A pendingSend is a message on its way through a transaction.
+type pendingSend struct {
+	msg      NewMessage
+	caller   Caller
+	kind     ConversationKind
+	accepted time.Time
+	done     func(Message, error)
+}
+
+// finish passes what is new on to announce, and tells the sender.
+func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
+	switch {
+	case errors.Is(r.Err, ErrNotFound):
+		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
+	case r.Err == nil && !r.Duplicate:
+		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
+		// fanout is closed after sends, so this put cannot be refused.
+		_ = s.fanout.put(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted})
+	}
+	p.done(r.Message, r.Err)
+}
+
+// commit stores a batch in one transaction and finishes each message, in the
+// order of Seq.
+func (s *Service) commit(batch []*pendingSend) {
+	background := context.Background()
+	ctx, cancel := context.WithTimeout(background, s.cfg.Limits.CommitWithin)
+	defer cancel()
+	start := s.cfg.Now()
+	msgs := make([]NewMessage, len(batch))
+	for i, p := range batch {
+		msgs[i] = p.msg
+		msgs[i].CreatedAt = start // so that time runs with Seq
+	}
+	results, err := s.cfg.Store.Append(ctx, msgs)
+	s.cfg.Hooks.batchCommitted(background, BatchCommitted{Messages: len(batch), Duration: s.cfg.Now().Sub(start), Err: err})
+	for i, p := range batch {
+		if err != nil {
+			p.done(Message{}, err)
+			continue
+		}
+		s.finish(background, p, results[i])
+	}
+}
+
+// stored is a new message that its conversation has not been told of yet.
+type stored struct {
+	message  Message
+	caller   Caller
+	accepted time.Time
+}
+
+// announce tells members of new messages. It runs beside commit, so that a
+// large fan-out does not hold the next transaction up.
+func (s *Service) announce(batch []stored) {
+	ctx := context.Background()
+	for _, n := range batch {
+		room, err := s.membership(ctx, n.message.ConversationID)
+		if err != nil {
+			s.cfg.Hooks.publishFailed(ctx, err)
+			s.cfg.Log.ErrorContext(ctx, "message stored but not announced", "id", n.message.ID, "err", err)
+			continue
+		}
+		sender, err := s.profile(ctx, n.message.SenderID)
+		if err != nil || sender == nil {
+			sender = &User{ID: n.message.SenderID}
+		}
+		e := Event{
+			Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
+			Payload: MessageNew{Message: n.message, Chat: chatOf(room, n.message.Seq), Sender: *sender},
+		}
+		if room.Conversation.Kind == Direct {
+			e.ConversationID, e.Seq, e.From = n.message.ConversationID, n.message.Seq, n.message.SenderID
+		}
+		s.publish(ctx, e)
+	}
+}
+
+// chatOf is what a frame says of a conversation.
+func chatOf(room Membership, lastSeq int64) Conversation {
+	c := room.Conversation
+	c.LastSeq, c.MemberCount, c.Members = lastSeq, len(room.Members), nil
+	return c
+}

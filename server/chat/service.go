@@ -1,0 +1,201 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Limits bound what clients may ask for. A zero field takes its default.
+type Limits struct {
+	MaxContent   int           // bytes of a message; 64 KiB
+	MaxUpload    int64         // bytes of a file; 100 MiB
+	MaxMembers   int           // of a group; 1000
+	TokenTTL     time.Duration // life of an access token; 1 h
+	SessionTTL   time.Duration // life of a refresh token; 30 days
+	MaxBatch     int           // messages in one transaction; 256
+	CommitWithin time.Duration // a transaction that takes longer is given up; 10 s
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(have, want int) int {
+		if have == 0 {
+			return want
+		}
+		return have
+	}
+	l.MaxContent = def(l.MaxContent, 64<<10)
+	l.MaxUpload = int64(def(int(l.MaxUpload), 100<<20))
+	l.MaxMembers = def(l.MaxMembers, 1000)
+	l.TokenTTL = time.Duration(def(int(l.TokenTTL), int(time.Hour)))
+	l.SessionTTL = time.Duration(def(int(l.SessionTTL), int(30*24*time.Hour)))
+	l.MaxBatch = def(l.MaxBatch, 256)
+	l.CommitWithin = time.Duration(def(int(l.CommitWithin), int(10*time.Second)))
+	return l
+}
+
+// Config is what a Service is made of. Every field but Limits, Hooks, Now and
+// Log is required.
+type Config struct {
+	Store    Store
+	Blobs    Blobs
+	Bus      Bus
+	Presence Presence
+
+	Sessions    Cache[string, Session]
+	Memberships Cache[int64, Membership]
+	Directs     Cache[Pair, int64]
+	Users       Cache[int64, User]
+
+	Messages      Limiter[int64]  // sent, by user
+	LoginAccounts Limiter[string] // failed logins, by account
+	LoginAddrs    Limiter[string] // failed logins, by address
+	Registrations Limiter[string] // by address; loopback is free
+
+	Hasher Hasher
+	Signer Signer
+
+	Limits Limits
+	Hooks  Hooks
+	Now    func() time.Time // time.Now
+	Log    *slog.Logger     // discards
+}
+
+// A Service is the chat. Its methods are safe for concurrent use; those that
+// can fail return an [*Error] where the client may know the cause, and any
+// other error where only the operator may. Close it.
+type Service struct {
+	cfg Config
+
+	sends    *batcher[*pendingSend]
+	marks    *batcher[*pendingMark]
+	fanout   *batcher[stored]
+	logins   inflight
+	activity activity
+}
+
+// New starts a Service.
+func New(cfg Config) *Service {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{cfg: cfg}
+	s.fanout = newBatcher(cfg.Limits.MaxBatch, s.announce)
+	s.sends = newBatcher(cfg.Limits.MaxBatch, s.commit)
+	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
+	return s
+}
+
+// Close refuses new messages, stores and announces those that were accepted,
+// and returns when that is done. It is called once nothing calls the Service
+// any more, or is ready to be refused.
+func (s *Service) Close() {
+	s.sends.close()
+	s.marks.close()
+	s.fanout.close()
+}
+
+// Stats are the numbers of the domain that are a state, not an event.
+type Stats struct {
+	ActiveUsers int // distinct users who did anything authenticated in the last 5 minutes
+}
+
+// Stats reads the current numbers.
+func (s *Service) Stats() Stats {
+	return Stats{ActiveUsers: s.activity.count(s.cfg.Now())}
+}
+
+// UploadLimit is the most bytes that Upload takes.
+func (s *Service) UploadLimit() int64 { return s.cfg.Limits.MaxUpload }
+
+// user returns an account from the cache or the store.
+func (s *Service) user(ctx context.Context, id int64) (User, error) {
+	u, hit, err := s.cfg.Users.Load(ctx, id, func(ctx context.Context) (User, error) {
+		found, err := s.cfg.Store.Users(ctx, []int64{id})
+		if err != nil {
+			return User{}, err
+		}
+		if len(found) == 0 {
+			return User{}, ErrNotFound
+		}
+		return found[0], nil
+	})
+	s.cfg.Hooks.cacheLookup(ctx, "user", hit)
+	return u, err
+}
+
+// membership returns who is in a conversation, from the cache or the store.
+func (s *Service) membership(ctx context.Context, conversationID int64) (Membership, error) {
+	m, hit, err := s.cfg.Memberships.Load(ctx, conversationID, func(ctx context.Context) (Membership, error) {
+		m, err := s.cfg.Store.Membership(ctx, conversationID)
+		m.ids = m.UserIDs()
+		return m, err
+	})
+	s.cfg.Hooks.cacheLookup(ctx, "membership", hit)
+	return m, err
+}
+
+// room returns the conversation that target names, in which userID is a
+// member; what fails without that is called what. A direct conversation that
+// is not there is made where create is set.
+func (s *Service) room(ctx context.Context, userID int64, target Target, create bool, what string) (Membership, error) {
+	if err := target.check(what); err != nil {
+		return Membership{}, err
+	}
+	id := target.ChatID
+	if target.ReceiverID != 0 {
+		var err error
+		if id, err = s.direct(ctx, userID, target.ReceiverID, create, what); err != nil {
+			return Membership{}, err
+		}
+	}
+	return s.roomByID(ctx, userID, id, what)
+}
+
+// roomByID is room for a conversation whose id is known.
+func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (Membership, error) {
+	const why = "there is no such conversation, or you are not in it"
+	m, err := s.membership(ctx, id)
+	if err != nil {
+		return Membership{}, orNotFound(err, what, why)
+	}
+	if _, ok := m.Find(userID); !ok {
+		return Membership{}, Errorf(KindNotFound, what, why)
+	}
+	return m, nil
+}
+
+// errNoDirect is the answer for two users who never wrote to each other.
+var errNoDirect = errors.New("chat: no direct conversation yet")
+
+func (s *Service) direct(ctx context.Context, userID, peer int64, create bool, what string) (int64, error) {
+	pair := PairOf(userID, peer)
+	id, hit, err := s.cfg.Directs.Load(ctx, pair, func(ctx context.Context) (int64, error) {
+		return s.cfg.Store.FindDirect(ctx, pair)
+	})
+	s.cfg.Hooks.cacheLookup(ctx, "direct", hit)
+	if !errors.Is(err, ErrNotFound) {
+		return id, err
+	}
+	if _, err := s.user(ctx, peer); err != nil {
+		return 0, orNotFound(err, what, "there is no such user")
+	}
+	if !create {
+		return 0, errNoDirect
+	}
+	return s.cfg.Store.EnsureDirect(ctx, pair, s.cfg.Now())
+}
+
+// publish hands an event to the bus. Where that fails, clients learn of it by
+// sync, so it is not the caller's failure.
+func (s *Service) publish(ctx context.Context, e Event) {
+	if err := s.cfg.Bus.Publish(ctx, e); err != nil {
+		s.cfg.Hooks.publishFailed(ctx, err)
+		s.cfg.Log.ErrorContext(ctx, "event not published", "type", e.Type, "err", err)
+	}
+}

@@ -1,0 +1,35 @@
+package chat
+
+import "time"
+
+// A Session is one login. Its access tokens and its refresh token live and die
+// with it.
+type Session struct {
+	ID          string
+	UserID      int64
+	RefreshHash []byte // SHA-256 of the one refresh token that is good
+	CreatedAt   time.Time
+	ExpiresAt   time.Time // of the refresh token
+}
+
+// A Caller is who asks: a user, by a session, and over which connection, if any.
+type Caller struct {
+	UserID    int64
+	SessionID string
+	Conn      uint64 // id of the WebSocket, 0 for a plain request
+}
+
+// Claims are what an access token says.
+type Claims struct {
+	UserID    int64
+	SessionID string
+	ExpiresAt time.Time
+}
+
+// Tokens are what a login answers.
+type Tokens struct {
+	Access    string
+	Refresh   string
+	ExpiresIn time.Duration // of the access token
+	User      User
+}

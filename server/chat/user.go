@@ -1,0 +1,111 @@
+package chat
+
+import (
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A User is an account. Phone is empty where the reader may not see it.
+type User struct {
+	ID        int64     `json:"id"`
+	Phone     string    `json:"phone,omitempty"`
+	Username  string    `json:"username"`
+	Nickname  string    `json:"nickname"`
+	Bio       string    `json:"bio"`
+	Avatar    string    `json:"avatar"`
+	Role      string    `json:"role"`
+	Online    bool      `json:"online"`
+	LastSeen  time.Time `json:"last_seen"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// RoleUser is the role of every account that registers.
+const RoleUser = "user"
+
+// A Profile is the part of an account that its owner may change; a nil field
+// stays as it is.
+type Profile struct {
+	Nickname *string `json:"nickname"`
+	Bio      *string `json:"bio"`
+	Avatar   *string `json:"avatar"`
+}
+
+// Bounds of what a client may write into an account, in bytes.
+const (
+	minPassword = 6
+	maxPassword = 1024
+	maxName     = 64
+	maxBio      = 1024
+	maxAvatar   = 1024
+	maxSearch   = 64
+)
+
+// withoutPhone returns u as a stranger sees it.
+func (u User) withoutPhone() User {
+	u.Phone = ""
+	return u
+}
+
+// checkPhone wants 5 to 20 digits with an optional leading plus.
+func checkPhone(phone string) error {
+	digits := phone
+	if digits != "" && digits[0] == '+' {
+		digits = digits[1:]
+	}
+	if len(digits) < 5 || len(digits) > 20 {
+		return Errorf(KindInvalid, "invalid phone", "a phone is 5 to 20 digits with an optional leading +")
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return Errorf(KindInvalid, "invalid phone", "a phone is 5 to 20 digits with an optional leading +")
+		}
+	}
+	return nil
+}
+
+func checkPassword(password string) error {
+	switch {
+	case len(password) < minPassword:
+		return Errorf(KindInvalid, "invalid password", "a password has %d characters or more", minPassword)
+	case len(password) > maxPassword:
+		return Errorf(KindInvalid, "invalid password", "a password has at most %d bytes", maxPassword)
+	}
+	return nil
+}
+
+// checkUsername wants letters, digits and ._- (so nothing invisible) and not
+// digits alone, so that a name is never mistaken for a phone.
+func checkUsername(name string) error {
+	if name == "" {
+		return nil
+	}
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return Errorf(KindInvalid, "invalid username", "a username has at most %d bytes of UTF-8", maxName)
+	}
+	onlyDigits := true
+	for _, c := range name {
+		switch {
+		case unicode.IsLetter(c), c == '_':
+			onlyDigits = false
+		case unicode.IsDigit(c), c == '.', c == '-':
+		default:
+			return Errorf(KindInvalid, "invalid username", "a username is made of letters, digits, dot, dash and underscore")
+		}
+	}
+	if onlyDigits {
+		return Errorf(KindInvalid, "invalid username", "a username has at least one letter or underscore")
+	}
+	return nil
+}
+
+// checkText wants valid UTF-8 of at most limit bytes in the field called name.
+func checkText(name, text string, limit int) error {
+	if len(text) > limit {
+		return Errorf(KindInvalid, "invalid "+name, "%s has at most %d bytes", name, limit)
+	}
+	if !utf8.ValidString(text) {
+		return Errorf(KindInvalid, "invalid "+name, "%s is not valid UTF-8", name)
+	}
+	return nil
+}
