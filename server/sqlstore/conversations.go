@@ -1,0 +1,171 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+const conversationColumns = `c.id, c.kind, c.title, c.owner_id, c.last_seq, c.created_at`
+
+func scanConversation(r scanner) (chat.Conversation, error) {
+	var c chat.Conversation
+	var created int64
+	err := r.Scan(&c.ID, &c.Kind, &c.Title, &c.OwnerID, &c.LastSeq, &created)
+	c.CreatedAt = timeOf(created)
+	return c, err
+}
+
+const findDirect = `SELECT id FROM conversations WHERE pair_low = ? AND pair_high = ?`
+
+// FindDirect implements chat.ConversationStore.
+func (s *Store) FindDirect(ctx context.Context, pair chat.Pair) (int64, error) {
+	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
+	return id, s.fail(ctx, "find direct", err)
+}
+
+// EnsureDirect implements chat.ConversationStore.
+func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) (int64, error) {
+	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = s.write.inTx(ctx, func(t *tx) error {
+			id, err = s.insertDirect(ctx, t, pair, at)
+			return err
+		})
+	}
+	if err != nil {
+		return 0, s.fail(ctx, "ensure direct", err)
+	}
+	return id, nil
+}
+
+// insertDirect makes the conversation unless another made it meanwhile.
+func (s *Store) insertDirect(ctx context.Context, t *tx, pair chat.Pair, at time.Time) (int64, error) {
+	_, err := t.exec(ctx, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
+		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld, string(chat.Direct), pair.Low, pair.High, micros(at))
+	if err != nil {
+		return 0, err
+	}
+	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
+	if err != nil {
+		return 0, err
+	}
+	return id, s.insertMembers(ctx, t, id, []int64{pair.Low, pair.High}, 0, at)
+}
+
+// insertMembers stores new members of a new conversation; those who are there
+// already stay as they are.
+func (s *Store) insertMembers(ctx context.Context, t *tx, conversationID int64, users []int64, owner int64, at time.Time) error {
+	users = slices.Compact(slices.Sorted(slices.Values(users)))
+	for len(users) > 0 {
+		part := users[:piece(len(users))]
+		users = users[len(part):]
+		args := make([]any, 0, 4*len(part))
+		for _, id := range part {
+			role := chat.RoleMember
+			if id == owner {
+				role = chat.RoleOwner
+			}
+			args = append(args, conversationID, id, string(role), micros(at))
+		}
+		_, err := t.exec(ctx, `INSERT INTO members
+			(conversation_id, user_id, role, joined_at, muted, state, read_seq, delivered_seq)
+			VALUES `+repeat(`(?, ?, ?, ?, 0, 0, 0, 0)`, ", ", len(part))+s.dialect.keepOld, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateGroup implements chat.ConversationStore. ErrNotFound: a member is no
+// account.
+func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, members []int64, at time.Time) (chat.Conversation, error) {
+	c := chat.Conversation{Kind: chat.Group, Title: title, OwnerID: owner, CreatedAt: timeOf(micros(at))}
+	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
+	c.MemberCount = len(users)
+	err := s.write.inTx(ctx, func(t *tx) error {
+		r, err := t.exec(ctx, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
+			string(chat.Group), title, owner, micros(at))
+		if err != nil {
+			return err
+		}
+		if c.ID, err = r.LastInsertId(); err != nil {
+			return err
+		}
+		return s.insertMembers(ctx, t, c.ID, users, owner, at)
+	})
+	if err != nil {
+		return chat.Conversation{}, s.fail(ctx, "create group", err)
+	}
+	return c, nil
+}
+
+// SetOwner implements chat.ConversationStore: userID, a member, becomes the
+// owner, and who was it an admin.
+func (s *Store) SetOwner(ctx context.Context, conversationID, userID int64) error {
+	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(t *tx) error {
+		err := changed(t.exec(ctx, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `UPDATE members SET role = ? WHERE conversation_id = ? AND role = ? AND user_id <> ?`,
+			string(chat.RoleAdmin), conversationID, string(chat.RoleOwner), userID)
+		if err != nil {
+			return err
+		}
+		return changed(t.exec(ctx, `UPDATE members SET role = ? WHERE conversation_id = ? AND user_id = ? AND state = 0`,
+			string(chat.RoleOwner), conversationID, userID))
+	}))
+}
+
+// Groups implements chat.ConversationStore.
+func (s *Store) Groups(ctx context.Context, userID int64, limit int) ([]chat.Conversation, error) {
+	groups, err := collect(ctx, s.read, func(r scanner) (chat.Conversation, error) {
+		var count int
+		c, err := scanConversation(after{r, []any{&count}})
+		c.MemberCount = count
+		return c, err
+	}, `SELECT `+conversationColumns+`,
+		(SELECT COUNT(*) FROM members o WHERE o.conversation_id = c.id AND o.state = 0)
+		FROM (SELECT d.id FROM members m JOIN conversations d ON d.id = m.conversation_id
+		      WHERE m.user_id = ? AND m.state = 0 AND d.kind = ? ORDER BY d.id DESC LIMIT ?) k
+		JOIN conversations c ON c.id = k.id ORDER BY c.id DESC`, userID, string(chat.Group), limit)
+	return groups, s.fail(ctx, "groups", err)
+}
+
+// Dialogs implements chat.ConversationStore. Peer is left to the caller.
+func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([]chat.Dialog, error) {
+	dialogs, err := collect(ctx, s.read, func(r scanner) (chat.Dialog, error) {
+		return scanDialog(r, userID)
+	}, dialogsQuery, userID, userID, limit, offset)
+	return dialogs, s.fail(ctx, "dialogs", err)
+}
+
+// dialogsQuery chooses the conversations first, so that unread messages are
+// counted for those on the page alone.
+const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0),
+	(SELECT COUNT(*) FROM messages n WHERE n.conversation_id = c.id AND n.seq > k.read_seq
+	 AND COALESCE(n.sender_id, 0) <> ? AND n.recalled = 0 AND n.deleted = 0),
+	` + messageColumns + `
+	FROM (SELECT m.conversation_id, m.read_seq, l.id AS last_id
+	      FROM members m JOIN conversations d ON d.id = m.conversation_id
+	      LEFT JOIN messages l ON l.conversation_id = d.id AND l.seq = d.last_seq
+	      WHERE m.user_id = ? AND m.state = 0
+	      ORDER BY COALESCE(l.id, 0) DESC, m.conversation_id DESC LIMIT ? OFFSET ?) k
+	JOIN conversations c ON c.id = k.conversation_id
+	LEFT JOIN messages x ON x.id = k.last_id
+	ORDER BY COALESCE(k.last_id, 0) DESC, c.id DESC`
+
+// Contacts implements chat.ConversationStore.
+func (s *Store) Contacts(ctx context.Context, userID int64, limit int) ([]int64, error) {
+	ids, err := collect(ctx, s.read, scanID, `SELECT DISTINCT o.user_id
+		FROM members m JOIN members o ON o.conversation_id = m.conversation_id
+		WHERE m.user_id = ? AND m.state = 0 AND o.state = 0 AND o.user_id <> ?
+		ORDER BY o.user_id LIMIT ?`, userID, userID, limit)
+	return ids, s.fail(ctx, "contacts", err)
+}

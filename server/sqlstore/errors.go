@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A failure is what a driver's error means to the domain.
+type failure int
+
+const (
+	failOther     failure = iota // a fault of ours, or one we do not know
+	failDuplicate                // a row with this key is there
+	failNoParent                 // a row that this one refers to is not there
+	failAway                     // the database cannot answer now
+)
+
+// fail says in the domain's words what went wrong while doing what. The cause
+// stays recognizable, context errors among them.
+func (s *Store) fail(ctx context.Context, what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, chat.ErrNotFound), errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("sqlstore: %s: %w", what, chat.ErrNotFound)
+	case errors.Is(err, chat.ErrConflict):
+		return fmt.Errorf("sqlstore: %s: %w", what, err)
+	}
+	switch s.dialect.classify(err) {
+	case failDuplicate:
+		return fmt.Errorf("sqlstore: %s: %w (%w)", what, chat.ErrConflict, err)
+	case failNoParent:
+		return fmt.Errorf("sqlstore: %s: %w (%w)", what, chat.ErrNotFound, err)
+	case failAway:
+		if ctx.Err() != nil { // the driver says "interrupted"
+			err = ctx.Err()
+		}
+		return away(what, err)
+	}
+	if ctx.Err() != nil { // database/sql may say "transaction is done"
+		return away(what, ctx.Err())
+	}
+	if s.closed.Load() || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || isContext(err) {
+		return away(what, err)
+	}
+	return fmt.Errorf("sqlstore: %s: %w", what, err)
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func away(what string, cause error) error {
+	e := &chat.Error{Kind: chat.KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment"}
+	return fmt.Errorf("sqlstore: %s: %w (%w)", what, e, cause)
+}

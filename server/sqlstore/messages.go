@@ -1,0 +1,192 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// messageColumns are those of message x in conversation c. The receiver is the
+// other half of the pair, and the status is worked out from the readers' marks.
+// Every column has a value also where there is no message, in a left join.
+const messageColumns = `COALESCE(x.id, 0), COALESCE(x.conversation_id, 0), COALESCE(x.seq, 0), COALESCE(x.sender_id, 0),
+	COALESCE(x.content, ''), COALESCE(x.type, ''), COALESCE(x.reply_to_id, 0), COALESCE(x.file_id, 0), COALESCE(x.client_msg_id, ''),
+	COALESCE(x.edited, 0), COALESCE(x.recalled, 0), COALESCE(x.deleted, 0), COALESCE(x.created_at, 0), COALESCE(x.updated_at, 0),
+	c.kind, COALESCE(c.pair_low + c.pair_high - x.sender_id, 0),
+	CASE WHEN x.recalled = 1 THEN 'recalled'
+	     WHEN x.edited = 1 THEN 'edited'
+	     WHEN EXISTS (SELECT 1 FROM members r WHERE r.conversation_id = x.conversation_id
+	          AND r.read_seq >= x.seq AND r.user_id <> COALESCE(x.sender_id, 0)) THEN 'read'
+	     WHEN c.kind = 'direct' AND EXISTS (SELECT 1 FROM members r WHERE r.conversation_id = x.conversation_id
+	          AND r.delivered_seq >= x.seq AND r.user_id <> COALESCE(x.sender_id, 0)) THEN 'delivered'
+	     ELSE 'sent' END`
+
+// messageRow is where the columns of a message are scanned to.
+type messageRow struct {
+	m                chat.Message
+	kind             chat.ConversationKind
+	receiver         int64
+	created, updated int64
+}
+
+func (r *messageRow) dest() []any {
+	m := &r.m
+	return []any{
+		&m.ID, &m.ConversationID, &m.Seq, &m.SenderID, &m.Content, &m.Type, &m.ReplyToID, &m.FileID, &m.ClientMsgID,
+		&m.Edited, &m.Recalled, &m.Deleted, &r.created, &r.updated, &r.kind, &r.receiver, &m.Status,
+	}
+}
+
+func (r *messageRow) message() chat.Message {
+	r.m.CreatedAt, r.m.UpdatedAt = timeOf(r.created), timeOf(r.updated)
+	address(&r.m, r.kind, r.receiver)
+	return r.m
+}
+
+// address says to whom m went, in the way of its kind of conversation.
+func address(m *chat.Message, kind chat.ConversationKind, receiver int64) {
+	if kind == chat.Direct {
+		m.ReceiverID = receiver
+	} else {
+		m.ChatID = m.ConversationID
+	}
+}
+
+func scanMessage(r scanner) (chat.Message, error) {
+	var row messageRow
+	err := r.Scan(row.dest()...)
+	return row.message(), err
+}
+
+func scanDialog(r scanner, userID int64) (chat.Dialog, error) {
+	var d chat.Dialog
+	var last messageRow
+	var pair, created int64
+	dest := []any{&d.ID, &d.Kind, &d.Title, &d.OwnerID, &d.LastSeq, &created, &pair, &d.UnreadCount}
+	if err := r.Scan(append(dest, last.dest()...)...); err != nil {
+		return d, err
+	}
+	d.CreatedAt = timeOf(created)
+	if d.Kind == chat.Direct {
+		d.ReceiverID = pair - userID
+	} else {
+		d.ChatID = d.ID
+	}
+	if m := last.message(); m.ID != 0 {
+		d.LastMessage = &m
+	}
+	return d, nil
+}
+
+const messageByID = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id WHERE x.id = ?`
+
+// Message implements chat.MessageStore.
+func (s *Store) Message(ctx context.Context, id int64) (chat.Message, error) {
+	m, err := one(ctx, s.read, scanMessage, messageByID, id)
+	return m, s.fail(ctx, "message", err)
+}
+
+// Messages implements chat.MessageStore. Ascending and AfterSeq mean something
+// within one conversation only.
+func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
+	page := s.newest
+	switch {
+	case q.ConversationID == 0:
+		page = s.newestOfAll
+	case q.Ascending:
+		page = s.following
+	}
+	list, total, err := page(ctx, q)
+	return list, total, s.fail(ctx, "messages", err)
+}
+
+// lastSeqOf returns how many messages a conversation has, 0 to a stranger.
+func (s *Store) lastSeqOf(ctx context.Context, q chat.MessageQuery) (last int64, err error) {
+	err = s.read.row(ctx, `SELECT c.last_seq FROM conversations c JOIN members m ON m.conversation_id = c.id
+		WHERE c.id = ? AND m.user_id = ? AND m.state = 0`, []any{q.ConversationID, q.UserID}, &last)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return last, err
+}
+
+const messagesUp = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
+	WHERE x.conversation_id = ? AND x.seq > ? AND x.seq <= ? ORDER BY x.seq`
+
+const messagesDown = messagesUp + ` DESC`
+
+// following pages upward from AfterSeq. Seq has no gaps: an offset in messages
+// is one in seq.
+func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
+	last, err := s.lastSeqOf(ctx, q)
+	total := last - max(q.AfterSeq, 0)
+	if err != nil || total <= 0 {
+		return nil, 0, err
+	}
+	from := max(q.AfterSeq, 0) + int64(q.Offset)
+	if from >= last {
+		return nil, total, nil
+	}
+	list, err := collect(ctx, s.read, scanMessage, messagesUp, q.ConversationID, from, min(last, from+int64(q.Limit)))
+	return list, total, err
+}
+
+// newest pages downward from the last message.
+func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
+	last, err := s.lastSeqOf(ctx, q)
+	upTo := last - int64(q.Offset)
+	if err != nil || upTo <= 0 {
+		return nil, last, err
+	}
+	list, err := collect(ctx, s.read, scanMessage, messagesDown, q.ConversationID, upTo-int64(q.Limit), upTo)
+	return list, last, err
+}
+
+// messagesOfAll takes the newest of each conversation, as many as could be on
+// the page, and of those the newest.
+const messagesOfAll = `SELECT ` + messageColumns + `
+	FROM (SELECT y.id FROM members m JOIN conversations d ON d.id = m.conversation_id
+	      JOIN messages y ON y.conversation_id = d.id AND y.seq > d.last_seq - ?
+	      WHERE m.user_id = ? AND m.state = 0 ORDER BY y.id DESC LIMIT ? OFFSET ?) k
+	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id
+	ORDER BY x.id DESC`
+
+// newestOfAll pages downward through all conversations of the user.
+func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
+	var total int64
+	err := s.read.row(ctx, `SELECT COALESCE(SUM(c.last_seq), 0) FROM members m JOIN conversations c ON c.id = m.conversation_id
+		WHERE m.user_id = ? AND m.state = 0`, []any{q.UserID}, &total)
+	if err != nil || int64(q.Offset) >= total {
+		return nil, total, err
+	}
+	list, err := collect(ctx, s.read, scanMessage, messagesOfAll, q.Offset+q.Limit, q.UserID, q.Limit, q.Offset)
+	return list, total, err
+}
+
+// EditMessage implements chat.MessageStore.
+func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {
+	err := changed(s.write.exec(ctx, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
+		WHERE id = ? AND recalled = 0 AND deleted = 0`, content, micros(at), id))
+	return s.fail(ctx, "edit message", err)
+}
+
+// RetractMessage implements chat.MessageStore.
+func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error {
+	err := changed(s.write.exec(ctx, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
+		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id))
+	return s.fail(ctx, "retract message", err)
+}
+
+// Unread implements chat.MessageStore.
+func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
+	var n int64
+	err := s.read.row(ctx, unreadQuery, []any{userID, userID}, &n)
+	return n, s.fail(ctx, "unread", err)
+}
+
+const unreadQuery = `SELECT COUNT(*) FROM members m
+	JOIN messages x ON x.conversation_id = m.conversation_id AND x.seq > m.read_seq
+	WHERE m.user_id = ? AND m.state = 0 AND COALESCE(x.sender_id, 0) <> ? AND x.recalled = 0 AND x.deleted = 0`

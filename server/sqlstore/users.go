@@ -1,0 +1,181 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+const userColumns = `u.id, COALESCE(u.phone, ''), COALESCE(u.username, ''), u.nickname, u.bio, u.avatar, u.role, u.last_seen, u.created_at`
+
+func scanUser(r scanner) (chat.User, error) {
+	var u chat.User
+	var seen, created int64
+	err := r.Scan(&u.ID, &u.Phone, &u.Username, &u.Nickname, &u.Bio, &u.Avatar, &u.Role, &seen, &created)
+	u.LastSeen, u.CreatedAt = timeOf(seen), timeOf(created)
+	return u, err
+}
+
+// searchText is what SearchUsers looks in: engines fold case each in their own
+// way, so that it is done here, for all letters.
+func searchText(username, nickname string) string {
+	return strings.ToLower(username + "\n" + nickname)
+}
+
+// CreateUser implements chat.UserStore.
+func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string) (chat.User, error) {
+	r, err := s.write.exec(ctx, `INSERT INTO users
+		(phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		orNull(u.Phone), orNull(u.Username), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
+		searchText(u.Username, u.Nickname), micros(u.LastSeen), micros(u.CreatedAt))
+	if err == nil {
+		u.ID, err = r.LastInsertId()
+	}
+	if err != nil {
+		return chat.User{}, s.fail(ctx, "create user", err)
+	}
+	u.LastSeen, u.CreatedAt = timeOf(micros(u.LastSeen)), timeOf(micros(u.CreatedAt))
+	return u, nil
+}
+
+// UserByLogin implements chat.UserStore.
+func (s *Store) UserByLogin(ctx context.Context, phone, username string) (chat.User, string, error) {
+	column, value := "u.phone", phone
+	if phone == "" {
+		column, value = "u.username", username
+	}
+	var hash string
+	u, err := one(ctx, s.read, func(r scanner) (chat.User, error) {
+		return scanUser(after{r, []any{&hash}})
+	}, `SELECT `+userColumns+`, u.password_hash FROM users u WHERE `+column+` = ?`, value)
+	return u, hash, s.fail(ctx, "user by login", err)
+}
+
+// after scans a row's last columns into more.
+type after struct {
+	scanner
+	more []any
+}
+
+func (a after) Scan(dest ...any) error { return a.scanner.Scan(append(dest, a.more...)...) }
+
+// Users implements chat.UserStore.
+func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
+	byID := make(map[int64]chat.User, len(ids))
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, nil)
+		list, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users u WHERE u.id IN (`+in+`)`, args...)
+		if err != nil {
+			return nil, s.fail(ctx, "users", err)
+		}
+		for _, u := range list {
+			byID[u.ID] = u
+		}
+	}
+	users := make([]chat.User, 0, len(ids))
+	for _, id := range ids {
+		if u, ok := byID[id]; ok {
+			users = append(users, u)
+		}
+	}
+	return users, nil
+}
+
+// UpdateUser implements chat.UserStore. ErrNotFound: there is no such account.
+func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
+	return s.fail(ctx, "update user", s.write.inTx(ctx, func(t *tx) error {
+		var username string
+		err := t.row(ctx, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `UPDATE users SET nickname = ?, bio = ?, avatar = ?, search = ? WHERE id = ?`,
+			u.Nickname, u.Bio, u.Avatar, searchText(username, u.Nickname), u.ID)
+		return err
+	}))
+}
+
+// SetLastSeen implements chat.UserStore.
+func (s *Store) SetLastSeen(ctx context.Context, userID int64, at time.Time) error {
+	_, err := s.write.exec(ctx, `UPDATE users SET last_seen = ? WHERE id = ? AND last_seen < ?`, micros(at), userID, micros(at))
+	return s.fail(ctx, "set last seen", err)
+}
+
+// SearchUsers implements chat.UserStore. INSTR has no wildcards to escape.
+func (s *Store) SearchUsers(ctx context.Context, q string, limit int) ([]chat.User, error) {
+	if q == "" {
+		return nil, nil
+	}
+	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users u
+		WHERE INSTR(u.search, ?) > 0 OR u.phone = ? ORDER BY u.id LIMIT ?`, strings.ToLower(q), q, limit)
+	return users, s.fail(ctx, "search users", err)
+}
+
+// Befriend implements chat.UserStore. ErrNotFound: one of them is no account.
+func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Time) error {
+	_, err := s.write.exec(ctx, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld,
+		userID, friendID, micros(at))
+	return s.fail(ctx, "befriend", err)
+}
+
+// Friends implements chat.UserStore.
+func (s *Store) Friends(ctx context.Context, userID int64, limit int) ([]chat.User, error) {
+	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`
+		FROM (SELECT friend_id AS id FROM friends WHERE user_id = ?
+		      UNION SELECT user_id FROM friends WHERE friend_id = ?) f
+		JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ?`, userID, userID, limit)
+	return users, s.fail(ctx, "friends", err)
+}
+
+// AddedBy implements chat.UserStore.
+func (s *Store) AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error) {
+	added := make(map[int64]bool)
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, []any{userID})
+		list, err := collect(ctx, s.read, scanID, `SELECT user_id FROM friends WHERE friend_id = ? AND user_id IN (`+in+`)`, args...)
+		if err != nil {
+			return nil, s.fail(ctx, "added by", err)
+		}
+		for _, id := range list {
+			added[id] = true
+		}
+	}
+	return added, nil
+}
+
+// CreateSession implements chat.SessionStore.
+func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
+	_, err := s.write.exec(ctx, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+		x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt))
+	return s.fail(ctx, "create session", err)
+}
+
+// Session implements chat.SessionStore.
+func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
+	x := chat.Session{ID: id}
+	var created, expires int64
+	err := s.read.row(ctx, `SELECT user_id, refresh_hash, created_at, expires_at FROM sessions WHERE id = ?`, []any{id},
+		&x.UserID, &x.RefreshHash, &created, &expires)
+	if err != nil {
+		return chat.Session{}, s.fail(ctx, "session", err)
+	}
+	x.CreatedAt, x.ExpiresAt = timeOf(created), timeOf(expires)
+	return x, nil
+}
+
+// RotateSession implements chat.SessionStore.
+func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error {
+	err := changed(s.write.exec(ctx, `UPDATE sessions SET refresh_hash = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
+		newHash, micros(expires), id, oldHash))
+	return s.fail(ctx, "rotate session", err)
+}
+
+// DeleteSession implements chat.SessionStore. One that is gone is no error.
+func (s *Store) DeleteSession(ctx context.Context, id string) error {
+	_, err := s.write.exec(ctx, `DELETE FROM sessions WHERE id = ?`, id)
+	return s.fail(ctx, "delete session", err)
+}
