@@ -1,0 +1,48 @@
+# make test is the one command that says whether the tree is good. It installs
+# nothing outside this folder: tools are built into .tools from tools.mod.
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+LINT    := $(TOOLS)/golangci-lint
+FUZZ    ?= 30s
+
+.PHONY: test check fmt vet lint race bench fuzz run clean
+
+test: check race ## everything that CI runs
+
+check: fmt vet lint
+
+fmt: ## fails where gofmt would change something
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint: $(LINT)
+	$(LINT) run ./...
+
+race: ## -race needs cgo and a C compiler
+	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+bench: ## the two paths where speed matters: recording, and sending
+	$(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...
+
+fuzz: ## every fuzz target, $(FUZZ) each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
+	  done; done
+
+run:
+	$(GO) run ./cmd/imserver
+
+clean:
+	rm -rf $(TOOLS) bin
+
+# Built, not `go run`: its hundreds of packages would be linked at every call.
+$(LINT): tools.mod tools.sum
+	@mkdir -p $(TOOLS)
+	@echo "building golangci-lint (once, a few minutes)"
+	$(GO) build -modfile=tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

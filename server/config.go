@@ -1,0 +1,194 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is what a server is started with. DefaultConfig has the defaults;
+// Validate names everything that is wrong.
+type Config struct {
+	Addr        string // host:port of HTTP and WebSockets
+	MetricsAddr string // host:port of /metrics and /debug/telemetry; empty: both on Addr
+	DB          string // sqlite://path
+	Redis       string // empty: cache and bus in process
+	Blob        string // file://path
+
+	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
+
+	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
+
+	MessageRate      float64 // messages a second that a user may send; 0: no limit
+	MessageBurst     int     // and at once
+	RegistrationRate float64 // accounts a minute from one address, loopback apart; 0: no limit
+
+	MaxContent int   // bytes of a message
+	MaxFrame   int   // bytes of a WebSocket frame from a client
+	MaxBody    int   // bytes of a JSON body
+	MaxUpload  int64 // bytes of a file
+	MaxMembers int   // of a group
+
+	TokenTTL        time.Duration // life of an access token
+	SessionTTL      time.Duration // life of a login that is not refreshed
+	ShutdownTimeout time.Duration // for draining connections and flushing telemetry
+
+	LogLevel  slog.Level
+	LogFormat string // text or json
+}
+
+// DefaultConfig needs nothing installed.
+func DefaultConfig() Config {
+	return Config{
+		Addr:             ":8080",
+		DB:               "sqlite://data/im.db",
+		Blob:             "file://data/files",
+		MessageRate:      100,
+		MessageBurst:     400,
+		RegistrationRate: 20,
+		MaxContent:       64 << 10,
+		MaxFrame:         256 << 10,
+		MaxBody:          1 << 20,
+		MaxUpload:        100 << 20,
+		MaxMembers:       1000,
+		TokenTTL:         time.Hour,
+		SessionTTL:       30 * 24 * time.Hour,
+		ShutdownTimeout:  10 * time.Second,
+		LogLevel:         slog.LevelInfo,
+		LogFormat:        "text",
+	}
+}
+
+// Validate returns every fault of c, joined, or nil.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(setting string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", setting, err))
+		}
+	}
+	fault("addr", checkAddr(c.Addr))
+	if c.MetricsAddr != "" {
+		fault("metrics-addr", checkAddr(c.MetricsAddr))
+		if c.MetricsAddr == c.Addr {
+			fault("metrics-addr", errors.New("is the same as addr: leave it empty to have /metrics there"))
+		}
+	}
+	_, err := c.sqlitePath()
+	fault("db", err)
+	_, err = c.blobPath()
+	fault("blob", err)
+	if c.Redis != "" {
+		fault("redis", errors.New("not supported yet: leave it empty for the cache and bus in process"))
+	}
+	if n := len(c.JWTSecret); n > 0 && n < minSecret {
+		fault("IM_JWT_SECRET", fmt.Errorf("has %d bytes, HS256 wants %d or more (RFC 7518, section 3.2): openssl rand -hex 32", n, minSecret))
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		fault("log-format", fmt.Errorf("is %q: text or json", c.LogFormat))
+	}
+	faults = append(faults, c.checkLimits()...)
+	return errors.Join(faults...)
+}
+
+const minSecret = 32
+
+func (c Config) checkLimits() (faults []error) {
+	positive := func(setting string, n int64) {
+		if n <= 0 {
+			faults = append(faults, fmt.Errorf("%s: is %d: a positive number", setting, n))
+		}
+	}
+	if c.MessageRate < 0 {
+		faults = append(faults, fmt.Errorf("message-rate: is %v: 0 (no limit) or more", c.MessageRate))
+	}
+	if c.RegistrationRate < 0 {
+		faults = append(faults, fmt.Errorf("registration-rate: is %v: 0 (no limit) or more", c.RegistrationRate))
+	}
+	positive("message-burst", int64(c.MessageBurst))
+	positive("max-content", int64(c.MaxContent))
+	positive("max-frame", int64(c.MaxFrame))
+	positive("max-body", int64(c.MaxBody))
+	positive("max-upload", c.MaxUpload)
+	positive("max-members", int64(c.MaxMembers))
+	positive("token-ttl", int64(c.TokenTTL))
+	positive("session-ttl", int64(c.SessionTTL))
+	positive("shutdown-timeout", int64(c.ShutdownTimeout))
+	if c.MaxContent > c.MaxFrame {
+		faults = append(faults, fmt.Errorf("max-content: %d bytes do not fit into max-frame, %d", c.MaxContent, c.MaxFrame))
+	}
+	return faults
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("is %q: host:port, or :port for every address of this machine", addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("is %q: the port is a number from 0 to 65535", addr)
+	}
+	return nil
+}
+
+// sqlitePath returns the database's file.
+func (c Config) sqlitePath() (string, error) {
+	return pathOf(c.DB, "sqlite", map[string]string{
+		"mysql": "MySQL is not supported yet: use sqlite://data/im.db",
+	})
+}
+
+// blobPath returns the folder of uploaded files.
+func (c Config) blobPath() (string, error) {
+	return pathOf(c.Blob, "file", map[string]string{
+		"s3": "S3 is not supported yet: use file://data/files",
+	})
+}
+
+// dataDir is where the server keeps what belongs to the database.
+func (c Config) dataDir() string {
+	path, _ := c.sqlitePath()
+	return filepath.Dir(path)
+}
+
+// pathOf returns the path in raw, a URL of the given scheme: relative after two
+// slashes, absolute after three. later says of other schemes why they are refused.
+func pathOf(raw, scheme string, later map[string]string) (string, error) {
+	got, rest, ok := strings.Cut(raw, "://")
+	switch {
+	case !ok:
+		return "", fmt.Errorf("is %q: a URL, such as %s://data/x for a relative path or %s:///srv/x for an absolute one", redact(raw), scheme, scheme)
+	case later[got] != "":
+		return "", errors.New(later[got])
+	case got != scheme:
+		return "", fmt.Errorf("has the scheme %q: %s:// is supported", got, scheme)
+	}
+	if strings.ContainsAny(rest, "?#\x00") {
+		return "", fmt.Errorf("is %q: the path holds a ?, a # or a NUL", redact(raw))
+	}
+	path, err := url.PathUnescape(rest)
+	if err != nil {
+		return "", fmt.Errorf("is %q: %w", redact(raw), err)
+	}
+	if path == "" || strings.HasSuffix(path, "/") && scheme == "sqlite" {
+		return "", fmt.Errorf("is %q: names no file", redact(raw))
+	}
+	return filepath.Clean(path), nil
+}
+
+// redact hides what a URL may hold of a password.
+func redact(raw string) string {
+	at := strings.LastIndex(raw, "@")
+	if at < 0 {
+		return raw
+	}
+	if i := strings.Index(raw, "://"); i >= 0 && i < at {
+		return raw[:i+3] + "…" + raw[at:]
+	}
+	return "…" + raw[at:]
+}

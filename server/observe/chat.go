@@ -1,0 +1,53 @@
+package observe
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/onemeter/onemeter/server/chat"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Chat are the hooks by which the domain feeds its instruments.
+func (o *Observer) Chat() chat.Hooks {
+	ins := o.ins
+	reasons := labelled("reason")
+	lookups := options[chat.CacheLookup]{attrs: lookupAttrs}
+	rejections := options[chat.LoginRejected]{attrs: rejectionAttrs}
+	return chat.Hooks{
+		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
+		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
+			ins.refused.Add(ctx, 1, reasons.of(string(d.Reason)))
+		},
+		BatchCommitted: func(ctx context.Context, d chat.BatchCommitted) {
+			ins.batchSize.Record(ctx, int64(d.Messages))
+			ins.commitDuration.Record(ctx, d.Duration.Seconds())
+		},
+		CacheLookup: func(ctx context.Context, d chat.CacheLookup) {
+			if d.Hit {
+				ins.cacheHits.Add(ctx, 1)
+			} else {
+				ins.cacheMisses.Add(ctx, 1)
+			}
+			ins.cacheLookups.Add(ctx, 1, lookups.of(d))
+		},
+		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
+			ins.loginsRejected.Add(ctx, 1, rejections.of(d))
+		},
+		FileStored:    func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
+		PublishFailed: func(ctx context.Context, _ error) { ins.publishFailures.Add(ctx, 1) },
+	}
+}
+
+func lookupAttrs(d chat.CacheLookup) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("cache", d.Cache), attribute.String("hit", strconv.FormatBool(d.Hit))}
+}
+
+func rejectionAttrs(d chat.LoginRejected) []attribute.KeyValue {
+	operation := "login"
+	if d.Registration {
+		operation = "register"
+	}
+	return []attribute.KeyValue{attribute.String("operation", operation), attribute.String("reason", string(d.Reason))}
+}

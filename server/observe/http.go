@@ -1,0 +1,121 @@
+package observe
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// What stands for everything that a client makes up: a path that is no route,
+// a method that HTTP does not know.
+const (
+	unmatched   = "unmatched"
+	otherMethod = "_OTHER" // as the semantic conventions of OpenTelemetry have it
+)
+
+// response is what http_requests_total tells responses apart by.
+type response struct {
+	method, path string
+	status       int
+}
+
+func responseAttrs(r response) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.String("method", r.method),
+		attribute.String("path", r.path),
+		attribute.String("status", strconv.Itoa(r.status)),
+	}
+}
+
+// HTTP wraps the server's handler: it counts and times every response, and
+// puts otelhttp (spans and http.server.*) around it. The handler leaves the
+// route template in Request.Pattern; a request that it does not match has none.
+func (o *Observer) HTTP(next http.Handler) http.Handler {
+	counted := o.countResponses(next)
+	return otelhttp.NewHandler(counted, "imserver",
+		otelhttp.WithMeterProvider(o.provider),
+		otelhttp.WithTracerProvider(o.tracers),
+		// A WebSocket is in no latency histogram.
+		otelhttp.WithFilter(func(r *http.Request) bool { return !isUpgrade(r) }),
+	)
+}
+
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+func (o *Observer) countResponses(next http.Handler) http.Handler {
+	opts := options[response]{attrs: responseAttrs}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		status := 0
+		next.ServeHTTP(watchStatus(w, &status), r)
+		key := response{method: knownMethod(r.Method), path: r.Pattern, status: status}
+		if key.path == "" {
+			key.path = unmatched
+		}
+		if key.status == 0 {
+			key.status = http.StatusOK // nothing was written: net/http does it for the handler
+		}
+		opt := opts.of(key)
+		o.ins.httpRequests.Add(r.Context(), 1, opt)
+		if key.status != http.StatusSwitchingProtocols {
+			o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), opt)
+		}
+	})
+}
+
+// watchStatus returns w, and puts the status that is sent through it into
+// status. Informational statuses are followed by another one, 101 apart.
+func watchStatus(w http.ResponseWriter, status *int) http.ResponseWriter {
+	return httpsnoop.Wrap(w, httpsnoop.Hooks{
+		WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+			return func(code int) {
+				if *status == 0 && (code >= 200 || code == http.StatusSwitchingProtocols) {
+					*status = code
+				}
+				write(code)
+			}
+		},
+		Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+			return func(b []byte) (int, error) {
+				if *status == 0 {
+					*status = http.StatusOK
+				}
+				return write(b)
+			}
+		},
+	})
+}
+
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return m
+	}
+	return otherMethod
+}
+
+// httpServerKeys are the attributes that http.server.* keep. The conventions
+// add server.address and server.port, which come from the Host header, so from
+// whoever asks.
+var httpServerKeys = []attribute.Key{
+	"http.request.method", "http.response.status_code", "http.route",
+	"network.protocol.name", "network.protocol.version", "url.scheme", "error.type",
+}
+
+// Views are what a Provider needs so that nothing a client makes up becomes a
+// series.
+func Views() []sdkmetric.View {
+	return []sdkmetric.View{sdkmetric.NewView(
+		sdkmetric.Instrument{Name: "http.server.*"},
+		sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter(httpServerKeys...)},
+	)}
+}

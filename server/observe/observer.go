@@ -1,0 +1,55 @@
+package observe
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scope names the server's instruments among those of its libraries.
+const scope = "github.com/onemeter/onemeter/server"
+
+// An Observer owns the server's instruments. Its methods hand out the wrappers
+// and hooks that feed them, and are called once each while the server is put
+// together; what they hand out is safe for concurrent use.
+type Observer struct {
+	ins      *instruments
+	meter    metric.Meter
+	provider metric.MeterProvider
+	tracers  trace.TracerProvider
+	delay    rollingMean
+
+	reasons, types, codes *options[string]
+}
+
+// New makes the instruments with meters of provider. Those that carry no
+// attributes are on the page at 0 from then on.
+func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer, error) {
+	meter := provider.Meter(scope)
+	ins, err := newInstruments(meter)
+	if err != nil {
+		return nil, err
+	}
+	o := &Observer{ins: ins, meter: meter, provider: provider, tracers: tracers,
+		reasons: labelled("reason"), types: labelled("type"), codes: labelled("code")}
+	for _, c := range []metric.Int64Counter{
+		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
+		ins.publishFailures, ins.uploadBytes, ins.panics, ins.slowClients,
+	} {
+		c.Add(context.Background(), 0)
+	}
+	return o, nil
+}
+
+// Panicked counts a handler that panicked.
+func (o *Observer) Panicked(ctx context.Context) { o.ins.panics.Add(ctx, 1) }
+
+func attrs(kv ...string) metric.MeasurementOption {
+	set := make([]attribute.KeyValue, 0, len(kv)/2)
+	for i := 0; i+1 < len(kv); i += 2 {
+		set = append(set, attribute.String(kv[i], kv[i+1]))
+	}
+	return metric.WithAttributeSet(attribute.NewSet(set...))
+}
