@@ -1,0 +1,99 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// tokens are the data of a login. Clients know the access token by two names.
+type tokens struct {
+	Token     string    `json:"token"`
+	Access    string    `json:"access_token"`
+	Refresh   string    `json:"refresh_token"`
+	ExpiresIn int64     `json:"expires_in"` // seconds
+	User      chat.User `json:"user"`
+}
+
+func tokensOf(t chat.Tokens) tokens {
+	return tokens{
+		Token: t.Access, Access: t.Access, Refresh: t.Refresh,
+		ExpiresIn: int64(t.ExpiresIn.Seconds()), User: t.User,
+	}
+}
+
+func (s *Server) register(c echo.Context) error {
+	var body chat.Registration
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	body.Addr = addrOf(c)
+	t, err := s.svc.Register(c.Request().Context(), body)
+	return s.created(c, tokensOf(t), err)
+}
+
+func (s *Server) login(c echo.Context) error {
+	var body chat.Credentials
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	body.Addr = addrOf(c)
+	t, err := s.svc.Login(c.Request().Context(), body)
+	return s.ok(c, tokensOf(t), err)
+}
+
+// refresh takes the token from the body, or else from the header.
+func (s *Server) refresh(c echo.Context) error {
+	var body struct {
+		Token string `json:"refresh_token"`
+	}
+	if err := decodeIfAny(c, &body); err != nil {
+		return err
+	}
+	if body.Token == "" {
+		body.Token = bearer(c.Request())
+	}
+	if body.Token == "" {
+		return chat.Errorf(chat.KindUnauthenticated, "not refreshed", "refresh_token is required, in the body or as the bearer")
+	}
+	t, err := s.svc.Refresh(c.Request().Context(), body.Token)
+	return s.ok(c, tokensOf(t), err)
+}
+
+// validity is what validate answers, in place of the envelope.
+type validity struct {
+	Valid   bool       `json:"valid"`
+	User    *chat.User `json:"user,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Details string     `json:"details,omitempty"`
+}
+
+func (s *Server) validate(c echo.Context) error {
+	user, err := s.whoIs(c)
+	if err != nil {
+		f := s.refuse(err, c)
+		s.write(c, f.status, validity{Error: f.what, Details: f.why})
+		return nil
+	}
+	s.write(c, http.StatusOK, validity{Valid: true, User: &user})
+	return nil
+}
+
+func (s *Server) whoIs(c echo.Context) (chat.User, error) {
+	ctx := c.Request().Context()
+	me, err := s.svc.Authenticate(ctx, bearer(c.Request()))
+	if err != nil {
+		return chat.User{}, err
+	}
+	user, err := s.svc.Me(ctx, me)
+	if chat.KindOf(err) == chat.KindNotFound {
+		err = chat.Errorf(chat.KindUnauthenticated, "not authenticated", "the account was deleted")
+	}
+	return user, err
+}
+
+func (s *Server) logout(c echo.Context, me chat.Caller) error {
+	return s.ok(c, nothing{}, s.svc.Logout(c.Request().Context(), me))
+}

@@ -1,0 +1,148 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+)
+
+// decode reads the one JSON object that is the body into into.
+func decode(c echo.Context, into any) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return invalid("the body is empty: a JSON object is expected")
+	}
+	return decodeJSON(body, into)
+}
+
+// decodeIfAny is decode for a call that may come without a body.
+func decodeIfAny(c echo.Context, into any) error {
+	body, err := readBody(c)
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	return decodeJSON(body, into)
+}
+
+// readBody reads the body whole, without the white space around it, within the
+// limits of time and size that were put on it before.
+func readBody(c echo.Context) ([]byte, error) {
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	// From here on net/http reads ahead to see the client leave; it must not
+	// take the body's deadline for that.
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
+	return bytes.TrimSpace(body), nil
+}
+
+func decodeJSON(body []byte, into any) error {
+	if !utf8.Valid(body) {
+		return invalid("the body is not valid UTF-8")
+	}
+	err := json.Unmarshal(body, into)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return typeError(e, into)
+	}
+	if err != nil {
+		return invalid("the body is not valid JSON: %s", err)
+	}
+	if body[0] != '{' {
+		return errNoObject
+	}
+	return nil
+}
+
+var errNoObject = invalid("the body must be a JSON object")
+
+// typeError names the field that holds the wrong type, and the right one.
+func typeError(e *json.UnmarshalTypeError, into any) error {
+	if e.Field == "" {
+		return errNoObject
+	}
+	name := e.Field[strings.LastIndexByte(e.Field, '.')+1:]
+	return invalid("%s must be %s", name, wanted(fieldType(into, name, e.Type)))
+}
+
+// fieldType returns the declared type of the field called name in JSON: of a
+// wrong element in a list the error only tells the element's.
+func fieldType(into any, name string, otherwise reflect.Type) reflect.Type {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+			return f.Type
+		}
+	}
+	return otherwise
+}
+
+// wanted words a type for someone who writes JSON.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return wanted(t.Elem())
+	case reflect.Int64:
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list of whole numbers"
+	default:
+		return "an object"
+	}
+}
+
+// pathID reads an id from the path.
+func pathID(c echo.Context, name string) (int64, error) {
+	id, err := strconv.ParseInt(c.Param(name), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, invalid("%s in the path must be a positive number", name)
+	}
+	return id, nil
+}
+
+// bodyID checks an id that a body has to have.
+func bodyID(name string, id int64) error {
+	if id <= 0 {
+		return invalid("%s is required, and must be a positive number", name)
+	}
+	return nil
+}
+
+// A query reads numbers from the URL and remembers the first that is none.
+type query struct {
+	c   echo.Context
+	err error
+}
+
+// number returns the parameter called name, or otherwise where it is not
+// there. Its range is least to most.
+func (q *query) number(name string, otherwise, least, most int64) int64 {
+	text := q.c.QueryParam(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case q.err != nil:
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		q.err = invalid("%s in the query must be a number", name)
+	case err != nil || n < least || n > most:
+		q.err = invalid("%s in the query must be a number from %d to %d", name, least, most)
+	}
+	return n
+}

@@ -1,0 +1,54 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// An envelope is what a call that worked answers. Its data is never null.
+type envelope struct {
+	Success bool `json:"success"`
+	Data    any  `json:"data"`
+}
+
+// nothing is the data of a call that has nothing to tell.
+type nothing struct{}
+
+// ok answers 200 with data, unless err says otherwise.
+func (s *Server) ok(c echo.Context, data any, err error) error {
+	return s.answer(c, http.StatusOK, data, err)
+}
+
+// created answers 201 with data, unless err says otherwise.
+func (s *Server) created(c echo.Context, data any, err error) error {
+	return s.answer(c, http.StatusCreated, data, err)
+}
+
+func (s *Server) answer(c echo.Context, status int, data any, err error) error {
+	if err == nil {
+		s.write(c, status, envelope{Success: true, Data: data})
+	}
+	return err
+}
+
+// write sends v as JSON. It is the only place that does.
+func (s *Server) write(c echo.Context, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // a type of ours that JSON cannot hold
+		s.cfg.Log.ErrorContext(c.Request().Context(), "answer not encoded", "route", c.Path(), "err", err)
+		status, body = http.StatusInternalServerError, []byte(`{"success":false,"error":"internal error","details":""}`)
+	}
+	if err := c.Blob(status, echo.MIMEApplicationJSON, body); err != nil {
+		s.cfg.Log.DebugContext(c.Request().Context(), "answer not written", "route", c.Path(), "err", err)
+	}
+}
+
+// list makes a list that is [] in JSON where there is nothing in it.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}

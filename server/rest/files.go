@@ -1,0 +1,143 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// multipartRoom is what an upload may have around its file: boundaries,
+// headers, other fields.
+const multipartRoom = 1 << 20
+
+// A file is what clients are told of one.
+type file struct {
+	chat.File
+	URL string `json:"url"`
+}
+
+func fileOf(f chat.File) file {
+	return file{File: f, URL: fmt.Sprintf("/api/files/%d/download", f.ID)}
+}
+
+// upload passes the part named file to the service as it comes in. It is never
+// held whole, in memory or elsewhere.
+func (s *Server) upload(c echo.Context, me chat.Caller) error {
+	r := c.Request()
+	pace := paceBody(c)
+	defer pace.done()
+	part, err := filePart(r)
+	if err != nil {
+		return err
+	}
+	body := &partReader{r: part}
+	f, err := s.svc.Upload(r.Context(), me, chat.Upload{
+		Name: part.FileName(), ContentType: part.Header.Get(echo.HeaderContentType), Body: body,
+	})
+	if err != nil && body.err != nil {
+		err = body.err // whatever the store made of it: the client's part is to blame
+	}
+	return s.created(c, fileOf(f), err)
+}
+
+// filePart skips to the part named file.
+func filePart(r *http.Request) (*multipart.Part, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, invalid("the body must be multipart/form-data with a part named file: %s",
+			strings.TrimPrefix(err.Error(), "request "))
+	}
+	for {
+		part, err := parts.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, invalid("the form has no part named file")
+		case err != nil:
+			return nil, bodyError(err)
+		case part.FormName() == "file":
+			return part, nil
+		}
+	}
+}
+
+// A partReader words the errors of reading, and remembers the first.
+type partReader struct {
+	r   io.Reader
+	err error
+}
+
+func (p *partReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
+		err = bodyError(err)
+		p.err = err
+	}
+	return n, err
+}
+
+func (s *Server) file(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	f, err := s.svc.File(c.Request().Context(), me, id)
+	return s.ok(c, fileOf(f), err)
+}
+
+// download sends a file, or the ranges asked for. Nothing that a user uploaded
+// is ever shown by the browser in our name.
+func (s *Server) download(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	f, body, err := s.svc.OpenFile(c.Request().Context(), me, id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // only read
+
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, f.ContentType)
+	header.Set(echo.HeaderContentDisposition, disposition(f.Name))
+	header.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; sandbox; frame-ancestors 'none'")
+	// Kept by the client alone, and asked for again: who may read it can change.
+	header.Set(echo.HeaderCacheControl, "private, no-cache")
+	header.Set("Etag", `"`+f.SHA256+`"`)
+	out := &download{ResponseWriter: c.Response(), ctl: http.NewResponseController(c.Response())}
+	http.ServeContent(out, c.Request(), "", f.CreatedAt, body)
+	if out.refused == 0 {
+		return nil
+	}
+	for _, name := range []string{echo.HeaderContentDisposition, echo.HeaderContentLength, "Etag", "Accept-Ranges"} {
+		header.Del(name)
+	}
+	return echo.NewHTTPError(out.refused, strings.TrimSpace(out.why))
+}
+
+// disposition makes the header that has a browser save a file under name: for
+// old ones in ASCII, for the others as RFC 5987 wants it.
+func disposition(name string) string {
+	var plain, encoded strings.Builder
+	for _, r := range name {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\%/;`, r) {
+			r = '_'
+		}
+		plain.WriteRune(r)
+	}
+	for _, b := range []byte(name) {
+		if 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("!#$&+-.^_`|~", b) >= 0 {
+			encoded.WriteByte(b)
+		} else {
+			fmt.Fprintf(&encoded, "%%%02X", b)
+		}
+	}
+	return `attachment; filename="` + plain.String() + `"; filename*=UTF-8''` + encoded.String()
+}

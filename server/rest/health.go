@@ -1,0 +1,63 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// A status is what the health checks answer, without an envelope.
+type status struct {
+	Status  string            `json:"status"`
+	Version string            `json:"version,omitempty"`
+	Uptime  int64             `json:"uptime_seconds,omitempty"`
+	Time    *time.Time        `json:"time,omitempty"`
+	Parts   map[string]string `json:"parts,omitempty"`
+}
+
+func (s *Server) health(c echo.Context) error {
+	now := s.cfg.Now().UTC()
+	s.write(c, http.StatusOK, status{
+		Status: "ok", Version: s.cfg.Version, Uptime: int64(now.Sub(s.started).Seconds()), Time: &now,
+	})
+	return nil
+}
+
+// alive tells that the process answers; it asks nothing of anyone.
+func (s *Server) alive(c echo.Context) error {
+	s.write(c, http.StatusOK, status{Status: "ok"})
+	return nil
+}
+
+const readyWithin = 2 * time.Second
+
+// ready tells whether the parts answer: 503 where one that is needed does not.
+// Why not is for the log.
+func (s *Server) ready(c echo.Context) error {
+	answer, code := status{Status: "ok", Parts: map[string]string{}}, http.StatusOK
+	if s.cfg.Ready != nil {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
+		defer cancel()
+		for _, p := range s.cfg.Ready(ctx) {
+			answer.Parts[p.Name] = "ok"
+			if p.Err == nil {
+				continue
+			}
+			answer.Parts[p.Name] = "down"
+			s.cfg.Log.WarnContext(ctx, "part not ready", "part", p.Name, "optional", p.Optional, "err", p.Err)
+			if !p.Optional {
+				answer.Status, code = "unavailable", http.StatusServiceUnavailable
+			}
+		}
+	}
+	s.write(c, code, answer)
+	return nil
+}
+
+// webSocket hands the connection over. After the upgrade there is nothing left
+// to answer, and fail writes nothing.
+func (s *Server) webSocket(c echo.Context) error {
+	return s.cfg.WebSocket(c.Response(), c.Request())
+}

@@ -1,0 +1,146 @@
+package rest
+
+import (
+	"context"
+	"math"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// send answers 200, not 201, as it always did.
+func (s *Server) send(c echo.Context, me chat.Caller) error {
+	var body chat.Draft
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	m, err := s.svc.Send(c.Request().Context(), me, body)
+	return s.ok(c, m, err)
+}
+
+// page is the envelope of a list of messages.
+type page struct {
+	envelope
+	Total   int64 `json:"total"`
+	Limit   int   `json:"limit"`
+	Offset  int   `json:"offset"`
+	HasMore bool  `json:"has_more"`
+}
+
+func (s *Server) messages(c echo.Context, me chat.Caller) error {
+	h, err := historyOf(c)
+	if err != nil {
+		return err
+	}
+	p, err := s.svc.Messages(c.Request().Context(), me, h)
+	if err != nil {
+		return err
+	}
+	s.write(c, http.StatusOK, page{
+		envelope: envelope{Success: true, Data: list(p.Messages)},
+		Total:    p.Total, Limit: p.Limit, Offset: p.Offset, HasMore: p.HasMore,
+	})
+	return nil
+}
+
+// Sizes of a page of messages, and of a list of dialogs where the client does
+// not say: most show all that there are.
+const (
+	defaultLimit = 50
+	mostLimit    = 200
+)
+
+// historyOf reads which messages are asked for. Pages are counted from 1, and
+// a page goes before an offset.
+func historyOf(c echo.Context) (chat.History, error) {
+	q := query{c: c}
+	h := chat.History{
+		Target: chat.Target{
+			ChatID:     q.number("chat_id", 0, 1, math.MaxInt64),
+			ReceiverID: q.number("receiver_id", 0, 1, math.MaxInt64),
+		},
+		Limit:  int(min(mostLimit, q.number("limit", defaultLimit, 1, math.MaxInt32))),
+		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
+	}
+	if page := q.number("page", 0, 1, math.MaxInt32); page > 0 {
+		h.Offset = int(page-1) * h.Limit
+	}
+	if c.QueryParam("after_seq") != "" {
+		after := q.number("after_seq", 0, 0, math.MaxInt64)
+		h.AfterSeq = &after
+	}
+	return h, q.err
+}
+
+func (s *Server) unread(c echo.Context, me chat.Caller) error {
+	n, err := s.svc.Unread(c.Request().Context(), me)
+	return s.ok(c, struct {
+		Count int64 `json:"count"`
+	}{n}, err)
+}
+
+func (s *Server) dialogs(c echo.Context, me chat.Caller) error {
+	q := query{c: c}
+	limit, offset := q.number("limit", mostLimit, 1, math.MaxInt32), q.number("offset", 0, 0, math.MaxInt32)
+	if q.err != nil {
+		return q.err
+	}
+	dialogs, err := s.svc.Dialogs(c.Request().Context(), me, int(limit), int(offset))
+	return s.ok(c, list(dialogs), err)
+}
+
+func (s *Server) typing(c echo.Context, me chat.Caller) error {
+	body := struct {
+		chat.Target
+		Typing bool `json:"is_typing"`
+	}{Typing: true}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	return s.ok(c, nothing{}, s.svc.Typing(c.Request().Context(), me, body.Target, body.Typing))
+}
+
+func (s *Server) edit(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Content string `json:"content"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	m, err := s.svc.Edit(c.Request().Context(), me, id, body.Content)
+	return s.ok(c, m, err)
+}
+
+func (s *Server) message(c echo.Context, me chat.Caller) error {
+	return s.withMessage(c, me, s.svc.Message)
+}
+
+func (s *Server) deleteMessage(c echo.Context, me chat.Caller) error {
+	return s.withMessage(c, me, s.svc.Delete)
+}
+
+func (s *Server) read(c echo.Context, me chat.Caller) error {
+	return s.withMessage(c, me, s.svc.MarkRead)
+}
+
+func (s *Server) recall(c echo.Context, me chat.Caller) error {
+	return s.withMessage(c, me, s.svc.Recall)
+}
+
+// withMessage answers what a call makes of the message that the path names.
+func (s *Server) withMessage(c echo.Context, me chat.Caller,
+	call func(context.Context, chat.Caller, int64) (chat.Message, error),
+) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	m, err := call(c.Request().Context(), me, id)
+	return s.ok(c, m, err)
+}

@@ -1,0 +1,199 @@
+package rest
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// middleware puts what every request goes through around the routes, those of
+// 404 and 405 included. What only a matched route goes through is in add.
+func (s *Server) middleware() {
+	s.echo.Pre(middleware.RemoveTrailingSlash())
+	s.echo.Use(s.accessLine, s.recovered, hardened)
+	if len(s.cfg.AllowedOrigins) > 0 {
+		s.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
+			AllowOriginFunc: allowOrigin(s.cfg.AllowedOrigins),
+			AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowHeaders:    []string{echo.HeaderAuthorization, echo.HeaderContentType, "Range"},
+			ExposeHeaders:   []string{echo.HeaderContentDisposition, "Content-Range", echo.HeaderRetryAfter},
+			MaxAge:          600,
+		}))
+	}
+}
+
+// accessLine logs a request once it is answered: never its query, which may
+// hold a token.
+func (s *Server) accessLine(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if !s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
+			return next(c)
+		}
+		start := s.cfg.Now()
+		if err := next(c); err != nil {
+			c.Error(err) // answers now, so that the status is known
+		}
+		s.cfg.Log.DebugContext(r.Context(), "request",
+			"method", r.Method, "path", r.URL.Path, "route", r.Pattern, "status", c.Response().Status,
+			"bytes", c.Response().Size, "took", s.cfg.Now().Sub(start), "addr", c.RealIP())
+		return nil
+	}
+}
+
+// recovered turns a panic into an internal error.
+func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v) // net/http's own way to break a connection off
+			}
+			err = s.panicked(c, v)
+		}()
+		return next(c)
+	}
+}
+
+func (s *Server) panicked(c echo.Context, v any) error {
+	r := c.Request()
+	s.cfg.Log.ErrorContext(r.Context(), "handler panicked",
+		"method", r.Method, "route", r.Pattern, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if s.cfg.Hooks.Panicked != nil {
+		s.cfg.Hooks.Panicked(r.Context(), Panicked{Route: r.Pattern, Value: v})
+	}
+	if c.Response().Committed && c.Response().Status != http.StatusSwitchingProtocols {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+	}
+	return errPanicked
+}
+
+// How long a client may take to send a body that is not an upload.
+const bodyWithin = 15 * time.Second
+
+// hardened bounds the time that a body takes, read by a handler or thrown away
+// after it, and keeps browsers from guessing and caching.
+func hardened(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+		header.Set(echo.HeaderReferrerPolicy, "no-referrer")
+		header.Set(echo.HeaderCacheControl, "no-store")
+		if r := c.Request(); r.Body != nil && r.Body != http.NoBody {
+			// A writer that knows no deadlines, as in tests, has none to keep.
+			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyWithin))
+		}
+		return next(c)
+	}
+}
+
+// limited refuses a body of more than limit bytes: at once where its length
+// was announced, and else when it is read that far.
+func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > limit {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+			return errTooLarge(limit)
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		}
+		return next(c)
+	}
+}
+
+// A userHandler answers a caller who is known.
+type userHandler func(c echo.Context, me chat.Caller) error
+
+// authenticated wants an access token.
+func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		me, err := s.svc.Authenticate(c.Request().Context(), bearer(c.Request()))
+		if err != nil {
+			return err
+		}
+		return h(c, me)
+	}
+}
+
+// bearer returns the token of the Authorization header, "" without one.
+func bearer(r *http.Request) string {
+	scheme, token, ok := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// local answers clients on this machine only. What a proxy passes on came from
+// elsewhere, whatever the connection's address says.
+func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for _, name := range []string{"Forwarded", echo.HeaderXForwardedFor, echo.HeaderXRealIP} {
+			if c.Request().Header.Get(name) != "" {
+				return errNotLocal
+			}
+		}
+		if !addrOf(c).IsLoopback() {
+			return errNotLocal
+		}
+		return next(c)
+	}
+}
+
+// addrOf returns the client's address; the zero Addr where it has none.
+func addrOf(c echo.Context) netip.Addr {
+	addr, _ := netip.ParseAddr(c.RealIP())
+	return addr.Unmap()
+}
+
+// clientIP tells who asks: the connection's other end, or the last address in
+// front of the trusted proxies.
+func clientIP(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range trusted {
+		p = p.Masked()
+		options = append(options, echo.TrustIPRange(&net.IPNet{
+			IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+		}))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// allowOrigin matches an Origin header against patterns, ignoring case: whole
+// ones against scheme and host, bare ones against the host.
+func allowOrigin(patterns []string) func(string) (bool, error) {
+	return func(origin string) (bool, error) {
+		origin = strings.ToLower(origin)
+		_, host, _ := strings.Cut(origin, "://")
+		for _, p := range patterns {
+			p = strings.ToLower(p)
+			have := host
+			if strings.Contains(p, "://") {
+				have = origin
+			}
+			if ok, err := path.Match(p, have); ok && err == nil {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+}

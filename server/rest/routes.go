@@ -1,0 +1,101 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// The templates that handlers need to know, too.
+const (
+	uploadPath = "/api/files/upload"
+	debugPath  = "/debug/telemetry"
+)
+
+// routes is the table of everything the server answers to. me marks what
+// needs an access token.
+func (s *Server) routes() {
+	me := s.authenticated
+
+	s.get("/health", s.health)
+	s.get("/healthz", s.alive)
+	s.get("/readyz", s.ready)
+	s.getIf(s.cfg.Metrics != nil, "/metrics", echo.WrapHandler(s.cfg.Metrics))
+	s.getIf(s.cfg.Debug != nil, debugPath, s.local(echo.WrapHandler(s.cfg.Debug)))
+	if s.cfg.WebSocket != nil {
+		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, s.webSocket)
+	}
+
+	s.post("/api/auth/register", s.register)
+	s.post("/api/auth/login", s.login)
+	s.post("/api/auth/refresh", s.refresh)
+	s.get("/api/auth/validate", s.validate) // answers for itself
+	s.post("/api/auth/logout", me(s.logout))
+
+	s.get("/api/users/me", me(s.profile))
+	s.put("/api/users/me", me(s.changeProfile))
+	s.get("/api/users/search", me(s.searchUsers))
+	s.get("/api/users/friends", me(s.friends))
+	s.post("/api/users/friends", me(s.addFriend))
+
+	s.post("/api/messages", me(s.send))
+	s.post("/api/messages/send", me(s.send))
+	s.get("/api/messages", me(s.messages))
+	s.get("/api/messages/unread/count", me(s.unread))
+	s.get("/api/messages/dialogs", me(s.dialogs))
+	s.post("/api/messages/typing", me(s.typing))
+	s.get("/api/messages/:id", me(s.message))
+	s.put("/api/messages/:id", me(s.edit))
+	s.delete("/api/messages/:id", me(s.deleteMessage))
+	s.post("/api/messages/:id/read", me(s.read))
+	s.post("/api/messages/:id/recall", me(s.recall))
+
+	s.post("/api/chats", me(s.createChat))
+	s.get("/api/chats", me(s.chats))
+	s.get("/api/chats/:id/members", me(s.members))
+	s.post("/api/chats/:id/members", me(s.addMember))
+	s.delete("/api/chats/:id/members/:user_id", me(s.removeMember))
+	s.post("/api/chats/:id/members/:user_id/promote", me(s.promote))
+	s.post("/api/chats/:id/members/:user_id/demote", me(s.demote))
+	s.post("/api/chats/:id/members/:user_id/mute", me(s.mute))
+	s.post("/api/chats/:id/members/:user_id/unmute", me(s.unmute))
+	s.post("/api/chats/:id/members/:user_id/ban", me(s.ban))
+	s.post("/api/chats/:id/members/:user_id/unban", me(s.unban))
+
+	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, me(s.upload))
+	s.get("/api/files/:id", me(s.file))
+	s.get("/api/files/:id/download", me(s.download))
+}
+
+// add enters a route whose body has at most limit bytes. The template comes
+// first of all, so that it is there whatever the rest answers.
+func (s *Server) add(method, path string, limit int64, h echo.HandlerFunc) {
+	h = limited(limit, h)
+	s.echo.Add(method, path, func(c echo.Context) error {
+		c.Request().Pattern = c.Path()
+		return h(c)
+	})
+}
+
+func (s *Server) get(path string, h echo.HandlerFunc) {
+	s.add(http.MethodGet, path, s.cfg.MaxBody, h)
+	s.add(http.MethodHead, path, s.cfg.MaxBody, h) // net/http leaves the body out
+}
+
+func (s *Server) getIf(there bool, path string, h echo.HandlerFunc) {
+	if there {
+		s.get(path, h)
+	}
+}
+
+func (s *Server) post(path string, h echo.HandlerFunc) {
+	s.add(http.MethodPost, path, s.cfg.MaxBody, h)
+}
+
+func (s *Server) put(path string, h echo.HandlerFunc) {
+	s.add(http.MethodPut, path, s.cfg.MaxBody, h)
+}
+
+func (s *Server) delete(path string, h echo.HandlerFunc) {
+	s.add(http.MethodDelete, path, s.cfg.MaxBody, h)
+}

@@ -1,0 +1,97 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// Config is what a Server is made of. Its zero value serves the API alone.
+type Config struct {
+	// WebSocket serves GET /ws. An error that it returns before it has written
+	// anything becomes an answer in the envelope; a later one is only logged.
+	// It may keep the connection after it has returned, but not w.
+	WebSocket func(w http.ResponseWriter, r *http.Request) error
+	// Metrics serves /metrics, Debug /debug/telemetry, the latter to clients on
+	// the same machine only. Without a handler there is no such route.
+	Metrics, Debug http.Handler
+	// Ready tells of the parts that /readyz reports; it gets two seconds.
+	Ready func(ctx context.Context) []Part
+
+	// MaxBody is the most bytes of a JSON body; 1 MiB.
+	MaxBody int64
+	// AllowedOrigins are the web pages on other hosts that may call the API:
+	// "https://chat.example.com", a bare host, or either with wildcards as of
+	// path.Match. None: no CORS headers are sent.
+	AllowedOrigins []string
+	// TrustedProxies are those whose X-Forwarded-For is believed. None: the
+	// client's address is the connection's.
+	TrustedProxies []netip.Prefix
+
+	Hooks   Hooks
+	Log     *slog.Logger     // discards
+	Now     func() time.Time // time.Now
+	Version string           // for /health
+}
+
+// A Part is something that the server cannot, or with Optional would rather
+// not, work without.
+type Part struct {
+	Name     string
+	Err      error // nil: it answers
+	Optional bool
+}
+
+// Hooks are told what happens on the way to and from the service. A nil func
+// is not called.
+type Hooks struct {
+	// Panicked: a handler panicked, and the client was told of an internal error.
+	Panicked func(context.Context, Panicked)
+}
+
+// Panicked is the data of Hooks.Panicked.
+type Panicked struct {
+	Route string // template; "" where none matched
+	Value any
+}
+
+// A Server answers HTTP requests. It is safe for concurrent use and needs no
+// closing.
+type Server struct {
+	svc     *chat.Service
+	cfg     Config
+	echo    *echo.Echo
+	started time.Time
+}
+
+// New makes the handler of the whole HTTP interface.
+func New(svc *chat.Service, cfg Config) *Server {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 1 << 20
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Server{svc: svc, cfg: cfg, echo: echo.New(), started: cfg.Now()}
+	s.echo.HTTPErrorHandler = s.fail
+	s.echo.IPExtractor = clientIP(cfg.TrustedProxies)
+	s.middleware()
+	s.routes()
+	return s
+}
+
+// ServeHTTP answers one request, and leaves the template of its route in
+// r.Pattern.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Pattern = "" // a mux outside may have left its own
+	s.echo.ServeHTTP(w, r)
+}

@@ -1,0 +1,57 @@
+package rest
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+func (s *Server) profile(c echo.Context, me chat.Caller) error {
+	user, err := s.svc.Me(c.Request().Context(), me)
+	return s.ok(c, user, err)
+}
+
+func (s *Server) changeProfile(c echo.Context, me chat.Caller) error {
+	var body chat.Profile
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	user, err := s.svc.UpdateMe(c.Request().Context(), me, body)
+	return s.ok(c, user, err)
+}
+
+func (s *Server) searchUsers(c echo.Context, me chat.Caller) error {
+	users, err := s.svc.SearchUsers(c.Request().Context(), me, c.QueryParam("q"))
+	return s.ok(c, list(users), err)
+}
+
+func (s *Server) friends(c echo.Context, me chat.Caller) error {
+	users, err := s.svc.Friends(c.Request().Context(), me)
+	return s.ok(c, list(users), err)
+}
+
+// onlyUser is the body of calls about one other user.
+type onlyUser struct {
+	UserID int64 `json:"user_id"`
+}
+
+func (b *onlyUser) decode(c echo.Context) error {
+	if err := decode(c, b); err != nil {
+		return err
+	}
+	return bodyID("user_id", b.UserID)
+}
+
+// addFriend answers the list that the new friend is now in.
+func (s *Server) addFriend(c echo.Context, me chat.Caller) error {
+	var body onlyUser
+	if err := body.decode(c); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if _, err := s.svc.AddFriend(ctx, me, body.UserID); err != nil {
+		return err
+	}
+	users, err := s.svc.Friends(ctx, me)
+	return s.created(c, list(users), err)
+}
