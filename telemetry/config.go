@@ -1,0 +1,170 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+)
+
+// A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
+type ConflictPolicy int
+
+const (
+	// KeepFirst merges or renames the second instrument, tells of it, and goes on. It is the default, and the
+	// policy for production: creating an instrument never fails for a conflict.
+	KeepFirst ConflictPolicy = iota
+	// Reject returns a *ConflictError, and an instrument that does nothing, for the second. It is for tests.
+	Reject
+)
+
+const (
+	defaultCardinalityLimit = 2000
+	defaultCallbackTimeout  = time.Second
+)
+
+type config struct {
+	name, version     string
+	resource          *resource.Resource
+	views             []sdkmetric.View
+	readers           []sdkmetric.Reader
+	gatherers         []prometheus.Gatherer
+	scopeLabels       bool
+	cardinalityLimit  int
+	policy            ConflictPolicy
+	callbackTimeout   time.Duration
+	withoutPrometheus bool
+	withoutRuntime    bool
+	disabled          bool
+}
+
+func newConfig(opts []Option) config {
+	cfg := config{
+		cardinalityLimit: defaultCardinalityLimit,
+		callbackTimeout:  defaultCallbackTimeout,
+		disabled:         strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true"),
+	}
+	for _, o := range opts {
+		if o != nil {
+			cfg = o.apply(cfg)
+		}
+	}
+	return cfg
+}
+
+// An Option configures New and Setup.
+type Option interface{ apply(config) config }
+
+type optionFunc func(config) config
+
+func (f optionFunc) apply(c config) config { return f(c) }
+
+// WithService names the service and its version in the resource, and so in target_info. OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES win over it, as the operator wins over the author.
+func WithService(name, version string) Option {
+	return optionFunc(func(c config) config { c.name, c.version = name, version; return c })
+}
+
+// WithResource adds attributes to the resource. The environment and WithService win over it.
+func WithResource(r *resource.Resource) Option {
+	return optionFunc(func(c config) config { c.resource = r; return c })
+}
+
+// WithView adds views. An instrument that a view gives another name, unit or kind of aggregation is matched with
+// others when it is collected, not when it is created.
+func WithView(v ...sdkmetric.View) Option {
+	return optionFunc(func(c config) config { c.views = append(c.views, v...); return c })
+}
+
+// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. The Provider shuts it
+// down. A reader belongs to one Provider.
+func WithReader(r sdkmetric.Reader) Option {
+	return optionFunc(func(c config) config {
+		if r != nil {
+			c.readers = append(c.readers, r)
+		}
+		return c
+	})
+}
+
+// WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
+// the two meet. A gatherer that fails, panics or hangs costs the page only its own families.
+func WithGatherer(g prometheus.Gatherer) Option {
+	return optionFunc(func(c config) config {
+		if g != nil {
+			c.gatherers = append(c.gatherers, g)
+		}
+		return c
+	})
+}
+
+// WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and a scope's attributes to each
+// series, which keeps equal instruments of different scopes apart. It is off by default.
+func WithScopeLabels() Option {
+	return optionFunc(func(c config) config { c.scopeLabels = true; return c })
+}
+
+// WithCardinalityLimit bounds the series of each instrument; what is beyond goes into one series with the label
+// otel_metric_overflow="true". The default is 2000; 0 or less is no limit.
+func WithCardinalityLimit(perInstrument int) Option {
+	return optionFunc(func(c config) config { c.cardinalityLimit = perInstrument; return c })
+}
+
+// WithConflictPolicy chooses between KeepFirst, the default, and Reject.
+func WithConflictPolicy(p ConflictPolicy) Option {
+	return optionFunc(func(c config) config { c.policy = p; return c })
+}
+
+// WithCallbackTimeout bounds each run of each observable callback. The default is one second. A callback that
+// takes longer is left alone until it returns; until then its instruments have no values.
+func WithCallbackTimeout(d time.Duration) Option {
+	return optionFunc(func(c config) config {
+		if d > 0 {
+			c.callbackTimeout = d
+		}
+		return c
+	})
+}
+
+// WithoutPrometheus leaves /metrics out: Handler answers 404. Only readers given by WithReader collect.
+func WithoutPrometheus() Option {
+	return optionFunc(func(c config) config { c.withoutPrometheus = true; return c })
+}
+
+// WithoutRuntime leaves out the metrics of the Go runtime and of the process, which are on by default.
+func WithoutRuntime() Option {
+	return optionFunc(func(c config) config { c.withoutRuntime = true; return c })
+}
+
+// buildResource merges, from the weakest to the strongest: the SDK's defaults, WithResource, WithService, the
+// environment.
+func (c config) buildResource(ctx context.Context) (*resource.Resource, error) {
+	var own []attribute.KeyValue
+	if c.name != "" {
+		own = append(own, attribute.String("service.name", c.name))
+	}
+	if c.version != "" {
+		own = append(own, attribute.String("service.version", c.version))
+	}
+	res := resource.Default()
+	env, err := resource.New(ctx, resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: resource from the environment: %w", err)
+	}
+	for _, r := range []*resource.Resource{c.resource, resource.NewSchemaless(own...), env} {
+		if r == nil {
+			continue
+		}
+		// Schema URLs may differ between the parts; the attributes are what counts.
+		if res, err = resource.Merge(res, resource.NewSchemaless(r.Attributes()...)); err != nil {
+			return nil, fmt.Errorf("telemetry: resource: %w", err)
+		}
+	}
+	return res, nil
+}

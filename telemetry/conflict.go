@@ -1,0 +1,170 @@
+package telemetry
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// Instrument describes an instrument that some code asked for.
+type Instrument struct {
+	Scope       instrumentation.Scope
+	Name        string // as its author wrote it
+	Prometheus  string // the family it is exposed under
+	Kind        sdkmetric.InstrumentKind
+	Number      string // "int64" or "float64"
+	Unit        string
+	Description string
+	// Site is the code that asked for it, outside OpenTelemetry and this package: the import path, the file and
+	// the line, as in "github.com/acme/pay/metrics.go:12". It is empty where that cannot be known.
+	Site string
+}
+
+func (i Instrument) String() string {
+	var b strings.Builder
+	if i.Number != "" {
+		b.WriteString(i.Number + " ")
+	}
+	fmt.Fprintf(&b, "%s %q", kindName(i.Kind), i.Name)
+	if i.Unit != "" {
+		fmt.Fprintf(&b, " in %q", i.Unit)
+	}
+	if i.Description != "" {
+		fmt.Fprintf(&b, " (%q)", i.Description)
+	}
+	switch {
+	case i.Site != "":
+		b.WriteString(" at " + i.Site)
+	case i.Scope.Name != "":
+		b.WriteString(" of " + i.Scope.Name)
+	default:
+		b.WriteString(" at an unknown place")
+	}
+	return b.String()
+}
+
+func kindName(k sdkmetric.InstrumentKind) string {
+	switch k {
+	case sdkmetric.InstrumentKindCounter:
+		return "counter"
+	case sdkmetric.InstrumentKindUpDownCounter:
+		return "up-down counter"
+	case sdkmetric.InstrumentKindHistogram:
+		return "histogram"
+	case sdkmetric.InstrumentKindGauge:
+		return "gauge"
+	case sdkmetric.InstrumentKindObservableCounter:
+		return "observable counter"
+	case sdkmetric.InstrumentKindObservableUpDownCounter:
+		return "observable up-down counter"
+	case sdkmetric.InstrumentKindObservableGauge:
+		return "observable gauge"
+	}
+	return "metric"
+}
+
+// Reason says in what two claims to one family differ.
+type Reason string
+
+// The reasons, gravest first. A pair that differs in several is told by the gravest.
+const (
+	ReasonReserved    Reason = "Reserved"    // a name or label that Prometheus needs for itself
+	ReasonKind        Reason = "Kind"        // counter, gauge, histogram …
+	ReasonNumber      Reason = "Number"      // int64 or float64
+	ReasonUnit        Reason = "Unit"        //
+	ReasonName        Reason = "Name"        // two names that become one in Prometheus
+	ReasonBuckets     Reason = "Buckets"     // histogram boundaries
+	ReasonDescription Reason = "Description" // the HELP
+	ReasonDuplicate   Reason = "Duplicate"   // two values for one gauge series
+	ReasonCardinality Reason = "Cardinality" // more series than the limit allows, or soon
+	ReasonEncoding    Reason = "Encoding"    // an attribute that cannot be a label as it is
+)
+
+var reasons = []Reason{
+	ReasonReserved, ReasonKind, ReasonNumber, ReasonUnit, ReasonName, ReasonBuckets, ReasonDescription,
+	ReasonDuplicate, ReasonCardinality, ReasonEncoding,
+}
+
+// Resolution says what was done about a conflict.
+type Resolution string
+
+// The resolutions.
+const (
+	Merged   Resolution = "Merged"   // one family holds the measurements of both
+	Renamed  Resolution = "Renamed"  // the second is exposed under a name that ends in its kind
+	Repaired Resolution = "Repaired" // a label was renamed or its value made valid
+	Kept     Resolution = "Kept"     // both are exposed as they are
+	Limited  Resolution = "Limited"  // further series go into one that says so
+	Rejected Resolution = "Rejected" // creation returned a *ConflictError
+)
+
+// A Conflict is two claims to one Prometheus family that differ, and what was made of them. Where a conflict has
+// one side only (Reserved, Cardinality, Encoding), First and Second are the same instrument.
+type Conflict struct {
+	Family     string // the Prometheus family over which the two met
+	Reason     Reason
+	Resolution Resolution
+	First      Instrument // the one that was there
+	Second     Instrument // the one that came
+}
+
+// String returns one line that names both sites.
+func (c Conflict) String() string {
+	head := fmt.Sprintf("%s: %s, %s", c.Family, strings.ToLower(string(c.Reason)), strings.ToLower(string(c.Resolution)))
+	if c.First == c.Second {
+		return head + ": " + c.Second.String()
+	}
+	s := head + ": first " + c.First.String() + ", then " + c.Second.String()
+	if c.Resolution == Renamed {
+		s += ", now " + c.Second.Prometheus
+	}
+	return s
+}
+
+// ConflictError is the error that a Provider under the Reject policy returns for a conflicting instrument.
+type ConflictError struct{ Conflict Conflict }
+
+func (e *ConflictError) Error() string { return "telemetry: conflict: " + e.Conflict.String() }
+
+// A definition is what the author of an instrument said about it.
+type definition struct {
+	name, unit, description string
+	kind                    sdkmetric.InstrumentKind
+	number                  string
+	buckets                 []float64 // boundaries in force as far as creation can see; nil is the reader's default
+}
+
+func (d definition) class() class { return classOf(d.kind) }
+
+// compare decides what a second definition of one family becomes. Both are of one class. An empty Reason is no
+// conflict; then the two are merged.
+func compare(first, second definition) (Reason, Resolution) {
+	gauge := first.class() == classGauge
+	switch {
+	case first.kind != second.kind && gauge:
+		return ReasonKind, Renamed // one is set, the other observed: neither can be told from the other
+	case first.number != second.number && gauge:
+		return ReasonNumber, Renamed
+	case first.kind != second.kind:
+		return ReasonKind, Merged
+	case first.number != second.number:
+		return ReasonNumber, Merged
+	case first.unit != second.unit:
+		return ReasonUnit, Merged
+	case !strings.EqualFold(first.name, second.name):
+		return ReasonName, Merged
+	case !slices.Equal(first.buckets, second.buckets):
+		return ReasonBuckets, Merged
+	case describedDifferently(first, second):
+		return ReasonDescription, Merged
+	}
+	return "", Merged
+}
+
+// describedDifferently is false where one of the two says nothing: an empty description never wins.
+func describedDifferently(first, second definition) bool {
+	return first.description != "" && second.description != "" && first.description != second.description
+}

@@ -1,0 +1,209 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+)
+
+const (
+	defaultScrapeTimeout = 10 * time.Second // Prometheus's own default
+	maxScrapes           = 8                // at once; more wait for their turn
+)
+
+// The values of the label reason of telemetry_scrape_errors_total.
+const (
+	failCollect  = "collect"  // the SDK could not collect
+	failExporter = "exporter" // the exporter refused a point
+	failGatherer = "gatherer" // a client_golang gatherer failed, panicked or was too late
+	failInvalid  = "invalid"  // a gatherer's metric could not be put on the page
+	failEncoding = "encoding" // a family could not be written
+	failOverload = "overload" // a scrape waited in vain for its turn
+	failPanic    = "panic"    // a fault of this package
+)
+
+var failures = []string{
+	failCollect, failExporter, failGatherer, failInvalid, failEncoding, failOverload, failPanic,
+}
+
+// A scraper serves /metrics. Nothing that goes wrong inside the process makes it answer 500: what can be had is
+// served, what cannot is counted in telemetry_scrape_errors_total and logged once.
+type scraper struct {
+	exposition *exposition // nil where the SDK is disabled
+	sources    []*gatherer
+	turns      chan struct{}
+
+	mu     sync.Mutex
+	failed func(reason string)
+	told   map[string]struct{} // what was logged
+}
+
+func newScraper(x *exposition, gatherers []prometheus.Gatherer) *scraper {
+	s := &scraper{exposition: x, turns: make(chan struct{}, maxScrapes), failed: func(string) {}, told: map[string]struct{}{}}
+	for i, g := range gatherers {
+		s.sources = append(s.sources, &gatherer{from: g, name: fmt.Sprintf("gatherer %d", i+1)})
+	}
+	return s
+}
+
+// fail counts a failure and logs it, once for each reason and text.
+func (s *scraper) fail(reason, what string, err error) {
+	s.failed(reason)
+	s.mu.Lock()
+	_, told := s.told[reason+what]
+	if !told && len(s.told) < maxConflicts {
+		s.told[reason+what] = struct{}{}
+	}
+	s.mu.Unlock()
+	if !told {
+		slog.Warn("telemetry: scrape: "+what+"; the rest of the page is served", "reason", reason, "error", err)
+	}
+}
+
+func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header))
+	defer cancel()
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+	case <-ctx.Done():
+		s.fail(failOverload, "too many scrapes at once", ctx.Err())
+		http.Error(w, "Too many scrapes at once; try again later.", http.StatusServiceUnavailable)
+		return
+	}
+	families := s.gather(ctx)
+	if r.Context().Err() != nil {
+		return // nobody is there to read it
+	}
+	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
+	promhttp.HandlerFor(page, promhttp.HandlerOpts{
+		ErrorLog: encodeErrors{s}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
+	}).ServeHTTP(w, r)
+}
+
+type encodeErrors struct{ s *scraper }
+
+func (e encodeErrors) Println(v ...any) { e.s.fail(failEncoding, fmt.Sprint(v...), nil) }
+
+// scrapeTimeout leaves a little of the time that Prometheus says it will wait, to write the page.
+func scrapeTimeout(h http.Header) time.Duration {
+	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err != nil || seconds <= 0 || seconds > 3600 {
+		return defaultScrapeTimeout
+	}
+	d := time.Duration(seconds * float64(time.Second))
+	return d - min(d/5, 500*time.Millisecond)
+}
+
+// gather returns the whole page, sorted by family.
+func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
+	found := make([]<-chan []*dto.MetricFamily, len(s.sources))
+	for i, src := range s.sources {
+		found[i] = src.start(s)
+	}
+	own := s.own(ctx)
+	if len(found) == 0 {
+		return own
+	}
+	m := newMerge(s, own)
+	for i, ch := range found {
+		select {
+		case families := <-ch:
+			m.add(families, s.sources[i].fallback)
+		case <-ctx.Done():
+			s.fail(failGatherer, s.sources[i].name+" did not answer in time", ctx.Err())
+		}
+	}
+	return m.families()
+}
+
+func (s *scraper) own(ctx context.Context) (families []*dto.MetricFamily) {
+	if s.exposition == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.fail(failPanic, "a fault in package telemetry", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	return s.exposition.gather(ctx)
+}
+
+// A gatherer is a source of metrics of somebody else.
+type gatherer struct {
+	from     prometheus.Gatherer
+	name     string
+	fallback bool // its families give way to those of the same name
+
+	mu   sync.Mutex
+	busy bool
+}
+
+// start begins to gather and returns where the result will be. A gatherer that still hangs since an earlier scrape
+// is not asked again.
+func (g *gatherer) start(s *scraper) <-chan []*dto.MetricFamily {
+	out := make(chan []*dto.MetricFamily, 1)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	go func() {
+		families, err := g.gather()
+		if err != nil {
+			s.fail(failGatherer, g.name+" failed", err)
+		}
+		out <- families
+	}()
+	return out
+}
+
+func (g *gatherer) gather() (families []*dto.MetricFamily, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return g.from.Gather()
+}
+
+// A merge puts the families of several sources on one page.
+type merge struct {
+	s      *scraper
+	byName map[string]*dto.MetricFamily
+}
+
+func newMerge(s *scraper, own []*dto.MetricFamily) *merge {
+	m := &merge{s: s, byName: make(map[string]*dto.MetricFamily, len(own))}
+	for _, f := range own {
+		m.byName[f.GetName()] = f
+	}
+	return m
+}
+
+func (m *merge) add(families []*dto.MetricFamily, fallback bool) {
+	for _, f := range families {
+		if _, taken := m.byName[f.GetName()]; !taken {
+			m.byName[f.GetName()] = f
+		}
+	}
+}
+
+func (m *merge) families() []*dto.MetricFamily {
+	out := make([]*dto.MetricFamily, 0, len(m.byName))
+	for _, f := range m.byName {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b *dto.MetricFamily) int {
+		return cmp.Or(strings.Compare(a.GetName(), b.GetName()))
+	})
+	return out
+}

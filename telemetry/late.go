@@ -1,0 +1,418 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// late holds what Meter handed out, in order, and binds it to a Provider when there is one. OpenTelemetry's own
+// global meters do the same, but in the order of a map and without the sites.
+type late struct {
+	mu       sync.Mutex
+	provider *Provider
+	meters   map[instrumentation.Scope]*lateMeter
+	made     []binder
+}
+
+// A binder creates its instrument, or registers its callback, with a Provider. It is called again for a Provider
+// that follows a stopped one.
+type binder interface{ bind(*Provider) error }
+
+func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
+	cfg := metric.NewMeterConfig(opts...)
+	scope := instrumentation.Scope{
+		Name: name, Version: cfg.InstrumentationVersion(), SchemaURL: cfg.SchemaURL(),
+		Attributes: cfg.InstrumentationAttributes(),
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.meters == nil {
+		l.meters = map[instrumentation.Scope]*lateMeter{}
+	}
+	m, ok := l.meters[scope]
+	if !ok {
+		m = &lateMeter{late: l, name: name, opts: opts, known: map[lateKey]any{}}
+		l.meters[scope] = m
+	}
+	return m
+}
+
+func (l *late) bind(p *Provider) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.provider = p
+	for _, b := range l.made {
+		if err := b.bind(p); err != nil {
+			slog.Warn("telemetry: an instrument made before Setup: " + err.Error())
+		}
+	}
+}
+
+// keep remembers b and binds it if there is a Provider.
+func (l *late) keep(b binder) error {
+	l.made = append(l.made, b)
+	if l.provider != nil {
+		return b.bind(l.provider)
+	}
+	return nil
+}
+
+func (l *late) drop(b binder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, x := range l.made {
+		if x == b {
+			l.made = append(l.made[:i:i], l.made[i+1:]...)
+			return
+		}
+	}
+}
+
+// A lateMeter makes instruments that find their Provider later.
+type lateMeter struct {
+	embedded.Meter
+	late  *late
+	name  string
+	opts  []metric.MeterOption
+	known map[lateKey]any // so that code that asks again and again gets the same one; guarded by late.mu
+}
+
+type lateKey struct {
+	identity
+}
+
+func (m *lateMeter) of(p *Provider) metric.Meter { return p.Meter(m.name, m.opts...) }
+
+// An adder is a counter or an up-down counter.
+type adder[N int64 | float64] interface {
+	Add(context.Context, N, ...metric.AddOption)
+	Enabled(context.Context) bool
+}
+
+// A recorder is a histogram or a gauge.
+type recorder[N int64 | float64] interface {
+	Record(context.Context, N, ...metric.RecordOption)
+	Enabled(context.Context) bool
+}
+
+// lateAdder passes on to the SDK's instrument once there is one.
+type lateAdder[N int64 | float64] struct{ to atomic.Pointer[adder[N]] }
+
+func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
+	if to := l.to.Load(); to != nil {
+		(*to).Add(ctx, v, opts...)
+	}
+}
+
+func (l *lateAdder[N]) Enabled(ctx context.Context) bool {
+	to := l.to.Load()
+	return to != nil && (*to).Enabled(ctx)
+}
+
+func (l *lateAdder[N]) set(a adder[N]) { l.to.Store(&a) }
+
+type lateRecorder[N int64 | float64] struct{ to atomic.Pointer[recorder[N]] }
+
+func (l *lateRecorder[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
+	if to := l.to.Load(); to != nil {
+		(*to).Record(ctx, v, opts...)
+	}
+}
+
+func (l *lateRecorder[N]) Enabled(ctx context.Context) bool {
+	to := l.to.Load()
+	return to != nil && (*to).Enabled(ctx)
+}
+
+func (l *lateRecorder[N]) set(r recorder[N]) { l.to.Store(&r) }
+
+type (
+	lateInt64Counter struct {
+		embedded.Int64Counter
+		lateAdder[int64]
+	}
+	lateInt64UpDownCounter struct {
+		embedded.Int64UpDownCounter
+		lateAdder[int64]
+	}
+	lateInt64Histogram struct {
+		embedded.Int64Histogram
+		lateRecorder[int64]
+	}
+	lateInt64Gauge struct {
+		embedded.Int64Gauge
+		lateRecorder[int64]
+	}
+	lateFloat64Counter struct {
+		embedded.Float64Counter
+		lateAdder[float64]
+	}
+	lateFloat64UpDownCounter struct {
+		embedded.Float64UpDownCounter
+		lateAdder[float64]
+	}
+	lateFloat64Histogram struct {
+		embedded.Float64Histogram
+		lateRecorder[float64]
+	}
+	lateFloat64Gauge struct {
+		embedded.Float64Gauge
+		lateRecorder[float64]
+	}
+)
+
+// A binding creates one instrument with a Provider's meter.
+type binding struct {
+	meter  *lateMeter
+	site   string
+	create func(metric.Meter) error
+}
+
+func (b *binding) bind(p *Provider) error {
+	m := b.meter.of(p)
+	if own, ok := m.(*meter); ok {
+		m = own.onBehalfOf(b.site)
+	}
+	return b.create(m)
+}
+
+// lateSync returns the instrument for a definition, the one made before if there was one. I is an instrument of
+// OpenTelemetry's API, L ours that stands in for it.
+func lateSync[I any, L any](
+	m *lateMeter, d definition, stand *L, create func(metric.Meter) (I, error), set func(*L, I),
+) (*L, error) {
+	site := callSite()
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	k := lateKey{identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
+		buckets: fmt.Sprint(d.buckets)}}
+	if l, ok := m.known[k].(*L); ok {
+		return l, nil
+	}
+	m.known[k] = stand
+	return stand, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+		i, err := create(to)
+		set(stand, i)
+		return err
+	}})
+}
+
+func (m *lateMeter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	d := define(name, sdkmetric.InstrumentKindCounter, int64Number, metric.NewInt64CounterConfig(opts...))
+	return lateSync(m, d, &lateInt64Counter{},
+		func(to metric.Meter) (metric.Int64Counter, error) { return to.Int64Counter(name, opts...) },
+		func(l *lateInt64Counter, i metric.Int64Counter) { l.set(i) })
+}
+
+func (m *lateMeter) Int64UpDownCounter(
+	name string, opts ...metric.Int64UpDownCounterOption,
+) (metric.Int64UpDownCounter, error) {
+	d := define(name, sdkmetric.InstrumentKindUpDownCounter, int64Number, metric.NewInt64UpDownCounterConfig(opts...))
+	return lateSync(m, d, &lateInt64UpDownCounter{},
+		func(to metric.Meter) (metric.Int64UpDownCounter, error) { return to.Int64UpDownCounter(name, opts...) },
+		func(l *lateInt64UpDownCounter, i metric.Int64UpDownCounter) { l.set(i) })
+}
+
+func (m *lateMeter) Int64Histogram(name string, opts ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	cfg := metric.NewInt64HistogramConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindHistogram, int64Number, cfg)
+	d.buckets = cfg.ExplicitBucketBoundaries()
+	return lateSync(m, d, &lateInt64Histogram{},
+		func(to metric.Meter) (metric.Int64Histogram, error) { return to.Int64Histogram(name, opts...) },
+		func(l *lateInt64Histogram, i metric.Int64Histogram) { l.set(i) })
+}
+
+func (m *lateMeter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
+	d := define(name, sdkmetric.InstrumentKindGauge, int64Number, metric.NewInt64GaugeConfig(opts...))
+	return lateSync(m, d, &lateInt64Gauge{},
+		func(to metric.Meter) (metric.Int64Gauge, error) { return to.Int64Gauge(name, opts...) },
+		func(l *lateInt64Gauge, i metric.Int64Gauge) { l.set(i) })
+}
+
+func (m *lateMeter) Float64Counter(name string, opts ...metric.Float64CounterOption) (metric.Float64Counter, error) {
+	d := define(name, sdkmetric.InstrumentKindCounter, float64Number, metric.NewFloat64CounterConfig(opts...))
+	return lateSync(m, d, &lateFloat64Counter{},
+		func(to metric.Meter) (metric.Float64Counter, error) { return to.Float64Counter(name, opts...) },
+		func(l *lateFloat64Counter, i metric.Float64Counter) { l.set(i) })
+}
+
+func (m *lateMeter) Float64UpDownCounter(
+	name string, opts ...metric.Float64UpDownCounterOption,
+) (metric.Float64UpDownCounter, error) {
+	d := define(name, sdkmetric.InstrumentKindUpDownCounter, float64Number, metric.NewFloat64UpDownCounterConfig(opts...))
+	return lateSync(m, d, &lateFloat64UpDownCounter{},
+		func(to metric.Meter) (metric.Float64UpDownCounter, error) {
+			return to.Float64UpDownCounter(name, opts...)
+		},
+		func(l *lateFloat64UpDownCounter, i metric.Float64UpDownCounter) { l.set(i) })
+}
+
+func (m *lateMeter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	cfg := metric.NewFloat64HistogramConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindHistogram, float64Number, cfg)
+	d.buckets = cfg.ExplicitBucketBoundaries()
+	return lateSync(m, d, &lateFloat64Histogram{},
+		func(to metric.Meter) (metric.Float64Histogram, error) { return to.Float64Histogram(name, opts...) },
+		func(l *lateFloat64Histogram, i metric.Float64Histogram) { l.set(i) })
+}
+
+func (m *lateMeter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
+	d := define(name, sdkmetric.InstrumentKindGauge, float64Number, metric.NewFloat64GaugeConfig(opts...))
+	return lateSync(m, d, &lateFloat64Gauge{},
+		func(to metric.Meter) (metric.Float64Gauge, error) { return to.Float64Gauge(name, opts...) },
+		func(l *lateFloat64Gauge, i metric.Float64Gauge) { l.set(i) })
+}
+
+// lateInt64Observable stands in for an observable instrument with int64 values.
+type lateInt64Observable struct {
+	metric.Int64Observable
+	embedded.Int64ObservableCounter
+	embedded.Int64ObservableUpDownCounter
+	embedded.Int64ObservableGauge
+	to atomic.Pointer[metric.Int64Observable]
+}
+
+type lateFloat64Observable struct {
+	metric.Float64Observable
+	embedded.Float64ObservableCounter
+	embedded.Float64ObservableUpDownCounter
+	embedded.Float64ObservableGauge
+	to atomic.Pointer[metric.Float64Observable]
+}
+
+func (m *lateMeter) int64Observable(create func(metric.Meter) (metric.Int64Observable, error)) (*lateInt64Observable, error) {
+	l, site := &lateInt64Observable{}, callSite()
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+		i, err := create(to)
+		l.to.Store(&i)
+		return err
+	}})
+}
+
+func (m *lateMeter) float64Observable(create func(metric.Meter) (metric.Float64Observable, error)) (*lateFloat64Observable, error) {
+	l, site := &lateFloat64Observable{}, callSite()
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+		i, err := create(to)
+		l.to.Store(&i)
+		return err
+	}})
+}
+
+func (m *lateMeter) Int64ObservableCounter(
+	name string, opts ...metric.Int64ObservableCounterOption,
+) (metric.Int64ObservableCounter, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Int64ObservableUpDownCounter(
+	name string, opts ...metric.Int64ObservableUpDownCounterOption,
+) (metric.Int64ObservableUpDownCounter, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableUpDownCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Int64ObservableGauge(
+	name string, opts ...metric.Int64ObservableGaugeOption,
+) (metric.Int64ObservableGauge, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableGauge(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableCounter(
+	name string, opts ...metric.Float64ObservableCounterOption,
+) (metric.Float64ObservableCounter, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableUpDownCounter(
+	name string, opts ...metric.Float64ObservableUpDownCounterOption,
+) (metric.Float64ObservableUpDownCounter, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableUpDownCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableGauge(
+	name string, opts ...metric.Float64ObservableGaugeOption,
+) (metric.Float64ObservableGauge, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableGauge(name, opts...)
+	})
+}
+
+// RegisterCallback registers f with the Provider of now or later.
+func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
+	r := &lateRegistration{meter: m, site: callSite(), callback: f, insts: insts}
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return r, m.late.keep(r)
+}
+
+type lateRegistration struct {
+	embedded.Registration
+	meter    *lateMeter
+	site     string
+	callback metric.Callback
+	insts    []metric.Observable
+	to       atomic.Pointer[metric.Registration]
+}
+
+func (r *lateRegistration) bind(p *Provider) error {
+	m := r.meter.of(p)
+	insts := make([]metric.Observable, len(r.insts))
+	for i, inst := range r.insts {
+		insts[i] = settled(inst)
+	}
+	if own, ok := m.(*meter); ok {
+		m = own.onBehalfOf(r.site)
+	}
+	reg, err := m.RegisterCallback(r.callback, insts...)
+	if reg == nil {
+		reg = noop.Registration{}
+	}
+	r.to.Store(&reg)
+	return err
+}
+
+// Unregister takes effect with the next collection.
+func (r *lateRegistration) Unregister() error {
+	r.meter.late.drop(r)
+	if to := r.to.Swap(nil); to != nil {
+		return (*to).Unregister()
+	}
+	return nil
+}
+
+// settled returns what a stand-in stands for.
+func settled(o metric.Observable) metric.Observable {
+	switch l := o.(type) {
+	case *lateInt64Observable:
+		if to := l.to.Load(); to != nil {
+			return *to
+		}
+	case *lateFloat64Observable:
+		if to := l.to.Load(); to != nil {
+			return *to
+		}
+	}
+	return o
+}

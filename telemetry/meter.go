@@ -1,0 +1,312 @@
+package telemetry
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// secondsBuckets are the boundaries of histograms in seconds whose author chose none. The SDK's own defaults are
+// shaped for milliseconds: nearly every request would be in the first bucket.
+var secondsBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+const (
+	int64Number   = "int64"
+	float64Number = "float64"
+)
+
+// A meter identifies each instrument that it is asked for, then lets the SDK's meter make it. Synchronous
+// instruments are the SDK's own, so recording costs nothing extra. It is safe for concurrent use.
+type meter struct {
+	embedded.Meter
+
+	sdk       metric.Meter
+	scope     instrumentation.Scope
+	catalog   *catalog
+	callbacks *callbacks
+
+	site   func() string // of the code that asks
+	shared *sharedObservables
+}
+
+// sharedObservables holds the sources of a meter, which its copies for other sites have in common.
+type sharedObservables struct {
+	mu    sync.Mutex
+	byKey map[observableKey]any // *source[int64] or *source[float64]
+}
+
+type observableKey struct {
+	name, unit, description string
+	kind                    sdkmetric.InstrumentKind
+	number                  string
+}
+
+func newMeter(sdk metric.Meter, scope instrumentation.Scope, c *catalog, cb *callbacks) *meter {
+	return &meter{
+		sdk: sdk, scope: scope, catalog: c, callbacks: cb, site: callSite,
+		shared: &sharedObservables{byKey: map[observableKey]any{}},
+	}
+}
+
+// onBehalfOf returns the same meter for code that asked earlier, from a place that is no longer on the stack.
+func (m *meter) onBehalfOf(site string) *meter {
+	clone := *m
+	clone.site = func() string { return site }
+	return &clone
+}
+
+// config is what the configurations of all kinds of instrument have in common.
+type instrumentConfig interface {
+	Description() string
+	Unit() string
+}
+
+func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrumentConfig) definition {
+	return definition{name: name, unit: cfg.Unit(), description: cfg.Description(), kind: k, number: number}
+}
+
+// synchronous admits an instrument and has the SDK create it under the definition that was admitted. Options are
+// appended, and so override what the author said; options of kinds unknown here stay in force.
+func synchronous[I, O any](
+	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I, more ...O,
+) (I, error) {
+	a, err := m.catalog.admit(m.scope, d, m.site)
+	if err != nil {
+		return refused, err
+	}
+	opts = append(slices.Clip(opts),
+		any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
+	if d.kind == sdkmetric.InstrumentKindHistogram {
+		opts = append(opts, any(metric.WithExplicitBucketBoundaries(a.create.buckets...)).(O))
+	}
+	return create(a.create.name, append(opts, more...)...)
+}
+
+// boundaries are the author's, or those for seconds, or none, which leaves them to the reader.
+func boundaries(explicit []float64, unit string) []float64 {
+	if len(explicit) == 0 && unit == "s" {
+		return secondsBuckets
+	}
+	return explicit
+}
+
+func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	d := define(name, sdkmetric.InstrumentKindCounter, int64Number, metric.NewInt64CounterConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Int64Counter, metric.Int64Counter(noop.Int64Counter{}))
+}
+
+func (m *meter) Int64UpDownCounter(
+	name string, opts ...metric.Int64UpDownCounterOption,
+) (metric.Int64UpDownCounter, error) {
+	d := define(name, sdkmetric.InstrumentKindUpDownCounter, int64Number, metric.NewInt64UpDownCounterConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Int64UpDownCounter, metric.Int64UpDownCounter(noop.Int64UpDownCounter{}))
+}
+
+func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	cfg := metric.NewInt64HistogramConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindHistogram, int64Number, cfg)
+	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
+	return synchronous(m, d, opts, m.sdk.Int64Histogram, metric.Int64Histogram(noop.Int64Histogram{}))
+}
+
+func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
+	d := define(name, sdkmetric.InstrumentKindGauge, int64Number, metric.NewInt64GaugeConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Int64Gauge, metric.Int64Gauge(noop.Int64Gauge{}))
+}
+
+func (m *meter) Float64Counter(name string, opts ...metric.Float64CounterOption) (metric.Float64Counter, error) {
+	d := define(name, sdkmetric.InstrumentKindCounter, float64Number, metric.NewFloat64CounterConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Float64Counter, metric.Float64Counter(noop.Float64Counter{}))
+}
+
+func (m *meter) Float64UpDownCounter(
+	name string, opts ...metric.Float64UpDownCounterOption,
+) (metric.Float64UpDownCounter, error) {
+	d := define(name, sdkmetric.InstrumentKindUpDownCounter, float64Number, metric.NewFloat64UpDownCounterConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Float64UpDownCounter, metric.Float64UpDownCounter(noop.Float64UpDownCounter{}))
+}
+
+func (m *meter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	cfg := metric.NewFloat64HistogramConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindHistogram, float64Number, cfg)
+	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
+	return synchronous(m, d, opts, m.sdk.Float64Histogram, metric.Float64Histogram(noop.Float64Histogram{}))
+}
+
+func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
+	d := define(name, sdkmetric.InstrumentKindGauge, float64Number, metric.NewFloat64GaugeConfig(opts...))
+	return synchronous(m, d, opts, m.sdk.Float64Gauge, metric.Float64Gauge(noop.Float64Gauge{}))
+}
+
+// observe admits an observable instrument. The SDK gets one that replays what our own callbacks observed; the
+// caller gets a handle on it and keeps the callbacks' behaviour: they run, all of them, at every collection.
+func observe[N int64 | float64, O any](
+	m *meter, d definition, opts []O, create func(string, *source[N], ...O) error,
+) (*observable[N], error) {
+	a, err := m.catalog.admit(m.scope, d, m.site)
+	if err != nil {
+		return nil, err
+	}
+	k := observableKey{a.create.name, a.create.unit, a.create.description, d.kind, d.number}
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	src, ok := m.shared.byKey[k].(*source[N])
+	if !ok {
+		src = &source[N]{gauge: d.class() == classGauge}
+		sdkOpts := append(advice(opts),
+			any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
+		err = create(a.create.name, src, sdkOpts...)
+		src.err = err
+		m.shared.byKey[k] = src
+	}
+	return &observable[N]{source: src, meter: m, as: a.as}, src.err
+}
+
+// advice keeps the options that restrict attributes and leaves out the callbacks, which the SDK must not see.
+func advice[O any](opts []O) []O {
+	var out []O
+	for _, o := range opts {
+		if _, ok := any(o).(interface{ AllowedKeys() []attribute.Key }); ok {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (m *meter) Int64ObservableCounter(
+	name string, opts ...metric.Int64ObservableCounterOption,
+) (metric.Int64ObservableCounter, error) {
+	cfg := metric.NewInt64ObservableCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableCounter, int64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableCounterOption) error {
+		_, err := m.sdk.Int64ObservableCounter(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Int64ObservableCounter{}, err
+	}
+	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+}
+
+func (m *meter) Int64ObservableUpDownCounter(
+	name string, opts ...metric.Int64ObservableUpDownCounterOption,
+) (metric.Int64ObservableUpDownCounter, error) {
+	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, int64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableUpDownCounterOption) error {
+		_, err := m.sdk.Int64ObservableUpDownCounter(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Int64ObservableUpDownCounter{}, err
+	}
+	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+}
+
+func (m *meter) Int64ObservableGauge(
+	name string, opts ...metric.Int64ObservableGaugeOption,
+) (metric.Int64ObservableGauge, error) {
+	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableGauge, int64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableGaugeOption) error {
+		_, err := m.sdk.Int64ObservableGauge(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Int64ObservableGauge{}, err
+	}
+	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+}
+
+func (m *meter) Float64ObservableCounter(
+	name string, opts ...metric.Float64ObservableCounterOption,
+) (metric.Float64ObservableCounter, error) {
+	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableCounter, float64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableCounterOption) error {
+		_, err := m.sdk.Float64ObservableCounter(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Float64ObservableCounter{}, err
+	}
+	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+}
+
+func (m *meter) Float64ObservableUpDownCounter(
+	name string, opts ...metric.Float64ObservableUpDownCounterOption,
+) (metric.Float64ObservableUpDownCounter, error) {
+	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, float64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableUpDownCounterOption) error {
+		_, err := m.sdk.Float64ObservableUpDownCounter(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Float64ObservableUpDownCounter{}, err
+	}
+	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+}
+
+func (m *meter) Float64ObservableGauge(
+	name string, opts ...metric.Float64ObservableGaugeOption,
+) (metric.Float64ObservableGauge, error) {
+	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableGauge, float64Number, cfg)
+	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableGaugeOption) error {
+		_, err := m.sdk.Float64ObservableGauge(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
+		return err
+	})
+	if o == nil {
+		return noop.Float64ObservableGauge{}, err
+	}
+	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+}
+
+// RegisterCallback registers f to run at every collection. Instruments that were refused are left out, as the SDK
+// leaves out dropped ones; instruments of another meter are an error.
+func (m *meter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
+	var mine []metric.Observable
+	var err error
+	for _, inst := range insts {
+		owner, e := meterOf(inst)
+		switch {
+		case e != nil:
+			return noop.Registration{}, e
+		case owner == nil: // refused
+		case owner.shared != m.shared:
+			err = errors.Join(err, errForeignMeter)
+		default:
+			mine = append(mine, inst)
+		}
+	}
+	if len(mine) == 0 {
+		return noop.Registration{}, err
+	}
+	return m.callbacks.register(f, mine, m.site()), err
+}
+
+var (
+	errForeignMeter      = errors.New("telemetry: RegisterCallback: the observable instrument is of another meter")
+	errForeignObservable = errors.New("telemetry: RegisterCallback: the observable instrument is of another implementation")
+)
+
+func meterOf(o metric.Observable) (*meter, error) {
+	switch o := o.(type) {
+	case *int64Observable:
+		return o.observable.meter, nil
+	case *float64Observable:
+		return o.observable.meter, nil
+	case noop.Int64ObservableCounter, noop.Int64ObservableUpDownCounter, noop.Int64ObservableGauge,
+		noop.Float64ObservableCounter, noop.Float64ObservableUpDownCounter, noop.Float64ObservableGauge:
+		return nil, nil
+	}
+	return nil, errForeignObservable
+}
