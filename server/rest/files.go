@@ -31,7 +31,7 @@ func fileOf(f chat.File) file {
 // held whole, in memory or elsewhere.
 func (s *Server) upload(c echo.Context, me chat.Caller) error {
 	r := c.Request()
-	pace := paceBody(c)
+	pace := s.paceBody(c)
 	defer pace.done()
 	part, err := filePart(r)
 	if err != nil {
@@ -111,7 +111,9 @@ func (s *Server) download(c echo.Context, me chat.Caller) error {
 	// Kept by the client alone, and asked for again: who may read it can change.
 	header.Set(echo.HeaderCacheControl, "private, no-cache")
 	header.Set("Etag", `"`+f.SHA256+`"`)
-	out := &download{ResponseWriter: c.Response(), ctl: http.NewResponseController(c.Response())}
+	out := &download{
+		ResponseWriter: c.Response(), ctl: http.NewResponseController(c.Response()), stall: s.patience.stall,
+	}
 	http.ServeContent(out, c.Request(), "", f.CreatedAt, body)
 	if out.refused == 0 {
 		return nil

@@ -21,7 +21,7 @@ import (
 // 404 and 405 included. What only a matched route goes through is in add.
 func (s *Server) middleware() {
 	s.echo.Pre(middleware.RemoveTrailingSlash())
-	s.echo.Use(s.accessLine, s.recovered, hardened)
+	s.echo.Use(s.accessLine, s.recovered, s.hardened)
 	if len(s.cfg.AllowedOrigins) > 0 {
 		s.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOriginFunc: allowOrigin(s.cfg.AllowedOrigins),
@@ -74,7 +74,7 @@ func (s *Server) panicked(c echo.Context, v any) error {
 	s.cfg.Log.ErrorContext(r.Context(), "handler panicked",
 		"method", r.Method, "route", r.Pattern, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if s.cfg.Hooks.Panicked != nil {
-		s.cfg.Hooks.Panicked(r.Context(), Panicked{Route: r.Pattern, Value: v})
+		s.cfg.Hooks.Panicked(r.Context())
 	}
 	if c.Response().Committed && c.Response().Status != http.StatusSwitchingProtocols {
 		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
@@ -82,12 +82,9 @@ func (s *Server) panicked(c echo.Context, v any) error {
 	return errPanicked
 }
 
-// How long a client may take to send a body that is not an upload.
-const bodyWithin = 15 * time.Second
-
 // hardened bounds the time that a body takes, read by a handler or thrown away
 // after it, and keeps browsers from guessing and caching.
-func hardened(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
@@ -95,7 +92,7 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set(echo.HeaderCacheControl, "no-store")
 		if r := c.Request(); r.Body != nil && r.Body != http.NoBody {
 			// A writer that knows no deadlines, as in tests, has none to keep.
-			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyWithin))
+			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(s.patience.body))
 		}
 		return next(c)
 	}

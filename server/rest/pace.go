@@ -8,53 +8,66 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// A file may take long, but it has to move: a transfer that stands still for
-// stall is cut off, and so is an upload that on average is slower than
-// slowest after its first minute.
-const (
-	stall   = 30 * time.Second
-	slowest = 8 << 10 // bytes a second
-)
-
-// A pacedBody is the body of an upload whose deadline moves as bytes come in.
-type pacedBody struct {
-	io.ReadCloser
-	ctl   *http.ResponseController
-	start time.Time
-	n     int64
+// patience is how long the server waits for a client that sends or reads.
+type patience struct {
+	body  time.Duration // for all of a body that is not an upload
+	stall time.Duration // for the next bytes of a file, either way
+	start time.Duration // for an upload, before its average speed counts
 }
 
-// paceBody puts moving deadlines in place of the fixed ones of other requests.
-func paceBody(c echo.Context) *pacedBody {
+var defaultPatience = patience{body: 15 * time.Second, stall: 30 * time.Second, start: time.Minute}
+
+// slowest is how many bytes a second an upload has to make on average: one byte
+// every now and then must not hold a connection for days.
+const slowest = 8 << 10
+
+// A pacedBody is the body of an upload. Its deadline moves as bytes come in.
+type pacedBody struct {
+	io.ReadCloser
+	ctl      *http.ResponseController
+	patience patience
+	begun    time.Time
+	n        int64
+}
+
+// paceBody puts moving deadlines in place of the fixed one of other requests.
+func (s *Server) paceBody(c echo.Context) *pacedBody {
 	r := c.Request()
-	b := &pacedBody{ReadCloser: r.Body, ctl: http.NewResponseController(c.Response()), start: time.Now()}
+	b := &pacedBody{
+		ReadCloser: r.Body, ctl: http.NewResponseController(c.Response()),
+		patience: s.patience, begun: time.Now(),
+	}
 	r.Body = b
 	return b
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	latest := b.start.Add(time.Minute + time.Duration(b.n/slowest)*time.Second)
-	if next := time.Now().Add(stall); next.Before(latest) {
-		latest = next
+	deadline := b.begun.Add(b.patience.start + time.Duration(b.n/slowest)*time.Second)
+	if next := time.Now().Add(b.patience.stall); next.Before(deadline) {
+		deadline = next
 	}
-	_ = b.ctl.SetReadDeadline(latest)
+	_ = b.ctl.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
+	if err != nil {
+		_ = b.ctl.SetReadDeadline(time.Time{}) // net/http reads ahead now, as in readBody
+	}
 	return n, err
 }
 
-// done is called when no more is read: the answer has its own time, and what
-// is left of the body is thrown away within bodyWithin.
+// done is called when nothing more is read: what is left of the body, and the
+// answer, have their own time.
 func (b *pacedBody) done() {
-	_ = b.ctl.SetReadDeadline(time.Now().Add(bodyWithin))
-	_ = b.ctl.SetWriteDeadline(time.Now().Add(stall))
+	_ = b.ctl.SetReadDeadline(time.Now().Add(b.patience.body))
+	_ = b.ctl.SetWriteDeadline(time.Now().Add(b.patience.stall))
 }
 
-// A download writes a file with a deadline that moves as bytes go out. What
-// net/http has to say against the request it keeps back, for the envelope.
+// A download writes a file. Its deadline moves as bytes go out. What net/http
+// has to say against the request it keeps back, for the envelope.
 type download struct {
 	http.ResponseWriter
 	ctl     *http.ResponseController
+	stall   time.Duration
 	refused int // status
 	why     string
 }
@@ -72,6 +85,6 @@ func (d *download) Write(p []byte) (int, error) {
 		d.why += string(p)
 		return len(p), nil
 	}
-	_ = d.ctl.SetWriteDeadline(time.Now().Add(stall))
+	_ = d.ctl.SetWriteDeadline(time.Now().Add(d.stall))
 	return d.ResponseWriter.Write(p)
 }

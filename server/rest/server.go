@@ -52,22 +52,17 @@ type Part struct {
 // is not called.
 type Hooks struct {
 	// Panicked: a handler panicked, and the client was told of an internal error.
-	Panicked func(context.Context, Panicked)
-}
-
-// Panicked is the data of Hooks.Panicked.
-type Panicked struct {
-	Route string // template; "" where none matched
-	Value any
+	Panicked func(context.Context)
 }
 
 // A Server answers HTTP requests. It is safe for concurrent use and needs no
 // closing.
 type Server struct {
-	svc     *chat.Service
-	cfg     Config
-	echo    *echo.Echo
-	started time.Time
+	svc      *chat.Service
+	cfg      Config
+	echo     *echo.Echo
+	patience patience
+	started  time.Time
 }
 
 // New makes the handler of the whole HTTP interface.
@@ -81,7 +76,7 @@ func New(svc *chat.Service, cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Server{svc: svc, cfg: cfg, echo: echo.New(), started: cfg.Now()}
+	s := &Server{svc: svc, cfg: cfg, echo: echo.New(), patience: defaultPatience, started: cfg.Now()}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = clientIP(cfg.TrustedProxies)
 	s.middleware()
