@@ -1,0 +1,236 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// openTest opens a new store in path, or in a folder of its own.
+func openTest(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Path == "" {
+		cfg.Path = filepath.Join(t.TempDir(), "im.db")
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) chat.Store { return openTest(t, Config{}) })
+}
+
+func newUser(t testing.TB, s *Store, phone string) int64 {
+	t.Helper()
+	u, err := s.CreateUser(t.Context(), chat.User{Phone: phone, CreatedAt: time.Now()}, "hash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
+}
+
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a", "odd ?%41#&name")
+	s := openTest(t, Config{Path: filepath.Join(folder, "im ?%41.db")})
+	newUser(t, s, "+12345")
+	for path, want := range map[string]os.FileMode{
+		folder: 0o700, filepath.Join(folder, "im ?%41.db"): 0o600, filepath.Join(folder, "im ?%41.db-wal"): 0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", path, got, want)
+		}
+	}
+}
+
+func TestConnectionsAreSetUp(t *testing.T) {
+	s := openTest(t, Config{})
+	for _, c := range []struct {
+		pool         *pool
+		pragma, want string
+	}{
+		{s.write, "journal_mode", "wal"}, {s.write, "synchronous", "2"}, {s.write, "foreign_keys", "1"},
+		{s.write, "busy_timeout", "5000"}, {s.write, "query_only", "0"}, {s.write, "secure_delete", "2"},
+		{s.read, "journal_mode", "wal"}, {s.read, "query_only", "1"}, {s.read, "foreign_keys", "1"},
+	} {
+		var got string
+		if err := c.pool.db.QueryRow("PRAGMA " + c.pragma).Scan(&got); err != nil || got != c.want {
+			t.Errorf("%s is %q, want %q (%v)", c.pragma, got, c.want, err)
+		}
+	}
+	if n := s.Stats().MaxOpenConnections; n != 5 {
+		t.Errorf("%d connections at most, want one writer and four readers", n)
+	}
+}
+
+func TestReopenKeepsAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "im.db")
+	s := openTest(t, Config{Path: path})
+	id := newUser(t, s, "+12345")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := openTest(t, Config{Path: path})
+	if users, err := again.Users(t.Context(), []int64{id}); err != nil || len(users) != 1 {
+		t.Fatal(users, err)
+	}
+}
+
+func TestOpenTwiceAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "im.db")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := Open(t.Context(), Config{Path: path})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = s.CreateUser(t.Context(), chat.User{}, "")
+			if err := errors.Join(err, s.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOpenFails(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "text")
+	if err := os.WriteFile(text, []byte("this is no database, but some text of a certain length"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", folder, text, filepath.Join(text, "below a file")} {
+		if s, err := Open(t.Context(), Config{Path: path}); err == nil {
+			t.Errorf("opened %q", path)
+			_ = s.Close()
+		}
+	}
+}
+
+func TestClosedIsUnavailable(t *testing.T) {
+	s := openTest(t, Config{})
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Append(t.Context(), []chat.NewMessage{{ConversationID: 1}})
+	for _, err := range []error{err, s.Ping(t.Context()), s.SetOwner(t.Context(), 1, 1)} {
+		if chat.KindOf(err) != chat.KindUnavailable {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLockedIsUnavailable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "im.db")
+	s := openTest(t, Config{Path: path, BusyTimeout: time.Millisecond})
+	id := newUser(t, s, "+12345")
+	other := openTest(t, Config{Path: path})
+	err := other.write.inTx(t.Context(), func(*tx) error {
+		_, err := s.CreateUser(t.Context(), chat.User{Phone: "+12346"}, "hash")
+		if chat.KindOf(err) != chat.KindUnavailable {
+			t.Errorf("a write beside another process's: %v", err)
+		}
+		users, err := s.Users(t.Context(), []int64{id})
+		if err != nil || len(users) != 1 {
+			t.Errorf("a read beside another process's write: %v, %v", users, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newUser(t, s, "+12346")
+}
+
+func TestDeadlineIsRecognizable(t *testing.T) {
+	s := openTest(t, Config{})
+	err := s.write.inTx(t.Context(), func(*tx) error { // holds the only writer
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := s.Append(ctx, []chat.NewMessage{{ConversationID: 1}})
+		if !errors.Is(err, context.DeadlineExceeded) || chat.KindOf(err) != chat.KindUnavailable {
+			t.Error(err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A countingConnector counts the connections made through it.
+type countingConnector struct {
+	driver.Connector
+	made *atomic.Int32
+}
+
+func (c countingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	c.made.Add(1)
+	return c.Connector.Connect(ctx)
+}
+
+func TestWrapSeesEveryConnection(t *testing.T) {
+	var made atomic.Int32
+	s := openTest(t, Config{Wrap: func(c driver.Connector) driver.Connector { return countingConnector{c, &made} }})
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, open := int(made.Load()), s.Stats().OpenConnections; got != open || open < 2 {
+		t.Errorf("%d of %d connections were wrapped", got, open)
+	}
+}
+
+func TestSenderMayBeGone(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, Config{})
+	a, b := newUser(t, s, "+10000"), newUser(t, s, "+10001")
+	d, err := s.EnsureDirect(ctx, chat.PairOf(a, b), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Append(ctx, []chat.NewMessage{{ConversationID: d, SenderID: a, Content: "x", Type: chat.TypeText, ClientMsgID: "c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.write.db.Exec("UPDATE messages SET sender_id = NULL"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Message(ctx, r[0].Message.ID)
+	if err != nil || m.SenderID != 0 || m.ReceiverID != 0 || m.Content != "x" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if n, err := s.Unread(ctx, b); n != 1 || err != nil {
+		t.Errorf("%d unread, %v", n, err)
+	}
+	if list, err := s.Dialogs(ctx, b, 10, 0); err != nil || len(list) != 1 || list[0].UnreadCount != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

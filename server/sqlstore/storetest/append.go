@@ -1,0 +1,278 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+func testAppend(w *world) {
+	u := w.users(3)
+	d, g, self := w.direct(u[0], u[1]), w.group(u[0], u[1], u[2]), w.direct(u[0], u[0])
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}))
+	batch := []chat.NewMessage{
+		{ConversationID: d, SenderID: u[0], ReceiverID: u[1], Content: "𠮷 😀 \u200d\u202e", Type: chat.TypeText, ClientMsgID: "a", CreatedAt: w.now},
+		{ConversationID: g, SenderID: u[2], Content: "caption", Type: chat.TypeImage, FileID: f.ID, CreatedAt: w.now},
+		{ConversationID: d, SenderID: u[1], ReceiverID: u[0], Content: "back", Type: chat.TypeText, ReplyToID: 7, CreatedAt: w.now},
+		{ConversationID: self, SenderID: u[0], ReceiverID: u[0], Content: "note", Type: chat.TypeText, CreatedAt: w.now},
+		{ConversationID: g, SenderID: u[0], Content: "hello", Type: chat.TypeText, ClientMsgID: "b", CreatedAt: w.now},
+	}
+	got := w.sendAll(batch...)
+	want := []chat.Message{
+		{ConversationID: d, SenderID: u[0], ReceiverID: u[1], Seq: 1, Content: "𠮷 😀 \u200d\u202e", Type: chat.TypeText, ClientMsgID: "a"},
+		{ConversationID: g, SenderID: u[2], ChatID: g, Seq: 1, Content: "caption", Type: chat.TypeImage, FileID: f.ID},
+		{ConversationID: d, SenderID: u[1], ReceiverID: u[0], Seq: 2, Content: "back", Type: chat.TypeText, ReplyToID: 7},
+		{ConversationID: self, SenderID: u[0], ReceiverID: u[0], Seq: 1, Content: "note", Type: chat.TypeText},
+		{ConversationID: g, SenderID: u[0], ChatID: g, Seq: 2, Content: "hello", Type: chat.TypeText, ClientMsgID: "b"},
+	}
+	for i := range want {
+		want[i].ID = got[i].ID
+		want[i].Status, want[i].CreatedAt, want[i].UpdatedAt = chat.StatusSent, w.stored(), w.stored()
+	}
+	equal(w, "appended", got, want)
+	for _, m := range want {
+		equal(w, "read back", must[chat.Message](w)(w.Message(w.ctx(), m.ID)), m)
+	}
+	equal(w, "last seq", must[chat.Membership](w)(w.Membership(w.ctx(), g)).Conversation.LastSeq, 2)
+	equal(w, "next", w.send(d, u[0], "third").Seq, 3)
+	equal(w, "nothing", len(must[[]chat.Appended](w)(w.Append(w.ctx(), nil))), 0)
+}
+
+func testAppendGuardsMembership(w *world) {
+	u := w.users(5) // owner, muted, banned, gone, stranger
+	g := w.group(u[0], u[1:4]...)
+	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[1], Muted: true}, 0))
+	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[2], Banned: true}, 0))
+	w.ok(w.DeleteMember(w.ctx(), g, u[3]))
+	var batch []chat.NewMessage
+	for _, id := range append(u, 1<<40, 0, -1) {
+		batch = append(batch, w.message(g, id, "x"), w.message(1<<40, id, "no such conversation"))
+	}
+	batch = append(batch, w.message(g, u[0], "y"))
+	var seqs []int64
+	for i, r := range must[[]chat.Appended](w)(w.Append(w.ctx(), batch)) {
+		if r.Err == nil {
+			seqs = append(seqs, r.Message.Seq)
+			continue
+		}
+		w.is(r.Err, chat.ErrNotFound)
+		equal(w, "nothing beside an error", r.Message, chat.Message{})
+		if i == 0 || i == len(batch)-1 {
+			w.Fatalf("message %d was refused", i)
+		}
+	}
+	equal(w, "a refused one takes no seq", seqs, []int64{1, 2})
+
+	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[1]}, 0))
+	equal(w, "unmuted", w.send(g, u[1], "z").Seq, 3)
+}
+
+func testAppendIsIdempotent(w *world) {
+	u := w.users(3)
+	d, g := w.direct(u[0], u[1]), w.group(u[0], u[1])
+	m := func(conversation, sender int64, client string) chat.NewMessage {
+		n := w.message(conversation, sender, client)
+		n.ClientMsgID = client
+		return n
+	}
+	first := w.sendAll(m(d, u[0], "x"))[0]
+
+	results := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{
+		m(d, u[0], "fresh"),
+		m(d, u[0], "x"),     // stored before
+		m(g, u[0], "x"),     // over all conversations
+		m(g, u[1], "x"),     // but another sender's is another
+		m(d, u[2], "twice"), // refused, and so no original
+		m(g, u[0], "twice"),
+		m(d, u[0], "twice"), // of the same batch
+		m(d, u[0], "X"),     // exact
+		m(d, u[0], "x "),
+		m(d, u[0], ""),
+		m(d, u[0], ""), // none is never a duplicate
+	}))
+	equal(w, "stored before", results[1], chat.Appended{Message: first, Duplicate: true})
+	equal(w, "in another conversation", results[2], chat.Appended{Message: first, Duplicate: true})
+	w.is(results[4].Err, chat.ErrNotFound)
+	equal(w, "in the same batch", results[6], chat.Appended{Message: results[5].Message, Duplicate: true})
+	var seqs []string
+	for i, r := range results {
+		if r.Err == nil && !r.Duplicate {
+			seqs = append(seqs, fmt.Sprint(i, ":", r.Message.ConversationID == d, r.Message.Seq))
+		}
+	}
+	equal(w, "a duplicate takes no seq", seqs, []string{
+		"0:true 2", "3:false 1", "5:false 2", "7:true 3", "8:true 4", "9:true 5", "10:true 6",
+	})
+
+	// A duplicate is the message as it is now, whatever became of its sender.
+	w.advance(d, u[1], 1, 0)
+	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: d, UserID: u[0], Muted: true}, 0))
+	again := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(d, u[0], "x"), m(d, u[0], "new")}))
+	first.Status = chat.StatusRead
+	equal(w, "as it is now", again[0], chat.Appended{Message: first, Duplicate: true})
+	w.is(again[1].Err, chat.ErrNotFound)
+
+	w.ok(w.RetractMessage(w.ctx(), first.ID, true, w.now))
+	again = must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(d, u[0], "x")}))
+	equal(w, "recalled", fmt.Sprint(again[0].Message.ID, again[0].Message.Content, again[0].Duplicate), fmt.Sprint(first.ID, "", true))
+}
+
+func testAppendLargeBatches(w *world) {
+	u := w.users(100)
+	var rooms []int64
+	for i := range 40 {
+		rooms = append(rooms, w.group(u[i], u...))
+	}
+	next := make(map[int64]int64)
+	for _, size := range []int{1, 2, 3, 63, 64, 65, 127, 128, 200, 1000} {
+		batch := make([]chat.NewMessage, size)
+		for i := range batch {
+			batch[i] = w.message(rooms[i*7%len(rooms)], u[i*13%len(u)], fmt.Sprint(size, ".", i))
+			batch[i].ClientMsgID = batch[i].Content
+		}
+		batch[size/2].SenderID = 1 << 40
+		results := must[[]chat.Appended](w)(w.Append(w.ctx(), batch))
+		for i, r := range results {
+			if i == size/2 {
+				w.is(r.Err, chat.ErrNotFound)
+				continue
+			}
+			next[batch[i].ConversationID]++
+			equal(w, "seq", r.Message.Seq, next[batch[i].ConversationID])
+			if i%17 == 0 {
+				equal(w, "read back", must[chat.Message](w)(w.Message(w.ctx(), r.Message.ID)), r.Message)
+			}
+		}
+		again := must[[]chat.Appended](w)(w.Append(w.ctx(), batch))
+		for i, r := range again {
+			if i != size/2 {
+				equal(w, "again", r, chat.Appended{Message: results[i].Message, Duplicate: true})
+			}
+		}
+	}
+}
+
+// testAppendAgainstModel throws random batches at the store and at a few lines
+// that say what must come of them.
+func testAppendAgainstModel(w *world) {
+	u := w.users(6)
+	rooms := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2], u[3]), w.group(u[4], u[0]), w.direct(u[3], u[3])}
+	type key struct {
+		sender int64
+		client string
+	}
+	byKey := make(map[key]int64)
+	contents := make(map[int64][]string)
+	mute := make(map[[2]int64]bool)
+	for round := range 60 {
+		rng := rand.New(rand.NewPCG(1, uint64(round)))
+		room, who := rooms[rng.IntN(len(rooms))], u[rng.IntN(len(u))]
+		if row, err := w.MemberRow(w.ctx(), room, who); err == nil {
+			row.Muted = !row.Muted
+			mute[[2]int64{room, who}] = row.Muted
+			w.ok(w.PutMember(w.ctx(), row, 0))
+		}
+		batch := make([]chat.NewMessage, 1+rng.IntN(20))
+		for i := range batch {
+			batch[i] = w.message(rooms[rng.IntN(len(rooms))], u[rng.IntN(len(u))], fmt.Sprint(round, "/", i))
+			if rng.IntN(2) == 0 {
+				batch[i].ClientMsgID = fmt.Sprint(rng.IntN(40))
+			}
+		}
+		results := must[[]chat.Appended](w)(w.Append(w.ctx(), batch))
+		for i, r := range results {
+			n := batch[i]
+			k := key{n.SenderID, n.ClientMsgID}
+			_, err := w.MemberRow(w.ctx(), n.ConversationID, n.SenderID)
+			id, known := byKey[k]
+			switch {
+			case n.ClientMsgID != "" && known:
+				equal(w, "duplicate", fmt.Sprint(r.Duplicate, r.Message.ID, r.Err), fmt.Sprint(true, id, nil))
+			case err != nil || mute[[2]int64{n.ConversationID, n.SenderID}]:
+				w.is(r.Err, chat.ErrNotFound)
+			default:
+				contents[n.ConversationID] = append(contents[n.ConversationID], n.Content)
+				byKey[k] = r.Message.ID
+				equal(w, "stored", fmt.Sprint(r.Duplicate, r.Message.Seq, r.Err), fmt.Sprint(false, len(contents[n.ConversationID]), nil))
+			}
+		}
+	}
+	for _, room := range rooms {
+		owner := must[chat.Membership](w)(w.Membership(w.ctx(), room)).Members[0].UserID
+		got, _ := w.history(chat.MessageQuery{UserID: owner, ConversationID: room, Ascending: true, Limit: 1 << 20})
+		equal(w, "history", got, contents[room])
+	}
+}
+
+func testAppendUnderConcurrency(w *world) {
+	const senders, batches = 64, 8
+	u := w.users(senders)
+	rooms := []int64{w.group(u[0], u...), w.group(u[1], u...), w.group(u[2], u...)}
+	var wg sync.WaitGroup
+	for i, id := range u {
+		wg.Go(func() {
+			for k := range batches {
+				var batch []chat.NewMessage
+				for n := range 5 {
+					m := w.message(rooms[(i+n)%len(rooms)], id, fmt.Sprint(i, ".", k, ".", n))
+					m.ClientMsgID = m.Content
+					batch = append(batch, m)
+				}
+				for range 2 { // each is sent twice
+					if _, err := w.Append(w.ctx(), batch); err != nil {
+						w.Error(err)
+					}
+				}
+				w.advance(rooms[0], id, int64(k), int64(k))
+			}
+		})
+	}
+	wg.Wait()
+	seen := make(map[string]bool)
+	for _, room := range rooms {
+		list, total, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: u[0], ConversationID: room, Ascending: true, Limit: 1 << 20})
+		w.ok(err)
+		equal(w, "total", total, int64(len(list)))
+		lastID := int64(0)
+		for i, m := range list {
+			if m.Seq != int64(i+1) || seen[m.Content] || m.ID <= lastID {
+				w.Fatalf("message %d of %d: %+v", i, room, m)
+			}
+			seen[m.Content], lastID = true, m.ID
+		}
+	}
+	equal(w, "all of them", len(seen), senders*batches*5)
+}
+
+func testAppendCancelled(w *world) {
+	u := w.user()
+	d := w.direct(u, u)
+	ctx, cancel := context.WithCancel(w.ctx())
+	cancel()
+	_, err := w.Append(ctx, []chat.NewMessage{w.message(d, u, "x")})
+	w.is(err, context.Canceled)
+	equal(w, "nothing stored, no gap", w.send(d, u, "y").Seq, 1)
+
+	// Cancelled at any moment, a batch is stored whole or not at all.
+	for i := range 50 {
+		ctx, cancel := context.WithCancel(w.ctx())
+		var wg sync.WaitGroup
+		wg.Go(func() { w.advance(d, u, 1, 0) })
+		wg.Go(cancel)
+		batch := []chat.NewMessage{w.message(d, u, "1"), w.message(d, u, "2")}
+		_, before := w.history(chat.MessageQuery{UserID: u, ConversationID: d, Limit: 1})
+		_, err := w.Append(ctx, batch)
+		wg.Wait()
+		_, after := w.history(chat.MessageQuery{UserID: u, ConversationID: d, Limit: 1})
+		switch {
+		case err == nil && after != before+2, err != nil && after != before:
+			w.Fatalf("round %d: %v, %d messages became %d", i, err, before, after)
+		case err != nil && !errors.Is(err, context.Canceled):
+			w.Fatal(err)
+		}
+	}
+}

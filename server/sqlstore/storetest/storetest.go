@@ -1,0 +1,179 @@
+// Package storetest is the contract of chat.Store as a test suite. [Run] it
+// with a function that opens an empty store, and what passes may carry the
+// service.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// Run tests the stores that open returns: each must be empty, and is closed by
+// t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) chat.Store) {
+	for _, c := range []struct {
+		name string
+		test func(*world)
+	}{
+		{"Users", testUsers},
+		{"UsersAreUnique", testUsersAreUnique},
+		{"SearchUsers", testSearchUsers},
+		{"Friends", testFriends},
+		{"Sessions", testSessions},
+		{"Direct", testDirect},
+		{"DirectUnderConcurrency", testDirectUnderConcurrency},
+		{"Groups", testGroups},
+		{"Members", testMembers},
+		{"MembersAreLimited", testMembersAreLimited},
+		{"OwnerChanges", testOwnerChanges},
+		{"Dialogs", testDialogs},
+		{"Contacts", testContacts},
+		{"Append", testAppend},
+		{"AppendGuardsMembership", testAppendGuardsMembership},
+		{"AppendIsIdempotent", testAppendIsIdempotent},
+		{"AppendLargeBatches", testAppendLargeBatches},
+		{"AppendAgainstModel", testAppendAgainstModel},
+		{"AppendUnderConcurrency", testAppendUnderConcurrency},
+		{"AppendCancelled", testAppendCancelled},
+		{"Statuses", testStatuses},
+		{"MarksNeverGoBack", testMarksNeverGoBack},
+		{"EditAndRetract", testEditAndRetract},
+		{"Pages", testPages},
+		{"PagesAreForMembers", testPagesAreForMembers},
+		{"Unread", testUnread},
+		{"Files", testFiles},
+		{"MayRead", testMayRead},
+		{"Garbage", testGarbage},
+		{"Cancelled", testCancelled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.test(&world{Store: open(t), T: t, now: time.Date(2026, 11, 22, 9, 30, 0, 123456789, time.FixedZone("", 3600))})
+		})
+	}
+}
+
+// A world is a store and the means to people it.
+type world struct {
+	chat.Store
+	*testing.T
+	now   time.Time // has a zone and nanoseconds, which a store need not keep
+	phone int
+}
+
+// stored is now as a store returns it.
+func (w *world) stored() time.Time { return w.now.UTC().Truncate(time.Microsecond) }
+
+func (w *world) ctx() context.Context { return w.Context() }
+
+// user makes an account.
+func (w *world) user() int64 {
+	w.Helper()
+	w.phone++
+	return must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{
+		Phone: fmt.Sprintf("+1%09d", w.phone), Role: chat.RoleUser, CreatedAt: w.now,
+	}, "hash")).ID
+}
+
+func (w *world) users(n int) []int64 {
+	w.Helper()
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = w.user()
+	}
+	return ids
+}
+
+func (w *world) direct(a, b int64) int64 {
+	w.Helper()
+	return must[int64](w)(w.EnsureDirect(w.ctx(), chat.PairOf(a, b), w.now))
+}
+
+func (w *world) group(owner int64, members ...int64) int64 {
+	w.Helper()
+	return must[chat.Conversation](w)(w.CreateGroup(w.ctx(), "a group", owner, members, w.now)).ID
+}
+
+// message is a text on its way into conversation.
+func (w *world) message(conversation, sender int64, content string) chat.NewMessage {
+	return chat.NewMessage{ConversationID: conversation, SenderID: sender, Content: content, Type: chat.TypeText, CreatedAt: w.now}
+}
+
+// send stores one text.
+func (w *world) send(conversation, sender int64, content string) chat.Message {
+	w.Helper()
+	return w.sendAll(w.message(conversation, sender, content))[0]
+}
+
+// sendAll stores a batch of which nothing may be refused or doubled.
+func (w *world) sendAll(batch ...chat.NewMessage) []chat.Message {
+	w.Helper()
+	messages := make([]chat.Message, len(batch))
+	for i, r := range must[[]chat.Appended](w)(w.Append(w.ctx(), batch)) {
+		if r.Err != nil || r.Duplicate {
+			w.Fatalf("message %d of the batch: %+v", i, r)
+		}
+		messages[i] = r.Message
+	}
+	return messages
+}
+
+func (w *world) advance(conversation, user, read, delivered int64) {
+	w.Helper()
+	w.ok(w.Advance(w.ctx(), []chat.Mark{{ConversationID: conversation, UserID: user, Read: read, Delivered: delivered}}))
+}
+
+func (w *world) status(id int64) chat.Status {
+	w.Helper()
+	return must[chat.Message](w)(w.Message(w.ctx(), id)).Status
+}
+
+// history returns the contents of a page, for lists are easier to compare.
+func (w *world) history(q chat.MessageQuery) (contents []string, total int64) {
+	w.Helper()
+	list, total, err := w.Messages(w.ctx(), q)
+	w.ok(err)
+	for _, m := range list {
+		contents = append(contents, m.Content)
+	}
+	return contents, total
+}
+
+func (w *world) ok(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// is wants an error of a kind.
+func (w *world) is(err, want error) {
+	w.Helper()
+	if !errors.Is(err, want) {
+		w.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+// equal wants two values to be the same; an empty list is as good as none.
+func equal[T any](w *world, what string, got, want T) {
+	w.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(chat.Membership{})); diff != "" {
+		w.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// must returns the value of a call that may not fail.
+func must[T any](w *world) func(T, error) T {
+	return func(v T, err error) T {
+		w.Helper()
+		w.ok(err)
+		return v
+	}
+}

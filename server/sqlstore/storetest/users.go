@@ -1,0 +1,139 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+func testUsers(w *world) {
+	in := chat.User{
+		Phone: "+4912345", Username: "Ada", Nickname: "Ada 𠮷 😀", Bio: "bio", Avatar: "a.png",
+		Role: chat.RoleUser, LastSeen: w.now, CreatedAt: w.now,
+	}
+	u := must[chat.User](w)(w.CreateUser(w.ctx(), in, "secret hash"))
+	want := in
+	want.ID, want.LastSeen, want.CreatedAt = u.ID, w.stored(), w.stored()
+	if u.ID <= 0 {
+		w.Fatalf("id %d", u.ID)
+	}
+	equal(w, "created", u, want)
+
+	for _, login := range [][2]string{{"+4912345", ""}, {"", "Ada"}, {"", "aDA"}} {
+		got, hash, err := w.UserByLogin(w.ctx(), login[0], login[1])
+		w.ok(err)
+		equal(w, "by login", got, want)
+		equal(w, "hash", hash, "secret hash")
+	}
+	for _, login := range [][2]string{{"4912345", ""}, {"", "Ad"}, {"", "%"}, {"", ""}, {"", "Ada "}} {
+		_, _, err := w.UserByLogin(w.ctx(), login[0], login[1])
+		w.is(err, chat.ErrNotFound)
+	}
+
+	bare := must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{Phone: "+4912346"}, "h"))
+	equal(w, "in order, with repeats, strangers left out",
+		must[[]chat.User](w)(w.Users(w.ctx(), []int64{bare.ID, 1 << 40, u.ID, -1, bare.ID})), []chat.User{bare, want, bare})
+	equal(w, "none", must[[]chat.User](w)(w.Users(w.ctx(), nil)), nil)
+
+	want.Nickname, want.Bio, want.Avatar = "Lovelace", "", "b.png"
+	change := want
+	change.Phone, change.Username, change.Role = "+999999", "mallory", "admin" // not its to change
+	w.ok(w.UpdateUser(w.ctx(), change))
+	want.LastSeen = w.stored().Add(time.Hour)
+	w.ok(w.SetLastSeen(w.ctx(), u.ID, w.now.Add(time.Hour)))
+	w.ok(w.SetLastSeen(w.ctx(), u.ID, w.now)) // earlier: goes for nothing
+	equal(w, "updated", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u.ID})), []chat.User{want})
+	w.is(w.UpdateUser(w.ctx(), chat.User{ID: 1 << 40}), chat.ErrNotFound)
+
+	many := w.users(600)
+	equal(w, "many", len(must[[]chat.User](w)(w.Users(w.ctx(), many))), len(many))
+}
+
+func testUsersAreUnique(w *world) {
+	create := func(phone, username string) error {
+		_, err := w.CreateUser(w.ctx(), chat.User{Phone: phone, Username: username}, "h")
+		return err
+	}
+	w.ok(create("+10000", "Bob"))
+	w.is(create("+10000", "other"), chat.ErrConflict)
+	w.is(create("+10001", "bOB"), chat.ErrConflict)
+	w.ok(create("+10001", ""))
+	w.ok(create("+10002", "")) // any number of users has no username
+	w.ok(create("+10003", "bob."))
+}
+
+func testSearchUsers(w *world) {
+	var ids []int64
+	for _, u := range []chat.User{
+		{Phone: "+20000", Username: "percent", Nickname: "100% real"},
+		{Phone: "+20001", Username: "under_score", Nickname: "Ärger Ωmega"},
+		{Phone: "+20002", Username: "Percy", Nickname: `back\slash`},
+		{Phone: "+20003", Nickname: "nobody"},
+	} {
+		ids = append(ids, must[chat.User](w)(w.CreateUser(w.ctx(), u, "h")).ID)
+	}
+	for q, want := range map[string][]int64{
+		"PERC": {ids[0], ids[2]}, "%": {ids[0]}, "_": {ids[1]}, `\`: {ids[2]}, "ärger ω": {ids[1]},
+		"+20003": {ids[3]}, "2000": nil, "nosuch": nil, "": nil, "'": nil, "\x00": nil,
+	} {
+		var got []int64
+		for _, u := range must[[]chat.User](w)(w.SearchUsers(w.ctx(), q, 10)) {
+			got = append(got, u.ID)
+		}
+		equal(w, "search "+q, got, want)
+	}
+	equal(w, "limit", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1))), 1)
+
+	u := must[[]chat.User](w)(w.Users(w.ctx(), ids[3:]))[0]
+	u.Nickname = "Somebody"
+	w.ok(w.UpdateUser(w.ctx(), u))
+	equal(w, "new name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "someBODY", 10))), 1)
+	equal(w, "old name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "nobody", 10))), 0)
+}
+
+func testFriends(w *world) {
+	u := w.users(4)
+	befriend := func(a, b int64) { w.Helper(); w.ok(w.Befriend(w.ctx(), a, b, w.now)) }
+	befriend(u[0], u[2])
+	befriend(u[0], u[2]) // twice is as good as once
+	befriend(u[1], u[0])
+	befriend(u[0], u[1]) // both ways is one friend
+	w.is(w.Befriend(w.ctx(), u[0], 1<<40, w.now), chat.ErrNotFound)
+
+	friends := func(id int64, limit int) (ids []int64) {
+		for _, f := range must[[]chat.User](w)(w.Friends(w.ctx(), id, limit)) {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	equal(w, "friends", friends(u[0], 10), []int64{u[1], u[2]})
+	equal(w, "added by another", friends(u[2], 10), []int64{u[0]})
+	equal(w, "nobody's", friends(u[3], 10), nil)
+	equal(w, "limit", friends(u[0], 1), []int64{u[1]})
+	equal(w, "added by", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], u)), map[int64]bool{u[1]: true})
+	equal(w, "added by none", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], nil)), map[int64]bool{})
+}
+
+func testSessions(w *world) {
+	id := w.user()
+	x := chat.Session{ID: strings.Repeat("s", 64), UserID: id, RefreshHash: []byte{0, 1, 255}, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}
+	w.ok(w.CreateSession(w.ctx(), x))
+	w.is(w.CreateSession(w.ctx(), x), chat.ErrConflict)
+	x.CreatedAt, x.ExpiresAt = w.stored(), w.stored().Add(time.Hour)
+	equal(w, "session", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
+
+	next := []byte("next")
+	w.is(w.RotateSession(w.ctx(), x.ID, []byte("wrong"), next, w.now), chat.ErrNotFound)
+	w.is(w.RotateSession(w.ctx(), "nobody", x.RefreshHash, next, w.now), chat.ErrNotFound)
+	w.ok(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now.Add(2*time.Hour)))
+	w.is(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now), chat.ErrNotFound) // spent
+	x.RefreshHash, x.ExpiresAt = next, w.stored().Add(2*time.Hour)
+	equal(w, "rotated", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
+
+	w.ok(w.DeleteSession(w.ctx(), x.ID))
+	_, err := w.Session(w.ctx(), x.ID)
+	w.is(err, chat.ErrNotFound)
+	w.is(w.RotateSession(w.ctx(), x.ID, next, next, w.now), chat.ErrNotFound)
+	w.ok(w.DeleteSession(w.ctx(), x.ID)) // gone is gone
+}
