@@ -1,0 +1,341 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/coder/websocket"
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A body is the memory that frames of one connection are read and decoded in.
+// Connections that wait for a frame have none.
+type body struct {
+	data []byte
+	in   inbound
+}
+
+// Capacities of a body: at first, and the most that is kept.
+const (
+	firstBody = 4 << 10
+	keptBody  = 64 << 10
+)
+
+func newBody() *body { return &body{data: make([]byte, 0, firstBody)} }
+
+// read reads a frame of at most limit bytes; a larger one is read and thrown
+// away, and whole is false.
+func (b *body) read(r io.Reader, limit int) (whole bool, err error) {
+	b.data = b.data[:0]
+	for {
+		if len(b.data) > limit {
+			_, err := io.Copy(io.Discard, r)
+			return false, err
+		}
+		if len(b.data) == cap(b.data) {
+			b.data = append(b.data, 0)[:len(b.data)]
+		}
+		n, err := r.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		if err == io.EOF {
+			return len(b.data) <= limit, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// readFrame reads a frame and acts upon it. Its error is the connection's end.
+func (c *conn) readFrame(typ websocket.MessageType, r io.Reader) error {
+	b := c.hub.bodies.Get().(*body)
+	defer func() {
+		if cap(b.data) <= keptBody {
+			c.hub.bodies.Put(b)
+		}
+	}()
+	whole, err := b.read(r, c.hub.cfg.MaxFrame)
+	if err != nil {
+		return err
+	}
+	c.hub.stats.framesIn.Add(1)
+	if now := c.hub.tick.Load(); c.active != now {
+		c.active = now
+		c.hub.svc.Active(c.caller)
+	}
+	switch {
+	case !whole:
+		c.odd(&refusal{Code(chat.KindTooLarge), frameRefused, fmt.Sprintf("a frame has at most %d bytes", c.hub.cfg.MaxFrame)})
+	case typ != websocket.MessageText:
+		c.odd(&refusal{CodeBinary, frameRefused, "a frame is text"})
+	default:
+		c.act(b)
+	}
+	return nil
+}
+
+// odd answers a frame that is no command.
+func (c *conn) odd(err error) {
+	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: "other"})
+	if c.mayCome() {
+		c.refuse(err, "")
+	}
+}
+
+// act decodes a frame and does what it asks.
+func (c *conn) act(b *body) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.refuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "")
+		}
+	}()
+	if err := decode(b.data, &b.in); err != nil {
+		c.odd(err)
+		return
+	}
+	do, ok := commands[b.in.Type]
+	if !ok {
+		c.odd(&refusal{CodeUnknownType, frameRefused, "this type of frame is not known here"})
+		return
+	}
+	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: b.in.Type})
+	if b.in.Type == messageSend {
+		c.sendMessage(b.in.Payload)
+		return
+	}
+	if !c.mayCome() {
+		return
+	}
+	if err := do(c, c.hub.ctx, b.in.Payload); err != nil {
+		c.refuse(err, "")
+	}
+}
+
+// mayCome takes a turn for a frame. Without one, the client is told, and one
+// who keeps on is closed.
+func (c *conn) mayCome() bool {
+	now := c.hub.cfg.Now().UnixNano()
+	if c.frames.take(now) {
+		return true
+	}
+	if !c.refused.take(now) {
+		c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, true)
+		return false
+	}
+	c.refuse(&refusal{Code(chat.KindRateLimited), frameRefused, fmt.Sprintf("at most %d frames a second", c.hub.cfg.FrameRate)}, "")
+	return false
+}
+
+// reply queues an answer.
+func (c *conn) reply(typ string, payload any) {
+	f, err := encode(typ, payload, c.hub.cfg.Now())
+	if err != nil {
+		c.hub.cfg.Log.Error("answer not encoded", "type", typ, "err", err)
+		return
+	}
+	c.send(f)
+}
+
+// refuse answers with an error frame. What the client may not know is logged.
+func (c *conn) refuse(err error, clientMsgID string) {
+	f, known := failureOf(err)
+	if !known && !errors.Is(err, context.Canceled) {
+		c.hub.cfg.Log.Error("frame failed", "user", c.caller.UserID, "err", err)
+	}
+	f.ClientMsgID = clientMsgID
+	c.hub.cfg.Hooks.frameRefused(context.Background(), f.Code)
+	c.reply("error", f)
+}
+
+const messageSend = "message.send"
+
+// commands are what a client can ask for, by type. An error they return is the
+// client's answer. They run one after the other; message.send alone does not
+// wait for its answer.
+var commands = map[string]func(*conn, context.Context, json.RawMessage) error{
+	messageSend:      nil,
+	"ping":           (*conn).ping,
+	"message.edit":   (*conn).edit,
+	"message.delete": (*conn).remove,
+	"message.recall": (*conn).recall,
+	"message.read":   (*conn).markRead,
+	"typing":         (*conn).typing,
+	"presence":       (*conn).presence,
+	"sync":           (*conn).sync,
+}
+
+type ack struct {
+	ClientMsgID string `json:"client_msg_id"`
+	ID          int64  `json:"id"`
+	Seq         int64  `json:"seq"`
+}
+
+// sendMessage hands a message over. Its answer comes from the transaction that
+// stores it, so that messages of one connection share transactions.
+func (c *conn) sendMessage(payload json.RawMessage) {
+	var d chat.Draft
+	if err := decodePayload(payload, &d); err != nil {
+		c.refuse(err, d.ClientMsgID)
+		return
+	}
+	id := d.ClientMsgID
+	c.hub.svc.SendFunc(c.hub.ctx, c.caller, d, func(m chat.Message, err error) {
+		if err != nil {
+			c.refuse(err, id)
+			return
+		}
+		c.reply("message.ack", ack{ClientMsgID: id, ID: m.ID, Seq: m.Seq})
+	})
+}
+
+func (c *conn) ping(context.Context, json.RawMessage) error {
+	c.reply("pong", struct{}{})
+	return nil
+}
+
+// messageRef names a message, by either key.
+type messageRef struct {
+	MessageID int64  `json:"message_id"`
+	ID        int64  `json:"id"`
+	Content   string `json:"content"`
+}
+
+func (r *messageRef) decode(payload json.RawMessage) error {
+	if err := decodePayload(payload, r); err != nil {
+		return err
+	}
+	if r.MessageID == 0 {
+		r.MessageID = r.ID
+	}
+	if r.MessageID <= 0 {
+		return chat.Errorf(chat.KindInvalid, frameRefused, "message_id is required, a positive number")
+	}
+	return nil
+}
+
+// To whoever edits, deletes, recalls or reads, the answer is the frame that
+// the others get.
+
+func (c *conn) edit(ctx context.Context, payload json.RawMessage) error {
+	var ref messageRef
+	if err := ref.decode(payload); err != nil {
+		return err
+	}
+	m, err := c.hub.svc.Edit(ctx, c.caller, ref.MessageID, ref.Content)
+	if err != nil {
+		return err
+	}
+	c.reply(string(chat.EventMessageEdit), chat.MessageEdited{Message: m})
+	return nil
+}
+
+func gone(m chat.Message) chat.MessageGone {
+	return chat.MessageGone{MessageID: m.ID, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID}
+}
+
+func (c *conn) remove(ctx context.Context, payload json.RawMessage) error {
+	var ref messageRef
+	if err := ref.decode(payload); err != nil {
+		return err
+	}
+	m, err := c.hub.svc.Delete(ctx, c.caller, ref.MessageID)
+	if err != nil {
+		return err
+	}
+	answer := gone(m)
+	answer.DeletedBy, answer.DeletedAt = c.caller.UserID, &m.UpdatedAt
+	c.reply(string(chat.EventMessageDelete), answer)
+	return nil
+}
+
+func (c *conn) recall(ctx context.Context, payload json.RawMessage) error {
+	var ref messageRef
+	if err := ref.decode(payload); err != nil {
+		return err
+	}
+	m, err := c.hub.svc.Recall(ctx, c.caller, ref.MessageID)
+	if err != nil {
+		return err
+	}
+	answer := gone(m)
+	answer.RecalledBy, answer.RecalledAt = c.caller.UserID, &m.UpdatedAt
+	c.reply(string(chat.EventMessageRecall), answer)
+	return nil
+}
+
+func (c *conn) markRead(ctx context.Context, payload json.RawMessage) error {
+	var ref messageRef
+	if err := ref.decode(payload); err != nil {
+		return err
+	}
+	m, err := c.hub.svc.MarkRead(ctx, c.caller, ref.MessageID)
+	if err != nil {
+		return err
+	}
+	c.reply(string(chat.EventMessageRead), chat.MessageRead{
+		MessageID: m.ID, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
+		ReadBy: c.caller.UserID, ReadAt: c.hub.cfg.Now(),
+	})
+	return nil
+}
+
+func (c *conn) typing(ctx context.Context, payload json.RawMessage) error {
+	var p struct {
+		chat.Target
+		IsTyping bool `json:"is_typing"`
+	}
+	if err := decodePayload(payload, &p); err != nil {
+		return err
+	}
+	return c.hub.svc.Typing(ctx, c.caller, p.Target, p.IsTyping)
+}
+
+func (c *conn) presence(ctx context.Context, payload json.RawMessage) error {
+	var p struct {
+		IsOnline bool `json:"is_online"`
+	}
+	if err := decodePayload(payload, &p); err != nil {
+		return err
+	}
+	return c.hub.svc.SetPresence(ctx, c.caller, p.IsOnline)
+}
+
+type syncRequest struct {
+	chat.Target
+	AfterSeq int64 `json:"after_seq"`
+	Limit    int   `json:"limit"`
+}
+
+type syncAnswer struct {
+	chat.Target
+	Messages []chat.Message `json:"messages"`
+	HasMore  bool           `json:"has_more"`
+}
+
+// maxSync is about how many bytes of content one sync frame carries.
+const maxSync = 1 << 20
+
+func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
+	var p syncRequest
+	if err := decodePayload(payload, &p); err != nil {
+		return err
+	}
+	page, err := c.hub.svc.Sync(ctx, c.caller, p.Target, p.AfterSeq, p.Limit)
+	if err != nil {
+		return err
+	}
+	answer := syncAnswer{Target: p.Target, Messages: page.Messages, HasMore: page.HasMore}
+	size := 0
+	for i, m := range answer.Messages {
+		if size += len(m.Content); size > maxSync && i > 0 {
+			answer.Messages, answer.HasMore = answer.Messages[:i], true
+			break
+		}
+	}
+	c.reply("sync", answer)
+	return nil
+}

@@ -1,0 +1,119 @@
+package ws
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// Deliver gives an event to the connections that its receivers have on this
+// node. It is the subscriber of the bus, is safe for concurrent use, and never
+// waits for a client: a connection gets events in the order of the calls.
+func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
+	targets := h.targets.Get().(*[]*conn)
+	defer h.targets.Put(targets)
+	*targets = h.receivers(e, (*targets)[:0])
+	defer clear(*targets)
+	switch {
+	case e.Type == chat.EventSessionEnded:
+		for _, c := range *targets {
+			c.shut(StatusSessionEnded, "session ended", ReasonSession, true)
+		}
+	case len(*targets) > 0:
+		h.broadcast(ctx, e, *targets)
+	}
+}
+
+// receivers appends the connections that e is for to targets.
+func (h *Hub) receivers(e chat.Event, targets []*conn) []*conn {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, id := range e.To {
+		for _, c := range h.users[id].conns {
+			switch {
+			case e.Type == chat.EventSessionEnded && c.caller.SessionID != e.Session:
+			case e.Except != 0 && c.id == e.Except:
+			default:
+				targets = append(targets, c)
+			}
+		}
+	}
+	return targets
+}
+
+func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
+	at := e.At
+	if at.IsZero() {
+		at = h.cfg.Now()
+	}
+	f, err := encode(string(e.Type), e.Payload, at)
+	if err != nil {
+		h.cfg.Log.ErrorContext(ctx, "event not delivered", "type", e.Type, "err", err)
+		return
+	}
+	f.delivery = &delivery{
+		hub: h, kind: e.Type, at: at, receivers: uint32(len(targets)),
+		conversationID: e.ConversationID, seq: e.Seq, from: e.From,
+	}
+	for _, c := range targets {
+		c.send(f)
+	}
+}
+
+// A delivery is the account of one event's way to all its connections. The
+// last of them closes it; until then they only count.
+type delivery struct {
+	hub       *Hub
+	kind      chat.EventType
+	at        time.Time
+	receivers uint32
+
+	conversationID, seq, from int64 // of a direct message
+
+	sum, max atomic.Int64  // nanoseconds from at to the writes
+	done     atomic.Uint64 // connections written to, in the upper half those given up
+}
+
+const dropped = 1 << 32
+
+// written counts a connection of userID that the event was written to.
+func (d *delivery) written(userID int64, now time.Time) {
+	delay := int64(max(now.Sub(d.at), 0)) // the clock of another node may be ahead
+	d.sum.Add(delay)
+	for {
+		most := d.max.Load()
+		if delay <= most || d.max.CompareAndSwap(most, delay) {
+			break
+		}
+	}
+	if d.conversationID != 0 && userID != d.from {
+		d.hub.svc.Delivered(d.conversationID, userID, d.seq)
+	}
+	d.count(1)
+}
+
+// count adds to done, and closes the account with the last connection.
+func (d *delivery) count(add uint64) {
+	n := d.done.Add(add)
+	written, lost := uint32(n), uint32(n>>32)
+	if written+lost != d.receivers {
+		return
+	}
+	total := Delivered{Type: d.kind, Receivers: int(written), Dropped: int(lost), Max: time.Duration(d.max.Load())}
+	if written > 0 {
+		total.Mean = time.Duration(d.sum.Load() / int64(written))
+	}
+	d.hub.stats.delivered(total)
+	d.hub.cfg.Hooks.delivered(context.Background(), total)
+}
+
+// giveUp accounts for frames that were not written.
+func giveUp(frames ...*frame) {
+	for _, f := range frames {
+		if f.delivery != nil {
+			f.delivery.count(dropped)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package ws
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// First bytes of the frames that a server sends: FIN and the opcode (RFC 6455,
+// section 5.2).
+const (
+	opText  = 0x81
+	opClose = 0x88
+	opPing  = 0x89
+)
+
+// maxReason is how long the text of a close frame may be.
+const maxReason = 123
+
+// stamp is RFC 3339 in milliseconds.
+const stamp = "2006-01-02T15:04:05.000Z07:00"
+
+// A frame is what one write carries, header included. It never changes, so
+// that all receivers of an event share one.
+type frame struct {
+	wire     []byte
+	delivery *delivery // nil unless it carries an event
+}
+
+// pingFrame asks a silent client whether it is there.
+var pingFrame = &frame{wire: []byte{opPing, 0}}
+
+// encode makes a text frame {"type", "payload", "timestamp"}. Raw JSON as a
+// payload (json.RawMessage or []byte) goes through as it is.
+func encode(typ string, payload any, at time.Time) (*frame, error) {
+	if raw, ok := payload.([]byte); ok {
+		payload = json.RawMessage(raw)
+	}
+	body, err := json.Marshal(payload)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", typ, err)
+	}
+	name, err := quote(typ)
+	if err != nil {
+		return nil, err
+	}
+	const around = len(`{"type":,"payload":,"timestamp":""}`)
+	length := around + len(name) + len(body) + len("2006-01-02T15:04:05.000Z")
+	wire := appendHeader(make([]byte, 0, maxHeader+length), opText, length)
+	start := len(wire)
+	wire = append(append(wire, `{"type":`...), name...)
+	wire = append(append(wire, `,"payload":`...), body...)
+	wire = append(wire, `,"timestamp":"`...)
+	wire = at.UTC().AppendFormat(wire, stamp)
+	wire = append(wire, `"}`...)
+	if len(wire)-start != length {
+		return nil, fmt.Errorf("encoding %s: the year %d does not fit", typ, at.Year())
+	}
+	return &frame{wire: wire}, nil
+}
+
+// quote makes a JSON string of a type, which hardly ever needs escapes.
+func quote(typ string) ([]byte, error) {
+	for i := range len(typ) {
+		if c := typ[i]; (c < 'a' || c > 'z') && c != '.' && c != '_' {
+			return json.Marshal(typ)
+		}
+	}
+	return append(append(append(make([]byte, 0, len(typ)+2), '"'), typ...), '"'), nil
+}
+
+const maxHeader = 10
+
+// appendHeader appends the header of an unmasked, whole frame.
+func appendHeader(b []byte, op byte, length int) []byte {
+	switch {
+	case length < 126:
+		return append(b, op, byte(length))
+	case length < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, op, 126), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(b, op, 127), uint64(length))
+	}
+}
+
+// closeFrame makes the last frame of a connection.
+func closeFrame(code websocket.StatusCode, reason string) *frame {
+	reason = reason[:min(len(reason), maxReason)]
+	b := appendHeader(make([]byte, 0, 4+len(reason)), opClose, 2+len(reason))
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	return &frame{wire: append(b, reason...)}
+}
+
+// An inbound is a frame from a client. Its payload lives until the next decode.
+type inbound struct {
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// A Code is the error_code of an error frame: a chat.Kind, or one of these.
+type Code string
+
+// The codes of what never reached the domain.
+const (
+	CodeBadJSON     Code = "bad_json"
+	CodeBadUTF8     Code = "bad_utf8"
+	CodeBinary      Code = "binary"
+	CodeUnknownType Code = "unknown_type"
+)
+
+// A refusal is an answer to a frame that cannot be acted upon.
+type refusal struct {
+	code         Code
+	what, detail string
+}
+
+func (r *refusal) Error() string { return r.what + ": " + r.detail }
+
+const frameRefused = "frame refused"
+
+// decode reads a frame's envelope into in.
+func decode(data []byte, in *inbound) error {
+	in.Type, in.Payload = "", in.Payload[:0]
+	if !utf8.Valid(data) {
+		return &refusal{CodeBadUTF8, frameRefused, "a text frame is UTF-8"}
+	}
+	if err := json.Unmarshal(data, in); err != nil {
+		return badJSON(err)
+	}
+	if in.Type == "" {
+		return &refusal{CodeBadJSON, frameRefused, "type is required"}
+	}
+	return nil
+}
+
+// decodePayload reads the payload of a frame into v; none at all is an empty one.
+func decodePayload(payload json.RawMessage, v any) error {
+	if len(payload) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(payload, v); err != nil {
+		return badJSON(err)
+	}
+	return nil
+}
+
+// badJSON tells what is wrong in words of JSON, not of Go.
+func badJSON(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field == "" {
+			return &refusal{CodeBadJSON, frameRefused, "an object is expected, not a JSON " + e.Value}
+		}
+		return &refusal{CodeBadJSON, frameRefused, e.Field + " cannot be a JSON " + e.Value}
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return &refusal{CodeBadJSON, frameRefused, fmt.Sprintf("not JSON, at byte %d: %v", e.Offset, e)}
+	}
+	return &refusal{CodeBadJSON, frameRefused, "not JSON"}
+}
+
+// failure is the payload of an error frame.
+type failure struct {
+	Code        Code   `json:"error_code"`
+	Message     string `json:"message"`
+	Details     string `json:"details"`
+	ClientMsgID string `json:"client_msg_id,omitempty"` // of the message that was not sent
+}
+
+// failureOf tells a client what it may know of err; known is false where that
+// is nothing.
+func failureOf(err error) (f failure, known bool) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return failure{Code: r.code, Message: r.what, Details: r.detail}, true
+	}
+	if e, ok := errors.AsType[*chat.Error](err); ok {
+		return failure{Code: Code(e.Kind), Message: e.What, Details: e.Why}, true
+	}
+	return failure{Code: Code(chat.KindInternal), Message: "internal error", Details: "try again later"}, false
+}

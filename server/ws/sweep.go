@@ -1,0 +1,62 @@
+package ws
+
+import (
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// sweepEvery returns how often connections are looked at: often enough for the
+// shortest of the times that they are measured by.
+func (c Config) sweepEvery() time.Duration {
+	shortest := min(c.WriteTimeout, c.PingInterval, c.PongTimeout)
+	return min(max(shortest/8, time.Millisecond), time.Second)
+}
+
+// sweep pings silent clients and closes the dead and the stuck. One goroutine
+// and a coarse clock do for all connections what a timer each, set with every
+// read and write, would cost more to do.
+func (h *Hub) sweep() {
+	every := h.cfg.sweepEvery()
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	limits := sweepLimits{
+		ping:  int64(h.cfg.PingInterval / every),
+		dead:  int64((h.cfg.PingInterval + h.cfg.PongTimeout) / every),
+		stuck: int64(h.cfg.WriteTimeout / every),
+	}
+	for {
+		select {
+		case <-h.done:
+			return
+		case <-ticker.C:
+			now := h.tick.Add(1)
+			for _, c := range h.all() {
+				c.inspect(now, limits)
+			}
+		}
+	}
+}
+
+// sweepLimits are in ticks.
+type sweepLimits struct{ ping, dead, stuck int64 }
+
+func (c *conn) inspect(now int64, limits sweepLimits) {
+	if since := c.progress.Load(); since != 0 && now-since > limits.stuck {
+		c.cutOff(true)
+		return
+	}
+	heard := c.heard.Load()
+	if heard == heardBusy {
+		return
+	}
+	switch silent := now - heard; {
+	case silent > limits.dead:
+		c.shut(websocket.StatusPolicyViolation, "no answer to a ping", ReasonTimeout, true)
+	case silent <= limits.ping:
+		c.pinged = false
+	case !c.pinged:
+		c.pinged = true
+		c.send(pingFrame)
+	}
+}
