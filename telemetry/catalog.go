@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
@@ -510,4 +511,35 @@ func (c class) kind() sdkmetric.InstrumentKind {
 		return sdkmetric.InstrumentKindGauge
 	}
 	return sdkmetric.InstrumentKindHistogram
+}
+
+// A claimed family is a copy of what others need to know of one.
+type claimed struct {
+	name, help string
+	class      class
+	first      Instrument
+}
+
+// all returns every family that instruments have, whether they recorded or not.
+func (c *catalog) all() []claimed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]claimed, 0, len(c.names))
+	for n, f := range c.names {
+		if n == strings.ToLower(f.name) {
+			out = append(out, claimed{f.name, f.help, f.class, f.first})
+		}
+	}
+	return out
+}
+
+// dto is the TYPE that the class has on the page.
+func (c class) dto() dto.MetricType {
+	switch c {
+	case classCounter:
+		return dto.MetricType_COUNTER
+	case classHistogram:
+		return dto.MetricType_HISTOGRAM
+	}
+	return dto.MetricType_GAUGE
 }

@@ -1,14 +1,12 @@
 package telemetry
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -52,7 +50,9 @@ type scraper struct {
 func newScraper(x *exposition, gatherers []prometheus.Gatherer) *scraper {
 	s := &scraper{exposition: x, turns: make(chan struct{}, maxScrapes), failed: func(string) {}, told: map[string]struct{}{}}
 	for i, g := range gatherers {
-		s.sources = append(s.sources, &gatherer{from: g, name: fmt.Sprintf("gatherer %d", i+1)})
+		if !slices.ContainsFunc(s.sources, func(other *gatherer) bool { return sameGatherer(other.from, g) }) {
+			s.sources = append(s.sources, &gatherer{from: g, name: fmt.Sprintf("client_golang gatherer %d", i+1)})
+		}
 	}
 	return s
 }
@@ -108,22 +108,20 @@ func scrapeTimeout(h http.Header) time.Duration {
 
 // gather returns the whole page, sorted by family.
 func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
-	found := make([]<-chan []*dto.MetricFamily, len(s.sources))
+	runs := make([]*gathering, len(s.sources))
 	for i, src := range s.sources {
-		found[i] = src.start(s)
+		runs[i] = src.start(s)
 	}
 	own := s.own(ctx)
-	if len(found) == 0 {
+	if len(runs) == 0 {
 		return own
 	}
-	m := newMerge(s, own)
-	for i, ch := range found {
-		select {
-		case families := <-ch:
-			m.add(families, s.sources[i].fallback)
-		case <-ctx.Done():
-			s.fail(failGatherer, s.sources[i].name+" did not answer in time", ctx.Err())
-		}
+	m := s.newMerge(own)
+	for i, r := range runs {
+		m.add(s.sources[i], r.wait(ctx, s))
+	}
+	if s.exposition != nil && len(m.conflicts) > 0 {
+		s.exposition.catalog.tell(m.conflicts...)
 	}
 	return m.families()
 }
@@ -138,72 +136,4 @@ func (s *scraper) own(ctx context.Context) (families []*dto.MetricFamily) {
 		}
 	}()
 	return s.exposition.gather(ctx)
-}
-
-// A gatherer is a source of metrics of somebody else.
-type gatherer struct {
-	from     prometheus.Gatherer
-	name     string
-	fallback bool // its families give way to those of the same name
-
-	mu   sync.Mutex
-	busy bool
-}
-
-// start begins to gather and returns where the result will be. A gatherer that still hangs since an earlier scrape
-// is not asked again.
-func (g *gatherer) start(s *scraper) <-chan []*dto.MetricFamily {
-	out := make(chan []*dto.MetricFamily, 1)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	go func() {
-		families, err := g.gather()
-		if err != nil {
-			s.fail(failGatherer, g.name+" failed", err)
-		}
-		out <- families
-	}()
-	return out
-}
-
-func (g *gatherer) gather() (families []*dto.MetricFamily, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return g.from.Gather()
-}
-
-// A merge puts the families of several sources on one page.
-type merge struct {
-	s      *scraper
-	byName map[string]*dto.MetricFamily
-}
-
-func newMerge(s *scraper, own []*dto.MetricFamily) *merge {
-	m := &merge{s: s, byName: make(map[string]*dto.MetricFamily, len(own))}
-	for _, f := range own {
-		m.byName[f.GetName()] = f
-	}
-	return m
-}
-
-func (m *merge) add(families []*dto.MetricFamily, fallback bool) {
-	for _, f := range families {
-		if _, taken := m.byName[f.GetName()]; !taken {
-			m.byName[f.GetName()] = f
-		}
-	}
-}
-
-func (m *merge) families() []*dto.MetricFamily {
-	out := make([]*dto.MetricFamily, 0, len(m.byName))
-	for _, f := range m.byName {
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b *dto.MetricFamily) int {
-		return cmp.Or(strings.Compare(a.GetName(), b.GetName()))
-	})
-	return out
 }
