@@ -60,11 +60,11 @@ func (c *conn) flush(w *writer) bool {
 
 // account counts what w has written.
 func (c *conn) account(w *writer, n int) {
-	w.out.bytes.Add(uint64(n))
+	w.out.bytes.Add(int64(n))
 	if len(w.done) == 0 {
 		return
 	}
-	w.out.frames.Add(uint64(len(w.done)))
+	w.out.frames.Add(int64(len(w.done)))
 	now := c.hub.cfg.Now()
 	for i, f := range w.done {
 		if f.delivery != nil {

@@ -52,7 +52,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	c.heard.Store(c.hub.tick.Load())
 	n, err := w.Conn.Read(p)
 	c.heard.Store(heardBusy)
-	c.hub.stats.bytesIn.Add(uint64(n))
+	c.hub.stats.bytesIn.Add(int64(n))
 	if err != nil {
 		w.failed = true
 	}
