@@ -12,13 +12,13 @@ import (
 // Chat are the hooks by which the domain feeds its instruments.
 func (o *Observer) Chat() chat.Hooks {
 	ins := o.ins
-	reasons := labelled("reason")
-	lookups := options[chat.CacheLookup]{attrs: lookupAttrs}
-	rejections := options[chat.LoginRejected]{attrs: rejectionAttrs}
+	reasons := byValue("reason")
+	lookups := newLabelTable(lookupAttrs)
+	rejections := newLabelTable(rejectionAttrs)
 	return chat.Hooks{
 		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
 		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
-			ins.refused.Add(ctx, 1, reasons.of(string(d.Reason)))
+			ins.refused.Add(ctx, 1, reasons.of(string(d.Reason)).add...)
 		},
 		BatchCommitted: func(ctx context.Context, d chat.BatchCommitted) {
 			ins.batchSize.Record(ctx, int64(d.Messages))
@@ -30,10 +30,10 @@ func (o *Observer) Chat() chat.Hooks {
 			} else {
 				ins.cacheMisses.Add(ctx, 1)
 			}
-			ins.cacheLookups.Add(ctx, 1, lookups.of(d))
+			ins.cacheLookups.Add(ctx, 1, lookups.of(d).add...)
 		},
 		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
-			ins.loginsRejected.Add(ctx, 1, rejections.of(d))
+			ins.loginsRejected.Add(ctx, 1, rejections.of(d).add...)
 		},
 		FileStored:    func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
 		PublishFailed: func(ctx context.Context, _ error) { ins.publishFailures.Add(ctx, 1) },

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/felixge/httpsnoop"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -51,48 +50,49 @@ func isUpgrade(r *http.Request) bool {
 }
 
 func (o *Observer) countResponses(next http.Handler) http.Handler {
-	opts := options[response]{attrs: responseAttrs}
+	table := newLabelTable(responseAttrs)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		status := 0
-		next.ServeHTTP(watchStatus(w, &status), r)
-		key := response{method: knownMethod(r.Method), path: r.Pattern, status: status}
+		watched := statusWriter{ResponseWriter: w}
+		next.ServeHTTP(&watched, r)
+		key := response{method: knownMethod(r.Method), path: r.Pattern, status: watched.status}
 		if key.path == "" {
 			key.path = unmatched
 		}
 		if key.status == 0 {
 			key.status = http.StatusOK // nothing was written: net/http does it for the handler
 		}
-		opt := opts.of(key)
-		o.ins.httpRequests.Add(r.Context(), 1, opt)
+		l := table.of(key)
+		o.ins.httpRequests.Add(r.Context(), 1, l.add...)
 		if key.status != http.StatusSwitchingProtocols {
-			o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), opt)
+			o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), l.record...)
 		}
 	})
 }
 
-// watchStatus returns w, and puts the status that is sent through it into
-// status. Informational statuses are followed by another one, 101 apart.
-func watchStatus(w http.ResponseWriter, status *int) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(write httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(code int) {
-				if *status == 0 && (code >= 200 || code == http.StatusSwitchingProtocols) {
-					*status = code
-				}
-				write(code)
-			}
-		},
-		Write: func(write httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) {
-				if *status == 0 {
-					*status = http.StatusOK
-				}
-				return write(b)
-			}
-		},
-	})
+// A statusWriter remembers the status of the answer: the first that is not
+// merely informational. What else the writer can do, http.ResponseController
+// finds through Unwrap.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
 }
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func knownMethod(m string) string {
 	switch m {

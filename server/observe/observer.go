@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -21,7 +20,7 @@ type Observer struct {
 	tracers  trace.TracerProvider
 	delay    rollingMean
 
-	reasons, types, codes *options[string]
+	reasons, types, codes *labelTable[string]
 }
 
 // New makes the instruments with meters of provider. Those that carry no
@@ -33,7 +32,7 @@ func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer
 		return nil, err
 	}
 	o := &Observer{ins: ins, meter: meter, provider: provider, tracers: tracers,
-		reasons: labelled("reason"), types: labelled("type"), codes: labelled("code")}
+		reasons: byValue("reason"), types: byValue("type"), codes: byValue("code")}
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
 		ins.publishFailures, ins.uploadBytes, ins.panics, ins.slowClients,
@@ -45,11 +44,3 @@ func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer
 
 // Panicked counts a handler that panicked.
 func (o *Observer) Panicked(ctx context.Context) { o.ins.panics.Add(ctx, 1) }
-
-func attrs(kv ...string) metric.MeasurementOption {
-	set := make([]attribute.KeyValue, 0, len(kv)/2)
-	for i := 0; i+1 < len(kv); i += 2 {
-		set = append(set, attribute.String(kv[i], kv[i+1]))
-	}
-	return metric.WithAttributeSet(attribute.NewSet(set...))
-}

@@ -29,7 +29,7 @@ func (o *Observer) Delivered(ctx context.Context, d Delivery) {
 
 // SocketClosed records the end of a WebSocket; reason is one of a closed set.
 func (o *Observer) SocketClosed(ctx context.Context, reason string, open time.Duration) {
-	o.ins.connLifetime.Record(ctx, open.Seconds(), o.reasons.of(reason))
+	o.ins.connLifetime.Record(ctx, open.Seconds(), o.reasons.of(reason).record...)
 }
 
 // SlowClient counts a connection that was cut off because it did not read.
@@ -37,10 +37,10 @@ func (o *Observer) SlowClient(ctx context.Context) { o.ins.slowClients.Add(ctx, 
 
 // FrameReceived counts a frame of a client; frame is its type, or "other".
 func (o *Observer) FrameReceived(ctx context.Context, frame string) {
-	o.ins.framesIn.Add(ctx, 1, o.types.of(frame))
+	o.ins.framesIn.Add(ctx, 1, o.types.of(frame).add...)
 }
 
 // FrameRefused counts an error frame, by its code.
 func (o *Observer) FrameRefused(ctx context.Context, code string) {
-	o.ins.framesRefused.Add(ctx, 1, o.codes.of(code))
+	o.ins.framesRefused.Add(ctx, 1, o.codes.of(code).add...)
 }

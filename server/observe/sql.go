@@ -15,7 +15,7 @@ import (
 func (o *Observer) SQL(connector driver.Connector) driver.Connector {
 	return &timedConnector{Connector: connector, clock: &queryClock{
 		observer: o,
-		opts:     options[statement]{attrs: statementAttrs},
+		labels:   newLabelTable(statementAttrs),
 		parsed:   make(map[string]statement),
 	}}
 }

@@ -13,7 +13,7 @@ const maxParsed = 4096
 // A queryClock records how long statements took.
 type queryClock struct {
 	observer *Observer
-	opts     options[statement]
+	labels   *labelTable[statement]
 
 	mu     sync.RWMutex
 	parsed map[string]statement // by the text of the statement
@@ -21,7 +21,7 @@ type queryClock struct {
 
 func (q *queryClock) stop(ctx context.Context, query string, start time.Time) {
 	took := time.Since(start).Seconds()
-	q.observer.ins.queryDuration.Record(ctx, took, q.opts.of(q.statement(query)))
+	q.observer.ins.queryDuration.Record(ctx, took, q.labels.of(q.statement(query)).record...)
 }
 
 func (q *queryClock) statement(query string) statement {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -31,7 +32,8 @@ type State struct {
 // kept here, so none can drift from what it counts.
 func (o *Observer) Watch(read func() State) error {
 	ins := o.ins
-	inUse, idle := attrs("state", "used"), attrs("state", "idle")
+	used := newLabels(attribute.String("state", "used")).observe
+	idle := newLabels(attribute.String("state", "idle")).observe
 	_, err := o.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		s := read()
 		to.ObserveInt64(ins.onlineUsers, int64(s.OnlineUsers))
@@ -42,8 +44,8 @@ func (o *Observer) Watch(read func() State) error {
 		to.ObserveInt64(ins.bytesIn, s.BytesRead)
 		to.ObserveFloat64(ins.deliveryDelay, o.delay.mean(time.Now()).Seconds())
 
-		to.ObserveInt64(ins.dbOpen, int64(s.DB.InUse), inUse)
-		to.ObserveInt64(ins.dbOpen, int64(s.DB.Idle), idle)
+		to.ObserveInt64(ins.dbOpen, int64(s.DB.InUse), used...)
+		to.ObserveInt64(ins.dbOpen, int64(s.DB.Idle), idle...)
 		to.ObserveFloat64(ins.dbWait, s.DB.WaitDuration.Seconds())
 		var mysql sql.DBStats
 		if s.MySQL {

@@ -1,0 +1,218 @@
+package observe
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace/noop"
+	"go.uber.org/goleak"
+	"modernc.org/sqlite"
+
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// observed makes an Observer and a function that scrapes it.
+func observed(t testing.TB) (*Observer, func() string) {
+	t.Helper()
+	p, err := telemetry.New(context.Background(), telemetry.WithoutRuntime(), telemetry.WithView(Views()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	o, err := New(p, noop.NewTracerProvider())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, func() string {
+		w := httptest.NewRecorder()
+		p.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		return w.Body.String()
+	}
+}
+
+func TestParse(t *testing.T) {
+	for query, want := range map[string]statement{
+		"SELECT id FROM users WHERE id = ?":                             {"select", "users"},
+		"\n\tselect m.id\n\tfrom messages m JOIN members x ON 1":        {"select", "messages"},
+		"SELECT a FROM (SELECT 1 AS a UNION SELECT 2) k JOIN members m": {"select", "none"},
+		"SELECT x FROM (SELECT ? AS s) k, (SELECT 1 FROM files) f":      {"select", "files"},
+		"INSERT INTO messages(id, seq) VALUES (?, ?), (?, ?)":           {"insert", "messages"},
+		"INSERT OR IGNORE INTO `friends` (a) VALUES (?)":                {"insert", "friends"},
+		"UPDATE conversations SET last_seq = ? WHERE id = ?":            {"update", "conversations"},
+		"DELETE FROM sessions WHERE id = ?":                             {"delete", "sessions"},
+		"CREATE TABLE users (id INTEGER)":                               {"create", "users"},
+		"WITH k AS (SELECT 1) SELECT * FROM messages":                   {"select", "messages"},
+		"PRAGMA journal_mode(WAL)":                                      {"pragma", "none"},
+		"begin":                                                         {"begin", "none"},
+		"VACUUM":                                                        {"other", "none"},
+		"":                                                              {"other", "none"},
+		"SELECT 1":                                                      {"select", "none"},
+		"DELETE FROM":                                                   {"delete", "none"},
+	} {
+		if got := parse(query); got != want {
+			t.Errorf("parse(%q) = %+v, want %+v", query, got, want)
+		}
+	}
+}
+
+// TestEveryStatementIsTimed runs statements of every sort through a real driver.
+func TestEveryStatementIsTimed(t *testing.T) {
+	o, scrape := observed(t)
+	connector, err := sqlite.NewConnector("file:" + filepath.Join(t.TempDir(), "x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(o.SQL(connector))
+	defer db.Close()
+	ctx := t.Context()
+	run := func(tx interface {
+		ExecContext(context.Context, string, ...any) (sql.Result, error)
+	}, query string, args ...any) {
+		t.Helper()
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(db, "CREATE TABLE users (id INTEGER)")
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(tx, "INSERT INTO users (id) VALUES (?), (?)", 1, 2)
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	stmt, err := db.PrepareContext(ctx, "SELECT id FROM users WHERE id = ?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	for range 3 {
+		var id int
+		if err := stmt.QueryRowContext(ctx, 2).Scan(&id); err != nil || id != 2 {
+			t.Fatal(id, err)
+		}
+	}
+	if _, err := db.ExecContext(ctx, "DELETE FROM users WHERE nonsense"); err == nil {
+		t.Fatal("no error")
+	}
+	tx, err = db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	page := scrape()
+	for _, want := range []string{
+		`db_query_duration_seconds_count{operation="create",table="users"} 1`,
+		`db_query_duration_seconds_count{operation="insert",table="users"} 1`,
+		`db_query_duration_seconds_count{operation="select",table="users"} 3`,
+		`db_query_duration_seconds_count{operation="delete",table="users"} 1`,
+		`db_query_duration_seconds_count{operation="begin",table="none"} 2`,
+		`db_query_duration_seconds_count{operation="commit",table="none"} 1`,
+		`db_query_duration_seconds_count{operation="rollback",table="none"} 1`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s:\n%s", want, page)
+		}
+	}
+}
+
+func TestRollingMean(t *testing.T) {
+	var r rollingMean
+	now := time.Unix(1_000_000, 0)
+	if got := r.mean(now); got != 0 {
+		t.Errorf("idle: %v", got)
+	}
+	r.add(now, 3, 30*time.Millisecond)
+	r.add(now.Add(20*time.Second), 1, 50*time.Millisecond)
+	for after, want := range map[time.Duration]time.Duration{
+		20 * time.Second: 20 * time.Millisecond,
+		59 * time.Second: 20 * time.Millisecond,
+		60 * time.Second: 50 * time.Millisecond,
+		79 * time.Second: 50 * time.Millisecond,
+		80 * time.Second: 0,
+	} {
+		if got := r.mean(now.Add(after)); got != want {
+			t.Errorf("after %v the mean is %v, want %v", after, got, want)
+		}
+	}
+	r.add(now.Add(60*time.Second), 1, time.Second) // reuses the first slot
+	if got, want := r.mean(now.Add(60*time.Second)), 525*time.Millisecond; got != want {
+		t.Errorf("the mean is %v, want %v", got, want)
+	}
+}
+
+// TestResponsesAreToldApart covers the statuses that handlers leave implicit.
+func TestResponsesAreToldApart(t *testing.T) {
+	o, scrape := observed(t)
+	handler := o.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/silent":
+			r.Pattern = "/silent"
+		case "/written":
+			r.Pattern = "/written"
+			_, _ = w.Write([]byte("x"))
+		case "/early":
+			r.Pattern = "/early"
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusTeapot)
+			w.WriteHeader(http.StatusOK) // too late
+		case "/upgraded":
+			r.Pattern = "/upgraded"
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	for _, target := range []string{"GET /silent", "GET /written", "GET /early", "GET /upgraded", "BREW /x", "GET /y"} {
+		method, path, _ := strings.Cut(target, " ")
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, path, nil))
+	}
+	page := scrape()
+	for _, series := range []string{
+		`{method="GET",path="/silent",status="200"} 1`, `{method="GET",path="/written",status="200"} 1`,
+		`{method="GET",path="/early",status="418"} 1`, `{method="GET",path="/upgraded",status="101"} 1`,
+		`{method="_OTHER",path="unmatched",status="404"} 1`, `{method="GET",path="unmatched",status="404"} 1`,
+	} {
+		if !strings.Contains(page, "http_requests_total"+series) {
+			t.Errorf("the page lacks http_requests_total%s", series)
+		}
+		timed := strings.Contains(page, "http_request_duration_seconds_count"+series)
+		if webSocket := strings.Contains(series, "101"); timed == webSocket {
+			t.Errorf("http_request_duration_seconds%s: %v", series, timed)
+		}
+	}
+}
+
+func BenchmarkHTTP(b *testing.B) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Pattern = "/api/messages/:id"
+		w.WriteHeader(http.StatusOK)
+	})
+	o, _ := observed(b)
+	for name, handler := range map[string]http.Handler{
+		"bare": answer, "counted": o.countResponses(answer), "counted+otelhttp": o.HTTP(answer),
+	} {
+		b.Run(name, func(b *testing.B) {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/api/messages/7", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				handler.ServeHTTP(w, r)
+			}
+		})
+	}
+}
