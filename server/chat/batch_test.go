@@ -1,0 +1,146 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestBatcherSharesRunsAndKeepsOrder(t *testing.T) {
+	gate := make(chan struct{})
+	var batches [][]int
+	b := newBatcher(8, func(batch []int) {
+		<-gate
+		batches = append(batches, slices.Clone(batch))
+	})
+	for i := range 20 {
+		if err := b.put(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(gate)
+	b.close()
+	if got := slices.Concat(batches...); !slices.Equal(got, seq(20)) {
+		t.Errorf("items came as %v", got)
+	}
+	// The first run had what was there when it began; the others were full.
+	if len(batches) > 5 {
+		t.Errorf("%d runs for 20 items that waited: %v", len(batches), batches)
+	}
+	for _, batch := range batches {
+		if len(batch) > 8 {
+			t.Errorf("a run of %d, more than the limit", len(batch))
+		}
+	}
+}
+
+func seq(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+func TestBatcherRunsEverythingBeforeItCloses(t *testing.T) {
+	var mu sync.Mutex
+	ran := 0
+	b := newBatcher(4, func(batch []int) {
+		mu.Lock()
+		defer mu.Unlock()
+		ran += len(batch)
+	})
+	put := 0
+	var puts sync.WaitGroup
+	for range 16 {
+		puts.Go(func() {
+			for {
+				switch err := b.put(context.Background(), 1); {
+				case err == nil:
+					mu.Lock()
+					put++
+					mu.Unlock()
+				case errors.Is(err, errClosing):
+					return
+				default:
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for {
+		mu.Lock()
+		enough := ran > 1000
+		mu.Unlock()
+		if enough {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	b.close()
+	b.close() // twice is as good as once
+	puts.Wait()
+	if ran != put {
+		t.Errorf("%d were accepted, %d ran", put, ran)
+	}
+	b.offer(1)
+}
+
+func TestBatcherDoesNotWaitForEver(t *testing.T) {
+	gate := make(chan struct{})
+	b := newBatcher(1, func([]int) { <-gate })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	var err error
+	for err == nil {
+		err = b.put(ctx, 0)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a full queue answered %v", err)
+	}
+	b.offer(0) // dropped, not waited for
+	close(gate)
+	b.close()
+}
+
+func TestActivityForgets(t *testing.T) {
+	var a activity
+	now := time.Unix(1_000_000, 0)
+	a.touch(1, now)
+	a.touch(2, now.Add(time.Minute))
+	a.touch(1, now.Add(2*time.Minute))
+	for after, want := range map[time.Duration]int{2 * time.Minute: 2, 6 * time.Minute: 2, 7 * time.Minute: 1, 8 * time.Minute: 0} {
+		b := activity{last: map[int64]time.Time{}}
+		for id, at := range a.last {
+			b.touch(id, at)
+		}
+		if got := b.count(now.Add(after)); got != want {
+			t.Errorf("after %v %d users are active, want %d", after, got, want)
+		}
+	}
+	a.touch(3, now.Add(time.Hour))
+	if len(a.last) != 1 {
+		t.Errorf("%d users are remembered, want 1", len(a.last))
+	}
+}
+
+func TestInflightIsBounded(t *testing.T) {
+	var f inflight
+	if !f.enter("a", 2) || !f.enter("a", 2) || f.enter("a", 2) || !f.enter("b", 2) {
+		t.Error("the bound is not 2 a key")
+	}
+	f.leave("a")
+	if !f.enter("a", 2) {
+		t.Error("a place was left, and is not free")
+	}
+	for _, key := range []string{"a", "a", "b"} {
+		f.leave(key)
+	}
+	if len(f.n) != 0 {
+		t.Errorf("keys are left: %v", f.n)
+	}
+}
