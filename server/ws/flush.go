@@ -135,7 +135,6 @@ func (f *flusher) end() {
 }
 
 func (f *flusher) run() {
-	defer f.hub.helpers.Done()
 	var batch []*conn
 	for {
 		f.mu.Lock()

@@ -1,0 +1,141 @@
+package ws
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+func TestTwoClientsChat(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	phone, laptop, other := w.dial(ann), w.dial(ann), w.dial(bob)
+
+	phone.send("message.send", map[string]any{"receiver_id": bob.User.ID, "content": "hello", "client_msg_id": "m1"})
+	var a ack
+	phone.want("message.ack", &a)
+	if a.ClientMsgID != "m1" || a.Seq != 1 || a.ID == 0 {
+		t.Errorf("ack %+v", a)
+	}
+	for _, c := range []*client{laptop, other} {
+		var n chat.MessageNew
+		c.want("message.new", &n)
+		if n.Message.ID != a.ID || n.Message.Content != "hello" || n.Sender.ID != ann.User.ID || n.Chat.LastSeq != 1 {
+			t.Errorf("message.new %+v", n)
+		}
+	}
+	// The connection that sent it gets no message.new: the pong is next.
+	phone.send("ping", nil)
+	if f := phone.next(); f.Type != "pong" {
+		t.Errorf("after the ack comes %s %s", f.Type, f.Payload)
+	}
+	w.await("delivered", func() bool {
+		m, err := w.svc.Message(context.Background(), chat.Caller{UserID: ann.User.ID}, a.ID)
+		return err == nil && m.Status == chat.StatusDelivered
+	})
+}
+
+func TestCommands(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	a, b := w.dial(ann), w.dial(bob)
+	send := func(content string) (id int64) {
+		a.send("message.send", map[string]any{"receiver_id": bob.User.ID, "content": content})
+		var n chat.MessageNew
+		b.want("message.new", &n)
+		a.want("message.ack")
+		return n.Message.ID
+	}
+	id := send("one")
+
+	a.send("message.edit", map[string]any{"message_id": id, "content": "uno"})
+	for _, c := range []*client{a, b} {
+		var e chat.MessageEdited
+		if c.want("message.edit", &e); e.Message.Content != "uno" || !e.Message.Edited {
+			t.Errorf("edited %+v", e)
+		}
+	}
+	b.send("message.read", map[string]any{"id": id})
+	for _, c := range []*client{a, b} {
+		var r chat.MessageRead
+		if c.want("message.read", &r); r.MessageID != id || r.ReadBy != bob.User.ID || r.ReadAt.IsZero() {
+			t.Errorf("read %+v", r)
+		}
+	}
+	a.send("message.recall", map[string]any{"message_id": id})
+	for _, c := range []*client{a, b} {
+		var g chat.MessageGone
+		if c.want("message.recall", &g); g.MessageID != id || g.RecalledBy != ann.User.ID || g.RecalledAt == nil || g.DeletedAt != nil {
+			t.Errorf("recalled %+v", g)
+		}
+	}
+	second := send("two")
+	a.send("message.delete", map[string]any{"message_id": second})
+	for _, c := range []*client{a, b} {
+		var g chat.MessageGone
+		if c.want("message.delete", &g); g.MessageID != second || g.DeletedBy != ann.User.ID || g.DeletedAt == nil {
+			t.Errorf("deleted %+v", g)
+		}
+	}
+	a.send("typing", map[string]any{"receiver_id": bob.User.ID, "is_typing": true})
+	var ty chat.TypingChanged
+	if b.want("typing", &ty); ty.UserID != ann.User.ID || !ty.IsTyping {
+		t.Errorf("typing %+v", ty)
+	}
+	a.send("presence", map[string]any{"is_online": false})
+	var p chat.PresenceChanged
+	if b.want("presence", &p); p.UserID != ann.User.ID || p.IsOnline {
+		t.Errorf("presence %+v", p)
+	}
+}
+
+func TestPresenceFollowsSockets(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	b := w.dial(bob)
+	b.send("message.send", map[string]any{"receiver_id": ann.User.ID, "content": "are you there?"})
+	b.want("message.ack")
+	a := w.dial(ann)
+	var p chat.PresenceChanged
+	if b.want("presence", &p); p.UserID != ann.User.ID || !p.IsOnline {
+		t.Errorf("presence %+v", p)
+	}
+	if s := w.hub.Stats(); s.OnlineUsers != 2 || s.Connections != 2 {
+		t.Errorf("stats %+v", s)
+	}
+	_ = a.CloseNow() // a TCP end, without a close frame
+	if b.want("presence", &p); p.UserID != ann.User.ID || p.IsOnline {
+		t.Errorf("presence %+v", p)
+	}
+	if s := w.hub.Stats(); s.OnlineUsers != 1 || s.Connections != 1 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestSync(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	a := w.dial(ann)
+	const n = 25
+	for i := range n {
+		a.send("message.send", map[string]any{"receiver_id": bob.User.ID, "content": fmt.Sprint(i), "client_msg_id": fmt.Sprint(i)})
+	}
+	for i := range n {
+		var got ack
+		if a.want("message.ack", &got); got.Seq != int64(i+1) || got.ClientMsgID != fmt.Sprint(i) {
+			t.Fatalf("ack %d: %+v", i, got)
+		}
+	}
+	b := w.dial(bob)
+	b.send("sync", map[string]any{"receiver_id": ann.User.ID, "after_seq": 5, "limit": 10})
+	var s syncAnswer
+	if b.want("sync", &s); s.ReceiverID != ann.User.ID || len(s.Messages) != 10 || !s.HasMore || s.Messages[0].Seq != 6 {
+		t.Errorf("sync %+v", s)
+	}
+	b.send("sync", map[string]any{"receiver_id": ann.User.ID, "after_seq": 15})
+	if b.want("sync", &s); len(s.Messages) != 10 || s.HasMore || s.Messages[9].Seq != n {
+		t.Errorf("sync %+v", s)
+	}
+}

@@ -1,0 +1,334 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/sqlstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// A world is a hub on a real service and a real HTTP server.
+type world struct {
+	t   testing.TB
+	svc *chat.Service
+	hub *Hub
+	srv *httptest.Server
+	bus *bus
+
+	stopped sync.Once
+	failed  chan error // what Serve returned
+}
+
+func newWorld(t testing.TB, cfg Config) *world {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(t.TempDir(), "im.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, bus: &bus{}, failed: make(chan error, 16)}
+	w.svc = chat.New(chat.Config{
+		Store: store, Bus: w.bus, Presence: &presences{n: map[int64]int{}},
+		Sessions: newCache[string, chat.Session](), Memberships: newCache[int64, chat.Membership](),
+		Directs: newCache[chat.Pair, int64](), Users: newCache[int64, chat.User](),
+		Messages: free[int64]{}, LoginAccounts: free[string]{}, LoginAddrs: free[string]{}, Registrations: free[string]{},
+		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
+	})
+	w.hub = New(w.svc, cfg)
+	w.bus.deliver = w.hub.Deliver
+	w.srv = httptest.NewServer(http.HandlerFunc(w.serve))
+	t.Cleanup(func() {
+		w.stop()
+		w.srv.Close()
+		w.svc.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+	if err := w.hub.Serve(rw, r); err != nil {
+		http.Error(rw, err.Error(), http.StatusTeapot)
+		w.failed <- err
+	}
+}
+
+// stop shuts the hub down, once.
+func (w *world) stop() {
+	w.stopped.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := w.hub.Shutdown(ctx); err != nil {
+			w.t.Error("shutdown:", err)
+		}
+	})
+}
+
+// user makes an account.
+func (w *world) user(name string) chat.Tokens {
+	w.t.Helper()
+	tokens, err := w.svc.Register(context.Background(), chat.Registration{
+		Phone: fmt.Sprintf("1%09d", w.bus.next()), Username: name, Password: "secret", Addr: netip.MustParseAddr("127.0.0.1"),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tokens
+}
+
+func (w *world) url(token string) string {
+	return "ws" + strings.TrimPrefix(w.srv.URL, "http") + "/ws?token=" + token
+}
+
+// A client is the other end of a connection.
+type client struct {
+	*websocket.Conn
+	t   testing.TB
+	who chat.User
+}
+
+// got is a frame as a client reads it.
+type got struct {
+	Type      string          `json:"type"`
+	Payload   json.RawMessage `json:"payload"`
+	Timestamp time.Time       `json:"timestamp"`
+}
+
+// dial connects and reads the connect frame.
+func (w *world) dial(tokens chat.Tokens) *client {
+	w.t.Helper()
+	c := w.dialSilent(tokens)
+	if f := c.next(); f.Type != "connect" {
+		w.t.Fatalf("first frame is %s", f.Type)
+	}
+	return c
+}
+
+func (w *world) dialSilent(tokens chat.Tokens) *client {
+	w.t.Helper()
+	conn, _, err := websocket.Dial(context.Background(), w.url(tokens.Access), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	conn.SetReadLimit(64 << 20)
+	w.t.Cleanup(func() { _ = conn.CloseNow() })
+	return &client{Conn: conn, t: w.t, who: tokens.User}
+}
+
+// send writes {"type": typ, "payload": payload}.
+func (c *client) send(typ string, payload any) {
+	c.t.Helper()
+	b, err := json.Marshal(map[string]any{"type": typ, "payload": payload})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.raw(websocket.MessageText, b)
+}
+
+func (c *client) raw(typ websocket.MessageType, b []byte) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.Write(ctx, typ, b); err != nil {
+		c.t.Error("write:", err)
+	}
+}
+
+// read reads one frame.
+func (c *client) read() (got, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, b, err := c.Conn.Read(ctx)
+	if err != nil {
+		return got{}, err
+	}
+	var f got
+	if err := json.Unmarshal(b, &f); err != nil {
+		return got{}, fmt.Errorf("frame %q: %w", b, err)
+	}
+	return f, nil
+}
+
+func (c *client) next() got {
+	c.t.Helper()
+	f, err := c.read()
+	if err != nil {
+		c.t.Fatal("read:", err)
+	}
+	return f
+}
+
+// want reads up to the next frame of a type; into, if given, is its payload.
+func (c *client) want(typ string, into ...any) got {
+	c.t.Helper()
+	for {
+		f := c.next()
+		if f.Type != typ {
+			continue
+		}
+		for _, v := range into {
+			if err := json.Unmarshal(f.Payload, v); err != nil {
+				c.t.Fatalf("%s: %v", f.Payload, err)
+			}
+		}
+		return f
+	}
+}
+
+// wantClosed reads to the end and checks how the server closed.
+func (c *client) wantClosed(code websocket.StatusCode) {
+	c.t.Helper()
+	for {
+		if _, err := c.read(); err != nil {
+			if got := websocket.CloseStatus(err); got != code {
+				c.t.Errorf("closed with %d, want %d: %v", got, code, err)
+			}
+			return
+		}
+	}
+}
+
+// await waits until cond holds.
+func (w *world) await(what string, cond func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !cond() {
+		if time.Now().After(deadline) {
+			w.t.Fatal("waited in vain:", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// The rest stands in for adapters that are not what is tested here.
+
+type bus struct {
+	deliver func(context.Context, chat.Event)
+	mu      sync.Mutex
+	n       int
+}
+
+func (b *bus) Publish(ctx context.Context, e chat.Event) error { b.deliver(ctx, e); return nil }
+
+func (b *bus) next() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n++
+	return b.n
+}
+
+type presences struct {
+	mu sync.Mutex
+	n  map[int64]int
+}
+
+func (p *presences) Connected(_ context.Context, id int64) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n[id]++
+	return p.n[id] == 1, nil
+}
+
+func (p *presences) Disconnected(_ context.Context, id int64) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n[id]--
+	return p.n[id] == 0, nil
+}
+
+func (p *presences) Online(_ context.Context, ids []int64) (map[int64]bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	online := map[int64]bool{}
+	for _, id := range ids {
+		online[id] = p.n[id] > 0
+	}
+	return online, nil
+}
+
+type cache[K comparable, V any] struct {
+	mu   sync.Mutex
+	kept map[K]V
+}
+
+func newCache[K comparable, V any]() *cache[K, V] { return &cache[K, V]{kept: map[K]V{}} }
+
+func (c *cache[K, V]) Load(ctx context.Context, k K, load func(context.Context) (V, error)) (V, bool, error) {
+	c.mu.Lock()
+	v, ok := c.kept[k]
+	c.mu.Unlock()
+	if ok {
+		return v, true, nil
+	}
+	v, err := load(ctx)
+	if err == nil {
+		c.mu.Lock()
+		c.kept[k] = v
+		c.mu.Unlock()
+	}
+	return v, false, err
+}
+
+func (c *cache[K, V]) Drop(_ context.Context, keys ...K) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(k K, _ V) bool {
+		for _, key := range keys {
+			if k == key {
+				return true
+			}
+		}
+		return false
+	})
+	return nil
+}
+
+type free[K comparable] struct{}
+
+func (free[K]) Take(context.Context, K) time.Duration { return 0 }
+func (free[K]) Peek(context.Context, K) time.Duration { return 0 }
+
+// plain passwords and tokens.
+type plain struct{}
+
+func (plain) Hash(_ context.Context, password string) (string, error) { return password, nil }
+
+func (plain) Verify(_ context.Context, hash, password string) (bool, error) {
+	return hash == password, nil
+}
+
+func (plain) Sign(c chat.Claims) (string, error) {
+	return fmt.Sprintf("%d.%s", c.UserID, c.SessionID), nil
+}
+
+func (plain) Parse(token string, now time.Time) (chat.Claims, error) {
+	user, session, ok := strings.Cut(token, ".")
+	id, err := strconv.ParseInt(user, 10, 64)
+	if !ok || err != nil {
+		return chat.Claims{}, errors.New("bad token")
+	}
+	return chat.Claims{UserID: id, SessionID: session, ExpiresAt: now.Add(time.Hour)}, nil
+}
