@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +21,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/membus"
+	"github.com/onemeter/onemeter/server/memcache"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
@@ -35,8 +38,8 @@ type world struct {
 	svc *chat.Service
 	hub *Hub
 	srv *httptest.Server
-	bus *bus
 
+	users   atomic.Int64
 	stopped sync.Once
 	failed  chan error // what Serve returned
 }
@@ -47,16 +50,19 @@ func newWorld(t testing.TB, cfg Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, bus: &bus{}, failed: make(chan error, 16)}
+	const size, ttl = 20000, time.Hour
+	bus := membus.New()
+	w := &world{t: t, failed: make(chan error, 16)}
 	w.svc = chat.New(chat.Config{
-		Store: store, Bus: w.bus, Presence: &presences{n: map[int64]int{}},
-		Sessions: newCache[string, chat.Session](), Memberships: newCache[int64, chat.Membership](),
-		Directs: newCache[chat.Pair, int64](), Users: newCache[int64, chat.User](),
-		Messages: free[int64]{}, LoginAccounts: free[string]{}, LoginAddrs: free[string]{}, Registrations: free[string]{},
+		Store: store, Bus: bus, Presence: bus,
+		Sessions: memcache.New[string, chat.Session](size, ttl), Memberships: memcache.New[int64, chat.Membership](size, ttl),
+		Directs: memcache.New[chat.Pair, int64](size, ttl), Users: memcache.New[int64, chat.User](size, ttl),
+		Messages: limit.New[int64](0, 1, size), LoginAccounts: limit.New[string](0, 1, size),
+		LoginAddrs: limit.New[string](0, 1, size), Registrations: limit.New[string](0, 1, size),
 		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
 	})
 	w.hub = New(w.svc, cfg)
-	w.bus.deliver = w.hub.Deliver
+	bus.Subscribe(w.hub.Deliver)
 	w.srv = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(func() {
 		w.stop()
@@ -91,7 +97,7 @@ func (w *world) stop() {
 func (w *world) user(name string) chat.Tokens {
 	w.t.Helper()
 	tokens, err := w.svc.Register(context.Background(), chat.Registration{
-		Phone: fmt.Sprintf("1%09d", w.bus.next()), Username: name, Password: "secret", Addr: netip.MustParseAddr("127.0.0.1"),
+		Phone: fmt.Sprintf("1%09d", w.users.Add(1)), Username: name, Password: "secret", Addr: netip.MustParseAddr("127.0.0.1"),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -223,95 +229,7 @@ func (w *world) await(what string, cond func() bool) {
 	}
 }
 
-// The rest stands in for adapters that are not what is tested here.
-
-type bus struct {
-	deliver func(context.Context, chat.Event)
-	mu      sync.Mutex
-	n       int
-}
-
-func (b *bus) Publish(ctx context.Context, e chat.Event) error { b.deliver(ctx, e); return nil }
-
-func (b *bus) next() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.n++
-	return b.n
-}
-
-type presences struct {
-	mu sync.Mutex
-	n  map[int64]int
-}
-
-func (p *presences) Connected(_ context.Context, id int64) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.n[id]++
-	return p.n[id] == 1, nil
-}
-
-func (p *presences) Disconnected(_ context.Context, id int64) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.n[id]--
-	return p.n[id] == 0, nil
-}
-
-func (p *presences) Online(_ context.Context, ids []int64) (map[int64]bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	online := map[int64]bool{}
-	for _, id := range ids {
-		online[id] = p.n[id] > 0
-	}
-	return online, nil
-}
-
-type cache[K comparable, V any] struct {
-	mu   sync.Mutex
-	kept map[K]V
-}
-
-func newCache[K comparable, V any]() *cache[K, V] { return &cache[K, V]{kept: map[K]V{}} }
-
-func (c *cache[K, V]) Load(ctx context.Context, k K, load func(context.Context) (V, error)) (V, bool, error) {
-	c.mu.Lock()
-	v, ok := c.kept[k]
-	c.mu.Unlock()
-	if ok {
-		return v, true, nil
-	}
-	v, err := load(ctx)
-	if err == nil {
-		c.mu.Lock()
-		c.kept[k] = v
-		c.mu.Unlock()
-	}
-	return v, false, err
-}
-
-func (c *cache[K, V]) Drop(_ context.Context, keys ...K) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.kept, func(k K, _ V) bool {
-		for _, key := range keys {
-			if k == key {
-				return true
-			}
-		}
-		return false
-	})
-	return nil
-}
-
-type free[K comparable] struct{}
-
-func (free[K]) Take(context.Context, K) time.Duration { return 0 }
-func (free[K]) Peek(context.Context, K) time.Duration { return 0 }
-
-// plain passwords and tokens.
+// plain passwords and tokens cost nothing.
 type plain struct{}
 
 func (plain) Hash(_ context.Context, password string) (string, error) { return password, nil }
