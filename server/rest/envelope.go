@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 )
@@ -40,6 +41,9 @@ func (s *Server) write(c echo.Context, status int, v any) {
 		s.cfg.Log.ErrorContext(c.Request().Context(), "answer not encoded", "route", c.Path(), "err", err)
 		status, body = http.StatusInternalServerError, []byte(`{"success":false,"error":"internal error","details":""}`)
 	}
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // echo keeps one that was set before
+	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	if err := c.Blob(status, echo.MIMEApplicationJSON, body); err != nil {
 		s.cfg.Log.DebugContext(c.Request().Context(), "answer not written", "route", c.Path(), "err", err)
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -78,12 +80,14 @@ func failureOf(err error) failure {
 
 // echoFailure words what the router and net/http refuse.
 func echoFailure(e *echo.HTTPError) failure {
-	f := failure{status: e.Code, what: http.StatusText(e.Code), why: fmt.Sprint(e.Message)}
+	f := failure{status: e.Code, what: strings.ToLower(http.StatusText(e.Code)), why: fmt.Sprint(e.Message)}
 	switch e.Code {
 	case http.StatusNotFound:
-		f.what, f.why = "not found", "there is nothing at this path"
+		f.why = "there is nothing at this path"
 	case http.StatusMethodNotAllowed:
-		f.what, f.why = "method not allowed", "the Allow header names those that are"
+		f.why = "the Allow header names those that are"
+	case http.StatusPreconditionFailed:
+		f.why = "If-Match or If-Unmodified-Since does not hold"
 	}
 	return f
 }
@@ -117,6 +121,24 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	s.write(c, f.status, refusal{Error: f.what, Details: f.why})
+	linger(c)
+}
+
+// lingerFor is how much of a refused body is taken in.
+const lingerFor = 16 << 20
+
+// linger throws away what a refused client still sends, within the body's time.
+// Most clients read no answer before they have sent all, and a connection that
+// is closed on them loses it.
+func linger(c echo.Context) {
+	r := c.Request()
+	if !hasBody(r) || r.Header.Get("Expect") != "" { // those do wait for the answer
+		return
+	}
+	if err := http.NewResponseController(c.Response()).Flush(); err != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, lingerFor)
 }
 
 // refuse logs an error as far as it concerns the operator, and sets the

@@ -118,7 +118,7 @@ func (s *Server) download(c echo.Context, me chat.Caller) error {
 	if out.refused == 0 {
 		return nil
 	}
-	for _, name := range []string{echo.HeaderContentDisposition, echo.HeaderContentLength, "Etag", "Accept-Ranges"} {
+	for _, name := range []string{echo.HeaderContentDisposition, "Etag", "Accept-Ranges"} {
 		header.Del(name)
 	}
 	return echo.NewHTTPError(out.refused, strings.TrimSpace(out.why))

@@ -8,26 +8,33 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// A status is what the health checks answer, without an envelope.
-type status struct {
-	Status  string            `json:"status"`
-	Version string            `json:"version,omitempty"`
-	Uptime  int64             `json:"uptime_seconds,omitempty"`
-	Time    *time.Time        `json:"time,omitempty"`
-	Parts   map[string]string `json:"parts,omitempty"`
-}
+// The health checks answer without an envelope: a status, and more.
+type (
+	health struct {
+		Status  string    `json:"status"`
+		Version string    `json:"version"`
+		Uptime  int64     `json:"uptime_seconds"`
+		Time    time.Time `json:"time"`
+	}
+	readiness struct {
+		Status string            `json:"status"`
+		Parts  map[string]string `json:"parts"`
+	}
+)
+
+const fine = "ok"
 
 func (s *Server) health(c echo.Context) error {
 	now := s.cfg.Now().UTC()
-	s.write(c, http.StatusOK, status{
-		Status: "ok", Version: s.cfg.Version, Uptime: int64(now.Sub(s.started).Seconds()), Time: &now,
+	s.write(c, http.StatusOK, health{
+		Status: fine, Version: s.cfg.Version, Uptime: int64(now.Sub(s.started).Seconds()), Time: now,
 	})
 	return nil
 }
 
 // alive tells that the process answers; it asks nothing of anyone.
 func (s *Server) alive(c echo.Context) error {
-	s.write(c, http.StatusOK, status{Status: "ok"})
+	s.write(c, http.StatusOK, map[string]string{"status": fine})
 	return nil
 }
 
@@ -36,12 +43,12 @@ const readyWithin = 2 * time.Second
 // ready tells whether the parts answer: 503 where one that is needed does not.
 // Why not is for the log.
 func (s *Server) ready(c echo.Context) error {
-	answer, code := status{Status: "ok", Parts: map[string]string{}}, http.StatusOK
+	answer, code := readiness{Status: fine, Parts: map[string]string{}}, http.StatusOK
 	if s.cfg.Ready != nil {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
 		defer cancel()
 		for _, p := range s.cfg.Ready(ctx) {
-			answer.Parts[p.Name] = "ok"
+			answer.Parts[p.Name] = fine
 			if p.Err == nil {
 				continue
 			}

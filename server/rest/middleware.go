@@ -90,7 +90,7 @@ func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 		header.Set(echo.HeaderReferrerPolicy, "no-referrer")
 		header.Set(echo.HeaderCacheControl, "no-store")
-		if r := c.Request(); r.Body != nil && r.Body != http.NoBody {
+		if hasBody(c.Request()) {
 			// A writer that knows no deadlines, as in tests, has none to keep.
 			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(s.patience.body))
 		}
@@ -98,17 +98,20 @@ func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
 // limited refuses a body of more than limit bytes: at once where its length
 // was announced, and else when it is read that far.
 func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if r.ContentLength > limit {
-			c.Response().Header().Set(echo.HeaderConnection, "close")
 			return errTooLarge(limit)
 		}
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		if hasBody(r) {
+			whole := r.Body
+			defer func() { r.Body = whole }() // net/http wants to know its own again
+			r.Body = http.MaxBytesReader(c.Response(), whole, limit)
 		}
 		return next(c)
 	}

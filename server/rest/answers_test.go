@@ -1,0 +1,186 @@
+package rest_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/rest"
+)
+
+var update = flag.Bool("update", false, "write testdata/answers.golden anew")
+
+// TestEveryAnswer calls every route once as a client would, and compares
+// status and shape of each answer with testdata/answers.golden, which was read
+// against im-api.md. It is how a field that clients know cannot be lost.
+func TestEveryAnswer(t *testing.T) {
+	w := open(t, func(_ *chat.Config, rc *rest.Config) {
+		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
+		rc.Metrics, rc.Debug = page, page
+		rc.WebSocket = func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(418); return nil }
+	})
+	s := &script{world: w, routes: map[string]bool{}}
+	s.play()
+
+	const golden = "testdata/answers.golden"
+	got := strings.Join(s.lines, "\n") + "\n"
+	if *update {
+		must(t, os.MkdirAll("testdata", 0o755))
+		must(t, os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	must(t, err)
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("answers changed (-want +got); if they should: go test -run EveryAnswer -update\n%s", diff)
+	}
+	for _, route := range w.server.Routes() {
+		if !strings.HasPrefix(route, "HEAD ") && !s.routes[route] {
+			t.Errorf("%s was not called", route)
+		}
+	}
+}
+
+// A script notes the answers to the calls that it makes.
+type script struct {
+	*world
+	lines  []string
+	routes map[string]bool
+}
+
+// call makes a call to the template, with ids in place of its parameters, and
+// notes the answer.
+func (s *script) call(method, template, query string, u user, body any, ids ...int64) reply {
+	s.Helper()
+	path := template
+	for _, id := range ids {
+		from := strings.Index(path, ":")
+		to := len(path)
+		if slash := strings.Index(path[from:], "/"); slash >= 0 {
+			to = from + slash
+		}
+		path = fmt.Sprint(path[:from], id, path[to:])
+	}
+	r := s.do(method, path+query, u.token, body)
+	s.note(method, template, query, r)
+	return r
+}
+
+func (s *script) note(method, template, query string, r reply) {
+	s.Helper()
+	s.routes[method+" "+template] = true
+	line := fmt.Sprintf("%s %s%s\n  %d ", method, template, query, r.status)
+	if r.header.Get("Content-Type") == "application/json" {
+		line += shape(r.at())
+	} else {
+		line += r.header.Get("Content-Type")
+	}
+	s.lines = append(s.lines, line)
+}
+
+// shape writes the names and types of a JSON value.
+func shape(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		var fields []string
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			fields = append(fields, k+": "+shape(v[k]))
+		}
+		return "{" + strings.Join(fields, ", ") + "}"
+	case []any:
+		if len(v) == 0 {
+			return "[]"
+		}
+		return "[" + shape(v[0]) + "]"
+	case string:
+		return "string"
+	case float64:
+		return "number"
+	case bool:
+		return fmt.Sprint(v)
+	default:
+		return "null"
+	}
+}
+
+func (s *script) play() {
+	var nobody user
+	for _, path := range []string{"/health", "/healthz", "/readyz", "/metrics", "/debug/telemetry", "/ws"} {
+		s.call("GET", path, "", nobody, nil)
+	}
+	ann := s.accounts()
+	ben, cat := s.join("ben"), s.join("cat")
+	s.people(ann, ben)
+	s.talk(ann, ben)
+	s.groups(ann, ben, cat)
+	s.files(ann, ben)
+	s.call("POST", "/api/auth/logout", "", ann, nil)
+	s.call("GET", "/api/auth/validate", "", ann, nil)
+}
+
+func (s *script) accounts() user {
+	body := m{"phone": "+4915112345678", "password": "secret-ann", "username": "ann", "nickname": "Ann"}
+	s.call("POST", "/api/auth/register", "", user{}, body)
+	r := s.call("POST", "/api/auth/login", "", user{}, m{"username": "ann", "password": "secret-ann"})
+	s.call("POST", "/api/auth/login", "", user{}, m{"username": "ann", "password": "wrong password"})
+	r = s.call("POST", "/api/auth/refresh", "", user{}, m{"refresh_token": r.at("data", "refresh_token")})
+	ann := userOf(r, "ann", "+4915112345678")
+	s.call("GET", "/api/auth/validate", "", ann, nil)
+	return ann
+}
+
+func (s *script) people(ann, ben user) {
+	s.call("GET", "/api/users/friends", "", ann, nil)
+	s.call("POST", "/api/users/friends", "", ann, m{"user_id": ben.id})
+	s.call("GET", "/api/users/friends", "", ben, nil)
+	s.call("GET", "/api/users/search", "?q=cat", ann, nil)
+	s.call("GET", "/api/users/search", "?q=nobody", ann, nil)
+	s.call("PUT", "/api/users/me", "", ann, m{"bio": "hello", "avatar": "a.png"})
+	s.call("GET", "/api/users/me", "", ann, nil)
+}
+
+func (s *script) talk(ann, ben user) {
+	s.call("GET", "/api/messages", "", ann, nil)
+	s.call("GET", "/api/messages/dialogs", "", ann, nil)
+	first := s.call("POST", "/api/messages", "", ann, m{"receiver_id": ben.id, "content": "hello", "client_msg_id": "a-1"}).num("data", "id")
+	s.call("POST", "/api/messages/send", "", ann, m{"receiver_id": ben.id, "content": "again", "message_type": "text", "reply_to_id": first})
+	s.call("POST", "/api/messages/typing", "", ben, m{"receiver_id": ann.id})
+	s.call("GET", "/api/messages/unread/count", "", ben, nil)
+	s.call("GET", "/api/messages", fmt.Sprint("?limit=1&receiver_id=", ann.id), ben, nil)
+	s.call("GET", "/api/messages", fmt.Sprint("?after_seq=0&receiver_id=", ann.id), ben, nil)
+	s.call("GET", "/api/messages/:id", "", ben, nil, first)
+	s.call("POST", "/api/messages/:id/read", "", ben, nil, first)
+	s.call("PUT", "/api/messages/:id", "", ann, m{"content": "hallo"}, first)
+	s.call("POST", "/api/messages/:id/recall", "", ann, nil, first)
+	s.call("DELETE", "/api/messages/:id", "", ann, nil, first+1)
+	s.call("GET", "/api/messages/dialogs", "", ben, nil)
+}
+
+func (s *script) groups(ann, ben, cat user) {
+	s.call("GET", "/api/chats", "", ann, nil)
+	id := s.call("POST", "/api/chats", "", ann, m{"title": "friends", "member_ids": []int64{ben.id}}).num("data", "id")
+	s.call("GET", "/api/chats", "", ben, nil)
+	s.call("POST", "/api/messages", "", ben, m{"chat_id": id, "content": "hello, group"})
+	s.call("POST", "/api/chats/:id/members", "", ann, m{"user_id": cat.id}, id)
+	s.call("GET", "/api/chats/:id/members", "", cat, nil, id)
+	for _, do := range []string{"promote", "demote", "mute", "unmute", "ban", "unban"} {
+		s.call("POST", "/api/chats/:id/members/:user_id/"+do, "", ann, nil, id, cat.id)
+	}
+	s.call("DELETE", "/api/chats/:id/members/:user_id", "", ben, nil, id, ben.id)
+}
+
+func (s *script) files(ann, ben user) {
+	up := s.upload(ann, "photo.png", "image/png", "a picture")
+	s.note("POST", "/api/files/upload", "", up)
+	id := up.num("data", "id")
+	s.call("POST", "/api/messages", "", ann, m{"receiver_id": ben.id, "message_type": "image", "file_id": id})
+	s.call("GET", "/api/files/:id", "", ben, nil, id)
+	s.call("GET", "/api/files/:id/download", "", ben, nil, id)
+}
