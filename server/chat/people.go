@@ -152,8 +152,18 @@ func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 	if err != nil || !last {
 		return err
 	}
-	err = s.cfg.Store.SetLastSeen(ctx, c.UserID, s.cfg.Now())
-	return errors.Join(err, s.cfg.Users.Drop(ctx, c.UserID), s.SetPresence(ctx, c, false))
+	return errors.Join(s.departures.put(ctx, c.UserID), s.SetPresence(ctx, c, false))
+}
+
+// depart stores when users were last seen: together, as they leave when the
+// server stops.
+func (s *Service) depart(userIDs []int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
+	defer cancel()
+	err := errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, s.cfg.Now()), s.cfg.Users.Drop(ctx, userIDs...))
+	if err != nil {
+		s.cfg.Log.ErrorContext(ctx, "last seen not stored", "users", len(userIDs), "err", err)
+	}
 }
 
 // SetPresence tells those who share a conversation with the caller whether he

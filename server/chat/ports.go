@@ -30,7 +30,8 @@ type UserStore interface {
 	// Users returns the accounts of ids, in that order, unknown ones left out.
 	Users(ctx context.Context, ids []int64) ([]User, error)
 	UpdateUser(ctx context.Context, u User) error // nickname, bio, avatar
-	SetLastSeen(ctx context.Context, userID int64, at time.Time) error
+	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
+	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
 	// SearchUsers finds accounts whose username or nickname contains q
 	// (ignoring case), or whose phone is q.
 	SearchUsers(ctx context.Context, q string, limit int) ([]User, error)

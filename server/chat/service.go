@@ -68,11 +68,12 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	sends    *batcher[*pendingSend]
-	marks    *batcher[*pendingMark]
-	fanout   *batcher[stored]
-	logins   inflight
-	activity activity
+	sends      *batcher[*pendingSend]
+	marks      *batcher[*pendingMark]
+	fanout     *batcher[stored]
+	departures *batcher[int64]
+	logins     inflight
+	activity   activity
 }
 
 // New starts a Service.
@@ -88,6 +89,7 @@ func New(cfg Config) *Service {
 	s.fanout = newBatcher(cfg.Limits.MaxBatch, s.announce)
 	s.sends = newBatcher(cfg.Limits.MaxBatch, s.commit)
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
+	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
 	return s
 }
 
@@ -98,6 +100,7 @@ func (s *Service) Close() {
 	s.sends.close()
 	s.marks.close()
 	s.fanout.close()
+	s.departures.close()
 }
 
 // Stats are the numbers of the domain that are a state, not an event.

@@ -100,8 +100,17 @@ func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
 }
 
 // SetLastSeen implements chat.UserStore.
-func (s *Store) SetLastSeen(ctx context.Context, userID int64, at time.Time) error {
-	_, err := s.write.exec(ctx, `UPDATE users SET last_seen = ? WHERE id = ? AND last_seen < ?`, micros(at), userID, micros(at))
+func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error {
+	err := s.write.inTx(ctx, func(t *tx) error {
+		for part := range slices.Chunk(userIDs, lists) {
+			in, args := inList(part, []any{micros(at), micros(at)})
+			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND id IN (` + in + `)`
+			if _, err := t.exec(ctx, query, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return s.fail(ctx, "set last seen", err)
 }
 

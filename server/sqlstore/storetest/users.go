@@ -41,8 +41,8 @@ func testUsers(w *world) {
 	change.Phone, change.Username, change.Role = "+999999", "mallory", "admin" // not its to change
 	w.ok(w.UpdateUser(w.ctx(), change))
 	want.LastSeen = w.stored().Add(time.Hour)
-	w.ok(w.SetLastSeen(w.ctx(), u.ID, w.now.Add(time.Hour)))
-	w.ok(w.SetLastSeen(w.ctx(), u.ID, w.now)) // earlier: goes for nothing
+	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now.Add(time.Hour)))
+	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now)) // earlier: goes for nothing
 	equal(w, "updated", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u.ID})), []chat.User{want})
 	w.is(w.UpdateUser(w.ctx(), chat.User{ID: 1 << 40}), chat.ErrNotFound)
 
