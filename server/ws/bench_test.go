@@ -1,0 +1,282 @@
+package ws
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// The receivers of a benchmark live in a process of their own, so that CPU and
+// memory of this one are the server's. Run them by
+//
+//	go test ./server/ws -run '^$' -bench Fanout -benchmem -benchtime 2s
+//	go test ./server/ws -run '^$' -bench Idle -benchtime 1x
+
+// receiversEnv has this binary be receivers: it reads "host:port path" lines,
+// connects to each, says so, and reads until its input ends.
+const receiversEnv = "ONEMETER_TEST_RECEIVERS"
+
+func beReceivers() {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		if in.Text() == "" {
+			fmt.Println("ready")
+			continue
+		}
+		addr, path, _ := strings.Cut(in.Text(), " ")
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			_, err = fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, addr)
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		_, _ = io.ReadFull(nc, make([]byte, len("HTTP/1.1 101")))
+		go func() { _, _ = io.Copy(io.Discard, nc) }()
+	}
+}
+
+// receivers connects one receiver to each URL.
+func receivers(b *testing.B, urls []string) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), receiversEnv+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	for _, url := range urls {
+		addr, path, _ := strings.Cut(strings.TrimPrefix(url, "ws://"), "/")
+		_, _ = fmt.Fprintln(in, addr, "/"+path)
+	}
+	_, _ = fmt.Fprintln(in)
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		b.Fatal("receivers: ", line)
+	}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+const fanout = 500
+
+// benchEvent is a message of 100 bytes to a group.
+func benchEvent(to []int64) chat.Event {
+	now := time.Now()
+	return chat.Event{Type: chat.EventMessageNew, To: to, At: now, Payload: chat.MessageNew{
+		Message: chat.Message{ID: 123456, SenderID: 1, ChatID: 7, Seq: 1234, Content: strings.Repeat("hello wor ", 10),
+			Type: chat.TypeText, Status: chat.StatusSent, ClientMsgID: "c-123456", CreatedAt: now, UpdatedAt: now},
+		Chat:   chat.Conversation{ID: 7, Kind: chat.Group, Title: "all of us", LastSeq: 1234, CreatedAt: now, MemberCount: fanout},
+		Sender: chat.User{ID: 1, Username: "ann", Nickname: "Ann", Role: chat.RoleUser, LastSeen: now, CreatedAt: now},
+	}}
+}
+
+// measure runs deliver until b is satisfied and reports what one delivery cost
+// this process.
+func measure(b *testing.B, deliver func()) {
+	b.ReportAllocs()
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, n := cpuTime(), 0
+	for b.Loop() {
+		deliver()
+		n++
+	}
+	cpu = cpuTime() - cpu
+	runtime.ReadMemStats(&after)
+	each := float64(n * fanout)
+	b.ReportMetric(float64(b.Elapsed())/each, "ns/delivery")
+	b.ReportMetric(float64(cpu)/each, "cpu-ns/delivery")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/each, "allocs/delivery")
+}
+
+// benchHub measures a hub with so many events under way at a time; pace is the
+// time from one to the next.
+func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
+	under := make(chan struct{}, window)
+	w := newWorld(b, Config{PingInterval: time.Hour, MaxConnsPerUser: fanout, Hooks: Hooks{
+		Delivered: func(_ context.Context, d Delivered) {
+			if d.Type == chat.EventMessageNew {
+				<-under
+			}
+			if d.Dropped != 0 {
+				b.Errorf("%+v", d)
+			}
+		},
+	}})
+	if opaque {
+		w.srv.Close()
+		w.srv = httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+		w.srv.Listener = opaqueListener{w.srv.Listener}
+		w.srv.Start()
+	}
+	var urls []string
+	var to []int64
+	for i := range fanout {
+		u := w.user("u" + strconv.Itoa(i))
+		to = append(to, u.User.ID)
+		urls = append(urls, w.url(u.Access))
+	}
+	receivers(b, urls)
+	w.await("connections", func() bool { return w.hub.Stats().FramesWritten == fanout })
+	e := benchEvent(to)
+	next := time.Now()
+	measure(b, func() {
+		if pace > 0 {
+			next = next.Add(pace)
+			time.Sleep(time.Until(next))
+		}
+		under <- struct{}{}
+		e.At = time.Now()
+		w.hub.Deliver(context.Background(), e)
+	})
+	for range window {
+		under <- struct{}{}
+	}
+}
+
+// opaqueListener hides from the hub that its connections are TCP's, as TLS does.
+type opaqueListener struct{ net.Listener }
+
+func (l opaqueListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return struct{ net.Conn }{nc}, err
+}
+
+// BenchmarkFanout sends events to 500 connections. The ways: the hub as it is;
+// the hub with a goroutine for each write; and the least one can do with the
+// library, one Write for each receiver in turn. Paced is at 40 events a second,
+// one is each event once the last is written, many keeps 16 under way.
+func BenchmarkFanout(b *testing.B) {
+	const pace = time.Second / 40
+	b.Run("hub/one", func(b *testing.B) { benchHub(b, false, 1, 0) })
+	b.Run("goroutines/one", func(b *testing.B) { benchHub(b, true, 1, 0) })
+	b.Run("bare/one", func(b *testing.B) { benchBare(b, 0) })
+	b.Run("hub/many", func(b *testing.B) { benchHub(b, false, 16, 0) })
+	b.Run("goroutines/many", func(b *testing.B) { benchHub(b, true, 16, 0) })
+	b.Run("hub/paced", func(b *testing.B) { benchHub(b, false, 16, pace) })
+	b.Run("goroutines/paced", func(b *testing.B) { benchHub(b, true, 16, pace) })
+	b.Run("bare/paced", func(b *testing.B) { benchBare(b, pace) })
+}
+
+func benchBare(b *testing.B, pace time.Duration) {
+	conns := make(chan *websocket.Conn, fanout)
+	var reads sync.WaitGroup
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		conns <- c
+		reads.Go(func() { _, _, _ = c.Read(context.Background()) })
+	}))
+	defer srv.Close()
+	urls := make([]string, fanout)
+	for i := range urls {
+		urls[i] = "ws" + strings.TrimPrefix(srv.URL, "http") + "/"
+	}
+	receivers(b, urls)
+	all := make([]*websocket.Conn, fanout)
+	for i := range all {
+		all[i] = <-conns
+	}
+	e := benchEvent(nil)
+	next := time.Now()
+	measure(b, func() {
+		if pace > 0 {
+			next = next.Add(pace)
+			time.Sleep(time.Until(next))
+		}
+		body, err := json.Marshal(map[string]any{"type": e.Type, "payload": e.Payload, "timestamp": time.Now()})
+		for _, c := range all {
+			err = errors.Join(err, c.Write(context.Background(), websocket.MessageText, body))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	})
+	for _, c := range all {
+		_ = c.CloseNow()
+	}
+	reads.Wait()
+}
+
+// BenchmarkIdle tells what a connection that nobody uses costs. ONEMETER_IDLE
+// says how many to open.
+func BenchmarkIdle(b *testing.B) {
+	n := 10000
+	if s := os.Getenv("ONEMETER_IDLE"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	const perUser = 100
+	w := newWorld(b, Config{PingInterval: time.Hour, MaxConnsPerUser: perUser})
+	var urls []string
+	for i := 0; len(urls) < n; i++ {
+		u := w.user("u" + strconv.Itoa(i))
+		for range min(perUser, n-len(urls)) {
+			urls = append(urls, w.url(u.Access))
+		}
+	}
+	before, rss := memory()
+	receivers(b, urls)
+	w.await("connections", func() bool { return w.hub.Stats().FramesWritten == int64(n) })
+	after, rssAfter := memory()
+	each := func(bytes uint64) float64 { return float64(bytes) / float64(n) / 1024 }
+	b.ReportMetric(each(after.HeapAlloc-before.HeapAlloc), "heap-KiB/conn")
+	b.ReportMetric(each(after.StackInuse-before.StackInuse), "stack-KiB/conn")
+	b.ReportMetric(each(rssAfter-rss), "rss-KiB/conn")
+	for b.Loop() {
+		runtime.Gosched()
+	}
+}
+
+// memory returns what is used after a collection, and the resident set.
+func memory() (m runtime.MemStats, rss uint64) {
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	statm, _ := os.ReadFile("/proc/self/statm")
+	if fields := strings.Fields(string(statm)); len(fields) > 1 {
+		pages, _ := strconv.ParseUint(fields[1], 10, 64)
+		rss = pages * uint64(os.Getpagesize())
+	}
+	return m, rss
+}
