@@ -44,6 +44,7 @@ func (s *Server) write(c echo.Context, status int, v any) {
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // echo keeps one that was set before
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	s.hurryAnswer(c, len(body))
 	if err := c.Blob(status, echo.MIMEApplicationJSON, body); err != nil {
 		s.cfg.Log.DebugContext(c.Request().Context(), "answer not written", "route", c.Path(), "err", err)
 	}

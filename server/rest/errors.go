@@ -120,22 +120,20 @@ func (s *Server) fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	if f.status != http.StatusRequestTimeout {
+		linger(c.Request())
+	}
 	s.write(c, f.status, refusal{Error: f.what, Details: f.why})
-	linger(c)
 }
 
 // lingerFor is how much of a refused body is taken in.
 const lingerFor = 16 << 20
 
 // linger throws away what a refused client still sends, within the body's time.
-// Most clients read no answer before they have sent all, and a connection that
-// is closed on them loses it.
-func linger(c echo.Context) {
-	r := c.Request()
-	if !hasBody(r) || r.Header.Get("Expect") != "" { // those do wait for the answer
-		return
-	}
-	if err := http.NewResponseController(c.Response()).Flush(); err != nil {
+// Most clients read no answer before they have sent all, and lose the one that
+// comes on a connection closed before.
+func linger(r *http.Request) {
+	if !hasBody(r) || r.ContentLength > lingerFor || r.Header.Get("Expect") != "" { // those wait for the answer
 		return
 	}
 	_, _ = io.CopyN(io.Discard, r.Body, lingerFor)

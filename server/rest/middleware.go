@@ -9,7 +9,6 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -82,18 +81,14 @@ func (s *Server) panicked(c echo.Context, v any) error {
 	return errPanicked
 }
 
-// hardened bounds the time that a body takes, read by a handler or thrown away
-// after it, and keeps browsers from guessing and caching.
+// hardened keeps clients from dawdling, and browsers from guessing and caching.
 func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 		header.Set(echo.HeaderReferrerPolicy, "no-referrer")
 		header.Set(echo.HeaderCacheControl, "no-store")
-		if hasBody(c.Request()) {
-			// A writer that knows no deadlines, as in tests, has none to keep.
-			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(s.patience.body))
-		}
+		s.hurry(c)
 		return next(c)
 	}
 }

@@ -11,15 +11,32 @@ import (
 // patience is how long the server waits for a client that sends or reads.
 type patience struct {
 	body  time.Duration // for all of a body that is not an upload
-	stall time.Duration // for the next bytes of a file, either way
+	stall time.Duration // for the next bytes of a file, either way, and to read an answer
 	start time.Duration // for an upload, before its average speed counts
 }
 
 var defaultPatience = patience{body: 15 * time.Second, stall: 30 * time.Second, start: time.Minute}
 
-// slowest is how many bytes a second an upload has to make on average: one byte
+// slowest is how many bytes a second a client has to make on average: one byte
 // every now and then must not hold a connection for days.
 const slowest = 8 << 10
+
+// hurry bounds the time that the request's body takes, read by a handler or
+// thrown away after it, and the time to read the answer. A writer that knows
+// no deadlines, as in tests, has none to keep: here and below.
+func (s *Server) hurry(c echo.Context) {
+	ctl, now := http.NewResponseController(c.Response()), time.Now()
+	if hasBody(c.Request()) {
+		_ = ctl.SetReadDeadline(now.Add(s.patience.body))
+	}
+	_ = ctl.SetWriteDeadline(now.Add(s.patience.body + s.patience.stall))
+}
+
+// hurryAnswer bounds the time to read an answer of n bytes that begins now.
+func (s *Server) hurryAnswer(c echo.Context, n int) {
+	within := s.patience.stall + time.Duration(n/slowest)*time.Second
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(within))
+}
 
 // A pacedBody is the body of an upload. Its deadline moves as bytes come in.
 type pacedBody struct {
@@ -55,11 +72,10 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// done is called when nothing more is read: what is left of the body, and the
-// answer, have their own time.
+// done is called when the handler reads no more: what is left of the body has
+// the time of any other.
 func (b *pacedBody) done() {
 	_ = b.ctl.SetReadDeadline(time.Now().Add(b.patience.body))
-	_ = b.ctl.SetWriteDeadline(time.Now().Add(b.patience.stall))
 }
 
 // A download writes a file. Its deadline moves as bytes go out. What net/http
