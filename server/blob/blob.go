@@ -1,0 +1,202 @@
+// Package blob implements chat.Blobs in a local folder.
+//
+// [Open] opens the folder; the bytes of a key like 0123abcd… are in the file
+// 01/23/0123abcd…, and those still on their way in tmp. Nothing that a key says
+// leads out of the folder.
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A Store keeps blobs in a folder. It is safe for concurrent use, by several
+// processes too.
+type Store struct{ root *os.Root }
+
+var _ chat.Blobs = (*Store)(nil)
+
+const (
+	tmp = "tmp"
+	// leftover is how long nothing was written to an upload that crashed.
+	leftover = time.Hour
+	keySize  = 16 // bytes; twice as many letters
+)
+
+// Open opens folder, which is made if it is not there and readable by nobody
+// else, and removes what crashed uploads left in it. The caller closes the
+// Store.
+func Open(folder string) (*Store, error) {
+	if folder == "" {
+		return nil, errors.New("blob: open: the folder has no name")
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("blob: open: %w", err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("blob: open: %w", err)
+	}
+	s := &Store{root}
+	if err := s.clean(time.Now().Add(-leftover)); err != nil {
+		return nil, fmt.Errorf("blob: open: %w", errors.Join(err, root.Close()))
+	}
+	return s, nil
+}
+
+// Close closes the folder. Blobs that are open stay so.
+func (s *Store) Close() error { return s.root.Close() }
+
+// clean makes tmp and removes what was last written before then: what is
+// younger may be another process's upload.
+func (s *Store) clean(then time.Time) error {
+	if err := s.root.Mkdir(tmp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	entries, err := fs.ReadDir(s.root.FS(), tmp)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().After(then) {
+			continue
+		}
+		if err := errors.Join(err, s.remove(path.Join(tmp, e.Name()))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Put implements chat.Blobs. An error of r comes back wrapped.
+func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
+	key := newKey()
+	if err := s.put(ctx, key, r); err != nil {
+		return "", fmt.Errorf("blob: put: %w", errors.Join(err, s.remove(path.Join(tmp, key)), s.remove(place(key))))
+	}
+	return key, nil
+}
+
+func (s *Store) put(ctx context.Context, key string, r io.Reader) error {
+	part := path.Join(tmp, key)
+	f, err := s.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, reader{ctx, r})
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	folder := path.Dir(place(key))
+	if err := s.root.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	if err := s.root.Rename(part, place(key)); err != nil {
+		return err
+	}
+	// Another upload may have made the folders and not have synced them yet.
+	return errors.Join(s.sync(folder), s.sync(path.Dir(folder)), s.sync("."))
+}
+
+// sync makes the names in folder durable.
+func (s *Store) sync(folder string) error {
+	if runtime.GOOS == "windows" { // which cannot, and need not
+		return nil
+	}
+	d, err := s.root.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// A reader ends with its context. It hides what else r can do, so that all
+// bytes pass through Read.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// Open implements chat.Blobs. What is returned is an *os.File.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("blob: open: %w", err)
+	}
+	if !validKey(key) {
+		return nil, fmt.Errorf("blob: open: %w", chat.ErrNotFound)
+	}
+	f, err := s.root.Open(place(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = chat.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob: open: %w", err)
+	}
+	return f, nil
+}
+
+// Delete implements chat.Blobs.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("blob: delete: %w", err)
+	}
+	if !validKey(key) {
+		return nil
+	}
+	if err := s.remove(place(key)); err != nil {
+		return fmt.Errorf("blob: delete: %w", err)
+	}
+	return nil
+}
+
+// remove removes a file; one that is not there is no error.
+func (s *Store) remove(name string) error {
+	if err := s.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func newKey() string {
+	var b [keySize]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// validKey tells whether key looks like one that newKey made.
+func validKey(key string) bool {
+	if len(key) != 2*keySize {
+		return false
+	}
+	for _, c := range []byte(key) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// place is where the bytes of a valid key are.
+func place(key string) string { return path.Join(key[:2], key[2:4], key) }
