@@ -424,13 +424,7 @@ func (i Instrument) key() string {
 func (c *catalog) announce(conflicts []Conflict) {
 	for _, x := range conflicts {
 		c.count(x.Reason)
-		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict: "+x.String(),
-			slog.String("family", x.Family),
-			slog.String("reason", string(x.Reason)),
-			slog.String("resolution", string(x.Resolution)),
-			slog.String("first", x.First.Site),
-			slog.String("second", x.Second.Site),
-		)
+		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)
 	}
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -167,4 +168,16 @@ func compare(first, second definition) (Reason, Resolution) {
 // describedDifferently is false where one of the two says nothing: an empty description never wins.
 func describedDifferently(first, second definition) bool {
 	return first.description != "" && second.description != "" && first.description != second.description
+}
+
+// attrs is the conflict for a structured log. Its one-sided kinds name their instrument once.
+func (c Conflict) attrs() []slog.Attr {
+	out := []slog.Attr{
+		slog.String("family", c.Family), slog.String("reason", string(c.Reason)),
+		slog.String("resolution", string(c.Resolution)), slog.String("first", c.First.String()),
+	}
+	if c.First == c.Second {
+		return out
+	}
+	return append(out, slog.String("second", c.Second.String()), slog.String("second_family", c.Second.Prometheus))
 }
