@@ -132,17 +132,26 @@ func (c *conn) settle(err error) {
 	_ = c.ws.CloseNow() // tells the library
 }
 
-// send queues a frame. A client that has not read so many is cut off.
+// send queues a frame and has it written.
 func (c *conn) send(f *frame) {
+	if c.queue(f) {
+		c.hub.schedule(c)
+	}
+}
+
+// queue queues a frame; true means that c is to be scheduled. A client that has
+// left too much unread is cut off.
+func (c *conn) queue(f *frame) bool {
 	switch c.out.put(f) {
 	case putStart:
-		c.hub.schedule(c)
+		return true
 	case putFull:
 		giveUp(f)
 		c.cutOff(false)
 	case putClosed:
 		giveUp(f)
 	}
+	return false
 }
 
 // cutOff closes the connection of a client that does not read.

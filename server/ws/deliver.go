@@ -57,9 +57,13 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 		hub: h, kind: e.Type, at: at, receivers: uint32(len(targets)),
 		conversationID: e.ConversationID, seq: e.Seq, from: e.From,
 	}
+	idle := targets[:0]
 	for _, c := range targets {
-		c.send(f)
+		if c.queue(f) {
+			idle = append(idle, c)
+		}
 	}
+	h.schedule(idle...)
 }
 
 // A delivery is the account of one event's way to all its connections. The

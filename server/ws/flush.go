@@ -84,13 +84,15 @@ func (c *conn) drain() {
 	c.hub.tasks.Done()
 }
 
-// schedule has c's outbox written; whoever made it busy calls it.
-func (h *Hub) schedule(c *conn) {
-	if c.wire.raw == nil {
-		h.startDrain(c)
+// schedule has the outboxes of conns written; whoever made them busy calls it.
+func (h *Hub) schedule(conns ...*conn) {
+	if len(conns) > 0 && conns[0].wire.raw == nil { // then so are all others
+		for _, c := range conns {
+			h.startDrain(c)
+		}
 		return
 	}
-	h.flushers[c.id%uint64(len(h.flushers))].add(c)
+	h.flushers.add(conns)
 }
 
 // startDrain is called while the outbox of c is busy, which keeps c.run, and
@@ -100,58 +102,94 @@ func (h *Hub) startDrain(c *conn) {
 	go c.drain()
 }
 
-// A flusher writes to many connections, one after the other, and never waits
-// for one. While it is at it, more frames come to the others, so that under
-// load one write carries several.
-type flusher struct {
-	hub    *Hub
-	writer *writer
+// Flushers write to connections, one after the other, and never wait for one.
+// While one of them is at it, more frames come to connections that wait for
+// their turn, so that under load one write carries several. As few of them are
+// awake as can keep up: that costs a fifth less CPU than to have all of them
+// share a small broadcast (BenchmarkFanout).
+type flushers struct {
+	writers []*writer
 
-	mu    sync.Mutex
-	wake  sync.Cond
-	ready []*conn
-	ended bool
+	mu     sync.Mutex
+	wake   sync.Cond
+	ready  []*conn // from head on
+	head   int
+	asleep int
+	ended  bool
 }
 
-func newFlusher(h *Hub) *flusher {
-	f := &flusher{hub: h, writer: newWriter(flushScratch, false, new(outCounters))}
+const (
+	flusherShare = 1024 // connections that are ready, for each flusher that is awake
+	flusherChunk = 64   // of them that a flusher takes at a time
+)
+
+func newFlushers(n int) *flushers {
+	f := &flushers{}
 	f.wake.L = &f.mu
+	for range n {
+		f.writers = append(f.writers, newWriter(flushScratch, false, new(outCounters)))
+	}
 	return f
 }
 
-func (f *flusher) add(c *conn) {
+func (f *flushers) add(conns []*conn) {
 	f.mu.Lock()
-	f.ready = append(f.ready, c)
-	f.mu.Unlock()
-	f.wake.Signal()
+	defer f.mu.Unlock()
+	f.ready = append(f.ready, conns...)
+	f.rouse()
 }
 
-// end has run return once nothing is ready.
-func (f *flusher) end() {
+// rouse wakes another flusher if those awake are not enough.
+func (f *flushers) rouse() {
+	awake := len(f.writers) - f.asleep
+	if waiting := len(f.ready) - f.head; f.asleep > 0 && waiting > awake*flusherShare {
+		f.asleep--
+		f.wake.Signal()
+	}
+}
+
+// take fills chunk with connections that are ready, and waits for some. false
+// means that it is over.
+func (f *flushers) take(chunk []*conn) ([]*conn, bool) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.ready) == f.head {
+		if f.ended {
+			return nil, false
+		}
+		f.ready, f.head = f.ready[:0], 0
+		f.asleep++
+		f.wake.Wait()
+	}
+	n := copy(chunk[:cap(chunk)], f.ready[f.head:])
+	clear(f.ready[f.head : f.head+n])
+	f.head += n
+	f.rouse()
+	return chunk[:n], true
+}
+
+// end has every run return once nothing is ready.
+func (f *flushers) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.ended = true
-	f.mu.Unlock()
-	f.wake.Signal()
+	f.asleep = 0
+	f.wake.Broadcast()
 }
 
-func (f *flusher) run() {
-	var batch []*conn
+// run is one flusher.
+func (f *flushers) run(h *Hub, w *writer) {
+	chunk := make([]*conn, 0, flusherChunk)
 	for {
-		f.mu.Lock()
-		for len(f.ready) == 0 {
-			if f.ended {
-				f.mu.Unlock()
-				return
-			}
-			f.wake.Wait()
+		var ok bool
+		if chunk, ok = f.take(chunk); !ok {
+			return
 		}
-		batch, f.ready = f.ready, batch[:0]
-		f.mu.Unlock()
-		for i, c := range batch {
-			batch[i] = nil
-			if !c.flush(f.writer) {
-				f.hub.startDrain(c)
+		for _, c := range chunk {
+			if !c.flush(w) {
+				h.startDrain(c)
 			}
 		}
+		clear(chunk)
 	}
 }

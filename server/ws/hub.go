@@ -21,7 +21,7 @@ type Hub struct {
 	svc      *chat.Service
 	cfg      Config
 	stats    counters
-	flushers []*flusher
+	flushers *flushers
 	drains   sync.Pool // of *writer
 	targets  sync.Pool // of *[]*conn
 	bodies   sync.Pool // of *body
@@ -50,7 +50,10 @@ type presence struct {
 // New starts a Hub whose connections speak to svc. End it with Shutdown,
 // before svc is closed.
 func New(svc *chat.Service, cfg Config) *Hub {
-	h := &Hub{svc: svc, cfg: cfg.withDefaults(), users: make(map[int64]presence), done: make(chan struct{})}
+	h := &Hub{
+		svc: svc, cfg: cfg.withDefaults(), users: make(map[int64]presence), done: make(chan struct{}),
+		flushers: newFlushers(runtime.GOMAXPROCS(0)),
+	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	// Ids differ between nodes too: Event.Except travels.
 	h.nextID.Store(rand.Uint64())
@@ -58,10 +61,8 @@ func New(svc *chat.Service, cfg Config) *Hub {
 	h.drains.New = func() any { return newWriter(drainScratch, true, &h.stats.out) }
 	h.targets.New = func() any { return new([]*conn) }
 	h.bodies.New = func() any { return newBody() }
-	for range runtime.GOMAXPROCS(0) {
-		f := newFlusher(h)
-		h.flushers = append(h.flushers, f)
-		h.helpers.Go(f.run)
+	for _, w := range h.flushers.writers {
+		h.helpers.Go(func() { h.flushers.run(h, w) })
 	}
 	h.helpers.Go(h.sweep)
 	return h
@@ -227,9 +228,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	h.cancel()
 	close(h.done)
-	for _, f := range h.flushers {
-		f.end()
-	}
+	h.flushers.end()
 	h.helpers.Wait()
 	return err
 }

@@ -23,9 +23,9 @@ func (h *Hub) Stats() Stats {
 		Deliveries: h.stats.deliveries.Load(), Dropped: h.stats.dropped.Load(),
 		SlowClients: h.stats.slow.Load(),
 	}
-	for _, f := range h.flushers {
-		s.FramesWritten += f.writer.out.frames.Load()
-		s.BytesWritten += f.writer.out.bytes.Load()
+	for _, w := range h.flushers.writers {
+		s.FramesWritten += w.out.frames.Load()
+		s.BytesWritten += w.out.bytes.Load()
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
