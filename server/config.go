@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,8 @@ type Config struct {
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
 
 	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none: the connection's address counts
 
 	MessageRate      float64 // messages a second that a user may send; 0: no limit
 	MessageBurst     int     // and at once
@@ -75,7 +78,7 @@ func (c Config) Validate() error {
 	fault("addr", checkAddr(c.Addr))
 	if c.MetricsAddr != "" {
 		fault("metrics-addr", checkAddr(c.MetricsAddr))
-		if c.MetricsAddr == c.Addr {
+		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
 			fault("metrics-addr", errors.New("is the same as addr: leave it empty to have /metrics there"))
 		}
 	}

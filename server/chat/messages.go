@@ -114,18 +114,10 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, limit, offset int) ([]D
 		return nil, err
 	}
 	for i := range dialogs {
-		d := &dialogs[i]
-		if d.Kind == Group {
-			d.ChatID = d.ID
-			continue
-		}
-		room, err := s.membership(ctx, d.ID)
-		if err != nil {
-			return nil, err
-		}
-		d.ReceiverID = room.peer(c.UserID)
-		if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
-			return nil, err
+		if d := &dialogs[i]; d.Kind == Direct {
+			if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return dialogs, nil

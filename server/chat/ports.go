@@ -75,7 +75,8 @@ type ConversationStore interface {
 	// Groups lists the groups of userID with their member counts, newest first.
 	Groups(ctx context.Context, userID int64, limit int) ([]Conversation, error)
 	// Dialogs lists the conversations of userID with last message and unread
-	// count, the one with the newest message first, empty ones last.
+	// count, the one with the newest message first, empty ones last; Peer is
+	// left to the caller.
 	Dialogs(ctx context.Context, userID int64, limit, offset int) ([]Dialog, error)
 	// Contacts lists the users who share a conversation with userID.
 	Contacts(ctx context.Context, userID int64, limit int) ([]int64, error)

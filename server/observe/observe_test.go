@@ -44,22 +44,22 @@ func observed(t testing.TB) (*Observer, func() string) {
 
 func TestParse(t *testing.T) {
 	for query, want := range map[string]statement{
-		"SELECT id FROM users WHERE id = ?":                             {"select", "users"},
-		"\n\tselect m.id\n\tfrom messages m JOIN members x ON 1":        {"select", "messages"},
-		"SELECT a FROM (SELECT 1 AS a UNION SELECT 2) k JOIN members m": {"select", "none"},
-		"SELECT x FROM (SELECT ? AS s) k, (SELECT 1 FROM files) f":      {"select", "files"},
-		"INSERT INTO messages(id, seq) VALUES (?, ?), (?, ?)":           {"insert", "messages"},
-		"INSERT OR IGNORE INTO `friends` (a) VALUES (?)":                {"insert", "friends"},
-		"UPDATE conversations SET last_seq = ? WHERE id = ?":            {"update", "conversations"},
-		"DELETE FROM sessions WHERE id = ?":                             {"delete", "sessions"},
-		"CREATE TABLE users (id INTEGER)":                               {"create", "users"},
-		"WITH k AS (SELECT 1) SELECT * FROM messages":                   {"select", "messages"},
-		"PRAGMA journal_mode(WAL)":                                      {"pragma", "none"},
-		"begin":                                                         {"begin", "none"},
-		"VACUUM":                                                        {"other", "none"},
-		"":                                                              {"other", "none"},
-		"SELECT 1":                                                      {"select", "none"},
-		"DELETE FROM":                                                   {"delete", "none"},
+		"SELECT id FROM users WHERE id = ?":                                          {"select", "users"},
+		"\n\tselect m.id\n\tfrom messages m JOIN members x ON 1":                     {"select", "messages"},
+		"SELECT a FROM (SELECT 1 AS a UNION SELECT 2) k JOIN members m":              {"select", "members"},
+		"SELECT CASE WHEN EXISTS (SELECT 1 FROM members) THEN 1 END FROM messages x": {"select", "messages"},
+		"INSERT INTO messages(id, seq) VALUES (?, ?), (?, ?)":                        {"insert", "messages"},
+		"INSERT OR IGNORE INTO `friends` (a) VALUES (?)":                             {"insert", "friends"},
+		"UPDATE conversations SET last_seq = ? WHERE id = ?":                         {"update", "conversations"},
+		"DELETE FROM sessions WHERE id = ?":                                          {"delete", "sessions"},
+		"CREATE TABLE users (id INTEGER)":                                            {"create", "users"},
+		"WITH k AS (SELECT 1) SELECT * FROM messages":                                {"select", "messages"},
+		"PRAGMA journal_mode(WAL)":                                                   {"pragma", "none"},
+		"begin":                                                                      {"begin", "none"},
+		"VACUUM":                                                                     {"other", "none"},
+		"":                                                                           {"other", "none"},
+		"SELECT 1":                                                                   {"select", "none"},
+		"DELETE FROM":                                                                {"delete", "none"},
 	} {
 		if got := parse(query); got != want {
 			t.Errorf("parse(%q) = %+v, want %+v", query, got, want)

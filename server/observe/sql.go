@@ -179,9 +179,10 @@ type statement struct{ operation, table string }
 // noTable stands where a statement names no table.
 const noTable = "none"
 
-// parse reads the operation and the first table of a statement of ours.
+// parse reads the operation and the first table of a statement of ours. What
+// stands in brackets, such as a sub-select, does not count.
 func parse(query string) statement {
-	words := strings.Fields(query)
+	words := strings.Fields(withoutBrackets(query))
 	if len(words) == 0 {
 		return statement{operation: "other", table: noTable}
 	}
@@ -198,11 +199,31 @@ func parse(query string) statement {
 	return s
 }
 
-// tableOf finds the word after the first INTO, FROM, UPDATE or TABLE.
+func withoutBrackets(query string) string {
+	var b strings.Builder
+	depth := 0
+	for _, c := range query {
+		switch c {
+		case '(':
+			if depth++; depth == 1 {
+				b.WriteString(" () ") // no name
+			}
+		case ')':
+			depth--
+		default:
+			if depth == 0 {
+				b.WriteRune(c)
+			}
+		}
+	}
+	return b.String()
+}
+
+// tableOf finds the name after the first INTO, FROM, JOIN, UPDATE or TABLE.
 func tableOf(words []string) string {
 	for i, word := range words[:len(words)-1] {
 		switch strings.ToLower(word) {
-		case "into", "from", "update", "table":
+		case "into", "from", "join", "update", "table":
 			if name := tableName(words[i+1]); name != "" {
 				return name
 			}
@@ -211,20 +232,16 @@ func tableOf(words []string) string {
 	return noTable
 }
 
-// tableName strips what may stand around a name, and refuses what is none,
-// such as a sub-select.
+// tableName takes the quotes off a name, and refuses what is none.
 func tableName(word string) string {
-	if i := strings.IndexByte(word, '('); i > 0 {
-		word = word[:i] // messages(id, …)
-	}
-	word = strings.ToLower(strings.Trim(word, "`\"';,)"))
+	word = strings.ToLower(strings.Trim(word, "`\"';,"))
 	for _, c := range word {
 		if c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			return ""
 		}
 	}
 	switch word {
-	case "", "if", "set":
+	case "if", "set":
 		return ""
 	}
 	return word

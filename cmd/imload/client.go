@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A client is one connection. It checks what it receives: each message of a
+// run is numbered, and the number and the time of sending are its content.
+type client struct {
+	account account
+	conn    *websocket.Conn
+	run     *tally
+	done    chan struct{}
+	err     error // once done is closed
+
+	mu  sync.Mutex
+	got map[int]int // times that each message came
+}
+
+const maxFrame = 1 << 20
+
+func dial(ctx context.Context, url string, a account, run *tally) (*client, error) {
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/ws?token="+a.token, nil)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	conn.SetReadLimit(maxFrame)
+	c := &client{account: a, conn: conn, run: run, done: make(chan struct{}), got: make(map[int]int)}
+	go func() {
+		defer close(c.done)
+		c.err = c.read()
+	}()
+	return c, nil
+}
+
+// What tells frames apart without decoding them.
+var (
+	isNew   = []byte(`"message.new"`)
+	isAck   = []byte(`"message.ack"`)
+	isError = []byte(`"error"`)
+)
+
+func (c *client) read() error {
+	for {
+		_, text, err := c.conn.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		head := text[:min(len(text), 40)]
+		switch {
+		case bytes.Contains(head, isNew):
+			c.received(text)
+		case bytes.Contains(head, isAck):
+			c.acked(text)
+		case bytes.Contains(head, isError):
+			c.run.refused(string(text))
+		}
+	}
+}
+
+// minSize holds the number and the time of a message.
+const minSize = 32
+
+// content is "number time" and padding.
+func content(n, size int) string {
+	s := strconv.Itoa(n) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) + " "
+	return s + strings.Repeat("x", max(0, size-len(s)))
+}
+
+func (c *client) received(text []byte) {
+	n, sent, ok := parseContent(text)
+	if !ok {
+		return // of another run
+	}
+	c.mu.Lock()
+	c.got[n]++
+	c.mu.Unlock()
+	c.run.delivered(time.Since(sent))
+}
+
+// parseContent finds the content without decoding all of a frame: a load
+// generator must be cheaper than what it measures.
+func parseContent(text []byte) (n int, sent time.Time, ok bool) {
+	_, rest, ok := bytes.Cut(text, []byte(`"content":"`))
+	if !ok {
+		return 0, sent, false
+	}
+	number, rest, ok1 := bytes.Cut(rest, []byte(" "))
+	stamp, _, ok2 := bytes.Cut(rest, []byte(" "))
+	n, err1 := strconv.Atoi(string(number))
+	ns, err2 := strconv.ParseInt(string(stamp), 10, 64)
+	return n, time.Unix(0, ns), ok1 && ok2 && err1 == nil && err2 == nil
+}
+
+func (c *client) acked(text []byte) {
+	var f struct {
+		Payload struct {
+			ClientMsgID string `json:"client_msg_id"`
+		}
+	}
+	if err := json.Unmarshal(text, &f); err != nil {
+		return
+	}
+	if n, err := strconv.Atoi(f.Payload.ClientMsgID[strings.LastIndexByte(f.Payload.ClientMsgID, '-')+1:]); err == nil {
+		c.run.ack(n)
+	}
+}
+
+// send writes message n to a group or a user.
+func (c *client) send(ctx context.Context, run string, n, size int, target string, id int64) error {
+	text := fmt.Sprintf(`{"type":"message.send","payload":{%q:%d,"content":%q,"client_msg_id":"%s-%d"}}`,
+		target, id, content(n, size), run, n)
+	return c.conn.Write(ctx, websocket.MessageText, []byte(text))
+}
+
+// times tells how often message n came.
+func (c *client) times(n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.got[n]
+}
+
+func (c *client) close() {
+	_ = c.conn.CloseNow()
+	<-c.done
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxSamples bounds the latencies that are kept; beyond it every second one
+// goes, and from then on every second one is kept.
+const maxSamples = 1 << 20
+
+// A tally counts what happens while a run goes on.
+type tally struct {
+	mu        sync.Mutex
+	acks      map[int]bool
+	received  int
+	errors    int
+	firstErr  string
+	latencies []time.Duration
+	every     int
+}
+
+func newTally() *tally { return &tally{acks: make(map[int]bool), every: 1} }
+
+func (t *tally) delivered(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.received++
+	if t.received%t.every != 0 {
+		return
+	}
+	if t.latencies = append(t.latencies, took); len(t.latencies) < maxSamples {
+		return
+	}
+	for i := range len(t.latencies) / 2 {
+		t.latencies[i] = t.latencies[2*i]
+	}
+	t.latencies = t.latencies[:len(t.latencies)/2]
+	t.every *= 2
+}
+
+func (t *tally) ack(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.acks[n] = true
+}
+
+func (t *tally) refused(frame string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.errors++; t.errors == 1 {
+		t.firstErr = frame
+	}
+}
+
+// line is the state of a run in a line.
+func (t *tally) line(sent int, after time.Duration) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return fmt.Sprintf("%3.0fs  sent %d, acked %d, delivered %d, refused %d", after.Seconds(), sent, len(t.acks), t.received, t.errors)
+}
+
+// await returns when everything has come, or patience is over.
+func (t *tally) await(ctx context.Context, sent, expected int, patience time.Duration, tell func(string, ...any)) {
+	start := time.Now()
+	complete := func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return len(t.acks)+t.errors >= sent && t.received >= expected
+	}
+	for !complete() && time.Since(start) < patience && ctx.Err() == nil {
+		tell("waiting: %s", t.line(sent, time.Since(start)))
+		wait(ctx, 20*time.Millisecond)
+	}
+}
+
+// A result is what became of a run.
+type result struct {
+	Mode        string  `json:"mode"`
+	Connections int     `json:"connections"`
+	Seconds     float64 `json:"seconds"`
+	Sent        int     `json:"sent"`
+	Acked       int     `json:"acked"`
+	Refused     int     `json:"refused"`
+	FirstError  string  `json:"first_error,omitempty"`
+	Expected    int     `json:"expected"`  // deliveries
+	Delivered   int     `json:"delivered"` // whatever came, doubles included
+	Lost        int     `json:"lost"`
+	Doubled     int     `json:"doubled"`
+
+	// From just before sending to the arrival at a client, in seconds.
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+
+	ServerCPU        float64 `json:"server_cpu_seconds,omitempty"`
+	CPUPerMillion    float64 `json:"server_cpu_seconds_per_million_deliveries,omitempty"`
+	ServerRSS        int64   `json:"server_rss_bytes,omitempty"`
+	RSSPerConnection int64   `json:"server_rss_bytes_per_connection,omitempty"`
+}
+
+func (t *tally) result() result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := result{Acked: len(t.acks), Refused: t.errors, FirstError: t.firstErr, Delivered: t.received}
+	if len(t.latencies) == 0 {
+		return r
+	}
+	slices.Sort(t.latencies)
+	at := func(q float64) float64 { return t.latencies[int(q*float64(len(t.latencies)-1))].Seconds() }
+	r.P50, r.P90, r.P99, r.Max = at(.5), at(.9), at(.99), at(1)
+	return r
+}
+
+func (r result) String() string {
+	var b strings.Builder
+	if r.Mode != "idle" {
+		fmt.Fprintf(&b, "%d messages in %.1f s (%.0f a second) over %d connections: %d acknowledged, %d refused\n",
+			r.Sent, r.Seconds, float64(r.Sent)/r.Seconds, r.Connections, r.Acked, r.Refused)
+		fmt.Fprintf(&b, "%d of %d deliveries; %d lost, %d doubled\n", r.Delivered, r.Expected, r.Lost, r.Doubled)
+		fmt.Fprintf(&b, "delivered within %.1f ms (median), %.1f (90 %%), %.1f (99 %%), %.1f (all)\n",
+			r.P50*1e3, r.P90*1e3, r.P99*1e3, r.Max*1e3)
+		if r.FirstError != "" {
+			fmt.Fprintf(&b, "first error: %s\n", r.FirstError)
+		}
+	}
+	if r.ServerRSS > 0 {
+		fmt.Fprintf(&b, "server: %.2f s of CPU, %.1f MiB of memory", r.ServerCPU, float64(r.ServerRSS)/(1<<20))
+		if r.CPUPerMillion > 0 {
+			fmt.Fprintf(&b, "; %.2f s of CPU a million deliveries", r.CPUPerMillion)
+		}
+		if r.RSSPerConnection > 0 {
+			fmt.Fprintf(&b, "; %.1f KiB for each of %d connections", float64(r.RSSPerConnection)/(1<<10), r.Connections)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// progress is a line that is written over, a few times a second.
+type progress struct {
+	w  io.Writer
+	mu sync.Mutex
+	at time.Time
+}
+
+func newProgress(w io.Writer) *progress { return &progress{w: w} }
+
+func (p *progress) tell(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.at) < 200*time.Millisecond {
+		return
+	}
+	p.at = time.Now()
+	_, _ = fmt.Fprintf(p.w, "\r\033[K"+format, args...)
+}
+
+func (p *progress) end() { _, _ = fmt.Fprint(p.w, "\r\033[K") }

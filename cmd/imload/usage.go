@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu time.Duration
+	rss int64 // bytes
+}
+
+// clockTick is the unit of times in /proc, the same on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// usageOf reads it from /proc; of pid 0 it is nothing.
+func usageOf(pid int) (usage, error) {
+	if pid == 0 {
+		return usage{}, nil
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return usage{}, fmt.Errorf("--pid: %w", err)
+	}
+	// After the name, which may hold anything, in brackets: state is field 3.
+	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+	f := strings.Fields(rest)
+	const utime, stime, rss = 14 - 3, 15 - 3, 24 - 3
+	if len(f) <= rss {
+		return usage{}, fmt.Errorf("--pid: /proc/%d/stat is short", pid)
+	}
+	user, err1 := strconv.ParseInt(f[utime], 10, 64)
+	system, err2 := strconv.ParseInt(f[stime], 10, 64)
+	pages, err3 := strconv.ParseInt(f[rss], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return usage{}, fmt.Errorf("--pid: /proc/%d/stat holds no numbers", pid)
+	}
+	return usage{cpu: time.Duration(user+system) * clockTick, rss: pages * int64(os.Getpagesize())}, nil
+}

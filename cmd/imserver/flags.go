@@ -1,0 +1,279 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onemeter/onemeter/server"
+)
+
+// A setting is a flag that an environment variable can stand for.
+type setting struct {
+	name, env, usage string
+	value            value
+}
+
+// value reads a setting's text into the configuration.
+type value interface {
+	String() string
+	Set(string) error
+}
+
+// settings lists every setting; what they set is in cfg.
+func settings(cfg *server.Config) []setting {
+	return []setting{
+		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
+		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
+		{"db", "IM_DB", "database `URL`: sqlite://relative/path or sqlite:///absolute/path", (*text)(&cfg.DB)},
+		{"redis", "IM_REDIS", "Redis `URL` for cache and bus (empty: in process)", (*text)(&cfg.Redis)},
+		{"blob", "IM_BLOB", "`URL` of the folder of uploaded files: file://relative or file:///absolute", (*text)(&cfg.Blob)},
+		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
+		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks`, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
+		{"message-rate", "IM_MESSAGE_RATE", "`messages` a second that a user may send (0: no limit)", (*float)(&cfg.MessageRate)},
+		{"message-burst", "IM_MESSAGE_BURST", "`messages` that a user may send at once", (*integer)(&cfg.MessageBurst)},
+		{"registration-rate", "IM_REGISTRATION_RATE", "`accounts` a minute from one address, loopback apart (0: no limit)", (*float)(&cfg.RegistrationRate)},
+		{"max-content", "IM_MAX_CONTENT", "`bytes` of a message; KiB, MiB and GiB are understood", (*size)(&cfg.MaxContent)},
+		{"max-frame", "IM_MAX_FRAME", "`bytes` of a WebSocket frame from a client", (*size)(&cfg.MaxFrame)},
+		{"max-body", "IM_MAX_BODY", "`bytes` of a JSON body", (*size)(&cfg.MaxBody)},
+		{"max-upload", "IM_MAX_UPLOAD", "`bytes` of a file", (*size64)(&cfg.MaxUpload)},
+		{"max-members", "IM_MAX_MEMBERS", "`members` of a group", (*integer)(&cfg.MaxMembers)},
+		{"token-ttl", "IM_TOKEN_TTL", "`life` of an access token", (*duration)(&cfg.TokenTTL)},
+		{"session-ttl", "IM_SESSION_TTL", "`life` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
+		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},
+		{"log-level", "IM_LOG_LEVEL", "`level`: debug, info, warn or error", textValue{&cfg.LogLevel}},
+		{"log-format", "IM_LOG_FORMAT", "`format`: text or json", (*text)(&cfg.LogFormat)},
+	}
+}
+
+// errHelp is the answer to --help: usage was printed, nothing is wrong.
+var errHelp = flag.ErrHelp
+
+// parse reads the command line and the environment; a flag beats its variable.
+// Its error names every fault.
+func parse(args []string, getenv func(string) string, usage io.Writer) (server.Config, bool, error) {
+	cfg := server.DefaultConfig()
+	all := settings(&cfg)
+	var faults []error
+	set := func(from string, v value, s string) {
+		if err := v.Set(s); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", from, err))
+		}
+	}
+
+	flags := flag.NewFlagSet("imserver", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	version := flags.Bool("version", false, "")
+	given := make(map[string]bool)
+	for _, s := range all {
+		flags.Func(s.name, s.usage, func(v string) error {
+			given[s.name] = true
+			set(s.name, s.value, v)
+			return nil
+		})
+	}
+	defaults := describe(all) // before anything is set
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = io.WriteString(usage, defaults)
+		return cfg, false, errHelp
+	case err != nil:
+		return cfg, false, fmt.Errorf("%w (imserver --help lists the settings)", err)
+	}
+	if flags.NArg() > 0 {
+		faults = append(faults, fmt.Errorf("%q is no setting: settings begin with --", flags.Arg(0)))
+	}
+	for _, s := range all {
+		if v := getenv(s.env); v != "" && !given[s.name] {
+			set(s.env, s.value, v)
+		}
+	}
+	cfg.JWTSecret = getenv("IM_JWT_SECRET")
+	faults = append(faults, cfg.Validate())
+	return cfg, *version, errors.Join(faults...)
+}
+
+// describe writes the usage text.
+func describe(all []setting) string {
+	var b strings.Builder
+	b.WriteString(`imserver is an instant-messaging server. With no settings it needs nothing
+installed: it keeps everything in ./data and listens on port 8080.
+
+Usage: imserver [--setting value]...
+
+Each setting can be given by its environment variable instead.
+
+`)
+	for _, s := range all {
+		arg, usage := unquote(s.usage)
+		fmt.Fprintf(&b, "  --%s %s   (%s)\n        %s", s.name, arg, s.env, usage)
+		if d := s.value.String(); d != "" {
+			fmt.Fprintf(&b, "; default %s", d)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(`  --version
+        print the version and exit
+
+IM_JWT_SECRET (environment only) signs the access tokens: 32 bytes or more.
+        Unset on SQLite, one is made and kept beside the database.
+OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED are honoured.
+`)
+	return b.String()
+}
+
+// unquote takes the name of a setting's argument out of its usage.
+func unquote(usage string) (arg, text string) {
+	before, rest, _ := strings.Cut(usage, "`")
+	arg, after, _ := strings.Cut(rest, "`")
+	return strings.ToUpper(arg), before + arg + after
+}
+
+type (
+	text     string
+	list     []string
+	networks []netip.Prefix
+	integer  int
+	float    float64
+	size     int
+	size64   int64
+	duration time.Duration
+)
+
+func (t *text) String() string     { return string(*t) }
+func (t *text) Set(s string) error { *t = text(s); return nil }
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+func (l *list) Set(s string) error {
+	*l = nil
+	for _, item := range strings.Split(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			*l = append(*l, item)
+		}
+	}
+	return nil
+}
+
+func (n *networks) String() string {
+	var texts []string
+	for _, p := range *n {
+		texts = append(texts, p.String())
+	}
+	return strings.Join(texts, ",")
+}
+
+func (n *networks) Set(s string) error {
+	*n = nil
+	var items list
+	if err := items.Set(s); err != nil {
+		return err
+	}
+	for _, item := range items {
+		p, err := netip.ParsePrefix(item)
+		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("is %q: networks such as 10.0.0.0/8, or addresses", s)
+		}
+		*n = append(*n, p)
+	}
+	return nil
+}
+
+func (i *integer) String() string { return strconv.Itoa(int(*i)) }
+func (i *integer) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return fmt.Errorf("is %q: a whole number", s)
+	}
+	*i = integer(n)
+	return nil
+}
+
+func (f *float) String() string { return strconv.FormatFloat(float64(*f), 'g', -1, 64) }
+func (f *float) Set(s string) error {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || n != n || n > 1e12 {
+		return fmt.Errorf("is %q: a number", s)
+	}
+	*f = float(n)
+	return nil
+}
+
+func (d *duration) String() string { return time.Duration(*d).String() }
+func (d *duration) Set(s string) error {
+	n, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("is %q: a duration such as 90s, 15m or 24h", s)
+	}
+	*d = duration(n)
+	return nil
+}
+
+func (n *size) String() string { return formatSize(int64(*n)) }
+func (n *size) Set(s string) error {
+	v, err := parseSize(s)
+	if err == nil && v > 1<<30 {
+		err = fmt.Errorf("is %q: at most 1GiB", s)
+	}
+	*n = size(v)
+	return err
+}
+
+func (n *size64) String() string { return formatSize(int64(*n)) }
+func (n *size64) Set(s string) error {
+	v, err := parseSize(s)
+	*n = size64(v)
+	return err
+}
+
+var units = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+func formatSize(n int64) string {
+	for _, u := range units {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func parseSize(s string) (int64, error) {
+	number, factor := s, int64(1)
+	for _, u := range units {
+		if n, ok := strings.CutSuffix(s, u.name); ok {
+			number, factor = n, u.bytes
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	if err != nil || n < 0 || n > (1<<50)/factor {
+		return 0, fmt.Errorf("is %q: a number of bytes, such as 65536 or 64KiB", s)
+	}
+	return n * factor, nil
+}
+
+// textValue is a setting that reads its own text, such as a log level.
+type textValue struct {
+	v interface {
+		encoding.TextUnmarshaler
+		fmt.Stringer
+	}
+}
+
+func (t textValue) String() string { return strings.ToLower(t.v.String()) }
+func (t textValue) Set(s string) error {
+	if err := t.v.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf("is %q: debug, info, warn or error", s)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/onemeter/onemeter/server"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func env(kv map[string]string) func(string) string {
+	return func(k string) string { return kv[k] }
+}
+
+func TestDefaults(t *testing.T) {
+	cfg, _, err := parse(nil, env(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(server.DefaultConfig(), cfg); diff != "" {
+		t.Errorf("no settings give not the defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestFlagBeatsEnvironment(t *testing.T) {
+	cfg, _, err := parse([]string{"--addr", ":1", "--max-upload=2MiB"}, env(map[string]string{
+		"IM_ADDR": ":2", "IM_DB": "sqlite:///srv/im.db", "IM_MAX_UPLOAD": "3MiB", "IM_ALLOWED_ORIGINS": "a.example, b.example",
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := server.DefaultConfig()
+	want.Addr, want.DB, want.MaxUpload = ":1", "sqlite:///srv/im.db", 2<<20
+	want.AllowedOrigins = []string{"a.example", "b.example"}
+	if diff := cmp.Diff(want, cfg); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryFaultIsNamedAtOnce(t *testing.T) {
+	var out, errOut bytes.Buffer
+	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/im", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "stray"},
+		env(map[string]string{
+			"IM_REDIS": "redis://r", "IM_BLOB": "s3://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
+			"IM_METRICS_ADDR": "nowhere", "IM_TOKEN_TTL": "soon",
+		}), &out, &errOut)
+	if code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
+	}
+	for _, want := range []string{
+		"db: MySQL is not supported yet", "redis: not supported yet", "blob: S3 is not supported yet", "log-format:",
+		"max-frame:", "message-rate:", `"stray"`, "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "metrics-addr:", "IM_TOKEN_TTL:",
+	} {
+		if !strings.Contains(errOut.String(), want) {
+			t.Errorf("the answer does not name %s:\n%s", want, errOut.String())
+		}
+	}
+	if strings.Contains(errOut.String(), "hunter2") || strings.Contains(errOut.String(), "short\"") {
+		t.Errorf("the answer shows a secret:\n%s", errOut.String())
+	}
+}
+
+func TestHelpNamesEverySetting(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run(context.Background(), []string{"--help"}, env(nil), &out, &errOut); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	cfg := server.DefaultConfig()
+	for _, s := range settings(&cfg) {
+		if !strings.Contains(out.String(), "--"+s.name+" ") || !strings.Contains(out.String(), s.env) {
+			t.Errorf("--help does not tell of --%s and %s", s.name, s.env)
+		}
+		if d := s.value.String(); d != "" && !strings.Contains(out.String(), "default "+d) {
+			t.Errorf("--help does not tell that --%s is %s by default", s.name, d)
+		}
+	}
+}
+
+func TestUnknownFlag(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run(context.Background(), []string{"--adr=:1"}, env(nil), &out, &errOut); code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
+	}
+	if !strings.Contains(errOut.String(), "adr") || !strings.Contains(errOut.String(), "--help") {
+		t.Errorf("the answer does not help: %s", errOut.String())
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for in, want := range map[string]int64{"1": 1, "64KiB": 64 << 10, "1MiB": 1 << 20, "2 GiB": 2 << 30} {
+		if got, err := parseSize(in); err != nil || got != want {
+			t.Errorf("parseSize(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "1TiB", "KiB", "99999999999999GiB", "1.5MiB"} {
+		if got, err := parseSize(in); err == nil {
+			t.Errorf("parseSize(%q) = %d, want an error", in, got)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+// Imserver is an instant-messaging server that records everything it does
+// through one OpenTelemetry MeterProvider and serves it on /metrics.
+//
+// With no settings it needs nothing installed: it keeps its data in ./data and
+// listens on port 8080. imserver --help lists the settings.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// Exit codes: a configuration that is wrong is the caller's to mend.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	cfg, version, err := parse(args, getenv, stdout)
+	switch {
+	case errors.Is(err, errHelp):
+		return exitOK
+	case version:
+		_, _ = fmt.Fprintln(stdout, "imserver", buildVersion())
+		return exitOK
+	case err != nil:
+		_, _ = fmt.Fprintf(stderr, "imserver: the settings are not right:\n%v\n", err)
+		return exitUsage
+	}
+	log := newLogger(cfg, stderr)
+	slog.SetDefault(log)
+	if err := serve(ctx, cfg, log); err != nil {
+		log.Error("imserver failed", "err", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// serve runs a server until ctx ends, and flushes telemetry after it.
+func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error) {
+	tel, err := telemetry.Setup(ctx, append(server.TelemetryOptions(), telemetry.WithService("imserver", buildVersion()))...)
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	defer func() {
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		err = errors.Join(err, tel.Shutdown(flush))
+	}()
+	srv, err := server.New(ctx, cfg, tel, log, buildVersion())
+	if err != nil {
+		return err
+	}
+	return srv.Run(ctx)
+}
+
+const flushTimeout = 5 * time.Second
+
+func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// buildVersion is the module's version, or the commit it was built from.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,420 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// An app is a server that runs, used over the network only.
+type app struct {
+	url, metricsURL string
+	stop            func() error // once: shuts down and returns what Run returned
+
+	mu    sync.Mutex
+	calls map[string]int // "METHOD template status" of every answer that the tests' clients saw
+}
+
+// start runs a server with a database of its own until the test ends.
+func start(t *testing.T, change func(*server.Config)) *app {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := server.DefaultConfig()
+	cfg.Addr = "127.0.0.1:0"
+	cfg.DB = "sqlite://" + filepath.Join(dir, "im.db")
+	cfg.Blob = "file://" + filepath.Join(dir, "files")
+	if change != nil {
+		change(&cfg)
+	}
+	tel, err := telemetry.New(t.Context(), server.TelemetryOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(t.Context(), cfg, tel, slog.New(slog.DiscardHandler), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	a := &app{url: "http://" + srv.Addr(), metricsURL: "http://" + srv.MetricsAddr(), calls: make(map[string]int)}
+	a.stop = sync.OnceValue(func() error {
+		cancel()
+		err := <-done
+		if e := tel.Shutdown(context.Background()); err == nil {
+			err = e
+		}
+		return err
+	})
+	t.Cleanup(func() {
+		if err := a.stop(); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return a
+}
+
+// call makes one request, counts its answer, and returns status and body.
+// template is the route; args fill its placeholders, in order.
+func (a *app) call(t *testing.T, token, method, template string, body any, args ...any) (int, []byte) {
+	t.Helper()
+	path := template
+	for _, arg := range args {
+		i := strings.Index(path, "/:") + 1
+		end := len(path)
+		if j := strings.IndexByte(path[i:], '/'); j >= 0 {
+			end = i + j
+		}
+		path = path[:i] + fmt.Sprint(arg) + path[end:]
+	}
+	route, _, _ := strings.Cut(template, "?")
+	var r io.Reader
+	contentType := "application/json"
+	switch b := body.(type) {
+	case nil:
+	case *upload:
+		r, contentType = b.body, b.contentType
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = bytes.NewReader(text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, a.url+path, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.count(method, route, res.StatusCode)
+	return res.StatusCode, answer
+}
+
+func (a *app) count(method, route string, status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls[fmt.Sprintf("%s %s %d", method, route, status)]++
+}
+
+// A user is an account and the tokens of one login.
+type user struct {
+	app     *app
+	id      int64
+	phone   string
+	token   string
+	refresh string
+}
+
+type login struct {
+	Data struct {
+		Token   string `json:"token"`
+		Refresh string `json:"refresh_token"`
+		User    struct {
+			ID int64 `json:"id"`
+		} `json:"user"`
+	} `json:"data"`
+}
+
+const password = "correct horse"
+
+// register makes an account.
+func (a *app) register(t *testing.T, phone, username string) *user {
+	t.Helper()
+	status, body := a.call(t, "", "POST", "/api/auth/register",
+		map[string]any{"phone": phone, "password": password, "username": username})
+	if status != http.StatusCreated {
+		t.Fatalf("register: %d %s", status, body)
+	}
+	l := decode[login](t, body)
+	return &user{app: a, id: l.Data.User.ID, phone: phone, token: l.Data.Token, refresh: l.Data.Refresh}
+}
+
+// do makes a request as u, and wants the given status.
+func (u *user) do(t *testing.T, want int, method, template string, body any, args ...any) []byte {
+	t.Helper()
+	status, answer := u.app.call(t, u.token, method, template, body, args...)
+	if status != want {
+		t.Fatalf("%s %s as user %d: %d, want %d: %s", method, template, u.id, status, want, answer)
+	}
+	return answer
+}
+
+type message struct {
+	ID          int64  `json:"id"`
+	Seq         int64  `json:"seq"`
+	SenderID    int64  `json:"sender_id"`
+	ReceiverID  int64  `json:"receiver_id"`
+	ChatID      int64  `json:"chat_id"`
+	Content     string `json:"content"`
+	ClientMsgID string `json:"client_msg_id"`
+	Status      string `json:"status"`
+	FileID      int64  `json:"file_id"`
+}
+
+// send posts a message and returns it.
+func (u *user) send(t *testing.T, draft map[string]any) message {
+	t.Helper()
+	return decode[struct{ Data message }](t, u.do(t, http.StatusOK, "POST", "/api/messages", draft)).Data
+}
+
+// An upload is a multipart body.
+type upload struct {
+	body        io.Reader
+	contentType string
+}
+
+func newUpload(t *testing.T, name string, content []byte) *upload {
+	t.Helper()
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	part, err := w.CreateFormFile("file", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := part.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &upload{body: &buf, contentType: w.FormDataContentType()}
+}
+
+func decode[T any](t *testing.T, text []byte) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// A frame is one from the server.
+type frame struct {
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// A socket is a WebSocket whose frames are read as they come.
+type socket struct {
+	conn   *websocket.Conn
+	frames chan frame
+	closed chan struct{} // after frames has its last
+	err    error         // why, then
+
+	mu   sync.Mutex
+	seen map[string]int // frames by type
+}
+
+// dial opens a WebSocket and waits for its connect frame.
+func (u *user) dial(t *testing.T) *socket {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(u.app.url, "http")+"/ws?token="+u.token, nil)
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	u.app.count("GET", "/ws", res.StatusCode)
+	conn.SetReadLimit(32 << 20)
+	s := &socket{conn: conn, frames: make(chan frame, 10_000), closed: make(chan struct{}), seen: make(map[string]int)}
+	go s.read()
+	t.Cleanup(func() {
+		_ = conn.CloseNow()
+		<-s.closed
+	})
+	s.expect(t, "connect")
+	return s
+}
+
+func (s *socket) read() {
+	defer close(s.closed)
+	defer close(s.frames)
+	for {
+		_, text, err := s.conn.Read(context.Background())
+		if err != nil {
+			s.err = err
+			return
+		}
+		var f frame
+		if err := json.Unmarshal(text, &f); err != nil {
+			s.err = fmt.Errorf("%w in %s", err, text)
+			return
+		}
+		s.mu.Lock()
+		s.seen[f.Type]++
+		s.mu.Unlock()
+		s.frames <- f
+	}
+}
+
+// expect returns the next frame of a type; others before it are passed over.
+func (s *socket) expect(t *testing.T, frameType string) frame {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case f, ok := <-s.frames:
+			if !ok {
+				<-s.closed
+				t.Fatalf("waiting for %s: %v", frameType, s.err)
+			}
+			if f.Type == frameType {
+				return f
+			}
+		case <-timeout:
+			t.Fatalf("no %s within %s", frameType, patience)
+		}
+	}
+}
+
+// awaits waits until n frames of a type have come in all.
+func (s *socket) awaits(t *testing.T, frameType string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); s.count(frameType) < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %s within %s, want %d", s.count(frameType), frameType, patience, n)
+		}
+	}
+}
+
+func (s *socket) write(t *testing.T, frameType string, payload any) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"type": frameType, "payload": payload})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.conn.Write(ctx, websocket.MessageText, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *socket) count(frameType string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[frameType]
+}
+
+// A page is a scrape: the value of each sample, by name and sorted labels, and
+// the families by name.
+type page struct {
+	samples  map[string]float64
+	families map[string]*dto.MetricFamily
+}
+
+func (a *app) scrape(t *testing.T) page {
+	t.Helper()
+	res, err := http.Get(a.metricsURL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("/metrics: %s", res.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		t.Fatalf("/metrics: %v", err)
+	}
+	p := page{samples: make(map[string]float64), families: families}
+	for name, family := range families {
+		for _, m := range family.Metric {
+			p.samples[name+labels(m)] = value(m)
+		}
+	}
+	return p
+}
+
+func labels(m *dto.Metric) string {
+	parts := make([]string, len(m.Label))
+	for i, l := range m.Label {
+		parts[i] = fmt.Sprintf("%s=%q", l.GetName(), l.GetValue())
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "{" + strings.Join(parts, ",") + "}" // sorted on the page
+}
+
+// value is that of a counter or gauge, and the count of a histogram.
+func value(m *dto.Metric) float64 {
+	switch {
+	case m.Counter != nil:
+		return m.Counter.GetValue()
+	case m.Gauge != nil:
+		return m.Gauge.GetValue()
+	case m.Histogram != nil:
+		return float64(m.Histogram.GetSampleCount())
+	}
+	return 0
+}
+
+// sum adds up the samples of a family.
+func (p page) sum(name string) float64 {
+	var total float64
+	for key, v := range p.samples {
+		if key == name || strings.HasPrefix(key, name+"{") {
+			total += v
+		}
+	}
+	return total
+}
+
+// eventually waits until the page fulfils ok: what a client has seen, the
+// server counts a moment later.
+func (a *app) eventually(t *testing.T, what string, ok func(page) bool) page {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		p := a.scrape(t)
+		if ok(p) {
+			return p
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

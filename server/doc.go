@@ -1,0 +1,12 @@
+// Package server is the roof of the chat server: it opens the floors upward,
+// wires them, and closes them downward.
+//
+//	        rest    ws            how clients come in
+//	          \    /
+//	           chat               the domain
+//	     /    /   \    \   \
+//	sqlstore blob membus memcache auth, limit
+//
+// observe looks into all of it. A program that embeds the server calls [New]
+// with a [Config] and a telemetry.Provider, and then [Server.Run].
+package server

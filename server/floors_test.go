@@ -1,0 +1,95 @@
+package server_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/onemeter/onemeter"
+
+// floors says what each package of this module may import of it, from the
+// ground up. A package that is not listed fails the test: give it a floor.
+var floors = map[string][]string{
+	"telemetry":               {},
+	"telemetry/telemetrytest": {"telemetry"},
+
+	"server/chat":  {},
+	"server/limit": {"server/chat"}, "server/auth": {"server/chat"},
+	"server/sqlstore": {"server/chat"}, "server/membus": {"server/chat"},
+	"server/memcache": {"server/chat"}, "server/blob": {"server/chat"},
+	"server/rest": {"server/chat"}, "server/ws": {"server/chat"}, "server/observe": {"server/chat"},
+	"server/sqlstore/storetest": {"server/chat"}, "server/blob/blobtest": {"server/chat"},
+
+	"server": {
+		"telemetry", "server/chat", "server/sqlstore", "server/membus", "server/memcache", "server/limit",
+		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
+	},
+	"cmd/imserver": {"telemetry", "server"},
+	"cmd/imload":   {}, // a client like any other
+}
+
+// mayMeasure are the only packages that know of telemetry.
+var mayMeasure = []string{"telemetry", "telemetry/telemetrytest", "server", "server/observe", "cmd/imserver"}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func TestFloors(t *testing.T) {
+	for _, pkg := range packages(t) {
+		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		allowed, known := floors[name]
+		if !known {
+			if !strings.Contains(name, "/internal/") {
+				t.Errorf("%s has no floor: add it to floors in this test", name)
+			}
+			continue
+		}
+		for _, imp := range pkg.Imports {
+			own, ours := strings.CutPrefix(imp, module+"/")
+			if ours && !slices.Contains(allowed, own) && !strings.HasPrefix(own, name+"/internal/") {
+				t.Errorf("%s imports %s, which is not below it", name, own)
+			}
+			if strings.HasPrefix(imp, "go.opentelemetry.io/") && !slices.Contains(mayMeasure, name) {
+				t.Errorf("%s imports %s: only observe and the roof measure", name, imp)
+			}
+			if name == "server/chat" && strings.Contains(strings.Split(imp, "/")[0], ".") {
+				t.Errorf("%s imports %s: the domain imports the standard library only", name, imp)
+			}
+			if strings.HasPrefix(name, "telemetry") && !ours && !telemetryMayImport(imp) {
+				t.Errorf("%s imports %s: telemetry imports OpenTelemetry and Prometheus only", name, imp)
+			}
+		}
+	}
+}
+
+func telemetryMayImport(imp string) bool {
+	root := strings.Split(imp, "/")[0]
+	return !strings.Contains(root, ".") || root == "go.opentelemetry.io" ||
+		strings.HasPrefix(imp, "github.com/prometheus/") || strings.HasPrefix(imp, "github.com/go-logr/")
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Standard", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// listen takes the addresses, so that a taken one is told before anything runs.
+func (s *Server) listen(ctx context.Context) error {
+	addrs := []string{s.cfg.Addr}
+	if s.metrics != nil {
+		addrs = append(addrs, s.cfg.MetricsAddr)
+	}
+	for _, addr := range addrs {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", addr)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", addr, err)
+		}
+		s.listeners = append(s.listeners, l)
+		s.close = append(s.close, func() error {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// Addr is where HTTP and WebSockets are served: the port is known even where
+// the configuration left it to the system.
+func (s *Server) Addr() string { return s.listeners[0].Addr().String() }
+
+// MetricsAddr is where /metrics is served.
+func (s *Server) MetricsAddr() string { return s.listeners[len(s.listeners)-1].Addr().String() }
+
+// Run serves until ctx ends, and then shuts down within Config.ShutdownTimeout:
+// WebSockets are told to go away, requests under way are finished, accepted
+// messages are stored. It returns nil after a clean shutdown. Telemetry is
+// flushed by the caller, who made it.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, len(s.listeners))
+	servers := []*http.Server{s.main}
+	if s.metrics != nil {
+		servers = append(servers, s.metrics)
+	}
+	for i, srv := range servers {
+		go func() { failed <- srv.Serve(s.listeners[i]) }()
+	}
+	err := s.greet(ctx)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+			s.log.Info("stopping", "within", s.cfg.ShutdownTimeout)
+		case err = <-failed:
+		}
+	}
+	return errors.Join(err, s.shutdown(context.WithoutCancel(ctx), servers))
+}
+
+// greet asks the server over the network whether it is alive, and says where
+// everything is.
+func (s *Server) greet(ctx context.Context) error {
+	base := "http://" + reachable(s.Addr())
+	if err := probe(ctx, base+"/healthz"); err != nil {
+		return fmt.Errorf("the server does not answer itself: %w", err)
+	}
+	s.log.Info("imserver is up", "version", s.version,
+		"api", base+"/api", "websocket", "ws://"+reachable(s.Addr())+"/ws",
+		"metrics", "http://"+reachable(s.MetricsAddr())+"/metrics",
+		"debug", "http://"+reachable(s.MetricsAddr())+"/debug/telemetry",
+		"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob))
+	return nil
+}
+
+func probe(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is us
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, res.Status)
+	}
+	return nil
+}
+
+// reachable makes of a listening address one that a client can dial.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
+
+// shutdown closes the floors downward.
+func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
+	defer cancel()
+	s.stopping.Store(true)
+	errs := []error{s.hub.Shutdown(ctx)}
+	for _, srv := range servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			errs = append(errs, err, srv.Close())
+		}
+	}
+	errs = append(errs, s.closeAll())
+	return errors.Join(errs...)
+}
+
+func (s *Server) closeAll() error {
+	var errs []error
+	for _, c := range slices.Backward(s.close) {
+		errs = append(errs, c())
+	}
+	s.close = nil
+	return errors.Join(errs...)
+}

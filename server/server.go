@@ -1,0 +1,251 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/onemeter/onemeter/server/auth"
+	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/membus"
+	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/observe"
+	"github.com/onemeter/onemeter/server/rest"
+	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/ws"
+	"github.com/onemeter/onemeter/telemetry"
+
+	"go.opentelemetry.io/otel"
+)
+
+// A Server is a chat server with everything open and nobody served yet: Run
+// serves.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	version string
+
+	store *sqlstore.Store
+	chat  *chat.Service
+	hub   *ws.Hub
+
+	main, metrics *http.Server // metrics is nil where /metrics is on main
+	listeners     []net.Listener
+
+	stopping atomic.Bool
+
+	close []func() error // downward: the last one first
+}
+
+// New opens the database, the files and the listeners that cfg names. The
+// caller calls Run, which closes them again.
+func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Logger, version string) (_ *Server, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log, version: version}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.closeAll())
+		}
+	}()
+	seen, err := observe.New(tel, otel.GetTracerProvider())
+	if err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	bus := membus.New()
+	if err := s.openChat(ctx, seen, bus); err != nil {
+		return nil, err
+	}
+	s.openEdges(seen, bus, tel)
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	return s, seen.Watch(s.state)
+}
+
+// openChat opens what keeps data, and the domain on top of it.
+func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *membus.Bus) error {
+	path, err := s.cfg.sqlitePath()
+	if err != nil {
+		return err
+	}
+	s.store, err = sqlstore.Open(ctx, sqlstore.Config{Path: path, Wrap: seen.SQL})
+	if err != nil {
+		return fmt.Errorf("open database %s: %w", path, err)
+	}
+	s.close = append(s.close, s.store.Close)
+
+	folder, err := s.cfg.blobPath()
+	if err != nil {
+		return err
+	}
+	blobs, err := blob.Open(folder)
+	if err != nil {
+		return fmt.Errorf("open files %s: %w", folder, err)
+	}
+	s.close = append(s.close, blobs.Close)
+
+	signer, err := s.signer()
+	if err != nil {
+		return err
+	}
+	cfg := chat.Config{
+		Store: s.store, Blobs: blobs, Bus: bus, Presence: bus,
+		Hasher: auth.NewHasher(), Signer: signer,
+		Limits: chat.Limits{
+			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
+			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
+		},
+		Hooks: seen.Chat(), Log: s.log,
+	}
+	s.addCaches(&cfg)
+	s.addLimits(&cfg)
+	s.chat = chat.New(cfg)
+	s.close = append(s.close, func() error { s.chat.Close(); return nil })
+	return nil
+}
+
+// How much the caches in process hold, and for how long at most.
+const (
+	cacheTTL     = 5 * time.Minute
+	cachedRooms  = 10_000
+	cachedPairs  = 100_000
+	cachedUsers  = 100_000
+	cachedLogins = 100_000
+	limitedKeys  = 100_000
+	minute       = 60.0
+	failedLogins = 10 // in a row, of an account
+	failedRefill = 1. / 30
+	failedByAddr = 100 // in a row, from an address
+	addrRefill   = 1.
+)
+
+func (s *Server) addCaches(cfg *chat.Config) {
+	cfg.Sessions = memcache.New[string, chat.Session](cachedLogins, cacheTTL)
+	cfg.Memberships = memcache.New[int64, chat.Membership](cachedRooms, cacheTTL)
+	cfg.Directs = memcache.New[chat.Pair, int64](cachedPairs, cacheTTL)
+	cfg.Users = memcache.New[int64, chat.User](cachedUsers, cacheTTL)
+}
+
+func (s *Server) addLimits(cfg *chat.Config) {
+	cfg.Messages = limit.New[int64](s.cfg.MessageRate, s.cfg.MessageBurst, limitedKeys)
+	cfg.LoginAccounts = limit.New[string](failedRefill, failedLogins, limitedKeys)
+	cfg.LoginAddrs = limit.New[string](addrRefill, failedByAddr, limitedKeys)
+	burst := max(1, int(s.cfg.RegistrationRate))
+	cfg.Registrations = limit.New[string](s.cfg.RegistrationRate/minute, burst, limitedKeys)
+}
+
+// signer signs with the secret that was given, or one kept beside the database.
+func (s *Server) signer() (*auth.Signer, error) {
+	if s.cfg.JWTSecret != "" {
+		return auth.NewSigner([]byte(s.cfg.JWTSecret)), nil
+	}
+	path := filepath.Join(s.cfg.dataDir(), "jwt.secret")
+	secret, err := auth.Secret(path)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: %w", path, err)
+	}
+	return auth.NewSigner(secret), nil
+}
+
+// openEdges puts the ways in on top of the domain.
+func (s *Server) openEdges(seen *observe.Observer, bus *membus.Bus, tel *telemetry.Provider) {
+	s.hub = ws.New(s.chat, ws.Config{
+		AllowedOrigins: s.cfg.AllowedOrigins,
+		MaxFrame:       s.cfg.MaxFrame,
+		Hooks:          socketHooks(seen),
+		Log:            s.log,
+	})
+	unsubscribe := bus.Subscribe(s.hub.Deliver)
+	s.close = append(s.close, func() error { unsubscribe(); return nil })
+
+	cfg := rest.Config{
+		WebSocket:      s.hub.Serve,
+		AllowedOrigins: s.cfg.AllowedOrigins,
+		TrustedProxies: s.cfg.TrustedProxies,
+		MaxBody:        int64(s.cfg.MaxBody),
+		Ready:          s.ready,
+		Hooks:          rest.Hooks{Panicked: seen.Panicked},
+		Log:            s.log,
+		Version:        s.version,
+	}
+	if s.cfg.MetricsAddr == "" {
+		cfg.Metrics = tel.Handler()
+	} else {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", tel.Handler())
+		s.metrics = s.httpServer(mux)
+	}
+	s.main = s.httpServer(seen.HTTP(rest.New(s.chat, cfg)))
+}
+
+// socketHooks passes what the hub tells on to the instruments.
+func socketHooks(seen *observe.Observer) ws.Hooks {
+	return ws.Hooks{
+		Delivered: func(ctx context.Context, d ws.Delivered) {
+			if d.Type == chat.EventMessageNew {
+				seen.Delivered(ctx, observe.Delivery{
+					Written: d.Receivers, Dropped: d.Dropped, Sum: d.Mean * time.Duration(d.Receivers), Max: d.Max,
+				})
+			}
+		},
+		Closed:       func(ctx context.Context, d ws.Closed) { seen.SocketClosed(ctx, string(d.Reason), d.Duration) },
+		SlowClient:   func(ctx context.Context, _ ws.SlowClient) { seen.SlowClient(ctx) },
+		FrameIn:      func(ctx context.Context, d ws.FrameIn) { seen.FrameReceived(ctx, d.Type) },
+		FrameRefused: func(ctx context.Context, d ws.FrameRefused) { seen.FrameRefused(ctx, string(d.Code)) },
+	}
+}
+
+// state is read whenever metrics are collected.
+func (s *Server) state() observe.State {
+	sockets, domain := s.hub.Stats(), s.chat.Stats()
+	return observe.State{
+		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
+		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
+		DB: s.store.Stats(),
+	}
+}
+
+var errStopping = errors.New("the server is stopping")
+
+// ready tells part by part what answers.
+func (s *Server) ready(ctx context.Context) []rest.Part {
+	parts := []rest.Part{{Name: "database", Err: s.store.Ping(ctx)}}
+	if s.stopping.Load() {
+		parts = append(parts, rest.Part{Name: "server", Err: errStopping})
+	}
+	return parts
+}
+
+// Timeouts against clients that are slow on purpose. Bodies have deadlines of
+// their own, in rest, since a large upload may take its time.
+const (
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+)
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// TelemetryOptions are what the server asks of the Provider that it records
+// through.
+func TelemetryOptions() []telemetry.Option {
+	return []telemetry.Option{telemetry.WithView(observe.Views()...)}
+}
