@@ -19,8 +19,8 @@ import (
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-func countPanics(n *int) func(context.Context) {
-	return func(context.Context) { *n++ }
+func countPanics(n *atomic.Int64) func(context.Context) {
+	return func(context.Context) { n.Add(1) }
 }
 
 // answer is a page that says so.
@@ -115,7 +115,7 @@ func TestMethods(t *testing.T) {
 }
 
 func TestPanics(t *testing.T) {
-	var n int
+	var n atomic.Int64
 	half := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, strings.Repeat("half a page ", 10_000))
 		panic("in the middle")
@@ -133,8 +133,8 @@ func TestPanics(t *testing.T) {
 	if !strings.Contains(log, "4711") || !strings.Contains(log, "edge_test.go") || strings.Contains(log, "a-secret-token") {
 		t.Errorf("the log: %s", log)
 	}
-	if n != 1 {
-		t.Errorf("counted %d panics", n)
+	if n.Load() != 1 {
+		t.Errorf("counted %d panics", n.Load())
 	}
 	// Half an answer is broken off, so that it does not pass for a whole one.
 	req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+"/metrics", nil)

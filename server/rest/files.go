@@ -75,7 +75,7 @@ type partReader struct {
 
 func (p *partReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = bodyError(err)
 		p.err = err
 	}

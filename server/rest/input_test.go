@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,7 +173,7 @@ func TestSlowBodies(t *testing.T) {
 // FuzzBodies sends any bytes to any route that takes a body: no panic, no
 // 5xx, and always an answer that is JSON.
 func FuzzBodies(f *testing.F) {
-	panics := 0
+	var panics atomic.Int64
 	w := newWorld(f, func(_ *chat.Config, rc *rest.Config) { rc.Hooks.Panicked = countPanics(&panics) })
 	srv := httptest.NewServer(w.server)
 	w.url, w.http = srv.URL, srv.Client()
@@ -197,7 +198,7 @@ func FuzzBodies(f *testing.F) {
 		out := httptest.NewRecorder()
 		w.server.ServeHTTP(out, req)
 		r := reply{t, out.Code, out.Header(), out.Body.Bytes()}
-		if r.status >= 500 || panics > 0 {
+		if r.status >= 500 || panics.Load() > 0 {
 			t.Fatalf("%s %s: %d %s\n%s", method, path, r.status, r.body, w.log)
 		}
 		if r.at("success") != (r.status < 300) {

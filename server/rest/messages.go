@@ -52,19 +52,28 @@ const (
 	mostLimit    = 200
 )
 
+// limit reads the size of a page.
+func (q *query) limit(otherwise int64) int {
+	n := q.number("limit", otherwise, 0, math.MaxInt32)
+	if n == 0 {
+		n = otherwise
+	}
+	return int(min(n, mostLimit))
+}
+
 // historyOf reads which messages are asked for. Pages are counted from 1, and
-// a page goes before an offset.
+// a page goes before an offset. As in a body, 0 is as good as nothing.
 func historyOf(c echo.Context) (chat.History, error) {
 	q := query{c: c}
 	h := chat.History{
 		Target: chat.Target{
-			ChatID:     q.number("chat_id", 0, 1, math.MaxInt64),
-			ReceiverID: q.number("receiver_id", 0, 1, math.MaxInt64),
+			ChatID:     q.number("chat_id", 0, 0, math.MaxInt64),
+			ReceiverID: q.number("receiver_id", 0, 0, math.MaxInt64),
 		},
-		Limit:  int(min(mostLimit, q.number("limit", defaultLimit, 1, math.MaxInt32))),
+		Limit:  q.limit(defaultLimit),
 		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
 	}
-	if page := q.number("page", 0, 1, math.MaxInt32); page > 0 {
+	if page := q.number("page", 0, 0, math.MaxInt32); page > 0 {
 		h.Offset = int(page-1) * h.Limit
 	}
 	if c.QueryParam("after_seq") != "" {
@@ -83,11 +92,11 @@ func (s *Server) unread(c echo.Context, me chat.Caller) error {
 
 func (s *Server) dialogs(c echo.Context, me chat.Caller) error {
 	q := query{c: c}
-	limit, offset := q.number("limit", mostLimit, 1, math.MaxInt32), q.number("offset", 0, 0, math.MaxInt32)
+	limit, offset := q.limit(mostLimit), q.number("offset", 0, 0, math.MaxInt32)
 	if q.err != nil {
 		return q.err
 	}
-	dialogs, err := s.svc.Dialogs(c.Request().Context(), me, int(limit), int(offset))
+	dialogs, err := s.svc.Dialogs(c.Request().Context(), me, limit, int(offset))
 	return s.ok(c, list(dialogs), err)
 }
 
