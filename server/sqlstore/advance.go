@@ -25,7 +25,7 @@ func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
 	places := slices.SortedFunc(maps.Keys(furthest), func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.conversation, b.conversation), cmp.Compare(a.user, b.user))
 	})
-	err := s.write.inTx(ctx, func(t *tx) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		for _, p := range places {
 			if err := advance(ctx, t, p, furthest[p]); err != nil {
 				return err

@@ -18,7 +18,7 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) (results []
 		return nil, nil
 	}
 	for try := range appendTries {
-		err = s.write.inTx(ctx, func(t *tx) error {
+		err = s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 			a := appending{s: s, t: t, batch: batch, results: make([]chat.Appended, len(batch)), look: try > 0}
 			results = a.results
 			return a.run(ctx)

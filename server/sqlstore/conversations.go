@@ -32,7 +32,7 @@ func (s *Store) FindDirect(ctx context.Context, pair chat.Pair) (int64, error) {
 func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) (int64, error) {
 	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = s.write.inTx(ctx, func(t *tx) error {
+		err = s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 			id, err = s.insertDirect(ctx, t, pair, at)
 			return err
 		})
@@ -88,7 +88,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 	c := chat.Conversation{Kind: chat.Group, Title: title, OwnerID: owner, CreatedAt: timeOf(micros(at))}
 	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
 	c.MemberCount = len(users)
-	err := s.write.inTx(ctx, func(t *tx) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		r, err := t.exec(ctx, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
 			string(chat.Group), title, owner, micros(at))
 		if err != nil {
@@ -108,7 +108,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 // SetOwner implements chat.ConversationStore: userID, a member, becomes the
 // owner, and who was it an admin.
 func (s *Store) SetOwner(ctx context.Context, conversationID, userID int64) error {
-	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(t *tx) error {
+	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		err := changed(t.exec(ctx, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
 		if err != nil {
 			return err

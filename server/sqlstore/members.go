@@ -53,7 +53,7 @@ func (s *Store) MemberRow(ctx context.Context, conversationID, userID int64) (ch
 // PutMember implements chat.ConversationStore. ErrNotFound: there is no such
 // conversation or account. Who comes back, from a ban too, has nothing unread.
 func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
-	return s.fail(ctx, "put member", s.write.inTx(ctx, func(t *tx) error {
+	return s.fail(ctx, "put member", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		var lastSeq int64
 		err := t.row(ctx, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate,
 			[]any{m.ConversationID}, &lastSeq)

@@ -145,12 +145,16 @@ func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message
 	return list, last, err
 }
 
-// messagesOfAll takes the newest of each conversation, as many as could be on
-// the page, and of those the newest.
+// messagesOfAll takes the conversations whose last messages are newest, of each
+// the newest messages, and of those the newest: as many each time as could be
+// on the page.
 const messagesOfAll = `SELECT ` + messageColumns + `
-	FROM (SELECT y.id FROM members m JOIN conversations d ON d.id = m.conversation_id
-	      JOIN messages y ON y.conversation_id = d.id AND y.seq > d.last_seq - ?
-	      WHERE m.user_id = ? AND m.state = 0 ORDER BY y.id DESC LIMIT ? OFFSET ?) k
+	FROM (SELECT y.id
+	      FROM (SELECT d.id, d.last_seq FROM members m JOIN conversations d ON d.id = m.conversation_id
+	            JOIN messages l ON l.conversation_id = d.id AND l.seq = d.last_seq
+	            WHERE m.user_id = ? AND m.state = 0 ORDER BY l.id DESC LIMIT ?) recent
+	      JOIN messages y ON y.conversation_id = recent.id AND y.seq > recent.last_seq - ?
+	      ORDER BY y.id DESC LIMIT ? OFFSET ?) k
 	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id
 	ORDER BY x.id DESC`
 
@@ -162,7 +166,8 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 	if err != nil || int64(q.Offset) >= total {
 		return nil, total, err
 	}
-	list, err := collect(ctx, s.read, scanMessage, messagesOfAll, q.Offset+q.Limit, q.UserID, q.Limit, q.Offset)
+	most := q.Offset + q.Limit
+	list, err := collect(ctx, s.read, scanMessage, messagesOfAll, q.UserID, most, most, q.Limit, q.Offset)
 	return list, total, err
 }
 

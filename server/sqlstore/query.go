@@ -22,6 +22,10 @@ type querier interface {
 // number is bounded.
 type pool struct {
 	db *sql.DB
+	// local says that statements take no time on a network, and that the
+	// driver spends a goroutine on each that could be cancelled: within a
+	// transaction they are not.
+	local bool
 
 	mu    sync.RWMutex
 	stmts map[string]*sql.Stmt
@@ -87,14 +91,19 @@ type tx struct {
 	missed []string
 }
 
-// inTx runs fn in a transaction, and commits unless fn fails.
-func (p *pool) inTx(ctx context.Context, fn func(*tx) error) error {
+// inTx runs fn in a transaction, and commits unless fn fails or ctx ends. fn
+// uses the context that it is given.
+func (p *pool) inTx(ctx context.Context, fn func(context.Context, *tx) error) error {
 	t := &tx{pool: p}
 	var err error
 	if t.Tx, err = p.db.BeginTx(ctx, nil); err != nil {
 		return err
 	}
-	if err := fn(t); err != nil {
+	inner := ctx
+	if p.local {
+		inner = context.WithoutCancel(ctx)
+	}
+	if err := fn(inner, t); err != nil {
 		if back := t.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)
 		}
@@ -105,7 +114,7 @@ func (p *pool) inTx(ctx context.Context, fn func(*tx) error) error {
 	}
 	for _, q := range t.missed {
 		// The transaction is committed: a failure here shows next time.
-		_, _ = p.prepare(ctx, q)
+		_, _ = p.prepare(inner, q)
 	}
 	return nil
 }

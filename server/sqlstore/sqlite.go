@@ -85,7 +85,8 @@ func sqliteDSN(path string, cfg Config, begin string, readOnly bool) string {
 		q.Set("_query_only", "on")
 	} else {
 		q.Set("_journal_mode", "WAL")
-		q.Set("_synchronous", "FULL") // a commit is on the disk when it returns
+		q.Set("_synchronous", "FULL")                // a commit is on the disk when it returns
+		q.Add("_pragma", "wal_autocheckpoint(4000)") // pages, 16 MiB: hot pages are copied back less often
 		q.Add("_pragma", "journal_size_limit(67108864)")
 		q.Add("_pragma", "secure_delete(fast)") // what is retracted is overwritten
 	}
@@ -107,7 +108,7 @@ func newPool(c driver.Connector, size int) *pool {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
-	return &pool{db: db, stmts: make(map[string]*sql.Stmt)}
+	return &pool{db: db, local: true, stmts: make(map[string]*sql.Stmt)}
 }
 
 // classifySQLite reads the result code, whose low byte is the sort of failure.

@@ -1,11 +1,13 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +16,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,10 +36,6 @@ func openTest(t testing.TB, cfg Config) *Store {
 		}
 	})
 	return s
-}
-
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) chat.Store { return openTest(t, Config{}) })
 }
 
 func newUser(t testing.TB, s *Store, phone string) int64 {
@@ -153,7 +150,7 @@ func TestLockedIsUnavailable(t *testing.T) {
 	s := openTest(t, Config{Path: path, BusyTimeout: time.Millisecond})
 	id := newUser(t, s, "+12345")
 	other := openTest(t, Config{Path: path})
-	err := other.write.inTx(t.Context(), func(*tx) error {
+	err := other.write.inTx(t.Context(), func(context.Context, *tx) error {
 		_, err := s.CreateUser(t.Context(), chat.User{Phone: "+12346"}, "hash")
 		if chat.KindOf(err) != chat.KindUnavailable {
 			t.Errorf("a write beside another process's: %v", err)
@@ -172,7 +169,7 @@ func TestLockedIsUnavailable(t *testing.T) {
 
 func TestDeadlineIsRecognizable(t *testing.T) {
 	s := openTest(t, Config{})
-	err := s.write.inTx(t.Context(), func(*tx) error { // holds the only writer
+	err := s.write.inTx(t.Context(), func(context.Context, *tx) error { // holds the only writer
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		_, err := s.Append(ctx, []chat.NewMessage{{ConversationID: 1}})
@@ -232,5 +229,87 @@ func TestSenderMayBeGone(t *testing.T) {
 	}
 	if list, err := s.Dialogs(ctx, b, 10, 0); err != nil || len(list) != 1 || list[0].UnreadCount != 1 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestFullDiskStoresNothing has the file reach its largest size, as a full
+// disk would.
+func TestFullDiskStoresNothing(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, Config{})
+	id := newUser(t, s, "+10000")
+	d, err := s.EnsureDirect(ctx, chat.PairOf(id, id), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := chat.NewMessage{ConversationID: d, SenderID: id, Content: strings.Repeat("x", 64<<10), Type: chat.TypeText}
+	grow := func(pages string) {
+		t.Helper()
+		if _, err := s.write.db.Exec("PRAGMA max_page_count = " + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grow("100")
+	stored := int64(0)
+	for ; ; stored++ {
+		r, err := s.Append(ctx, []chat.NewMessage{{ConversationID: d, SenderID: id, Content: "small"}, message})
+		if err != nil {
+			if chat.KindOf(err) != chat.KindUnavailable {
+				t.Fatal(err)
+			}
+			break
+		}
+		if stored > 100 {
+			t.Fatal("the disk is never full")
+		}
+		if r[0].Message.Seq != 2*stored+1 {
+			t.Fatalf("seq %d in batch %d", r[0].Message.Seq, stored)
+		}
+	}
+	_, total, err := s.Messages(ctx, chat.MessageQuery{UserID: id, ConversationID: d, Limit: 1})
+	if err != nil || total != 2*stored {
+		t.Fatalf("%d messages, %v; want %d", total, err, 2*stored)
+	}
+	grow("1000000")
+	r, err := s.Append(ctx, []chat.NewMessage{message})
+	if err != nil || r[0].Message.Seq != 2*stored+1 {
+		t.Errorf("after room was made: %+v, %v", r[0].Message.Seq, err)
+	}
+}
+
+// TestRetractedContentIsOverwritten looks for the content in the database's
+// file itself.
+func TestRetractedContentIsOverwritten(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "im.db")
+	s := openTest(t, Config{Path: path})
+	id := newUser(t, s, "+10000")
+	d, err := s.EnsureDirect(ctx, chat.PairOf(id, id), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const secret = "the words that were taken back"
+	r, err := s.Append(ctx, []chat.NewMessage{{ConversationID: d, SenderID: id, Content: secret, Type: chat.TypeText}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inFile := func() bool {
+		if _, err := s.write.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(file, []byte(secret))
+	}
+	if !inFile() {
+		t.Fatal("the message is not in the file")
+	}
+	if err := s.RetractMessage(ctx, r[0].Message.ID, true, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if inFile() {
+		t.Error("the recalled message is still in the file")
 	}
 }

@@ -87,7 +87,7 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 
 // UpdateUser implements chat.UserStore. ErrNotFound: there is no such account.
 func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
-	return s.fail(ctx, "update user", s.write.inTx(ctx, func(t *tx) error {
+	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		var username string
 		err := t.row(ctx, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
 		if err != nil {
@@ -101,7 +101,7 @@ func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
 
 // SetLastSeen implements chat.UserStore.
 func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error {
-	err := s.write.inTx(ctx, func(t *tx) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		for part := range slices.Chunk(userIDs, lists) {
 			in, args := inList(part, []any{micros(at), micros(at)})
 			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND id IN (` + in + `)`

@@ -1,0 +1,68 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
+)
+
+// TestStore runs the contract suite, and has SQLite explain every statement
+// that was prepared on the way: none may read a whole table, save the search
+// for people.
+func TestStore(t *testing.T) {
+	var stores []*Store
+	storetest.Run(t, func(t *testing.T) chat.Store {
+		s := openTest(t, Config{})
+		stores = append(stores, s)
+		return s
+	})
+	queries := make(map[string]bool)
+	for _, s := range stores {
+		for _, p := range []*pool{s.read, s.write} {
+			for q := range p.stmts {
+				queries[q] = true
+			}
+		}
+	}
+	s := openTest(t, Config{})
+	for _, q := range slices.Sorted(maps.Keys(queries)) {
+		for _, step := range explain(t, s, q) {
+			if scansTable(step) && !strings.Contains(q, "INSTR(u.search") {
+				t.Errorf("%s in\n%.2000s", step, q)
+			}
+		}
+	}
+}
+
+func explain(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	plan, err := collect(t.Context(), explainer{s.write}, func(r scanner) (string, error) {
+		var id, parent, unused int
+		var step string
+		return step, r.Scan(&id, &parent, &unused, &step)
+	}, query)
+	if err != nil {
+		t.Fatal(query, err)
+	}
+	return plan
+}
+
+// An explainer asks for plans in place of rows.
+type explainer struct{ *pool }
+
+func (e explainer) rows(ctx context.Context, query string, _ ...any) (*sql.Rows, error) {
+	return e.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+}
+
+// scansTable tells the scan of a table from one of rows that a statement brings
+// or chose itself: those are called k, f and recent.
+func scansTable(step string) bool {
+	what, ok := strings.CutPrefix(step, "SCAN ")
+	return ok && !slices.Contains([]string{"k", "f", "recent", "CONSTANT ROW"}, what) && !strings.HasSuffix(what, "-ROW VALUES CLAUSE")
+}
