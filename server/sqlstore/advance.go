@@ -56,7 +56,7 @@ func advance(ctx context.Context, t *tx, p place, m chat.Mark) error {
 		if step.seq <= 0 {
 			continue
 		}
-		_, err := t.exec(ctx, step.query, step.seq, step.seq, p.conversation, p.user, step.seq)
+		_, err := exec(ctx, t, step.query, step.seq, step.seq, p.conversation, p.user, step.seq)
 		if err != nil {
 			return err
 		}

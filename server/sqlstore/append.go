@@ -237,7 +237,7 @@ func (a *appending) insert(ctx context.Context) error {
 			args = append(args, m.ConversationID, m.Seq, m.SenderID, m.Content, string(m.Type), m.ReplyToID,
 				orNull(m.FileID), orNull(m.ClientMsgID), at, at)
 		}
-		r, err := a.t.exec(ctx, insertQuery(len(part)), args...)
+		r, err := exec(ctx, a.t, insertQuery(len(part)), args...)
 		if err != nil {
 			return err
 		}
@@ -263,7 +263,7 @@ func (a *appending) raise(ctx context.Context) error {
 		if x.added == 0 {
 			continue
 		}
-		if _, err := a.t.exec(ctx, `UPDATE conversations SET last_seq = ? WHERE id = ?`, x.last+x.added, id); err != nil {
+		if _, err := exec(ctx, a.t, `UPDATE conversations SET last_seq = ? WHERE id = ?`, x.last+x.added, id); err != nil {
 			return err
 		}
 	}

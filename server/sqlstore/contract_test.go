@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"slices"
 	"strings"
@@ -46,7 +45,7 @@ func explain(t *testing.T, s *Store, query string) []string {
 		var id, parent, unused int
 		var step string
 		return step, r.Scan(&id, &parent, &unused, &step)
-	}, query)
+	}, query, make([]any, strings.Count(query, "?"))...)
 	if err != nil {
 		t.Fatal(query, err)
 	}
@@ -56,8 +55,8 @@ func explain(t *testing.T, s *Store, query string) []string {
 // An explainer asks for plans in place of rows.
 type explainer struct{ *pool }
 
-func (e explainer) rows(ctx context.Context, query string, _ ...any) (*sql.Rows, error) {
-	return e.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+func (e explainer) prepare(ctx context.Context, query string) (statement, error) {
+	return e.pool.prepare(ctx, "EXPLAIN QUERY PLAN "+query)
 }
 
 // scansTable tells the scan of a table from one of rows that a statement brings

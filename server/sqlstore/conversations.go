@@ -45,7 +45,7 @@ func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) 
 
 // insertDirect makes the conversation unless another made it meanwhile.
 func (s *Store) insertDirect(ctx context.Context, t *tx, pair chat.Pair, at time.Time) (int64, error) {
-	_, err := t.exec(ctx, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
+	_, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
 		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld, string(chat.Direct), pair.Low, pair.High, micros(at))
 	if err != nil {
 		return 0, err
@@ -72,7 +72,7 @@ func (s *Store) insertMembers(ctx context.Context, t *tx, conversationID int64, 
 			}
 			args = append(args, conversationID, id, string(role), micros(at))
 		}
-		_, err := t.exec(ctx, `INSERT INTO members
+		_, err := exec(ctx, t, `INSERT INTO members
 			(conversation_id, user_id, role, joined_at, muted, state, read_seq, delivered_seq)
 			VALUES `+repeat(`(?, ?, ?, ?, 0, 0, 0, 0)`, ", ", len(part))+s.dialect.keepOld, args...)
 		if err != nil {
@@ -89,7 +89,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
 	c.MemberCount = len(users)
 	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
-		r, err := t.exec(ctx, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
+		r, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
 			string(chat.Group), title, owner, micros(at))
 		if err != nil {
 			return err
@@ -109,16 +109,16 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 // owner, and who was it an admin.
 func (s *Store) SetOwner(ctx context.Context, conversationID, userID int64) error {
 	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
-		err := changed(t.exec(ctx, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
+		err := changed(exec(ctx, t, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `UPDATE members SET role = ? WHERE conversation_id = ? AND role = ? AND user_id <> ?`,
+		_, err = exec(ctx, t, `UPDATE members SET role = ? WHERE conversation_id = ? AND role = ? AND user_id <> ?`,
 			string(chat.RoleAdmin), conversationID, string(chat.RoleOwner), userID)
 		if err != nil {
 			return err
 		}
-		return changed(t.exec(ctx, `UPDATE members SET role = ? WHERE conversation_id = ? AND user_id = ? AND state = 0`,
+		return changed(exec(ctx, t, `UPDATE members SET role = ? WHERE conversation_id = ? AND user_id = ? AND state = 0`,
 			string(chat.RoleOwner), conversationID, userID))
 	}))
 }

@@ -8,7 +8,7 @@ import (
 
 // CreateFile implements chat.FileStore.
 func (s *Store) CreateFile(ctx context.Context, f chat.File) (chat.File, error) {
-	r, err := s.write.exec(ctx, `INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at)
+	r, err := exec(ctx, s.write, `INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?)`, f.OwnerID, f.Name, f.Size, f.ContentType, f.SHA256, f.Key, micros(f.CreatedAt))
 	if err == nil {
 		f.ID, err = r.LastInsertId()
@@ -24,7 +24,7 @@ func (s *Store) CreateFile(ctx context.Context, f chat.File) (chat.File, error) 
 func (s *Store) File(ctx context.Context, id int64) (chat.File, error) {
 	f := chat.File{ID: id}
 	var created int64
-	err := s.read.row(ctx, `SELECT owner_id, name, size, content_type, sha256, blob_key, created_at FROM files WHERE id = ?`,
+	err := row(ctx, s.read, `SELECT owner_id, name, size, content_type, sha256, blob_key, created_at FROM files WHERE id = ?`,
 		[]any{id}, &f.OwnerID, &f.Name, &f.Size, &f.ContentType, &f.SHA256, &f.Key, &created)
 	if err != nil {
 		return chat.File{}, s.fail(ctx, "file", err)
@@ -36,7 +36,7 @@ func (s *Store) File(ctx context.Context, id int64) (chat.File, error) {
 // MayRead implements chat.FileStore. Nobody may read a file that is not there.
 func (s *Store) MayRead(ctx context.Context, fileID, userID int64) (bool, error) {
 	var may bool
-	err := s.read.row(ctx, mayReadQuery, []any{fileID, userID, fileID, userID}, &may)
+	err := row(ctx, s.read, mayReadQuery, []any{fileID, userID, fileID, userID}, &may)
 	return may, s.fail(ctx, "may read", err)
 }
 

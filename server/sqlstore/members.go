@@ -55,13 +55,13 @@ func (s *Store) MemberRow(ctx context.Context, conversationID, userID int64) (ch
 func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
 	return s.fail(ctx, "put member", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		var lastSeq int64
-		err := t.row(ctx, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate,
+		err := row(ctx, t, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate,
 			[]any{m.ConversationID}, &lastSeq)
 		if err != nil {
 			return err
 		}
 		state := stateGone
-		err = t.row(ctx, `SELECT state FROM members WHERE conversation_id = ? AND user_id = ?`,
+		err = row(ctx, t, `SELECT state FROM members WHERE conversation_id = ? AND user_id = ?`,
 			[]any{m.ConversationID, m.UserID}, &state)
 		there := err == nil
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -82,7 +82,7 @@ func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
 
 func roomFor(ctx context.Context, t *tx, conversationID int64, limit int) error {
 	var count int
-	err := t.row(ctx, `SELECT COUNT(*) FROM members WHERE conversation_id = ? AND state = 0`, []any{conversationID}, &count)
+	err := row(ctx, t, `SELECT COUNT(*) FROM members WHERE conversation_id = ? AND state = 0`, []any{conversationID}, &count)
 	if err == nil && count >= limit {
 		err = chat.ErrConflict
 	}
@@ -105,13 +105,13 @@ func putRow(ctx context.Context, t *tx, m chat.Member, there bool, marks int64) 
 			WHERE conversation_id = ? AND user_id = ?`
 		args = []any{string(m.Role), m.Muted, state, micros(m.JoinedAt), marks, marks, marks, marks, m.ConversationID, m.UserID}
 	}
-	_, err := t.exec(ctx, query, args...)
+	_, err := exec(ctx, t, query, args...)
 	return err
 }
 
 // DeleteMember implements chat.ConversationStore. ErrNotFound: there is none.
 func (s *Store) DeleteMember(ctx context.Context, conversationID, userID int64) error {
-	err := changed(s.write.exec(ctx, `UPDATE members SET state = 2, muted = 0, role = ?
+	err := changed(exec(ctx, s.write, `UPDATE members SET state = 2, muted = 0, role = ?
 		WHERE conversation_id = ? AND user_id = ? AND state <> 2`, string(chat.RoleMember), conversationID, userID))
 	return s.fail(ctx, "delete member", err)
 }

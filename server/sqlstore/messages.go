@@ -105,7 +105,7 @@ func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Messa
 
 // lastSeqOf returns how many messages a conversation has, 0 to a stranger.
 func (s *Store) lastSeqOf(ctx context.Context, q chat.MessageQuery) (last int64, err error) {
-	err = s.read.row(ctx, `SELECT c.last_seq FROM conversations c JOIN members m ON m.conversation_id = c.id
+	err = row(ctx, s.read, `SELECT c.last_seq FROM conversations c JOIN members m ON m.conversation_id = c.id
 		WHERE c.id = ? AND m.user_id = ? AND m.state = 0`, []any{q.ConversationID, q.UserID}, &last)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
@@ -161,7 +161,7 @@ const messagesOfAll = `SELECT ` + messageColumns + `
 // newestOfAll pages downward through all conversations of the user.
 func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	var total int64
-	err := s.read.row(ctx, `SELECT COALESCE(SUM(c.last_seq), 0) FROM members m JOIN conversations c ON c.id = m.conversation_id
+	err := row(ctx, s.read, `SELECT COALESCE(SUM(c.last_seq), 0) FROM members m JOIN conversations c ON c.id = m.conversation_id
 		WHERE m.user_id = ? AND m.state = 0`, []any{q.UserID}, &total)
 	if err != nil || int64(q.Offset) >= total {
 		return nil, total, err
@@ -173,14 +173,14 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 
 // EditMessage implements chat.MessageStore.
 func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {
-	err := changed(s.write.exec(ctx, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
+	err := changed(exec(ctx, s.write, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
 		WHERE id = ? AND recalled = 0 AND deleted = 0`, content, micros(at), id))
 	return s.fail(ctx, "edit message", err)
 }
 
 // RetractMessage implements chat.MessageStore.
 func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error {
-	err := changed(s.write.exec(ctx, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
+	err := changed(exec(ctx, s.write, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
 		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id))
 	return s.fail(ctx, "retract message", err)
 }
@@ -188,7 +188,7 @@ func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at 
 // Unread implements chat.MessageStore.
 func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
 	var n int64
-	err := s.read.row(ctx, unreadQuery, []any{userID, userID}, &n)
+	err := row(ctx, s.read, unreadQuery, []any{userID, userID}, &n)
 	return n, s.fail(ctx, "unread", err)
 }
 

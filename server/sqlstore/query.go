@@ -10,11 +10,35 @@ import (
 	"time"
 )
 
-// A querier runs statements: a pool, or a transaction.
+// A querier prepares statements: a pool, or a transaction. The statements are
+// kept, and not closed by who runs them.
 type querier interface {
-	exec(ctx context.Context, query string, args ...any) (sql.Result, error)
-	rows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	row(ctx context.Context, query string, args []any, dest ...any) error
+	prepare(ctx context.Context, query string) (statement, error)
+}
+
+// A statement is what is used of *sql.Stmt.
+type statement interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+}
+
+// exec runs a statement that returns no rows.
+func exec(ctx context.Context, q querier, query string, args ...any) (sql.Result, error) {
+	st, err := q.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
+}
+
+// row reads a single row, or is sql.ErrNoRows.
+func row(ctx context.Context, q querier, query string, args []any, dest ...any) error {
+	st, err := q.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
 // A pool is a database with its statements kept prepared. The texts of
@@ -41,7 +65,7 @@ func (p *pool) kept(query string) *sql.Stmt {
 	return p.stmts[query]
 }
 
-func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+func (p *pool) prepare(ctx context.Context, query string) (statement, error) {
 	if st := p.kept(query); st != nil {
 		return st, nil
 	}
@@ -52,34 +76,10 @@ func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first := p.stmts[query]; first != nil {
-		return first, st.Close()
+		return first, st.Close() //nolint:sqlclosecheck // only the one that came second is closed
 	}
 	p.stmts[query] = st
 	return st, nil
-}
-
-func (p *pool) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := p.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
-}
-
-func (p *pool) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := p.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(ctx, args...)
-}
-
-func (p *pool) row(ctx context.Context, query string, args []any, dest ...any) error {
-	st, err := p.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return st.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
 // A tx is a transaction that uses the pool's prepared statements. One that is
@@ -99,14 +99,14 @@ func (p *pool) inTx(ctx context.Context, fn func(context.Context, *tx) error) er
 	if t.Tx, err = p.db.BeginTx(ctx, nil); err != nil {
 		return err
 	}
+	// Also where fn panics: it may hold the only connection that writes. After
+	// a commit, or where the engine has rolled back by itself, it does nothing.
+	defer func() { _ = t.Rollback() }()
 	inner := ctx
 	if p.local {
 		inner = context.WithoutCancel(ctx)
 	}
 	if err := fn(inner, t); err != nil {
-		if back := t.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
-			err = errors.Join(err, back)
-		}
 		return err
 	}
 	if err := t.Commit(); err != nil {
@@ -119,7 +119,7 @@ func (p *pool) inTx(ctx context.Context, fn func(context.Context, *tx) error) er
 	return nil
 }
 
-func (t *tx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+func (t *tx) prepare(ctx context.Context, query string) (statement, error) {
 	if st := t.pool.kept(query); st != nil {
 		return t.StmtContext(ctx, st), nil
 	}
@@ -127,36 +127,16 @@ func (t *tx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return t.PrepareContext(ctx, query)
 }
 
-func (t *tx) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := t.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
-}
-
-func (t *tx) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := t.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(ctx, args...)
-}
-
-func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
-	st, err := t.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return st.QueryRowContext(ctx, args...).Scan(dest...)
-}
-
 // A scanner is a row to read.
 type scanner interface{ Scan(dest ...any) error }
 
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
-	rows, err := q.rows(ctx, query, args...)
+	st, err := q.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

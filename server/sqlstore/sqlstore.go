@@ -74,7 +74,7 @@ func (s *Store) Close() error {
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.fail(ctx, "ping", s.read.row(ctx, "SELECT 1", nil, &one))
+	return s.fail(ctx, "ping", row(ctx, s.read, "SELECT 1", nil, &one))
 }
 
 // Stats returns the counts of all pools together.

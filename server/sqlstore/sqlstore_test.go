@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -312,4 +313,20 @@ func TestRetractedContentIsOverwritten(t *testing.T) {
 	if inFile() {
 		t.Error("the recalled message is still in the file")
 	}
+}
+
+func TestPanicReleasesTheWriter(t *testing.T) {
+	s := openTest(t, Config{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = s.write.inTx(t.Context(), func(ctx context.Context, tx *tx) error {
+			_, err := exec(ctx, tx, "DELETE FROM users")
+			panic(fmt.Sprint("in the middle: ", err))
+		})
+	}()
+	newUser(t, s, "+12345")
 }

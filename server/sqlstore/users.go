@@ -27,7 +27,7 @@ func searchText(username, nickname string) string {
 
 // CreateUser implements chat.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string) (chat.User, error) {
-	r, err := s.write.exec(ctx, `INSERT INTO users
+	r, err := exec(ctx, s.write, `INSERT INTO users
 		(phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		orNull(u.Phone), orNull(u.Username), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
@@ -89,11 +89,11 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
 	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
 		var username string
-		err := t.row(ctx, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
+		err := row(ctx, t, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `UPDATE users SET nickname = ?, bio = ?, avatar = ?, search = ? WHERE id = ?`,
+		_, err = exec(ctx, t, `UPDATE users SET nickname = ?, bio = ?, avatar = ?, search = ? WHERE id = ?`,
 			u.Nickname, u.Bio, u.Avatar, searchText(username, u.Nickname), u.ID)
 		return err
 	}))
@@ -105,7 +105,7 @@ func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) 
 		for part := range slices.Chunk(userIDs, lists) {
 			in, args := inList(part, []any{micros(at), micros(at)})
 			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND id IN (` + in + `)`
-			if _, err := t.exec(ctx, query, args...); err != nil {
+			if _, err := exec(ctx, t, query, args...); err != nil {
 				return err
 			}
 		}
@@ -126,7 +126,7 @@ func (s *Store) SearchUsers(ctx context.Context, q string, limit int) ([]chat.Us
 
 // Befriend implements chat.UserStore. ErrNotFound: one of them is no account.
 func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Time) error {
-	_, err := s.write.exec(ctx, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld,
+	_, err := exec(ctx, s.write, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld,
 		userID, friendID, micros(at))
 	return s.fail(ctx, "befriend", err)
 }
@@ -158,7 +158,7 @@ func (s *Store) AddedBy(ctx context.Context, userID int64, ids []int64) (map[int
 
 // CreateSession implements chat.SessionStore.
 func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
-	_, err := s.write.exec(ctx, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+	_, err := exec(ctx, s.write, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
 		x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt))
 	return s.fail(ctx, "create session", err)
 }
@@ -167,7 +167,7 @@ func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
 func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
 	x := chat.Session{ID: id}
 	var created, expires int64
-	err := s.read.row(ctx, `SELECT user_id, refresh_hash, created_at, expires_at FROM sessions WHERE id = ?`, []any{id},
+	err := row(ctx, s.read, `SELECT user_id, refresh_hash, created_at, expires_at FROM sessions WHERE id = ?`, []any{id},
 		&x.UserID, &x.RefreshHash, &created, &expires)
 	if err != nil {
 		return chat.Session{}, s.fail(ctx, "session", err)
@@ -178,13 +178,13 @@ func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
 
 // RotateSession implements chat.SessionStore.
 func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error {
-	err := changed(s.write.exec(ctx, `UPDATE sessions SET refresh_hash = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
+	err := changed(exec(ctx, s.write, `UPDATE sessions SET refresh_hash = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
 		newHash, micros(expires), id, oldHash))
 	return s.fail(ctx, "rotate session", err)
 }
 
 // DeleteSession implements chat.SessionStore. One that is gone is no error.
 func (s *Store) DeleteSession(ctx context.Context, id string) error {
-	_, err := s.write.exec(ctx, `DELETE FROM sessions WHERE id = ?`, id)
+	_, err := exec(ctx, s.write, `DELETE FROM sessions WHERE id = ?`, id)
 	return s.fail(ctx, "delete session", err)
 }

@@ -82,7 +82,8 @@ func testPutAndOpen(t *testing.T, b chat.Blobs) {
 			t.Errorf("%d bytes came back otherwise", size)
 		}
 	}
-	if put(t, b, []byte("same")) == put(t, b, []byte("same")) {
+	first, second := put(t, b, []byte("same")), put(t, b, []byte("same"))
+	if first == second {
 		t.Error("two uploads have one key: deleting one deletes the other")
 	}
 }

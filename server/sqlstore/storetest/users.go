@@ -46,7 +46,7 @@ func testUsers(w *world) {
 	equal(w, "updated", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u.ID})), []chat.User{want})
 	w.is(w.UpdateUser(w.ctx(), chat.User{ID: 1 << 40}), chat.ErrNotFound)
 
-	many := w.users(600)
+	many := w.users(300)
 	equal(w, "many", len(must[[]chat.User](w)(w.Users(w.ctx(), many))), len(many))
 }
 
