@@ -30,10 +30,12 @@ type conn struct {
 	refused bucket // what may be refused because too much came
 	active  int64  // the tick at which the domain was last told
 
-	// For the sweep, in its ticks.
-	heard    atomic.Int64 // since when the reader waits for a byte, or heardBusy
-	progress atomic.Int64 // when the drain last wrote, 0 if there is none
-	pinged   bool         // the sweep's own
+	heard atomic.Int64 // the tick since which the reader waits for a byte, or heardBusy
+
+	// The sweep's.
+	pinged  bool
+	moves   uint32 // of the outbox
+	movedAt int64  // the tick at which they last changed
 
 	mu     sync.Mutex
 	reason Reason

@@ -47,12 +47,9 @@ func (c *conn) flush(w *writer) bool {
 		n, err := c.wire.write(w, buf)
 		w.done = c.out.advance(n, w.done[:0])
 		c.account(w, n)
-		switch {
-		case err != nil:
+		if err != nil {
 			c.kill(false)
-		case w.wait:
-			c.progress.Store(c.hub.tick.Load())
-		case n < len(buf):
+		} else if n < len(buf) && !w.wait {
 			return false
 		}
 	}
@@ -76,11 +73,9 @@ func (c *conn) account(w *writer, n int) {
 
 // drain is flush for a socket that is full, in a goroutine of its own.
 func (c *conn) drain() {
-	c.progress.Store(c.hub.tick.Load())
 	w := c.hub.drains.Get().(*writer)
 	c.flush(w)
 	c.hub.drains.Put(w)
-	c.progress.Store(0)
 	c.hub.tasks.Done()
 }
 

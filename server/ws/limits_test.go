@@ -140,6 +140,7 @@ func (w *world) handshake(tokens chat.Tokens) net.Conn {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = nc.Close() })
+	_ = nc.(*net.TCPConn).SetReadBuffer(4 << 10)
 	_, err = fmt.Fprintf(nc, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer %s\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", addr, tokens.Access)
 	if err != nil {

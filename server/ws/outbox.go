@@ -15,7 +15,8 @@ type outbox struct {
 	written  int // bytes of the first frame that are written
 	inFlight int // frames that gather gave to the writer
 	busy     bool
-	hangup   bool // nothing is left to do once the outbox is empty
+	moves    uint32 // grows whenever a byte is written, or busy begins
+	hangup   bool   // nothing is left to do once the outbox is empty
 	state    outState
 	waiting  chan struct{} // closed when room or quiet comes true; the reader's
 }
@@ -93,7 +94,16 @@ func (o *outbox) claim() verdict {
 		return putQueued
 	}
 	o.busy = true
+	o.moves++
 	return putStart
+}
+
+// activity tells whether someone writes, and by the change of moves, whether
+// that gets anywhere.
+func (o *outbox) activity() (busy bool, moves uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.busy, o.moves
 }
 
 // gather returns what to write next: the rest of the first frame, or several
@@ -131,6 +141,9 @@ func (o *outbox) advance(n int, done []*frame) []*frame {
 	defer o.mu.Unlock()
 	o.inFlight = 0
 	o.written += n
+	if n > 0 {
+		o.moves++
+	}
 	for o.n > 0 && o.written >= len(o.ring[o.head].wire) {
 		f := o.popFront()
 		o.written -= len(f.wire)

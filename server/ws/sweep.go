@@ -42,7 +42,9 @@ func (h *Hub) sweep() {
 type sweepLimits struct{ ping, dead, stuck int64 }
 
 func (c *conn) inspect(now int64, limits sweepLimits) {
-	if since := c.progress.Load(); since != 0 && now-since > limits.stuck {
+	if busy, moves := c.out.activity(); !busy || moves != c.moves {
+		c.moves, c.movedAt = moves, now
+	} else if now-c.movedAt > limits.stuck {
 		c.cutOff(true)
 		return
 	}

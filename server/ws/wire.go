@@ -32,8 +32,16 @@ type wire struct {
 	failed bool            // a read did; the reader's
 }
 
+// sendBuffer is how much the kernel keeps for one client (Linux: twice as much,
+// its own data included). By itself it would keep megabytes for one that does
+// not read, and find out so much later.
+const sendBuffer = 128 << 10
+
 func (w *wire) attach(nc net.Conn, early []byte) {
 	w.Conn, w.early = nc, early
+	if b, ok := nc.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = b.SetWriteBuffer(sendBuffer)
+	}
 	if sc, ok := nc.(syscall.Conn); ok && canTry {
 		if raw, err := sc.SyscallConn(); err == nil {
 			w.raw = raw

@@ -257,3 +257,10 @@ func (plain) Parse(token string, now time.Time) (chat.Claims, error) {
 	}
 	return chat.Claims{UserID: id, SessionID: session, ExpiresAt: now.Add(time.Hour)}, nil
 }
+
+func mustUnmarshal(t testing.TB, b []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Errorf("%s: %v", b, err)
+	}
+}
