@@ -39,7 +39,7 @@ type exposition struct {
 	rm      metricdata.ResourceMetrics
 	now     uint64 // number of the collection
 	feeds   map[streamKey]*feed
-	pages   []*page // sorted by name
+	pages   []*page
 	byName  map[*family]*page
 	ready   []metricdata.Metrics // what the exporter is about to get
 	pending []Conflict
@@ -178,10 +178,7 @@ func (x *exposition) newFeed(k streamKey, st *stream) *feed {
 	if p == nil {
 		p = &page{family: st.family, bySet: map[attribute.Distinct]*series{}, bounds: usableOrNil(st.family.def.buckets)}
 		x.byName[st.family] = p
-		i, _ := slices.BinarySearchFunc(x.pages, st.family.name, func(p *page, name string) int {
-			return strings.Compare(p.family.name, name)
-		})
-		x.pages = slices.Insert(x.pages, i, p)
+		x.pages = append(x.pages, p)
 	}
 	f := &feed{stream: st, page: p, bySource: map[attribute.Distinct]*series{}}
 	if x.scopeLabels {
@@ -393,6 +390,7 @@ func (x *exposition) export() []*dto.MetricFamily {
 	for range ch {
 		x.failed(failExporter)
 	}
+	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return families
 }
 
