@@ -70,6 +70,11 @@ func start(t *testing.T, change func(*server.Config)) *app {
 		}
 		return err
 	})
+	select {
+	case <-srv.Up():
+	case err := <-done:
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := a.stop(); err != nil {
 			t.Errorf("shutdown: %v", err)

@@ -40,6 +40,9 @@ func (s *Server) Addr() string { return s.listeners[0].Addr().String() }
 // MetricsAddr is where /metrics is served.
 func (s *Server) MetricsAddr() string { return s.listeners[len(s.listeners)-1].Addr().String() }
 
+// Up is closed once Run serves and the server has answered itself.
+func (s *Server) Up() <-chan struct{} { return s.up }
+
 // Run serves until ctx ends, and then shuts down within Config.ShutdownTimeout:
 // WebSockets are told to go away, requests under way are finished, accepted
 // messages are stored. It returns nil after a clean shutdown. Telemetry is
@@ -54,6 +57,9 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { failed <- srv.Serve(s.listeners[i]) }()
 	}
 	err := s.greet(ctx)
+	if ctx.Err() != nil {
+		err = nil // stopped before it was up
+	}
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -71,6 +77,7 @@ func (s *Server) greet(ctx context.Context) error {
 	if err := probe(ctx, base+"/healthz"); err != nil {
 		return fmt.Errorf("the server does not answer itself: %w", err)
 	}
+	close(s.up)
 	s.log.Info("imserver is up", "version", s.version,
 		"api", base+"/api", "websocket", "ws://"+reachable(s.Addr())+"/ws",
 		"metrics", "http://"+reachable(s.MetricsAddr())+"/metrics",

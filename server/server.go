@@ -40,6 +40,7 @@ type Server struct {
 	main, metrics *http.Server // metrics is nil where /metrics is on main
 	listeners     []net.Listener
 
+	up       chan struct{} // closed once it answers
 	stopping atomic.Bool
 
 	close []func() error // downward: the last one first
@@ -51,7 +52,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, version: version}
+	s := &Server{cfg: cfg, log: log, version: version, up: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeAll())

@@ -13,15 +13,15 @@ import (
 func load(ctx context.Context, o options, progress io.Writer) (result, error) {
 	p := newProgress(progress)
 	defer p.end()
+	before, err := usageOf(o.pid)
+	if err != nil {
+		return result{}, err
+	}
 	accounts, err := signUp(ctx, o, p.tell)
 	if err != nil {
 		return result{}, err
 	}
 	t := newTally()
-	before, err := usageOf(o.pid)
-	if err != nil {
-		return result{}, err
-	}
 	clients, err := connect(ctx, o, accounts, t, p.tell)
 	defer closeAll(clients)
 	if err != nil {
@@ -60,7 +60,8 @@ func closeAll(clients []*client) {
 	closing.Wait()
 }
 
-// idle holds the connections, and tells what they cost in memory.
+// idle holds the connections, and tells what the server's memory has grown by
+// since before the first account.
 func idle(ctx context.Context, o options, before usage, connections int, tell func(string, ...any)) (result, error) {
 	for left := o.duration; left > 0 && ctx.Err() == nil; left -= time.Second {
 		tell("%d connections idle, %v to go", connections, left)
@@ -71,7 +72,6 @@ func idle(ctx context.Context, o options, before usage, connections int, tell fu
 	if o.pid != 0 {
 		r.ServerRSS = after.rss
 		r.RSSPerConnection = (after.rss - before.rss) / int64(connections)
-		r.ServerCPU = (after.cpu - before.cpu).Seconds()
 	}
 	return r, err
 }

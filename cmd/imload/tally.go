@@ -131,9 +131,9 @@ func (r result) String() string {
 		}
 	}
 	if r.ServerRSS > 0 {
-		fmt.Fprintf(&b, "server: %.2f s of CPU, %.1f MiB of memory", r.ServerCPU, float64(r.ServerRSS)/(1<<20))
+		fmt.Fprintf(&b, "server: %.1f MiB of memory", float64(r.ServerRSS)/(1<<20))
 		if r.CPUPerMillion > 0 {
-			fmt.Fprintf(&b, "; %.2f s of CPU a million deliveries", r.CPUPerMillion)
+			fmt.Fprintf(&b, ", %.2f s of CPU: %.2f a million deliveries", r.ServerCPU, r.CPUPerMillion)
 		}
 		if r.RSSPerConnection > 0 {
 			fmt.Fprintf(&b, "; %.1f KiB for each of %d connections", float64(r.RSSPerConnection)/(1<<10), r.Connections)

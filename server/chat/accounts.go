@@ -46,7 +46,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 		return Tokens{}, every(err, "account not made")
 	}
 	if !r.Addr.IsLoopback() {
-		if wait := s.cfg.Registrations.Take(ctx, r.Addr.String()); wait > 0 {
+		if wait := s.cfg.Registrations.Take(ctx, network(r.Addr)); wait > 0 {
 			return Tokens{}, tooFast("account not made", "too many registrations from this address", wait)
 		}
 	}
@@ -82,6 +82,17 @@ func tooFast(what, why string, wait time.Duration) error {
 	return e
 }
 
+// network is what limits by address count under: an IPv6 client has a whole
+// /64 to itself.
+func network(a netip.Addr) string {
+	if a.Is6() && !a.Is4In6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.Unmap().String()
+}
+
 // How many logins may be checked at once; the rest are told to wait.
 const (
 	loginsPerAccount = 5
@@ -108,7 +119,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	if len(c.Phone)+len(c.Username) > maxName || len(c.Password) > maxPassword {
 		return Tokens{}, Errorf(KindInvalid, notLoggedIn, "phone, username or password is too long")
 	}
-	account, addr := strings.ToLower(c.Phone+"\x00"+c.Username), c.Addr.String()
+	account, addr := strings.ToLower(c.Phone+"\x00"+c.Username), network(c.Addr)
 	if err := s.mayTryLogin(ctx, account, addr); err != nil {
 		return Tokens{}, err
 	}

@@ -45,19 +45,6 @@ func (b *batcher[T]) put(ctx context.Context, item T) error {
 	}
 }
 
-// offer queues an item if there is room at once.
-func (b *batcher[T]) offer(item T) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.closed {
-		return
-	}
-	select {
-	case b.queue <- item:
-	default:
-	}
-}
-
 // close refuses further items and returns when those queued were run.
 func (b *batcher[T]) close() {
 	b.mu.Lock()

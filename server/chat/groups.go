@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -45,8 +46,9 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	if err != nil {
 		return Conversation{}, err
 	}
-	g.Members, g.MemberCount = m.Members, len(m.Members)
-	return g, nil
+	g.MemberCount = len(m.Members)
+	g.Members, err = s.withProfiles(ctx, m.Members)
+	return g, err
 }
 
 // Groups lists the groups that the caller is in.
@@ -60,12 +62,17 @@ func (s *Service) Members(ctx context.Context, c Caller, chatID int64) ([]Member
 	if err != nil {
 		return nil, err
 	}
-	members := make([]Member, len(m.Members))
-	for i, member := range m.Members {
-		if member.User, err = s.profile(ctx, member.UserID); err != nil {
+	return s.withProfiles(ctx, m.Members)
+}
+
+// withProfiles returns a copy of members with their accounts filled in.
+func (s *Service) withProfiles(ctx context.Context, members []Member) ([]Member, error) {
+	members = slices.Clone(members)
+	for i := range members {
+		var err error
+		if members[i].User, err = s.profile(ctx, members[i].UserID); err != nil {
 			return nil, err
 		}
-		members[i] = member
 	}
 	return members, nil
 }

@@ -114,8 +114,14 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, limit, offset int) ([]D
 		return nil, err
 	}
 	for i := range dialogs {
-		if d := &dialogs[i]; d.Kind == Direct {
+		d := &dialogs[i]
+		if d.Kind == Direct {
 			if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
+				return nil, err
+			}
+		}
+		if d.LastMessage != nil {
+			if d.LastMessage.Sender, err = s.profile(ctx, d.LastMessage.SenderID); err != nil {
 				return nil, err
 			}
 		}
@@ -206,19 +212,7 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 	if err != nil {
 		return Message{}, err
 	}
-	p := &pendingMark{
-		mark: Mark{ConversationID: m.ConversationID, UserID: c.UserID, Read: m.Seq, Delivered: m.Seq},
-		done: make(chan error, 1),
-	}
-	if err := s.marks.put(ctx, p); err != nil {
-		return Message{}, err
-	}
-	select {
-	case err = <-p.done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil {
+	if err := s.markRead(ctx, Mark{ConversationID: m.ConversationID, UserID: c.UserID, Read: m.Seq, Delivered: m.Seq}); err != nil {
 		return Message{}, err
 	}
 	now := s.cfg.Now()
@@ -227,45 +221,6 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 		ReadBy: c.UserID, ReadAt: now,
 	})
 	return s.Message(ctx, c, id)
-}
-
-// Delivered records that a socket of userID was written a message of a direct
-// conversation. Under load some marks are left out; a later one covers them.
-func (s *Service) Delivered(conversationID, userID, seq int64) {
-	s.marks.offer(&pendingMark{mark: Mark{ConversationID: conversationID, UserID: userID, Delivered: seq}})
-}
-
-// A pendingMark is a mark on its way through a transaction; done is nil where
-// nobody waits.
-type pendingMark struct {
-	mark Mark
-	done chan error
-}
-
-// advance stores a batch of marks, those of one member as one.
-func (s *Service) advance(batch []*pendingMark) {
-	type member struct{ conversation, user int64 }
-	at := make(map[member]int, len(batch))
-	marks := make([]Mark, 0, len(batch))
-	for _, p := range batch {
-		key := member{p.mark.ConversationID, p.mark.UserID}
-		i, ok := at[key]
-		if !ok {
-			at[key] = len(marks)
-			marks = append(marks, p.mark)
-			continue
-		}
-		marks[i].Read = max(marks[i].Read, p.mark.Read)
-		marks[i].Delivered = max(marks[i].Delivered, p.mark.Delivered)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
-	defer cancel()
-	err := s.cfg.Store.Advance(ctx, marks)
-	for _, p := range batch {
-		if p.done != nil {
-			p.done <- err
-		}
-	}
 }
 
 // Typing tells the others in a conversation that the caller is typing, or has

@@ -131,8 +131,10 @@ func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
+	online, err := s.cfg.Presence.Online(ctx, []int64{id})
 	u = u.withoutPhone()
-	return &u, nil
+	u.Online = online[id]
+	return &u, err
 }
 
 // Connected counts a connection of the caller, and tells contacts if it is the

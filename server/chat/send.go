@@ -64,11 +64,8 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 	if err := d.check(s.cfg.Limits.MaxContent); err != nil {
 		return nil, err
 	}
-	room, err := s.room(ctx, c.UserID, d.Target, true, notSent)
+	room, err := s.roomToPost(ctx, c, d)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.mayPost(ctx, c, room, d); err != nil {
 		return nil, err
 	}
 	m := NewMessage{
@@ -79,6 +76,23 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		m.ReceiverID = room.peer(c.UserID)
 	}
 	return &pendingSend{msg: m, caller: c, kind: room.Conversation.Kind, accepted: accepted}, nil
+}
+
+// roomToPost returns the conversation that a draft goes to. One that two users
+// begin with it is made once nothing else speaks against the message.
+func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership, error) {
+	room, err := s.room(ctx, c.UserID, d.Target, false, notSent)
+	begins := errors.Is(err, errNoDirect)
+	if err != nil && !begins {
+		return Membership{}, err
+	}
+	if err := s.mayPost(ctx, c, room, d); err != nil {
+		return Membership{}, err
+	}
+	if begins {
+		return s.room(ctx, c.UserID, d.Target, true, notSent)
+	}
+	return room, nil
 }
 
 // mayPost checks what the sender may do in the room, reply to and attach.

@@ -72,6 +72,7 @@ type Service struct {
 	marks      *batcher[*pendingMark]
 	fanout     *batcher[stored]
 	departures *batcher[int64]
+	delivered  *deliveries
 	logins     inflight
 	activity   activity
 }
@@ -90,6 +91,7 @@ func New(cfg Config) *Service {
 	s.sends = newBatcher(cfg.Limits.MaxBatch, s.commit)
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
+	s.delivered = newDeliveries(s.storeMarks)
 	return s
 }
 
@@ -101,6 +103,7 @@ func (s *Service) Close() {
 	s.marks.close()
 	s.fanout.close()
 	s.departures.close()
+	s.delivered.close()
 }
 
 // Stats are the numbers of the domain that are a state, not an event.
