@@ -52,10 +52,11 @@ type Hasher struct {
 
 var _ chat.Hasher = (*Hasher)(nil)
 
-// NewHasher makes a Hasher that takes half of the processors.
+// NewHasher makes a Hasher that takes half of the processors. It has as many
+// wait as can have their turn within the 10 s that one waits at most.
 func NewHasher() *Hasher {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
-	return newHasher(defaultCost, slots, 64*slots, 5*time.Second)
+	return newHasher(defaultCost, slots, 256*slots, 10*time.Second)
 }
 
 func newHasher(c cost, slots, queue int, maxWait time.Duration) *Hasher {

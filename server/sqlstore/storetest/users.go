@@ -47,7 +47,15 @@ func testUsers(w *world) {
 	w.is(w.UpdateUser(w.ctx(), chat.User{ID: 1 << 40}), chat.ErrNotFound)
 
 	many := w.users(300)
-	equal(w, "many", len(must[[]chat.User](w)(w.Users(w.ctx(), many))), len(many))
+	w.ok(w.SetLastSeen(w.ctx(), nil, w.now))
+	w.ok(w.SetLastSeen(w.ctx(), append(many, 1<<40), w.now))
+	seen := 0
+	for _, u := range must[[]chat.User](w)(w.Users(w.ctx(), many)) {
+		if u.LastSeen.Equal(w.stored()) {
+			seen++
+		}
+	}
+	equal(w, "many", seen, len(many))
 }
 
 func testUsersAreUnique(w *world) {
