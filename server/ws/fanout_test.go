@@ -54,7 +54,7 @@ func (d *deliveries) total() (events, written, dropped int) {
 }
 
 func TestOrderUnderLoad(t *testing.T) {
-	const users, each = 6, 150
+	const users, each = 6, 80
 	var told deliveries
 	w := newWorld(t, Config{Hooks: Hooks{Delivered: told.hook}})
 	var tokens []chat.Tokens
@@ -134,14 +134,14 @@ func (c *client) readInOrder(t *testing.T, total int, sends bool, acks int) {
 }
 
 func TestSlowClientIsCutOffAndDelaysNobody(t *testing.T) {
-	t.Run("full", func(t *testing.T) { testSlowClient(t, Config{QueueBytes: 1 << 20}, false) })
+	t.Run("full", func(t *testing.T) { testSlowClient(t, Config{QueueBytes: 256 << 10}, false) })
 	t.Run("stuck", func(t *testing.T) {
 		testSlowClient(t, Config{WriteTimeout: 2 * time.Second, QueueBytes: 1 << 30}, true)
 	})
 }
 
 func testSlowClient(t *testing.T, cfg Config, stuck bool) {
-	const fast, size, most = 50, 32 << 10, 2000
+	const fast, size, most = 50, 16 << 10, 4000
 	var told deliveries
 	slow, closed := make(chan SlowClient, 8), make(chan Reason, fast+8)
 	cfg.CloseTimeout = 50 * time.Millisecond
@@ -247,7 +247,7 @@ func TestKilledClients(t *testing.T) {
 func TestAnswersAreNotQueuedWithoutBound(t *testing.T) {
 	w := newWorld(t, Config{QueueFrames: 8, FrameRate: 1 << 20, FrameBurst: 1 << 20})
 	c := w.dial(w.user("ann"))
-	const n = 200000
+	const n = 20000
 	go func() {
 		for range n {
 			if c.Write(context.Background(), websocket.MessageText, []byte(`{"type":"ping"}`)) != nil {

@@ -1,0 +1,164 @@
+package ws
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"pgregory.net/rapid"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// unframe takes a whole, unmasked frame apart, by the letter of RFC 6455.
+func unframe(b []byte) (op byte, payload []byte, ok bool) {
+	if len(b) < 2 {
+		return 0, nil, false
+	}
+	op, length, rest := b[0], uint64(b[1]), b[2:]
+	switch {
+	case length == 126 && len(rest) >= 2:
+		length, rest = uint64(binary.BigEndian.Uint16(rest)), rest[2:]
+		ok = length >= 126 // the shortest form is the only one allowed
+	case length == 127 && len(rest) >= 8:
+		length, rest = binary.BigEndian.Uint64(rest), rest[8:]
+		ok = length >= 1<<16
+	default:
+		ok = length < 126
+	}
+	return op, rest, ok && uint64(len(rest)) == length
+}
+
+func TestEncodedFramesAreFramesOfJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		typ := rapid.OneOf(rapid.SampledFrom([]string{"message.new", "presence", "x_y"}), rapid.String()).Draw(t, "type")
+		payload := rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "payload")
+		payload["fill"] = strings.Repeat("é", rapid.SampledFrom([]int{0, 20, 30, 40, 100, 32600, 32700, 40000}).Draw(t, "fill"))
+		at := time.UnixMilli(rapid.Int64Range(-62135596800000, 253402300799999).Draw(t, "at"))
+		f, err := encode(typ, payload, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		op, body, ok := unframe(f.wire)
+		if !ok || op != opText || !utf8.Valid(body) {
+			t.Fatalf("bad frame % x…", f.wire[:min(len(f.wire), 16)])
+		}
+		var back got
+		if err := json.Unmarshal(body, &back); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		want, _ := json.Marshal(payload)
+		if back.Type != typ || !bytes.Equal(back.Payload, want) || !back.Timestamp.Equal(at) {
+			t.Fatalf("%s became %+v", typ, back)
+		}
+	})
+}
+
+func TestEncodeRefusesWhatIsNoJSON(t *testing.T) {
+	now := time.Now()
+	for name, payload := range map[string]any{"a channel": make(chan int), "broken raw JSON": json.RawMessage(`{"a`), "broken bytes": []byte(`]`)} {
+		if f, err := encode("x", payload, now); err == nil {
+			t.Errorf("%s: %q", name, f.wire)
+		}
+	}
+	if f, err := encode("x", 1, time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)); err == nil {
+		t.Errorf("a year of five digits: %q", f.wire)
+	}
+	raw, err := encode("x", []byte(`{"a":1}`), now)
+	if err != nil || !bytes.Contains(raw.wire, []byte(`"payload":{"a":1}`)) {
+		t.Errorf("raw JSON: %v", err)
+	}
+}
+
+// The library's reader has the last word on framing.
+func TestTheLibraryReadsOurFrames(t *testing.T) {
+	w := newWorld(t, Config{})
+	c := w.dial(w.user("ann"))
+	server := w.hub.all()[0]
+	around := len(`{"type":"x","payload":"","timestamp":"2006-01-02T15:04:05.000Z"}`)
+	for _, total := range []int{around, 125, 126, 127, 1<<16 - 1, 1 << 16, 1<<16 + 1, 3 << 20} {
+		content := strings.Repeat("y", total-around)
+		f, err := encode("x", content, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.send(f)
+		server.send(pingFrame)
+		var back string
+		if c.want("x", &back); back != content {
+			t.Errorf("%d bytes: %d came", total, len(back)+around)
+		}
+	}
+	server.last(closeFrame(websocket.StatusPolicyViolation, strings.Repeat("r", 200)), false)
+	c.wantClosed(websocket.StatusPolicyViolation)
+}
+
+func TestDecode(t *testing.T) {
+	var in inbound
+	if err := decode([]byte(`{"type":"a","payload":{"x":1},"timestamp":5,"more":[]}`), &in); err != nil || in.Type != "a" || string(in.Payload) != `{"x":1}` {
+		t.Errorf("%+v, %v", in, err)
+	}
+	// Nothing of one frame is left in the next.
+	if err := decode([]byte(`{"type":"b"}`), &in); err != nil || in.Type != "b" || len(in.Payload) != 0 {
+		t.Errorf("%+v, %v", in, err)
+	}
+	if err := decode([]byte(`{"payload":{}}`), &in); err == nil || in.Type != "" {
+		t.Errorf("%+v, %v", in, err)
+	}
+}
+
+func TestFailuresTellStrangersNothing(t *testing.T) {
+	f, known := failureOf(errors.New("dial tcp 10.0.0.7: password=hunter2"))
+	if known || f.Code != Code(chat.KindInternal) || strings.Contains(f.Message+f.Details, "hunter2") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// FuzzFrame decodes what a client may send, as far as the domain.
+func FuzzFrame(f *testing.F) {
+	for _, s := range []string{
+		``, `{}`, `null`, `[]`, `{"type":"ping"}`, `{"type":"ping","payload":null}`, "{\"type\":\"\xff\"}",
+		`{"type":"message.send","payload":{"receiver_id":2,"content":"hi","client_msg_id":"a"}}`,
+		`{"type":"message.edit","payload":{"message_id":1,"id":2,"content":"x"}}`, `{"type":"sync","payload":{"chat_id":1,"after_seq":-1}}`,
+		`{"TYPE":"ping","type":7}`, `{"type":"typing","payload":{"is_typing":"yes"}}`, `{"type":"\ud800"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := inbound{Payload: json.RawMessage("left over")}
+		if err := decode(data, &in); err != nil {
+			checkRefusal(t, err)
+			return
+		}
+		if in.Type == "" || !json.Valid(data) || len(in.Payload) > 0 && !json.Valid(in.Payload) {
+			t.Fatalf("%q decoded as %+v", data, in)
+		}
+		for _, v := range []any{new(chat.Draft), new(messageRef), new(syncRequest)} {
+			if err := decodePayload(in.Payload, v); err != nil {
+				checkRefusal(t, err)
+			}
+		}
+	})
+}
+
+// checkRefusal wants an error to become a good error frame.
+func checkRefusal(t *testing.T, err error) {
+	t.Helper()
+	answer, known := failureOf(err)
+	if !known || answer.Code == "" || answer.Message == "" || answer.Details == "" {
+		t.Fatalf("%v became %+v", err, answer)
+	}
+	frame, err := encode("error", answer, time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body, ok := unframe(frame.wire); !ok || !json.Valid(body) {
+		t.Fatalf("%q", frame.wire)
+	}
+}
