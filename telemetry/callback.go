@@ -109,7 +109,7 @@ func newCycle() *cycle {
 func (c *callbacks) addInt64(o *observable[int64], fns []metric.Int64Callback) *int64Observable {
 	inst := &int64Observable{observable: o}
 	for _, fn := range fns {
-		c.add(&callback{site: o.as.Site, run: func(ctx context.Context, r *recording) error {
+		c.add(&callback{site: o.as.instrument().Site, run: func(ctx context.Context, r *recording) error {
 			return fn(ctx, int64Observer{r: r, o: o})
 		}})
 	}
@@ -119,7 +119,7 @@ func (c *callbacks) addInt64(o *observable[int64], fns []metric.Int64Callback) *
 func (c *callbacks) addFloat64(o *observable[float64], fns []metric.Float64Callback) *float64Observable {
 	inst := &float64Observable{observable: o}
 	for _, fn := range fns {
-		c.add(&callback{site: o.as.Site, run: func(ctx context.Context, r *recording) error {
+		c.add(&callback{site: o.as.instrument().Site, run: func(ctx context.Context, r *recording) error {
 			return fn(ctx, float64Observer{r: r, o: o})
 		}})
 	}
@@ -277,7 +277,7 @@ func gather[N int64 | float64](all map[*source[N]][]observation[N], more []obser
 				earlier = index(all, more)
 			}
 			if first := earlier[src][o.set.Equivalent()]; first != nil {
-				conflicts = append(conflicts, duplicate(first.as.Instrument, o.from.as.Instrument))
+				conflicts = append(conflicts, duplicate(first.as.instrument(), o.from.as.instrument()))
 				continue
 			}
 		}

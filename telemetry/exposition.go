@@ -253,7 +253,7 @@ func (x *exposition) crowd(s *stream, points int) {
 	x.crowded[s] = struct{}{}
 	x.pending = append(x.pending, Conflict{
 		Family: s.family.name, Reason: ReasonCardinality, Resolution: Limited,
-		First: s.from.Instrument, Second: s.from.Instrument,
+		First: s.from.instrument(), Second: s.from.instrument(),
 	})
 }
 
@@ -263,7 +263,7 @@ func (x *exposition) duplicate(first, second *stream) {
 		return
 	}
 	x.doubled[pair] = struct{}{}
-	c := duplicate(first.from.Instrument, second.from.Instrument)
+	c := duplicate(first.from.instrument(), second.from.instrument())
 	c.Family = first.family.name
 	x.pending = append(x.pending, c)
 }
@@ -278,7 +278,7 @@ func (x *exposition) repaired(f *feed, done repair) {
 		if fresh&bit != 0 {
 			x.pending = append(x.pending, Conflict{
 				Family: f.stream.family.name, Reason: reason, Resolution: Repaired,
-				First: f.stream.from.Instrument, Second: f.stream.from.Instrument,
+				First: f.stream.from.instrument(), Second: f.stream.from.instrument(),
 			})
 		}
 	}

@@ -173,7 +173,7 @@ type (
 // A binding creates one instrument with a Provider's meter.
 type binding struct {
 	meter  *lateMeter
-	site   string
+	site   site
 	create func(metric.Meter) error
 }
 
@@ -370,7 +370,7 @@ func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observab
 type lateRegistration struct {
 	embedded.Registration
 	meter    *lateMeter
-	site     string
+	site     site
 	callback metric.Callback
 	insts    []metric.Observable
 	to       atomic.Pointer[metric.Registration]

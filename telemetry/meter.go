@@ -32,7 +32,7 @@ type meter struct {
 	catalog   *catalog
 	callbacks *callbacks
 
-	site   func() string // of the code that asks
+	where  func() site // the code that asks
 	shared *sharedObservables
 }
 
@@ -50,15 +50,15 @@ type observableKey struct {
 
 func newMeter(sdk metric.Meter, scope instrumentation.Scope, c *catalog, cb *callbacks) *meter {
 	return &meter{
-		sdk: sdk, scope: scope, catalog: c, callbacks: cb, site: callSite,
+		sdk: sdk, scope: scope, catalog: c, callbacks: cb, where: callSite,
 		shared: &sharedObservables{byKey: map[observableKey]any{}},
 	}
 }
 
 // onBehalfOf returns the same meter for code that asked earlier, from a place that is no longer on the stack.
-func (m *meter) onBehalfOf(site string) *meter {
+func (m *meter) onBehalfOf(path site) *meter {
 	clone := *m
-	clone.site = func() string { return site }
+	clone.where = func() site { return path }
 	return &clone
 }
 
@@ -77,7 +77,7 @@ func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrume
 func synchronous[I, O any](
 	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I, more ...O,
 ) (I, error) {
-	a, err := m.catalog.admit(m.scope, d, m.site)
+	a, err := m.catalog.admit(m.scope, d, m.where)
 	if err != nil {
 		return refused, err
 	}
@@ -150,7 +150,7 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 func observe[N int64 | float64, O any](
 	m *meter, d definition, opts []O, create func(string, *source[N], ...O) error,
 ) (*observable[N], error) {
-	a, err := m.catalog.admit(m.scope, d, m.site)
+	a, err := m.catalog.admit(m.scope, d, m.where)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (m *meter) RegisterCallback(f metric.Callback, insts ...metric.Observable) 
 	if len(mine) == 0 {
 		return noop.Registration{}, err
 	}
-	return m.callbacks.register(f, mine, m.site()), err
+	return m.callbacks.register(f, mine, m.where().String()), err
 }
 
 var (

@@ -38,7 +38,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	defaults.provider, defaults.site = p, callerOfSetup()
+	defaults.provider, defaults.site = p, callerOfSetup().String()
 	otel.SetLogger(newLogger(p))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(logError))
 	defaults.late.bind(p)

@@ -11,27 +11,42 @@ import (
 // thisPackage is the import path of this package.
 var thisPackage = reflect.TypeFor[Provider]().PkgPath()
 
-// callSite returns the place in the code that asked for an instrument: the first frame outside OpenTelemetry, the
-// standard library and this package, as "import/path/file.go:line". It is empty where an instrument reaches the
-// SDK through Setup: then the code that asked is no longer on the stack.
-func callSite() string { return siteFrom(true) }
+// A site is the way to the code that asked for an instrument, from the innermost frame outward: places such as
+// "import/path/file.go:line", outside OpenTelemetry, this package and the standard library's plumbing.
+type site []string
 
-// callerOfSetup returns the place in the code that called Setup.
-func callerOfSetup() string { return siteFrom(false) }
+// maxSteps bounds how far out a helper's callers are looked for.
+const maxSteps = 6
 
-func siteFrom(stopAtSetup bool) string {
+// String returns the innermost place, or "" where none is known.
+func (s site) String() string {
+	if len(s) == 0 {
+		return ""
+	}
+	return s[0]
+}
+
+// callSite returns the way to the code that asked. It is empty where an instrument reaches the SDK through Setup:
+// then the code that asked is no longer on the stack.
+func callSite() site { return siteFrom(true) }
+
+// callerOfSetup returns the way to the code that called Setup.
+func callerOfSetup() site { return siteFrom(false) }
+
+func siteFrom(stopAtSetup bool) site {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	var out site
 	for {
 		f, more := frames.Next()
 		if stopAtSetup && f.Function == thisPackage+".Setup" {
-			return ""
+			return nil
 		}
 		if pkg := packageOf(f.Function); f.File != "" && !plumbing(pkg, f.File) {
-			return pkg + "/" + path.Base(f.File) + ":" + strconv.Itoa(f.Line)
+			out = append(out, pkg+"/"+path.Base(f.File)+":"+strconv.Itoa(f.Line))
 		}
-		if !more {
-			return ""
+		if !more || len(out) == maxSteps {
+			return out
 		}
 	}
 }

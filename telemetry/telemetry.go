@@ -28,6 +28,7 @@ type Provider struct {
 	catalog   *catalog
 	callbacks *callbacks
 	scraper   *scraper // nil under WithoutPrometheus
+	limit     int      // series of one instrument
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
@@ -51,6 +52,7 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	p := &Provider{
 		catalog:   c,
 		callbacks: newCallbacks(cfg.callbackTimeout, c.tell),
+		limit:     max(cfg.cardinalityLimit, 0),
 		meters:    map[instrumentation.Scope]*meter{},
 		done:      make(chan struct{}),
 	}

@@ -1,0 +1,169 @@
+package telemetry
+
+import (
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// A family is one name on the page.
+type family struct {
+	name   string
+	class  class
+	origin string     // the family that its instruments asked for, in lower case; another than name after a rename
+	def    definition // what every instrument of the family is created with
+	first  *admitted
+	help   string // the first description that is not empty; guarded by catalog.mu
+}
+
+// place finds or founds the family for a definition, and says what that collided with. With dry, a definition
+// that collides leaves no trace.
+func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Conflict) {
+	want, cl := familyName(d.name, d.unit, d.class()), d.class()
+	if reservedFamily(want, cl) {
+		return c.rename(as, d, want, ReasonReserved, &family{name: base(want, cl), first: as}, dry)
+	}
+	there := c.holder(want, cl)
+	if there == nil {
+		return c.found(as, d, want, want, dry)
+	}
+	if there.class != cl || !strings.EqualFold(there.name, want) {
+		reason := ReasonName // the samples meet, as those of histogram lat and gauge lat.count
+		if strings.EqualFold(base(there.name, there.class), base(want, cl)) || strings.EqualFold(there.name, want) {
+			reason = ReasonKind
+		}
+		return c.rename(as, d, want, reason, there, dry)
+	}
+	if there.origin != strings.ToLower(want) {
+		return c.rename(as, d, want, ReasonName, there, dry) // the name was given to a renamed instrument
+	}
+	reason, resolution := compare(there.definitionOfFirst(), d)
+	if resolution == Renamed {
+		return c.rename(as, d, want, reason, there, dry)
+	}
+	return there, c.join(there, as, d, reason)
+}
+
+// definitionOfFirst is what the author of the first instrument said, with the boundaries in force.
+func (f *family) definitionOfFirst() definition {
+	first := f.first.instrument()
+	return definition{
+		name: first.Name, unit: first.Unit, description: f.help, kind: first.Kind, number: first.Number,
+		buckets: f.def.buckets,
+	}
+}
+
+// holder returns the family that has one of the names that a family would occupy.
+func (c *catalog) holder(name string, cl class) *family {
+	for _, n := range sampleNames(name, cl) {
+		if f := c.names[n]; f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func (c *catalog) found(as *admitted, d definition, name, origin string, dry bool) (*family, []Conflict) {
+	as.edit(func(i *Instrument) { i.Prometheus = name })
+	f := &family{name: name, class: d.class(), origin: strings.ToLower(origin), def: d, first: as, help: d.description}
+	var conflicts []Conflict
+	quantity := strings.ToLower(d.name) + " " + f.class.suffix()
+	if other := c.quantity[quantity]; other != nil && name == origin && other.first.instrument().Unit != d.unit {
+		conflicts = append(conflicts, Conflict{
+			Family: name, Reason: ReasonUnit, Resolution: Kept, First: other.first.instrument(), Second: as.instrument(),
+		})
+	}
+	if dry && len(conflicts) > 0 {
+		return f, conflicts
+	}
+	if c.quantity[quantity] == nil {
+		c.quantity[quantity] = f
+	}
+	for _, n := range sampleNames(name, f.class) {
+		if c.names[n] == nil {
+			c.names[n] = f
+		}
+	}
+	return f, conflicts
+}
+
+func (c *catalog) join(f *family, as *admitted, d definition, reason Reason) []Conflict {
+	as.edit(func(i *Instrument) { i.Prometheus = f.name })
+	if f.help == "" {
+		f.help = d.description
+	}
+	if reason == "" {
+		return nil
+	}
+	return []Conflict{{
+		Family: f.name, Reason: reason, Resolution: Merged, First: f.first.instrument(), Second: as.instrument(),
+	}}
+}
+
+// rename gives a definition the first name behind the wanted one that is free, or that an equal instrument was
+// renamed to before.
+func (c *catalog) rename(
+	as *admitted, d definition, want string, reason Reason, there *family, dry bool,
+) (*family, []Conflict) {
+	conflict := Conflict{
+		Family: there.name, Reason: reason, Resolution: Renamed, First: there.first.instrument(), Second: as.instrument(),
+	}
+	if dry {
+		return nil, []Conflict{conflict}
+	}
+	f, more := c.alternative(as, d, want)
+	conflict.Second = as.instrument()
+	if reason == ReasonReserved {
+		conflict.First = conflict.Second
+	}
+	return f, append([]Conflict{conflict}, more...)
+}
+
+func (c *catalog) alternative(as *admitted, d definition, want string) (*family, []Conflict) {
+	cl := d.class()
+	for n := 1; ; n++ {
+		name := renamed(want, cl, n)
+		other := c.holder(name, cl)
+		if other == nil {
+			d.name, d.unit = instrumentFor(name, d.unit, cl)
+			return c.found(as, d, name, want, false)
+		}
+		if other.class != cl || other.origin != strings.ToLower(want) || !strings.EqualFold(other.name, name) {
+			continue
+		}
+		if reason, resolution := compare(other.definitionOfFirst(), d); resolution == Merged {
+			return other, c.join(other, as, d, reason)
+		}
+	}
+}
+
+// A claimed family is a copy of what others need to know of one.
+type claimed struct {
+	name, help string
+	class      class
+	first      Instrument
+}
+
+// all returns every family that instruments have, whether they recorded or not.
+func (c *catalog) all() []claimed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]claimed, 0, len(c.names))
+	for n, f := range c.names {
+		if n == strings.ToLower(f.name) {
+			out = append(out, claimed{f.name, f.help, f.class, f.first.instrument()})
+		}
+	}
+	return out
+}
+
+// dto is the TYPE that the class has on the page.
+func (c class) dto() dto.MetricType {
+	switch c {
+	case classCounter:
+		return dto.MetricType_COUNTER
+	case classHistogram:
+		return dto.MetricType_HISTOGRAM
+	}
+	return dto.MetricType_GAUGE
+}

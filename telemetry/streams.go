@@ -1,0 +1,153 @@
+package telemetry
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// A streamKey is how the SDK identifies what it collects.
+type streamKey struct {
+	scope                   instrumentation.Scope
+	name, unit, description string
+	class                   class
+	number                  string
+}
+
+// A stream connects what the SDK collects to the family it belongs to.
+type stream struct {
+	family *family
+	from   *admitted
+	help   string // a view's own description, which is the operator's word
+}
+
+// expect records under which keys the SDK will collect the instrument.
+func (c *catalog) expect(scope instrumentation.Scope, d definition, as *admitted, f *family) {
+	viewed := c.applyViews(scope, d)
+	if reshaped(d, viewed) {
+		return // a view that matches the new name only; collection will see
+	}
+	if len(viewed) == 0 {
+		viewed = []sdkmetric.Stream{{Name: d.name, Unit: d.unit, Description: d.description}}
+	}
+	for _, s := range viewed {
+		k := streamKey{scope, s.Name, s.Unit, s.Description, d.class(), d.number}
+		if _, ok := c.streams[k]; ok {
+			continue
+		}
+		st := &stream{family: f, from: as}
+		if s.Description != d.description {
+			st.help = s.Description
+		}
+		c.streams[k] = st
+	}
+}
+
+// resolve finds the families of what was collected. Streams that creation did not foresee, which is to say those
+// that views reshape, are placed now, in the order in which their instruments were created.
+func (c *catalog) resolve(keys []streamKey) []*stream {
+	out := make([]*stream, len(keys))
+	var conflicts []Conflict
+	c.mu.Lock()
+	var unforeseen []int
+	for i, k := range keys {
+		if out[i] = c.streams[k]; out[i] == nil {
+			unforeseen = append(unforeseen, i)
+		}
+	}
+	slices.SortFunc(unforeseen, func(a, b int) int { return c.compareOrigins(keys[a], keys[b]) })
+	for _, i := range unforeseen {
+		var more []Conflict
+		out[i], more = c.placeStream(keys[i])
+		conflicts = append(conflicts, more...)
+	}
+	conflicts = c.remember(conflicts)
+	c.mu.Unlock()
+	c.announce(conflicts)
+	return out
+}
+
+func (c *catalog) compareOrigins(a, b streamKey) int {
+	return cmp.Or(
+		cmp.Compare(c.originOf(a).order, c.originOf(b).order),
+		strings.Compare(a.scope.Name, b.scope.Name), strings.Compare(a.scope.Version, b.scope.Version),
+		strings.Compare(a.name, b.name), strings.Compare(a.unit, b.unit),
+		strings.Compare(a.description, b.description), cmp.Compare(a.class, b.class),
+		strings.Compare(a.number, b.number),
+	)
+}
+
+func (c *catalog) originOf(k streamKey) *admitted {
+	if as := c.origins[k]; as != nil {
+		return as
+	}
+	return newAdmitted(c.order, nil, Instrument{
+		Scope: k.scope, Name: k.name, Kind: k.class.kind(), Number: k.number, Unit: k.unit, Description: k.description,
+	})
+}
+
+func (c *catalog) placeStream(k streamKey) (*stream, []Conflict) {
+	as := c.originOf(k)
+	d := definition{name: k.name, unit: k.unit, description: k.description, kind: k.class.kind(), number: k.number}
+	i := as.instrument()
+	i.Name, i.Unit, i.Description, i.Kind = k.name, k.unit, k.description, d.kind
+	viewed := newAdmitted(as.order, as.path, i)
+	f, conflicts := c.place(viewed, d, false)
+	as.edit(func(i *Instrument) { i.Prometheus = f.name })
+	if as.order == c.order {
+		c.order++
+	}
+	st := &stream{family: f, from: viewed}
+	c.streams[k] = st
+	return st, conflicts
+}
+
+// applyViews asks the views what they will make of an instrument, as the SDK will.
+func (c *catalog) applyViews(scope instrumentation.Scope, d definition) []sdkmetric.Stream {
+	var out []sdkmetric.Stream
+	inst := sdkmetric.Instrument{Name: d.name, Description: d.description, Unit: d.unit, Kind: d.kind, Scope: scope}
+	for _, v := range c.views {
+		if s, ok := v(inst); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// reshaped tells whether views give the instrument another name, unit or class.
+func reshaped(d definition, viewed []sdkmetric.Stream) bool {
+	return slices.ContainsFunc(viewed, func(s sdkmetric.Stream) bool {
+		return s.Name != d.name || s.Unit != d.unit || classAfter(s.Aggregation, d.kind) != d.class()
+	})
+}
+
+// classAfter is the class of what an aggregation makes of a kind.
+func classAfter(a sdkmetric.Aggregation, k sdkmetric.InstrumentKind) class {
+	switch a.(type) {
+	case sdkmetric.AggregationExplicitBucketHistogram, sdkmetric.AggregationBase2ExponentialHistogram:
+		return classHistogram
+	case sdkmetric.AggregationDrop:
+		return classUnknown
+	case sdkmetric.AggregationSum:
+		if classOf(k) == classHistogram {
+			return classCounter
+		}
+	}
+	return classOf(k)
+}
+
+// kind is a kind of the class, for what is known by its data only.
+func (c class) kind() sdkmetric.InstrumentKind {
+	switch c {
+	case classCounter:
+		return sdkmetric.InstrumentKindCounter
+	case classUpDown:
+		return sdkmetric.InstrumentKindUpDownCounter
+	case classGauge:
+		return sdkmetric.InstrumentKindGauge
+	}
+	return sdkmetric.InstrumentKindHistogram
+}
