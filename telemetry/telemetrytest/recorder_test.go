@@ -1,0 +1,121 @@
+package telemetrytest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/telemetry/telemetrytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A shop is code under test.
+type shop struct {
+	payments metric.Int64Counter
+	duration metric.Float64Histogram
+}
+
+func newShop(mp metric.MeterProvider) (*shop, error) {
+	m := mp.Meter("github.com/acme/shop")
+	var s shop
+	var err1, err2, err3 error
+	s.payments, err1 = m.Int64Counter("shop.payments", metric.WithDescription("Payments."))
+	s.duration, err2 = m.Float64Histogram("shop.duration", metric.WithUnit("s"))
+	_, err3 = m.Int64ObservableGauge("shop.open", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(2)
+		return nil
+	}))
+	return &s, errors.Join(err1, err2, err3)
+}
+
+func (s *shop) pay(result string, seconds float64) {
+	attrs := metric.WithAttributes(attribute.String("result", result), attribute.Int("shard", 1))
+	s.payments.Add(context.Background(), 1, attrs)
+	s.duration.Record(context.Background(), seconds, attrs)
+}
+
+func TestRecorder(t *testing.T) {
+	t.Parallel()
+	rec := telemetrytest.New(t)
+	s, err := newShop(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := rec.Sum("shop.payments"); got != 0 {
+		t.Errorf("Sum before = %v", got)
+	}
+	s.pay("ok", .2)
+	s.pay("ok", .4)
+	s.pay("failed", 1)
+	for _, c := range []struct {
+		what      string
+		got, want float64
+	}{
+		{"Sum of all", rec.Sum("shop.payments"), 3},
+		{"Sum of ok", rec.Sum("shop.payments", attribute.String("result", "ok")), 2},
+		{"Sum by family", rec.Sum("shop_payments_total", attribute.Int("shard", 1)), 3},
+		{"Sum of none", rec.Sum("shop.payments", attribute.String("result", "lost")), 0},
+		{"Sum of a gauge", rec.Sum("shop.open"), 2},
+		{"Count", float64(rec.Count("shop.duration", attribute.String("result", "ok"))), 2},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s = %v, want %v", c.what, c.got, c.want)
+		}
+	}
+	if b := rec.Bounds("shop.duration"); !slices.Contains(b, .005) {
+		t.Errorf("Bounds = %v", b)
+	}
+	if _, ok := rec.Metric("shop.payments").Data.(metricdata.Sum[int64]); !ok {
+		t.Errorf("Metric = %+v", rec.Metric("shop.payments"))
+	}
+}
+
+func TestExposition(t *testing.T) {
+	t.Parallel()
+	page := func() string {
+		rec := telemetrytest.New(t)
+		s, err := newShop(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, result := range []string{"ok", "failed", "late", "lost"} {
+			s.pay(result, .5)
+		}
+		return rec.Exposition()
+	}
+	first := page()
+	if second := page(); first != second {
+		t.Errorf("two runs differ:\n%s\n%s", first, second)
+	}
+	if !strings.HasPrefix(first, "# HELP shop_duration_seconds") || strings.Contains(first, "telemetry_") ||
+		!strings.Contains(first, `shop_payments_total{result="lost",shard="1"} 1`) {
+		t.Error(first)
+	}
+}
+
+// The test that would have caught the outage.
+func TestMetricsAgree(t *testing.T) {
+	t.Parallel()
+	rec := telemetrytest.New(t)
+	if _, err := rec.Meter("api").Int64Counter("http_requests_total", metric.WithDescription("Total number of HTTP requests")); err != nil {
+		t.Fatal(err)
+	}
+	i, err := rec.Meter("push").Int64Counter("http_requests_total", metric.WithDescription("HTTP请求总数"))
+	var conflict *telemetry.ConflictError
+	if !errors.As(err, &conflict) || conflict.Conflict.Reason != telemetry.ReasonDescription {
+		t.Fatalf("err = %v", err)
+	}
+	if n := strings.Count(err.Error(), "recorder_test.go:"); n != 2 {
+		t.Errorf("the error names %d places: %v", n, err)
+	}
+	i.Add(context.Background(), 1) // not nil, and harmless
+}
