@@ -1,0 +1,137 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// payments is a package-level instrument, as a library has it: it works before Setup and after it.
+var payments, _ = telemetry.Meter("github.com/acme/pay").Int64Counter("pay.payments",
+	metric.WithDescription("Payments by result."), metric.WithUnit("{payment}"))
+
+func ExampleMeter() {
+	// In main.
+	p, err := telemetry.Setup(context.Background(), telemetry.WithService("pay", "1.0"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(context.Background())
+
+	// Anywhere. Options that do not change are made once.
+	ok := metric.WithAttributeSet(attribute.NewSet(attribute.String("result", "ok")))
+	payments.Add(context.Background(), 1, ok)
+
+	printPage(p.Handler(), "pay_")
+	// Output:
+	// # HELP pay_payments_total Payments by result.
+	// # TYPE pay_payments_total counter
+	// pay_payments_total{result="ok"} 1
+}
+
+func ExampleSetup() {
+	ctx := context.Background()
+	p, err := telemetry.Setup(ctx, telemetry.WithService("shop", "1.0"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	defer p.Shutdown(ctx)
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", p.Handler())
+	mux.Handle("GET /debug/telemetry", p.DebugHandler()) // where only operators reach it
+
+	printPage(mux, "# TYPE go_goroutine", "# TYPE process_cpu")
+	// Output:
+	// # TYPE go_goroutine_count gauge
+	// # TYPE process_cpu_seconds_total counter
+}
+
+func ExampleWithGatherer() {
+	// Code that is still on client_golang, with a name that new code uses too.
+	old := prometheus.NewRegistry()
+	requests := prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests."}, []string{"path"})
+	old.MustRegister(requests)
+	requests.WithLabelValues("/a").Add(2)
+
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithGatherer(old))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(ctx)
+	c, _ := p.Meter("new").Int64Counter("http.requests", metric.WithDescription("HTTP requests served."))
+	c.Add(ctx, 1, metric.WithAttributes(attribute.String("path", "/a")))
+
+	printPage(p.Handler(), "http_")
+	// Output:
+	// # HELP http_requests_total HTTP requests served.
+	// # TYPE http_requests_total counter
+	// http_requests_total{path="/a"} 3
+}
+
+func ExampleProvider_Conflicts() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(ctx)
+	_, _ = p.Meter("api").Int64Counter("http.requests", metric.WithDescription("Total number of HTTP requests"))
+	_, _ = p.Meter("push").Int64Gauge("http.requests.total")
+
+	for _, c := range p.Conflicts() {
+		fmt.Println(c.Family, c.Reason, c.Resolution, c.Second.Prometheus)
+		fmt.Println(strings.Contains(c.String(), "example_test.go:"))
+	}
+	// Output:
+	// http_requests_total Kind Renamed http_requests_total_gauge
+	// true
+}
+
+func ExampleWithConflictPolicy() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithConflictPolicy(telemetry.Reject))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(ctx)
+	_, _ = p.Meter("api").Int64Counter("http_requests_total", metric.WithDescription("Total number of HTTP requests"))
+	_, err = p.Meter("push").Int64Counter("http_requests_total", metric.WithDescription("HTTP请求总数"))
+
+	var conflict *telemetry.ConflictError
+	if errors.As(err, &conflict) {
+		fmt.Println(conflict.Conflict.Family, conflict.Conflict.Reason, conflict.Conflict.Resolution)
+	}
+	// Output: http_requests_total Description Rejected
+}
+
+// printPage prints the lines of /metrics that tell of families with one of the prefixes.
+func printPage(h http.Handler, prefixes ...string) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for line := range strings.Lines(w.Body.String()) {
+		for _, p := range prefixes {
+			bare := strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE ")
+			if strings.HasPrefix(line, p) || strings.HasPrefix(bare, p) {
+				fmt.Print(line)
+			}
+		}
+	}
+}
