@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -133,7 +134,7 @@ func checkAddr(addr string) error {
 	if err != nil {
 		return fmt.Errorf("is %q: host:port, or :port for every address of this machine", addr)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("is %q: the port is a number from 0 to 65535", addr)
 	}
 	return nil

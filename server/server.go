@@ -55,7 +55,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	s := &Server{cfg: cfg, log: log, version: version, up: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.closeAll())
+			err = errors.Join(err, s.abandon(ctx))
 		}
 	}()
 	seen, err := observe.New(tel, otel.GetTracerProvider())
@@ -71,6 +71,15 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 		return nil, err
 	}
 	return s, seen.Watch(s.state)
+}
+
+// abandon closes what New has opened before it failed.
+func (s *Server) abandon(ctx context.Context) error {
+	var err error
+	if s.hub != nil {
+		err = s.hub.Shutdown(ctx)
+	}
+	return errors.Join(err, s.closeAll())
 }
 
 // openChat opens what keeps data, and the domain on top of it.
@@ -180,11 +189,13 @@ func (s *Server) openEdges(seen *observe.Observer, bus *membus.Bus, tel *telemet
 		Version:        s.version,
 	}
 	if s.cfg.MetricsAddr == "" {
-		cfg.Metrics = tel.Handler()
+		cfg.Metrics, cfg.Debug = tel.Handler(), tel.DebugHandler()
 	} else {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", tel.Handler())
+		mux.Handle("GET /debug/telemetry", tel.DebugHandler())
 		s.metrics = s.httpServer(mux)
+		s.metrics.ReadTimeout, s.metrics.WriteTimeout = metricsTimeout, metricsTimeout
 	}
 	s.main = s.httpServer(seen.HTTP(rest.New(s.chat, cfg)))
 }
@@ -232,6 +243,7 @@ func (s *Server) ready(ctx context.Context) []rest.Part {
 const (
 	headerTimeout  = 5 * time.Second
 	idleTimeout    = 2 * time.Minute
+	metricsTimeout = 30 * time.Second
 	maxHeaderBytes = 64 << 10
 )
 

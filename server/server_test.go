@@ -1,0 +1,215 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+func TestAddressTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	tel, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tel.Shutdown(context.Background()) }()
+	cfg := server.DefaultConfig()
+	dir := t.TempDir()
+	cfg.Addr, cfg.DB, cfg.Blob = taken.Addr().String(), "sqlite://"+filepath.Join(dir, "im.db"), "file://"+filepath.Join(dir, "files")
+	_, err = server.New(t.Context(), cfg, tel, slog.New(slog.DiscardHandler), "test")
+	if err == nil || !strings.Contains(err.Error(), cfg.Addr) {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	// What was opened is closed again: the same folder serves at once.
+	cfg.Addr = "127.0.0.1:0"
+	start(t, func(c *server.Config) { c.DB, c.Blob = cfg.DB, cfg.Blob })
+}
+
+// TestRestart finds everything again: accounts, tokens, messages, files.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	same := func(c *server.Config) {
+		c.DB = "sqlite://" + filepath.Join(dir, "data", "im.db")
+		c.Blob = "file://" + filepath.Join(dir, "data", "files")
+	}
+	a := start(t, same)
+	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
+	file := decode[struct{ Data struct{ ID int64 } }](t,
+		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a.txt", []byte("kept")))).Data.ID
+	sent := alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file, "client_msg_id": "one"})
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	b := start(t, same)
+	alice.app, bob.app = b, b
+	if again := alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file, "client_msg_id": "one"}); again != sent {
+		t.Errorf("a retry after the restart is %+v, was %+v", again, sent)
+	}
+	if got := bob.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, file); string(got) != "kept" {
+		t.Errorf("the file holds %q", got)
+	}
+	if status, _ := b.call(t, "", "POST", "/api/auth/login", map[string]any{"username": "ALICE", "password": password}); status != http.StatusOK {
+		t.Errorf("login after the restart: %d", status)
+	}
+	checkModes(t, filepath.Join(dir, "data"))
+}
+
+// checkModes wants nothing that anybody else can read.
+func checkModes(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStopsInTime stops while clients are connected, one of them deaf, and a
+// request is under way.
+func TestStopsInTime(t *testing.T) {
+	a := start(t, func(c *server.Config) { c.ShutdownTimeout = 5 * time.Second })
+	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
+	listening := bob.dial(t)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	deaf, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(a.url, "http")+"/ws?token="+alice.token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = deaf.CloseNow() }()
+
+	start := time.Now()
+	if err := a.stop(); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	if took := time.Since(start); took > 6*time.Second {
+		t.Errorf("shutdown took %v", took)
+	}
+	<-listening.closed
+	if code := websocket.CloseStatus(listening.err); code != websocket.StatusGoingAway {
+		t.Errorf("the client was told %v: %v", code, listening.err)
+	}
+}
+
+// TestGarbageLeavesThePageWhole sends what nobody should, everywhere, and wants
+// clear refusals, a connection that stays, nothing stored, and a page that parses.
+func TestGarbageLeavesThePageWhole(t *testing.T) {
+	a := start(t, nil)
+	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
+	s := alice.dial(t)
+	for _, garbage := range []string{"", "{", "null", "[]", `"x"`, `{"type":1}`, `{"type":"\ud800"}`, `{"type":"message.send","payload":7}`,
+		`{"type":"message.send","payload":{"receiver_id":"x"}}`, `{"type":"no.such"}`, strings.Repeat("[", 10_000)} {
+		if err := s.conn.Write(t.Context(), websocket.MessageText, []byte(garbage)); err != nil {
+			t.Fatal(err)
+		}
+		s.expect(t, "error")
+	}
+	for _, token := range []string{"x", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", strings.Repeat("a", 10_000)} {
+		if status, body := a.call(t, token, "GET", "/api/users/me", nil); status != http.StatusUnauthorized {
+			t.Errorf("token %.20q: %d %s", token, status, body)
+		}
+	}
+	for _, body := range []any{nil, "text", 7, map[string]any{"content": 7}, map[string]any{"receiver_id": bob.id, "content": "\x00\xff"}} {
+		if status, answer := a.call(t, alice.token, "POST", "/api/messages", body); status >= 500 {
+			t.Errorf("%v: %d %s", body, status, answer)
+		}
+	}
+	s.write(t, "ping", map[string]any{})
+	s.expect(t, "pong")
+	p := a.scrape(t)
+	if n := p.sum("im_frames_refused_total"); n != 11 {
+		t.Errorf("%v refused frames are counted, want 11", n)
+	}
+}
+
+// TestLimitsAreSettings lowers limits and runs into them.
+func TestLimitsAreSettings(t *testing.T) {
+	a := start(t, func(c *server.Config) {
+		c.MaxContent, c.MaxUpload, c.MaxBody, c.MessageRate, c.MessageBurst, c.MaxMembers = 10, 100, 1000, 0.001, 3, 3
+	})
+	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
+	carol := a.register(t, "10003", "carol")
+	dave := a.register(t, "10004", "dave")
+	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": "eleven bytes"})
+	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": strings.Repeat("x", 1000)})
+	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/files/upload", newUpload(t, "a", make([]byte, 101)))
+	alice.do(t, http.StatusBadRequest, "POST", "/api/chats", map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id, dave.id}})
+	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",
+		map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id}})).Data.ID
+	alice.do(t, http.StatusConflict, "POST", "/api/chats/:id/members", map[string]any{"user_id": dave.id}, g)
+	for range 3 {
+		bob.send(t, map[string]any{"receiver_id": alice.id, "content": "x"})
+	}
+	bob.do(t, http.StatusTooManyRequests, "POST", "/api/messages", map[string]any{"receiver_id": alice.id, "content": "x"})
+	s := bob.dial(t)
+	s.write(t, "message.send", map[string]any{"receiver_id": alice.id, "content": "x", "client_msg_id": "c"})
+	f := s.expect(t, "error")
+	if !strings.Contains(string(f.Payload), "rate_limited") || !strings.Contains(string(f.Payload), `"c"`) {
+		t.Errorf("over the limit: %s", f.Payload)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*server.Config)
+		want   string // in the fault; none if empty
+	}{
+		"defaults":        {func(*server.Config) {}, ""},
+		"absolute paths":  {func(c *server.Config) { c.DB, c.Blob = "sqlite:///srv/im.db", "file:///srv/files" }, ""},
+		"no scheme":       {func(c *server.Config) { c.DB = "im.db" }, "sqlite://data/x"},
+		"folder":          {func(c *server.Config) { c.DB = "sqlite://data/" }, "names no file"},
+		"no path":         {func(c *server.Config) { c.Blob = "file://" }, "names no file"},
+		"other database":  {func(c *server.Config) { c.DB = "postgres://h/db" }, `"postgres"`},
+		"query":           {func(c *server.Config) { c.DB = "sqlite://im.db?mode=memory" }, "?"},
+		"mysql":           {func(c *server.Config) { c.DB = "mysql://h/db" }, "not supported yet"},
+		"redis":           {func(c *server.Config) { c.Redis = "redis://h" }, "not supported yet"},
+		"s3":              {func(c *server.Config) { c.Blob = "s3://b" }, "not supported yet"},
+		"short secret":    {func(c *server.Config) { c.JWTSecret = "short" }, "32"},
+		"long secret":     {func(c *server.Config) { c.JWTSecret = strings.Repeat("x", 32) }, ""},
+		"one address":     {func(c *server.Config) { c.MetricsAddr = c.Addr }, "same as addr"},
+		"no port":         {func(c *server.Config) { c.Addr = "localhost" }, "host:port"},
+		"port":            {func(c *server.Config) { c.Addr = ":99999" }, "65535"},
+		"log format":      {func(c *server.Config) { c.LogFormat = "xml" }, "text or json"},
+		"nothing allowed": {func(c *server.Config) { c.MaxUpload = 0 }, "positive"},
+		"content > frame": {func(c *server.Config) { c.MaxContent = 1 << 20 }, "do not fit"},
+	} {
+		cfg := server.DefaultConfig()
+		c.change(&cfg)
+		switch err := cfg.Validate(); {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q in it", name, err, c.want)
+		}
+	}
+	cfg := server.DefaultConfig()
+	cfg.DB = "postgres://root:hunter2@h/db?x"
+	if err := cfg.Validate(); err == nil || strings.Contains(fmt.Sprint(err), "hunter2") {
+		t.Errorf("a fault shows a password: %v", err)
+	}
+}
