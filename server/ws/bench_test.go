@@ -141,10 +141,7 @@ func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
 		},
 	}})
 	if opaque {
-		w.srv.Close()
-		w.srv = httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
-		w.srv.Listener = opaqueListener{w.srv.Listener}
-		w.srv.Start()
+		w.hideTCP()
 	}
 	var urls []string
 	var to []int64
@@ -169,14 +166,6 @@ func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
 	for range window {
 		under <- struct{}{}
 	}
-}
-
-// opaqueListener hides from the hub that its connections are TCP's, as TLS does.
-type opaqueListener struct{ net.Listener }
-
-func (l opaqueListener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	return struct{ net.Conn }{nc}, err
 }
 
 // BenchmarkFanout sends events to 500 connections. The ways: the hub as it is;

@@ -123,7 +123,7 @@ func (c *conn) mayCome() bool {
 		return true
 	}
 	if !c.refused.take(now) {
-		c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, true)
+		c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, false)
 		return false
 	}
 	c.refuse(&refusal{Code(chat.KindRateLimited), frameRefused, fmt.Sprintf("at most %d frames a second", c.hub.cfg.FrameRate)}, "")

@@ -164,6 +164,12 @@ func (c *conn) cutOff(stuck bool) {
 	}
 }
 
+func (c *conn) endSession() { c.shut(StatusSessionEnded, "session ended", ReasonSession, true) }
+
+func (c *conn) goAway() {
+	c.shut(websocket.StatusGoingAway, "server is going away", ReasonShutdown, false)
+}
+
 // shut begins to close the connection; purge drops what waits to be written.
 // false means that someone else has begun.
 func (c *conn) shut(code websocket.StatusCode, text string, why Reason, purge bool) bool {

@@ -19,7 +19,7 @@ func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 	switch {
 	case e.Type == chat.EventSessionEnded:
 		for _, c := range *targets {
-			c.shut(StatusSessionEnded, "session ended", ReasonSession, true)
+			c.endSession()
 		}
 	case len(*targets) > 0:
 		h.broadcast(ctx, e, *targets)

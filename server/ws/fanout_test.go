@@ -54,9 +54,17 @@ func (d *deliveries) total() (events, written, dropped int) {
 }
 
 func TestOrderUnderLoad(t *testing.T) {
+	t.Run("tcp", func(t *testing.T) { testOrder(t, false) })
+	t.Run("opaque", func(t *testing.T) { testOrder(t, true) })
+}
+
+func testOrder(t *testing.T, opaque bool) {
 	const users, each = 6, 80
 	var told deliveries
 	w := newWorld(t, Config{Hooks: Hooks{Delivered: told.hook}})
+	if opaque {
+		w.hideTCP()
+	}
 	var tokens []chat.Tokens
 	for i := range users {
 		tokens = append(tokens, w.user(fmt.Sprintf("u%d", i)))
@@ -134,13 +142,14 @@ func (c *client) readInOrder(t *testing.T, total int, sends bool, acks int) {
 }
 
 func TestSlowClientIsCutOffAndDelaysNobody(t *testing.T) {
-	t.Run("full", func(t *testing.T) { testSlowClient(t, Config{QueueBytes: 256 << 10}, false) })
-	t.Run("stuck", func(t *testing.T) {
-		testSlowClient(t, Config{WriteTimeout: 2 * time.Second, QueueBytes: 1 << 30}, true)
-	})
+	full, stuck := Config{QueueBytes: 256 << 10}, Config{WriteTimeout: 2 * time.Second, QueueBytes: 1 << 30}
+	t.Run("full", func(t *testing.T) { testSlowClient(t, full, false, false) })
+	t.Run("stuck", func(t *testing.T) { testSlowClient(t, stuck, false, true) })
+	t.Run("full opaque", func(t *testing.T) { testSlowClient(t, full, true, false) })
+	t.Run("stuck opaque", func(t *testing.T) { testSlowClient(t, stuck, true, true) })
 }
 
-func testSlowClient(t *testing.T, cfg Config, stuck bool) {
+func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 	const fast, size, most = 50, 16 << 10, 4000
 	var told deliveries
 	slow, closed := make(chan SlowClient, 8), make(chan Reason, fast+8)
@@ -152,6 +161,9 @@ func testSlowClient(t *testing.T, cfg Config, stuck bool) {
 		Closed:     func(_ context.Context, d Closed) { closed <- d.Reason },
 	}
 	w := newWorld(t, cfg)
+	if opaque {
+		w.hideTCP()
+	}
 	ann := w.user("ann")
 	w.handshake(ann) // never reads
 	var clients []*client

@@ -80,7 +80,7 @@ func TestEncodeRefusesWhatIsNoJSON(t *testing.T) {
 func TestTheLibraryReadsOurFrames(t *testing.T) {
 	w := newWorld(t, Config{})
 	c := w.dial(w.user("ann"))
-	server := w.hub.all()[0]
+	server := w.hub.all(nil)[0]
 	around := len(`{"type":"x","payload":"","timestamp":"2006-01-02T15:04:05.000Z"}`)
 	for _, total := range []int{around, 125, 126, 127, 1<<16 - 1, 1 << 16, 1<<16 + 1, 3 << 20} {
 		content := strings.Repeat("y", total-around)

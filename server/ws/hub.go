@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -77,7 +76,8 @@ func New(svc *chat.Service, cfg Config) *Hub {
 // this user), Forbidden (origin), Invalid (no WebSocket handshake) or
 // Unavailable (shutting down), or a stranger.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
-	caller, err := h.svc.Authenticate(r.Context(), token(r))
+	access := token(r)
+	caller, err := h.svc.Authenticate(r.Context(), access)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,10 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.join(c)
+	// A logout that came before join closed every connection but this.
+	if _, err := h.svc.Authenticate(h.ctx, access); chat.KindOf(err) == chat.KindUnauthenticated {
+		c.endSession()
+	}
 	go c.run()
 	return nil
 }
@@ -178,19 +182,14 @@ func (h *Hub) put(userID int64, p presence) {
 	h.users[userID] = p
 }
 
-// all lists the connections.
-func (h *Hub) all() []*conn {
+// all appends the connections to list.
+func (h *Hub) all(list []*conn) []*conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	list := make([]*conn, 0, h.connections)
 	for _, p := range h.users {
 		list = append(list, p.conns...)
 	}
 	return list
-}
-
-func (c *conn) goAway() {
-	c.shut(websocket.StatusGoingAway, "server is going away", ReasonShutdown, false)
 }
 
 // afterDeadline is how long Shutdown waits for connections that it has cut.
@@ -204,7 +203,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closing = true
 	h.mu.Unlock()
-	for _, c := range h.all() {
+	for _, c := range h.all(nil) {
 		c.goAway()
 	}
 	ended := make(chan struct{})
@@ -218,7 +217,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 		h.cancel()
-		for _, c := range h.all() {
+		for _, c := range h.all(nil) {
 			c.kill(true)
 		}
 		select {

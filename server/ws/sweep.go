@@ -25,15 +25,18 @@ func (h *Hub) sweep() {
 		dead:  int64((h.cfg.PingInterval + h.cfg.PongTimeout) / every),
 		stuck: int64(h.cfg.WriteTimeout / every),
 	}
+	var conns []*conn
 	for {
 		select {
 		case <-h.done:
 			return
 		case <-ticker.C:
 			now := h.tick.Add(1)
-			for _, c := range h.all() {
+			conns = h.all(conns[:0])
+			for _, c := range conns {
 				c.inspect(now, limits)
 			}
+			clear(conns)
 		}
 	}
 }

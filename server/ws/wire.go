@@ -86,11 +86,15 @@ func (w *wire) Close() error {
 	return nil
 }
 
+// maxWait is how many bytes one write may wait with, so that a slow client that
+// does read is told from one that does not.
+const maxWait = 64 << 10
+
 // write writes buf, as much as the socket takes at once, or if wr waits, at
 // least some of it.
 func (w *wire) write(wr *writer, buf []byte) (int, error) {
 	if w.raw == nil {
-		return w.Conn.Write(buf)
+		return w.Conn.Write(buf[:min(len(buf), maxWait)])
 	}
 	wr.buf, wr.n, wr.err = buf, 0, nil
 	err := w.raw.Write(wr.op)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -87,6 +88,24 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusTeapot)
 		w.failed <- err
 	}
+}
+
+// hideTCP hides from the hub that its connections are TCP's, as TLS does.
+func (w *world) hideTCP() {
+	w.srv.Close()
+	w.srv = httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+	w.srv.Listener = opaqueListener{w.srv.Listener}
+	w.srv.Start()
+}
+
+type opaqueListener struct{ net.Listener }
+
+func (l opaqueListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if b, ok := nc.(*net.TCPConn); ok {
+		_ = b.SetWriteBuffer(sendBuffer)
+	}
+	return struct{ net.Conn }{nc}, err
 }
 
 // stop shuts the hub down, once.
