@@ -9,8 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +89,25 @@ func get(tb testing.TB, h http.Handler, accept string) []byte {
 	if code != http.StatusOK {
 		tb.Fatalf("scrape (%s): status %d: %s", accept, code, body)
 	}
+	keep(tb, accept, body)
 	return body
+}
+
+var kept atomic.Int64
+
+// keep writes each page into the folder TELEMETRY_PAGES, where that is set: internal/compat has Prometheus's own
+// parser read them.
+func keep(tb testing.TB, accept string, body []byte) {
+	dir := os.Getenv("TELEMETRY_PAGES")
+	if dir == "" {
+		return
+	}
+	kind := map[string]string{acceptText: "text", acceptOpenMetrics: "openmetrics", acceptProtobuf: "protobuf"}[accept]
+	name := strings.NewReplacer("/", "_", "'", "").Replace(tb.Name())
+	file := filepath.Join(dir, fmt.Sprintf("%s_%d.%s", name, kept.Add(1), kind))
+	if err := os.WriteFile(file, body, 0o644); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 func fetch(h http.Handler, accept string) (int, []byte) {
