@@ -28,6 +28,8 @@ type Config struct {
 	Hooks Hooks
 	Now   func() time.Time // time.Now
 	Log   *slog.Logger     // discards
+
+	skip int // bytes of a frame; maxSkip, and less in tests
 }
 
 // maxSkip is how many bytes of a frame over MaxFrame are read and thrown away
@@ -46,6 +48,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	defInt(&c.MaxFrame, 256<<10)
+	defInt(&c.skip, maxSkip)
 	defInt(&c.MaxConnsPerUser, 100)
 	defInt(&c.QueueFrames, 1024)
 	defInt(&c.QueueBytes, 4<<20)

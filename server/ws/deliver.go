@@ -53,9 +53,9 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 		h.cfg.Log.ErrorContext(ctx, "event not delivered", "type", e.Type, "err", err)
 		return
 	}
-	f.delivery = &delivery{
-		hub: h, kind: e.Type, at: at, receivers: uint32(len(targets)),
-		conversationID: e.ConversationID, seq: e.Seq, from: e.From,
+	f.delivery = &delivery{hub: h, kind: e.Type, at: at, receivers: uint32(len(targets))}
+	if e.Receipt {
+		f.delivery.conversationID, f.delivery.seq, f.delivery.from = e.ConversationID, e.Seq, e.From
 	}
 	idle := targets[:0]
 	for _, c := range targets {
@@ -74,7 +74,7 @@ type delivery struct {
 	at        time.Time
 	receivers uint32
 
-	conversationID, seq, from int64 // of a direct message
+	conversationID, seq, from int64 // of a message that wants a receipt
 
 	sum, max atomic.Int64  // nanoseconds from at to the writes
 	done     atomic.Uint64 // connections written to, in the upper half those given up

@@ -59,7 +59,7 @@ func TestOrderUnderLoad(t *testing.T) {
 }
 
 func testOrder(t *testing.T, opaque bool) {
-	const users, each = 6, 80
+	const users, each = 4, 80
 	var told deliveries
 	w := newWorld(t, Config{Hooks: Hooks{Delivered: told.hook}})
 	if opaque {
@@ -165,10 +165,12 @@ func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 		w.hideTCP()
 	}
 	ann := w.user("ann")
-	w.handshake(ann) // never reads
-	var clients []*client
-	for range fast {
-		clients = append(clients, w.dial(ann))
+	slowest := w.handshake(ann) // never reads
+	_ = slowest.(*net.TCPConn).SetReadBuffer(4 << 10)
+	clients := make([]net.Conn, fast)
+	for i := range clients {
+		clients[i] = w.handshake(ann)
+		w.frame(clients[i]) // connect
 	}
 	// Events go out, each when the fast have the one before, until the slow one
 	// is cut off.
@@ -179,7 +181,7 @@ func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 		w.hub.Deliver(t.Context(), e)
 		var all sync.WaitGroup
 		for _, c := range clients {
-			all.Go(func() { c.want("message.new") })
+			all.Go(func() { w.frame(c) })
 		}
 		all.Wait()
 		if d := time.Since(e.At); d > 5*time.Second {
@@ -230,10 +232,12 @@ func TestKilledClients(t *testing.T) {
 	e := chat.Event{Type: chat.EventMessageNew, To: []int64{ann.User.ID, bob.User.ID}, Payload: 1}
 	const events = 200
 	for i := range events {
-		if i >= 100 && i < 100+n {
-			nc := dying[i-100]
-			_ = nc.(*net.TCPConn).SetLinger(0)
-			_ = nc.Close() // a reset
+		if i == events/2 { // when all have what came so far
+			w.await("the first half", func() bool { _, written, _ := told.total(); return written == i*(n+1) })
+		}
+		if d := i - events/2; d >= 0 && d < n {
+			_ = dying[d].(*net.TCPConn).SetLinger(0)
+			_ = dying[d].Close() // a reset
 		}
 		e.At = time.Now()
 		w.hub.Deliver(t.Context(), e)
@@ -247,7 +251,7 @@ func TestKilledClients(t *testing.T) {
 		}
 	}
 	w.await("accounts", func() bool { got, _, _ := told.total(); return got == events })
-	if _, written, _ := told.total(); written < events+100*n/2 {
+	if _, written, _ := told.total(); written < events+n*events/2 {
 		t.Errorf("%d written", written)
 	}
 	if s := w.hub.Stats(); s.OnlineUsers != 1 || s.Connections != 1 {

@@ -162,3 +162,28 @@ func checkRefusal(t *testing.T, err error) {
 		t.Fatalf("%q", frame.wire)
 	}
 }
+
+func BenchmarkDecode(b *testing.B) {
+	data := []byte(`{"type":"message.send","payload":{"chat_id":7,"content":"` + strings.Repeat("hello wor ", 10) + `","client_msg_id":"c-1234"}}`)
+	var in inbound
+	b.ReportAllocs()
+	for b.Loop() {
+		var d chat.Draft
+		if err := decode(data, &in); err != nil {
+			b.Fatal(err)
+		}
+		if err := decodePayload(in.Payload, &d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	e := benchEvent(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := encode(string(e.Type), e.Payload, e.At); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func TestTenMegabyteFrame(t *testing.T) {
 }
 
 func TestEndlessFrameClosesTheConnection(t *testing.T) {
-	w := newWorld(t, Config{})
+	w := newWorld(t, Config{skip: 4 << 20})
 	nc := w.handshake(w.user("ann"))
 	go func() {
 		head := []byte{opText, 0x80 | 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0} // 2^40 bytes, masked by 0
@@ -140,7 +141,6 @@ func (w *world) handshake(tokens chat.Tokens) net.Conn {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = nc.Close() })
-	_ = nc.(*net.TCPConn).SetReadBuffer(4 << 10)
 	_, err = fmt.Fprintf(nc, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer %s\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", addr, tokens.Access)
 	if err != nil {
@@ -157,6 +157,28 @@ func (w *world) handshake(tokens chat.Tokens) net.Conn {
 		w.t.Fatalf("%s", head)
 	}
 	return nc
+}
+
+// frame reads the payload of a frame of the server's.
+func (w *world) frame(nc net.Conn) []byte {
+	w.t.Helper()
+	_ = nc.SetReadDeadline(time.Now().Add(patience))
+	head := make([]byte, 2, maxHeader)
+	_, err := io.ReadFull(nc, head)
+	length := uint64(head[1])
+	if more := map[byte]int{126: 2, 127: 8}[head[1]]; more > 0 && err == nil {
+		ext := make([]byte, 8)
+		_, err = io.ReadFull(nc, ext[8-more:])
+		length = binary.BigEndian.Uint64(ext)
+	}
+	payload := make([]byte, length)
+	if err == nil {
+		_, err = io.ReadFull(nc, payload)
+	}
+	if err != nil {
+		w.t.Error("read:", err)
+	}
+	return payload
 }
 
 func TestBrokenProtocolClosesTheConnection(t *testing.T) {

@@ -168,7 +168,7 @@ func (c *conn) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return u.refusal(err)
 	}
-	ws.SetReadLimit(maxSkip)
+	ws.SetReadLimit(int64(c.hub.cfg.skip))
 	c.ws = ws
 	return nil
 }
