@@ -19,7 +19,10 @@ func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
 	if f == nil || f.GetName() == "" {
 		return nil, 0
 	}
-	f = model.EscapeMetricFamily(f, model.UnderscoreEscaping)
+	if name := model.EscapeName(f.GetName(), model.UnderscoreEscaping); name != f.GetName() {
+		f = shallow(f)
+		f.Name = &name
+	}
 	if f.Help != nil && !utf8.ValidString(f.GetHelp()) {
 		f = shallow(f)
 		f.Help = new(strings.ToValidUTF8(f.GetHelp(), "\uFFFD"))
@@ -28,12 +31,14 @@ func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
 		f = shallow(f)
 		f.Unit = nil
 	}
-	dropped := 0
+	dropped, copied := 0, false
 	for i, m := range f.Metric {
 		if fit(f.GetType(), m) {
 			continue
 		}
-		f = shallow(f)
+		if !copied {
+			f, copied = shallow(f), true
+		}
 		f.Metric[i] = repairMetric(f.GetType(), m)
 		if f.Metric[i] == nil {
 			dropped++
@@ -89,11 +94,7 @@ func foreignLabel(t dto.MetricType, name string) string {
 		strings.HasPrefix(name, "__") {
 		return exportedPrefix + strings.Trim(name, "_")
 	}
-	if model.LegacyValidation.IsValidLabelName(name) {
-		return name
-	}
-	fixed, _ := labelName(name)
-	return fixed
+	return model.EscapeName(name, model.UnderscoreEscaping)
 }
 
 func exemplarsFit(m *dto.Metric) bool {
@@ -126,7 +127,7 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 	}
 	values := map[string][]string{}
 	for _, l := range m.Label {
-		if name := foreignLabel(t, l.GetName()); l != nil && name != "" {
+		if name := foreignLabel(t, l.GetName()); name != "" {
 			values[name] = append(values[name], strings.ToValidUTF8(l.GetValue(), "\uFFFD"))
 		}
 	}

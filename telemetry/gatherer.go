@@ -169,25 +169,51 @@ func occupied(f *dto.MetricFamily) []string {
 
 // add merges the families of a source into the page.
 func (m *merge) add(src *gatherer, families []*dto.MetricFamily) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.s.fail(failPanic, "a fault in package telemetry, over "+src.name, fmt.Errorf("panic: %v", p))
+		}
+	}()
 	for _, f := range families {
 		f, dropped := cleaned(f)
 		if dropped > 0 {
 			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics that cannot be exposed in %s", src.name, f.GetName()), nil)
 		}
-		if f == nil || len(f.Metric) == 0 {
-			continue
-		}
-		there, reason := m.meets(f, src)
-		switch {
-		case there == nil:
-			m.place(&placed{MetricFamily: f, source: src, first: src.instrument(f)})
-		case src.fallback && there.GetName() == f.GetName():
-		case reason == "":
-			m.join(there, f, src)
-		default:
-			m.rename(there, f, src, reason)
+		if f != nil && len(f.Metric) > 0 {
+			m.addFamily(src, f)
 		}
 	}
+}
+
+func (m *merge) addFamily(src *gatherer, f *dto.MetricFamily) {
+	there, reason := m.meets(f, src)
+	switch {
+	case there != nil && reason != "":
+		m.rename(there, f, src, reason)
+	case there != nil && src.fallback:
+	case there != nil:
+		m.join(there, f, src)
+	default:
+		m.put(src, f, src.instrument(f))
+	}
+}
+
+// put places a family under a name that is free.
+func (m *merge) put(src *gatherer, f *dto.MetricFamily, i Instrument) {
+	p := &placed{MetricFamily: f, source: src, first: i}
+	m.place(p)
+	if src.checked() {
+		return
+	}
+	p.MetricFamily = shallow(f) // series may be there twice: join adds them up
+	p.Metric = nil
+	m.join(p, f, src)
+}
+
+// checked tells whether the source has made sure that its families hold no series twice.
+func (g *gatherer) checked() bool {
+	_, ok := g.from.(*prometheus.Registry)
+	return ok
 }
 
 // meets returns the family that f collides with. An empty reason means that the two are one. A source is trusted
@@ -251,10 +277,9 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, src *gatherer, reason
 	m.conflicts = append(m.conflicts, Conflict{
 		Family: there.GetName(), Reason: reason, Resolution: Renamed, First: first, Second: second,
 	})
-	m.place(&placed{
-		MetricFamily: &dto.MetricFamily{Name: &name, Help: f.Help, Type: f.Type, Unit: f.Unit, Metric: f.Metric},
-		source:       src, first: second,
-	})
+	f = shallow(f)
+	f.Name = &name
+	m.put(src, f, second)
 }
 
 func renamedTo(f *dto.MetricFamily, suffix string, n int) string {
@@ -288,7 +313,7 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, src *gatherer) {
 		}
 		sum, lost := addMetric(there.Metric[i], metric)
 		there.Metric[i] = sum
-		if lost {
+		if lost && there.first != second {
 			d := duplicate(there.first, second)
 			d.Family = f.GetName()
 			m.conflicts = append(m.conflicts, d)

@@ -129,6 +129,10 @@ func renamed(family string, c class, n int) string {
 	if room := maxNameLength - len(tail) - len(totalSuffix); len(b) > room {
 		b = b[:room]
 	}
+	b = strings.TrimRight(b, "_") // the translator would join the underscores
+	if c == classCounter && b == "total" {
+		b = unnamed // the translator takes every "total" out of a counter's name
+	}
 	if c == classCounter {
 		tail += totalSuffix
 	}
