@@ -142,7 +142,7 @@ func (c *client) readInOrder(t *testing.T, total int, sends bool, acks int) {
 }
 
 func TestSlowClientIsCutOffAndDelaysNobody(t *testing.T) {
-	full, stuck := Config{QueueBytes: 256 << 10}, Config{WriteTimeout: 2 * time.Second, QueueBytes: 1 << 30}
+	full, stuck := Config{QueueBytes: 256 << 10}, Config{WriteTimeout: 2 * time.Second, QueueFrames: 1 << 20, QueueBytes: 1 << 30}
 	t.Run("full", func(t *testing.T) { testSlowClient(t, full, false, false) })
 	t.Run("stuck", func(t *testing.T) { testSlowClient(t, stuck, false, true) })
 	t.Run("full opaque", func(t *testing.T) { testSlowClient(t, full, true, false) })
