@@ -80,8 +80,8 @@ type observation[N int64 | float64] struct {
 type callback struct {
 	run  func(context.Context, *recording) error
 	site string
-	busy atomic.Bool // still running, perhaps since an earlier collection
-	told atomic.Bool // its present trouble was logged
+	last *run // the latest run, perhaps unfinished; these two belong to the collection whose turn it is
+	told bool // its present trouble was logged
 }
 
 // A recording is what one run of one callback observed. It belongs to that run alone.
@@ -177,25 +177,28 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 		if ctx.Err() != nil {
 			break
 		}
-		if !cb.busy.CompareAndSwap(false, true) {
+		if cb.last != nil && !cb.last.wait(ctx, c.timeout/patience) {
 			c.trouble(cb, "has not returned since an earlier collection", nil)
 			continue
 		}
-		r := c.start(ctx, cb)
-		runs = append(runs, r)
-		r.wait(c.timeout / patience)
+		cb.last = c.start(ctx, cb)
+		runs = append(runs, cb.last)
+		cb.last.wait(ctx, c.timeout/patience)
 	}
 	out := newCycle()
 	var conflicts []Conflict
 	for _, r := range runs {
-		if !r.wait(time.Until(r.deadline)) {
+		returned := r.wait(ctx, time.Until(r.deadline))
+		switch {
+		case returned && r.err == nil:
+			r.callback.told = false
+		case ctx.Err() != nil && time.Now().Before(r.deadline):
+			continue // the collection was given up: not the callback's fault
+		case !returned:
 			c.trouble(r.callback, "did not return in time", nil)
 			continue
-		}
-		if r.err != nil {
+		default:
 			c.trouble(r.callback, "failed", r.err)
-		} else {
-			r.callback.told.Store(false)
 		}
 		r.recording.mu.Lock()
 		conflicts = append(conflicts, gather(out.int64s, r.recording.int64s)...)
@@ -215,17 +218,15 @@ type run struct {
 	recording recording
 	err       error
 	deadline  time.Time
-	ctx       context.Context
 	done      chan struct{}
 }
 
 func (c *callbacks) start(ctx context.Context, cb *callback) *run {
-	r := &run{callback: cb, deadline: time.Now().Add(c.timeout), ctx: ctx, done: make(chan struct{})}
+	r := &run{callback: cb, deadline: time.Now().Add(c.timeout), done: make(chan struct{})}
 	go func() {
 		ctx, cancel := context.WithDeadline(ctx, r.deadline)
 		defer cancel()
 		defer close(r.done)
-		defer cb.busy.Store(false)
 		defer func() {
 			if p := recover(); p != nil {
 				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -237,7 +238,7 @@ func (c *callbacks) start(ctx context.Context, cb *callback) *run {
 }
 
 // wait waits for the end of the run and tells whether it came.
-func (r *run) wait(d time.Duration) bool {
+func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-r.done:
 		return true
@@ -250,7 +251,7 @@ func (r *run) wait(d time.Duration) bool {
 		return true
 	case <-t.C:
 		return false
-	case <-r.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }
@@ -258,9 +259,10 @@ func (r *run) wait(d time.Duration) bool {
 // trouble counts a callback's failure, and logs it once until the callback is well again.
 func (c *callbacks) trouble(cb *callback, what string, err error) {
 	c.failed()
-	if cb.told.Swap(true) {
+	if cb.told {
 		return
 	}
+	cb.told = true
 	slog.Warn("telemetry: observable callback "+what+"; its instruments have no new values",
 		"site", cb.site, "error", err)
 }

@@ -1,15 +1,57 @@
 // Package telemetry gives a process metrics that cannot fail: OpenTelemetry's instruments, exposed to Prometheus,
-// without a panic, a failed scrape or a lost count when two pieces of code define the same thing differently.
+// without a panic, a failed scrape or a lost count when two pieces of code define one thing differently.
 //
-// Call Setup once, in main, and serve its Handler as /metrics. Libraries and package-level variables use Meter:
+// Call [Setup] once, in main, and serve its [Provider.Handler] as /metrics. Libraries and package-level variables use
+// [Meter], which works before Setup and after it:
 //
 //	var requests, _ = telemetry.Meter("github.com/acme/pay").Int64Counter("pay.requests")
 //
-// Three layers lie behind it. An instrument is identified at creation by the family that it will have in Prometheus,
-// and merged with, or renamed beside, what is there. It then is the SDK's own instrument: recording costs what it
-// costs there. At exposition, what the SDK collected is merged and repaired once more, for what creation cannot see:
-// views, attributes, and client_golang registries served on the same page.
+// Instruments are OpenTelemetry's own types; there is nothing else to learn, and nothing to migrate away from.
 //
-// Each conflict is told once, with both places in the code: in the log, in Conflicts, in
-// telemetry_conflicts_total{reason}.
+// # From an instrument to the page
+//
+// An instrument is identified when it is created, by the family that it will have in Prometheus: http.requests, a
+// counter, is http_requests_total. Where the family is there already, the second instrument is merged with the first,
+// or renamed beside it; then the SDK makes it, and recording through it costs what it costs there. When the page is
+// read, observable callbacks run outside the SDK's locks, each under a deadline; what the SDK collected is merged and
+// repaired once more, for what creation cannot see, which is views, attributes and client_golang registries; and
+// OpenTelemetry's Prometheus exporter turns it into families.
+//
+// Each conflict is told once, with both places in the code: as a warning in slog, in [Provider.Conflicts], on the
+// page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch.
+//
+// # Coming from client_golang
+//
+// What there is a panic at start, or an error from Register, is here:
+//
+//   - One name, two help texts. One family with the sum of both, and the first HELP that is not empty
+//     (Description, Merged).
+//   - One name, other labels. Two series of one family; no conflict.
+//   - One name, registered twice. The same instrument; no conflict, and no AlreadyRegisteredError to handle. Two
+//     observable counters with a callback each add up.
+//   - One name, two kinds. The first keeps the name; the second ends in its kind: a gauge beside the counter
+//     http_requests_total is http_requests_total_gauge (Kind, Renamed). A counter and an observable counter are of one
+//     kind, and add up (Kind, Merged).
+//   - Two spellings: http.requests, http_requests, http_requests_total. One family (Name, Merged); case alone is no
+//     conflict.
+//   - One histogram, other buckets. One series with the boundaries of the first; counts of the second move to the
+//     bucket that holds their own (Buckets, Merged). Histograms in seconds without boundaries have .005 to 10.
+//   - One quantity in two units, lat in s and in ms. Two families, lat_seconds and lat_milliseconds, and a warning,
+//     as their numbers do not compare (Unit, Kept).
+//   - Two gauges, or two callbacks of an observable gauge, with equal labels. The first one's value, at every scrape
+//     (Duplicate, Merged): gauges cannot be added.
+//
+// Beyond that, a label called le, quantile, __name__ or otel_scope_… becomes exported_le and so on (Reserved,
+// Repaired); text that is not UTF-8 has U+FFFD in place of what is not (Encoding, Repaired); an instrument has at
+// most 2000 series, then one with otel_metric_overflow="true", and is told of at 80 % (Cardinality, Limited); and
+// callbacks, collectors and gatherers that fail, panic or hang cost the page their own metrics only
+// (telemetry_callback_errors_total, telemetry_scrape_errors_total{reason}).
+//
+// In tests, package telemetrytest makes each conflict an error at creation.
+//
+// # Concurrency and bounds
+//
+// Everything here is safe for concurrent use. A Provider keeps what the SDK keeps: memory grows with distinct
+// instruments and, within the cardinality limit, with series. Conflicts are kept up to 1000. At most eight scrapes
+// run at a time; a hanging callback or gatherer is not started again until it returns.
 package telemetry

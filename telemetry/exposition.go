@@ -383,6 +383,7 @@ func (x *exposition) export() []*dto.MetricFamily {
 				x.failed(failExporter)
 				continue
 			}
+			sortExemplars(&slab[0])
 			f.Metric = append(f.Metric, &slab[0])
 			slab = slab[1:]
 		}
@@ -392,6 +393,22 @@ func (x *exposition) export() []*dto.MetricFamily {
 	}
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return families
+}
+
+// sortExemplars puts the labels of exemplars in order: client_golang leaves them in that of a map.
+func sortExemplars(m *dto.Metric) {
+	order := func(e *dto.Exemplar) {
+		if e != nil {
+			slices.SortFunc(e.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+		}
+	}
+	order(m.GetCounter().GetExemplar())
+	for _, b := range m.GetHistogram().GetBucket() {
+		order(b.Exemplar)
+	}
+	for _, e := range m.GetHistogram().GetExemplars() {
+		order(e)
+	}
 }
 
 // familyFor returns the family for a metric: the last one, if that has its name.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
@@ -221,13 +222,22 @@ func rebucket(counts []uint64, from, to []float64) []uint64 {
 	return out
 }
 
+// exemplarRunes is what the attributes of an exemplar may take of the 128 characters that OpenMetrics allows, beside
+// trace_id and span_id. What is beyond is left out, rather than the exemplar.
+const exemplarRunes = 128 - len("trace_id") - 32 - len("span_id") - 16
+
 // exemplars makes labels of the attributes of exemplars.
 func exemplars[N int64 | float64](in []metricdata.Exemplar[N]) []metricdata.Exemplar[float64] {
 	out := make([]metricdata.Exemplar[float64], 0, len(in))
 	for _, e := range in {
 		set, _ := translate(attribute.NewSet(e.FilteredAttributes...), nil)
+		kvs, room := set.ToSlice(), exemplarRunes
+		kvs = slices.DeleteFunc(kvs, func(kv attribute.KeyValue) bool {
+			room -= utf8.RuneCountInString(string(kv.Key)) + utf8.RuneCountInString(kv.Value.AsString())
+			return room < 0
+		})
 		out = append(out, metricdata.Exemplar[float64]{
-			FilteredAttributes: set.ToSlice(), Time: e.Time, Value: float64(e.Value), SpanID: e.SpanID, TraceID: e.TraceID,
+			FilteredAttributes: kvs, Time: e.Time, Value: float64(e.Value), SpanID: e.SpanID, TraceID: e.TraceID,
 		})
 	}
 	return out
