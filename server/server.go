@@ -175,7 +175,8 @@ func (s *Server) openEdges(seen *observe.Observer, bus *membus.Bus, tel *telemet
 		Hooks:          socketHooks(seen),
 		Log:            s.log,
 	})
-	unsubscribe := bus.Subscribe(s.hub.Deliver)
+	s.chat.Subscribe(s.hub.Deliver)
+	unsubscribe := bus.Subscribe(s.chat.Receive)
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 
 	cfg := rest.Config{

@@ -29,11 +29,14 @@ type Event struct {
 	Payload any       `json:"payload"`          // one of the structs below, or their JSON
 	At      time.Time `json:"at"`               // when the cause was accepted: delivery delay counts from here
 
-	// Of a message in a direct conversation: what is delivered once a socket
-	// of a user other than From was written.
+	// Of EventMessageNew: what keeps messages in order, none missing, none twice.
 	ConversationID int64 `json:"conversation_id,omitempty"`
 	Seq            int64 `json:"seq,omitempty"`
+	MessageID      int64 `json:"message_id,omitempty"`
 	From           int64 `json:"from,omitempty"`
+	// Receipt asks for [Service.Delivered] once a socket of a user other than
+	// From was written: in direct conversations.
+	Receipt bool `json:"receipt,omitempty"`
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded
 }

@@ -25,6 +25,9 @@ type Hooks struct {
 	// PublishFailed: a stored message could not be handed to the bus; clients
 	// get it by sync.
 	PublishFailed func(context.Context, error)
+	// Recovered: messages that the bus did not bring were loaded from the
+	// store, or, with Err, some were not.
+	Recovered func(context.Context, Recovered)
 }
 
 // MessageStored is the data of Hooks.MessageStored.
@@ -57,6 +60,18 @@ type LoginRejected struct {
 
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
+
+// Recovered is the data of Hooks.Recovered.
+type Recovered struct {
+	Messages int
+	Err      error
+}
+
+func (h *Hooks) recovered(ctx context.Context, messages int, err error) {
+	if h.Recovered != nil && (messages > 0 || err != nil) {
+		h.Recovered(ctx, Recovered{Messages: messages, Err: err})
+	}
+}
 
 func (h *Hooks) messageStored(ctx context.Context, d MessageStored) {
 	if h.MessageStored != nil {

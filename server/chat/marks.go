@@ -59,7 +59,8 @@ type deliveries struct {
 	seqs map[member]int64
 
 	wake chan struct{} // holds one: something was added
-	stop chan struct{}
+	stop chan struct{} // closed once by end
+	end  func()
 	done chan struct{}
 }
 
@@ -70,6 +71,7 @@ func newDeliveries(store func([]Mark) error) *deliveries {
 		seqs: make(map[member]int64),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	d.end = sync.OnceFunc(func() { close(d.stop) })
 	go d.loop(store)
 	return d
 }
@@ -115,8 +117,8 @@ func (d *deliveries) take() []Mark {
 	return marks
 }
 
-// close stores what was gathered.
+// close stores what was gathered. It is idempotent.
 func (d *deliveries) close() {
-	close(d.stop)
+	d.end()
 	<-d.done
 }

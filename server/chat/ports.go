@@ -97,6 +97,9 @@ type MessageStore interface {
 	// Ascending, and how many there are without Limit and Offset. Only
 	// conversations in which q.UserID is a member count.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, int64, error)
+	// MessagesSince returns messages of all conversations whose id is larger
+	// than id, upward. They may be in any order of Seq.
+	MessagesSince(ctx context.Context, id int64, limit int) ([]Message, error)
 	// EditMessage puts in new content, unless the message is gone by then
 	// (ErrNotFound).
 	EditMessage(ctx context.Context, id int64, content string, at time.Time) error

@@ -174,25 +174,32 @@ type stored struct {
 func (s *Service) announce(batch []stored) {
 	ctx := context.Background()
 	for _, n := range batch {
-		room, err := s.membership(ctx, n.message.ConversationID)
+		e, err := s.eventOf(ctx, n)
 		if err != nil {
 			s.cfg.Hooks.publishFailed(ctx, err)
 			s.cfg.Log.ErrorContext(ctx, "message stored but not announced", "id", n.message.ID, "err", err)
 			continue
 		}
-		sender, err := s.profile(ctx, n.message.SenderID)
-		if err != nil || sender == nil {
-			sender = &User{ID: n.message.SenderID}
-		}
-		e := Event{
-			Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
-			Payload: MessageNew{Message: n.message, Chat: chatOf(room, n.message.Seq), Sender: *sender},
-		}
-		if room.Conversation.Kind == Direct {
-			e.ConversationID, e.Seq, e.From = n.message.ConversationID, n.message.Seq, n.message.SenderID
-		}
 		s.publish(ctx, e)
 	}
+}
+
+// eventOf is what members are told of a new message.
+func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
+	room, err := s.membership(ctx, n.message.ConversationID)
+	if err != nil {
+		return Event{}, err
+	}
+	sender, err := s.profile(ctx, n.message.SenderID)
+	if err != nil || sender == nil {
+		sender = &User{ID: n.message.SenderID}
+	}
+	return Event{
+		Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
+		Payload:        MessageNew{Message: n.message, Chat: chatOf(room, n.message.Seq), Sender: *sender},
+		ConversationID: n.message.ConversationID, Seq: n.message.Seq, MessageID: n.message.ID,
+		From: n.message.SenderID, Receipt: room.Conversation.Kind == Direct,
+	}, nil
 }
 
 // chatOf is what a frame says of a conversation.

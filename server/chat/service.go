@@ -73,6 +73,9 @@ type Service struct {
 	fanout     *batcher[stored]
 	departures *batcher[int64]
 	delivered  *deliveries
+	arrivals   *arrivals
+	background context.Context // of work that nobody waits for; ends with Close
+	stop       context.CancelFunc
 	logins     inflight
 	activity   activity
 }
@@ -87,6 +90,8 @@ func New(cfg Config) *Service {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg}
+	s.background, s.stop = context.WithCancel(context.Background())
+	s.arrivals = newArrivals()
 	s.fanout = newBatcher(cfg.Limits.MaxBatch, s.announce)
 	s.sends = newBatcher(cfg.Limits.MaxBatch, s.commit)
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
@@ -97,13 +102,15 @@ func New(cfg Config) *Service {
 
 // Close refuses new messages, stores and announces those that were accepted,
 // and returns when that is done. It is called once nothing calls the Service
-// any more, or is ready to be refused.
+// any more, or is ready to be refused; twice is as good as once.
 func (s *Service) Close() {
 	s.sends.close()
 	s.marks.close()
 	s.fanout.close()
 	s.departures.close()
 	s.delivered.close()
+	s.stop()
+	s.arrivals.close()
 }
 
 // Stats are the numbers of the domain that are a state, not an event.

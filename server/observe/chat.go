@@ -35,7 +35,13 @@ func (o *Observer) Chat() chat.Hooks {
 		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
 			ins.loginsRejected.Add(ctx, 1, rejections.of(d).add...)
 		},
-		FileStored:    func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
+		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
+		Recovered: func(ctx context.Context, d chat.Recovered) {
+			ins.recovered.Add(ctx, int64(d.Messages))
+			if d.Err != nil {
+				ins.recoveryFailures.Add(ctx, 1)
+			}
+		},
 		PublishFailed: func(ctx context.Context, _ error) { ins.publishFailures.Add(ctx, 1) },
 	}
 }

@@ -49,6 +49,8 @@ type instruments struct {
 	batchSize        metric.Int64Histogram
 	commitDuration   metric.Float64Histogram
 	publishFailures  metric.Int64Counter
+	recovered        metric.Int64Counter
+	recoveryFailures metric.Int64Counter
 	cacheLookups     metric.Int64Counter
 	loginsRejected   metric.Int64Counter
 	uploadBytes      metric.Int64Counter
@@ -94,6 +96,8 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages stored in one transaction.", batchBuckets),
 		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stores messages.", queryBuckets),
 		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that could not be handed to the bus."),
+		recovered:        t.counter("im.messages.recovered", "{message}", "New messages that the bus did not bring, loaded from the database."),
+		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Times that missing messages could not be loaded; clients sync."),
 		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result."),
 		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Logins and registrations turned away, by operation and reason."),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),

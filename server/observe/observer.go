@@ -35,7 +35,7 @@ func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer
 		reasons: byValue("reason"), types: byValue("type"), codes: byValue("code")}
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
-		ins.publishFailures, ins.uploadBytes, ins.panics, ins.slowClients,
+		ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,
 	} {
 		c.Add(context.Background(), 0)
 	}

@@ -171,6 +171,15 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 	return list, total, err
 }
 
+// MessagesSince implements chat.MessageStore.
+func (s *Store) MessagesSince(ctx context.Context, id int64, limit int) ([]chat.Message, error) {
+	list, err := collect(ctx, s.read, scanMessage, messagesSince, id, limit)
+	return list, s.fail(ctx, "messages since", err)
+}
+
+const messagesSince = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
+	WHERE x.id > ? ORDER BY x.id LIMIT ?`
+
 // EditMessage implements chat.MessageStore.
 func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {
 	err := changed(exec(ctx, s.write, `UPDATE messages SET content = ?, edited = 1, updated_at = ?

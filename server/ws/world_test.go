@@ -70,7 +70,8 @@ func newWorld(t testing.TB, cfg Config) *world {
 		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
 	})
 	w.hub = New(w.svc, cfg)
-	bus.Subscribe(w.hub.Deliver)
+	w.svc.Subscribe(w.hub.Deliver)
+	bus.Subscribe(w.svc.Receive)
 	w.srv = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(func() {
 		w.stop()

@@ -1,0 +1,249 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// reorderWait is how long an event that came too early waits for those before
+// it, which may be on their way from another node.
+const reorderWait = 50 * time.Millisecond
+
+// Sizes of what Receive remembers.
+const (
+	trackedRooms = 50_000 // at least so many conversations, and at most twice
+	heldEvents   = 1000   // of one conversation
+	recoverPage  = 200    // messages loaded at a time
+	resumeLimit  = 50_000 // messages that Resume looks through at most
+	resumeMargin = 1000   // ids that another node may have taken, and stored later
+)
+
+// An arrivals puts the events of new messages that reach this node in order,
+// whatever the bus did to them: within a conversation they are delivered in the
+// order of Seq, none twice, and one that the bus lost is loaded from the store.
+type arrivals struct {
+	mu      sync.Mutex // held while delivering: order is the point
+	deliver func(context.Context, Event)
+	// The Seq of the last message delivered, by conversation; when now is full
+	// it becomes before, and what was in before is forgotten.
+	now, before map[int64]int64
+	held        map[int64][]Event // that came too early
+	lastID      int64             // the largest id that came
+	closed      bool
+	filling     sync.WaitGroup
+}
+
+func newArrivals() *arrivals {
+	return &arrivals{now: make(map[int64]int64), held: make(map[int64][]Event), deliver: func(context.Context, Event) {}}
+}
+
+// Subscribe has deliver called with each event for this node's connections. It
+// must be quick, and is called once, before anything is published.
+func (s *Service) Subscribe(deliver func(context.Context, Event)) {
+	s.arrivals.mu.Lock()
+	defer s.arrivals.mu.Unlock()
+	s.arrivals.deliver = deliver
+}
+
+// Receive takes an event from the bus. Subscribe's func gets it: at once, or,
+// where messages before it are missing, after those.
+func (s *Service) Receive(ctx context.Context, e Event) {
+	a := s.arrivals
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.Type != EventMessageNew {
+		a.deliver(ctx, e)
+		return
+	}
+	a.lastID = max(a.lastID, e.MessageID)
+	switch last := a.last(e.ConversationID); {
+	case last != 0 && e.Seq <= last: // a second time
+	case last == 0 || e.Seq == last+1:
+		a.pass(ctx, e)
+		a.release(ctx, e.ConversationID, false)
+	default:
+		a.hold(ctx, e, s.fill)
+	}
+}
+
+func (a *arrivals) last(conversationID int64) int64 {
+	if seq, ok := a.now[conversationID]; ok {
+		return seq
+	}
+	return a.before[conversationID]
+}
+
+func (a *arrivals) pass(ctx context.Context, e Event) {
+	if len(a.now) >= trackedRooms {
+		a.before, a.now = a.now, make(map[int64]int64)
+	}
+	a.now[e.ConversationID] = e.Seq
+	a.deliver(ctx, e)
+}
+
+// hold keeps an event back, and has what is missing filled in if it does not
+// come by itself.
+func (a *arrivals) hold(ctx context.Context, e Event, fill func(int64)) {
+	waiting := a.held[e.ConversationID]
+	if a.closed || len(waiting) >= heldEvents {
+		a.release(ctx, e.ConversationID, true)
+		a.pass(ctx, e)
+		return
+	}
+	i, there := slices.BinarySearchFunc(waiting, e.Seq, func(h Event, seq int64) int { return int(h.Seq - seq) })
+	if there {
+		return
+	}
+	a.held[e.ConversationID] = slices.Insert(waiting, i, e)
+	if len(waiting) == 0 {
+		a.filling.Go(func() { fill(e.ConversationID) })
+	}
+}
+
+// release delivers what was held and follows on what was delivered; with force,
+// all of it: clients see the gap in seq, and sync.
+func (a *arrivals) release(ctx context.Context, conversationID int64, force bool) {
+	waiting := a.held[conversationID]
+	n := 0
+	for _, e := range waiting {
+		last := a.last(conversationID)
+		if e.Seq > last+1 && !force {
+			break
+		}
+		if n++; e.Seq > last {
+			a.pass(ctx, e)
+		}
+	}
+	if n == len(waiting) {
+		delete(a.held, conversationID)
+	} else {
+		a.held[conversationID] = waiting[n:]
+	}
+}
+
+// missing tells what is not there between the last delivered and the first held.
+func (a *arrivals) missing(conversationID int64) (after, upTo int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	waiting := a.held[conversationID]
+	if len(waiting) == 0 {
+		return 0, 0
+	}
+	return a.last(conversationID), waiting[0].Seq - 1
+}
+
+// fill loads what a conversation's held events wait for.
+func (s *Service) fill(conversationID int64) {
+	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
+	defer cancel()
+	select {
+	case <-time.After(reorderWait):
+	case <-ctx.Done():
+	}
+	a := s.arrivals
+	recovered, err := 0, error(nil)
+	for after, upTo := a.missing(conversationID); after < upTo && err == nil; after, upTo = a.missing(conversationID) {
+		var events []Event
+		if events, err = s.load(ctx, conversationID, after, upTo); len(events) == 0 {
+			break
+		}
+		a.mu.Lock()
+		for _, e := range events {
+			if e.Seq == a.last(conversationID)+1 {
+				a.pass(ctx, e)
+				recovered++
+			}
+		}
+		a.release(ctx, conversationID, false)
+		a.mu.Unlock()
+	}
+	a.mu.Lock()
+	a.release(ctx, conversationID, true)
+	a.mu.Unlock()
+	s.cfg.Hooks.recovered(ctx, recovered, err)
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "messages not recovered; clients sync", "conversation", conversationID, "err", err)
+	}
+}
+
+// load makes events of messages that the bus did not bring.
+func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) ([]Event, error) {
+	room, err := s.membership(ctx, conversationID)
+	if err != nil || len(room.Members) == 0 {
+		return nil, err
+	}
+	messages, _, err := s.cfg.Store.Messages(ctx, MessageQuery{
+		UserID: room.Members[0].UserID, ConversationID: conversationID,
+		Ascending: true, AfterSeq: after, Limit: int(min(upTo-after, recoverPage)),
+	})
+	events := make([]Event, 0, len(messages))
+	for _, m := range messages {
+		e, eventErr := s.eventOf(ctx, stored{message: m, accepted: m.CreatedAt})
+		if eventErr != nil {
+			return events, errors.Join(err, eventErr)
+		}
+		events = append(events, e)
+	}
+	return events, err
+}
+
+// Resume makes up for what other nodes published while this one could not hear
+// them, from since on: messages are loaded from the store, and whatever else
+// was told meanwhile (typing, presence, edits) is left to the clients. The bus
+// calls it once it hears again.
+func (s *Service) Resume(ctx context.Context, since time.Time) error {
+	a := s.arrivals
+	a.mu.Lock()
+	after := max(0, a.lastID-resumeMargin)
+	a.mu.Unlock()
+	recovered := 0
+	for range resumeLimit / recoverPage {
+		messages, err := s.cfg.Store.MessagesSince(ctx, after, recoverPage)
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			after = m.ID
+			if !s.missed(m, since) {
+				continue
+			}
+			e, err := s.eventOf(ctx, stored{message: m, accepted: m.CreatedAt})
+			if err != nil {
+				return err
+			}
+			s.Receive(ctx, e)
+			recovered++
+		}
+		if len(messages) < recoverPage {
+			break
+		}
+	}
+	s.cfg.Hooks.recovered(ctx, recovered, nil)
+	return nil
+}
+
+// clockSkew is how far apart the clocks of nodes may be.
+const clockSkew = 5 * time.Second
+
+// missed tells whether a message was not delivered here: by its Seq, or, of a
+// conversation that nothing is known of, by its time.
+func (s *Service) missed(m Message, since time.Time) bool {
+	a := s.arrivals
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if last := a.last(m.ConversationID); last != 0 {
+		return m.Seq > last
+	}
+	return m.CreatedAt.After(since.Add(-clockSkew))
+}
+
+// close waits for what is being filled in; what is held is delivered as it is.
+func (a *arrivals) close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.filling.Wait()
+}

@@ -1,0 +1,154 @@
+package chat_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A network is a bus between nodes that loses, doubles and reorders what
+// crosses it, as real ones do.
+type network struct {
+	mu    sync.Mutex
+	nodes []*node
+	bend  func([]chat.Event) []chat.Event // nil: nothing is bent
+	queue []chat.Event
+}
+
+// port is the network as one node sees it: its own events come back at once.
+type port struct {
+	*network
+	i int
+}
+
+func (p port) Publish(ctx context.Context, e chat.Event) error {
+	p.mu.Lock()
+	p.queue = append(p.queue, e)
+	p.mu.Unlock()
+	p.nodes[p.i].Receive(ctx, e)
+	return nil
+}
+
+// carry brings what was published to the other node.
+func (n *network) carry(to int) {
+	n.mu.Lock()
+	events := n.queue
+	n.queue = nil
+	n.mu.Unlock()
+	if n.bend != nil {
+		events = n.bend(events)
+	}
+	for _, e := range events {
+		n.nodes[to].Receive(context.Background(), e)
+	}
+}
+
+func twoNodes(t *testing.T, change ...func(*chat.Config)) (w *world, net *network, here, there *node) {
+	w, net = newWorld(t), &network{}
+	net.nodes = make([]*node, 2)
+	net.nodes[0] = w.node(t, port{net, 0}, change...)
+	net.nodes[1] = w.node(t, port{net, 1}, change...)
+	return w, net, net.nodes[0], net.nodes[1]
+}
+
+func TestALossyBusLosesNothing(t *testing.T) {
+	const messages = 300
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, bend := range map[string]func([]chat.Event) []chat.Event{
+		"faithful": nil,
+		"reorders": func(e []chat.Event) []chat.Event {
+			// A little, as two nodes that publish at once do: the first stays first.
+			for i := 1; i+1 < len(e); i += 2 {
+				e[i], e[i+1] = e[i+1], e[i]
+			}
+			return e
+		},
+		"doubles": func(e []chat.Event) []chat.Event { return append(e, e...) },
+		"loses": func(e []chat.Event) []chat.Event {
+			kept := e[:1]
+			for _, e := range e[1 : len(e)-1] {
+				if random.IntN(3) > 0 {
+					kept = append(kept, e)
+				}
+			}
+			return append(kept, e[len(e)-1])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, net, here, there := twoNodes(t)
+			a, b := w.user(t), w.user(t)
+			net.bend = bend
+			for i := range messages {
+				here.send(t, a, b.UserID, name+string(rune(i)))
+			}
+			here.delivered(t, messages)
+			net.carry(1)
+			if got := there.delivered(t, messages); !slices.Equal(got, upTo(messages)) {
+				t.Errorf("delivered %v", got)
+			}
+		})
+	}
+}
+
+// TestResume cuts a node off: it hears nothing, and then hears again.
+func TestResume(t *testing.T) {
+	var recovered int
+	var mu sync.Mutex
+	w, net, here, there := twoNodes(t, func(c *chat.Config) {
+		c.Hooks.Recovered = func(_ context.Context, r chat.Recovered) {
+			mu.Lock()
+			defer mu.Unlock()
+			recovered += r.Messages
+		}
+	})
+	a, b, c := w.user(t), w.user(t), w.user(t)
+	here.send(t, a, b.UserID, "before")
+	here.delivered(t, 1)
+	net.carry(1)
+	there.delivered(t, 1)
+
+	since := time.Now()
+	net.bend = func([]chat.Event) []chat.Event { return nil }
+	for _, id := range []string{"1", "2", "3"} {
+		here.send(t, a, b.UserID, id)
+	}
+	here.send(t, a, c.UserID, "elsewhere") // a conversation that the node knows nothing of
+	here.delivered(t, 5)
+	net.carry(1)
+	if err := there.Resume(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	if got := there.delivered(t, 5); !slices.Equal(got, []int64{1, 2, 3, 4, 1}) {
+		t.Errorf("delivered %v", got)
+	}
+	if err := there.Resume(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	if got := there.delivered(t, 5); len(got) != 5 {
+		t.Errorf("a second time: %v", got)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if recovered != 4 {
+		t.Errorf("%d are told as recovered, want 4", recovered)
+	}
+}
+
+// TestAGapThatNothingFills goes on after it: clients see it, and sync.
+func TestAGapThatNothingFills(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b := w.user(t), w.user(t)
+	n.send(t, a, b.UserID, "1")
+	n.delivered(t, 1)
+	n.Receive(t.Context(), chat.Event{Type: chat.EventMessageNew, ConversationID: 1, Seq: 7})
+	n.Receive(t.Context(), chat.Event{Type: chat.EventMessageNew, ConversationID: 1, Seq: 8})
+	if got := n.delivered(t, 3); !slices.Equal(got, []int64{1, 7, 8}) {
+		t.Errorf("delivered %v", got)
+	}
+}

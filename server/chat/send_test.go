@@ -1,0 +1,240 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// TestSendersShareASequence has many senders write to one group at once.
+func TestSendersShareASequence(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	const senders, each = 16, 25
+	callers := make([]chat.Caller, senders)
+	ids := make([]int64, senders)
+	for i := range callers {
+		callers[i] = w.user(t)
+		ids[i] = callers[i].UserID
+	}
+	g, err := n.CreateGroup(t.Context(), callers[0], "all", ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sending sync.WaitGroup
+	for i, c := range callers {
+		sending.Go(func() {
+			var last int64
+			for k := range each {
+				d := chat.Draft{Target: chat.Target{ChatID: g.ID}, Content: "x", ClientMsgID: fmt.Sprint(i, "-", k)}
+				m, err := n.Send(t.Context(), c, d)
+				if err != nil || m.Seq <= last {
+					t.Errorf("seq %d after %d: %v", m.Seq, last, err)
+					return
+				}
+				last = m.Seq
+			}
+		})
+	}
+	sending.Wait()
+	if got, want := n.delivered(t, senders*each), upTo(senders*each); !slices.Equal(got, want) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
+func upTo(n int) []int64 {
+	s := make([]int64, n)
+	for i := range s {
+		s[i] = int64(i + 1)
+	}
+	return s
+}
+
+func TestARetryIsStoredAndToldOnce(t *testing.T) {
+	w := newWorld(t)
+	var stored int
+	n := w.node(t, nil, func(c *chat.Config) {
+		c.Hooks.MessageStored = func(context.Context, chat.MessageStored) { stored++ }
+	})
+	a, b, c := w.user(t), w.user(t), w.user(t)
+	first := n.send(t, a, b.UserID, "one")
+	if again := n.send(t, a, b.UserID, "one"); again.ID != first.ID || again.Seq != first.Seq {
+		t.Errorf("a retry is %+v, was %+v", again, first)
+	}
+	// client_msg_id is the sender's over all conversations …
+	if elsewhere := n.send(t, a, c.UserID, "one"); elsewhere.ID != first.ID {
+		t.Errorf("a retry elsewhere is %+v", elsewhere)
+	}
+	// … and each sender's own.
+	if other := n.send(t, b, a.UserID, "one"); other.ID == first.ID {
+		t.Error("two senders share an id")
+	}
+	n.send(t, a, b.UserID, "two")
+	if got := n.delivered(t, 3); !slices.Equal(got, upTo(3)) || stored != 3 {
+		t.Errorf("delivered %v, %d stored", got, stored)
+	}
+}
+
+// TestWhoIsOutIsOutAtOnce takes members out, and silences them, while what is
+// known of the group is cached.
+func TestWhoIsOutIsOutAtOnce(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	owner, member := w.user(t), w.user(t)
+	g, err := n.CreateGroup(t.Context(), owner, "g", []int64{member.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(c chat.Caller) chat.Kind {
+		_, err := n.Send(t.Context(), c, chat.Draft{Target: chat.Target{ChatID: g.ID}, Content: "x"})
+		return chat.KindOf(err)
+	}
+	step := func(what string, err error, want chat.Kind) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if got := send(member); got != want {
+			t.Errorf("%s: the member's message: %q, want %q", what, got, want)
+		}
+	}
+	step("at first", nil, "")
+	_, err = n.SetMuted(t.Context(), owner, g.ID, member.UserID, true)
+	step("muted", err, chat.KindForbidden)
+	_, err = n.SetMuted(t.Context(), owner, g.ID, member.UserID, false)
+	step("unmuted", err, "")
+	step("removed", n.RemoveMember(t.Context(), owner, g.ID, member.UserID), chat.KindNotFound)
+	_, err = n.AddMember(t.Context(), owner, g.ID, member.UserID)
+	step("added", err, "")
+	_, err = n.Ban(t.Context(), owner, g.ID, member.UserID)
+	step("banned", err, chat.KindNotFound)
+	_, err = n.AddMember(t.Context(), owner, g.ID, member.UserID)
+	if chat.KindOf(err) != chat.KindForbidden {
+		t.Errorf("a banned user was added: %v", err)
+	}
+	step("unbanned", n.Unban(t.Context(), owner, g.ID, member.UserID), chat.KindNotFound)
+	if send(owner) != "" {
+		t.Error("the owner cannot write")
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if last := n.events[len(n.events)-1]; slices.Contains(last.To, member.UserID) {
+		t.Error("a banned user is told of new messages")
+	}
+}
+
+func TestAnOwnerWhoLeavesHandsOver(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	owner, first, admin := w.user(t), w.user(t), w.user(t)
+	g, err := n.CreateGroup(t.Context(), owner, "g", []int64{first.UserID, admin.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.SetAdmin(t.Context(), owner, g.ID, admin.UserID, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ leaves, heir chat.Caller }{{owner, admin}, {admin, first}} {
+		if err := n.RemoveMember(t.Context(), c.leaves, g.ID, c.leaves.UserID); err != nil {
+			t.Fatal(err)
+		}
+		members, err := n.Members(t.Context(), first, g.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			if (m.Role == chat.RoleOwner) != (m.UserID == c.heir.UserID) {
+				t.Errorf("after %d left, %d is %s", c.leaves.UserID, m.UserID, m.Role)
+			}
+		}
+	}
+}
+
+// TestRefusalsLeaveNothing wants no empty conversation behind a refused message.
+func TestRefusalsLeaveNothing(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b := w.user(t), w.user(t)
+	for _, d := range []chat.Draft{
+		{Target: chat.Target{ReceiverID: b.UserID}, Content: "x", ReplyToID: 7},
+		{Target: chat.Target{ReceiverID: b.UserID}, Type: chat.TypeFile, FileID: 7},
+		{Target: chat.Target{ReceiverID: 4711}, Content: "x"},
+		{Target: chat.Target{ReceiverID: b.UserID}, Content: "\xff"},
+	} {
+		if _, err := n.Send(t.Context(), a, d); err == nil {
+			t.Errorf("%+v was sent", d)
+		}
+	}
+	if dialogs, err := n.Dialogs(t.Context(), b, 0, 0); err != nil || len(dialogs) != 0 {
+		t.Errorf("dialogs: %+v %v", dialogs, err)
+	}
+}
+
+// TestCloseKeepsWhatItAccepted closes while many send: what was acknowledged is
+// stored, the rest was told that the server is stopping.
+func TestCloseKeepsWhatItAccepted(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b := w.user(t), w.user(t)
+	n.send(t, a, b.UserID, "first")
+	var mu sync.Mutex
+	acked := []string{"first"}
+	var sending sync.WaitGroup
+	for i := range 8 {
+		sending.Go(func() {
+			for k := 0; ; k++ {
+				id := fmt.Sprint(i, "-", k)
+				_, err := n.Send(context.Background(), a, chat.Draft{Target: chat.Target{ReceiverID: b.UserID}, Content: "x", ClientMsgID: id})
+				if err != nil {
+					if chat.KindOf(err) != chat.KindUnavailable {
+						t.Errorf("refused with %v", err)
+					}
+					return
+				}
+				mu.Lock()
+				acked = append(acked, id)
+				mu.Unlock()
+			}
+		})
+	}
+	n.delivered(t, 100)
+	n.Close()
+	sending.Wait()
+	messages, total, err := w.store.Messages(t.Context(), chat.MessageQuery{
+		UserID: a.UserID, ConversationID: 1, Ascending: true, Limit: 1 << 20,
+	})
+	if err != nil || int(total) != len(acked) || len(messages) != len(acked) {
+		t.Fatalf("%d acknowledged, %d stored: %v", len(acked), total, err)
+	}
+	if got := n.delivered(t, len(acked)); len(got) != len(acked) {
+		t.Errorf("%d acknowledged, %d announced", len(acked), len(got))
+	}
+}
+
+// TestTheDatabaseIsAway refuses clearly, and stores nothing twice after it.
+func TestTheDatabaseIsAway(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b := w.user(t), w.user(t)
+	n.send(t, a, b.UserID, "first")
+	if err := w.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := n.Send(t.Context(), a, chat.Draft{Target: chat.Target{ReceiverID: b.UserID}, Content: "x"})
+	if chat.KindOf(err) != chat.KindUnavailable {
+		t.Errorf("without a database: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	if _, err := n.Send(ctx, a, chat.Draft{Target: chat.Target{ReceiverID: b.UserID}, Content: "x"}); err == nil {
+		t.Error("sent after the deadline, without a database")
+	} else if !errors.Is(err, context.DeadlineExceeded) && chat.KindOf(err) != chat.KindUnavailable {
+		t.Errorf("after the deadline: %v", err)
+	}
+}

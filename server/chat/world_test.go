@@ -1,0 +1,138 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/server/auth"
+	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/membus"
+	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/sqlstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 20 * time.Second
+
+// A world is a database and the nodes that share it.
+type world struct {
+	store *sqlstore.Store
+	blobs *blob.Store
+	users int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := blob.Open(filepath.Join(dir, "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = blobs.Close()
+		_ = store.Close()
+	})
+	return &world{store: store, blobs: blobs}
+}
+
+// user makes an account.
+func (w *world) user(t *testing.T) chat.Caller {
+	t.Helper()
+	w.users++
+	u, err := w.store.CreateUser(t.Context(), chat.User{Phone: fmt.Sprint(10000 + w.users), Role: chat.RoleUser}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chat.Caller{UserID: u.ID}
+}
+
+// A node is one Service and what it delivers to its connections.
+type node struct {
+	*chat.Service
+	mu     sync.Mutex
+	events []chat.Event
+	come   chan struct{} // holds one: something came
+}
+
+// node starts a Service whose events go to bus, or, where that is nil, to its
+// own connections.
+func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *node {
+	t.Helper()
+	own := membus.New()
+	if bus == nil {
+		bus = own
+	}
+	const keys = 1000
+	cfg := chat.Config{
+		Store: w.store, Blobs: w.blobs, Bus: bus, Presence: own,
+		Sessions:    memcache.New[string, chat.Session](keys, time.Hour),
+		Memberships: memcache.New[int64, chat.Membership](keys, time.Hour),
+		Directs:     memcache.New[chat.Pair, int64](keys, time.Hour),
+		Users:       memcache.New[int64, chat.User](keys, time.Hour),
+		Messages:    limit.New[int64](0, 0, keys), LoginAccounts: limit.New[string](0, 0, keys),
+		LoginAddrs: limit.New[string](0, 0, keys), Registrations: limit.New[string](0, 0, keys),
+		Hasher: auth.NewHasher(), Signer: auth.NewSigner(make([]byte, 32)),
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	n := &node{Service: chat.New(cfg), come: make(chan struct{}, 1)}
+	n.Subscribe(func(_ context.Context, e chat.Event) {
+		n.mu.Lock()
+		n.events = append(n.events, e)
+		n.mu.Unlock()
+		select {
+		case n.come <- struct{}{}:
+		default:
+		}
+	})
+	own.Subscribe(n.Receive)
+	t.Cleanup(n.Close)
+	return n
+}
+
+// delivered waits for n new messages, and returns the Seq of all that came.
+func (n *node) delivered(t *testing.T, want int) []int64 {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		var seqs []int64
+		n.mu.Lock()
+		for _, e := range n.events {
+			if e.Type == chat.EventMessageNew {
+				seqs = append(seqs, e.Seq)
+			}
+		}
+		n.mu.Unlock()
+		if len(seqs) >= want {
+			return seqs
+		}
+		select {
+		case <-n.come:
+		case <-timeout:
+			t.Fatalf("%d of %d messages were delivered: %v", len(seqs), want, seqs)
+		}
+	}
+}
+
+func (n *node) send(t *testing.T, from chat.Caller, to int64, id string) chat.Message {
+	t.Helper()
+	m, err := n.Send(t.Context(), from, chat.Draft{Target: chat.Target{ReceiverID: to}, Content: "text " + id, ClientMsgID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
