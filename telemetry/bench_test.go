@@ -71,7 +71,7 @@ func recorder(m metric.Meter) func() {
 // BenchmarkRecording compares recording through our instruments with the SDK's own.
 func BenchmarkRecording(b *testing.B) {
 	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
-	defer sdk.Shutdown(ctx)
+	defer stop(sdk)
 	p := newProvider(b)
 	ratio(b, 1_000_000, recorder(p.Meter("one")), recorder(sdk.Meter("one")))
 }

@@ -195,18 +195,6 @@ func (c *catalog) helps(streams []*stream) []string {
 	return out
 }
 
-// holds returns the family of the catalog that has one of the names, or nil.
-func (c *catalog) holds(names []string) *family {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range names {
-		if f := c.names[n]; f != nil {
-			return f
-		}
-	}
-	return nil
-}
-
 func (c *catalog) conflicts() []Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -104,12 +104,12 @@ func TestDifferential(t *testing.T) {
 			t.Fatal(err)
 		}
 		sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
-		defer sdk.Shutdown(ctx)
+		defer stop(sdk)
 		p, err := telemetry.New(ctx, ourOpts...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer p.Shutdown(ctx)
+		defer stop(p)
 		plan.run(sdk)
 		plan.run(p)
 		stock := promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})

@@ -27,7 +27,7 @@ func ExampleMeter() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Shutdown(context.Background())
+	defer func() { _ = p.Shutdown(context.Background()) }()
 
 	// Anywhere. Options that do not change are made once.
 	ok := metric.WithAttributeSet(attribute.NewSet(attribute.String("result", "ok")))
@@ -47,7 +47,7 @@ func ExampleSetup() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	defer p.Shutdown(ctx)
+	defer func() { _ = p.Shutdown(ctx) }()
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.Handler())
@@ -73,7 +73,7 @@ func ExampleWithGatherer() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Shutdown(ctx)
+	defer func() { _ = p.Shutdown(ctx) }()
 	c, _ := p.Meter("new").Int64Counter("http.requests", metric.WithDescription("HTTP requests served."))
 	c.Add(ctx, 1, metric.WithAttributes(attribute.String("path", "/a")))
 
@@ -91,7 +91,7 @@ func ExampleProvider_Conflicts() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Shutdown(ctx)
+	defer func() { _ = p.Shutdown(ctx) }()
 	_, _ = p.Meter("api").Int64Counter("http.requests", metric.WithDescription("Total number of HTTP requests"))
 	_, _ = p.Meter("push").Int64Gauge("http.requests.total")
 
@@ -111,7 +111,7 @@ func ExampleWithConflictPolicy() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Shutdown(ctx)
+	defer func() { _ = p.Shutdown(ctx) }()
 	_, _ = p.Meter("api").Int64Counter("http_requests_total", metric.WithDescription("Total number of HTTP requests"))
 	_, err = p.Meter("push").Int64Counter("http_requests_total", metric.WithDescription("HTTP请求总数"))
 

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -129,14 +130,27 @@ func renamed(family string, c class, n int) string {
 	if room := maxNameLength - len(tail) - len(totalSuffix); len(b) > room {
 		b = b[:room]
 	}
-	b = strings.TrimRight(b, "_") // the translator would join the underscores
-	if c == classCounter && b == "total" {
-		b = unnamed // the translator takes every "total" out of a counter's name
-	}
+	b = stem(b, c)
 	if c == classCounter {
 		tail += totalSuffix
 	}
 	return b + tail
+}
+
+// stem leaves of a name what the translator keeps: it joins underscores, and takes every "total" out of a counter's.
+func stem(name string, c class) string {
+	tokens := strings.FieldsFunc(name, func(r rune) bool { return r == '_' })
+	if c == classCounter {
+		tokens = slices.DeleteFunc(tokens, func(t string) bool { return t == "total" })
+	}
+	if len(tokens) == 0 {
+		return unnamed
+	}
+	s := strings.Join(tokens, "_")
+	if '0' <= s[0] && s[0] <= '9' {
+		return "_" + s
+	}
+	return s
 }
 
 // instrumentFor returns a name and a unit that OpenTelemetry translates to exactly this family, so that every

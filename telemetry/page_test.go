@@ -54,6 +54,9 @@ func newProvider(tb testing.TB, opts ...telemetry.Option) *telemetry.Provider {
 	return p
 }
 
+// stop shuts down what a test made without newProvider.
+func stop(p interface{ Shutdown(context.Context) error }) { _ = p.Shutdown(ctx) }
+
 // A page is what one scrape answered, as families by name.
 type page map[string]*dto.MetricFamily
 

@@ -21,7 +21,7 @@ var (
 	early        = telemetry.Meter("early")
 	earlyHits, _ = early.Int64Counter("early.hits", desc("A"))
 	earlyAgain   = must(telemetry.Meter("early too").Int64Counter("early.hits", desc("B")))
-	earlyPool, _ = early.Int64ObservableGauge("early.pool", metric.WithInt64Callback(observeInt64(5)))
+	_, _         = early.Int64ObservableGauge("early.pool", metric.WithInt64Callback(observeInt64(5)))
 	earlyLoad, _ = early.Float64ObservableGauge("early.load")
 	earlyReg, _  = early.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveFloat64(earlyLoad, .5, path)
@@ -97,7 +97,7 @@ func TestRow36Setup(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Setup after Shutdown: %v", err)
 	}
-	defer p2.Shutdown(ctx)
+	defer stop(p2)
 	earlyHits.Add(ctx, 5, path)
 	lateHits.Add(ctx, 5, path)
 	if err := earlyReg.Unregister(); err != nil {
@@ -124,7 +124,7 @@ func TestOpenTelemetryLogsGoToSlog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Shutdown(ctx)
+	defer stop(p)
 	m := p.Meter("one")
 	must(m.Int64Counter("hits"))
 	must(m.Float64Counter("hits"))
@@ -187,7 +187,7 @@ func TestRuntimeAndProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Shutdown(ctx)
+	defer stop(p)
 	page := scrape(t, p)
 	for _, family := range []string{
 		"go_goroutine_count", "go_memory_used_bytes", "process_cpu_seconds_total", "process_resident_memory_bytes",

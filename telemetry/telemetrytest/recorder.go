@@ -93,7 +93,7 @@ func (r *Recorder) Metric(name string) metricdata.Metrics {
 func (r *Recorder) Exposition() string {
 	r.tb.Helper()
 	w := httptest.NewRecorder()
-	req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	req := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil)
 	req.Header.Set("Accept", "text/plain;version=0.0.4")
 	r.Handler().ServeHTTP(w, req)
 	if w.Code != http.StatusOK {
