@@ -17,6 +17,8 @@ import (
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // ratio does the same work n times with ours and with another's, in turns, and reports how many times the other's
@@ -151,4 +153,13 @@ func benchmark(b *testing.B, f func()) {
 	for b.Loop() {
 		f()
 	}
+}
+
+// BenchmarkRecordingThroughMeter is BenchmarkRecording for package-level instruments.
+func BenchmarkRecordingThroughMeter(b *testing.B) {
+	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	defer stop(sdk)
+	p := must(telemetry.Setup(ctx, telemetry.WithoutRuntime()))
+	defer stop(p)
+	ratio(b, 1_000_000, recorder(telemetry.Meter("bench")), recorder(sdk.Meter("one")))
 }
