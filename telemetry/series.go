@@ -242,3 +242,10 @@ func exemplars[N int64 | float64](in []metricdata.Exemplar[N]) []metricdata.Exem
 	}
 	return out
 }
+
+func usableOrNil(bounds []float64) []float64 {
+	if bounds == nil {
+		return nil
+	}
+	return usable(bounds)
+}

@@ -1,0 +1,180 @@
+package telemetry
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// This file takes the pages through OpenTelemetry's exporter.
+
+// prepare lays the pages out for the exporter.
+func (x *exposition) prepare() {
+	streams := make([]*stream, 0, len(x.feeds))
+	for _, f := range x.feeds {
+		streams = append(streams, f.stream)
+	}
+	slices.SortFunc(streams, func(a, b *stream) int { return cmp.Compare(b.from.order, a.from.order) })
+	for i, help := range x.catalog.helps(streams) {
+		if help != "" { // the earliest stream is last, and so its help stays
+			x.byName[streams[i].family].help = help
+		}
+	}
+	x.ready = append(x.ready[:0], x.target)
+	for _, p := range x.pages {
+		x.ready = p.metrics(x.now, x.ready)
+	}
+}
+
+// metrics appends the page's series as the exporter wants them: up to two metrics, as a family of histograms may
+// hold classic and exponential ones.
+func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {
+	live := 0
+	for _, s := range p.sorted {
+		if s.seen == now {
+			live++
+		}
+	}
+	p.order(now, live)
+	if live == 0 {
+		return to
+	}
+	m := metricdata.Metrics{Name: p.family.name, Description: p.help}
+	if p.family.class == classHistogram {
+		return p.histograms(now, m, to)
+	}
+	points := make([]metricdata.DataPoint[float64], 0, live)
+	for _, s := range p.sorted {
+		if s.seen == now {
+			points = append(points, metricdata.DataPoint[float64]{Attributes: s.labels, Value: s.value, Exemplars: s.exemplars})
+		}
+	}
+	if p.family.class == classGauge {
+		m.Data = metricdata.Gauge[float64]{DataPoints: points}
+	} else {
+		m.Data = metricdata.Sum[float64]{DataPoints: points, IsMonotonic: p.family.class == classCounter}
+	}
+	return append(to, m)
+}
+
+func (p *page) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metrics) []metricdata.Metrics {
+	var classic []metricdata.HistogramDataPoint[float64]
+	var exponential []metricdata.ExponentialHistogramDataPoint[float64]
+	for _, s := range p.sorted {
+		switch {
+		case s.seen != now:
+		case s.exp != nil:
+			s.exp.Exemplars = s.exemplars
+			exponential = append(exponential, *s.exp)
+		default:
+			s.histogram.Exemplars = s.exemplars
+			classic = append(classic, s.histogram)
+		}
+	}
+	if len(classic) > 0 {
+		m.Data = metricdata.Histogram[float64]{DataPoints: classic}
+		to = append(to, m)
+	}
+	if len(exponential) > 0 {
+		m.Data = metricdata.ExponentialHistogram[float64]{DataPoints: exponential}
+		to = append(to, m)
+	}
+	return to
+}
+
+// export sends what is ready through the exporter. It answers each point, in order, with one metric.
+func (x *exposition) export() []*dto.MetricFamily {
+	total := 0
+	for _, m := range x.ready {
+		total += points(m.Data)
+	}
+	ch := make(chan prometheus.Metric, total) // room for all: neither side waits for the other
+	go func() {
+		defer close(ch)
+		x.collector.Collect(ch)
+	}()
+	slab := make([]dto.Metric, total)
+	families := make([]*dto.MetricFamily, 0, len(x.ready))
+	for _, m := range x.ready {
+		f := familyFor(&families, m)
+		for range points(m.Data) {
+			metric, ok := <-ch
+			if !ok {
+				x.failed(failExporter)
+				break
+			}
+			if err := metric.Write(&slab[0]); err != nil {
+				x.failed(failExporter)
+				continue
+			}
+			sortExemplars(&slab[0])
+			f.Metric = append(f.Metric, &slab[0])
+			slab = slab[1:]
+		}
+	}
+	for range ch {
+		x.failed(failExporter)
+	}
+	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return families
+}
+
+// sortExemplars puts the labels of exemplars in order: client_golang leaves them in that of a map.
+func sortExemplars(m *dto.Metric) {
+	order := func(e *dto.Exemplar) {
+		if e != nil {
+			slices.SortFunc(e.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+		}
+	}
+	order(m.GetCounter().GetExemplar())
+	for _, b := range m.GetHistogram().GetBucket() {
+		order(b.Exemplar)
+	}
+	for _, e := range m.GetHistogram().GetExemplars() {
+		order(e)
+	}
+}
+
+// familyFor returns the family for a metric: the last one, if that has its name.
+func familyFor(families *[]*dto.MetricFamily, m metricdata.Metrics) *dto.MetricFamily {
+	if n := len(*families); n > 0 && (*families)[n-1].GetName() == m.Name {
+		return (*families)[n-1]
+	}
+	f := &dto.MetricFamily{
+		Name: new(m.Name), Help: new(strings.ToValidUTF8(m.Description, "\uFFFD")), Type: typeOf(m.Data).Enum(),
+		Metric: make([]*dto.Metric, 0, points(m.Data)),
+	}
+	*families = append(*families, f)
+	return f
+}
+
+func typeOf(data metricdata.Aggregation) dto.MetricType {
+	switch d := data.(type) {
+	case metricdata.Sum[float64]:
+		if d.IsMonotonic {
+			return dto.MetricType_COUNTER
+		}
+		return dto.MetricType_GAUGE
+	case metricdata.Gauge[float64]:
+		return dto.MetricType_GAUGE
+	}
+	return dto.MetricType_HISTOGRAM
+}
+
+func points(data metricdata.Aggregation) int {
+	switch d := data.(type) {
+	case metricdata.Sum[float64]:
+		return len(d.DataPoints)
+	case metricdata.Gauge[float64]:
+		return len(d.DataPoints)
+	case metricdata.Histogram[float64]:
+		return len(d.DataPoints)
+	case metricdata.ExponentialHistogram[float64]:
+		return len(d.DataPoints)
+	}
+	return 0
+}

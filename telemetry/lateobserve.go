@@ -1,0 +1,154 @@
+package telemetry
+
+import (
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
+	"go.opentelemetry.io/otel/metric/noop"
+)
+
+// lateInt64Observable stands in for an observable instrument with int64 values.
+type lateInt64Observable struct {
+	metric.Int64Observable
+	embedded.Int64ObservableCounter
+	embedded.Int64ObservableUpDownCounter
+	embedded.Int64ObservableGauge
+	to atomic.Pointer[metric.Int64Observable]
+}
+
+type lateFloat64Observable struct {
+	metric.Float64Observable
+	embedded.Float64ObservableCounter
+	embedded.Float64ObservableUpDownCounter
+	embedded.Float64ObservableGauge
+	to atomic.Pointer[metric.Float64Observable]
+}
+
+func (m *lateMeter) int64Observable(create func(metric.Meter) (metric.Int64Observable, error)) (*lateInt64Observable, error) {
+	l, site := &lateInt64Observable{}, callSite()
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+		i, err := create(to)
+		l.to.Store(&i)
+		return err
+	}})
+}
+
+func (m *lateMeter) float64Observable(create func(metric.Meter) (metric.Float64Observable, error)) (*lateFloat64Observable, error) {
+	l, site := &lateFloat64Observable{}, callSite()
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+		i, err := create(to)
+		l.to.Store(&i)
+		return err
+	}})
+}
+
+func (m *lateMeter) Int64ObservableCounter(
+	name string, opts ...metric.Int64ObservableCounterOption,
+) (metric.Int64ObservableCounter, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Int64ObservableUpDownCounter(
+	name string, opts ...metric.Int64ObservableUpDownCounterOption,
+) (metric.Int64ObservableUpDownCounter, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableUpDownCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Int64ObservableGauge(
+	name string, opts ...metric.Int64ObservableGaugeOption,
+) (metric.Int64ObservableGauge, error) {
+	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+		return to.Int64ObservableGauge(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableCounter(
+	name string, opts ...metric.Float64ObservableCounterOption,
+) (metric.Float64ObservableCounter, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableUpDownCounter(
+	name string, opts ...metric.Float64ObservableUpDownCounterOption,
+) (metric.Float64ObservableUpDownCounter, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableUpDownCounter(name, opts...)
+	})
+}
+
+func (m *lateMeter) Float64ObservableGauge(
+	name string, opts ...metric.Float64ObservableGaugeOption,
+) (metric.Float64ObservableGauge, error) {
+	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+		return to.Float64ObservableGauge(name, opts...)
+	})
+}
+
+// RegisterCallback registers f with the Provider of now or later.
+func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
+	r := &lateRegistration{meter: m, site: callSite(), callback: f, insts: insts}
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	return r, m.late.keep(r)
+}
+
+type lateRegistration struct {
+	embedded.Registration
+	meter    *lateMeter
+	site     site
+	callback metric.Callback
+	insts    []metric.Observable
+	to       atomic.Pointer[metric.Registration]
+}
+
+func (r *lateRegistration) bind(p *Provider) error {
+	m := r.meter.of(p)
+	insts := make([]metric.Observable, len(r.insts))
+	for i, inst := range r.insts {
+		insts[i] = settled(inst)
+	}
+	if own, ok := m.(*meter); ok {
+		m = own.onBehalfOf(r.site)
+	}
+	reg, err := m.RegisterCallback(r.callback, insts...)
+	if reg == nil {
+		reg = noop.Registration{}
+	}
+	r.to.Store(&reg)
+	return err
+}
+
+// Unregister takes effect with the next collection.
+func (r *lateRegistration) Unregister() error {
+	r.meter.late.drop(r)
+	if to := r.to.Swap(nil); to != nil {
+		return (*to).Unregister()
+	}
+	return nil
+}
+
+// settled returns what a stand-in stands for.
+func settled(o metric.Observable) metric.Observable {
+	switch l := o.(type) {
+	case *lateInt64Observable:
+		if to := l.to.Load(); to != nil {
+			return *to
+		}
+	case *lateFloat64Observable:
+		if to := l.to.Load(); to != nil {
+			return *to
+		}
+	}
+	return o
+}
