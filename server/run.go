@@ -13,14 +13,14 @@ import (
 // listen takes the addresses, so that a taken one is told before anything runs.
 func (s *Server) listen(ctx context.Context) error {
 	addrs := []string{s.cfg.Addr}
-	if s.metrics != nil {
+	if s.cfg.MetricsAddr != "" {
 		addrs = append(addrs, s.cfg.MetricsAddr)
 	}
 	for _, addr := range addrs {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", addr)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w", addr, err)
+			return fmt.Errorf("%w (choose another address with --addr or --metrics-addr)", err)
 		}
 		s.listeners = append(s.listeners, l)
 		s.close = append(s.close, func() error {
@@ -63,11 +63,13 @@ func (s *Server) Run(ctx context.Context) error {
 	if err == nil {
 		select {
 		case <-ctx.Done():
-			s.log.Info("stopping", "within", s.cfg.ShutdownTimeout)
+			s.log.Info("stopping", "within", s.cfg.ShutdownTimeout.String())
 		case err = <-failed:
 		}
 	}
-	return errors.Join(err, s.shutdown(context.WithoutCancel(ctx), servers))
+	err = errors.Join(err, s.shutdown(context.WithoutCancel(ctx), servers))
+	s.log.Info("stopped")
+	return err
 }
 
 // greet asks the server over the network whether it is alive, and says where

@@ -62,14 +62,14 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
 	bus := membus.New()
 	if err := s.openChat(ctx, seen, bus); err != nil {
 		return nil, err
 	}
 	s.openEdges(seen, bus, tel)
-	if err := s.listen(ctx); err != nil {
-		return nil, err
-	}
 	return s, seen.Watch(s.state)
 }
 
@@ -88,9 +88,12 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *memb
 	if err != nil {
 		return err
 	}
+	if err := s.lock(path); err != nil {
+		return err
+	}
 	s.store, err = sqlstore.Open(ctx, sqlstore.Config{Path: path, Wrap: seen.SQL})
 	if err != nil {
-		return fmt.Errorf("open database %s: %w", path, err)
+		return err // names the file
 	}
 	s.close = append(s.close, s.store.Close)
 

@@ -36,9 +36,33 @@ func TestAddressTaken(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), cfg.Addr) {
 		t.Errorf("an address that is taken: %v", err)
 	}
-	// What was opened is closed again: the same folder serves at once.
+	if _, err := os.Stat(filepath.Join(dir, "im.db")); !os.IsNotExist(err) {
+		t.Errorf("a database was made all the same: %v", err)
+	}
+}
+
+// TestTwoServersOneFile refuses the second, and lets go of what it had opened.
+func TestTwoServersOneFile(t *testing.T) {
+	dir := t.TempDir()
+	same := func(c *server.Config) {
+		c.DB, c.Blob = "sqlite://"+filepath.Join(dir, "im.db"), "file://"+filepath.Join(dir, "files")
+	}
+	a := start(t, same)
+	tel, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tel.Shutdown(context.Background()) }()
+	cfg := server.DefaultConfig()
+	same(&cfg)
 	cfg.Addr = "127.0.0.1:0"
-	start(t, func(c *server.Config) { c.DB, c.Blob = cfg.DB, cfg.Blob })
+	if _, err := server.New(t.Context(), cfg, tel, slog.New(slog.DiscardHandler), "test"); err == nil || !strings.Contains(err.Error(), "another server") {
+		t.Errorf("a second server on one file: %v", err)
+	}
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, same)
 }
 
 // TestRestart finds everything again: accounts, tokens, messages, files.

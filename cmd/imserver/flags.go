@@ -223,14 +223,18 @@ func (n *size) Set(s string) error {
 	if err == nil && v > 1<<30 {
 		err = fmt.Errorf("is %q: at most 1GiB", s)
 	}
-	*n = size(v)
+	if err == nil {
+		*n = size(v)
+	}
 	return err
 }
 
 func (n *size64) String() string { return formatSize(int64(*n)) }
 func (n *size64) Set(s string) error {
 	v, err := parseSize(s)
-	*n = size64(v)
+	if err == nil {
+		*n = size64(v)
+	}
 	return err
 }
 

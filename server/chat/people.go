@@ -20,8 +20,7 @@ func (s *Service) Me(ctx context.Context, c Caller) (User, error) {
 		return User{}, orNotFound(err, "no such account", "it was deleted")
 	}
 	online, err := s.cfg.Presence.Online(ctx, []int64{u.ID})
-	u.Online = online[u.ID]
-	return u, err
+	return s.seen(u, online), err
 }
 
 // UpdateMe changes the caller's profile.
@@ -116,10 +115,17 @@ func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]U
 		if u.ID != viewer && !trust[u.ID] {
 			u = u.withoutPhone()
 		}
-		u.Online = online[u.ID]
-		users[i] = u
+		users[i] = s.seen(u, online)
 	}
 	return users, nil
+}
+
+// seen fills in whether u is online; who is, was last seen now.
+func (s *Service) seen(u User, online map[int64]bool) User {
+	if u.Online = online[u.ID]; u.Online {
+		u.LastSeen = s.cfg.Now()
+	}
+	return u
 }
 
 // profile returns an account as anyone may see it.
@@ -132,8 +138,7 @@ func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
 		return nil, err
 	}
 	online, err := s.cfg.Presence.Online(ctx, []int64{id})
-	u = u.withoutPhone()
-	u.Online = online[id]
+	u = s.seen(u.withoutPhone(), online)
 	return &u, err
 }
 
@@ -154,7 +159,13 @@ func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 	if err != nil || !last {
 		return err
 	}
-	return errors.Join(s.departures.put(ctx, c.UserID), s.SetPresence(ctx, c, false))
+	err = s.departures.put(ctx, c.UserID)
+	// A quick reconnect may have told by now that the user is there.
+	online, onlineErr := s.cfg.Presence.Online(ctx, []int64{c.UserID})
+	if onlineErr == nil && online[c.UserID] {
+		return err
+	}
+	return errors.Join(err, onlineErr, s.SetPresence(ctx, c, false))
 }
 
 // depart stores when users were last seen: together, as they leave when the

@@ -122,6 +122,7 @@ func TestWhoIsOutIsOutAtOnce(t *testing.T) {
 	if send(owner) != "" {
 		t.Error("the owner cannot write")
 	}
+	n.delivered(t, 4)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if last := n.events[len(n.events)-1]; slices.Contains(last.To, member.UserID) {

@@ -105,10 +105,9 @@ func knownMethod(m string) string {
 
 // httpServerKeys are the attributes that http.server.* keep. The conventions
 // add server.address and server.port, which come from the Host header, so from
-// whoever asks.
+// whoever asks; protocol and scheme are the same for nearly every request.
 var httpServerKeys = []attribute.Key{
-	"http.request.method", "http.response.status_code", "http.route",
-	"network.protocol.name", "network.protocol.version", "url.scheme", "error.type",
+	"http.request.method", "http.response.status_code", "http.route", "error.type",
 }
 
 // Views are what a Provider needs so that nothing a client makes up becomes a

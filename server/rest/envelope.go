@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -36,7 +37,7 @@ func (s *Server) answer(c echo.Context, status int, data any, err error) error {
 
 // write sends v as JSON. It is the only place that does.
 func (s *Server) write(c echo.Context, status int, v any) {
-	body, err := json.Marshal(v)
+	body, err := encode(v)
 	if err != nil { // a type of ours that JSON cannot hold
 		s.cfg.Log.ErrorContext(c.Request().Context(), "answer not encoded", "route", c.Path(), "err", err)
 		status, body = http.StatusInternalServerError, []byte(`{"success":false,"error":"internal error","details":""}`)
@@ -56,4 +57,14 @@ func list[T any](items []T) []T {
 		return []T{}
 	}
 	return items
+}
+
+// encode is json.Marshal without the escapes for HTML, which nobody makes of
+// an answer: they are there to be read.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -145,11 +145,21 @@ func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
 				return errNotLocal
 			}
 		}
-		if !addrOf(c).IsLoopback() {
+		if !addrOf(c).IsLoopback() || !localHost(c.Request().Host) {
 			return errNotLocal
 		}
 		return next(c)
 	}
+}
+
+// localHost tells whether a Host header names this machine: a page elsewhere
+// whose name was made to point here (DNS rebinding) does not.
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
 // addrOf returns the client's address; the zero Addr where it has none.

@@ -1,0 +1,33 @@
+//go:build unix
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lock keeps a second server off the same SQLite file: each would have a bus of
+// its own, and clients of one would not hear of messages sent to the other. The
+// lock ends with the process, however that ends.
+func (s *Server) lock(db string) error {
+	if err := os.MkdirAll(filepath.Dir(db), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(db+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("another server uses %s: stop it, or choose another file with --db", db)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.close = append(s.close, f.Close)
+	return nil
+}
