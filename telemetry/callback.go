@@ -139,7 +139,7 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 		if ctx.Err() != nil {
 			break
 		}
-		if cb.last != nil && !cb.last.wait(ctx, c.timeout/patience) {
+		if cb.last != nil && !cb.last.wait(ctx, min(c.timeout/patience, time.Until(cb.last.deadline))) {
 			c.trouble(cb, "has not returned since an earlier collection", nil)
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 const maxConflicts = 1000
 
 // A catalog knows every instrument that was asked for and the family that each is exposed under. It is safe for
-// concurrent use. No code of others (the SDK, a logger) runs while its lock is held.
+// concurrent use. No code of others, the SDK or a logger, runs while its lock is held; views do, which are pure.
 type catalog struct {
 	policy ConflictPolicy
 	views  []sdkmetric.View
@@ -122,12 +122,12 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 		c.admitted[id] = a
 		c.created[strings.ToLower(a.create.name)] = struct{}{}
 	}
-	conflicts, first := c.remember(conflicts), conflicts
+	n := c.remember(conflicts)
 	c.mu.Unlock()
 
-	c.announce(conflicts)
-	if c.policy == Reject && len(first) > 0 {
-		return admission{}, &ConflictError{Conflict: first[0]}
+	c.announce(n)
+	if c.policy == Reject && len(conflicts) > 0 {
+		return admission{}, &ConflictError{Conflict: conflicts[0]}
 	}
 	return a, nil
 }

@@ -137,11 +137,15 @@ func TestRebucket(t *testing.T) {
 
 // A flood of conflicts is counted, but kept and logged only so far.
 func TestConflictsAreBounded(t *testing.T) {
-	c := newCatalog(KeepFirst, nil)
+	c, counted := newCatalog(KeepFirst, nil), 0
+	c.count = func(Reason) { counted++ }
 	for i := range 3 * maxConflicts {
 		c.tell(Conflict{Family: strings.Repeat("x", i), Reason: ReasonName})
 	}
 	if n := len(c.conflicts()); n != maxConflicts {
 		t.Errorf("%d conflicts are kept", n)
+	}
+	if counted != 3*maxConflicts {
+		t.Errorf("%d conflicts are counted", counted)
 	}
 }

@@ -64,9 +64,9 @@ func (c *catalog) resolve(keys []streamKey) []*stream {
 		out[i], more = c.placeStream(keys[i])
 		conflicts = append(conflicts, more...)
 	}
-	conflicts = c.remember(conflicts)
+	n := c.remember(conflicts)
 	c.mu.Unlock()
-	c.announce(conflicts)
+	c.announce(n)
 	return out
 }
 

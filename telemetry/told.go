@@ -6,27 +6,36 @@ import (
 	"log/slog"
 )
 
+// news is what has to be said of conflicts once the catalog's lock is free.
+type news struct {
+	fresh  []Conflict // kept, to be logged and counted
+	beyond []Conflict // more than are kept, to be counted
+}
+
 // tell keeps, logs and counts conflicts that were found after creation.
 func (c *catalog) tell(conflicts ...Conflict) {
 	c.mu.Lock()
-	conflicts = c.remember(conflicts)
+	n := c.remember(conflicts)
 	c.mu.Unlock()
-	c.announce(conflicts)
+	c.announce(n)
 }
 
-// remember keeps the conflicts that were not told before and returns them. The catalog's lock is held.
-func (c *catalog) remember(conflicts []Conflict) []Conflict {
-	var fresh []Conflict
+// remember keeps the conflicts that were not told before. The catalog's lock is held.
+func (c *catalog) remember(conflicts []Conflict) (n news) {
 	for _, x := range conflicts {
 		k := conflictKey{x.Family, x.Reason, x.First.key(), x.Second.key()}
-		if _, ok := c.told[k]; ok || len(c.told) >= maxConflicts {
+		if _, ok := c.told[k]; ok {
+			continue
+		}
+		if len(c.told) >= maxConflicts {
+			n.beyond = append(n.beyond, x)
 			continue
 		}
 		c.told[k] = struct{}{}
 		c.list = append(c.list, x)
-		fresh = append(fresh, x)
+		n.fresh = append(n.fresh, x)
 	}
-	return fresh
+	return n
 }
 
 // key identifies an instrument among those that were told of: by its definition and the place in the code, or the
@@ -39,8 +48,11 @@ func (i Instrument) key() string {
 	return fmt.Sprintf("%q %d %s %q %q %s", i.Name, i.Kind, i.Number, i.Unit, i.Description, where)
 }
 
-func (c *catalog) announce(conflicts []Conflict) {
-	for _, x := range conflicts {
+func (c *catalog) announce(n news) {
+	for _, x := range n.beyond {
+		c.count(x.Reason)
+	}
+	for _, x := range n.fresh {
 		c.count(x.Reason)
 		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)
 	}
