@@ -12,22 +12,24 @@ import (
 // Advance implements chat.MessageStore. A mark never passes the last message
 // of its conversation, and one of who is no member is let go.
 func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
-	if len(marks) == 0 {
-		return nil
-	}
 	furthest := make(map[place]chat.Mark, len(marks))
 	for _, m := range marks {
 		p := place{m.ConversationID, m.UserID}
 		f := furthest[p]
-		furthest[p] = chat.Mark{Read: max(f.Read, m.Read), Delivered: max(f.Delivered, m.Delivered)}
+		if read, delivered := max(f.Read, m.Read), max(f.Delivered, m.Delivered); read > 0 || delivered > 0 {
+			furthest[p] = chat.Mark{ConversationID: p.conversation, UserID: p.user, Read: read, Delivered: delivered}
+		}
+	}
+	if len(furthest) == 0 {
+		return nil
 	}
 	// In one order everywhere, so that two nodes cannot block each other.
-	places := slices.SortedFunc(maps.Keys(furthest), func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.conversation, b.conversation), cmp.Compare(a.user, b.user))
+	marks = slices.SortedFunc(maps.Values(furthest), func(a, b chat.Mark) int {
+		return cmp.Or(cmp.Compare(a.ConversationID, b.ConversationID), cmp.Compare(a.UserID, b.UserID))
 	})
-	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
-		for _, p := range places {
-			if err := advance(ctx, t, p, furthest[p]); err != nil {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		for part := range slices.Chunk(marks, maxRows) {
+			if err := s.advance(ctx, t, part); err != nil {
 				return err
 			}
 		}
@@ -36,30 +38,40 @@ func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
 	return s.fail(ctx, "advance", err)
 }
 
-const (
-	advanceRead = `UPDATE members SET read_seq =
-		CASE WHEN ? < (SELECT c.last_seq FROM conversations c WHERE c.id = members.conversation_id) THEN ?
-		     ELSE (SELECT c.last_seq FROM conversations c WHERE c.id = members.conversation_id) END
-		WHERE conversation_id = ? AND user_id = ? AND read_seq < ?`
-
-	advanceDelivered = `UPDATE members SET delivered_seq =
-		CASE WHEN ? < (SELECT c.last_seq FROM conversations c WHERE c.id = members.conversation_id) THEN ?
-		     ELSE (SELECT c.last_seq FROM conversations c WHERE c.id = members.conversation_id) END
-		WHERE conversation_id = ? AND user_id = ? AND delivered_seq < ?`
-)
-
-func advance(ctx context.Context, t *tx, p place, m chat.Mark) error {
-	for _, step := range []struct {
-		query string
-		seq   int64
-	}{{advanceRead, m.Read}, {advanceDelivered, m.Delivered}} {
-		if step.seq <= 0 {
-			continue
-		}
-		_, err := exec(ctx, t, step.query, step.seq, step.seq, p.conversation, p.user, step.seq)
-		if err != nil {
-			return err
-		}
+func (s *Store) advance(ctx context.Context, t querier, marks []chat.Mark) error {
+	last, err := lastSeqs(ctx, t, marks)
+	if err != nil {
+		return err
 	}
-	return nil
+	n := padded(len(marks))
+	args := make([]any, 0, 4*n)
+	for i := range n {
+		m := marks[min(i, len(marks)-1)]
+		most := last[m.ConversationID] // or more by now: it never shrinks
+		args = append(args, m.ConversationID, m.UserID, min(m.Read, most), min(m.Delivered, most))
+	}
+	_, err = exec(ctx, t, s.dialect.raiseMarks(n), args...)
+	return err
+}
+
+// lastSeqs returns how many messages the conversations of marks have.
+func lastSeqs(ctx context.Context, t querier, marks []chat.Mark) (map[int64]int64, error) {
+	ids := make([]int64, len(marks))
+	for i, m := range marks {
+		ids[i] = m.ConversationID
+	}
+	last := make(map[int64]int64, len(ids))
+	in, args := inList(slices.Compact(ids), nil)
+	_, err := collect(ctx, t, func(r scanner) (struct{}, error) {
+		var id, seq int64
+		err := r.Scan(&id, &seq)
+		last[id] = seq
+		return struct{}{}, err
+	}, `SELECT id, last_seq FROM conversations WHERE id IN (`+in+`)`, args...)
+	return last, err
+}
+
+// marksTable is a table of n marks.
+func marksTable(n int) string {
+	return `SELECT ? AS conversation, ? AS member, ? AS read_to, ? AS delivered_to` + repeat("", " UNION ALL SELECT ?, ?, ?, ?", n)
 }

@@ -2,48 +2,93 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
 
 // appendTries bounds how often Append begins anew when a message turns out to
-// be stored already.
+// be stored already, or a commit was not answered and did not come about.
 const appendTries = 3
 
 // Append implements chat.MessageStore. It does not look for duplicates: the
 // unique index finds them, and then the transaction is begun anew with a look.
-func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) (results []chat.Appended, err error) {
+//
+// Where the answer to a commit is lost, Append looks what became of it while
+// ctx lasts. Only if it cannot does it return an error although the batch may
+// be stored; sent again with the same ClientMsgIDs it is not stored twice.
+func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.Appended, error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	for try := range appendTries {
-		err = s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
-			a := appending{s: s, t: t, batch: batch, results: make([]chat.Appended, len(batch)), look: try > 0}
-			results = a.results
+	var err error
+	look := false
+	for range appendTries {
+		var a *appending
+		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+			a = &appending{s: s, t: t, batch: batch, results: make([]chat.Appended, len(batch)), look: look}
 			return a.run(ctx)
 		})
-		if err == nil || s.dialect.classify(err) != failDuplicate {
+		again := err != nil && s.dialect.classify(err) == failDuplicate
+		if _, unknown := errors.AsType[*unknownError](err); unknown && ctx.Err() == nil {
+			again, err = a.findOut(ctx, err)
+		}
+		if err == nil {
+			return a.results, nil
+		}
+		if !again {
 			break
 		}
+		look = true
 	}
-	if err != nil {
-		return nil, s.fail(ctx, "append", err)
+	return nil, s.fail(ctx, "append", err)
+}
+
+// findOut looks what became of a commit that failed with err. It returns no
+// error if it came about, and whether to begin anew.
+func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error) {
+	if len(a.store) == 0 {
+		return false, nil // there was nothing to store
 	}
-	return results, nil
+	m := a.results[a.store[0]].Message
+	stored := false
+	looked := a.s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		// The lock is free once the other transaction has come to its end.
+		if _, err := one(ctx, t, scanID, `SELECT id FROM conversations WHERE id = ?`+a.s.dialect.forUpdate, m.ConversationID); err != nil {
+			return err
+		}
+		found, err := one(ctx, t, scanMessage, messageByID, m.ID)
+		stored = err == nil && found.ConversationID == m.ConversationID && found.Seq == m.Seq && found.SenderID == m.SenderID &&
+			found.ClientMsgID == m.ClientMsgID && found.CreatedAt.Equal(m.CreatedAt)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return err
+	})
+	if looked != nil {
+		return false, fmt.Errorf("%w, and then: %w", err, looked)
+	}
+	if stored {
+		return false, nil
+	}
+	return true, err
 }
 
 // appending is one transaction of Append.
 type appending struct {
 	s       *Store
-	t       *tx
+	t       querier
 	batch   []chat.NewMessage
 	results []chat.Appended
 	look    bool // for duplicates of every message
 
 	rooms  map[int64]*room
+	step   int64          // between ids of one INSERT
 	may    map[place]bool // who may write where
-	stored map[retry]int64
+	stored map[retry]chat.Message
 	first  map[retry]int // of messages to be stored that have a ClientMsgID
 	store  []int         // which of the batch are stored
 	copies map[int]int   // which are the same as an earlier one of the batch
@@ -75,9 +120,7 @@ func (a *appending) run(ctx context.Context) error {
 		return err
 	}
 	for i := range a.batch {
-		if err := a.decide(ctx, i); err != nil {
-			return err
-		}
+		a.decide(i)
 	}
 	if err := a.insert(ctx); err != nil {
 		return err
@@ -88,52 +131,68 @@ func (a *appending) run(ctx context.Context) error {
 	return a.raise(ctx)
 }
 
-// openRooms reads who of the senders may write, and where.
+// openRooms locks the conversations, and reads who of the senders may write.
 func (a *appending) openRooms(ctx context.Context) error {
 	a.rooms, a.may = make(map[int64]*room), make(map[place]bool)
+	var ids []int64
 	asked := make([]place, 0, len(a.batch))
 	for _, m := range a.batch {
 		p := place{m.ConversationID, m.SenderID}
 		if _, ok := a.may[p]; !ok {
 			a.may[p] = false
 			asked = append(asked, p)
+			ids = append(ids, p.conversation)
 		}
 	}
-	for part := range slices.Chunk(asked, maxRows) {
-		n := padded(len(part))
-		args := make([]any, 0, 2*n)
-		for i := range n {
-			p := part[min(i, len(part)-1)]
-			args = append(args, p.conversation, p.user)
+	// In one order everywhere, so that two nodes cannot block each other.
+	slices.Sort(ids)
+	for part := range slices.Chunk(slices.Compact(ids), lists) {
+		if err := a.lock(ctx, part); err != nil {
+			return err
 		}
-		if err := a.readRooms(ctx, roomsQuery(n), args); err != nil {
+	}
+	for part := range slices.Chunk(asked, lists) {
+		if err := a.readMembers(ctx, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func roomsQuery(n int) string {
-	return `SELECT m.conversation_id, m.user_id, c.kind, COALESCE(c.pair_low + c.pair_high, 0), c.last_seq
-	FROM (SELECT ? AS conversation, ? AS sender` + repeat("", " UNION ALL SELECT ?, ?", n) + `) k
-	JOIN members m ON m.conversation_id = k.conversation AND m.user_id = k.sender
-	JOIN conversations c ON c.id = m.conversation_id
-	WHERE m.state = 0 AND m.muted = 0`
+func (a *appending) lock(ctx context.Context, ids []int64) error {
+	in, args := inList(ids, nil)
+	rooms, err := collect(ctx, a.t, func(r scanner) (*room, error) {
+		var x room
+		return &x, r.Scan(&x.id, &x.kind, &x.pair, &x.last, &a.step)
+	}, `SELECT id, kind, COALESCE(pair_low + pair_high, 0), last_seq, `+a.s.dialect.step+`
+		FROM conversations `+a.s.dialect.byID+` WHERE id IN (`+in+`) ORDER BY id`+a.s.dialect.forUpdate, args...)
+	for _, x := range rooms {
+		a.rooms[x.id] = x
+	}
+	return err
 }
 
-func (a *appending) readRooms(ctx context.Context, query string, args []any) error {
+func (a *appending) readMembers(ctx context.Context, places []place) error {
+	n := padded(len(places))
+	args := make([]any, 0, 2*n)
+	for i := range n {
+		p := places[min(i, len(places)-1)]
+		args = append(args, p.conversation, p.user)
+	}
 	_, err := collect(ctx, a.t, func(r scanner) (struct{}, error) {
 		var p place
-		var x room
-		err := r.Scan(&p.conversation, &p.user, &x.kind, &x.pair, &x.last)
+		err := r.Scan(&p.conversation, &p.user)
 		a.may[p] = true
-		if a.rooms[p.conversation] == nil {
-			x.id = p.conversation
-			a.rooms[p.conversation] = &x
-		}
 		return struct{}{}, err
-	}, query, args...)
+	}, writersQuery(n), args...)
 	return err
+}
+
+func writersQuery(n int) string {
+	return `SELECT m.conversation_id, m.user_id
+	FROM (SELECT ? AS conversation, ? AS sender` + repeat("", " UNION ALL SELECT ?, ?", n) + `) k
+	JOIN members m ON m.conversation_id = k.conversation AND m.user_id = k.sender
+	WHERE m.state = 0 AND m.muted = 0`
 }
 
 // findStored looks for messages stored before: for all with a ClientMsgID when
@@ -145,54 +204,52 @@ func (a *appending) findStored(ctx context.Context) error {
 			keys = append(keys, retry{m.SenderID, m.ClientMsgID})
 		}
 	}
-	if len(keys) > 0 {
-		a.stored = make(map[retry]int64)
+	if len(keys) == 0 {
+		return nil
 	}
-	for part := range slices.Chunk(keys, maxRows) {
+	a.stored = make(map[retry]chat.Message)
+	for part := range slices.Chunk(keys, lists) {
 		n := padded(len(part))
 		args := make([]any, 0, 2*n)
 		for i := range n {
 			key := part[min(i, len(part)-1)]
 			args = append(args, key.sender, key.id)
 		}
-		_, err := collect(ctx, a.t, func(r scanner) (struct{}, error) {
-			var key retry
-			var id int64
-			err := r.Scan(&key.sender, &key.id, &id)
-			a.stored[key] = id
-			return struct{}{}, err
-		}, retriesQuery(n), args...)
+		found, err := collect(ctx, a.t, scanMessage, retriesQuery(n), args...)
 		if err != nil {
 			return err
+		}
+		for _, m := range found {
+			a.stored[retry{m.SenderID, m.ClientMsgID}] = m
 		}
 	}
 	return nil
 }
 
 func retriesQuery(n int) string {
-	return `SELECT x.sender_id, x.client_msg_id, x.id
+	return `SELECT ` + messageColumns + `
 	FROM (SELECT ? AS sender, ? AS client` + repeat("", " UNION ALL SELECT ?, ?", n) + `) k
-	JOIN messages x ON x.sender_id = k.sender AND x.client_msg_id = k.client`
+	JOIN messages x ON x.sender_id = k.sender AND x.client_msg_id = k.client
+	JOIN conversations c ON c.id = x.conversation_id`
 }
 
 // decide answers for message i, or numbers it.
-func (a *appending) decide(ctx context.Context, i int) error {
+func (a *appending) decide(i int) {
 	n := &a.batch[i]
 	key := retry{n.SenderID, n.ClientMsgID}
 	if n.ClientMsgID != "" {
-		if id, ok := a.stored[key]; ok {
-			m, err := one(ctx, a.t, scanMessage, messageByID, id)
+		if m, ok := a.stored[key]; ok {
 			a.results[i] = chat.Appended{Message: m, Duplicate: true}
-			return err
+			return
 		}
 		if original, ok := a.first[key]; ok {
 			a.copy(i, original)
-			return nil
+			return
 		}
 	}
 	if !a.may[place{n.ConversationID, n.SenderID}] {
 		a.results[i].Err = chat.ErrNotFound
-		return nil
+		return
 	}
 	if n.ClientMsgID != "" && len(a.batch) > 1 {
 		if a.first == nil {
@@ -202,7 +259,6 @@ func (a *appending) decide(ctx context.Context, i int) error {
 	}
 	a.store = append(a.store, i)
 	a.results[i].Message = a.rooms[n.ConversationID].next(n)
-	return nil
 }
 
 func (a *appending) copy(i, original int) {
@@ -225,10 +281,14 @@ func (x *room) next(n *chat.NewMessage) chat.Message {
 	return m
 }
 
+// maxInsert bounds the content in one INSERT, in bytes. Servers take 16 MiB at
+// least, unless told otherwise, and quoting makes it twice as much at most.
+const maxInsert = 4 << 20
+
 // insert stores the numbered messages and gives them their ids.
 func (a *appending) insert(ctx context.Context) error {
 	for rest := a.store; len(rest) > 0; {
-		part := rest[:piece(len(rest))]
+		part := rest[:a.s.dialect.rows(a.fitting(rest))]
 		rest = rest[len(part):]
 		args := make([]any, 0, 10*len(part))
 		for _, i := range part {
@@ -241,15 +301,27 @@ func (a *appending) insert(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		id, err := a.s.dialect.firstID(r, len(part))
+		id, err := a.s.dialect.firstID(r, len(part), a.step)
 		if err != nil {
 			return err
 		}
 		for k, i := range part {
-			a.results[i].Message.ID = id + int64(k)
+			a.results[i].Message.ID = id + int64(k)*a.step
 		}
 	}
 	return nil
+}
+
+// fitting is how many of the messages, one at least, have no more content than
+// fits into one INSERT.
+func (a *appending) fitting(rest []int) int {
+	size := 0
+	for k, i := range rest {
+		if size += len(a.batch[i].Content); size > maxInsert && k > 0 {
+			return k
+		}
+	}
+	return len(rest)
 }
 
 func insertQuery(n int) string {
@@ -257,14 +329,23 @@ func insertQuery(n int) string {
 	VALUES ` + repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ", ", n)
 }
 
-// raise writes how far each conversation has come.
+// raise writes how far each conversation has come: with one statement those
+// that have come equally far, which is nearly all where people talk in pairs.
 func (a *appending) raise(ctx context.Context) error {
+	byAdded := make(map[int64][]int64)
 	for id, x := range a.rooms {
-		if x.added == 0 {
-			continue
+		if x.added > 0 {
+			byAdded[x.added] = append(byAdded[x.added], id)
 		}
-		if _, err := exec(ctx, a.t, `UPDATE conversations SET last_seq = ? WHERE id = ?`, x.last+x.added, id); err != nil {
-			return err
+	}
+	for added, ids := range byAdded {
+		slices.Sort(ids)
+		for part := range slices.Chunk(ids, lists) {
+			in, args := inList(part, []any{added})
+			_, err := exec(ctx, a.t, `UPDATE conversations `+a.s.dialect.byID+` SET last_seq = last_seq + ? WHERE id IN (`+in+`)`, args...)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

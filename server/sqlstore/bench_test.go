@@ -46,7 +46,7 @@ func BenchmarkAppend(b *testing.B) {
 // what durability costs.
 func BenchmarkAppendUnsynced(b *testing.B) {
 	s, users, group := crowd(b, 1)
-	if _, err := s.write.db.Exec("PRAGMA synchronous = OFF"); err != nil {
+	if _, err := s.write.(*localPool).db.Exec("PRAGMA synchronous = OFF"); err != nil {
 		b.Fatal(err)
 	}
 	runAppend(b, s, users, group, false)
@@ -163,7 +163,7 @@ func BenchmarkAdvance(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.write.db.Exec("UPDATE conversations SET last_seq = 1 << 40 WHERE id = ?", d); err != nil {
+		if _, err := s.write.(*localPool).db.Exec("UPDATE conversations SET last_seq = 1 << 40 WHERE id = ?", d); err != nil {
 			b.Fatal(err)
 		}
 		marks[i], batch[i] = chat.Mark{ConversationID: d, UserID: id}, chat.NewMessage{ConversationID: d, SenderID: id}

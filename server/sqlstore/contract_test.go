@@ -23,8 +23,8 @@ func TestStore(t *testing.T) {
 	})
 	queries := make(map[string]bool)
 	for _, s := range stores {
-		for _, p := range []*pool{s.read, s.write} {
-			for q := range p.stmts {
+		for _, p := range []pool{s.read, s.write} {
+			for q := range p.(*localPool).stmts {
 				queries[q] = true
 			}
 		}
@@ -53,7 +53,7 @@ func explain(t *testing.T, s *Store, query string) []string {
 }
 
 // An explainer asks for plans in place of rows.
-type explainer struct{ *pool }
+type explainer struct{ pool }
 
 func (e explainer) prepare(ctx context.Context, query string) (statement, error) {
 	return e.pool.prepare(ctx, "EXPLAIN QUERY PLAN "+query)

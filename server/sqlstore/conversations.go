@@ -32,7 +32,7 @@ func (s *Store) FindDirect(ctx context.Context, pair chat.Pair) (int64, error) {
 func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) (int64, error) {
 	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 			id, err = s.insertDirect(ctx, t, pair, at)
 			return err
 		})
@@ -44,9 +44,9 @@ func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) 
 }
 
 // insertDirect makes the conversation unless another made it meanwhile.
-func (s *Store) insertDirect(ctx context.Context, t *tx, pair chat.Pair, at time.Time) (int64, error) {
+func (s *Store) insertDirect(ctx context.Context, t querier, pair chat.Pair, at time.Time) (int64, error) {
 	_, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
-		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld, string(chat.Direct), pair.Low, pair.High, micros(at))
+		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld("pair_low"), string(chat.Direct), pair.Low, pair.High, micros(at))
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) insertDirect(ctx context.Context, t *tx, pair chat.Pair, at time
 
 // insertMembers stores new members of a new conversation; those who are there
 // already stay as they are.
-func (s *Store) insertMembers(ctx context.Context, t *tx, conversationID int64, users []int64, owner int64, at time.Time) error {
+func (s *Store) insertMembers(ctx context.Context, t querier, conversationID int64, users []int64, owner int64, at time.Time) error {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
 	for len(users) > 0 {
 		part := users[:piece(len(users))]
@@ -74,7 +74,7 @@ func (s *Store) insertMembers(ctx context.Context, t *tx, conversationID int64, 
 		}
 		_, err := exec(ctx, t, `INSERT INTO members
 			(conversation_id, user_id, role, joined_at, muted, state, read_seq, delivered_seq)
-			VALUES `+repeat(`(?, ?, ?, ?, 0, 0, 0, 0)`, ", ", len(part))+s.dialect.keepOld, args...)
+			VALUES `+repeat(`(?, ?, ?, ?, 0, 0, 0, 0)`, ", ", len(part))+s.dialect.keepOld("user_id"), args...)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 	c := chat.Conversation{Kind: chat.Group, Title: title, OwnerID: owner, CreatedAt: timeOf(micros(at))}
 	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
 	c.MemberCount = len(users)
-	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		r, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
 			string(chat.Group), title, owner, micros(at))
 		if err != nil {
@@ -108,7 +108,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 // SetOwner implements chat.ConversationStore: userID, a member, becomes the
 // owner, and who was it an admin.
 func (s *Store) SetOwner(ctx context.Context, conversationID, userID int64) error {
-	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		err := changed(exec(ctx, t, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
 		if err != nil {
 			return err

@@ -1,54 +1,37 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
-	"embed"
-	"fmt"
-	"io/fs"
 
 	"github.com/pressly/goose/v3"
 )
 
 // A dialect is what one engine does in its own way.
 type dialect struct {
+	name       string
 	goose      goose.Dialect
 	migrations string // the folder of its schema
 
-	// forUpdate ends a SELECT whose rows the transaction is going to change.
-	forUpdate string
-	// keepOld ends an INSERT that leaves a row with the same key as it is.
-	keepOld string
+	// forUpdate ends a SELECT whose rows the transaction is going to change,
+	// and byID makes it look for them by id, so that it locks no others.
+	forUpdate, byID string
+	// keepOld ends an INSERT that leaves a row with the same key as it is. It
+	// is given one of the key's columns.
+	keepOld func(column string) string
+	// username is the condition that a user's name is ?, ignoring case.
+	username string
+	// raiseMarks moves the marks of n members forward: each is a conversation,
+	// a user, a read and a delivered seq.
+	raiseMarks func(n int) string
+	// step is an expression: how far apart ids of rows of one INSERT are.
+	step string
 	// firstID returns the id of the first of the n rows of one INSERT.
-	firstID func(r sql.Result, n int) (int64, error)
+	firstID func(r sql.Result, n int, step int64) (int64, error)
+	// rows is how many of n rows the next INSERT takes.
+	rows func(n int) int
+	// slowQueries counts the statements that the server found slow; empty where
+	// there is no server.
+	slowQueries string
 	// classify says what an error of the driver means.
 	classify func(error) failure
-}
-
-//go:embed migrations
-var migrations embed.FS
-
-// migrateTries is how often migrate is begun when another process brings the
-// same database up to date at the same time.
-const migrateTries = 3
-
-// migrate brings the schema up to date.
-func (d *dialect) migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, d.migrations)
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(d.goose, db, files, goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false))
-	if err != nil {
-		return err
-	}
-	for range migrateTries {
-		if _, err = p.Up(ctx); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("bring the schema up to date: %w", err)
-	}
-	return nil
 }

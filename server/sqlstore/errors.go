@@ -17,6 +17,8 @@ const (
 	failOther     failure = iota // a fault of ours, or one we do not know
 	failDuplicate                // a row with this key is there
 	failNoParent                 // a row that this one refers to is not there
+	failBusy                     // rolled back, or not begun; the next time may do
+	failLost                     // the connection was lost on the way
 	failAway                     // the database cannot answer now
 )
 
@@ -36,14 +38,14 @@ func (s *Store) fail(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("sqlstore: %s: %w (%w)", what, chat.ErrConflict, err)
 	case failNoParent:
 		return fmt.Errorf("sqlstore: %s: %w (%w)", what, chat.ErrNotFound, err)
-	case failAway:
+	case failBusy, failLost, failAway:
 		if ctx.Err() != nil { // the driver says "interrupted"
-			err = ctx.Err()
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 		return away(what, err)
 	}
 	if ctx.Err() != nil { // database/sql may say "transaction is done"
-		return away(what, ctx.Err())
+		return away(what, fmt.Errorf("%w: %w", ctx.Err(), err))
 	}
 	if s.closed.Load() || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || isContext(err) {
 		return away(what, err)
@@ -57,5 +59,8 @@ func isContext(err error) bool {
 
 func away(what string, cause error) error {
 	e := &chat.Error{Kind: chat.KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment"}
+	if _, unknown := errors.AsType[*unknownError](cause); unknown {
+		e.Why = "it may have been stored; try again in a moment, a message with the same client_msg_id"
+	}
 	return fmt.Errorf("sqlstore: %s: %w (%w)", what, e, cause)
 }

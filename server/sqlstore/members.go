@@ -53,7 +53,7 @@ func (s *Store) MemberRow(ctx context.Context, conversationID, userID int64) (ch
 // PutMember implements chat.ConversationStore. ErrNotFound: there is no such
 // conversation or account. Who comes back, from a ban too, has nothing unread.
 func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
-	return s.fail(ctx, "put member", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+	return s.fail(ctx, "put member", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var lastSeq int64
 		err := row(ctx, t, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate,
 			[]any{m.ConversationID}, &lastSeq)
@@ -80,7 +80,7 @@ func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
 	}))
 }
 
-func roomFor(ctx context.Context, t *tx, conversationID int64, limit int) error {
+func roomFor(ctx context.Context, t querier, conversationID int64, limit int) error {
 	var count int
 	err := row(ctx, t, `SELECT COUNT(*) FROM members WHERE conversation_id = ? AND state = 0`, []any{conversationID}, &count)
 	if err == nil && count >= limit {
@@ -90,7 +90,7 @@ func roomFor(ctx context.Context, t *tx, conversationID int64, limit int) error 
 }
 
 // putRow stores m with its marks moved forward to marks.
-func putRow(ctx context.Context, t *tx, m chat.Member, there bool, marks int64) error {
+func putRow(ctx context.Context, t querier, m chat.Member, there bool, marks int64) error {
 	state := stateIn
 	if m.Banned {
 		state = stateBanned

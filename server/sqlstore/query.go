@@ -6,14 +6,26 @@ import (
 	"errors"
 	"math/bits"
 	"strings"
-	"sync"
 	"time"
 )
 
-// A querier prepares statements: a pool, or a transaction. The statements are
-// kept, and not closed by who runs them.
+// A querier runs statements: a pool, or a transaction.
 type querier interface {
+	// prepare returns a statement that is not closed by who runs it.
 	prepare(ctx context.Context, query string) (statement, error)
+	// attempt runs fn, which runs one statement, and where it fails in a way
+	// that a second time may mend and cannot make worse, runs it again.
+	attempt(ctx context.Context, writes bool, fn func() error) error
+}
+
+// A pool is the connections to a database.
+type pool interface {
+	querier
+	// inTx runs fn in a transaction, and commits unless fn fails or ctx ends.
+	// fn uses the context that it is given, and may be run more than once.
+	inTx(ctx context.Context, fn func(context.Context, querier) error) error
+	stats() sql.DBStats
+	close() error
 }
 
 // A statement is what is used of *sql.Stmt.
@@ -24,107 +36,26 @@ type statement interface {
 }
 
 // exec runs a statement that returns no rows.
-func exec(ctx context.Context, q querier, query string, args ...any) (sql.Result, error) {
-	st, err := q.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
+func exec(ctx context.Context, q querier, query string, args ...any) (r sql.Result, err error) {
+	err = q.attempt(ctx, true, func() error {
+		st, err := q.prepare(ctx, query)
+		if err == nil {
+			r, err = st.ExecContext(ctx, args...)
+		}
+		return err
+	})
+	return r, err
 }
 
 // row reads a single row, or is sql.ErrNoRows.
 func row(ctx context.Context, q querier, query string, args []any, dest ...any) error {
-	st, err := q.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	return st.QueryRowContext(ctx, args...).Scan(dest...)
-}
-
-// A pool is a database with its statements kept prepared. The texts of
-// statements are constants, or made for a power of two of rows, so that their
-// number is bounded.
-type pool struct {
-	db *sql.DB
-	// local says that statements take no time on a network, and that the
-	// driver spends a goroutine on each that could be cancelled: within a
-	// transaction they are not.
-	local bool
-
-	mu    sync.RWMutex
-	stmts map[string]*sql.Stmt
-}
-
-func (p *pool) close() error {
-	return p.db.Close()
-}
-
-func (p *pool) kept(query string) *sql.Stmt {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.stmts[query]
-}
-
-func (p *pool) prepare(ctx context.Context, query string) (statement, error) {
-	if st := p.kept(query); st != nil {
-		return st, nil
-	}
-	st, err := p.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if first := p.stmts[query]; first != nil {
-		return first, st.Close() //nolint:sqlclosecheck // only the one that came second is closed
-	}
-	p.stmts[query] = st
-	return st, nil
-}
-
-// A tx is a transaction that uses the pool's prepared statements. One that is
-// not prepared yet is prepared for this transaction alone, because the pool
-// may have no second connection, and for the pool afterwards.
-type tx struct {
-	*sql.Tx
-	pool   *pool
-	missed []string
-}
-
-// inTx runs fn in a transaction, and commits unless fn fails or ctx ends. fn
-// uses the context that it is given.
-func (p *pool) inTx(ctx context.Context, fn func(context.Context, *tx) error) error {
-	t := &tx{pool: p}
-	var err error
-	if t.Tx, err = p.db.BeginTx(ctx, nil); err != nil {
-		return err
-	}
-	// Also where fn panics: it may hold the only connection that writes. After
-	// a commit, or where the engine has rolled back by itself, it does nothing.
-	defer func() { _ = t.Rollback() }()
-	inner := ctx
-	if p.local {
-		inner = context.WithoutCancel(ctx)
-	}
-	if err := fn(inner, t); err != nil {
-		return err
-	}
-	if err := t.Commit(); err != nil {
-		return err
-	}
-	for _, q := range t.missed {
-		// The transaction is committed: a failure here shows next time.
-		_, _ = p.prepare(inner, q)
-	}
-	return nil
-}
-
-func (t *tx) prepare(ctx context.Context, query string) (statement, error) {
-	if st := t.pool.kept(query); st != nil {
-		return t.StmtContext(ctx, st), nil
-	}
-	t.missed = append(t.missed, query)
-	return t.PrepareContext(ctx, query)
+	return q.attempt(ctx, false, func() error {
+		st, err := q.prepare(ctx, query)
+		if err != nil {
+			return err
+		}
+		return st.QueryRowContext(ctx, args...).Scan(dest...)
+	})
 }
 
 // A scanner is a row to read.
@@ -132,6 +63,14 @@ type scanner interface{ Scan(dest ...any) error }
 
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
+	err = q.attempt(ctx, false, func() error {
+		list, err = collectOnce(ctx, q, scan, query, args)
+		return err
+	})
+	return list, err
+}
+
+func collectOnce[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args []any) (list []T, err error) {
 	st, err := q.prepare(ctx, query)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -18,36 +17,45 @@ import (
 )
 
 var sqliteDialect = &dialect{
+	name:       "sqlite",
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	forUpdate:  "", // BEGIN IMMEDIATE has locked the whole file
-	keepOld:    " ON CONFLICT DO NOTHING",
-	firstID: func(r sql.Result, n int) (int64, error) {
+	keepOld:    func(string) string { return " ON CONFLICT DO NOTHING" },
+	username:   "u.username = ?", // the column's collation ignores case
+	raiseMarks: func(n int) string {
+		return `UPDATE members SET read_seq = MAX(read_seq, k.read_to), delivered_seq = MAX(delivered_seq, k.delivered_to)
+			FROM (` + marksTable(n) + `) k
+			WHERE members.conversation_id = k.conversation AND members.user_id = k.member`
+	},
+	step: "1",
+	firstID: func(r sql.Result, n int, _ int64) (int64, error) {
 		last, err := r.LastInsertId()
 		return last - int64(n) + 1, err
 	},
+	rows:     piece,
 	classify: classifySQLite,
 }
 
-// openSQLite returns a store also beside an error, for its words.
-func openSQLite(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{dialect: sqliteDialect}
+func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	path, err := makeFile(cfg.Path)
 	if err != nil {
-		return s, err
+		return err
 	}
 	// The writer comes first: it makes the file a WAL database.
-	if s.write, err = openPool(cfg, sqliteDSN(path, cfg, "immediate", false), 1); err != nil {
-		return s, err
+	write, err := openLocal(cfg, sqliteDSN(path, cfg, "immediate", false), 1)
+	if err != nil {
+		return err
 	}
-	if err := s.dialect.migrate(ctx, s.write.db); err != nil {
-		return s, errors.Join(err, s.write.close())
+	if err := s.dialect.migrate(ctx, write.db, nil); err != nil {
+		return errors.Join(err, write.close())
 	}
-	readers := cmp.Or(max(cfg.Readers, 0), 4)
-	if s.read, err = openPool(cfg, sqliteDSN(path, cfg, "deferred", true), readers); err != nil {
-		return s, errors.Join(err, s.write.close())
+	read, err := openLocal(cfg, sqliteDSN(path, cfg, "deferred", true), cmp.Or(max(cfg.Readers, 0), 4))
+	if err != nil {
+		return errors.Join(err, write.close())
 	}
-	return s, nil
+	s.read, s.write = read, write
+	return nil
 }
 
 // makeFile makes the database's folder and an empty file in it that only this
@@ -93,22 +101,12 @@ func sqliteDSN(path string, cfg Config, begin string, readOnly bool) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
 
-func openPool(cfg Config, dsn string, size int) (*pool, error) {
+func openLocal(cfg Config, dsn string, size int) (*localPool, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Wrap != nil {
-		connector = cfg.Wrap(connector)
-	}
-	return newPool(connector, size), nil
-}
-
-func newPool(c driver.Connector, size int) *pool {
-	db := sql.OpenDB(c)
-	db.SetMaxOpenConns(size)
-	db.SetMaxIdleConns(size)
-	return &pool{db: db, local: true, stmts: make(map[string]*sql.Stmt)}
+	return newLocalPool(cfg.wrapped(connector), size), nil
 }
 
 // classifySQLite reads the result code, whose low byte is the sort of failure.

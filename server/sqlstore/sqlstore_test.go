@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // openTest opens a new store in path, or in a folder of its own.
 func openTest(t testing.TB, cfg Config) *Store {
 	t.Helper()
-	if cfg.Path == "" {
+	if cfg.Path == "" && cfg.MySQL == "" {
 		cfg.Path = filepath.Join(t.TempDir(), "im.db")
 	}
 	s, err := Open(t.Context(), cfg)
@@ -68,7 +68,7 @@ func TestOpenMakesPrivateFiles(t *testing.T) {
 func TestConnectionsAreSetUp(t *testing.T) {
 	s := openTest(t, Config{})
 	for _, c := range []struct {
-		pool         *pool
+		pool         pool
 		pragma, want string
 	}{
 		{s.write, "journal_mode", "wal"}, {s.write, "synchronous", "2"}, {s.write, "foreign_keys", "1"},
@@ -76,7 +76,7 @@ func TestConnectionsAreSetUp(t *testing.T) {
 		{s.read, "journal_mode", "wal"}, {s.read, "query_only", "1"}, {s.read, "foreign_keys", "1"},
 	} {
 		var got string
-		if err := c.pool.db.QueryRow("PRAGMA " + c.pragma).Scan(&got); err != nil || got != c.want {
+		if err := c.pool.(*localPool).db.QueryRow("PRAGMA " + c.pragma).Scan(&got); err != nil || got != c.want {
 			t.Errorf("%s is %q, want %q (%v)", c.pragma, got, c.want, err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestLockedIsUnavailable(t *testing.T) {
 	s := openTest(t, Config{Path: path, BusyTimeout: time.Millisecond})
 	id := newUser(t, s, "+12345")
 	other := openTest(t, Config{Path: path})
-	err := other.write.inTx(t.Context(), func(context.Context, *tx) error {
+	err := other.write.inTx(t.Context(), func(context.Context, querier) error {
 		_, err := s.CreateUser(t.Context(), chat.User{Phone: "+12346"}, "hash")
 		if chat.KindOf(err) != chat.KindUnavailable {
 			t.Errorf("a write beside another process's: %v", err)
@@ -170,7 +170,7 @@ func TestLockedIsUnavailable(t *testing.T) {
 
 func TestDeadlineIsRecognizable(t *testing.T) {
 	s := openTest(t, Config{})
-	err := s.write.inTx(t.Context(), func(context.Context, *tx) error { // holds the only writer
+	err := s.write.inTx(t.Context(), func(context.Context, querier) error { // holds the only writer
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		_, err := s.Append(ctx, []chat.NewMessage{{ConversationID: 1}})
@@ -218,7 +218,7 @@ func TestSenderMayBeGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.db.Exec("UPDATE messages SET sender_id = NULL"); err != nil {
+	if _, err := s.write.(*localPool).db.Exec("UPDATE messages SET sender_id = NULL"); err != nil {
 		t.Fatal(err)
 	}
 	m, err := s.Message(ctx, r[0].Message.ID)
@@ -246,7 +246,7 @@ func TestFullDiskStoresNothing(t *testing.T) {
 	message := chat.NewMessage{ConversationID: d, SenderID: id, Content: strings.Repeat("x", 64<<10), Type: chat.TypeText}
 	grow := func(pages string) {
 		t.Helper()
-		if _, err := s.write.db.Exec("PRAGMA max_page_count = " + pages); err != nil {
+		if _, err := s.write.(*localPool).db.Exec("PRAGMA max_page_count = " + pages); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -295,7 +295,7 @@ func TestRetractedContentIsOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	inFile := func() bool {
-		if _, err := s.write.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		if _, err := s.write.(*localPool).db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.ReadFile(path)
@@ -323,7 +323,7 @@ func TestPanicReleasesTheWriter(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_ = s.write.inTx(t.Context(), func(ctx context.Context, tx *tx) error {
+		_ = s.write.inTx(t.Context(), func(ctx context.Context, tx querier) error {
 			_, err := exec(ctx, tx, "DELETE FROM users")
 			panic(fmt.Sprint("in the middle: ", err))
 		})

@@ -44,14 +44,14 @@ func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string
 
 // UserByLogin implements chat.UserStore.
 func (s *Store) UserByLogin(ctx context.Context, phone, username string) (chat.User, string, error) {
-	column, value := "u.phone", phone
+	where, value := "u.phone = ?", phone
 	if phone == "" {
-		column, value = "u.username", username
+		where, value = s.dialect.username, username
 	}
 	var hash string
 	u, err := one(ctx, s.read, func(r scanner) (chat.User, error) {
 		return scanUser(after{r, []any{&hash}})
-	}, `SELECT `+userColumns+`, u.password_hash FROM users u WHERE `+column+` = ?`, value)
+	}, `SELECT `+userColumns+`, u.password_hash FROM users u WHERE `+where, value)
 	return u, hash, s.fail(ctx, "user by login", err)
 }
 
@@ -87,7 +87,7 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 
 // UpdateUser implements chat.UserStore. ErrNotFound: there is no such account.
 func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
-	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var username string
 		err := row(ctx, t, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
 		if err != nil {
@@ -101,7 +101,7 @@ func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
 
 // SetLastSeen implements chat.UserStore.
 func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error {
-	err := s.write.inTx(ctx, func(ctx context.Context, t *tx) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		for part := range slices.Chunk(userIDs, lists) {
 			in, args := inList(part, []any{micros(at), micros(at)})
 			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND id IN (` + in + `)`
@@ -126,7 +126,7 @@ func (s *Store) SearchUsers(ctx context.Context, q string, limit int) ([]chat.Us
 
 // Befriend implements chat.UserStore. ErrNotFound: one of them is no account.
 func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Time) error {
-	_, err := exec(ctx, s.write, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld,
+	_, err := exec(ctx, s.write, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld("user_id"),
 		userID, friendID, micros(at))
 	return s.fail(ctx, "befriend", err)
 }

@@ -1,0 +1,68 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// migrateTries is how often migrate is begun when another process brings the
+// same database up to date at the same time.
+const migrateTries = 3
+
+// migrate brings the schema up to date. A lock, where the engine has one, makes
+// others who start at the same time wait; without one the transaction does.
+func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLocker) error {
+	files, err := fs.Sub(migrations, d.migrations)
+	if err != nil {
+		return err
+	}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false)}
+	if locker != nil {
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(d.goose, db, files, options...)
+	if err != nil {
+		return err
+	}
+	for range migrateTries {
+		if _, err = p.Up(ctx); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	return nil
+}
+
+// A namedLock is a lock of the server under a name made of the database's. It
+// ends with the connection, so that a node that dies leaves nothing locked.
+type namedLock struct{ patience time.Duration }
+
+const lockName = `CONCAT('onemeter ', LEFT(SHA2(DATABASE(), 256), 40))`
+
+// SessionLock implements lock.SessionLocker.
+func (l namedLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	var got sql.NullInt64
+	err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", ?)", l.patience.Seconds()).Scan(&got)
+	if err == nil && got.Int64 != 1 {
+		err = fmt.Errorf("another node has been changing the schema for %s", l.patience)
+	}
+	return err
+}
+
+// SessionUnlock implements lock.SessionLocker.
+func (l namedLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	var got sql.NullInt64
+	return conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lockName+")").Scan(&got)
+}

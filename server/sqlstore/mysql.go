@@ -1,0 +1,174 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/pressly/goose/v3"
+)
+
+// mysqlDialect is what MySQL 8 and MariaDB 10.11 both take.
+var mysqlDialect = &dialect{
+	name:       "mysql",
+	goose:      goose.DialectMySQL,
+	migrations: "migrations/mysql",
+	forUpdate:  " FOR UPDATE",
+	byID:       "FORCE INDEX (PRIMARY)",
+	keepOld:    func(column string) string { return " ON DUPLICATE KEY UPDATE " + column + " = " + column },
+	username:   "u.username_key = LOWER(?)",
+	raiseMarks: func(n int) string {
+		return `UPDATE (` + marksTable(n) + `) k STRAIGHT_JOIN members m
+			ON m.conversation_id = k.conversation AND m.user_id = k.member
+			SET m.read_seq = GREATEST(m.read_seq, k.read_to), m.delivered_seq = GREATEST(m.delivered_seq, k.delivered_to)`
+	},
+	// The ids of one INSERT of so many rows follow each other in steps, in every
+	// innodb_autoinc_lock_mode; clusters make the step more than 1.
+	step: "@@auto_increment_increment",
+	firstID: func(r sql.Result, _ int, _ int64) (int64, error) {
+		return r.LastInsertId()
+	},
+	rows:        func(n int) int { return n },
+	slowQueries: "SHOW GLOBAL STATUS LIKE 'Slow_queries'",
+	classify:    classifyMySQL,
+}
+
+// migrationPatience is how long a node waits for another that changes the schema.
+const migrationPatience = 2 * time.Minute
+
+func (s *Store) openMySQL(ctx context.Context, cfg Config) error {
+	u, err := parseMySQL(cfg.MySQL)
+	if err != nil {
+		return err
+	}
+	if err := migrateMySQL(ctx, cfg, u); err != nil {
+		return err
+	}
+	connector, err := u.connector(u.timeout)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(cfg.wrapped(connector))
+	db.SetMaxOpenConns(u.conns)
+	db.SetMaxIdleConns(u.conns)
+	db.SetConnMaxLifetime(u.connLife)
+	db.SetConnMaxIdleTime(idleTime)
+	p := &remotePool{db: db, classify: classifyMySQL, timeout: u.timeout}
+	s.read, s.write = p, p
+	return nil
+}
+
+// idleTime is after which a connection that nobody needs is closed: before the
+// firewalls on the way forget it.
+const idleTime = 5 * time.Minute
+
+// migrateMySQL has connections of its own, which wait as long as it takes.
+func migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error {
+	connector, err := u.connector(0)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(cfg.wrapped(connector))
+	err = mysqlDialect.migrate(ctx, db, namedLock{migrationPatience})
+	return errors.Join(err, db.Close())
+}
+
+// connector makes connections on which no answer takes longer than timeout.
+func (u *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = "tcp", u.addr, u.user, u.password, u.name
+	cfg.TLS = u.tls
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = u.connectTimeout, timeout, timeout
+	cfg.InterpolateParams = true
+	cfg.ClientFoundRows = true      // an UPDATE counts the rows it finds, as SQLite does
+	cfg.ParseTime = true            // goose reads times
+	cfg.MaxAllowedPacket = 0        // what the server says
+	cfg.Logger = &mysql.NopLogger{} // what matters is in the errors
+	inner, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return setUpConnector{inner, u.connectTimeout}, nil
+}
+
+// A setUpConnector begins every connection with what the store relies on.
+type setUpConnector struct {
+	driver.Connector
+	timeout time.Duration
+}
+
+// setUp: a row that is locked for this transaction is seen as it is, no gaps
+// between rows are locked, a value that does not fit is an error, and a lock
+// that is not had soon is given up.
+var setUp = []string{
+	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, time_zone = '+00:00'",
+}
+
+// Connect implements driver.Connector. The driver's own timeout is for dialling
+// alone; this one is also for a server that takes calls and says nothing.
+func (c setUpConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errConnectTimeout)
+	defer cancel()
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, late(ctx, err)
+	}
+	for _, statement := range setUp {
+		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, statement, nil); err != nil {
+			return nil, errors.Join(late(ctx, err), conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+var errConnectTimeout = errors.New("no connection within connect-timeout")
+
+// late keeps a timeout of ours from looking like one of the caller's.
+func late(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errConnectTimeout) {
+		return fmt.Errorf("%w (%s)", errConnectTimeout, err.Error())
+	}
+	return err
+}
+
+// classifyMySQL reads the number of a server's error, or whose fault it was
+// that there is none.
+func classifyMySQL(err error) failure {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return classifyNumber(e.Number)
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, errConnectTimeout) {
+		return failAway
+	}
+	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) {
+		return failLost
+	}
+	return failOther
+}
+
+func classifyNumber(n uint16) failure {
+	switch n {
+	case 1062: // duplicate entry
+		return failDuplicate
+	case 1452, 1216: // no referenced row
+		return failNoParent
+	case 1205, 1213, // lock wait timeout, deadlock
+		1040, 1203, 1226: // too many connections, of this user, of what it may use
+		return failBusy
+	case 1053, 1077, 1078, 1079, 1184, 1152, 1158, 1159, 1160, 1161, // shutdown, aborted, network
+		1927, 2006, 2013: // killed, gone away, lost
+		return failLost
+	case 1290, 1792, 1836, // read-only: it is a replica by now
+		1021, 1114, 1037, 1041, // disk or table full, out of memory
+		1317, 1969, 3024, // interrupted, took too long
+		1047: // a cluster's node that is not ready
+		return failAway
+	}
+	return failOther
+}

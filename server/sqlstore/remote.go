@@ -1,0 +1,180 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// A remotePool is the connections to a server. The driver puts the arguments
+// into the text of a statement, so that each is one round trip, holds nothing
+// on the server afterwards, and passes through proxies.
+//
+// What is tried again, three times at most and while the context lasts:
+//
+//   - a statement or transaction that the server has rolled back (a deadlock, a
+//     lock that took too long), or that it had no connection for;
+//   - a read, or a transaction that was not committed yet, whose connection was
+//     lost.
+//
+// A commit whose answer was lost is an [unknownError]: it may have come about.
+// Only Append can find out, and does.
+type remotePool struct {
+	db       *sql.DB
+	classify func(error) failure
+	timeout  time.Duration // of ends of transactions that have no deadline
+}
+
+func (p *remotePool) close() error       { return p.db.Close() }
+func (p *remotePool) stats() sql.DBStats { return p.db.Stats() }
+
+func (p *remotePool) prepare(_ context.Context, query string) (statement, error) {
+	return direct{p.db, query}, nil
+}
+
+// A direct statement is not prepared.
+type direct struct {
+	on interface { // *sql.DB or *sql.Conn
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	query string
+}
+
+func (d direct) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return d.on.ExecContext(ctx, d.query, args...)
+}
+
+func (d direct) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return d.on.QueryContext(ctx, d.query, args...)
+}
+
+func (d direct) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
+	return d.on.QueryRowContext(ctx, d.query, args...)
+}
+
+// tries is how often something is done, at most, that fails for a moment.
+const tries = 3
+
+// attempt implements querier. A write that is its own transaction may have been
+// committed when its connection is lost, and is not tried again.
+func (p *remotePool) attempt(ctx context.Context, writes bool, fn func() error) error {
+	err := fn()
+	for try := 1; try < tries && err != nil && p.mayMend(err, writes) && pause(ctx, try); try++ {
+		err = fn()
+	}
+	return err
+}
+
+func (p *remotePool) mayMend(err error, committed bool) bool {
+	if _, unknown := errors.AsType[*unknownError](err); unknown {
+		return false
+	}
+	switch p.classify(err) {
+	case failBusy:
+		return true
+	case failLost:
+		return !committed
+	}
+	return false
+}
+
+// pause waits a little, longer each time and never as long as somebody else,
+// and tells whether ctx lasts.
+func pause(ctx context.Context, try int) bool {
+	most := 10 * time.Millisecond << (2 * try)
+	wait := time.NewTimer(most/4 + rand.N(most))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// An unknownError is that of a commit whose answer was lost.
+type unknownError struct{ err error }
+
+func (e *unknownError) Error() string { return "the commit was not answered: " + e.err.Error() }
+func (e *unknownError) Unwrap() error { return e.err }
+
+// A remoteTx is a connection in the middle of a transaction.
+type remoteTx struct{ conn *sql.Conn }
+
+func (t remoteTx) prepare(_ context.Context, query string) (statement, error) {
+	return direct{t.conn, query}, nil
+}
+
+// attempt runs fn once: the whole transaction is tried again.
+func (t remoteTx) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
+
+// inTx implements pool.
+func (p *remotePool) inTx(ctx context.Context, fn func(context.Context, querier) error) error {
+	return p.attempt(ctx, false, func() error { return p.once(ctx, fn) })
+}
+
+func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier) error) (err error) {
+	conn, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	committed := false
+	defer func() { // also where fn panics
+		if !committed {
+			p.rollback(ctx, conn)
+		}
+		_ = conn.Close() // back into the pool; it fails where the connection is lost
+	}()
+	if _, err := conn.ExecContext(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	if err := fn(ctx, remoteTx{conn}); err != nil {
+		return err
+	}
+	err = p.commit(ctx, conn)
+	committed = err == nil
+	return err
+}
+
+// commit ends the transaction. database/sql's own Commit takes no context, and
+// would wait as long as the server does; here the deadline of ctx counts. That
+// somebody loses patience does not, because then nobody knew what became of it.
+func (p *remotePool) commit(ctx context.Context, conn *sql.Conn) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := p.within(ctx)
+	defer cancel()
+	_, err := conn.ExecContext(ctx, "COMMIT")
+	if err == nil || errors.Is(err, driver.ErrBadConn) || p.classify(err) == failBusy { // never sent, or refused
+		return err
+	}
+	return &unknownError{err}
+}
+
+// within returns a context with the deadline of ctx alone, or one of its own.
+func (p *remotePool) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(p.timeout)
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+}
+
+// rollbackTimeout bounds the rollback of a transaction whose context is over.
+const rollbackTimeout = time.Second
+
+// rollback gives up the transaction, or the connection with it.
+func (p *remotePool) rollback(ctx context.Context, conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		_ = conn.Raw(func(any) error { return fmt.Errorf("%w: in a transaction", driver.ErrBadConn) })
+	}
+}
