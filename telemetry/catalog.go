@@ -23,8 +23,9 @@ type catalog struct {
 	count  func(Reason) // feeds telemetry_conflicts_total
 
 	mu       sync.Mutex
-	order    int                     // of the next instrument
-	admitted map[identity]admission  // every distinct definition, so that a repeated one is cheap
+	order    int                    // of the next instrument
+	admitted map[identity]admission // every distinct definition, so that a repeated one is cheap
+	rejected map[identity]*ConflictError
 	names    map[string]*family      // every name on the page, in lower case, and who has it
 	quantity map[string]*family      // OpenTelemetry name and class, to notice one quantity in two units
 	streams  map[streamKey]*stream   // what the SDK will call it when it is collected
@@ -82,6 +83,7 @@ func newCatalog(policy ConflictPolicy, views []sdkmetric.View) *catalog {
 		views:    views,
 		count:    func(Reason) {},
 		admitted: map[identity]admission{},
+		rejected: map[identity]*ConflictError{},
 		names:    map[string]*family{},
 		quantity: map[string]*family{},
 		streams:  map[streamKey]*stream{},
@@ -96,11 +98,8 @@ func newCatalog(policy ConflictPolicy, views []sdkmetric.View) *catalog {
 // before. The error is a *ConflictError, under Reject only.
 func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() site) (admission, error) {
 	id := identity{scope, d.name, d.unit, d.description, d.kind, d.number, fmt.Sprint(d.buckets)}
-	c.mu.Lock()
-	a, ok := c.admitted[id]
-	c.mu.Unlock()
-	if ok {
-		return a, nil
+	if a, known, err := c.recall(id); known {
+		return a, err
 	}
 	as := newAdmitted(0, where(), Instrument{
 		Scope: scope, Name: d.name, Kind: d.kind, Number: d.number, Unit: d.unit, Description: d.description,
@@ -114,22 +113,40 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 	}
 	c.locate(as)
 	a, conflicts := c.decide(as, d, viewed)
+	var err error
 	if c.policy == Reject && len(conflicts) > 0 {
 		conflicts = conflicts[:1]
-		conflicts[0].Resolution = Rejected
-		conflicts[0].Second.Prometheus = ""
+		err = c.reject(id, &conflicts[0])
 	} else {
 		c.admitted[id] = a
 		c.created[strings.ToLower(a.create.name)] = struct{}{}
 	}
 	n := c.remember(conflicts)
 	c.mu.Unlock()
-
 	c.announce(n)
-	if c.policy == Reject && len(conflicts) > 0 {
-		return admission{}, &ConflictError{Conflict: conflicts[0]}
+	return a, err
+}
+
+// recall returns the answer that a definition got before.
+func (c *catalog) recall(id identity) (a admission, known bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.rejected[id]; e != nil {
+		return admission{}, true, e
 	}
-	return a, nil
+	a, known = c.admitted[id]
+	return a, known, nil
+}
+
+// reject makes a conflict an error, which the definition gets again when it is asked for again.
+func (c *catalog) reject(id identity, x *Conflict) error {
+	x.Resolution = Rejected
+	x.Second.Prometheus = ""
+	err := &ConflictError{Conflict: *x}
+	if len(c.rejected) < maxConflicts {
+		c.rejected[id] = err
+	}
+	return err
 }
 
 // decide finds the family, or leaves an instrument whose streams a view renames for the time when they are

@@ -28,6 +28,11 @@ var (
 		return nil
 	}, earlyLoad)
 	otelHits = must(otel.Meter("otel").Int64Counter("otel.hits"))
+	otelPool = must(otel.Meter("otel").Int64ObservableGauge("otel.pool"))
+	_        = must(otel.Meter("otel").RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(otelPool, 3, path)
+		return nil
+	}, otelPool))
 )
 
 func must[T any](v T, err error) T {
@@ -60,7 +65,7 @@ func TestRow36Setup(t *testing.T) {
 
 	page := scrape(t, p)
 	for family, want := range map[string]float64{
-		"early_hits_total": 2, "early_pool": 5, "early_load": .5, "otel_hits_total": 1, "late_hits_total": 1,
+		"early_hits_total": 2, "early_pool": 5, "early_load": .5, "otel_hits_total": 1, "otel_pool": 3, "late_hits_total": 1,
 	} {
 		if got := value(page.series(family, "path=/a")); got != want {
 			t.Errorf("%s = %v, want %v", family, got, want)
