@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
 // Config is what a server is started with. DefaultConfig has the defaults;
@@ -18,7 +20,7 @@ import (
 type Config struct {
 	Addr        string // host:port of HTTP and WebSockets
 	MetricsAddr string // host:port of /metrics and /debug/telemetry; empty: both on Addr
-	DB          string // sqlite://path
+	DB          string // sqlite://path, or mysql://user:password@host:3306/name
 	Redis       string // empty: cache and bus in process
 	Blob        string // file://path
 
@@ -83,8 +85,11 @@ func (c Config) Validate() error {
 			fault("metrics-addr", errors.New("is the same as addr: leave it empty to have /metrics there"))
 		}
 	}
-	_, err := c.sqlitePath()
+	db, err := c.database()
 	fault("db", err)
+	if db.MySQL != "" && c.JWTSecret == "" {
+		fault("IM_JWT_SECRET", errors.New("is required with MySQL, and the same on every node: openssl rand -hex 32"))
+	}
 	_, err = c.blobPath()
 	fault("blob", err)
 	if c.Redis != "" {
@@ -140,11 +145,13 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// sqlitePath returns the database's file.
-func (c Config) sqlitePath() (string, error) {
-	return pathOf(c.DB, "sqlite", map[string]string{
-		"mysql": "MySQL is not supported yet: use sqlite://data/im.db",
-	})
+// database says where the database is.
+func (c Config) database() (sqlstore.Config, error) {
+	if strings.HasPrefix(c.DB, "mysql://") {
+		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
+	}
+	path, err := pathOf(c.DB, "sqlite", nil)
+	return sqlstore.Config{Path: path}, err
 }
 
 // blobPath returns the folder of uploaded files.
@@ -152,12 +159,6 @@ func (c Config) blobPath() (string, error) {
 	return pathOf(c.Blob, "file", map[string]string{
 		"s3": "S3 is not supported yet: use file://data/files",
 	})
-}
-
-// dataDir is where the server keeps what belongs to the database.
-func (c Config) dataDir() string {
-	path, _ := c.sqlitePath()
-	return filepath.Dir(path)
 }
 
 // pathOf returns the path in raw, a URL of the given scheme: relative after two

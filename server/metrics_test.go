@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // contract are the families of the metric contract, and what each must be.
@@ -59,7 +60,17 @@ func TestMetricsOnTheirOwnAddress(t *testing.T) {
 // TestMetricsAreWhatClientsSaw drives the server over the network and compares
 // the page with what its clients counted.
 func TestMetricsAreWhatClientsSaw(t *testing.T) {
-	a := start(t, nil)
+	t.Run("sqlite", func(t *testing.T) { metricsAreWhatClientsSaw(t, nil, 0) })
+	t.Run("mysql", func(t *testing.T) {
+		url := needs.MySQL(t)
+		metricsAreWhatClientsSaw(t, func(c *server.Config) {
+			c.DB, c.JWTSecret = url+"?conns=7", strings.Repeat("secret", 6)
+		}, 7)
+	})
+}
+
+func metricsAreWhatClientsSaw(t *testing.T, change func(*server.Config), mysqlConns float64) {
+	a := start(t, change)
 	before := a.scrape(t)
 	scrapes := 1.0
 
@@ -116,6 +127,9 @@ func TestMetricsAreWhatClientsSaw(t *testing.T) {
 	checkRequests(t, a, before, p, scrapes)
 	checkStores(t, p)
 
+	if idle := p.samples["mysql_connections_idle"]; (idle > 0) != (mysqlConns > 0) {
+		t.Errorf("mysql_connections_idle is %v", idle)
+	}
 	for _, s := range []*socket{phone, laptop, his} {
 		_ = s.conn.CloseNow()
 	}

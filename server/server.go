@@ -40,6 +40,8 @@ type Server struct {
 	main, metrics *http.Server // metrics is nil where /metrics is on main
 	listeners     []net.Listener
 
+	slowQueries polled // of the database server
+
 	up       chan struct{} // closed once it answers
 	stopping atomic.Bool
 
@@ -84,19 +86,9 @@ func (s *Server) abandon(ctx context.Context) error {
 
 // openChat opens what keeps data, and the domain on top of it.
 func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *membus.Bus) error {
-	path, err := s.cfg.sqlitePath()
-	if err != nil {
+	if err := s.openStore(ctx, seen); err != nil {
 		return err
 	}
-	if err := s.lock(path); err != nil {
-		return err
-	}
-	s.store, err = sqlstore.Open(ctx, sqlstore.Config{Path: path, Wrap: seen.SQL})
-	if err != nil {
-		return err // names the file
-	}
-	s.close = append(s.close, s.store.Close)
-
 	folder, err := s.cfg.blobPath()
 	if err != nil {
 		return err
@@ -124,6 +116,27 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *memb
 	s.addLimits(&cfg)
 	s.chat = chat.New(cfg)
 	s.close = append(s.close, func() error { s.chat.Close(); return nil })
+	return nil
+}
+
+// openStore opens the database.
+func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
+	cfg, err := s.cfg.database()
+	if err != nil {
+		return err
+	}
+	if cfg.Path != "" {
+		if err := s.lock(cfg.Path); err != nil {
+			return err
+		}
+	}
+	cfg.Wrap = seen.SQL
+	if s.store, err = sqlstore.Open(ctx, cfg); err != nil {
+		return err // names the database
+	}
+	s.close = append(s.close, s.store.Close)
+	s.slowQueries.poll(pollEvery, s.store.SlowQueries)
+	s.close = append(s.close, s.slowQueries.stop)
 	return nil
 }
 
@@ -162,7 +175,11 @@ func (s *Server) signer() (*auth.Signer, error) {
 	if s.cfg.JWTSecret != "" {
 		return auth.NewSigner([]byte(s.cfg.JWTSecret)), nil
 	}
-	path := filepath.Join(s.cfg.dataDir(), "jwt.secret")
+	db, err := s.cfg.database() // SQLite: Validate wants a secret otherwise
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(filepath.Dir(db.Path), "jwt.secret")
 	secret, err := auth.Secret(path)
 	if err != nil {
 		return nil, fmt.Errorf("secret %s: %w", path, err)
@@ -227,7 +244,8 @@ func (s *Server) state() observe.State {
 	return observe.State{
 		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
 		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
-		DB: s.store.Stats(),
+		DB: s.store.Stats(), MySQL: s.store.Engine() == "mysql",
+		SlowQueries: s.slowQueries.last(),
 	}
 }
 

@@ -31,7 +31,7 @@ func settings(cfg *server.Config) []setting {
 	return []setting{
 		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
-		{"db", "IM_DB", "database `URL`: sqlite://relative/path or sqlite:///absolute/path", (*text)(&cfg.DB)},
+		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name", (*text)(&cfg.DB)},
 		{"redis", "IM_REDIS", "Redis `URL` for cache and bus (empty: in process)", (*text)(&cfg.Redis)},
 		{"blob", "IM_BLOB", "`URL` of the folder of uploaded files: file://relative or file:///absolute", (*text)(&cfg.Blob)},
 		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
