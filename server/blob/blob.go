@@ -1,8 +1,10 @@
-// Package blob implements chat.Blobs in a local folder.
+// Package blob implements chat.Blobs in a local folder and in S3.
 //
 // [Open] opens the folder; the bytes of a key like 0123abcd… are in the file
 // 01/23/0123abcd…, and those still on their way in tmp. Nothing that a key says
 // leads out of the folder.
+//
+// [OpenS3] opens a bucket; [ParseS3URL] reads where it is.
 package blob
 
 import (

@@ -1,0 +1,209 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/s3utils"
+)
+
+// S3Config says where an [S3] store is. It holds no credentials: those come
+// from where Amazon's own programs look for them, AWS_ACCESS_KEY_ID and
+// AWS_SECRET_ACCESS_KEY, the shared credentials file, or the machine's role.
+type S3Config struct {
+	Bucket    string
+	Prefix    string        // of every object's name, before a slash; may be empty
+	Endpoint  string        // http(s)://host:port; empty: Amazon's
+	Region    string        // empty: AWS_REGION, AWS_DEFAULT_REGION, or where the server says that the bucket is
+	PathStyle *bool         // endpoint/bucket, not bucket.endpoint; nil: bucket.endpoint on Amazon alone
+	Insecure  bool          // any certificate of the endpoint is believed
+	Create    bool          // the bucket is made if it is not there
+	Timeout   time.Duration // how long the server may be silent; 0: 5 s
+
+	// Transport, if there is one, gets the store's own transport and returns
+	// what the store is to use: the place to measure. The store closes the idle
+	// connections of its own.
+	Transport func(http.RoundTripper) http.RoundTripper
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	maxTimeout     = 10 * time.Minute
+	maxPrefix      = 512 // of the 1024 bytes that an object's name may have
+)
+
+// ParseS3URL reads
+//
+//	s3://bucket/prefix?endpoint=https://host:port&region=…&path_style=true&insecure=true&create=false&timeout=5s
+//
+// all but the bucket being optional. The error names every fault, and repeats
+// nothing of what the URL holds, since that may be a secret.
+func ParseS3URL(raw string) (S3Config, error) {
+	rest, ok := strings.CutPrefix(raw, "s3://")
+	if !ok {
+		return S3Config{}, errors.New("not a URL of S3: s3://bucket/prefix?endpoint=https://host:port&region=…")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	c := S3Config{Create: true}
+	var faults []error
+	if strings.Contains(rest, "@") {
+		faults = append(faults, errCredentials)
+	}
+	if strings.Contains(raw, "#") {
+		faults = append(faults, errors.New("holds a #: write %23"))
+	}
+	c.Bucket, c.Prefix, _ = strings.Cut(rest, "/")
+	prefix, err := url.PathUnescape(c.Prefix)
+	if err != nil {
+		faults = append(faults, errors.New("the prefix has a % without two hexadecimal digits after it"))
+	}
+	c.Prefix = strings.Trim(prefix, "/")
+	faults = append(faults, c.parseQuery(query)...)
+	if err := errors.Join(append(faults, c.faults()...)...); err != nil {
+		return S3Config{}, err
+	}
+	return c, nil
+}
+
+var errCredentials = errors.New("holds an @, as before credentials: these belong into " +
+	"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, never into a URL")
+
+func (c *S3Config) parseQuery(query string) (faults []error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		faults = append(faults, errors.New("the settings after the ? have a ;, or a % without two hexadecimal digits after it"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list := values[name]
+		known, err := c.set(name, list[0])
+		switch {
+		case !known:
+			faults = append(faults, fmt.Errorf("there is no setting %s: endpoint, region, path_style, insecure, create, timeout", shown(name)))
+		case len(list) > 1:
+			faults = append(faults, fmt.Errorf("%s: is there more than once", name))
+		case err != nil:
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return faults
+}
+
+// set puts one setting in, if there is one of that name.
+func (c *S3Config) set(name, value string) (known bool, err error) {
+	switch name {
+	case "endpoint":
+		c.Endpoint = value
+		if value == "" {
+			err = errEndpoint
+		}
+	case "region":
+		c.Region = value
+	case "path_style":
+		c.PathStyle = new(bool)
+		*c.PathStyle, err = parseBool(value)
+	case "insecure":
+		c.Insecure, err = parseBool(value)
+	case "create":
+		c.Create, err = parseBool(value)
+	case "timeout":
+		if c.Timeout, err = time.ParseDuration(value); err != nil || c.Timeout == 0 {
+			c.Timeout, err = 0, errTimeout
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func parseBool(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, errors.New("true or false")
+}
+
+// shown is the name of a setting, if it can hardly be anything else.
+func shown(name string) string {
+	if len(name) > 20 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "of that name"
+	}
+	return strconv.Quote(name)
+}
+
+var (
+	errEndpoint = errors.New("http://host:port or https://host:port, with nothing after it")
+	errTimeout  = fmt.Errorf("a duration up to %v, such as 5s", maxTimeout)
+)
+
+// faults returns all that is wrong with c.
+func (c S3Config) faults() (faults []error) {
+	fault := func(name string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if s3utils.CheckValidBucketNameStrict(c.Bucket) != nil {
+		fault("bucket", errors.New("3 to 63 lower case letters, digits, dots and hyphens, the first and the last no dot or hyphen"))
+	}
+	if !validPrefix(c.Prefix) {
+		fault("prefix", fmt.Errorf("up to %d bytes of UTF-8, without empty parts, . and .., \\ and control characters", maxPrefix))
+	}
+	fault("endpoint", checkEndpoint(c.Endpoint, c.Insecure))
+	if strings.Trim(c.Region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" || len(c.Region) > 64 {
+		fault("region", errors.New("up to 64 letters, digits and hyphens, such as eu-central-1"))
+	}
+	if c.Timeout < 0 || c.Timeout > maxTimeout {
+		fault("timeout", errTimeout)
+	}
+	return faults
+}
+
+func validPrefix(prefix string) bool {
+	if prefix == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(prefix, "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	control := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+	return len(prefix) <= maxPrefix && strings.IndexFunc(prefix, control) < 0 && s3utils.CheckValidObjectName(prefix) == nil
+}
+
+func checkEndpoint(endpoint string, insecure bool) error {
+	if endpoint == "" {
+		if insecure {
+			return errors.New("insecure is for an endpoint of your own")
+		}
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case strings.Contains(endpoint, "@"):
+		return errCredentials
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", endpoint != u.Scheme+"://"+u.Host && endpoint != u.Scheme+"://"+u.Host+"/":
+		return errEndpoint
+	case !s3utils.IsValidIP(u.Hostname()) && !s3utils.IsValidDomain(u.Hostname()):
+		return errors.New("the host is neither an address nor a name that DNS allows")
+	case insecure && u.Scheme == "http":
+		return errors.New("insecure is about certificates, and http has none")
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Host != u.Hostname() && (err != nil || port == 0) && !bareIPv6(u) {
+		return errors.New("the port is a number from 1 to 65535")
+	}
+	return nil
+}
+
+// bareIPv6 tells whether u's host is [address] without a port.
+func bareIPv6(u *url.URL) bool { return u.Host == "["+u.Hostname()+"]" }
