@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -71,8 +72,22 @@ func expectNothing(t *testing.T, s *S3) {
 }
 
 // noise is n bytes that do not compress, as they are read.
-func noise(n int64) io.Reader {
-	return io.LimitReader(rand.NewChaCha8(sha256.Sum256(nil)), n)
+func noise(n int64) io.Reader { return io.LimitReader(&repeated{}, n) }
+
+// block is of such a length that parts in another order are other bytes.
+var block = func() []byte {
+	b := make([]byte, 1<<20+7)
+	_, _ = rand.NewChaCha8(sha256.Sum256(nil)).Read(b) // never fails
+	return b
+}()
+
+// repeated is block, over and over.
+type repeated struct{ at int }
+
+func (r *repeated) Read(p []byte) (int, error) {
+	n := copy(p, block[r.at:])
+	r.at = (r.at + n) % len(block)
+	return n, nil
 }
 
 func TestS3(t *testing.T) {
@@ -168,6 +183,11 @@ func TestS3Refusals(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("the error is %v, want one that says %q", err, c.says)
+			}
+			for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"} {
+				if secret := os.Getenv(name); secret != "" && strings.Contains(err.Error(), secret) {
+					t.Errorf("the error holds %s: %v", name, err)
+				}
 			}
 			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("it took %v", took)

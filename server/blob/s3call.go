@@ -173,13 +173,13 @@ func (s *S3) explainNoAnswer(err error) error {
 	case notXML:
 		return fmt.Errorf("%s does not speak S3: check the endpoint (%w)", s.host(), err)
 	}
-	return s.away(err)
+	return s.away(fmt.Errorf("is it up, and the endpoint right? %w", err))
 }
 
 // away is what clients are told while the server is away; its cause is for the log.
 func (s *S3) away(cause error) error {
 	e := &chat.Error{Kind: chat.KindUnavailable, What: "the file store does not answer", Why: "try again in a moment"}
-	return fmt.Errorf("%w (S3 at %s: is it up, and the endpoint right? %w)", e, s.host(), cause)
+	return fmt.Errorf("%w (S3 at %s: %w)", e, s.host(), cause)
 }
 
 func (s *S3) host() string { return s.core.EndpointURL().Host }

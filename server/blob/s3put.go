@@ -53,7 +53,7 @@ func (s *S3) put(ctx context.Context, name string, r io.Reader) error {
 		return err
 	})
 	if err != nil {
-		return errors.Join(err, s.discard(ctx, name, ""))
+		return s.discard(ctx, name, "", err)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (s *S3) putParts(ctx context.Context, name string, p *part, r io.Reader) er
 		err = s.fillParts(ctx, name, id, p, r)
 	}
 	if err != nil {
-		return errors.Join(err, s.discard(ctx, name, id))
+		return s.discard(ctx, name, id, err)
 	}
 	return nil
 }
@@ -112,21 +112,27 @@ func (s *S3) send(ctx context.Context, p *part, do func(ctx context.Context, bod
 	})
 }
 
-// discard takes back what an upload that failed has left. The upload's own
-// context may have ended.
-func (s *S3) discard(ctx context.Context, name, id string) error {
+// discard takes back what an upload that failed with err has left, and returns
+// err, joined to what went wrong now unless that is the same: the server is away.
+// The upload's own context may have ended.
+func (s *S3) discard(ctx context.Context, name, id string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	var aborted error
+	var failed error
 	if id != "" {
-		aborted = s.abort(ctx, name, id)
+		failed = s.abort(ctx, name, id)
 	}
 	// The server may have begun uploads, or finished them, and its answer was lost.
-	err := errors.Join(aborted, s.sweep(ctx, name, time.Time{}), s.remove(ctx, name))
-	if err != nil {
-		return fmt.Errorf("taking it back: %w", err)
+	if failed == nil {
+		failed = s.sweep(ctx, name, time.Time{})
 	}
-	return nil
+	if failed == nil || hasCode(failed, "AccessDenied") {
+		failed = s.remove(ctx, name)
+	}
+	if failed == nil || chat.KindOf(err) == chat.KindUnavailable {
+		return err
+	}
+	return errors.Join(err, fmt.Errorf("taking it back: %w", failed))
 }
 
 // sweep removes unfinished uploads of ours whose names have prefix, those that
