@@ -160,10 +160,10 @@ func (u *usage) top() []debugKey {
 	return out[:min(len(out), maxKeys)]
 }
 
-// usage collects once, beside the scrapes, and counts. Callbacks are not run: what they last observed counts.
+// usage collects once, beside the scrapes, and counts.
 func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	var rm metricdata.ResourceMetrics
-	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.latest.Load()), &rm); err != nil {
+	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
 		return nil
 	}
 	out := map[usageKey]*usage{}

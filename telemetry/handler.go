@@ -2,8 +2,10 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -88,13 +90,32 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
 	promhttp.HandlerFor(page, promhttp.HandlerOpts{
-		ErrorLog: encodeErrors{s}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
+		ErrorLog: encodeErrors{s, r.Context()}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
 	}).ServeHTTP(w, r)
 }
 
-type encodeErrors struct{ s *scraper }
+// encodeErrors is where promhttp tells of families that it could not write.
+type encodeErrors struct {
+	s   *scraper
+	ctx context.Context // of the request
+}
 
-func (e encodeErrors) Println(v ...any) { e.s.fail(failEncoding, fmt.Sprint(v...), nil) }
+func (e encodeErrors) Println(v ...any) {
+	if e.ctx.Err() != nil {
+		return // the client hung up
+	}
+	for _, x := range v {
+		if err, ok := x.(error); ok && isNetwork(err) {
+			return // it is hanging up; the context will say so in a moment
+		}
+	}
+	e.s.fail(failEncoding, "a family could not be written", errors.New(fmt.Sprint(v...)))
+}
+
+func isNetwork(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
+}
 
 // scrapeTimeout leaves a little of the time that Prometheus says it will wait, to write the page.
 func scrapeTimeout(h http.Header) time.Duration {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -103,36 +104,72 @@ type recorder[N int64 | float64] interface {
 	Enabled(context.Context) bool
 }
 
-// lateAdder passes on to the SDK's instrument once there is one.
-type lateAdder[N int64 | float64] struct{ to atomic.Pointer[adder[N]] }
+// lateAdder passes on to the SDK's instrument; until there is one, it keeps what is added.
+type lateAdder[N int64 | float64] struct {
+	name  string
+	to    atomic.Pointer[adder[N]]
+	early early[addition[N]]
+}
+
+type addition[N int64 | float64] struct {
+	ctx   context.Context
+	value N
+	opts  []metric.AddOption
+}
 
 func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
-	if to := l.to.Load(); to != nil {
-		(*to).Add(ctx, v, opts...)
+	to := l.to.Load()
+	if to == nil {
+		if l.early.keep(addition[N]{context.WithoutCancel(ctx), v, slices.Clone(opts)}) {
+			return
+		}
+		to = l.to.Load()
 	}
+	(*to).Add(ctx, v, opts...)
 }
 
+// Enabled is true before Setup, too: what is recorded then is kept.
 func (l *lateAdder[N]) Enabled(ctx context.Context) bool {
 	to := l.to.Load()
-	return to != nil && (*to).Enabled(ctx)
+	return to == nil || (*to).Enabled(ctx)
 }
 
-func (l *lateAdder[N]) set(a adder[N]) { l.to.Store(&a) }
+func (l *lateAdder[N]) set(a adder[N]) {
+	l.early.release(l.name, func() { l.to.Store(&a) }, func(m addition[N]) { a.Add(m.ctx, m.value, m.opts...) })
+}
 
-type lateRecorder[N int64 | float64] struct{ to atomic.Pointer[recorder[N]] }
+// lateRecorder is lateAdder for histograms and gauges.
+type lateRecorder[N int64 | float64] struct {
+	name  string
+	to    atomic.Pointer[recorder[N]]
+	early early[record[N]]
+}
+
+type record[N int64 | float64] struct {
+	ctx   context.Context
+	value N
+	opts  []metric.RecordOption
+}
 
 func (l *lateRecorder[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
-	if to := l.to.Load(); to != nil {
-		(*to).Record(ctx, v, opts...)
+	to := l.to.Load()
+	if to == nil {
+		if l.early.keep(record[N]{context.WithoutCancel(ctx), v, slices.Clone(opts)}) {
+			return
+		}
+		to = l.to.Load()
 	}
+	(*to).Record(ctx, v, opts...)
 }
 
 func (l *lateRecorder[N]) Enabled(ctx context.Context) bool {
 	to := l.to.Load()
-	return to != nil && (*to).Enabled(ctx)
+	return to == nil || (*to).Enabled(ctx)
 }
 
-func (l *lateRecorder[N]) set(r recorder[N]) { l.to.Store(&r) }
+func (l *lateRecorder[N]) set(r recorder[N]) {
+	l.early.release(l.name, func() { l.to.Store(&r) }, func(m record[N]) { r.Record(m.ctx, m.value, m.opts...) })
+}
 
 type (
 	lateInt64Counter struct {
@@ -207,7 +244,7 @@ func lateSync[I any, L any](
 
 func (m *lateMeter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
 	d := define(name, sdkmetric.InstrumentKindCounter, int64Number, metric.NewInt64CounterConfig(opts...))
-	return lateSync(m, d, &lateInt64Counter{},
+	return lateSync(m, d, &lateInt64Counter{lateAdder: lateAdder[int64]{name: name}},
 		func(to metric.Meter) (metric.Int64Counter, error) { return to.Int64Counter(name, opts...) },
 		func(l *lateInt64Counter, i metric.Int64Counter) { l.set(i) })
 }
@@ -216,7 +253,7 @@ func (m *lateMeter) Int64UpDownCounter(
 	name string, opts ...metric.Int64UpDownCounterOption,
 ) (metric.Int64UpDownCounter, error) {
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, int64Number, metric.NewInt64UpDownCounterConfig(opts...))
-	return lateSync(m, d, &lateInt64UpDownCounter{},
+	return lateSync(m, d, &lateInt64UpDownCounter{lateAdder: lateAdder[int64]{name: name}},
 		func(to metric.Meter) (metric.Int64UpDownCounter, error) { return to.Int64UpDownCounter(name, opts...) },
 		func(l *lateInt64UpDownCounter, i metric.Int64UpDownCounter) { l.set(i) })
 }
@@ -225,21 +262,21 @@ func (m *lateMeter) Int64Histogram(name string, opts ...metric.Int64HistogramOpt
 	cfg := metric.NewInt64HistogramConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindHistogram, int64Number, cfg)
 	d.buckets = cfg.ExplicitBucketBoundaries()
-	return lateSync(m, d, &lateInt64Histogram{},
+	return lateSync(m, d, &lateInt64Histogram{lateRecorder: lateRecorder[int64]{name: name}},
 		func(to metric.Meter) (metric.Int64Histogram, error) { return to.Int64Histogram(name, opts...) },
 		func(l *lateInt64Histogram, i metric.Int64Histogram) { l.set(i) })
 }
 
 func (m *lateMeter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
 	d := define(name, sdkmetric.InstrumentKindGauge, int64Number, metric.NewInt64GaugeConfig(opts...))
-	return lateSync(m, d, &lateInt64Gauge{},
+	return lateSync(m, d, &lateInt64Gauge{lateRecorder: lateRecorder[int64]{name: name}},
 		func(to metric.Meter) (metric.Int64Gauge, error) { return to.Int64Gauge(name, opts...) },
 		func(l *lateInt64Gauge, i metric.Int64Gauge) { l.set(i) })
 }
 
 func (m *lateMeter) Float64Counter(name string, opts ...metric.Float64CounterOption) (metric.Float64Counter, error) {
 	d := define(name, sdkmetric.InstrumentKindCounter, float64Number, metric.NewFloat64CounterConfig(opts...))
-	return lateSync(m, d, &lateFloat64Counter{},
+	return lateSync(m, d, &lateFloat64Counter{lateAdder: lateAdder[float64]{name: name}},
 		func(to metric.Meter) (metric.Float64Counter, error) { return to.Float64Counter(name, opts...) },
 		func(l *lateFloat64Counter, i metric.Float64Counter) { l.set(i) })
 }
@@ -248,7 +285,7 @@ func (m *lateMeter) Float64UpDownCounter(
 	name string, opts ...metric.Float64UpDownCounterOption,
 ) (metric.Float64UpDownCounter, error) {
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, float64Number, metric.NewFloat64UpDownCounterConfig(opts...))
-	return lateSync(m, d, &lateFloat64UpDownCounter{},
+	return lateSync(m, d, &lateFloat64UpDownCounter{lateAdder: lateAdder[float64]{name: name}},
 		func(to metric.Meter) (metric.Float64UpDownCounter, error) {
 			return to.Float64UpDownCounter(name, opts...)
 		},
@@ -259,14 +296,14 @@ func (m *lateMeter) Float64Histogram(name string, opts ...metric.Float64Histogra
 	cfg := metric.NewFloat64HistogramConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindHistogram, float64Number, cfg)
 	d.buckets = cfg.ExplicitBucketBoundaries()
-	return lateSync(m, d, &lateFloat64Histogram{},
+	return lateSync(m, d, &lateFloat64Histogram{lateRecorder: lateRecorder[float64]{name: name}},
 		func(to metric.Meter) (metric.Float64Histogram, error) { return to.Float64Histogram(name, opts...) },
 		func(l *lateFloat64Histogram, i metric.Float64Histogram) { l.set(i) })
 }
 
 func (m *lateMeter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
 	d := define(name, sdkmetric.InstrumentKindGauge, float64Number, metric.NewFloat64GaugeConfig(opts...))
-	return lateSync(m, d, &lateFloat64Gauge{},
+	return lateSync(m, d, &lateFloat64Gauge{lateRecorder: lateRecorder[float64]{name: name}},
 		func(to metric.Meter) (metric.Float64Gauge, error) { return to.Float64Gauge(name, opts...) },
 		func(l *lateFloat64Gauge, i metric.Float64Gauge) { l.set(i) })
 }

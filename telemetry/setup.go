@@ -58,7 +58,8 @@ func (e setupTwiceError) Error() string {
 func (setupTwiceError) Is(target error) bool { return target == ErrSetupTwice }
 
 // Meter is for libraries and package-level variables: it works before Setup and after it. Instruments made before
-// Setup record nothing until then, and are created by Setup in the order in which they were asked for.
+// Setup are created by Setup, in the order in which they were asked for. What was recorded through them until then,
+// up to 1000 measurements each, is recorded by Setup too; if there was more, the log says how much.
 //
 // After Setup its conflicts are those of the Provider: an instrument that is refused under Reject does nothing, and
 // the error is returned where it is asked for after Setup, or logged by Setup.

@@ -49,7 +49,7 @@ func TestRow36Setup(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
 
-	earlyHits.Add(ctx, 100) // before Setup: lost, and harmless
+	earlyHits.Add(ctx, 40, path) // before Setup: kept
 	p, err := telemetry.Setup(ctx, telemetry.WithoutRuntime())
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestRow36Setup(t *testing.T) {
 
 	page := scrape(t, p)
 	for family, want := range map[string]float64{
-		"early_hits_total": 2, "early_pool": 5, "early_load": .5, "otel_hits_total": 1, "otel_pool": 3, "late_hits_total": 1,
+		"early_hits_total": 42, "early_pool": 5, "early_load": .5, "otel_hits_total": 1, "otel_pool": 3, "late_hits_total": 1,
 	} {
 		if got := value(page.series(family, "path=/a")); got != want {
 			t.Errorf("%s = %v, want %v", family, got, want)

@@ -1,0 +1,47 @@
+package telemetry
+
+import (
+	"log/slog"
+	"sync"
+)
+
+// maxEarly bounds the measurements that an instrument keeps until Setup.
+const maxEarly = 1000
+
+// early keeps what was recorded through an instrument before Setup, for Setup to record it. M is a measurement.
+type early[M any] struct {
+	mu    sync.Mutex
+	kept  []M
+	lost  int  // beyond maxEarly
+	bound bool // there was a Setup: nothing is kept any more
+}
+
+// keep takes a measurement, or tells that it came too late to be kept.
+func (e *early[M]) keep(m M) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.bound:
+		return false
+	case len(e.kept) < maxEarly:
+		e.kept = append(e.kept, m)
+	default:
+		e.lost++
+	}
+	return true
+}
+
+// release ends the keeping. store puts the instrument in its place, and record gets what was kept, in its order.
+func (e *early[M]) release(name string, store func(), record func(M)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range e.kept {
+		record(m)
+	}
+	if e.lost > 0 {
+		slog.Warn("telemetry: measurements before Setup were lost: an instrument keeps so many until then",
+			"instrument", name, "lost", e.lost, "kept", maxEarly)
+	}
+	e.kept, e.lost, e.bound = nil, 0, true
+	store()
+}
