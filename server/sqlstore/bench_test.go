@@ -1,19 +1,31 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
+// engines runs a benchmark on each, with a function that says where there is an
+// empty database.
+func engines(b *testing.B, run func(b *testing.B, empty func() Config)) {
+	b.Run("sqlite", func(b *testing.B) { run(b, func() Config { return Config{} }) })
+	b.Run("mysql", func(b *testing.B) { run(b, func() Config { return Config{MySQL: needs.MySQL(b)} }) })
+}
+
 // crowd is a store with n users in one group.
-func crowd(b *testing.B, n int) (s *Store, users []int64, group int64) {
+func crowd(b *testing.B, cfg Config, n int) (s *Store, users []int64, group int64) {
 	b.Helper()
-	s = openTest(b, Config{})
+	s = openTest(b, cfg)
 	for i := range n {
 		users = append(users, newUser(b, s, fmt.Sprint(10000+i)))
 	}
@@ -33,27 +45,49 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// serverCPU is the processor time so far of the MariaDB that .ci/services
+// started, or 0.
+func serverCPU(b *testing.B) time.Duration {
+	stat, err := os.ReadFile("/proc/" + os.Getenv("IM_TEST_MARIADB_PID") + "/stat")
+	if err != nil {
+		return 0
+	}
+	const utime, stime, hertz = 11, 12, 100 // fields after the name in brackets
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
+	var ticks time.Duration
+	for _, f := range []string{fields[utime], fields[stime]} {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * time.Second / hertz
+}
+
 // BenchmarkAppend is per message: wall clock, processor and allocations.
 func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{1, 16, 256} {
-		for _, rooms := range []string{"one", "own"} {
-			b.Run(fmt.Sprintf("%d/%s", size, rooms), func(b *testing.B) { benchmarkAppend(b, size, rooms == "own") })
+	engines(b, func(b *testing.B, empty func() Config) {
+		for _, size := range []int{1, 16, 256} {
+			for _, rooms := range []string{"one", "own"} {
+				b.Run(fmt.Sprintf("%d/%s", size, rooms), func(b *testing.B) { benchmarkAppend(b, empty(), size, rooms == "own") })
+			}
 		}
-	}
+	})
 }
 
 // BenchmarkAppendUnsynced is BenchmarkAppend without fsync: the difference is
 // what durability costs.
 func BenchmarkAppendUnsynced(b *testing.B) {
-	s, users, group := crowd(b, 1)
+	s, users, group := crowd(b, Config{}, 1)
 	if _, err := s.write.(*localPool).db.Exec("PRAGMA synchronous = OFF"); err != nil {
 		b.Fatal(err)
 	}
 	runAppend(b, s, users, group, false)
 }
 
-func benchmarkAppend(b *testing.B, size int, own bool) {
-	s, users, group := crowd(b, size)
+func benchmarkAppend(b *testing.B, cfg Config, size int, own bool) {
+	s, users, group := crowd(b, cfg, size)
 	runAppend(b, s, users, group, own)
 }
 
@@ -73,7 +107,7 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // as the service does
 	defer cancel()
 	b.ReportAllocs()
-	start, n := cpu(b), 0
+	start, server, n := cpu(b), serverCPU(b), 0
 	for b.Loop() {
 		now := time.Now()
 		for i := range batch {
@@ -86,10 +120,13 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 	}
 	b.ReportMetric(float64(cpu(b)-start)/float64(n), "cpu-ns/msg")
 	b.ReportMetric(float64(b.Elapsed())/float64(n), "ns/msg")
+	if server > 0 {
+		b.ReportMetric(float64(serverCPU(b)-server)/float64(n), "server-cpu-ns/msg")
+	}
 }
 
 func BenchmarkMembership500(b *testing.B) {
-	s, _, group := crowd(b, 500)
+	s, _, group := crowd(b, Config{}, 500)
 	b.ReportAllocs()
 	for b.Loop() {
 		if m, err := s.Membership(b.Context(), group); err != nil || len(m.Members) != 500 {
@@ -101,7 +138,7 @@ func BenchmarkMembership500(b *testing.B) {
 // BenchmarkDialogs lists 50 of 200 conversations of 100 messages each, a tenth
 // of them unread.
 func BenchmarkDialogs(b *testing.B) {
-	s, users, _ := crowd(b, 200)
+	s, users, _ := crowd(b, Config{}, 200)
 	var marks []chat.Mark
 	for _, peer := range users[1:] {
 		d, err := s.EnsureDirect(b.Context(), chat.PairOf(users[0], peer), time.Now())
@@ -155,7 +192,7 @@ func BenchmarkDialogs(b *testing.B) {
 
 // BenchmarkAdvance moves one mark in each of 100 conversations.
 func BenchmarkAdvance(b *testing.B) {
-	s, users, _ := crowd(b, 100)
+	s, users, _ := crowd(b, Config{}, 100)
 	marks := make([]chat.Mark, len(users))
 	batch := make([]chat.NewMessage, len(users))
 	for i, id := range users {

@@ -79,11 +79,11 @@ func migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error {
 }
 
 // connector makes connections on which no answer takes longer than timeout.
-func (u *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
+func (m *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	cfg := mysql.NewConfig()
-	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = "tcp", u.addr, u.user, u.password, u.name
-	cfg.TLS = u.tls
-	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = u.connectTimeout, timeout, timeout
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = "tcp", m.addr, m.user, m.password, m.name
+	cfg.TLS = m.tls
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = m.connectTimeout, timeout, timeout
 	cfg.InterpolateParams = true
 	cfg.ClientFoundRows = true      // an UPDATE counts the rows it finds, as SQLite does
 	cfg.ParseTime = true            // goose reads times
@@ -93,7 +93,7 @@ func (u *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return setUpConnector{inner, u.connectTimeout}, nil
+	return setUpConnector{inner, m.connectTimeout}, nil
 }
 
 // A setUpConnector begins every connection with what the store relies on.

@@ -1,15 +1,393 @@
 package sqlstore
 
 import (
+	"context"
+	"crypto/x509"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/internal/needs"
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
-// TestMySQL runs the contract suite on the server that there is.
+// tables are all of them, each before those that it refers to.
+var tables = []string{"files", "messages", "members", "conversations", "friends", "sessions", "users"}
+
+// TestMySQL runs the contract suite on the server that there is, and has it
+// explain every statement that was run on the way: none may read a whole table,
+// save the search for people.
 func TestMySQL(t *testing.T) {
-	needs.MySQL(t)
-	storetest.Run(t, func(t *testing.T) chat.Store { return openTest(t, Config{MySQL: needs.MySQL(t)}) })
+	where, seen := needs.MySQL(t), newRecorder()
+	storetest.Run(t, func(t *testing.T) chat.Store {
+		s := openTest(t, Config{MySQL: where, Wrap: seen.wrap})
+		for _, table := range tables { // much faster than a database for each
+			if _, err := s.write.(*remotePool).db.Exec("DELETE FROM " + table); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s
+	})
+	s := openTest(t, Config{MySQL: where})
+	fill(t, s)
+	for _, q := range seen.statements() {
+		for _, step := range explainMySQL(t, s, q) {
+			if (step.kind == "ALL" || step.kind == "index") && !strings.HasPrefix(step.table, "<") && step.table != "k" && !strings.Contains(q.text, "INSTR(u.search") {
+				t.Errorf("reads all of %s in\n%.300s", step.table, q.text)
+			}
+		}
+	}
+}
+
+// fill makes the tables so large that no plan is chosen for want of rows.
+func fill(t *testing.T, s *Store) {
+	t.Helper()
+	db := s.write.(*remotePool).db
+	const digits = `(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4
+		UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)`
+	const numbers = `(SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d AS n
+		FROM ` + digits + ` a, ` + digits + ` b, ` + digits + ` c, ` + digits + ` e) x`
+	for _, statement := range []string{
+		`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			SELECT 1000000 + n, CONCAT('p', n), CONCAT('u', n), '', '', '', '', '', '', 0, 0 FROM ` + numbers,
+		`INSERT INTO conversations (id, kind, title, owner_id, last_seq, pair_low, pair_high, created_at)
+			SELECT 1000000 + n, 'direct', '', 0, 5, 1000000 + n, 1000000 + MOD(n + 1, 10000), 0 FROM ` + numbers,
+		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at)
+			SELECT id, pair_low, '', 0, 0, 0, 0, 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at)
+			SELECT id, pair_high, '', 0, 0, 0, 0, 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO messages (conversation_id, seq, sender_id, content, type, reply_to_id, client_msg_id, created_at, updated_at)
+			SELECT id, d + 1, pair_low, '', 'text', 0, CONCAT(id, d), 0, 0 FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 5`,
+		`INSERT INTO friends (user_id, friend_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) SELECT id, id, '', 0, 0 FROM users WHERE id >= 1000000`,
+		`INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at) SELECT id, '', 0, '', '', '', 0 FROM users`,
+		`ANALYZE TABLE ` + strings.Join(tables, ", "),
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(statement, err)
+		}
+	}
+}
+
+// A planStep is what is read of a table, and how.
+type planStep struct{ table, kind string }
+
+func explainMySQL(t *testing.T, s *Store, q statementRun) (plan []planStep) {
+	t.Helper()
+	rows, err := s.read.(*remotePool).db.Query("EXPLAIN "+q.text, q.args...)
+	if err != nil {
+		t.Fatal(q.text, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(*string)
+		}
+		if err := rows.Scan(values...); err != nil {
+			t.Fatal(err)
+		}
+		text := func(column string) string {
+			if v := *values[slices.Index(columns, column)].(**string); v != nil {
+				return *v
+			}
+			return ""
+		}
+		plan = append(plan, planStep{table: text("table"), kind: text("type")})
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// A statementRun is a statement and the arguments that it was last given.
+type statementRun struct {
+	text string
+	args []any
+}
+
+// A recorder notes the statements that are run through it.
+type recorder struct {
+	mu  sync.Mutex
+	run map[string][]any
+}
+
+func newRecorder() *recorder { return &recorder{run: make(map[string][]any)} }
+
+func (r *recorder) wrap(c driver.Connector) driver.Connector { return recordingConnector{c, r} }
+
+func (r *recorder) note(text string, named []driver.NamedValue) {
+	args := make([]any, len(named))
+	for i, a := range named {
+		args[i] = a.Value
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run[text] = args
+}
+
+// statements returns those that look for rows.
+func (r *recorder) statements() (list []statementRun) {
+	for _, text := range slices.Sorted(maps.Keys(r.run)) {
+		verb, _, _ := strings.Cut(text, " ")
+		looks := slices.Contains([]string{"SELECT", "UPDATE", "DELETE"}, verb) && strings.Contains(text, " WHERE ") || strings.Contains(text, " JOIN ")
+		if looks && !strings.Contains(text, "goose") && !strings.Contains(text, "information_schema") {
+			list = append(list, statementRun{text, r.run[text]})
+		}
+	}
+	return list
+}
+
+type recordingConnector struct {
+	driver.Connector
+	to *recorder
+}
+
+func (c recordingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return recordingConn{conn.(fullConn), c.to}, nil
+}
+
+// fullConn is what the server's own wrapper asks for: see observe.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+}
+
+type recordingConn struct {
+	fullConn
+	to *recorder
+}
+
+func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.to.note(query, args)
+	return c.fullConn.ExecContext(ctx, query, args)
+}
+
+func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.to.note(query, args)
+	return c.fullConn.QueryContext(ctx, query, args)
+}
+
+// nodes are stores on one database.
+func nodes(t *testing.T, n int) []*Store {
+	t.Helper()
+	where := needs.MySQL(t)
+	stores := make([]*Store, n)
+	var wg sync.WaitGroup
+	for i := range stores { // all at once, on an empty database
+		wg.Go(func() {
+			var err error
+			if stores[i], err = Open(t.Context(), Config{MySQL: where}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	t.Cleanup(func() {
+		for _, s := range stores {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return stores
+}
+
+// TestNodesWriteTheSameConversations has every message sent through every node
+// at once: it is stored once, and no seq is missing.
+func TestNodesWriteTheSameConversations(t *testing.T) {
+	const senders, rounds, perRound = 12, 6, 8
+	stores := nodes(t, 3)
+	var users, rooms []int64
+	for i := range senders {
+		users = append(users, newUser(t, stores[0], fmt.Sprint("+1000", i)))
+	}
+	for range 4 {
+		c, err := stores[0].CreateGroup(t.Context(), "", users[0], users, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rooms = append(rooms, c.ID)
+	}
+	var mu sync.Mutex
+	ids := make(map[string]int64)
+	fresh := make(map[string]int)
+	var wg sync.WaitGroup
+	for node, s := range stores {
+		for i, sender := range users {
+			wg.Go(func() {
+				for round := range rounds {
+					batch := make([]chat.NewMessage, perRound)
+					for k := range batch {
+						name := fmt.Sprint(i, ".", round, ".", k)
+						batch[k] = chat.NewMessage{
+							ConversationID: rooms[(i+k*(node+1))%len(rooms)], SenderID: sender, Content: name,
+							Type: chat.TypeText, ClientMsgID: name, CreatedAt: time.Now(),
+						}
+					}
+					results, err := s.Append(t.Context(), batch)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					for k, r := range results {
+						name := batch[k].ClientMsgID
+						if id := ids[name]; r.Err != nil || id != 0 && id != r.Message.ID {
+							t.Errorf("%s is %d, and %+v too", name, id, r)
+						}
+						ids[name] = r.Message.ID
+						if !r.Duplicate {
+							fresh[name]++
+						}
+					}
+					mu.Unlock()
+					_ = s.Advance(t.Context(), []chat.Mark{{ConversationID: rooms[round%len(rooms)], UserID: sender, Read: int64(round)}})
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for name, n := range fresh {
+		if n != 1 {
+			t.Errorf("%s was new %d times", name, n)
+		}
+	}
+	total := 0
+	for _, room := range rooms {
+		list, _, err := stores[1].Messages(t.Context(), chat.MessageQuery{UserID: users[0], ConversationID: room, Ascending: true, Limit: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range list {
+			if m.Seq != int64(i+1) || ids[m.Content] != m.ID {
+				t.Fatalf("message %d of %d is %+v", i, room, m)
+			}
+		}
+		total += len(list)
+	}
+	if want := senders * rounds * perRound; total != want || len(fresh) != want {
+		t.Errorf("%d messages stored, %d told of, want %d", total, len(fresh), want)
+	}
+}
+
+// TestIDsInSteps is a cluster's node, whose ids are several apart.
+func TestIDsInSteps(t *testing.T) {
+	where := needs.MySQL(t)
+	s := openTest(t, Config{MySQL: where, Wrap: func(c driver.Connector) driver.Connector {
+		return steppingConnector{c}
+	}})
+	id := newUser(t, s, "+10000")
+	d, err := s.EnsureDirect(t.Context(), chat.PairOf(id, id), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		batch := make([]chat.NewMessage, 5)
+		for i := range batch {
+			batch[i] = chat.NewMessage{ConversationID: d, SenderID: id, Content: fmt.Sprint(round, i), Type: chat.TypeText}
+		}
+		results, err := s.Append(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range results {
+			m, err := s.Message(t.Context(), r.Message.ID)
+			if err != nil || m.Content != batch[i].Content || m.Seq != r.Message.Seq {
+				t.Errorf("%+v is stored as %+v, %v", r.Message, m, err)
+			}
+		}
+		if step := results[1].Message.ID - results[0].Message.ID; step != 7 {
+			t.Errorf("ids are %d apart, want 7", step)
+		}
+	}
+}
+
+type steppingConnector struct{ driver.Connector }
+
+func (c steppingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err == nil {
+		_, err = conn.(driver.ExecerContext).ExecContext(ctx, "SET SESSION auto_increment_increment = 7, auto_increment_offset = 3", nil)
+	}
+	return conn, err
+}
+
+func TestEngineAndSlowQueries(t *testing.T) {
+	lite, my := openTest(t, Config{}), openTest(t, Config{MySQL: needs.MySQL(t)})
+	if lite.Engine() != "sqlite" || my.Engine() != "mysql" {
+		t.Error(lite.Engine(), my.Engine())
+	}
+	if n, err := lite.SlowQueries(t.Context()); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	before, err := my.SlowQueries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := my.read.(*remotePool).db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, statement := range []string{"SET SESSION long_query_time = 0", "SELECT COUNT(*) FROM users"} {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after, err := my.SlowQueries(t.Context()); err != nil || after <= before {
+		t.Errorf("%d slow queries became %d, %v", before, after, err)
+	}
+}
+
+func TestMySQLOverTLS(t *testing.T) {
+	where := needs.MySQL(t)
+	s := openTest(t, Config{MySQL: where + "?ca=" + url.QueryEscape(needs.CA(t))})
+	var name, cipher string
+	if err := row(t.Context(), s.read, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", nil, &name, &cipher); err != nil || cipher == "" {
+		t.Errorf("cipher %q, %v", cipher, err)
+	}
+	_, err := Open(t.Context(), Config{MySQL: where + "?tls=true"})
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
+		t.Errorf("a certificate of nobody's: %v", err)
+	}
+}
+
+func TestMySQLRefusesWrongPasswords(t *testing.T) {
+	u, err := url.Parse(needs.MySQL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("im", "hunter2-secret")
+	_, err = Open(t.Context(), Config{MySQL: u.String()})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
 }

@@ -1,0 +1,169 @@
+package needs
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"testing"
+)
+
+// A Proxy stands between a client and a server, and fails as networks and
+// servers do. It is made by [NewProxy], and safe for concurrent use.
+type Proxy struct {
+	// Addr is where it listens, host:port.
+	Addr string
+
+	target   string
+	listener net.Listener
+	work     sync.WaitGroup
+
+	mu     sync.Mutex
+	open   map[net.Conn]struct{}
+	cut    bool
+	gate   chan struct{} // nothing passes until it is closed
+	marker []byte        // what severs the connection of a client that sends it
+	after  bool          // whether it is passed on first
+}
+
+// NewProxy passes everything on to target, host:port, until t ends.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l, open: make(map[net.Conn]struct{})}
+	p.gate = make(chan struct{})
+	close(p.gate)
+	p.work.Go(p.serve)
+	t.Cleanup(func() {
+		_ = l.Close()
+		p.Cut()
+		p.work.Wait()
+	})
+	return p
+}
+
+// Sever closes the connections that there are.
+func (p *Proxy) Sever() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sever()
+}
+
+func (p *Proxy) sever() {
+	for conn := range p.open {
+		_ = conn.Close()
+	}
+	clear(p.open)
+}
+
+// Cut closes the connections that there are, and new ones as they come.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
+	p.sever()
+	p.thaw()
+}
+
+// Freeze takes calls and bytes and passes nothing on, like a server that hangs.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.thaw()
+	p.gate = make(chan struct{})
+}
+
+// Heal ends what Cut and Freeze began.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = false
+	p.thaw()
+}
+
+func (p *Proxy) thaw() {
+	select {
+	case <-p.gate:
+	default:
+		close(p.gate)
+	}
+}
+
+// SeverAt severs one connection: the first whose client sends text. If after,
+// the text is passed on first, so that only its answer is lost.
+func (p *Proxy) SeverAt(text string, after bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marker, p.after = []byte(text), after
+}
+
+func (p *Proxy) serve() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		var d net.Dialer
+		server, err := d.DialContext(context.Background(), "tcp", p.target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.mu.Lock()
+		if p.cut {
+			_, _ = client.Close(), server.Close()
+		} else {
+			p.open[client], p.open[server] = struct{}{}, struct{}{}
+			p.work.Go(func() { p.pass(server, client, true) })
+			p.work.Go(func() { p.pass(client, server, false) })
+		}
+		p.mu.Unlock()
+	}
+}
+
+// pass copies from one end to the other until one is closed.
+func (p *Proxy) pass(to, from net.Conn, fromClient bool) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			break
+		}
+		p.mu.Lock()
+		gate := p.gate
+		p.mu.Unlock()
+		<-gate
+		at := fromClient && p.marked(buf[:n])
+		if at && !p.after {
+			break
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			break
+		}
+		if at {
+			_ = from.Close() // the answer finds nobody, and then the other end is closed
+			return
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range []net.Conn{to, from} {
+		_ = conn.Close()
+		delete(p.open, conn)
+	}
+}
+
+// marked tells once that sent holds what SeverAt waits for.
+func (p *Proxy) marked(sent []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := len(p.marker) > 0 && bytes.Contains(sent, p.marker)
+	if found {
+		p.marker = nil
+	}
+	return found
+}
