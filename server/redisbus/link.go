@@ -1,0 +1,260 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A link is what the node knows of its subscription.
+type link struct {
+	first    chan struct{} // closed after the first try
+	firstTry sync.Once
+
+	up       atomic.Bool
+	beatSent atomic.Int64 // when the last beat that came back was sent, in microseconds
+	beatBack atomic.Int64 // when it came back, or the subscription began
+	lag      atomic.Int64
+	peers    atomic.Int64
+
+	mu      sync.Mutex
+	current *redis.PubSub
+	closed  bool
+
+	heard map[string]*peer // by node; the reader's
+}
+
+// A peer is another node, as far as it was heard.
+type peer struct {
+	n    uint64    // of its last event
+	sent time.Time // by its clock
+	at   time.Time // by ours
+}
+
+// How the link is watched, in beats.
+const (
+	freshBeats  = 3  // without an own beat back: the node may not hear the others
+	silentBeats = 10 // without anything: the connection is dead
+	goneBeats   = 60 // without a word of a node: it is forgotten
+
+	leastSilence = 2 * time.Second // a message may be large, and the network slow
+)
+
+// Hears tells whether the node hears the others: nothing that they told more
+// than three beats ago is missing.
+func (b *Bus) Hears() bool {
+	return b.link.up.Load() && time.Since(time.UnixMicro(b.link.beatBack.Load())) < freshBeats*b.cfg.Beat
+}
+
+// read keeps the subscription up until the bus closes.
+func (b *Bus) read() {
+	tries, warned := 0, false
+	for b.ctx.Err() == nil {
+		begun := time.Now()
+		err := b.session()
+		was := b.link.up.Swap(false)
+		b.link.firstTry.Do(func() { close(b.link.first) })
+		if b.ctx.Err() != nil {
+			return
+		}
+		b.count.failures.Add(1)
+		if was || !warned {
+			b.cfg.Log.Warn("other nodes are not heard", "err", err)
+			warned = true
+		}
+		if was && time.Since(begun) > maxBackoff {
+			tries = 0 // or a Redis that takes and drops connections would be stormed
+		}
+		if !sleep(b.ctx.Done(), backoff(&tries)) {
+			return
+		}
+	}
+}
+
+// session subscribes, and receives until something breaks, or nothing comes any
+// more: not even the node's own beats.
+func (b *Bus) session() error {
+	subscription := b.client.Subscribe(b.ctx) // to nothing yet: does not connect
+	defer subscription.Close()
+	if !b.link.use(subscription) {
+		return context.Canceled
+	}
+	subscribe := subscription.Subscribe
+	if b.cluster {
+		subscribe = subscription.SSubscribe
+	}
+	if err := subscribe(b.ctx, b.channel); err != nil {
+		return err
+	}
+	for {
+		received, err := subscription.ReceiveTimeout(b.ctx, max(silentBeats*b.cfg.Beat, leastSilence))
+		if err != nil {
+			return err
+		}
+		switch m := received.(type) {
+		case *redis.Message:
+			b.receive(m.Payload)
+		case *redis.Subscription:
+			if strings.HasSuffix(m.Kind, "unsubscribe") { // the shard moved
+				return errors.New(m.Kind)
+			}
+			b.connected()
+		}
+	}
+}
+
+// use makes a subscription the one that hangUp closes.
+func (l *link) use(s *redis.PubSub) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = s
+	return !l.closed
+}
+
+// hangUp ends the subscription, and whoever reads from it.
+func (l *link) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.current != nil {
+		_ = l.current.Close()
+	}
+}
+
+// connected is called when Redis has confirmed a subscription. Unless it is the
+// first try, things were missed since the last beat came back: what Redis got
+// before that beat came before it.
+func (b *Bus) connected() {
+	l := &b.link
+	clear(l.heard)
+	first := false
+	l.firstTry.Do(func() { first = true })
+	if !first {
+		b.missed(time.UnixMicro(l.beatSent.Load()))
+	}
+	l.beatBack.Store(time.Now().UnixMicro())
+	l.up.Store(true)
+	if first {
+		close(l.first)
+		return
+	}
+	b.count.reconnects.Add(1)
+	b.cfg.Log.Info("other nodes are heard again")
+	b.mend()
+}
+
+// receive takes one message from the channel.
+func (b *Bus) receive(raw string) {
+	m, err := decode(raw)
+	switch {
+	case err != nil:
+		b.count.garbage.Add(1)
+	case m.node == b.node:
+		b.ownCame(m)
+	case m.kind == kindBeat:
+		b.beatCame(m)
+	case m.kind == kindEvent || m.kind == kindSignal:
+		b.peerCame(m)
+	default:
+		b.count.garbage.Add(1)
+	}
+}
+
+// ownCame tells by a beat of this node's how late everything comes; the rest was
+// delivered when it was published.
+func (b *Bus) ownCame(m message) {
+	if m.kind != kindBeat {
+		return
+	}
+	now := time.Now()
+	b.link.lag.Store(int64(now.Sub(time.UnixMicro(m.sent))))
+	b.link.beatSent.Store(m.sent)
+	b.link.beatBack.Store(now.UnixMicro())
+}
+
+// beatCame learns from a beat whether all came that the node published before.
+func (b *Bus) beatCame(m message) {
+	p := b.peer(m)
+	if m.n > p.n {
+		b.gap(p, m.n-p.n)
+	}
+	p.learn(m)
+	b.forgetPeers()
+}
+
+// peerCame delivers what another node published, after what was missed before
+// it. What came already, and was published again since Redis did not answer,
+// is left out.
+func (b *Bus) peerCame(m message) {
+	p := b.peer(m)
+	if m.n <= p.n {
+		return
+	}
+	if m.n > p.n+1 {
+		b.gap(p, m.n-p.n-1)
+	}
+	p.learn(m)
+	if m.kind == kindSignal {
+		b.signal(m.body)
+		return
+	}
+	e, err := decodeEvent(m.body)
+	if err != nil {
+		b.count.garbage.Add(1)
+		return
+	}
+	b.count.received.Add(1)
+	b.deliver(b.ctx, e)
+}
+
+// peer returns who wrote m. Of a node that was not heard before, nothing can be
+// missing but what was published before the subscription.
+func (b *Bus) peer(m message) *peer {
+	p, ok := b.link.heard[m.node]
+	if !ok {
+		p = &peer{n: m.n, sent: time.UnixMicro(m.sent), at: time.Now()}
+		if m.kind != kindBeat {
+			p.n--
+		}
+		b.link.heard[m.node] = p
+		b.link.peers.Store(int64(len(b.link.heard)))
+	}
+	return p
+}
+
+// learn notes that everything up to m came.
+func (p *peer) learn(m message) {
+	p.n, p.sent, p.at = max(p.n, m.n), time.UnixMicro(m.sent), time.Now()
+}
+
+func (b *Bus) forgetPeers() {
+	for node, p := range b.link.heard {
+		if time.Since(p.at) > goneBeats*b.cfg.Beat {
+			delete(b.link.heard, node)
+		}
+	}
+	b.link.peers.Store(int64(len(b.link.heard)))
+}
+
+// gap notes that events of a node did not come.
+func (b *Bus) gap(p *peer, lost uint64) {
+	b.count.lost.Add(lost)
+	since := p.sent
+	if p.at.Before(since) { // its clock is ahead of ours
+		since = p.at
+	}
+	b.missed(since)
+	b.mend()
+}
+
+func (b *Bus) signal(body string) {
+	topic, data, _ := strings.Cut(body, "\n")
+	if l, ok := b.listeners[topic]; ok {
+		l.heard([]byte(data))
+	}
+}

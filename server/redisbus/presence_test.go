@@ -1,0 +1,239 @@
+package redisbus_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/server/redisbus"
+	"github.com/onemeter/onemeter/server/redisconn/redistest"
+)
+
+func online(t testing.TB, n *node, ids ...int64) []int64 {
+	t.Helper()
+	found, err := n.Online(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func TestPresenceAcrossNodes(t *testing.T) {
+	a, b := twoNodes(t)
+	ctx := t.Context()
+	steps := []struct {
+		do   func(context.Context, int64) (bool, error)
+		name string
+		want bool
+	}{
+		{a.Disconnected, "none was there", false},
+		{a.Connected, "first", true},
+		{a.Connected, "second, same node", false},
+		{b.Connected, "third, other node", false},
+		{a.Disconnected, "two left", false},
+		{a.Disconnected, "one left, on the other node", false},
+		{b.Disconnected, "last", true},
+		{b.Disconnected, "none left", false},
+		{b.Connected, "first again", true},
+	}
+	for _, s := range steps {
+		if got, err := s.do(ctx, 7); got != s.want || err != nil {
+			t.Errorf("%s: %v, %v", s.name, got, err)
+		}
+	}
+	for _, n := range []*node{a, b} {
+		if diff := cmp.Diff([]int64{7}, online(t, n, 6, 7, 7, 8)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if got := online(t, a); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
+// TestOneIsFirstAndOneIsLast: whatever the nodes do at once, who comes and goes
+// is told of once.
+func TestOneIsFirstAndOneIsLast(t *testing.T) {
+	a, b := twoNodes(t)
+	var firsts, lasts atomic.Int64
+	var wg sync.WaitGroup
+	for _, n := range []*node{a, b, a, b} {
+		wg.Go(func() {
+			for id := range int64(20) {
+				if first, _ := n.Connected(t.Context(), id); first {
+					firsts.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, n := range []*node{a, b, a, b} {
+		wg.Go(func() {
+			for id := range int64(20) {
+				if last, _ := n.Disconnected(t.Context(), id); last {
+					lasts.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if firsts.Load() != 20 || lasts.Load() != 20 {
+		t.Errorf("%d firsts, %d lasts of 20", firsts.Load(), lasts.Load())
+	}
+}
+
+// TestAKilledNodeTakesItsUsersWithIt, and one that stops does so at once.
+func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
+	server := redistest.New(t)
+	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
+	both := func(n *node) {
+		for _, id := range []int64{7, 8} {
+			_, _ = n.Connected(t.Context(), id)
+		}
+	}
+	both(a)
+	if got := online(t, b, 7, 8); len(got) != 2 {
+		t.Error(got)
+	}
+	_ = a.client.Close() // all that a killed process does
+	eventually(t, "they are gone", func() bool { return len(online(t, b, 7, 8)) == 0 })
+	if first, _ := b.Connected(t.Context(), 7); !first {
+		t.Error("not the first: the dead node counts")
+	}
+
+	c := newNode(t, server.URL(), quick("x:"))
+	both(c)
+	c.Close()
+	if last, _ := b.Disconnected(t.Context(), 7); !last {
+		t.Error("not the last: the stopped node counts")
+	}
+	if keys := b.client.Keys(t.Context(), "*of:*").Val(); len(keys) > 1 {
+		t.Errorf("left behind: %v", keys)
+	}
+}
+
+// TestPresenceHeals: Redis forgets everything, and knows it again.
+func TestPresenceHeals(t *testing.T) {
+	server := redistest.New(t)
+	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
+	for id := range int64(3000) {
+		_, _ = a.Connected(t.Context(), id)
+	}
+	server.Stop()
+	for id := int64(3000); id < 3010; id++ {
+		if first, err := a.Connected(t.Context(), id); !first || err != nil {
+			t.Error(first, err)
+		}
+		if last, err := a.Disconnected(t.Context(), id-3000); !last || err != nil {
+			t.Error(last, err)
+		}
+	}
+	if got := online(t, a, 1, 3001, 9999); !slices.Equal(got, []int64{3001}) {
+		t.Errorf("on its own: %v", got)
+	}
+	server.Start()
+	eventually(t, "the other node sees them", func() bool {
+		return slices.Equal(online(t, b, 1, 9, 10, 2999, 3009, 3010), []int64{10, 2999, 3009})
+	})
+}
+
+// TestOnlineCostsLittle counts what Redis is asked.
+func TestOnlineCostsLittle(t *testing.T) {
+	server := redistest.New(t)
+	cfg := redisbus.Config{Prefix: "x:", Expiry: time.Hour, Beat: time.Hour}
+	a, b := newNode(t, server.URL(), cfg), newNode(t, server.URL(), cfg)
+	_, _ = a.Connected(t.Context(), 1)
+	_, _ = b.Connected(t.Context(), 2)
+	asked := func() (n int) {
+		for _, s := range a.client.Info(t.Context(), "commandstats").Val() {
+			_ = s
+		}
+		stats := a.client.InfoMap(t.Context(), "commandstats").Val()["Commandstats"]["cmdstat_evalsha"]
+		for i := len("calls="); i < len(stats) && stats[i] != ','; i++ {
+			n = n*10 + int(stats[i]-'0')
+		}
+		return n
+	}
+	_ = online(t, a, 99) // the script is there from now on
+	before := asked()
+	began := time.Now()
+	for range 1000 {
+		if got := online(t, a, 1, 2, 3); !slices.Equal(got, []int64{1, 2}) {
+			t.Fatal(got)
+		}
+	}
+	if n, most := asked()-before, 1+int(time.Since(began)/time.Second); n > most {
+		t.Errorf("%d questions for 1000 answers, want %d", n, most)
+	}
+	if last, _ := b.Disconnected(t.Context(), 2); !last {
+		t.Error("not the last")
+	}
+	if got := online(t, b, 2); len(got) != 0 {
+		t.Error("where the user left, what was known before still counts")
+	}
+	_, _ = a.Connected(t.Context(), 2)
+	if got := online(t, b, 2); len(got) != 1 {
+		eventually(t, "the other node sees it", func() bool { return len(online(t, b, 2)) == 1 })
+	}
+}
+
+// TestDisconnectIsCertain: after it, a question that was under way before does
+// not count.
+func TestDisconnectIsCertain(t *testing.T) {
+	a, b := twoNodes(t)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					online(t, a, 5)
+				}
+			}
+		})
+	}
+	for range 200 {
+		_, _ = a.Connected(t.Context(), 5)
+		if last, _ := a.Disconnected(t.Context(), 5); !last {
+			t.Fatal("not the last")
+		}
+		if got := online(t, a, 5); len(got) != 0 {
+			t.Fatal("online after the last connection went")
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if got := online(t, b, 5); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
+func BenchmarkOnlineElsewhere(b *testing.B) {
+	url, prefix := needs.Redis(b)
+	n, other := newNode(b, url, redisbus.Config{Prefix: prefix}), newNode(b, url, redisbus.Config{Prefix: prefix})
+	_, _ = other.Connected(b.Context(), 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = n.Online(b.Context(), []int64{1})
+	}
+}
+
+func BenchmarkConnectDisconnect(b *testing.B) {
+	url, prefix := needs.Redis(b)
+	n := newNode(b, url, redisbus.Config{Prefix: prefix})
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = n.Connected(b.Context(), 1)
+		_, _ = n.Disconnected(b.Context(), 1)
+	}
+}

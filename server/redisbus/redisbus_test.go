@@ -1,0 +1,213 @@
+package redisbus_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/server/redisbus"
+)
+
+func TestEventsInOrderOnBothNodes(t *testing.T) {
+	a, b := twoNodes(t)
+	const events = 5000
+	for seq := range int64(events) {
+		a.publish(t, seq+1)
+		if got := a.len(); got != int(seq)+1 {
+			t.Fatalf("Publish returned with %d events delivered here, of %d", got, seq+1)
+		}
+	}
+	if got := b.waitFor(t, events); !slices.Equal(got, upTo(events)) {
+		t.Error("not in order")
+	}
+	eventually(t, "a beat came back", func() bool { return a.Stats().Lag > 0 })
+	if got := a.waitFor(t, events); len(got) != events {
+		t.Errorf("%d events on their own node", len(got))
+	}
+	s := b.Stats()
+	if s.Received != events || s.Lost+s.Garbage+s.Resumes+s.Reconnects+s.Failures != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s := a.Stats(); s.Published != events || s.Dropped != 0 || s.Queued != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestOtherNodesGetWhatThisOneGets compares all that a client could see.
+func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
+	a, b := twoNodes(t)
+	at := time.Date(2026, 11, 22, 1, 2, 3, 456789012, time.UTC)
+	user := chat.User{ID: 3, Username: "<b>&\u2028𠮷😀\"\\", LastSeen: at}
+	many := make([]int64, 1000)
+	for i := range many {
+		many[i] = int64(i*i) - 50
+	}
+	events := []chat.Event{
+		{
+			Type: chat.EventMessageNew, To: []int64{9, 3, 1 << 60, -4}, Except: 7, At: at,
+			Payload:        chat.MessageNew{Message: chat.Message{ID: 5, Content: "<b>&\u2028𠮷😀\"\\\n", CreatedAt: at}, Sender: user},
+			ConversationID: 11, Seq: 12, MessageID: 5, From: 3, Receipt: true,
+		},
+		{Type: chat.EventPresence, To: many, At: at, Payload: chat.PresenceChanged{UserID: 3, LastSeen: at}},
+		{Type: chat.EventTyping, Payload: json.RawMessage(`{"a":[1,2]}`)},
+		{Type: chat.EventTyping, Payload: strings.Repeat("x", 1<<20)},
+		{Type: chat.EventSessionEnded, To: []int64{3}, Session: "s", At: at},
+	}
+	for _, e := range events {
+		if err := a.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.waitFor(t, len(events))
+	here, there := a.got(), b.got()
+	for i, e := range events {
+		want := here[i]
+		if e.Except != want.Except {
+			t.Errorf("Except %d here", want.Except)
+		}
+		want.Except = 0 // that number is another connection's there
+		if len(want.To) == 0 {
+			want.To, there[i].To = nil, nil
+		}
+		if e.Payload != nil {
+			wanted := string(raw(t, e.Payload))
+			if string(there[i].Payload.(json.RawMessage)) != wanted || string(want.Payload.(json.RawMessage)) != wanted {
+				t.Errorf("event %d: payload %.200s", i, there[i].Payload)
+			}
+			want.Payload, there[i].Payload = nil, nil
+		}
+		if diff := cmp.Diff(want, there[i]); diff != "" {
+			t.Errorf("event %d: %s", i, diff)
+		}
+	}
+}
+
+func TestWhatCannotBeEncoded(t *testing.T) {
+	a, b := twoNodes(t)
+	for _, payload := range []any{func() {}, strings.Repeat("x", 5<<20), json.RawMessage(`{`)} {
+		if err := a.Publish(t.Context(), chat.Event{Payload: payload}); err == nil {
+			t.Errorf("%.20v: no error", payload)
+		}
+	}
+	a.publish(t, 1)
+	b.has(t, 1)
+}
+
+func TestSignals(t *testing.T) {
+	a, b := twoNodes(t)
+	a.Tell("topic", []byte("1\n2"))
+	a.Tell("nobody's", []byte("?"))
+	a.publish(t, 1)
+	a.Tell("topic", nil)
+	eventually(t, "both are heard", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.signals) == 2 })
+	if diff := cmp.Diff([]string{"1\n2", ""}, b.signals); diff != "" || len(a.signals) != 0 {
+		t.Error(diff, a.signals)
+	}
+	if s := b.Stats(); s.Garbage != 0 || s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestManyPublishers: each one's events stay in order, and none is lost.
+func TestManyPublishers(t *testing.T) {
+	url, prefix := needs.Redis(t)
+	nodes := make([]*node, 4)
+	for i := range nodes {
+		nodes[i] = newNode(t, url, quick(prefix))
+	}
+	met(t, nodes...)
+	const publishers, each = 4, 300
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		for p := range publishers {
+			wg.Go(func() {
+				for seq := range int64(each) {
+					_ = n.Publish(context.Background(), chat.Event{ConversationID: int64(i*publishers + p), Seq: seq})
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i, n := range nodes {
+		n.waitFor(t, len(nodes)*publishers*each)
+		next := make(map[int64]int64)
+		for _, e := range n.got() {
+			if e.Seq != next[e.ConversationID] {
+				t.Fatalf("node %d: %d of publisher %d, want %d", i, e.Seq, e.ConversationID, next[e.ConversationID])
+			}
+			next[e.ConversationID]++
+		}
+	}
+}
+
+func TestCancelledSubscriber(t *testing.T) {
+	url, prefix := needs.Redis(t)
+	n := newNode(t, url, quick(prefix))
+	calls := 0
+	cancel := n.Subscribe(func(context.Context, chat.Event) { calls++ })
+	n.publish(t, 1)
+	cancel()
+	cancel()
+	n.publish(t, 2)
+	if calls != 1 {
+		t.Errorf("called %d times", calls)
+	}
+}
+
+func TestCloseHandsOverWhatIsQueued(t *testing.T) {
+	a, b := twoNodes(t)
+	for seq := range int64(3000) {
+		a.publish(t, seq+1)
+	}
+	a.Close()
+	a.Close()
+	if got := b.waitFor(t, 3000); !slices.Equal(got, upTo(3000)) {
+		t.Error("not in order")
+	}
+	a.publish(t, 3001) // and afterwards its own clients still get everything
+	a.has(t, 3001)
+}
+
+func TestGarbageOnTheChannel(t *testing.T) {
+	url, prefix := needs.Redis(t)
+	a, b := newNode(t, url, quick(prefix)), newNode(t, url, quick(prefix))
+	met(t, a, b)
+	garbage := []string{
+		"", "\n", "im1", "im2 other 1 1 event\n{}\n", "im1 other 1 1\n{}", "im1 other x 1 event\n{}\n",
+		"im1 other 1 x event\n{}\n", "im1  1 1 event\n{}\n", "im1 g1 1 1 event\n{", "im1 g2 1 1 event\n{\n{}",
+		"im1 g3 1 1 event\n{}\n{", `im1 g4 1 1 event` + "\n" + `{"to":"!"}` + "\n", "im1 g5 1 1 other\n",
+		`im1 g6 1 1 event` + "\n" + `{"to":"gA"}` + "\n", "im1 g7 -1 1 event\n{}\n",
+		noise(1000), strings.Repeat("x", 10<<20), "im1 g8 1 1 event\n{}\n" + strings.Repeat(" ", 10<<20),
+		fmt.Sprintf("im1 g9 1 1 event\n%s\n", strings.Repeat(`{"a":`, 1000)),
+	}
+	for _, g := range garbage {
+		if err := a.client.Publish(t.Context(), prefix+"bus", g).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.publish(t, 1)
+	if got := b.waitFor(t, 1); !slices.Equal(got, []int64{1}) {
+		t.Errorf("got %v", got)
+	}
+	if s := b.Stats(); s.Garbage != uint64(len(garbage)) || s.Lost != 0 || s.Reconnects != 0 {
+		t.Errorf("%d garbage: %+v", len(garbage), s)
+	}
+}
+
+func TestZeroConfigAndCloseWithoutStart(t *testing.T) {
+	url, _ := needs.Redis(t)
+	b := redisbus.New(connect(t, url), redisbus.Config{})
+	if err := b.Publish(t.Context(), event(1)); err != nil {
+		t.Error(err)
+	}
+	b.Close()
+}

@@ -1,0 +1,146 @@
+package redisconn
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Config says which Redis to open. URL is required.
+type Config struct {
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS, or unix://;
+	// redis+sentinel:// with a master_name (user and password are the
+	// sentinels', those of the servers are options), or redis+cluster://. Its
+	// options are go-redis's: pool_size, read_timeout, addr of further hosts…
+	URL      string
+	CAFile   string // PEM file of who signs the servers' certificates; empty: the system's
+	PoolSize int    // connections, unless the URL has a pool_size; 0: 10 a processor
+}
+
+// Where the URL says nothing else. A command is tried twice: the second try is
+// for a connection that Redis closed while it was idle.
+const (
+	dialTimeout = 2 * time.Second
+	ioTimeout   = time.Second
+	retries     = 1
+	dialTries   = 1
+)
+
+// Open makes a client of cfg, and connects to nothing yet. While Redis is away
+// the commands of the client fail at once with [ErrAway], and one at a time is
+// let through to see whether it is back; subscriptions are not held back. The
+// client obeys the deadlines of contexts. The caller closes it.
+//
+// An error names every fault of the URL, and no part of a password.
+func Open(cfg Config) (redis.UniversalClient, error) {
+	kind, url, err := parse(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	var client redis.UniversalClient
+	switch kind {
+	case single:
+		client, err = openSingle(url, cfg)
+	case sentinel:
+		client, err = openSentinel(url, cfg)
+	case cluster:
+		client, err = openCluster(url, cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	client.AddHook(newBreaker(time.Now))
+	return client, nil
+}
+
+func openSingle(url string, cfg Config) (redis.UniversalClient, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
+	o.ContextTimeoutEnabled = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+		return nil, err
+	}
+	return redis.NewClient(o), nil
+}
+
+func openSentinel(url string, cfg Config) (redis.UniversalClient, error) {
+	o, err := redis.ParseFailoverURL(url)
+	if err != nil {
+		return nil, err
+	}
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
+	o.ContextTimeoutEnabled = true
+	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+		return nil, err
+	}
+	return redis.NewFailoverClient(o), nil
+}
+
+func openCluster(url string, cfg Config) (redis.UniversalClient, error) {
+	o, err := redis.ParseClusterURL(url)
+	if err != nil {
+		return nil, err
+	}
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
+	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
+	o.ContextTimeoutEnabled = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+		return nil, err
+	}
+	return redis.NewClusterClient(o), nil
+}
+
+func timeouts(dial, read, write *time.Duration) {
+	orElse(dial, dialTimeout)
+	orElse(read, ioTimeout)
+	orElse(write, ioTimeout)
+}
+
+func counts(pool *int, poolSize int, tries, dials *int) {
+	orElse(pool, poolSize)
+	orElse(tries, retries)
+	orElse(dials, dialTries)
+}
+
+// orElse sets what the URL left open.
+func orElse[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// trust has conf believe those who are in file, and the system's authorities.
+func trust(conf *tls.Config, file string) error {
+	if file == "" {
+		return nil
+	}
+	if conf == nil {
+		return errors.New("a file of certificates is given for a connection without TLS: the scheme begins with rediss")
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	conf.RootCAs, err = x509.SystemCertPool()
+	if err != nil {
+		conf.RootCAs = x509.NewCertPool()
+	}
+	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("certificates: %s holds none in PEM", file)
+	}
+	return nil
+}

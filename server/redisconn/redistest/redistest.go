@@ -1,0 +1,104 @@
+// Package redistest starts Redis servers that a test has for itself: to stop,
+// to pause and to start again.
+package redistest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/onemeter/onemeter/server/internal/needs"
+)
+
+// A Server is a redis-server on a port of its own, which it keeps when it is
+// stopped and started again. It keeps no data.
+type Server struct {
+	t    testing.TB
+	port string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// New starts a server with further arguments; it is killed when t ends. The
+// test is left out where there is no Redis, as by needs.
+func New(t testing.TB, args ...string) *Server {
+	t.Helper()
+	needs.Redis(t)
+	s := &Server{t: t, port: FreePort(t), args: args}
+	t.Cleanup(s.Stop)
+	s.Start()
+	return s
+}
+
+// FreePort returns a port of the loopback that nobody listens on.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// Addr is its host and port.
+func (s *Server) Addr() string { return "127.0.0.1:" + s.port }
+
+// URL is where it is.
+func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
+
+// Start starts the server again, empty, and returns when it answers.
+func (s *Server) Start() {
+	s.t.Helper()
+	args := append([]string{"--bind", "127.0.0.1", "--port", s.port, "--save", "", "--appendonly", "no",
+		"--dir", s.t.TempDir()}, s.args...)
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
+	defer client.Close()
+	Eventually(s.t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
+}
+
+// Stop kills the server; its clients find the port refused.
+func (s *Server) Stop() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Pause stops the process without closing anything: connections hang, as when
+// the network to a server is cut.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Continue is the end of Pause.
+func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Fatal(err)
+	}
+}
+
+// Eventually waits until ok, and fails t if that takes 20 s.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}

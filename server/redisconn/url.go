@@ -1,0 +1,85 @@
+package redisconn
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// A shape is how the servers behind a URL belong together.
+type shape int
+
+const (
+	single shape = iota
+	sentinel
+	cluster
+)
+
+var shapes = map[string]struct {
+	shape
+	library string // what the Redis library calls the scheme
+}{
+	"redis": {single, "redis"}, "rediss": {single, "rediss"}, "unix": {single, "unix"},
+	"redis+sentinel": {sentinel, "redis"}, "rediss+sentinel": {sentinel, "rediss"},
+	"redis+cluster": {cluster, "redis"}, "rediss+cluster": {cluster, "rediss"},
+}
+
+const example = "redis://user:password@host:6379/0, with TLS rediss://, " +
+	"redis+sentinel://host:26379/0?master_name=… or redis+cluster://host:6379?addr=other:6379"
+
+// parse checks a URL, and returns it as the Redis library wants it. Its errors
+// hold no part of a password, also where the password is what is wrong with the
+// URL.
+func parse(raw string) (shape, string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		// What the parser says may quote the password.
+		return 0, "", errors.New("is no URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
+			"the port is a number; such as " + example)
+	}
+	known, ok := shapes[u.Scheme]
+	if !ok {
+		return 0, "", fmt.Errorf("has the scheme %q: such as %s", u.Scheme, example)
+	}
+	if strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
+		return 0, "", errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
+	}
+	if err := faults(u, known.shape); err != nil {
+		return 0, "", err
+	}
+	u.Scheme = known.library
+	return known.shape, u.String(), nil
+}
+
+// faults returns every fault of a URL that is one.
+func faults(u *url.URL, s shape) error {
+	var all []error
+	fault := func(is bool, why string) {
+		if is {
+			all = append(all, errors.New(why))
+		}
+	}
+	path := strings.Trim(u.Path, "/")
+	fault(u.Scheme != "unix" && u.Hostname() == "", "names no host")
+	fault(u.Scheme == "unix" && path == "", "names no socket: unix:///run/redis.sock?db=0")
+	fault(u.Scheme != "unix" && s != cluster && !isNumber(path), "names the database "+quoted(path)+": a number, such as 0")
+	fault(s == cluster && path != "" && path != "0", "names a database: a cluster has only one")
+	fault(s == sentinel && u.Query().Get("master_name") == "", "has no master_name: the name under which the sentinels know the servers")
+	fault(s != sentinel && u.Query().Has("master_name"), "has a master_name: the scheme for sentinels is redis+sentinel")
+	fault(u.Fragment != "", "has a # in it: write %23")
+	return errors.Join(all...)
+}
+
+func quoted(s string) string { return fmt.Sprintf("%q", s) }
+
+func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// Show returns a URL as it may be logged: without user, password and options.
+func Show(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
+		return "…"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
