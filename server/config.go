@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ type Config struct {
 
 	TokenTTL        time.Duration // life of an access token
 	SessionTTL      time.Duration // life of a login that is not refreshed
-	ShutdownTimeout time.Duration // for draining connections and flushing telemetry
+	ShutdownTimeout time.Duration // for everything from the signal to the exit
 
 	LogLevel  slog.Level
 	LogFormat string // text or json
@@ -105,7 +106,10 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-const minSecret = 32
+const (
+	minSecret = 32
+	envelope  = 1 << 10 // bytes of JSON around a message
+)
 
 func (c Config) checkLimits() (faults []error) {
 	positive := func(setting string, n int64) {
@@ -128,8 +132,14 @@ func (c Config) checkLimits() (faults []error) {
 	positive("token-ttl", int64(c.TokenTTL))
 	positive("session-ttl", int64(c.SessionTTL))
 	positive("shutdown-timeout", int64(c.ShutdownTimeout))
-	if c.MaxContent > c.MaxFrame {
-		faults = append(faults, fmt.Errorf("max-content: %d bytes do not fit into max-frame, %d", c.MaxContent, c.MaxFrame))
+	if c.MaxContent+envelope > min(c.MaxFrame, c.MaxBody) {
+		faults = append(faults, fmt.Errorf("max-content: %d bytes and what is around them do not fit into max-frame (%d) and max-body (%d)",
+			c.MaxContent, c.MaxFrame, c.MaxBody))
+	}
+	for _, pattern := range c.AllowedOrigins {
+		if _, err := path.Match(pattern, ""); err != nil {
+			faults = append(faults, fmt.Errorf("allowed-origins: %q is no pattern: %w", pattern, err))
+		}
 	}
 	return faults
 }
@@ -150,8 +160,8 @@ func (c Config) database() (sqlstore.Config, error) {
 	if strings.HasPrefix(c.DB, "mysql://") {
 		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
 	}
-	path, err := pathOf(c.DB, "sqlite", nil)
-	return sqlstore.Config{Path: path}, err
+	file, err := pathOf(c.DB, "sqlite", nil)
+	return sqlstore.Config{Path: file}, err
 }
 
 // blobPath returns the folder of uploaded files.
@@ -176,14 +186,14 @@ func pathOf(raw, scheme string, later map[string]string) (string, error) {
 	if strings.ContainsAny(rest, "?#\x00") {
 		return "", fmt.Errorf("is %q: the path holds a ?, a # or a NUL", redact(raw))
 	}
-	path, err := url.PathUnescape(rest)
+	name, err := url.PathUnescape(rest)
 	if err != nil {
 		return "", fmt.Errorf("is %q: %w", redact(raw), err)
 	}
-	if path == "" || strings.HasSuffix(path, "/") && scheme == "sqlite" {
+	if name == "" || strings.HasSuffix(name, "/") && scheme == "sqlite" {
 		return "", fmt.Errorf("is %q: names no file", redact(raw))
 	}
-	return filepath.Clean(path), nil
+	return filepath.Clean(name), nil
 }
 
 // redact hides what a URL may hold of a password.

@@ -20,12 +20,15 @@ var floors = map[string][]string{
 	"server/limit": {"server/chat"}, "server/auth": {"server/chat"},
 	"server/sqlstore": {"server/chat"}, "server/membus": {"server/chat"},
 	"server/memcache": {"server/chat"}, "server/blob": {"server/chat"},
+	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"server/internal/needs"},
+	"server/redisbus": {"server/chat"}, "server/rediscache": {"server/chat"}, "server/redislimit": {"server/chat"},
 	"server/rest": {"server/chat"}, "server/ws": {"server/chat"}, "server/observe": {"server/chat"},
 	"server/sqlstore/storetest": {"server/chat"}, "server/blob/blobtest": {"server/chat"},
 
 	"server": {
 		"telemetry", "server/chat", "server/sqlstore", "server/membus", "server/memcache", "server/limit",
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
+		"server/redisconn", "server/redisbus", "server/rediscache", "server/redislimit",
 	},
 	"cmd/imserver": {"telemetry", "server"},
 	"cmd/imload":   {}, // a client like any other

@@ -43,10 +43,11 @@ func (s *Server) MetricsAddr() string { return s.listeners[len(s.listeners)-1].A
 // Up is closed once Run serves and the server has answered itself.
 func (s *Server) Up() <-chan struct{} { return s.up }
 
-// Run serves until ctx ends, and then shuts down within Config.ShutdownTimeout:
-// WebSockets are told to go away, requests under way are finished, accepted
-// messages are stored. It returns nil after a clean shutdown. Telemetry is
-// flushed by the caller, who made it.
+// Run serves until ctx ends, and then shuts down: WebSockets are told to go
+// away, requests under way are finished, accepted messages are stored. Each step
+// has its share of Config.ShutdownTimeout, and what is not done by then is cut
+// off and logged; a share is left to the caller, who flushes the telemetry that
+// he made. Run returns nil after that.
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, len(s.listeners))
 	servers := []*http.Server{s.main}
@@ -118,17 +119,35 @@ func reachable(addr string) string {
 
 // shutdown closes the floors downward.
 func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
-	defer cancel()
 	s.stopping.Store(true)
-	errs := []error{s.hub.Shutdown(ctx)}
-	for _, srv := range servers {
-		if err := srv.Shutdown(ctx); err != nil {
-			errs = append(errs, err, srv.Close())
+	s.within(ctx, 0.3, "WebSockets", s.hub.Shutdown)
+	s.within(ctx, 0.3, "requests", func(ctx context.Context) error {
+		var errs []error
+		for _, srv := range servers {
+			if err := srv.Shutdown(ctx); err != nil {
+				errs = append(errs, err, srv.Close())
+			}
 		}
+		return errors.Join(errs...)
+	})
+	s.within(ctx, 0.2, "messages", func(ctx context.Context) error {
+		s.chat.Shutdown(ctx)
+		return ctx.Err()
+	})
+	return s.closeAll()
+}
+
+// FlushShare is the share of Config.ShutdownTimeout that Run leaves to whoever
+// flushes telemetry after it.
+const FlushShare = 0.2
+
+// within gives a step of the shutdown its share of the time.
+func (s *Server) within(ctx context.Context, share float64, what string, step func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(share*float64(s.cfg.ShutdownTimeout)))
+	defer cancel()
+	if err := step(ctx); err != nil {
+		s.log.Warn("cut off while stopping", "what", what, "err", err)
 	}
-	errs = append(errs, s.closeAll())
-	return errors.Join(errs...)
 }
 
 func (s *Server) closeAll() error {

@@ -45,7 +45,7 @@ type Server struct {
 	up       chan struct{} // closed once it answers
 	stopping atomic.Bool
 
-	close []func() error // downward: the last one first
+	close []func() error // what keeps data, downward: the last one first
 }
 
 // New opens the database, the files and the listeners that cfg names. The
@@ -81,6 +81,9 @@ func (s *Server) abandon(ctx context.Context) error {
 	if s.hub != nil {
 		err = s.hub.Shutdown(ctx)
 	}
+	if s.chat != nil {
+		s.chat.Close()
+	}
 	return errors.Join(err, s.closeAll())
 }
 
@@ -115,7 +118,6 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *memb
 	s.addCaches(&cfg)
 	s.addLimits(&cfg)
 	s.chat = chat.New(cfg)
-	s.close = append(s.close, func() error { s.chat.Close(); return nil })
 	return nil
 }
 
@@ -164,6 +166,7 @@ func (s *Server) addCaches(cfg *chat.Config) {
 
 func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Messages = limit.New[int64](s.cfg.MessageRate, s.cfg.MessageBurst, limitedKeys)
+	cfg.Actions = limit.New[int64](s.cfg.MessageRate, s.cfg.MessageBurst, limitedKeys)
 	cfg.LoginAccounts = limit.New[string](failedRefill, failedLogins, limitedKeys)
 	cfg.LoginAddrs = limit.New[string](addrRefill, failedByAddr, limitedKeys)
 	burst := max(1, int(s.cfg.RegistrationRate))

@@ -126,6 +126,17 @@ func TestStopsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = deaf.CloseNow() }()
+	slow, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_, err = fmt.Fprintf(slow, "POST /api/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n"+
+		"--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nbegun", alice.token)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	start := time.Now()
 	if err := a.stop(); err != nil {
@@ -158,13 +169,25 @@ func TestGarbageLeavesThePageWhole(t *testing.T) {
 			t.Errorf("token %.20q: %d %s", token, status, body)
 		}
 	}
-	for _, body := range []any{nil, "text", 7, map[string]any{"content": 7}, map[string]any{"receiver_id": bob.id, "content": "\x00\xff"}} {
-		if status, answer := a.call(t, alice.token, "POST", "/api/messages", body); status >= 500 {
+	raw := func(body string) *upload {
+		return &upload{body: strings.NewReader(body), contentType: "application/json"}
+	}
+	for _, body := range []any{
+		nil, "text", 7, map[string]any{"content": 7}, map[string]any{"receiver_id": "x", "content": "x"},
+		raw(`{"receiver_id":2,"content":"` + "\xff" + `"}`), raw(`{"receiver_id":2,"content":"x"} trailing`),
+		raw(`{"receiver_id":1e99,"content":"x"}`), raw(`{"receiver_id":2,"content":"x"`), raw("\x00"),
+	} {
+		if status, answer := a.call(t, alice.token, "POST", "/api/messages", body); status != http.StatusBadRequest {
 			t.Errorf("%v: %d %s", body, status, answer)
 		}
 	}
 	s.write(t, "ping", map[string]any{})
 	s.expect(t, "pong")
+	for _, u := range []*user{alice, bob} {
+		if body := u.do(t, http.StatusOK, "GET", "/api/messages", nil); !strings.Contains(string(body), `"total":0`) {
+			t.Errorf("something was stored: %s", body)
+		}
+	}
 	p := a.scrape(t)
 	if n := p.sum("im_frames_refused_total"); n != 11 {
 		t.Errorf("%v refused frames are counted, want 11", n)
@@ -174,13 +197,13 @@ func TestGarbageLeavesThePageWhole(t *testing.T) {
 // TestLimitsAreSettings lowers limits and runs into them.
 func TestLimitsAreSettings(t *testing.T) {
 	a := start(t, func(c *server.Config) {
-		c.MaxContent, c.MaxUpload, c.MaxBody, c.MessageRate, c.MessageBurst, c.MaxMembers = 10, 100, 1000, 0.001, 3, 3
+		c.MaxContent, c.MaxUpload, c.MaxBody, c.MessageRate, c.MessageBurst, c.MaxMembers = 10, 100, 2000, 0.001, 3, 3
 	})
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	carol := a.register(t, "10003", "carol")
 	dave := a.register(t, "10004", "dave")
 	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": "eleven bytes"})
-	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": strings.Repeat("x", 1000)})
+	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": strings.Repeat("x", 3000)})
 	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/files/upload", newUpload(t, "a", make([]byte, 101)))
 	alice.do(t, http.StatusBadRequest, "POST", "/api/chats", map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id, dave.id}})
 	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",

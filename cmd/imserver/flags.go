@@ -46,7 +46,7 @@ func settings(cfg *server.Config) []setting {
 		{"max-members", "IM_MAX_MEMBERS", "`members` of a group", (*integer)(&cfg.MaxMembers)},
 		{"token-ttl", "IM_TOKEN_TTL", "`life` of an access token", (*duration)(&cfg.TokenTTL)},
 		{"session-ttl", "IM_SESSION_TTL", "`life` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
-		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},
+		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` from the signal to the exit, for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},
 		{"log-level", "IM_LOG_LEVEL", "`level`: debug, info, warn or error", textValue{&cfg.LogLevel}},
 		{"log-format", "IM_LOG_FORMAT", "`format`: text or json", (*text)(&cfg.LogFormat)},
 	}

@@ -30,7 +30,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
@@ -62,7 +62,8 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error)
 		return fmt.Errorf("telemetry: %w", err)
 	}
 	defer func() {
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		within := time.Duration(server.FlushShare * float64(cfg.ShutdownTimeout))
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 		defer cancel()
 		err = errors.Join(err, tel.Shutdown(flush))
 	}()
@@ -72,8 +73,6 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error)
 	}
 	return srv.Run(ctx)
 }
-
-const flushTimeout = 5 * time.Second
 
 func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: cfg.LogLevel}

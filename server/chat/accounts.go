@@ -18,7 +18,8 @@ type Registration struct {
 	Username string `json:"username"` // optional
 	Nickname string `json:"nickname"` // optional; the username when empty
 
-	Addr netip.Addr `json:"-"` // where the request came from
+	Addr      netip.Addr `json:"-"` // where the request came from
+	Forwarded bool       `json:"-"` // by a proxy: then a loopback Addr says nothing
 }
 
 // Credentials are what a login shows: a phone or a username, and the password.
@@ -45,7 +46,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 		checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
 		return Tokens{}, every(err, "account not made")
 	}
-	if !r.Addr.IsLoopback() {
+	if !r.Addr.IsLoopback() || r.Forwarded {
 		if wait := s.cfg.Registrations.Take(ctx, network(r.Addr)); wait > 0 {
 			return Tokens{}, tooFast("account not made", "too many registrations from this address", wait)
 		}

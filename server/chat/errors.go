@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +21,7 @@ const (
 	KindTooLarge        Kind = "too_large"
 	KindRateLimited     Kind = "rate_limited"
 	KindUnavailable     Kind = "unavailable"
+	KindCancelled       Kind = "cancelled" // the client went away
 	KindInternal        Kind = "internal"
 )
 
@@ -43,13 +45,20 @@ func Errorf(kind Kind, what, format string, args ...any) *Error {
 	return &Error{Kind: kind, What: what, Why: fmt.Sprintf(format, args...)}
 }
 
-// KindOf tells the kind of err: Internal for a stranger, "" for nil.
+// KindOf tells the kind of err: Internal for a stranger, "" for nil, and what
+// they mean for the errors of a context.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return KindCancelled
+	case errors.Is(err, context.DeadlineExceeded):
+		return KindUnavailable
 	}
 	return KindInternal
 }

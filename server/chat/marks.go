@@ -38,7 +38,7 @@ func (s *Service) advance(batch []*pendingMark) {
 }
 
 func (s *Service) storeMarks(marks []Mark) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
+	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	return s.cfg.Store.Advance(ctx, marks)
 }

@@ -8,7 +8,8 @@ import (
 // MessageType is what a message carries.
 type MessageType string
 
-// The types of message. All but text carry a file.
+// The types of message. All but text carry the FileID of an upload, or in
+// Content the address of something kept elsewhere.
 const (
 	TypeText  MessageType = "text"
 	TypeImage MessageType = "image"

@@ -132,6 +132,9 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, limit, offset int) ([]D
 // Edit puts new content into a message of the caller's.
 func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) (Message, error) {
 	const what = "message not edited"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Message{}, err
+	}
 	switch {
 	case content == "":
 		return Message{}, Errorf(KindInvalid, what, "content is empty")
@@ -157,11 +160,12 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	if err := s.cfg.Store.EditMessage(ctx, id, content, now); err != nil {
 		return Message{}, orNotFound(err, what, "it was recalled or deleted")
 	}
-	if m, err = s.Message(ctx, c, id); err != nil {
-		return Message{}, err
-	}
-	s.tell(ctx, c, room, EventMessageEdit, now, MessageEdited{Message: m})
-	return m, nil
+	s.tell(ctx, c, room, EventMessageEdit, now, func(ctx context.Context) (any, error) {
+		// As it is when its turn comes: of two edits, clients see the later one last.
+		m, err := s.Message(ctx, c, id)
+		return MessageEdited{Message: m}, err
+	})
+	return s.Message(ctx, c, id)
 }
 
 // Recall takes a message of the caller's back.
@@ -178,6 +182,9 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	what := "message not deleted"
 	if recalled {
 		what = "message not recalled"
+	}
+	if err := s.pace(ctx, c, what); err != nil {
+		return Message{}, err
 	}
 	m, room, err := s.message(ctx, c, id, what)
 	if err != nil {
@@ -196,19 +203,23 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 		return Message{}, err
 	}
 	gone := MessageGone{MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID}
+	event := EventMessageDelete
 	if recalled {
-		gone.RecalledBy, gone.RecalledAt = c.UserID, &now
-		s.tell(ctx, c, room, EventMessageRecall, now, gone)
+		event, gone.RecalledBy, gone.RecalledAt = EventMessageRecall, c.UserID, &now
 	} else {
 		gone.DeletedBy, gone.DeletedAt = c.UserID, &now
-		s.tell(ctx, c, room, EventMessageDelete, now, gone)
 	}
+	s.tell(ctx, c, room, event, now, just(gone))
 	return s.Message(ctx, c, id)
 }
 
 // MarkRead records that the caller has read a conversation up to a message.
 func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, error) {
-	m, room, err := s.message(ctx, c, id, "message not marked as read")
+	const what = "message not marked as read"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Message{}, err
+	}
+	m, room, err := s.message(ctx, c, id, what)
 	if err != nil {
 		return Message{}, err
 	}
@@ -216,10 +227,11 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 		return Message{}, err
 	}
 	now := s.cfg.Now()
-	s.tell(ctx, c, room, EventMessageRead, now, MessageRead{
+	read := MessageRead{
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		ReadBy: c.UserID, ReadAt: now,
-	})
+	}
+	s.tell(ctx, c, room, EventMessageRead, now, just(read))
 	return s.Message(ctx, c, id)
 }
 
@@ -227,6 +239,9 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 // stopped.
 func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) error {
 	const what = "typing not told"
+	if err := s.pace(ctx, c, what); err != nil {
+		return err
+	}
 	room, err := s.room(ctx, c.UserID, t, false, what)
 	if errors.Is(err, errNoDirect) {
 		return nil // nobody has written yet: there is no conversation to tell
@@ -250,7 +265,35 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	return nil
 }
 
-// tell publishes what the caller did to every connection of a room but his.
-func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	s.publish(ctx, Event{Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: payload})
+// tell has what the caller did to a message announced, after whatever was
+// before it, to every connection of the room but his.
+func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time,
+	payload func(context.Context) (any, error),
+) {
+	err := s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
+		p, err := payload(ctx)
+		return Event{
+			Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: p,
+			ConversationID: room.Conversation.ID,
+		}, err
+	})
+	if err != nil { // what he did is done all the same
+		s.cfg.Hooks.publishFailed(ctx, err)
+	}
+}
+
+// just is a payload that is known.
+func just(payload any) func(context.Context) (any, error) {
+	return func(context.Context) (any, error) { return payload, nil }
+}
+
+// pace bounds what a user may do besides sending messages.
+func (s *Service) pace(ctx context.Context, c Caller, what string) error {
+	if s.cfg.Actions == nil {
+		return nil
+	}
+	if wait := s.cfg.Actions.Take(ctx, c.UserID); wait > 0 {
+		return tooFast(what, "too much at once", wait)
+	}
+	return nil
 }

@@ -159,13 +159,13 @@ func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 	if err != nil || !last {
 		return err
 	}
-	err = s.departures.put(ctx, c.UserID)
-	// A quick reconnect may have told by now that the user is there.
-	online, onlineErr := s.cfg.Presence.Online(ctx, []int64{c.UserID})
-	if onlineErr == nil && online[c.UserID] {
-		return err
+	err = errors.Join(s.departures.put(ctx, c.UserID), s.SetPresence(ctx, c, false))
+	// A quick reconnect may have told meanwhile that the user is there, and been
+	// overtaken by this.
+	if online, e := s.cfg.Presence.Online(ctx, []int64{c.UserID}); e == nil && online[c.UserID] {
+		err = errors.Join(err, s.SetPresence(ctx, c, true))
 	}
-	return errors.Join(err, onlineErr, s.SetPresence(ctx, c, false))
+	return err
 }
 
 // depart stores when users were last seen: together, as they leave when the

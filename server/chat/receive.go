@@ -29,15 +29,19 @@ type arrivals struct {
 	deliver func(context.Context, Event)
 	// The Seq of the last message delivered, by conversation; when now is full
 	// it becomes before, and what was in before is forgotten.
-	now, before map[int64]int64
-	held        map[int64][]Event // that came too early
+	now, before map[int64]track
+	held        map[int64][]Event // that came too early, and what is told of them
 	lastID      int64             // the largest id that came
 	closed      bool
 	filling     sync.WaitGroup
 }
 
+// A track is what is known of a conversation: from base on, messages were
+// delivered up to last. What is before base came before anything was known.
+type track struct{ base, last int64 }
+
 func newArrivals() *arrivals {
-	return &arrivals{now: make(map[int64]int64), held: make(map[int64][]Event), deliver: func(context.Context, Event) {}}
+	return &arrivals{now: make(map[int64]track), held: make(map[int64][]Event), deliver: func(context.Context, Event) {}}
 }
 
 // Subscribe has deliver called with each event for this node's connections. It
@@ -52,35 +56,60 @@ func (s *Service) Subscribe(deliver func(context.Context, Event)) {
 // where messages before it are missing, after those.
 func (s *Service) Receive(ctx context.Context, e Event) {
 	a := s.arrivals
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if e.Type != EventMessageNew {
+	if e.ConversationID == 0 { // typing, presence, logout: in no order
 		a.deliver(ctx, e)
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.Type != EventMessageNew {
+		a.follow(ctx, e)
+		return
+	}
 	a.lastID = max(a.lastID, e.MessageID)
-	switch last := a.last(e.ConversationID); {
-	case last != 0 && e.Seq <= last: // a second time
-	case last == 0 || e.Seq == last+1:
+	switch t := a.track(e.ConversationID); {
+	case t.last == 0 || e.Seq == t.last+1:
 		a.pass(ctx, e)
 		a.release(ctx, e.ConversationID, false)
+	case e.Seq < t.base: // overtaken by the first that came: late is better than never
+		a.deliver(ctx, e)
+	case e.Seq <= t.last: // a second time
 	default:
 		a.hold(ctx, e, s.fill)
 	}
 }
 
-func (a *arrivals) last(conversationID int64) int64 {
-	if seq, ok := a.now[conversationID]; ok {
-		return seq
+// follow delivers what is told of a message (edited, read, recalled …) after
+// the messages that are held, of which it may be one.
+func (a *arrivals) follow(ctx context.Context, e Event) {
+	waiting := a.held[e.ConversationID]
+	if len(waiting) == 0 || len(waiting) >= heldEvents {
+		a.deliver(ctx, e)
+		return
+	}
+	e.Seq = waiting[len(waiting)-1].Seq
+	a.held[e.ConversationID] = append(waiting, e)
+}
+
+func (a *arrivals) track(conversationID int64) track {
+	if t, ok := a.now[conversationID]; ok {
+		return t
 	}
 	return a.before[conversationID]
 }
 
+func (a *arrivals) last(conversationID int64) int64 { return a.track(conversationID).last }
+
 func (a *arrivals) pass(ctx context.Context, e Event) {
-	if len(a.now) >= trackedRooms {
-		a.before, a.now = a.now, make(map[int64]int64)
+	t := a.track(e.ConversationID)
+	if t.last == 0 {
+		t.base = e.Seq
 	}
-	a.now[e.ConversationID] = e.Seq
+	t.last = e.Seq
+	if len(a.now) >= trackedRooms {
+		a.before, a.now = a.now, make(map[int64]track)
+	}
+	a.now[e.ConversationID] = t
 	a.deliver(ctx, e)
 }
 
@@ -113,7 +142,10 @@ func (a *arrivals) release(ctx context.Context, conversationID int64, force bool
 		if e.Seq > last+1 && !force {
 			break
 		}
-		if n++; e.Seq > last {
+		switch n++; {
+		case e.Type != EventMessageNew:
+			a.deliver(ctx, e)
+		case e.Seq > last:
 			a.pass(ctx, e)
 		}
 	}
@@ -124,10 +156,12 @@ func (a *arrivals) release(ctx context.Context, conversationID int64, force bool
 	}
 }
 
-// missing tells what is not there between the last delivered and the first held.
-func (a *arrivals) missing(conversationID int64) (after, upTo int64) {
+// next releases what can be, and tells what is missing before the rest. If
+// giveUp is set, nothing is held any longer.
+func (a *arrivals) next(ctx context.Context, conversationID int64, giveUp bool) (after, upTo int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.release(ctx, conversationID, giveUp)
 	waiting := a.held[conversationID]
 	if len(waiting) == 0 {
 		return 0, 0
@@ -143,13 +177,9 @@ func (s *Service) fill(conversationID int64) {
 	case <-time.After(reorderWait):
 	case <-ctx.Done():
 	}
-	a := s.arrivals
-	recovered, err := 0, error(nil)
-	for after, upTo := a.missing(conversationID); after < upTo && err == nil; after, upTo = a.missing(conversationID) {
-		var events []Event
-		if events, err = s.load(ctx, conversationID, after, upTo); len(events) == 0 {
-			break
-		}
+	a, recovered := s.arrivals, 0
+	for after, upTo := a.next(ctx, conversationID, false); after < upTo; {
+		events, err := s.load(ctx, conversationID, after, upTo)
 		a.mu.Lock()
 		for _, e := range events {
 			if e.Seq == a.last(conversationID)+1 {
@@ -157,16 +187,14 @@ func (s *Service) fill(conversationID int64) {
 				recovered++
 			}
 		}
-		a.release(ctx, conversationID, false)
 		a.mu.Unlock()
+		if err != nil {
+			s.cfg.Hooks.recovered(ctx, 0, err)
+			s.cfg.Log.WarnContext(ctx, "messages not recovered; clients sync", "conversation", conversationID, "err", err)
+		}
+		after, upTo = a.next(ctx, conversationID, err != nil || len(events) == 0)
 	}
-	a.mu.Lock()
-	a.release(ctx, conversationID, true)
-	a.mu.Unlock()
-	s.cfg.Hooks.recovered(ctx, recovered, err)
-	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "messages not recovered; clients sync", "conversation", conversationID, "err", err)
-	}
+	s.cfg.Hooks.recovered(ctx, recovered, nil)
 }
 
 // load makes events of messages that the bus did not bring.

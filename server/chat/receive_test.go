@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -62,7 +63,7 @@ func TestALossyBusLosesNothing(t *testing.T) {
 	for name, bend := range map[string]func([]chat.Event) []chat.Event{
 		"faithful": nil,
 		"reorders": func(e []chat.Event) []chat.Event {
-			// A little, as two nodes that publish at once do: the first stays first.
+			// A little, as two nodes that publish at once do.
 			for i := 1; i+1 < len(e); i += 2 {
 				e[i], e[i+1] = e[i+1], e[i]
 			}
@@ -150,5 +151,62 @@ func TestAGapThatNothingFills(t *testing.T) {
 	n.Receive(t.Context(), chat.Event{Type: chat.EventMessageNew, ConversationID: 1, Seq: 8})
 	if got := n.delivered(t, 3); !slices.Equal(got, []int64{1, 7, 8}) {
 		t.Errorf("delivered %v", got)
+	}
+}
+
+// TestTheFirstIsOvertaken delivers what came before anything was known, late.
+func TestTheFirstIsOvertaken(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	for _, seq := range []int64{2, 1, 3, 2, 5, 4} {
+		n.Receive(t.Context(), chat.Event{Type: chat.EventMessageNew, ConversationID: 1, Seq: seq})
+	}
+	if got := n.delivered(t, 5); !slices.Equal(got, []int64{2, 1, 3, 4, 5}) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
+// TestNothingOvertakesItsMessage recalls and edits at once what was just sent,
+// here and on a node that still waits for the message.
+func TestNothingOvertakesItsMessage(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b := w.user(t), w.user(t)
+	const each = 100
+	for i := range each {
+		m := n.send(t, a, b.UserID, fmt.Sprint(i))
+		if _, err := n.Edit(t.Context(), a, m.ID, "edited"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Recall(t.Context(), a, m.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.events) != 3*each {
+		t.Fatalf("%d events, want %d", len(n.events), 3*each)
+	}
+	for i, e := range n.events {
+		if want := []chat.EventType{chat.EventMessageNew, chat.EventMessageEdit, chat.EventMessageRecall}[i%3]; e.Type != want {
+			t.Fatalf("event %d is %s, want %s", i, e.Type, want)
+		}
+	}
+
+	remote := w.node(t, nil)
+	for _, e := range []chat.Event{
+		{Type: chat.EventMessageNew, ConversationID: 9, Seq: 1},
+		{Type: chat.EventMessageNew, ConversationID: 9, Seq: 3},
+		{Type: chat.EventMessageRecall, ConversationID: 9},
+		{Type: chat.EventMessageNew, ConversationID: 9, Seq: 2},
+	} {
+		remote.Receive(t.Context(), e)
+	}
+	remote.delivered(t, 3)
+	remote.mu.Lock()
+	defer remote.mu.Unlock()
+	if last := remote.events[len(remote.events)-1]; last.Type != chat.EventMessageRecall {
+		t.Errorf("the last event is %s", last.Type)
 	}
 }

@@ -26,9 +26,9 @@ func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) 
 		if o.err != nil {
 			return Message{}, o.err
 		}
-		sender, err := s.profile(ctx, c.UserID)
-		o.m.Sender = sender
-		return o.m, err
+		// The message is stored: that its sender cannot be looked up is no failure.
+		o.m.Sender, _ = s.profile(ctx, c.UserID)
+		return o.m, nil
 	case <-ctx.Done():
 		return Message{}, ctx.Err()
 	}
@@ -64,18 +64,25 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 	if err := d.check(s.cfg.Limits.MaxContent); err != nil {
 		return nil, err
 	}
+	p := &pendingSend{caller: c, accepted: accepted, msg: NewMessage{
+		SenderID: c.UserID, Content: d.Content, Type: d.Type,
+		ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
+	}}
 	room, err := s.roomToPost(ctx, c, d)
 	if err != nil {
-		return nil, err
+		if d.ClientMsgID == "" {
+			return nil, err
+		}
+		// It may be the retry of a message that was welcome when it was first
+		// sent. The store knows: it finds that one, or refuses.
+		p.refusal = err
+		return p, nil
 	}
-	m := NewMessage{
-		ConversationID: room.Conversation.ID, SenderID: c.UserID,
-		Content: d.Content, Type: d.Type, ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
+	p.kind, p.msg.ConversationID = room.Conversation.Kind, room.Conversation.ID
+	if p.kind == Direct {
+		p.msg.ReceiverID = room.peer(c.UserID)
 	}
-	if room.Conversation.Kind == Direct {
-		m.ReceiverID = room.peer(c.UserID)
-	}
-	return &pendingSend{msg: m, caller: c, kind: room.Conversation.Kind, accepted: accepted}, nil
+	return p, nil
 }
 
 // roomToPost returns the conversation that a draft goes to. One that two users
@@ -123,18 +130,23 @@ type pendingSend struct {
 	caller   Caller
 	kind     ConversationKind
 	accepted time.Time
+	refusal  error // what to answer unless the message was stored before
 	done     func(Message, error)
 }
 
 // finish passes what is new on to announce, and tells the sender.
 func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	switch {
+	case errors.Is(r.Err, ErrNotFound) && p.refusal != nil:
+		r.Err = p.refusal
 	case errors.Is(r.Err, ErrNotFound):
 		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
 	case r.Err == nil && !r.Duplicate:
 		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
 		// fanout is closed after sends, so this put cannot be refused.
-		_ = s.fanout.put(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted})
+		_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
+			return s.eventOf(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted})
+		})
 	}
 	p.done(r.Message, r.Err)
 }
@@ -142,8 +154,7 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 // commit stores a batch in one transaction and finishes each message, in the
 // order of Seq.
 func (s *Service) commit(batch []*pendingSend) {
-	background := context.Background()
-	ctx, cancel := context.WithTimeout(background, s.cfg.Limits.CommitWithin)
+	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	start := s.cfg.Now()
 	msgs := make([]NewMessage, len(batch))
@@ -152,13 +163,13 @@ func (s *Service) commit(batch []*pendingSend) {
 		msgs[i].CreatedAt = start // so that time runs with Seq
 	}
 	results, err := s.cfg.Store.Append(ctx, msgs)
-	s.cfg.Hooks.batchCommitted(background, BatchCommitted{Messages: len(batch), Duration: s.cfg.Now().Sub(start), Err: err})
+	s.cfg.Hooks.batchCommitted(ctx, BatchCommitted{Messages: len(batch), Duration: s.cfg.Now().Sub(start), Err: err})
 	for i, p := range batch {
 		if err != nil {
 			p.done(Message{}, err)
 			continue
 		}
-		s.finish(background, p, results[i])
+		s.finish(context.WithoutCancel(ctx), p, results[i])
 	}
 }
 
@@ -169,15 +180,19 @@ type stored struct {
 	accepted time.Time
 }
 
-// announce tells members of new messages. It runs beside commit, so that a
-// large fan-out does not hold the next transaction up.
-func (s *Service) announce(batch []stored) {
+// An outgoing makes an event when its turn has come.
+type outgoing func(context.Context) (Event, error)
+
+// announce publishes what happened to messages, in the order in which it
+// happened: an edit or a recall never before its message. It runs beside
+// commit, so that a large fan-out does not hold the next transaction up.
+func (s *Service) announce(batch []outgoing) {
 	ctx := context.Background()
-	for _, n := range batch {
-		e, err := s.eventOf(ctx, n)
+	for _, make := range batch {
+		e, err := make(ctx)
 		if err != nil {
 			s.cfg.Hooks.publishFailed(ctx, err)
-			s.cfg.Log.ErrorContext(ctx, "message stored but not announced", "id", n.message.ID, "err", err)
+			s.cfg.Log.ErrorContext(ctx, "not announced; clients sync", "err", err)
 			continue
 		}
 		s.publish(ctx, e)

@@ -81,6 +81,40 @@ func TestARetryIsStoredAndToldOnce(t *testing.T) {
 	}
 }
 
+// TestARetryIsAnsweredWhateverHappenedSince retries what was stored after its
+// sender was silenced and removed.
+func TestARetryIsAnsweredWhateverHappenedSince(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	owner, member := w.user(t), w.user(t)
+	g, err := n.CreateGroup(t.Context(), owner, "g", []int64{member.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(id string) (chat.Message, error) {
+		return n.Send(t.Context(), member, chat.Draft{Target: chat.Target{ChatID: g.ID}, Content: "x", ClientMsgID: id})
+	}
+	first, err := send("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, err error, refusal chat.Kind) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := send("one"); err != nil || again.ID != first.ID || again.Seq != first.Seq {
+			t.Errorf("%s, the retry is %+v: %v", what, again, err)
+		}
+		if _, err := send("new " + what); chat.KindOf(err) != refusal {
+			t.Errorf("%s, a new message: %v, want %s", what, err, refusal)
+		}
+	}
+	_, err = n.SetMuted(t.Context(), owner, g.ID, member.UserID, true)
+	check("muted", err, chat.KindForbidden)
+	check("removed", n.RemoveMember(t.Context(), owner, g.ID, member.UserID), chat.KindNotFound)
+}
+
 // TestWhoIsOutIsOutAtOnce takes members out, and silences them, while what is
 // known of the group is cached.
 func TestWhoIsOutIsOutAtOnce(t *testing.T) {

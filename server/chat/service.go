@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,19 +20,13 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	def := func(have, want int) int {
-		if have == 0 {
-			return want
-		}
-		return have
-	}
-	l.MaxContent = def(l.MaxContent, 64<<10)
-	l.MaxUpload = int64(def(int(l.MaxUpload), 100<<20))
-	l.MaxMembers = def(l.MaxMembers, 1000)
-	l.TokenTTL = time.Duration(def(int(l.TokenTTL), int(time.Hour)))
-	l.SessionTTL = time.Duration(def(int(l.SessionTTL), int(30*24*time.Hour)))
-	l.MaxBatch = def(l.MaxBatch, 256)
-	l.CommitWithin = time.Duration(def(int(l.CommitWithin), int(10*time.Second)))
+	l.MaxContent = cmp.Or(l.MaxContent, 64<<10)
+	l.MaxUpload = cmp.Or(l.MaxUpload, 100<<20)
+	l.MaxMembers = cmp.Or(l.MaxMembers, 1000)
+	l.TokenTTL = cmp.Or(l.TokenTTL, time.Hour)
+	l.SessionTTL = cmp.Or(l.SessionTTL, 30*24*time.Hour)
+	l.MaxBatch = cmp.Or(l.MaxBatch, 256)
+	l.CommitWithin = cmp.Or(l.CommitWithin, 10*time.Second)
 	return l
 }
 
@@ -49,6 +44,7 @@ type Config struct {
 	Users       Cache[int64, User]
 
 	Messages      Limiter[int64]  // sent, by user
+	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free
@@ -70,7 +66,7 @@ type Service struct {
 
 	sends      *batcher[*pendingSend]
 	marks      *batcher[*pendingMark]
-	fanout     *batcher[stored]
+	fanout     *batcher[outgoing]
 	departures *batcher[int64]
 	delivered  *deliveries
 	arrivals   *arrivals
@@ -100,10 +96,15 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Close refuses new messages, stores and announces those that were accepted,
-// and returns when that is done. It is called once nothing calls the Service
-// any more, or is ready to be refused; twice is as good as once.
-func (s *Service) Close() {
+// Close is Shutdown without a deadline.
+func (s *Service) Close() { s.Shutdown(context.Background()) }
+
+// Shutdown refuses new messages, stores and announces those that were accepted,
+// and returns when that is done. When ctx ends first, those that are not stored
+// by then are refused. It is called once nothing calls the Service any more, or
+// is ready to be refused; twice is as good as once.
+func (s *Service) Shutdown(ctx context.Context) {
+	defer context.AfterFunc(ctx, s.stop)()
 	s.sends.close()
 	s.marks.close()
 	s.fanout.close()

@@ -31,7 +31,8 @@ type Profile struct {
 	Avatar   *string `json:"avatar"`
 }
 
-// Bounds of what a client may write into an account, in bytes.
+// Bounds of what a client may write into an account: minPassword in characters,
+// the others in bytes.
 const (
 	minPassword = 6
 	maxPassword = 1024
@@ -66,7 +67,7 @@ func checkPhone(phone string) error {
 
 func checkPassword(password string) error {
 	switch {
-	case len(password) < minPassword:
+	case utf8.RuneCountInString(password) < minPassword:
 		return Errorf(KindInvalid, "invalid password", "a password has %d characters or more", minPassword)
 	case len(password) > maxPassword:
 		return Errorf(KindInvalid, "invalid password", "a password has at most %d bytes", maxPassword)

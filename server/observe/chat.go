@@ -21,6 +21,10 @@ func (o *Observer) Chat() chat.Hooks {
 			ins.refused.Add(ctx, 1, reasons.of(string(d.Reason)).add...)
 		},
 		BatchCommitted: func(ctx context.Context, d chat.BatchCommitted) {
+			if d.Err != nil {
+				ins.commitFailures.Add(ctx, 1)
+				return
+			}
 			ins.batchSize.Record(ctx, int64(d.Messages))
 			ins.commitDuration.Record(ctx, d.Duration.Seconds())
 		},

@@ -3,7 +3,6 @@ package observe
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -41,32 +40,32 @@ func (o *Observer) HTTP(next http.Handler) http.Handler {
 		otelhttp.WithMeterProvider(o.provider),
 		otelhttp.WithTracerProvider(o.tracers),
 		// A WebSocket is in no latency histogram.
-		otelhttp.WithFilter(func(r *http.Request) bool { return !isUpgrade(r) }),
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != webSocketPath }),
 	)
 }
 
-func isUpgrade(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
+const webSocketPath = "/ws"
 
 func (o *Observer) countResponses(next http.Handler) http.Handler {
 	table := newLabelTable(responseAttrs)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		watched := statusWriter{ResponseWriter: w}
+		defer func() { // also where the handler breaks the connection off
+			key := response{method: knownMethod(r.Method), path: r.Pattern, status: watched.status}
+			if key.path == "" {
+				key.path = unmatched
+			}
+			if key.status == 0 {
+				key.status = http.StatusOK // nothing was written: net/http does it for the handler
+			}
+			l := table.of(key)
+			o.ins.httpRequests.Add(r.Context(), 1, l.add...)
+			if key.status != http.StatusSwitchingProtocols {
+				o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), l.record...)
+			}
+		}()
 		next.ServeHTTP(&watched, r)
-		key := response{method: knownMethod(r.Method), path: r.Pattern, status: watched.status}
-		if key.path == "" {
-			key.path = unmatched
-		}
-		if key.status == 0 {
-			key.status = http.StatusOK // nothing was written: net/http does it for the handler
-		}
-		l := table.of(key)
-		o.ins.httpRequests.Add(r.Context(), 1, l.add...)
-		if key.status != http.StatusSwitchingProtocols {
-			o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), l.record...)
-		}
 	})
 }
 

@@ -48,6 +48,7 @@ type instruments struct {
 	refused          metric.Int64Counter
 	batchSize        metric.Int64Histogram
 	commitDuration   metric.Float64Histogram
+	commitFailures   metric.Int64Counter
 	publishFailures  metric.Int64Counter
 	recovered        metric.Int64Counter
 	recoveryFailures metric.Int64Counter
@@ -93,9 +94,10 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value a message.", deliveryBuckets),
 		dropped:          t.counter("im.message.deliveries.dropped", "{delivery}", "New messages that a connection did not get because it was cut off; its client syncs."),
 		refused:          t.counter("im.messages.refused", "{message}", "Messages that were not accepted, by reason."),
-		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages stored in one transaction.", batchBuckets),
-		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stores messages.", queryBuckets),
-		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that could not be handed to the bus."),
+		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages that shared a transaction, retries included.", batchBuckets),
+		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stored messages.", queryBuckets),
+		commitFailures:   t.counter("im.message.commit.failures", "{transaction}", "Transactions that should have stored messages, and failed; their senders were told."),
+		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that were not announced, by the bus or for want of the database; clients sync."),
 		recovered:        t.counter("im.messages.recovered", "{message}", "New messages that the bus did not bring, loaded from the database."),
 		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Times that missing messages could not be loaded; clients sync."),
 		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result."),

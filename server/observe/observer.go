@@ -10,9 +10,9 @@ import (
 // scope names the server's instruments among those of its libraries.
 const scope = "github.com/onemeter/onemeter/server"
 
-// An Observer owns the server's instruments. Its methods hand out the wrappers
-// and hooks that feed them, and are called once each while the server is put
-// together; what they hand out is safe for concurrent use.
+// An Observer owns the server's instruments. HTTP, SQL, Chat and Watch hand out
+// what feeds them, and are called once each while the server is put together.
+// What they hand out, and the other methods, are safe for concurrent use.
 type Observer struct {
 	ins      *instruments
 	meter    metric.Meter
@@ -35,7 +35,7 @@ func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer
 		reasons: byValue("reason"), types: byValue("type"), codes: byValue("code")}
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
-		ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,
+		ins.commitFailures, ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,
 	} {
 		c.Add(context.Background(), 0)
 	}

@@ -30,6 +30,7 @@ func (s *Server) register(c echo.Context) error {
 		return err
 	}
 	body.Addr = addrOf(c)
+	body.Forwarded = len(s.cfg.TrustedProxies) == 0 && forwarded(c.Request())
 	t, err := s.svc.Register(c.Request().Context(), body)
 	return s.created(c, tokensOf(t), err)
 }

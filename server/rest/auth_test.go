@@ -195,8 +195,12 @@ func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	}
 	w := open(t)
 	for n := range 4 {
-		from(w, "203.0.113.7", n).want(201) // nobody is trusted: these come from loopback
+		body := m{"phone": fmt.Sprintf("555%05d", n), "password": "long enough"}
+		w.do("POST", "/api/auth/register", "", body).want(201)
 	}
+	from(w, "203.0.113.7", 1).want(201) // a proxy that nobody trusts: all behind it count as one
+	from(w, "198.51.100.1", 2).want(201)
+	from(w, "198.51.100.2", 3).want(429)
 	w = open(t, func(_ *chat.Config, rc *rest.Config) { rc.TrustedProxies = loopback })
 	from(w, "203.0.113.7", 1).want(201)
 	from(w, "203.0.113.7", 2).want(201)

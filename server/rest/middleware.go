@@ -140,16 +140,24 @@ func bearer(r *http.Request) string {
 // elsewhere, whatever the connection's address says.
 func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		for _, name := range []string{"Forwarded", echo.HeaderXForwardedFor, echo.HeaderXRealIP} {
-			if c.Request().Header.Get(name) != "" {
-				return errNotLocal
-			}
+		if forwarded(c.Request()) {
+			return errNotLocal
 		}
 		if !addrOf(c).IsLoopback() || !localHost(c.Request().Host) {
 			return errNotLocal
 		}
 		return next(c)
 	}
+}
+
+// forwarded tells whether a proxy passed the request on.
+func forwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", echo.HeaderXForwardedFor, echo.HeaderXRealIP} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // localHost tells whether a Host header names this machine: a page elsewhere
