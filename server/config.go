@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	MetricsAddr string // host:port of /metrics and /debug/telemetry; empty: both on Addr
 	DB          string // sqlite://path, or mysql://user:password@host:3306/name
 	Redis       string // empty: cache and bus in process
-	Blob        string // file://path
+	Blob        string // file://path, or s3://bucket/prefix?endpoint=…
 
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
 
@@ -91,8 +92,7 @@ func (c Config) Validate() error {
 	if db.MySQL != "" && c.JWTSecret == "" {
 		fault("IM_JWT_SECRET", errors.New("is required with MySQL, and the same on every node: openssl rand -hex 32"))
 	}
-	_, err = c.blobPath()
-	fault("blob", err)
+	fault("blob", c.checkBlob())
 	if c.Redis != "" {
 		fault("redis", errors.New("not supported yet: leave it empty for the cache and bus in process"))
 	}
@@ -160,28 +160,34 @@ func (c Config) database() (sqlstore.Config, error) {
 	if strings.HasPrefix(c.DB, "mysql://") {
 		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
 	}
-	file, err := pathOf(c.DB, "sqlite", nil)
+	file, err := pathOf(c.DB, "sqlite")
 	return sqlstore.Config{Path: file}, err
 }
 
-// blobPath returns the folder of uploaded files.
-func (c Config) blobPath() (string, error) {
-	return pathOf(c.Blob, "file", map[string]string{
-		"s3": "S3 is not supported yet: use file://data/files",
-	})
+// onS3 tells whether files are kept on S3, and not in a folder.
+func (c Config) onS3() bool { return strings.HasPrefix(c.Blob, "s3://") }
+
+func (c Config) checkBlob() error {
+	if c.onS3() {
+		_, err := blob.ParseS3URL(c.Blob)
+		return err
+	}
+	_, err := c.blobPath()
+	return err
 }
 
+// blobPath returns the folder of uploaded files.
+func (c Config) blobPath() (string, error) { return pathOf(c.Blob, "file") }
+
 // pathOf returns the path in raw, a URL of the given scheme: relative after two
-// slashes, absolute after three. later says of other schemes why they are refused.
-func pathOf(raw, scheme string, later map[string]string) (string, error) {
+// slashes, absolute after three.
+func pathOf(raw, scheme string) (string, error) {
 	got, rest, ok := strings.Cut(raw, "://")
 	switch {
 	case !ok:
 		return "", fmt.Errorf("is %q: a URL, such as %s://data/x for a relative path or %s:///srv/x for an absolute one", redact(raw), scheme, scheme)
-	case later[got] != "":
-		return "", errors.New(later[got])
 	case got != scheme:
-		return "", fmt.Errorf("has the scheme %q: %s:// is supported", got, scheme)
+		return "", fmt.Errorf("has the scheme %q, which is not supported: %s://", got, scheme)
 	}
 	if strings.ContainsAny(rest, "?#\x00") {
 		return "", fmt.Errorf("is %q: the path holds a ?, a # or a NUL", redact(raw))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,7 @@ type Server struct {
 	main, metrics *http.Server // metrics is nil where /metrics is on main
 	listeners     []net.Listener
 
+	parts       []part
 	slowQueries polled // of the database server
 
 	up       chan struct{} // closed once it answers
@@ -92,16 +94,10 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *memb
 	if err := s.openStore(ctx, seen); err != nil {
 		return err
 	}
-	folder, err := s.cfg.blobPath()
+	blobs, err := s.openBlobs(ctx, seen)
 	if err != nil {
 		return err
 	}
-	blobs, err := blob.Open(folder)
-	if err != nil {
-		return fmt.Errorf("open files %s: %w", folder, err)
-	}
-	s.close = append(s.close, blobs.Close)
-
 	signer, err := s.signer()
 	if err != nil {
 		return err
@@ -137,9 +133,38 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 		return err // names the database
 	}
 	s.close = append(s.close, s.store.Close)
+	s.parts = append(s.parts, part{name: "database", ping: s.store.Ping})
 	s.slowQueries.poll(pollEvery, s.store.SlowQueries)
 	s.close = append(s.close, s.slowQueries.stop)
 	return nil
+}
+
+// openBlobs opens where the bytes of files are.
+func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Blobs, error) {
+	if s.cfg.onS3() {
+		cfg, err := blob.ParseS3URL(s.cfg.Blob)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Transport = seen.Transport
+		bucket, err := blob.OpenS3(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		s.close = append(s.close, bucket.Close)
+		s.parts = append(s.parts, part{name: "files", optional: true, ping: bucket.Ping})
+		return bucket, nil
+	}
+	folder, err := s.cfg.blobPath()
+	if err != nil {
+		return nil, err
+	}
+	files, err := blob.Open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("open files %s: %w", folder, err)
+	}
+	s.close = append(s.close, files.Close)
+	return files, nil
 }
 
 // How much the caches in process hold, and for how long at most.
@@ -256,11 +281,23 @@ var errStopping = errors.New("the server is stopping")
 
 // ready tells part by part what answers.
 func (s *Server) ready(ctx context.Context) []rest.Part {
-	parts := []rest.Part{{Name: "database", Err: s.store.Ping(ctx)}}
+	parts := make([]rest.Part, len(s.parts), len(s.parts)+1)
+	var asking sync.WaitGroup
+	for i, p := range s.parts {
+		asking.Go(func() { parts[i] = rest.Part{Name: p.name, Optional: p.optional, Err: p.ping(ctx)} })
+	}
+	asking.Wait()
 	if s.stopping.Load() {
 		parts = append(parts, rest.Part{Name: "server", Err: errStopping})
 	}
 	return parts
+}
+
+// A part is something that the server needs, or, optional, would rather have.
+type part struct {
+	name     string
+	optional bool
+	ping     func(context.Context) error
 }
 
 // Timeouts against clients that are slow on purpose. Bodies have deadlines of

@@ -33,7 +33,7 @@ func settings(cfg *server.Config) []setting {
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
 		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name", (*text)(&cfg.DB)},
 		{"redis", "IM_REDIS", "Redis `URL` for cache and bus (empty: in process)", (*text)(&cfg.Redis)},
-		{"blob", "IM_BLOB", "`URL` of the folder of uploaded files: file://relative or file:///absolute", (*text)(&cfg.Blob)},
+		{"blob", "IM_BLOB", "`URL` of where uploaded files are kept: file://relative, file:///absolute, or s3://bucket/prefix?endpoint=https://host:port&region=… (credentials by the AWS_ variables)", (*text)(&cfg.Blob)},
 		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
 		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks`, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
 		{"message-rate", "IM_MESSAGE_RATE", "`messages` a second that a user may send (0: no limit)", (*float)(&cfg.MessageRate)},

@@ -44,14 +44,14 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	var out, errOut bytes.Buffer
 	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "stray"},
 		env(map[string]string{
-			"IM_REDIS": "redis://r", "IM_BLOB": "s3://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
+			"IM_REDIS": "redis://r", "IM_BLOB": "ftp://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
 			"IM_METRICS_ADDR": "nowhere", "IM_TOKEN_TTL": "soon",
 		}), &out, &errOut)
 	if code != exitUsage {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, want := range []string{
-		"db: ", "redis: not supported yet", "blob: S3 is not supported yet", "log-format:",
+		"db: ", "redis: not supported yet", `blob: has the scheme "ftp"`, "log-format:",
 		"max-frame:", "message-rate:", `"stray"`, "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "metrics-addr:", "IM_TOKEN_TTL:",
 	} {
 		if !strings.Contains(errOut.String(), want) {

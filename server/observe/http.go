@@ -102,6 +102,12 @@ func knownMethod(m string) string {
 	return otherMethod
 }
 
+// Transport puts otelhttp around the transport of a client: spans, and
+// http.client.*.
+func (o *Observer) Transport(next http.RoundTripper) http.RoundTripper {
+	return otelhttp.NewTransport(next, otelhttp.WithMeterProvider(o.provider), otelhttp.WithTracerProvider(o.tracers))
+}
+
 // httpServerKeys are the attributes that http.server.* keep. The conventions
 // add server.address and server.port, which come from the Host header, so from
 // whoever asks; protocol and scheme are the same for nearly every request.
