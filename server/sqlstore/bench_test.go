@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -123,6 +125,51 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 	if server > 0 {
 		b.ReportMetric(float64(serverCPU(b)-server)/float64(n), "server-cpu-ns/msg")
 	}
+}
+
+// BenchmarkNodes is BenchmarkAppend/mysql/256/own on several nodes at once: one
+// batch under way on each, as in the service.
+func BenchmarkNodes(b *testing.B) {
+	for _, n := range []int{1, 2, 3} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) { benchmarkNodes(b, n) })
+	}
+}
+
+func benchmarkNodes(b *testing.B, n int) {
+	const size = 256
+	s, users, _ := crowd(b, Config{MySQL: needs.MySQL(b)}, size*n)
+	batches := make([][]chat.NewMessage, n)
+	for i, u := range users {
+		id, err := s.EnsureDirect(b.Context(), chat.PairOf(u, u), time.Now())
+		if err != nil {
+			b.Fatal(err)
+		}
+		batches[i%n] = append(batches[i%n], chat.NewMessage{
+			ConversationID: id, SenderID: u, Content: "a message of a usual length, so to say", Type: chat.TypeText,
+		})
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	start, server := cpu(b), serverCPU(b)
+	b.ResetTimer()
+	var nodes sync.WaitGroup
+	for node, batch := range batches {
+		nodes.Go(func() {
+			for k := 0; left.Add(-1) >= 0; k++ {
+				for i := range batch {
+					batch[i].CreatedAt, batch[i].ClientMsgID = time.Now(), fmt.Sprint(node, "-", k, "-", i)
+				}
+				if _, err := s.Append(b.Context(), batch); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	nodes.Wait()
+	messages := float64(b.N * size)
+	b.ReportMetric(messages/b.Elapsed().Seconds(), "msg/s")
+	b.ReportMetric(float64(cpu(b)-start)/messages, "cpu-ns/msg")
+	b.ReportMetric(float64(serverCPU(b)-server)/messages, "server-cpu-ns/msg")
 }
 
 func BenchmarkMembership500(b *testing.B) {
