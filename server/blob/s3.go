@@ -29,8 +29,13 @@ import (
 // An upload that fails takes back what it sent. What it could not, since the
 // server was away by then or the process was killed, is unfinished uploads,
 // which [OpenS3] removes after a day, or a whole object under a key that nobody
-// knows. Where the server forbids to list unfinished uploads, have the bucket
-// remove them by a lifecycle rule, AbortIncompleteMultipartUpload.
+// knows. Where the server forbids to list unfinished uploads (on Amazon, without
+// s3:ListBucketMultipartUploads), have the bucket remove them by a lifecycle
+// rule, AbortIncompleteMultipartUpload.
+//
+// Downloads go through this process, not by presigned URLs: a URL outlives the
+// membership that allowed it, leads to an address that clients may not reach,
+// and answers without the headers that keep a browser from running what it gets.
 type S3 struct {
 	core    *minio.Core
 	own     *http.Transport
@@ -114,7 +119,7 @@ func lookup(pathStyle *bool) minio.BucketLookupType {
 }
 
 func (s *S3) prepare(ctx context.Context, create bool) error {
-	err := s.Ping(ctx)
+	err := s.list(ctx)
 	if create && hasCode(err, "NoSuchBucket") {
 		err = s.create(ctx)
 	}
@@ -128,8 +133,15 @@ func (s *S3) prepare(ctx context.Context, create bool) error {
 	return err
 }
 
-// Ping tells whether the bucket can be used now.
+// Ping tells whether the bucket can be used now, for a check of readiness.
 func (s *S3) Ping(ctx context.Context) error {
+	if err := s.list(ctx); err != nil {
+		return fmt.Errorf("blob: ping: %w", err)
+	}
+	return nil
+}
+
+func (s *S3) list(ctx context.Context) error {
 	return s.call(ctx, func(w *watch) error {
 		// Not HEAD: its answer has no body, and so does not say what is wrong.
 		for o := range s.core.ListObjectsIter(w.ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, MaxKeys: 1}) {
@@ -145,7 +157,7 @@ func (s *S3) create(ctx context.Context) error {
 		return s.core.MakeBucket(w.ctx, s.bucket, minio.MakeBucketOptions{})
 	})
 	if hasCode(err, "BucketAlreadyOwnedByYou", "BucketAlreadyExists") {
-		return s.Ping(ctx)
+		return s.list(ctx)
 	}
 	return err
 }

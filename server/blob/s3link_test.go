@@ -118,7 +118,11 @@ func (l *link) cut() {
 func (l *link) freeze() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pass = make(chan struct{})
+	select {
+	case <-l.pass:
+		l.pass = make(chan struct{})
+	default: // it is frozen
+	}
 }
 
 func (l *link) thaw() {

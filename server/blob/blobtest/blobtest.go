@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func random(n int) []byte {
 
 func testPutAndOpen(t *testing.T, b chat.Blobs) {
 	keys := make(map[string]bool)
-	for _, size := range []int{0, 1, 1 << 10, 1<<20 + 1, 9 << 20} {
+	for _, size := range []int{0, 1, 1 << 10, 1<<20 + 1, 5 << 20, 5<<20 + 1, 10 << 20} {
 		content := random(size)
 		key := put(t, b, content)
 		if keys[key] {
@@ -106,7 +107,26 @@ func testSeek(t *testing.T, b chat.Blobs) {
 			t.Errorf("at %d: %v, %v", at, err1, err2)
 		}
 	}
+	if at, err := f.Seek(-1, io.SeekCurrent); at != 4711+6 || err != nil {
+		t.Error(at, err)
+	}
+	if _, err := f.Seek(-1, io.SeekStart); err == nil {
+		t.Error("there is something before the start")
+	}
+	if _, err := f.Seek(0, -1); err == nil {
+		t.Error("a whence that is none was taken")
+	}
+	_, err = f.Seek(1<<20+1, io.SeekStart)
+	if n, readErr := f.Read(make([]byte, 1)); n != 0 || !errors.Is(readErr, io.EOF) || err != nil {
+		t.Errorf("beyond the end: %d bytes, %v, %v", n, readErr, err)
+	}
 	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); !errors.Is(err, fs.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -131,6 +151,11 @@ func testBrokenUpload(t *testing.T, b chat.Blobs) {
 	for _, before := range []int{0, 1, 6 << 20} {
 		key, err := b.Put(t.Context(), io.MultiReader(bytes.NewReader(random(before)), iotest.ErrReader(broken)))
 		if key != "" || chat.KindOf(err) != chat.KindTooLarge {
+			t.Errorf("key %q, error %v", key, err)
+		}
+		// As a client's body ends where its connection breaks.
+		key, err = b.Put(t.Context(), io.MultiReader(bytes.NewReader(random(before)), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		if key != "" || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("key %q, error %v", key, err)
 		}
 	}
