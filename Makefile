@@ -6,15 +6,20 @@ TOOLS   := $(CURDIR)/.tools
 LINT    := $(TOOLS)/golangci-lint
 FUZZ    ?= 30s
 
-.PHONY: test check fmt vet lint race bench fuzz run clean
+COMPAT  := telemetry/internal/compat
 
-test: check race ## everything that CI runs
+.PHONY: test check fmt tidy vet lint race compat bench fuzz run clean
 
-check: fmt vet lint
+test: check race compat ## everything that CI runs
+
+check: fmt tidy vet lint
 
 fmt: ## fails where gofmt would change something
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+tidy: ## fails where go mod tidy would change something
+	$(GO) mod tidy -diff
 
 vet:
 	$(GO) vet ./...
@@ -25,6 +30,9 @@ lint: $(LINT)
 race: ## with real servers beside it; -race needs cgo and a C compiler
 	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
 	CGO_ENABLED=1 .ci/services run $(GO) test -race -timeout 10m ./...
+
+compat: ## the page before Prometheus's own parser; a module of its own, for its dependencies
+	cd $(COMPAT) && $(GO) vet ./... && $(GO) test ./...
 
 bench: ## the two paths where speed matters: recording, and sending
 	.ci/services run $(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...
