@@ -29,6 +29,7 @@ type client struct {
 const maxFrame = 1 << 20
 
 func dial(ctx context.Context, url string, a account, run *tally) (*client, error) {
+	//nolint:bodyclose // the library closes it
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/ws?token="+a.token, nil)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
