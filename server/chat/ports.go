@@ -9,8 +9,8 @@ import (
 // A Store keeps accounts, sessions, conversations, messages and files. Every
 // method is safe for concurrent use, and what it has stored when it returns is
 // durable. A row that is not there is ErrNotFound, one that would be there
-// twice ErrConflict; an [*Error] of KindUnavailable means the database is away
-// and nothing was stored.
+// twice ErrConflict; an [*Error] of KindUnavailable means the database is away,
+// and nothing was stored unless the error says that it may have been.
 type Store interface {
 	UserStore
 	SessionStore
@@ -65,13 +65,14 @@ type ConversationStore interface {
 	CreateGroup(ctx context.Context, title string, owner int64, members []int64, at time.Time) (Conversation, error)
 	// Membership returns a conversation and its members, banned ones left out.
 	Membership(ctx context.Context, conversationID int64) (Membership, error)
-	// MemberRow returns one member, a banned one too.
-	MemberRow(ctx context.Context, conversationID, userID int64) (Member, error)
-	// PutMember stores m, new or changed. A new one has nothing unread.
-	// ErrConflict: the group has limit members (0: no limit).
-	PutMember(ctx context.Context, m Member, limit int) error
-	DeleteMember(ctx context.Context, conversationID, userID int64) error
-	SetOwner(ctx context.Context, conversationID, userID int64) error
+	// ChangeMember has c.Decide change a member and stores what it made of them,
+	// in one transaction that no other change of this conversation's members
+	// runs beside. Who comes in, from a ban too, has nothing unread. When the
+	// owner goes, the admin who joined first becomes the owner, or else the
+	// member who did. What Decide answers is returned as it is; ErrNotFound is
+	// that the conversation or the account is not there, ErrConflict that the
+	// group has its c.Limit members.
+	ChangeMember(ctx context.Context, c MemberChange) (Member, error)
 	// Groups lists the groups of userID with their member counts, newest first.
 	Groups(ctx context.Context, userID int64, limit int) ([]Conversation, error)
 	// Dialogs lists the conversations of userID with last message and unread

@@ -55,11 +55,13 @@ func TestParse(t *testing.T) {
 		"CREATE TABLE users (id INTEGER)":                                            {"create", "users"},
 		"WITH k AS (SELECT 1) SELECT * FROM messages":                                {"select", "messages"},
 		"PRAGMA journal_mode(WAL)":                                                   {"pragma", "none"},
-		"begin":                                                                      {"begin", "none"},
-		"VACUUM":                                                                     {"other", "none"},
-		"":                                                                           {"other", "none"},
-		"SELECT 1":                                                                   {"select", "none"},
-		"DELETE FROM":                                                                {"delete", "none"},
+		"START TRANSACTION":                                                          {"begin", "none"},
+		"UPDATE (SELECT 1) k STRAIGHT_JOIN members m ON 1 SET m.x = 1":               {"update", "members"},
+		"begin":       {"begin", "none"},
+		"VACUUM":      {"other", "none"},
+		"":            {"other", "none"},
+		"SELECT 1":    {"select", "none"},
+		"DELETE FROM": {"delete", "none"},
 	} {
 		if got := parse(query); got != want {
 			t.Errorf("parse(%q) = %+v, want %+v", query, got, want)

@@ -191,6 +191,8 @@ func parse(query string) statement {
 	case "insert", "replace", "select", "delete", "update", "create", "alter", "drop":
 		s.table = tableOf(words)
 	case "begin", "commit", "rollback", "pragma", "show", "set":
+	case "start": // transaction
+		s.operation = "begin"
 	case "with":
 		s.operation, s.table = "select", tableOf(words)
 	default:
@@ -219,11 +221,11 @@ func withoutBrackets(query string) string {
 	return b.String()
 }
 
-// tableOf finds the name after the first INTO, FROM, JOIN, UPDATE or TABLE.
+// tableOf finds the name after the first INTO, FROM, JOIN, STRAIGHT_JOIN, UPDATE or TABLE.
 func tableOf(words []string) string {
 	for i, word := range words[:len(words)-1] {
 		switch strings.ToLower(word) {
-		case "into", "from", "join", "update", "table":
+		case "into", "from", "join", "straight_join", "update", "table":
 			if name := tableName(words[i+1]); name != "" {
 				return name
 			}

@@ -12,4 +12,3 @@ func EncodeIDs(list []int64) []byte {
 	text, _ := ids(list).MarshalText()
 	return text
 }
-
