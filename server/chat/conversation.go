@@ -51,6 +51,22 @@ type Member struct {
 	User           *User     `json:"user,omitempty"`
 }
 
+// in tells whether m is a member.
+func (m Member) in() bool { return m.Role != "" && !m.Banned }
+
+// A MemberChange is what one member does to another, or to himself.
+type MemberChange struct {
+	ConversationID  int64
+	ActorID, UserID int64 // who does it, and to whom
+	Limit           int   // members at most; 0: any number
+
+	// Decide changes member, or refuses. It is given both as they are in the
+	// transaction: who is not there, and was not banned, has no Role, and whom it
+	// leaves without one goes. It may be called more than once, and does nothing
+	// else: others wait for it.
+	Decide func(actor Member, member *Member) error
+}
+
 // Membership is what the service caches of a conversation: who is in it, and
 // what fan-out needs to know of it.
 type Membership struct {

@@ -154,6 +154,20 @@ func (s *Service) membership(ctx context.Context, conversationID int64) (Members
 	return m, err
 }
 
+// dropped forgets what is cached under key, and returns err, or else why that
+// failed. It is called whatever became of a change: one that failed, or that
+// nobody waits for any more, may have been stored, or refused because the cache
+// is old.
+func dropped[K comparable, V any](ctx context.Context, s *Service, cache Cache[K, V], key K, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
+	defer cancel()
+	dropErr := cache.Drop(ctx, key)
+	if err == nil {
+		return dropErr
+	}
+	return err
+}
+
 // room returns the conversation that target names, in which userID is a
 // member; what fails without that is called what. A direct conversation that
 // is not there is made where create is set.
@@ -171,15 +185,16 @@ func (s *Service) room(ctx context.Context, userID int64, target Target, create 
 	return s.roomByID(ctx, userID, id, what)
 }
 
+const notInRoom = "there is no such conversation, or you are not in it"
+
 // roomByID is room for a conversation whose id is known.
 func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (Membership, error) {
-	const why = "there is no such conversation, or you are not in it"
 	m, err := s.membership(ctx, id)
 	if err != nil {
-		return Membership{}, orNotFound(err, what, why)
+		return Membership{}, orNotFound(err, what, notInRoom)
 	}
 	if _, ok := m.Find(userID); !ok {
-		return Membership{}, Errorf(KindNotFound, what, why)
+		return Membership{}, Errorf(KindNotFound, what, notInRoom)
 	}
 	return m, nil
 }

@@ -105,24 +105,6 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 	return c, nil
 }
 
-// SetOwner implements chat.ConversationStore: userID, a member, becomes the
-// owner, and who was it an admin.
-func (s *Store) SetOwner(ctx context.Context, conversationID, userID int64) error {
-	return s.fail(ctx, "set owner", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		err := changed(exec(ctx, t, `UPDATE conversations SET owner_id = ? WHERE id = ?`, userID, conversationID))
-		if err != nil {
-			return err
-		}
-		_, err = exec(ctx, t, `UPDATE members SET role = ? WHERE conversation_id = ? AND role = ? AND user_id <> ?`,
-			string(chat.RoleAdmin), conversationID, string(chat.RoleOwner), userID)
-		if err != nil {
-			return err
-		}
-		return changed(exec(ctx, t, `UPDATE members SET role = ? WHERE conversation_id = ? AND user_id = ? AND state = 0`,
-			string(chat.RoleOwner), conversationID, userID))
-	}))
-}
-
 // Groups implements chat.ConversationStore.
 func (s *Store) Groups(ctx context.Context, userID int64, limit int) ([]chat.Conversation, error) {
 	groups, err := collect(ctx, s.read, func(r scanner) (chat.Conversation, error) {

@@ -25,9 +25,13 @@ const (
 // fail says in the domain's words what went wrong while doing what. The cause
 // stays recognizable, context errors among them.
 func (s *Store) fail(ctx context.Context, what string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	if _, refused := errors.AsType[*chat.Error](err); refused {
+		return err // the domain's own, from within a transaction
+	}
+	switch {
 	case errors.Is(err, chat.ErrNotFound), errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("sqlstore: %s: %w", what, chat.ErrNotFound)
 	case errors.Is(err, chat.ErrConflict):

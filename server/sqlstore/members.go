@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,13 +18,27 @@ const (
 
 const memberColumns = `m.conversation_id, m.user_id, m.role, m.muted, m.state, m.joined_at`
 
+// scanMember reads a member; one who is gone has nothing but ids.
 func scanMember(r scanner) (chat.Member, error) {
 	var m chat.Member
 	var state int
 	var joined int64
 	err := r.Scan(&m.ConversationID, &m.UserID, &m.Role, &m.Muted, &state, &joined)
+	if err != nil || state == stateGone {
+		return chat.Member{ConversationID: m.ConversationID, UserID: m.UserID}, err
+	}
 	m.Banned, m.JoinedAt = state == stateBanned, timeOf(joined)
-	return m, err
+	return m, nil
+}
+
+func stateOf(m chat.Member) int {
+	switch {
+	case m.Banned:
+		return stateBanned
+	case m.Role == "":
+		return stateGone
+	}
+	return stateIn
 }
 
 // Membership implements chat.ConversationStore.
@@ -43,44 +58,77 @@ func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Memb
 	return m, nil
 }
 
-// MemberRow implements chat.ConversationStore.
-func (s *Store) MemberRow(ctx context.Context, conversationID, userID int64) (chat.Member, error) {
-	m, err := one(ctx, s.read, scanMember,
-		`SELECT `+memberColumns+` FROM members m WHERE m.conversation_id = ? AND m.user_id = ? AND m.state <> 2`, conversationID, userID)
-	return m, s.fail(ctx, "member row", err)
-}
-
-// PutMember implements chat.ConversationStore. ErrNotFound: there is no such
-// conversation or account. Who comes back, from a ban too, has nothing unread.
-func (s *Store) PutMember(ctx context.Context, m chat.Member, limit int) error {
-	return s.fail(ctx, "put member", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+// ChangeMember implements chat.ConversationStore. The lock on the conversation
+// is what keeps changes of its members one after another.
+func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Member, error) {
+	var after chat.Member
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var lastSeq int64
 		err := row(ctx, t, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate,
-			[]any{m.ConversationID}, &lastSeq)
+			[]any{c.ConversationID}, &lastSeq)
 		if err != nil {
 			return err
 		}
-		state := stateGone
-		err = row(ctx, t, `SELECT state FROM members WHERE conversation_id = ? AND user_id = ?`,
-			[]any{m.ConversationID, m.UserID}, &state)
-		there := err == nil
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		actor, _, err := memberRow(ctx, t, c.ConversationID, c.ActorID)
+		if err != nil {
 			return err
 		}
-		joins := !m.Banned && state != stateIn
-		if joins && limit > 0 {
-			if err := roomFor(ctx, t, m.ConversationID, limit); err != nil {
-				return err
-			}
+		before, there, err := memberRow(ctx, t, c.ConversationID, c.UserID)
+		if err != nil {
+			return err
 		}
-		if !joins && there {
-			lastSeq = 0 // the marks stay
+		after = before
+		if err := c.Decide(actor, &after); err != nil {
+			return err
 		}
-		return putRow(ctx, t, m, there, lastSeq)
-	}))
+		after.ConversationID, after.UserID = before.ConversationID, before.UserID
+		after.JoinedAt = timeOf(micros(after.JoinedAt))
+		if after == before {
+			return nil
+		}
+		return changeRow(ctx, t, before, after, there, lastSeq, c.Limit)
+	})
+	if err != nil {
+		return chat.Member{}, s.fail(ctx, "change member", err)
+	}
+	return after, nil
 }
 
+// memberRow reads a user's place in a conversation, and tells whether there is
+// a row of it.
+func memberRow(ctx context.Context, t querier, conversationID, userID int64) (m chat.Member, there bool, err error) {
+	m, err = one(ctx, t, scanMember,
+		`SELECT `+memberColumns+` FROM members m WHERE m.conversation_id = ? AND m.user_id = ?`, conversationID, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return chat.Member{ConversationID: conversationID, UserID: userID}, false, nil
+	}
+	return m, err == nil, err
+}
+
+// changeRow stores what became of a member, and what follows from it.
+func changeRow(ctx context.Context, t querier, before, after chat.Member, there bool, lastSeq int64, limit int) error {
+	was, is := stateOf(before), stateOf(after)
+	marks := int64(0) // they stay
+	if is == stateIn && was != stateIn {
+		marks = lastSeq
+		if err := roomFor(ctx, t, after.ConversationID, limit); err != nil {
+			return err
+		}
+	}
+	if err := putRow(ctx, t, after, there, marks); err != nil {
+		return err
+	}
+	if is != stateIn && was == stateIn && before.Role == chat.RoleOwner {
+		return handOver(ctx, t, after.ConversationID)
+	}
+	return nil
+}
+
+// roomFor is ErrConflict where a conversation has limit members.
 func roomFor(ctx context.Context, t querier, conversationID int64, limit int) error {
+	if limit <= 0 {
+		return nil
+	}
 	var count int
 	err := row(ctx, t, `SELECT COUNT(*) FROM members WHERE conversation_id = ? AND state = 0`, []any{conversationID}, &count)
 	if err == nil && count >= limit {
@@ -91,27 +139,36 @@ func roomFor(ctx context.Context, t querier, conversationID int64, limit int) er
 
 // putRow stores m with its marks moved forward to marks.
 func putRow(ctx context.Context, t querier, m chat.Member, there bool, marks int64) error {
-	state := stateIn
-	if m.Banned {
-		state = stateBanned
-	}
+	role := string(cmp.Or(m.Role, chat.RoleMember))
 	query := `INSERT INTO members (role, muted, state, joined_at, read_seq, delivered_seq, conversation_id, user_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	args := []any{string(m.Role), m.Muted, state, micros(m.JoinedAt), marks, marks, m.ConversationID, m.UserID}
+	args := []any{role, m.Muted, stateOf(m), micros(m.JoinedAt), marks, marks, m.ConversationID, m.UserID}
 	if there {
 		query = `UPDATE members SET role = ?, muted = ?, state = ?, joined_at = ?,
 			read_seq = CASE WHEN read_seq < ? THEN ? ELSE read_seq END,
 			delivered_seq = CASE WHEN delivered_seq < ? THEN ? ELSE delivered_seq END
 			WHERE conversation_id = ? AND user_id = ?`
-		args = []any{string(m.Role), m.Muted, state, micros(m.JoinedAt), marks, marks, marks, marks, m.ConversationID, m.UserID}
+		args = []any{role, m.Muted, stateOf(m), micros(m.JoinedAt), marks, marks, marks, marks, m.ConversationID, m.UserID}
 	}
 	_, err := exec(ctx, t, query, args...)
 	return err
 }
 
-// DeleteMember implements chat.ConversationStore. ErrNotFound: there is none.
-func (s *Store) DeleteMember(ctx context.Context, conversationID, userID int64) error {
-	err := changed(exec(ctx, s.write, `UPDATE members SET state = 2, muted = 0, role = ?
-		WHERE conversation_id = ? AND user_id = ? AND state <> 2`, string(chat.RoleMember), conversationID, userID))
-	return s.fail(ctx, "delete member", err)
+// handOver makes an owner of who comes next, where anybody is left.
+func handOver(ctx context.Context, t querier, conversationID int64) error {
+	heir, err := one(ctx, t, scanID, `SELECT user_id FROM members WHERE conversation_id = ? AND state = 0
+		ORDER BY CASE role WHEN ? THEN 0 ELSE 1 END, joined_at, user_id LIMIT 1`, conversationID, string(chat.RoleAdmin))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = exec(ctx, t, `UPDATE members SET role = ? WHERE conversation_id = ? AND user_id = ?`,
+		string(chat.RoleOwner), conversationID, heir)
+	if err != nil {
+		return err
+	}
+	_, err = exec(ctx, t, `UPDATE conversations SET owner_id = ? WHERE id = ?`, heir, conversationID)
+	return err
 }

@@ -139,7 +139,7 @@ func TestClosedIsUnavailable(t *testing.T) {
 		}
 	}
 	_, err := s.Append(t.Context(), []chat.NewMessage{{ConversationID: 1}})
-	for _, err := range []error{err, s.Ping(t.Context()), s.SetOwner(t.Context(), 1, 1)} {
+	for _, err := range []error{err, s.Ping(t.Context()), s.Befriend(t.Context(), 1, 1, time.Now())} {
 		if chat.KindOf(err) != chat.KindUnavailable {
 			t.Error(err)
 		}

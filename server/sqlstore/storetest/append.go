@@ -45,9 +45,9 @@ func testAppend(w *world) {
 func testAppendGuardsMembership(w *world) {
 	u := w.users(5) // owner, muted, banned, gone, stranger
 	g := w.group(u[0], u[1:4]...)
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[1], Muted: true}, 0))
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[2], Banned: true}, 0))
-	w.ok(w.DeleteMember(w.ctx(), g, u[3]))
+	w.put(chat.Member{ConversationID: g, UserID: u[1], Muted: true})
+	w.put(chat.Member{ConversationID: g, UserID: u[2], Banned: true})
+	w.leave(g, u[3])
 	var batch []chat.NewMessage
 	for _, id := range append(u, 1<<40, 0, -1) {
 		batch = append(batch, w.message(g, id, "x"), w.message(1<<40, id, "no such conversation"))
@@ -67,7 +67,7 @@ func testAppendGuardsMembership(w *world) {
 	}
 	equal(w, "a refused one takes no seq", seqs, []int64{1, 2})
 
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[1]}, 0))
+	w.put(chat.Member{ConversationID: g, UserID: u[1]})
 	equal(w, "unmuted", w.send(g, u[1], "z").Seq, 3)
 }
 
@@ -110,7 +110,7 @@ func testAppendIsIdempotent(w *world) {
 
 	// A duplicate is the message as it is now, whatever became of its sender.
 	w.advance(d, u[1], 1, 0)
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: d, UserID: u[0], Muted: true}, 0))
+	w.put(chat.Member{ConversationID: d, UserID: u[0], Muted: true})
 	again := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(d, u[0], "x"), m(d, u[0], "new")}))
 	first.Status = chat.StatusRead
 	equal(w, "as it is now", again[0], chat.Appended{Message: first, Duplicate: true})
@@ -171,10 +171,10 @@ func testAppendAgainstModel(w *world) {
 	for round := range 60 {
 		rng := rand.New(rand.NewPCG(1, uint64(round)))
 		room, who := rooms[rng.IntN(len(rooms))], u[rng.IntN(len(u))]
-		if row, err := w.MemberRow(w.ctx(), room, who); err == nil {
-			row.Muted = !row.Muted
-			mute[[2]int64{room, who}] = row.Muted
-			w.ok(w.PutMember(w.ctx(), row, 0))
+		if m := w.member(room, who); m.Role != "" {
+			m.Muted = !m.Muted
+			mute[[2]int64{room, who}] = m.Muted
+			w.put(m)
 		}
 		batch := make([]chat.NewMessage, 1+rng.IntN(20))
 		for i := range batch {
@@ -187,12 +187,12 @@ func testAppendAgainstModel(w *world) {
 		for i, r := range results {
 			n := batch[i]
 			k := key{n.SenderID, n.ClientMsgID}
-			_, err := w.MemberRow(w.ctx(), n.ConversationID, n.SenderID)
+			m := w.member(n.ConversationID, n.SenderID)
 			id, known := byKey[k]
 			switch {
 			case n.ClientMsgID != "" && known:
 				equal(w, "duplicate", fmt.Sprint(r.Duplicate, r.Message.ID, r.Err), fmt.Sprint(true, id, nil))
-			case err != nil || mute[[2]int64{n.ConversationID, n.SenderID}]:
+			case m.Role == "" || mute[[2]int64{n.ConversationID, n.SenderID}]:
 				w.is(r.Err, chat.ErrNotFound)
 			default:
 				contents[n.ConversationID] = append(contents[n.ConversationID], n.Content)

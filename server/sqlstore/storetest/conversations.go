@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -82,83 +81,6 @@ func testGroups(w *world) {
 	equal(w, "large", len(must[chat.Membership](w)(w.Membership(w.ctx(), w.group(many[0], many...))).Members), 150)
 }
 
-func testMembers(w *world) {
-	u := w.users(3)
-	g := w.group(u[0], u[1])
-	w.send(g, u[0], "before")
-	later := w.now.Add(time.Hour)
-	put := func(m chat.Member) { w.Helper(); m.ConversationID = g; w.ok(w.PutMember(w.ctx(), m, 0)) }
-	row := func(id int64) chat.Member { w.Helper(); return must[chat.Member](w)(w.MemberRow(w.ctx(), g, id)) }
-	unread := func(id int64) int64 { w.Helper(); return must[int64](w)(w.Unread(w.ctx(), id)) }
-
-	_, err := w.MemberRow(w.ctx(), g, u[2])
-	w.is(err, chat.ErrNotFound)
-	put(chat.Member{UserID: u[2], Role: chat.RoleMember, JoinedAt: later})
-	equal(w, "joined", row(u[2]), chat.Member{ConversationID: g, UserID: u[2], Role: chat.RoleMember, JoinedAt: later.UTC().Truncate(time.Microsecond)})
-	equal(w, "nothing unread", unread(u[2]), 0)
-	w.send(g, u[0], "after")
-	equal(w, "unread", unread(u[2]), 1)
-
-	changed := chat.Member{UserID: u[2], Role: chat.RoleAdmin, Muted: true, JoinedAt: w.now}
-	put(changed)
-	changed.ConversationID, changed.JoinedAt = g, w.stored()
-	equal(w, "changed", row(u[2]), changed)
-	equal(w, "still unread", unread(u[2]), 1)
-
-	put(chat.Member{UserID: u[2], Role: chat.RoleMember, Banned: true, JoinedAt: w.now})
-	equal(w, "banned", row(u[2]).Banned, true)
-	equal(w, "banned ones left out", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), u[:2])
-	equal(w, "a banned one has no groups", len(must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[2], 10))), 0)
-	equal(w, "a banned one has nothing unread", unread(u[2]), 0)
-
-	w.ok(w.DeleteMember(w.ctx(), g, u[2]))
-	w.is(w.DeleteMember(w.ctx(), g, u[2]), chat.ErrNotFound)
-	w.is(w.DeleteMember(w.ctx(), g, 1<<40), chat.ErrNotFound)
-	_, err = w.MemberRow(w.ctx(), g, u[2])
-	w.is(err, chat.ErrNotFound)
-	put(chat.Member{UserID: u[2], Role: chat.RoleMember, JoinedAt: later})
-	equal(w, "who comes back has nothing unread", unread(u[2]), 0)
-	equal(w, "who comes back starts anew", row(u[2]).Muted, false)
-
-	w.is(w.PutMember(w.ctx(), chat.Member{ConversationID: 1 << 40, UserID: u[2]}, 0), chat.ErrNotFound)
-	w.is(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: 1 << 40}, 0), chat.ErrNotFound)
-}
-
-func testMembersAreLimited(w *world) {
-	u := w.users(40)
-	g := w.group(u[0], u[1], u[2])
-	put := func(m chat.Member, limit int) error {
-		m.ConversationID, m.Role = g, chat.RoleMember
-		return w.PutMember(w.ctx(), m, limit)
-	}
-	w.is(put(chat.Member{UserID: u[3]}, 3), chat.ErrConflict)
-	w.ok(put(chat.Member{UserID: u[2], Muted: true}, 3))  // there already
-	w.ok(put(chat.Member{UserID: u[3], Banned: true}, 3)) // takes no place
-	w.ok(put(chat.Member{UserID: u[2], Banned: true}, 3)) // frees one
-	w.ok(put(chat.Member{UserID: u[4]}, 3))
-	w.is(put(chat.Member{UserID: u[2]}, 3), chat.ErrConflict)
-
-	var wg sync.WaitGroup
-	for _, id := range u[5:] {
-		wg.Go(func() { _ = put(chat.Member{UserID: id}, 10) })
-	}
-	wg.Wait()
-	equal(w, "never above the limit", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 10)
-}
-
-func testOwnerChanges(w *world) {
-	u := w.users(3)
-	g := w.group(u[0], u[1])
-	w.ok(w.SetOwner(w.ctx(), g, u[1]))
-	m := must[chat.Membership](w)(w.Membership(w.ctx(), g))
-	equal(w, "owner", m.Conversation.OwnerID, u[1])
-	equal(w, "the new one", m.Members[1].Role, chat.RoleOwner)
-	equal(w, "the old one", m.Members[0].Role, chat.RoleAdmin)
-	w.is(w.SetOwner(w.ctx(), g, u[2]), chat.ErrNotFound)
-	w.is(w.SetOwner(w.ctx(), 1<<40, u[0]), chat.ErrNotFound)
-	equal(w, "unchanged", must[chat.Membership](w)(w.Membership(w.ctx(), g)), m)
-}
-
 func testDialogs(w *world) {
 	u := w.users(3)
 	me := u[0]
@@ -211,7 +133,7 @@ func testContacts(w *world) {
 	u := w.users(6)
 	w.direct(u[0], u[3])
 	g := w.group(u[1], u[0], u[3], u[2], u[4])
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[4], Banned: true}, 0))
+	w.put(chat.Member{ConversationID: g, UserID: u[4], Banned: true})
 	w.direct(u[0], u[0])
 	w.direct(u[4], u[5])
 	contacts := func(id int64, limit int) []int64 {

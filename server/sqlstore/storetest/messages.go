@@ -39,7 +39,7 @@ func testStatuses(w *world) {
 	at(post, chat.StatusSent) // never merely delivered in a group
 	w.advance(g, u[2], 1, 0)
 	at(post, chat.StatusRead)
-	w.ok(w.DeleteMember(w.ctx(), g, u[2]))
+	w.leave(g, u[2])
 	at(post, chat.StatusRead) // a receipt outlives its reader's membership
 
 	note := w.send(self, u[2], "note")
@@ -146,9 +146,9 @@ func testPagesAreForMembers(w *world) {
 	u := w.users(3)
 	g := w.group(u[0], u[1])
 	w.send(g, u[0], "secret")
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[1], Banned: true}, 0))
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[2]}, 0))
-	w.ok(w.DeleteMember(w.ctx(), g, u[2]))
+	w.put(chat.Member{ConversationID: g, UserID: u[1], Banned: true})
+	w.put(chat.Member{ConversationID: g, UserID: u[2]})
+	w.leave(g, u[2])
 	for _, id := range []int64{u[1], u[2], 1 << 40, 0} {
 		for _, q := range []chat.MessageQuery{{}, {ConversationID: g}, {ConversationID: g, Ascending: true}} {
 			q.UserID, q.Limit = id, 10
@@ -179,7 +179,7 @@ func testUnread(w *world) {
 	unread(u[0], 2)
 	w.ok(w.RetractMessage(w.ctx(), gone.ID, false, w.now))
 	unread(u[0], 1)
-	w.ok(w.DeleteMember(w.ctx(), g, u[0]))
+	w.leave(g, u[0])
 	unread(u[0], 0)
 }
 
@@ -216,7 +216,7 @@ func testMayRead(w *world) {
 	may(true, false, false, false)
 	inGroup := post(g)
 	may(true, true, true, false)
-	w.ok(w.PutMember(w.ctx(), chat.Member{ConversationID: g, UserID: u[2], Banned: true}, 0))
+	w.put(chat.Member{ConversationID: g, UserID: u[2], Banned: true})
 	may(true, true, false, false)
 	inDirect := post(d)
 	w.ok(w.RetractMessage(w.ctx(), inGroup, false, w.now))
@@ -284,7 +284,7 @@ func testCancelled(w *world) {
 		"EnsureDirect": func() error { _, err := w.EnsureDirect(ctx, pair, w.now); return err },
 		"CreateGroup":  func() error { _, err := w.CreateGroup(ctx, "x", u[0], nil, w.now); return err },
 		"Membership":   func() error { _, err := w.Membership(ctx, 1); return err },
-		"PutMember":    func() error { return w.PutMember(ctx, chat.Member{ConversationID: 1, UserID: u[0]}, 0) },
+		"ChangeMember": func() error { _, err := w.ChangeMember(ctx, chat.MemberChange{ConversationID: 1}); return err },
 		"Dialogs":      func() error { _, err := w.Dialogs(ctx, u[0], 1, 0); return err },
 		"Advance":      func() error { return w.Advance(ctx, []chat.Mark{{ConversationID: 1, UserID: u[0], Read: 1}}) },
 		"Message":      func() error { _, err := w.Message(ctx, 1); return err },

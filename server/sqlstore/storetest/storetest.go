@@ -33,7 +33,10 @@ func Run(t *testing.T, open func(t *testing.T) chat.Store) {
 		{"Groups", testGroups},
 		{"Members", testMembers},
 		{"MembersAreLimited", testMembersAreLimited},
-		{"OwnerChanges", testOwnerChanges},
+		{"ChangesAreDecidedInside", testChangesAreDecidedInside},
+		{"ChangesUnderConcurrency", testChangesUnderConcurrency},
+		{"OwnersHandOver", testOwnersHandOver},
+		{"OwnersLeaveUnderConcurrency", testOwnersLeaveUnderConcurrency},
 		{"Dialogs", testDialogs},
 		{"Contacts", testContacts},
 		{"Append", testAppend},
@@ -99,6 +102,34 @@ func (w *world) direct(a, b int64) int64 {
 func (w *world) group(owner int64, members ...int64) int64 {
 	w.Helper()
 	return must[chat.Conversation](w)(w.CreateGroup(w.ctx(), "a group", owner, members, w.now)).ID
+}
+
+// change has decide, which cannot refuse, change a member.
+func (w *world) change(conversation, user int64, decide func(*chat.Member)) (chat.Member, error) {
+	return w.ChangeMember(w.ctx(), chat.MemberChange{
+		ConversationID: conversation, ActorID: user, UserID: user,
+		Decide: func(_ chat.Member, m *chat.Member) error { decide(m); return nil },
+	})
+}
+
+// put makes a member of m, whoever that was before.
+func (w *world) put(m chat.Member) {
+	w.Helper()
+	if m.Role == "" {
+		m.Role = chat.RoleMember
+	}
+	must[chat.Member](w)(w.change(m.ConversationID, m.UserID, func(to *chat.Member) { *to = m }))
+}
+
+func (w *world) leave(conversation, user int64) {
+	w.Helper()
+	must[chat.Member](w)(w.change(conversation, user, func(m *chat.Member) { *m = chat.Member{} }))
+}
+
+// member is a user's place in a conversation; one who is not there has no role.
+func (w *world) member(conversation, user int64) chat.Member {
+	w.Helper()
+	return must[chat.Member](w)(w.change(conversation, user, func(*chat.Member) {}))
 }
 
 // message is a text on its way into conversation.
