@@ -1,0 +1,97 @@
+package rediscache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A key in Redis holds a value, as "=" and JSON, or after a Drop a grave, "!"
+// and a word that is never used again. Who loads a value looks first, and puts
+// it there only if the key still holds what it did: after a Drop it does not.
+const (
+	markValue = '='
+	markGrave = '!'
+)
+
+const (
+	within  = 250 * time.Millisecond // for a question to Redis
+	dropIn  = 500 * time.Millisecond // for a Drop, which matters more
+	maxLoad = 20 * time.Second       // what took longer to load is not kept
+	// graveFor is longer than any load that is kept takes, so that a grave does
+	// not vanish before somebody who looked before it puts a value there.
+	graveFor = 30 * time.Second
+)
+
+var replace = redis.NewScript(`
+	if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+	redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+	return 1`)
+
+// name is the key in Redis.
+func (c *Cache[K, V]) name(key K) (string, error) {
+	text, err := json.Marshal(key)
+	return c.cfg.Prefix + c.cfg.Name + ":" + string(text), err
+}
+
+// look reads what Redis has of key. It is known unless Redis is away, or has
+// yet to be told of a Drop.
+func (c *Cache[K, V]) look(ctx context.Context, key K) (name, seen string, known bool) {
+	name, err := c.name(key)
+	if err != nil || c.debts.owes(key) {
+		return "", "", false
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	seen, err = c.client.Get(ctx, name).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		c.count.failures.Add(1)
+		return "", "", false
+	}
+	return name, seen, true
+}
+
+// valueOf is the JSON in what a key holds, if any.
+func valueOf(seen string) []byte {
+	if seen == "" || seen[0] != markValue {
+		return nil
+	}
+	return []byte(seen[1:])
+}
+
+// keep puts a value in the place of what was seen before it was loaded.
+func (c *Cache[K, V]) keep(ctx context.Context, name, seen string, value V) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		c.count.failures.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer cancel()
+	err = replace.Run(ctx, c.client, []string{name}, seen, string(markValue)+string(text), c.cfg.TTL.Milliseconds()).Err()
+	if err != nil {
+		c.count.failures.Add(1)
+	}
+}
+
+// bury puts graves in the place of values.
+func (c *Cache[K, V]) bury(ctx context.Context, keys []K, word string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropIn)
+	defer cancel()
+	pipe := c.client.Pipeline()
+	for _, key := range keys {
+		name, err := c.name(key)
+		if err != nil {
+			return err
+		}
+		pipe.Set(ctx, name, string(markGrave)+word, graveFor)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		c.count.failures.Add(1)
+		return err
+	}
+	return nil
+}
