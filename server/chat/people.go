@@ -25,25 +25,18 @@ func (s *Service) Me(ctx context.Context, c Caller) (User, error) {
 
 // UpdateMe changes the caller's profile.
 func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, error) {
-	u, err := s.user(ctx, c.UserID)
-	if err != nil {
-		return User{}, orNotFound(err, "no such account", "it was deleted")
-	}
-	set := func(field *string, name string, limit int, to *string) error {
+	check := func(name string, to *string, limit int) error {
 		if to == nil {
 			return nil
 		}
-		*field = *to
 		return checkText(name, *to, limit)
 	}
-	if err := errors.Join(set(&u.Nickname, "nickname", maxName, p.Nickname),
-		set(&u.Bio, "bio", maxBio, p.Bio), set(&u.Avatar, "avatar", maxAvatar, p.Avatar)); err != nil {
+	if err := errors.Join(check("nickname", p.Nickname, maxName),
+		check("bio", p.Bio, maxBio), check("avatar", p.Avatar, maxAvatar)); err != nil {
 		return User{}, every(err, "profile not changed")
 	}
-	if err := s.cfg.Store.UpdateUser(ctx, u); err != nil {
-		return User{}, err
-	}
-	if err := s.cfg.Users.Drop(ctx, u.ID); err != nil {
+	err := orNotFound(s.cfg.Store.UpdateUser(ctx, c.UserID, p), "no such account", "it was deleted")
+	if err := dropped(ctx, s, s.cfg.Users, c.UserID, err); err != nil {
 		return User{}, err
 	}
 	return s.Me(ctx, c)

@@ -29,7 +29,9 @@ type UserStore interface {
 	UserByLogin(ctx context.Context, phone, username string) (User, string, error)
 	// Users returns the accounts of ids, in that order, unknown ones left out.
 	Users(ctx context.Context, ids []int64) ([]User, error)
-	UpdateUser(ctx context.Context, u User) error // nickname, bio, avatar
+	// UpdateUser puts in what of p is not nil, and leaves the rest to others who
+	// do the same. ErrNotFound: there is no such account.
+	UpdateUser(ctx context.Context, userID int64, p Profile) error
 	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
 	// SearchUsers finds accounts whose username or nickname contains q
@@ -51,6 +53,9 @@ type SessionStore interface {
 	// ErrNotFound where the session is gone or its hash is not old.
 	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error
 	DeleteSession(ctx context.Context, id string) error
+	// DeleteExpiredSessions deletes sessions that expired before a time, those
+	// that did first and limit at most, and returns how many.
+	DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // ConversationStore keeps conversations and their members.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -72,6 +73,7 @@ type Service struct {
 	arrivals   *arrivals
 	background context.Context // of work that nobody waits for; ends with Close
 	stop       context.CancelFunc
+	pruning    sync.WaitGroup
 	logins     inflight
 	activity   activity
 }
@@ -93,6 +95,7 @@ func New(cfg Config) *Service {
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
 	s.delivered = newDeliveries(s.storeMarks)
+	s.pruning.Go(s.prune)
 	return s
 }
 
@@ -112,6 +115,7 @@ func (s *Service) Shutdown(ctx context.Context) {
 	s.delivered.close()
 	s.stop()
 	s.arrivals.close()
+	s.pruning.Wait()
 }
 
 // Stats are the numbers of the domain that are a state, not an event.

@@ -85,16 +85,20 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 	return users, nil
 }
 
-// UpdateUser implements chat.UserStore. ErrNotFound: there is no such account.
-func (s *Store) UpdateUser(ctx context.Context, u chat.User) error {
+// UpdateUser implements chat.UserStore.
+func (s *Store) UpdateUser(ctx context.Context, userID int64, p chat.Profile) error {
 	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		var username string
-		err := row(ctx, t, `SELECT COALESCE(username, '') FROM users WHERE id = ?`+s.dialect.forUpdate, []any{u.ID}, &username)
+		var username, nickname string
+		err := row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ?`+s.dialect.forUpdate,
+			[]any{userID}, &username, &nickname)
 		if err != nil {
 			return err
 		}
-		_, err = exec(ctx, t, `UPDATE users SET nickname = ?, bio = ?, avatar = ?, search = ? WHERE id = ?`,
-			u.Nickname, u.Bio, u.Avatar, searchText(username, u.Nickname), u.ID)
+		if p.Nickname != nil {
+			nickname = *p.Nickname
+		}
+		_, err = exec(ctx, t, `UPDATE users SET nickname = ?, bio = COALESCE(?, bio), avatar = COALESCE(?, avatar), search = ?
+			WHERE id = ?`, nickname, p.Bio, p.Avatar, searchText(username, nickname), userID)
 		return err
 	}))
 }
@@ -154,37 +158,4 @@ func (s *Store) AddedBy(ctx context.Context, userID int64, ids []int64) (map[int
 		}
 	}
 	return added, nil
-}
-
-// CreateSession implements chat.SessionStore.
-func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
-	_, err := exec(ctx, s.write, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
-		x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt))
-	return s.fail(ctx, "create session", err)
-}
-
-// Session implements chat.SessionStore.
-func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
-	x := chat.Session{ID: id}
-	var created, expires int64
-	err := row(ctx, s.read, `SELECT user_id, refresh_hash, created_at, expires_at FROM sessions WHERE id = ?`, []any{id},
-		&x.UserID, &x.RefreshHash, &created, &expires)
-	if err != nil {
-		return chat.Session{}, s.fail(ctx, "session", err)
-	}
-	x.CreatedAt, x.ExpiresAt = timeOf(created), timeOf(expires)
-	return x, nil
-}
-
-// RotateSession implements chat.SessionStore.
-func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error {
-	err := changed(exec(ctx, s.write, `UPDATE sessions SET refresh_hash = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
-		newHash, micros(expires), id, oldHash))
-	return s.fail(ctx, "rotate session", err)
-}
-
-// DeleteSession implements chat.SessionStore. One that is gone is no error.
-func (s *Store) DeleteSession(ctx context.Context, id string) error {
-	_, err := exec(ctx, s.write, `DELETE FROM sessions WHERE id = ?`, id)
-	return s.fail(ctx, "delete session", err)
 }

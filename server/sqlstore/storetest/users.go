@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -37,14 +39,13 @@ func testUsers(w *world) {
 	equal(w, "none", must[[]chat.User](w)(w.Users(w.ctx(), nil)), nil)
 
 	want.Nickname, want.Bio, want.Avatar = "Lovelace", "", "b.png"
-	change := want
-	change.Phone, change.Username, change.Role = "+999999", "mallory", "admin" // not its to change
-	w.ok(w.UpdateUser(w.ctx(), change))
+	w.ok(w.UpdateUser(w.ctx(), u.ID, chat.Profile{Nickname: &want.Nickname, Bio: &want.Bio, Avatar: &want.Avatar}))
+	w.ok(w.UpdateUser(w.ctx(), u.ID, chat.Profile{}))
 	want.LastSeen = w.stored().Add(time.Hour)
 	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now.Add(time.Hour)))
 	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now)) // earlier: goes for nothing
 	equal(w, "updated", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u.ID})), []chat.User{want})
-	w.is(w.UpdateUser(w.ctx(), chat.User{ID: 1 << 40}), chat.ErrNotFound)
+	w.is(w.UpdateUser(w.ctx(), 1<<40, chat.Profile{}), chat.ErrNotFound)
 
 	many := w.users(300)
 	w.ok(w.SetLastSeen(w.ctx(), nil, w.now))
@@ -56,6 +57,25 @@ func testUsers(w *world) {
 		}
 	}
 	equal(w, "many", seen, len(many))
+}
+
+// testUpdatesUnderConcurrency has each part of a profile written by another.
+func testUpdatesUnderConcurrency(w *world) {
+	id := w.user()
+	for round := range 20 {
+		text := fmt.Sprint(round)
+		var wg sync.WaitGroup
+		for _, p := range []chat.Profile{{Nickname: &text}, {Bio: &text}, {Avatar: &text}} {
+			wg.Go(func() {
+				if err := w.UpdateUser(w.ctx(), id, p); err != nil {
+					w.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		u := must[[]chat.User](w)(w.Users(w.ctx(), []int64{id}))[0]
+		equal(w, "none is lost", []string{u.Nickname, u.Bio, u.Avatar}, []string{text, text, text})
+	}
 }
 
 func testUsersAreUnique(w *world) {
@@ -93,9 +113,9 @@ func testSearchUsers(w *world) {
 	}
 	equal(w, "limit", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1))), 1)
 
-	u := must[[]chat.User](w)(w.Users(w.ctx(), ids[3:]))[0]
-	u.Nickname = "Somebody"
-	w.ok(w.UpdateUser(w.ctx(), u))
+	nickname := "Somebody"
+	w.ok(w.UpdateUser(w.ctx(), ids[3], chat.Profile{Nickname: &nickname}))
+	w.ok(w.UpdateUser(w.ctx(), ids[3], chat.Profile{Bio: new("nobody")}))
 	equal(w, "new name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "someBODY", 10))), 1)
 	equal(w, "old name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "nobody", 10))), 0)
 }
@@ -144,4 +164,34 @@ func testSessions(w *world) {
 	w.is(err, chat.ErrNotFound)
 	w.is(w.RotateSession(w.ctx(), x.ID, next, next, w.now), chat.ErrNotFound)
 	w.ok(w.DeleteSession(w.ctx(), x.ID)) // gone is gone
+}
+
+func testExpiredSessions(w *world) {
+	id := w.user()
+	const old = 600
+	create := func(i int, expires time.Duration) string {
+		x := chat.Session{ID: fmt.Sprint("session ", i), UserID: id, RefreshHash: []byte("hash"), CreatedAt: w.now, ExpiresAt: w.now.Add(expires)}
+		w.ok(w.CreateSession(w.ctx(), x))
+		return x.ID
+	}
+	for i := range old {
+		create(i, -time.Duration(1+i*7%old)*time.Second) // in no order
+	}
+	onTime, alive := create(old, 0), create(old+1, time.Hour)
+	last := create(old+2, -time.Millisecond)
+	prune := func(limit, want int) {
+		w.Helper()
+		equal(w, "deleted", must[int](w)(w.DeleteExpiredSessions(w.ctx(), w.now, limit)), want)
+	}
+	prune(0, 0)
+	prune(1, 1)
+	prune(500, 500)
+	w.ok(w.RotateSession(w.ctx(), last, []byte("hash"), []byte("hash"), w.now.Add(-time.Microsecond))) // the oldest went first
+	prune(1000, 100)
+	prune(1000, 0)
+	_, err := w.Session(w.ctx(), last)
+	w.is(err, chat.ErrNotFound)
+	for _, id := range []string{onTime, alive} {
+		must[chat.Session](w)(w.Session(w.ctx(), id))
+	}
 }
