@@ -31,17 +31,29 @@ type link struct {
 
 // A peer is another node, as far as it was heard.
 type peer struct {
-	n    uint64    // of its last event
-	sent time.Time // by its clock
-	at   time.Time // by ours
+	n     uint64    // of its last event
+	sent  time.Time // by its clock
+	at    time.Time // by ours
+	fresh bool      // what it published until now is made up for, whatever n says
+}
+
+// since is from when on something of the peer may be missing.
+func (p *peer) since() time.Time {
+	if p.at.Before(p.sent) { // its clock is ahead of ours
+		return p.at
+	}
+	return p.sent
 }
 
 // How the link is watched, in beats.
 const (
 	freshBeats  = 3  // without an own beat back: the node may not hear the others
 	silentBeats = 10 // without anything: the connection is dead
-	goneBeats   = 60 // without a word of a node: it is forgotten
+	goneBeats   = 10 // without a word of a node: it is gone, or cut off
 
+	// rememberFor is how long a node that is gone may come back and be asked for
+	// what it could not publish.
+	rememberFor  = time.Hour
 	leastSilence = 2 * time.Second // a message may be large, and the network slow
 )
 
@@ -127,15 +139,13 @@ func (l *link) hangUp() {
 }
 
 // connected is called when Redis has confirmed a subscription. Unless it is the
-// first try, things were missed since the last beat came back: what Redis got
-// before that beat came before it.
+// first try, something may have been missed.
 func (b *Bus) connected() {
 	l := &b.link
-	clear(l.heard)
 	first := false
 	l.firstTry.Do(func() { first = true })
 	if !first {
-		b.missed(time.UnixMicro(l.beatSent.Load()))
+		b.missed(b.heardUntil())
 	}
 	l.beatBack.Store(time.Now().UnixMicro())
 	l.up.Store(true)
@@ -146,6 +156,25 @@ func (b *Bus) connected() {
 	b.count.reconnects.Add(1)
 	b.cfg.Log.Info("other nodes are heard again")
 	b.mend()
+}
+
+// heardUntil is the time until which nothing is missing, now that the
+// subscription begins anew: each node's messages come in their order, so all
+// came that it published before the last one. The numbers of nodes that were
+// silent by then still count.
+func (b *Bus) heardUntil() time.Time {
+	until := time.UnixMicro(b.link.beatSent.Load())
+	lost := time.UnixMicro(b.link.beatBack.Load())
+	for _, p := range b.link.heard {
+		if lost.Sub(p.at) > goneBeats*b.cfg.Beat {
+			continue
+		}
+		if p.since().Before(until) {
+			until = p.since()
+		}
+		p.fresh = true
+	}
+	return until
 }
 
 // receive takes one message from the channel.
@@ -175,6 +204,7 @@ func (b *Bus) ownCame(m message) {
 	b.link.lag.Store(int64(now.Sub(time.UnixMicro(m.sent))))
 	b.link.beatSent.Store(m.sent)
 	b.link.beatBack.Store(now.UnixMicro())
+	b.countPeers()
 }
 
 // beatCame learns from a beat whether all came that the node published before.
@@ -184,7 +214,6 @@ func (b *Bus) beatCame(m message) {
 		b.gap(p, m.n-p.n)
 	}
 	p.learn(m)
-	b.forgetPeers()
 }
 
 // peerCame delivers what another node published, after what was missed before
@@ -217,12 +246,16 @@ func (b *Bus) peerCame(m message) {
 func (b *Bus) peer(m message) *peer {
 	p, ok := b.link.heard[m.node]
 	if !ok {
-		p = &peer{n: m.n, sent: time.UnixMicro(m.sent), at: time.Now()}
+		p = &peer{fresh: true}
+		b.link.heard[m.node] = p
+		defer b.countPeers()
+	}
+	if p.fresh {
+		p.n = m.n
 		if m.kind != kindBeat {
 			p.n--
 		}
-		b.link.heard[m.node] = p
-		b.link.peers.Store(int64(len(b.link.heard)))
+		p.fresh, p.sent, p.at = false, time.UnixMicro(m.sent), time.Now()
 	}
 	return p
 }
@@ -232,23 +265,24 @@ func (p *peer) learn(m message) {
 	p.n, p.sent, p.at = max(p.n, m.n), time.UnixMicro(m.sent), time.Now()
 }
 
-func (b *Bus) forgetPeers() {
+// countPeers counts who is there, and forgets who is gone for long.
+func (b *Bus) countPeers() {
+	there := 0
 	for node, p := range b.link.heard {
-		if time.Since(p.at) > goneBeats*b.cfg.Beat {
+		switch silent := time.Since(p.at); {
+		case silent > rememberFor:
 			delete(b.link.heard, node)
+		case silent <= goneBeats*b.cfg.Beat:
+			there++
 		}
 	}
-	b.link.peers.Store(int64(len(b.link.heard)))
+	b.link.peers.Store(int64(there))
 }
 
 // gap notes that events of a node did not come.
 func (b *Bus) gap(p *peer, lost uint64) {
 	b.count.lost.Add(lost)
-	since := p.sent
-	if p.at.Before(since) { // its clock is ahead of ours
-		since = p.at
-	}
-	b.missed(since)
+	b.missed(p.since())
 	b.mend()
 }
 

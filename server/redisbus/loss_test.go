@@ -1,6 +1,7 @@
 package redisbus_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -271,6 +272,94 @@ func TestLossWithoutDisconnect(t *testing.T) {
 		if got := b.waitFor(t, 1); slices.Contains(got, 7) {
 			t.Errorf("out of order: %v", got)
 		}
+	}
+}
+
+// TestEveryLossIsCovered publishes all the time while connections break: what a
+// node did not get was published after the since of a later resume.
+func TestEveryLossIsCovered(t *testing.T) {
+	server := redistest.New(t)
+	cfg := quick("x:")
+	cfg.QueueEvents = 100
+	a, b := newNode(t, server.URL(), cfg), newNode(t, server.URL(), cfg)
+	met(t, a, b)
+	admin := connect(t, server.URL())
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for seq := int64(1); ; seq++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Microsecond):
+				_ = a.Publish(context.Background(), event(seq))
+			}
+		}
+	}()
+	for round := range 6 {
+		resumes := b.Stats().Resumes
+		switch round % 3 {
+		case 0:
+			_ = admin.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err()
+		case 1:
+			_ = admin.ClientKillByFilter(t.Context(), "TYPE", "normal").Err()
+		case 2:
+			server.Stop()
+			eventually(t, "it is noticed", func() bool { return !b.Hears() })
+			server.Start()
+		}
+		if round%3 != 1 {
+			eventually(t, "it is made up for", func() bool { return b.Stats().Resumes > resumes })
+		}
+	}
+	close(stop)
+	<-stopped
+	met(t, a, b)
+	eventually(t, "the queue is empty", func() bool { return a.Stats().Queued == 0 })
+	eventually(t, "the last loss is made up for", func() bool { return coverAll(a, b) < 0 })
+	t.Logf("%d of %d events came, %d resumes; %+v", b.len(), a.len(), len(b.resumed()), a.Stats())
+}
+
+// coverAll returns the number of an event that b neither got nor can have
+// loaded, or -1.
+func coverAll(a, b *node) int64 {
+	got := make(map[int64]bool)
+	for _, e := range b.got() {
+		got[e.Seq] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range a.got() {
+		covered := got[e.Seq]
+		for i, since := range b.resumes {
+			covered = covered || since.Before(e.At) && b.calls[i].After(e.At)
+		}
+		if !covered {
+			return e.Seq
+		}
+	}
+	return -1
+}
+
+// TestNodeThatWasCutOff comes back after it was given up, and has lost events
+// meanwhile.
+func TestNodeThatWasCutOff(t *testing.T) {
+	server := redistest.New(t)
+	b := newNode(t, server.URL(), quick("x:"))
+	other := connect(t, server.URL())
+	sent := time.Now().Truncate(time.Microsecond)
+	tell := func(text string) { other.Publish(t.Context(), "x:bus", text) }
+	tell(redisbus.Line("other", 5, sent, "beat"))
+	eventually(t, "it is heard", func() bool { return b.Stats().Nodes == 1 })
+	eventually(t, "it is gone", func() bool { return b.Stats().Nodes == 0 })
+	if err := other.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the subscription is new", func() bool { return b.Stats().Resumes == 1 })
+	tell(redisbus.Line("other", 7, time.Now(), "beat"))
+	eventually(t, "the loss is noticed", func() bool { return b.Stats().Resumes == 2 })
+	if since := b.resumed()[1]; !since.Equal(sent) || b.Stats().Lost != 2 {
+		t.Errorf("since %v, want %v; %+v", since, sent, b.Stats())
 	}
 }
 

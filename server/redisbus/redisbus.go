@@ -184,6 +184,7 @@ func (b *Bus) deliver(ctx context.Context, e chat.Event) {
 // for the bus goes on trying. Call it once.
 func (b *Bus) Start(ctx context.Context) {
 	b.link.beatSent.Store(time.Now().UnixMicro())
+	b.link.beatBack.Store(time.Now().UnixMicro())
 	b.writing.Go(b.write)
 	b.reading.Go(b.read)
 	b.reading.Go(b.mendLater)

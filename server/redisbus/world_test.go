@@ -48,7 +48,8 @@ type node struct {
 	events  []chat.Event
 	signals []string
 	missed  int
-	resumes []time.Time
+	resumes []time.Time  // since
+	calls   []time.Time  // when
 	resume  func() error // nil: succeeds
 }
 
@@ -85,7 +86,7 @@ func idleNode(t testing.TB, url string, cfg redisbus.Config) *node {
 	n.OnResume(func(_ context.Context, since time.Time) error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.resumes = append(n.resumes, since)
+		n.resumes, n.calls = append(n.resumes, since), append(n.calls, time.Now())
 		if n.resume != nil {
 			return n.resume()
 		}

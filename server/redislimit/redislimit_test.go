@@ -226,3 +226,11 @@ func BenchmarkRefused(b *testing.B) {
 		l.Take(b.Context(), "k")
 	}
 }
+
+func TestCluster(t *testing.T) {
+	url, cfg := redistest.Cluster(t), redislimit.Config{Name: "n", PerSecond: 1. / 3600, Burst: 10}
+	a, b := newLimiter(t, url, cfg), newLimiter(t, url, cfg)
+	if n := takeAll(t, a, "k", 4) + takeAll(t, b, "k", 100); n != 10 || a.Failures() != 0 {
+		t.Errorf("%d turns of 10, %d failures", n, a.Failures())
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 type Server struct {
 	t    testing.TB
 	port string
+	file string
 	args []string
 	cmd  *exec.Cmd
 }
@@ -31,15 +33,37 @@ type Server struct {
 // test is left out where there is no Redis, as by needs.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
+	return NewWith(t, "", args...)
+}
+
+// NewWith is New with a file of configuration.
+func NewWith(t testing.TB, file string, args ...string) *Server {
+	t.Helper()
 	needs.Redis(t)
-	s := &Server{t: t, port: FreePort(t), args: args}
+	s := &Server{t: t, port: freePort(t), file: file, args: args}
 	t.Cleanup(s.Stop)
 	s.Start()
 	return s
 }
 
-// FreePort returns a port of the loopback that nobody listens on.
-func FreePort(t testing.TB) string {
+// Cluster starts a cluster of one server that has all slots, and returns its URL.
+func Cluster(t testing.TB) string {
+	t.Helper()
+	s := New(t, "--cluster-enabled", "yes")
+	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	defer client.Close()
+	if err := client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, "the cluster is up", func() bool {
+		info, err := client.ClusterInfo(t.Context()).Result()
+		return err == nil && strings.Contains(info, "cluster_state:ok")
+	})
+	return "redis+cluster://" + s.Addr()
+}
+
+// freePort returns a port of the loopback that nobody listens on.
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,8 +82,12 @@ func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 // Start starts the server again, empty, and returns when it answers.
 func (s *Server) Start() {
 	s.t.Helper()
-	args := append([]string{"--bind", "127.0.0.1", "--port", s.port, "--save", "", "--appendonly", "no",
-		"--dir", s.t.TempDir()}, s.args...)
+	args := []string{"--bind", "127.0.0.1", "--port", s.port, "--save", "", "--appendonly", "no",
+		"--dir", s.t.TempDir()}
+	if s.file != "" {
+		args = append([]string{s.file}, args...)
+	}
+	args = append(args, s.args...)
 	s.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
