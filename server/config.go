@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	MetricsAddr string // host:port of /metrics and /debug/telemetry; empty: both on Addr
 	DB          string // sqlite://path, or mysql://user:password@host:3306/name
 	Redis       string // empty: cache and bus in process
+	RedisPrefix string // of keys and channels: servers with another database use another one
 	Blob        string // file://path, or s3://bucket/prefix?endpoint=…
 
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
@@ -55,6 +57,7 @@ func DefaultConfig() Config {
 	return Config{
 		Addr:             ":8080",
 		DB:               "sqlite://data/im.db",
+		RedisPrefix:      "im:",
 		Blob:             "file://data/files",
 		MessageRate:      100,
 		MessageBurst:     400,
@@ -94,7 +97,14 @@ func (c Config) Validate() error {
 	}
 	fault("blob", c.checkBlob())
 	if c.Redis != "" {
-		fault("redis", errors.New("not supported yet: leave it empty for the cache and bus in process"))
+		client, err := redisconn.Open(redisconn.Config{URL: c.Redis}) // connects to nothing
+		if err == nil {
+			err = client.Close()
+		}
+		fault("redis", err)
+		if db.MySQL == "" {
+			fault("redis", errors.New("is for several nodes, which need a database in common: --db mysql://…"))
+		}
 	}
 	if n := len(c.JWTSecret); n > 0 && n < minSecret {
 		fault("IM_JWT_SECRET", fmt.Errorf("has %d bytes, HS256 wants %d or more (RFC 7518, section 3.2): openssl rand -hex 32", n, minSecret))

@@ -16,8 +16,6 @@ import (
 	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/limit"
-	"github.com/onemeter/onemeter/server/membus"
-	"github.com/onemeter/onemeter/server/memcache"
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
@@ -41,7 +39,12 @@ type Server struct {
 	main, metrics *http.Server // metrics is nil where /metrics is on main
 	listeners     []net.Listener
 
+	bus    bus
+	shared shared
+
 	parts       []part
+	redisUsed   polled
+	redisMax    polled
 	slowQueries polled // of the database server
 
 	up       chan struct{} // closed once it answers
@@ -69,11 +72,14 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	bus := membus.New()
-	if err := s.openChat(ctx, seen, bus); err != nil {
+	if err := s.openBus(); err != nil {
 		return nil, err
 	}
-	s.openEdges(seen, bus, tel)
+	if err := s.openChat(ctx, seen); err != nil {
+		return nil, err
+	}
+	s.openEdges(seen, tel)
+	s.startBus(ctx)
 	return s, seen.Watch(s.state)
 }
 
@@ -90,7 +96,7 @@ func (s *Server) abandon(ctx context.Context) error {
 }
 
 // openChat opens what keeps data, and the domain on top of it.
-func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *membus.Bus) error {
+func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	if err := s.openStore(ctx, seen); err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer, bus *memb
 		return err
 	}
 	cfg := chat.Config{
-		Store: s.store, Blobs: blobs, Bus: bus, Presence: bus,
+		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
 		Hasher: auth.NewHasher(), Signer: signer,
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
@@ -183,10 +189,10 @@ const (
 )
 
 func (s *Server) addCaches(cfg *chat.Config) {
-	cfg.Sessions = memcache.New[string, chat.Session](cachedLogins, cacheTTL)
-	cfg.Memberships = memcache.New[int64, chat.Membership](cachedRooms, cacheTTL)
-	cfg.Directs = memcache.New[chat.Pair, int64](cachedPairs, cacheTTL)
-	cfg.Users = memcache.New[int64, chat.User](cachedUsers, cacheTTL)
+	cfg.Sessions = newCache[string, chat.Session](s, "session", cachedLogins)
+	cfg.Memberships = newCache[int64, chat.Membership](s, "membership", cachedRooms)
+	cfg.Directs = newCache[chat.Pair, int64](s, "direct", cachedPairs)
+	cfg.Users = newCache[int64, chat.User](s, "user", cachedUsers)
 }
 
 func (s *Server) addLimits(cfg *chat.Config) {
@@ -216,7 +222,7 @@ func (s *Server) signer() (*auth.Signer, error) {
 }
 
 // openEdges puts the ways in on top of the domain.
-func (s *Server) openEdges(seen *observe.Observer, bus *membus.Bus, tel *telemetry.Provider) {
+func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 	s.hub = ws.New(s.chat, ws.Config{
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		MaxFrame:       s.cfg.MaxFrame,
@@ -224,7 +230,7 @@ func (s *Server) openEdges(seen *observe.Observer, bus *membus.Bus, tel *telemet
 		Log:            s.log,
 	})
 	s.chat.Subscribe(s.hub.Deliver)
-	unsubscribe := bus.Subscribe(s.chat.Receive)
+	unsubscribe := s.bus.Subscribe(s.chat.Receive)
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 
 	cfg := rest.Config{
@@ -273,7 +279,7 @@ func (s *Server) state() observe.State {
 		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
 		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
 		DB: s.store.Stats(), MySQL: s.store.Engine() == "mysql",
-		SlowQueries: s.slowQueries.last(),
+		SlowQueries: s.slowQueries.last(), RedisUsed: s.redisUsed.last(), RedisMax: s.redisMax.last(),
 	}
 }
 

@@ -51,7 +51,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, want := range []string{
-		"db: ", "redis: not supported yet", `blob: has the scheme "ftp"`, "log-format:",
+		"db: ", "redis: ", `blob: has the scheme "ftp"`, "log-format:",
 		"max-frame:", "message-rate:", `"stray"`, "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "metrics-addr:", "IM_TOKEN_TTL:",
 	} {
 		if !strings.Contains(errOut.String(), want) {

@@ -245,10 +245,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error
 	if err != nil {
 		return Caller{}, bad("the token is not valid, or expired")
 	}
-	sess, hit, err := s.cfg.Sessions.Load(ctx, claims.SessionID, func(ctx context.Context) (Session, error) {
-		return s.cfg.Store.Session(ctx, claims.SessionID)
-	})
-	s.cfg.Hooks.cacheLookup(ctx, "session", hit)
+	sess, err := s.session(ctx, claims.SessionID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Caller{}, bad("the session was logged out")
@@ -259,6 +256,23 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error
 	}
 	s.activity.touch(claims.UserID, now)
 	return Caller{UserID: claims.UserID, SessionID: claims.SessionID}, nil
+}
+
+func (s *Service) session(ctx context.Context, id string) (Session, error) {
+	sess, hit, err := s.cfg.Sessions.Load(ctx, id, func(ctx context.Context) (Session, error) {
+		return s.cfg.Store.Session(ctx, id)
+	})
+	s.cfg.Hooks.cacheLookup(ctx, "session", hit)
+	return sess, err
+}
+
+// Alive tells whether the caller's session was not logged out.
+func (s *Service) Alive(ctx context.Context, c Caller) (bool, error) {
+	_, err := s.session(ctx, c.SessionID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Active notes that a caller did something, over a connection that was

@@ -231,3 +231,13 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.helpers.Wait()
 	return err
 }
+
+// Callers lists who is connected, once for each connection.
+func (h *Hub) Callers() []chat.Caller {
+	conns := h.all(nil)
+	callers := make([]chat.Caller, len(conns))
+	for i, c := range conns {
+		callers[i] = c.caller
+	}
+	return callers
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -118,15 +119,17 @@ func (p *Proxy) serve() {
 			_, _ = client.Close(), server.Close()
 		} else {
 			p.open[client], p.open[server] = struct{}{}, struct{}{}
-			p.work.Go(func() { p.pass(server, client, true) })
-			p.work.Go(func() { p.pass(client, server, false) })
+			lost := new(atomic.Bool)
+			p.work.Go(func() { p.pass(server, client, true, lost) })
+			p.work.Go(func() { p.pass(client, server, false, lost) })
 		}
 		p.mu.Unlock()
 	}
 }
 
-// pass copies from one end to the other until one is closed.
-func (p *Proxy) pass(to, from net.Conn, fromClient bool) {
+// pass copies from one end to the other until one is closed, or, once lost is
+// set, until the server answers.
+func (p *Proxy) pass(to, from net.Conn, fromClient bool, lost *atomic.Bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
@@ -138,15 +141,14 @@ func (p *Proxy) pass(to, from net.Conn, fromClient bool) {
 		p.mu.Unlock()
 		<-gate
 		at := fromClient && p.marked(buf[:n])
-		if at && !p.after {
-			break
-		}
-		if _, err := to.Write(buf[:n]); err != nil {
+		if at && !p.after || !fromClient && lost.Load() {
 			break
 		}
 		if at {
-			_ = from.Close() // the answer finds nobody, and then the other end is closed
-			return
+			lost.Store(true) // before the server can answer
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			break
 		}
 	}
 	p.mu.Lock()

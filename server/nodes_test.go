@@ -1,0 +1,143 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/server/internal/needs"
+)
+
+// twoNodes starts two servers on one MySQL, one Redis and one bucket.
+func twoNodes(t *testing.T) (a, b *app) {
+	t.Helper()
+	db := needs.MySQL(t)
+	redis, prefix := needs.Redis(t)
+	endpoint, bucket := needs.S3(t)
+	same := func(c *server.Config) {
+		c.DB, c.JWTSecret, c.Redis, c.RedisPrefix = db, strings.Repeat("secret", 6), redis, prefix
+		c.Blob = "s3://" + bucket + "?endpoint=" + url.QueryEscape(endpoint)
+		c.MessageRate = 0
+	}
+	return start(t, same), start(t, same)
+}
+
+// on is the same user as a client of another node.
+func (u *user) on(a *app) *user {
+	other := *u
+	other.app = a
+	return &other
+}
+
+// TestTwoNodes has clients of two nodes chat: messages in order, presence,
+// typing, receipts, files, groups and logout go from node to node.
+func TestTwoNodes(t *testing.T) {
+	a, b := twoNodes(t)
+	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")
+	hers, his := alice.dial(t), bob.dial(t)
+	alice.send(t, map[string]any{"receiver_id": bob.id, "content": "0"})
+	his.expect(t, "message.new")
+
+	const messages = 100
+	for i := 1; i <= messages; i++ {
+		from, text := hers, map[string]any{"receiver_id": bob.id, "content": fmt.Sprint(i), "client_msg_id": fmt.Sprint("a", i)}
+		if i%2 == 0 {
+			from, text = his, map[string]any{"receiver_id": alice.id, "content": fmt.Sprint(i), "client_msg_id": fmt.Sprint("b", i)}
+		}
+		from.write(t, "message.send", text)
+		from.expect(t, "message.ack")
+	}
+	hers.awaits(t, "message.new", messages/2)
+	his.awaits(t, "message.new", messages/2+1)
+
+	hers.write(t, "typing", map[string]any{"receiver_id": bob.id, "is_typing": true})
+	his.expect(t, "typing")
+	last := decode[struct{ Data []message }](t, bob.do(t, http.StatusOK, "GET", "/api/messages?limit=1", nil)).Data[0]
+	if last.Seq != messages+1 {
+		t.Errorf("the last seq is %d, want %d", last.Seq, messages+1)
+	}
+	bob.do(t, http.StatusOK, "POST", "/api/messages/:id/read", nil, last.ID-1)
+	hers.expect(t, "message.read")
+	if body := alice.do(t, http.StatusOK, "GET", "/api/users/search?q=bob", nil); !strings.Contains(string(body), `"online":true`) {
+		t.Errorf("bob is on the other node, and not online: %s", body)
+	}
+
+	file := decode[struct{ Data struct{ ID int64 } }](t,
+		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a", []byte("shared")))).Data.ID
+	alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file})
+	if got := bob.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, file); string(got) != "shared" {
+		t.Errorf("the file holds %q", got)
+	}
+
+	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",
+		map[string]any{"title": "g", "member_ids": []int64{bob.id}})).Data.ID
+	bob.send(t, map[string]any{"chat_id": g, "content": "in"})
+	alice.do(t, http.StatusOK, "DELETE", "/api/chats/:id/members/:user_id", nil, g, bob.id)
+	// At once by the transaction; by his node, too, once it has heard of it.
+	if status, body := b.call(t, bob.token, "POST", "/api/messages", map[string]any{"chat_id": g, "content": "out"}); status != http.StatusForbidden && status != http.StatusNotFound {
+		t.Errorf("removed on the other node, and sends: %d %s", status, body)
+	}
+
+	// The socket is on b; the session ends on a.
+	bob.on(a).do(t, http.StatusOK, "POST", "/api/auth/logout", nil)
+	<-his.closed
+	if code := websocket.CloseStatus(his.err); code != 4401 {
+		t.Errorf("after a logout elsewhere the socket was closed with %v: %v", code, his.err)
+	}
+	bob.do(t, http.StatusUnauthorized, "GET", "/api/users/me", nil)
+
+	for _, node := range []*app{a, b} {
+		p := node.eventually(t, "Redis's memory", func(p page) bool { return p.samples["redis_memory_used_bytes"] > 0 })
+		if p.samples["redis_memory_max_bytes"] < p.samples["redis_memory_used_bytes"] {
+			t.Errorf("Redis uses %v of %v bytes", p.samples["redis_memory_used_bytes"], p.samples["redis_memory_max_bytes"])
+		}
+		if p.sum("telemetry_conflicts_total") != 0 {
+			t.Error("instruments conflict")
+		}
+	}
+}
+
+// TestOrderAcrossNodes has clients of both nodes write to one group at once.
+func TestOrderAcrossNodes(t *testing.T) {
+	a, b := twoNodes(t)
+	users := []*user{a.register(t, "10001", ""), b.register(t, "10002", ""), a.register(t, "10003", ""), b.register(t, "10004", "")}
+	ids := make([]int64, len(users))
+	for i, u := range users {
+		ids[i] = u.id
+	}
+	g := decode[struct{ Data struct{ ID int64 } }](t, users[0].do(t, http.StatusCreated, "POST", "/api/chats",
+		map[string]any{"title": "g", "member_ids": ids})).Data.ID
+	sockets := make([]*socket, len(users))
+	for i, u := range users {
+		sockets[i] = u.dial(t)
+	}
+	const each = 50
+	for i, s := range sockets {
+		for k := range each {
+			s.write(t, "message.send", map[string]any{"chat_id": g, "content": "x", "client_msg_id": fmt.Sprint(i, "-", k)})
+		}
+	}
+	for i, s := range sockets {
+		s.awaits(t, "message.ack", each)
+		s.awaits(t, "message.new", each*(len(users)-1))
+		seen := make(map[int64]bool)
+		for len(s.frames) > 0 {
+			switch f := <-s.frames; f.Type {
+			case "message.ack":
+				seen[decode[message](t, f.Payload).Seq] = true
+			case "message.new":
+				seen[decode[struct{ Message message }](t, f.Payload).Message.Seq] = true
+			}
+		}
+		for seq := int64(1); seq <= int64(each*len(users)); seq++ {
+			if !seen[seq] {
+				t.Errorf("client %d did not see seq %d", i, seq)
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/membus"
+	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/redisbus"
+	"github.com/onemeter/onemeter/server/rediscache"
+	"github.com/onemeter/onemeter/server/redisconn"
+)
+
+// bus is what nodes, or the one node there is, hear each other by.
+type bus interface {
+	chat.Bus
+	chat.Presence
+	Subscribe(deliver func(context.Context, chat.Event)) (cancel func())
+}
+
+// shared is what several nodes have in common, by Redis; without Redis it is
+// zero.
+type shared struct {
+	client redis.UniversalClient
+	bus    *redisbus.Bus
+	memory *redisconn.Memory
+}
+
+// openBus opens the bus: Redis's, or the one in process.
+func (s *Server) openBus() error {
+	if s.cfg.Redis == "" {
+		s.bus = membus.New()
+		return nil
+	}
+	redisconn.LogTo(s.log)
+	client, err := redisconn.Open(redisconn.Config{URL: s.cfg.Redis})
+	if err != nil {
+		return err
+	}
+	s.close = append(s.close, client.Close)
+	s.shared = shared{client: client, bus: redisbus.New(client, redisbus.Config{Prefix: s.cfg.RedisPrefix, Log: s.log}), memory: redisconn.NewMemory(client)}
+	s.bus = s.shared.bus
+	s.close = append(s.close, func() error { s.shared.bus.Close(); return nil })
+	s.parts = append(s.parts, part{name: "redis", optional: true, ping: s.hearsOthers})
+	s.redisUsed.poll(pollEvery, func(ctx context.Context) (int64, error) {
+		used, limit, err := s.shared.memory.Stats(ctx)
+		s.redisMax.value.Store(limit)
+		return used, err
+	})
+	s.close = append(s.close, s.redisUsed.stop)
+	return nil
+}
+
+var errDeaf = errors.New("other nodes are not heard: messages reach their clients late, from the database")
+
+func (s *Server) hearsOthers(ctx context.Context) error {
+	if err := s.shared.client.Ping(ctx).Err(); err != nil {
+		return err
+	}
+	if !s.shared.bus.Hears() {
+		return errDeaf
+	}
+	return nil
+}
+
+// startBus lets the node hear the others, once everything that listens is there.
+func (s *Server) startBus(ctx context.Context) {
+	if s.shared.bus == nil {
+		return
+	}
+	s.shared.bus.OnResume(func(ctx context.Context, since time.Time) error {
+		return errors.Join(s.chat.Resume(ctx, since), s.checkSessions(ctx))
+	})
+	s.shared.bus.Start(ctx)
+}
+
+// checkSessions closes the connections of sessions that were logged out on
+// another node while this one could not hear it.
+func (s *Server) checkSessions(ctx context.Context) error {
+	for _, c := range s.hub.Callers() {
+		alive, err := s.chat.Alive(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !alive {
+			s.hub.Deliver(ctx, chat.Event{Type: chat.EventSessionEnded, To: []int64{c.UserID}, Session: c.SessionID})
+		}
+	}
+	return nil
+}
+
+// newCache makes a cache of this process, or, with Redis, in front of one that
+// all nodes share.
+func newCache[K comparable, V any](s *Server, name string, size int) chat.Cache[K, V] {
+	if s.shared.client == nil {
+		return memcache.New[K, V](size, cacheTTL)
+	}
+	local := memcache.New[K, *rediscache.Entry[V]](size, cacheTTL)
+	c := rediscache.New[K, V](s.shared.client, s.shared.bus, local, rediscache.Config{Name: name, Prefix: s.cfg.RedisPrefix, TTL: cacheTTL})
+	s.close = append(s.close, func() error { c.Close(); return nil })
+	return c
+}
