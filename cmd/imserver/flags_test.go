@@ -44,7 +44,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	var out, errOut bytes.Buffer
 	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "stray"},
 		env(map[string]string{
-			"IM_REDIS": "redis://r", "IM_BLOB": "ftp://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
+			"IM_REDIS": "r:6379", "IM_BLOB": "ftp://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
 			"IM_METRICS_ADDR": "nowhere", "IM_TOKEN_TTL": "soon",
 		}), &out, &errOut)
 	if code != exitUsage {
