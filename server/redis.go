@@ -8,11 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit"
 	"github.com/onemeter/onemeter/server/membus"
 	"github.com/onemeter/onemeter/server/memcache"
 	"github.com/onemeter/onemeter/server/redisbus"
 	"github.com/onemeter/onemeter/server/rediscache"
 	"github.com/onemeter/onemeter/server/redisconn"
+	"github.com/onemeter/onemeter/server/redislimit"
 )
 
 // bus is what nodes, or the one node there is, hear each other by.
@@ -68,14 +70,18 @@ func (s *Server) hearsOthers(ctx context.Context) error {
 }
 
 // startBus lets the node hear the others, once everything that listens is there.
-func (s *Server) startBus(ctx context.Context) {
+func (s *Server) startBus(ctx context.Context) error {
 	if s.shared.bus == nil {
-		return
+		return nil
+	}
+	if err := s.chat.ResumeFromHere(ctx); err != nil {
+		return err
 	}
 	s.shared.bus.OnResume(func(ctx context.Context, since time.Time) error {
-		return errors.Join(s.chat.Resume(ctx, since), s.checkSessions(ctx))
+		return errors.Join(s.checkSessions(ctx), s.chat.Resume(ctx, since))
 	})
 	s.shared.bus.Start(ctx)
+	return nil
 }
 
 // checkSessions closes the connections of sessions that were logged out on
@@ -103,4 +109,16 @@ func newCache[K comparable, V any](s *Server, name string, size int) chat.Cache[
 	c := rediscache.New[K, V](s.shared.client, s.shared.bus, local, rediscache.Config{Name: name, Prefix: s.cfg.RedisPrefix, TTL: cacheTTL})
 	s.close = append(s.close, func() error { c.Close(); return nil })
 	return c
+}
+
+// newLimiter makes a limiter of this process, or, with Redis, one that all
+// nodes share, of which each takes batch turns at a time.
+func newLimiter[K comparable](s *Server, name string, perSecond float64, burst, batch int) chat.Limiter[K] {
+	local := limit.New[K](perSecond, burst, limitedKeys)
+	if s.shared.client == nil {
+		return local
+	}
+	return redislimit.New[K](s.shared.client, local, redislimit.Config{
+		Name: name, Prefix: s.cfg.RedisPrefix, PerSecond: perSecond, Burst: burst, Batch: batch, Keys: limitedKeys,
+	})
 }

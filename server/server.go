@@ -15,7 +15,6 @@ import (
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
@@ -79,7 +78,9 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 		return nil, err
 	}
 	s.openEdges(seen, tel)
-	s.startBus(ctx)
+	if err := s.startBus(ctx); err != nil {
+		return nil, err
+	}
 	return s, seen.Watch(s.state)
 }
 
@@ -196,12 +197,14 @@ func (s *Server) addCaches(cfg *chat.Config) {
 }
 
 func (s *Server) addLimits(cfg *chat.Config) {
-	cfg.Messages = limit.New[int64](s.cfg.MessageRate, s.cfg.MessageBurst, limitedKeys)
-	cfg.Actions = limit.New[int64](s.cfg.MessageRate, s.cfg.MessageBurst, limitedKeys)
-	cfg.LoginAccounts = limit.New[string](failedRefill, failedLogins, limitedKeys)
-	cfg.LoginAddrs = limit.New[string](addrRefill, failedByAddr, limitedKeys)
-	burst := max(1, int(s.cfg.RegistrationRate))
-	cfg.Registrations = limit.New[string](s.cfg.RegistrationRate/minute, burst, limitedKeys)
+	c := s.cfg
+	// A node may take turns at sending in advance, so that not every message asks Redis.
+	const turns = 20
+	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, turns)
+	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
+	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
+	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
+	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)
 }
 
 // signer signs with the secret that was given, or one kept beside the database.

@@ -106,6 +106,8 @@ type MessageStore interface {
 	// MessagesSince returns messages of all conversations whose id is larger
 	// than id, upward. They may be in any order of Seq.
 	MessagesSince(ctx context.Context, id int64, limit int) ([]Message, error)
+	// LastMessageID returns the largest id of a message, 0 if there is none.
+	LastMessageID(ctx context.Context) (int64, error)
 	// EditMessage puts in new content, unless the message is gone by then
 	// (ErrNotFound).
 	EditMessage(ctx context.Context, id int64, content string, at time.Time) error

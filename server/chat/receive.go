@@ -218,6 +218,16 @@ func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) (
 	return events, err
 }
 
+// ResumeFromHere has Resume look no further back than what is stored now. It is
+// called before the bus begins to bring messages.
+func (s *Service) ResumeFromHere(ctx context.Context) error {
+	id, err := s.cfg.Store.LastMessageID(ctx)
+	s.arrivals.mu.Lock()
+	defer s.arrivals.mu.Unlock()
+	s.arrivals.lastID = max(s.arrivals.lastID, id)
+	return err
+}
+
 // Resume makes up for what other nodes published while this one could not hear
 // them, from since on: messages are loaded from the store, and whatever else
 // was told meanwhile (typing, presence, edits) is left to the clients. The bus

@@ -171,6 +171,12 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 	return list, total, err
 }
 
+// LastMessageID implements chat.MessageStore.
+func (s *Store) LastMessageID(ctx context.Context) (id int64, err error) {
+	err = row(ctx, s.read, `SELECT COALESCE(MAX(id), 0) FROM messages`, nil, &id)
+	return id, s.fail(ctx, "last message id", err)
+}
+
 // MessagesSince implements chat.MessageStore.
 func (s *Store) MessagesSince(ctx context.Context, id int64, limit int) ([]chat.Message, error) {
 	list, err := collect(ctx, s.read, scanMessage, messagesSince, id, limit)

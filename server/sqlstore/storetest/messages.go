@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,6 +162,38 @@ func testPagesAreForMembers(w *world) {
 	}
 	got, total := w.history(chat.MessageQuery{UserID: u[0], ConversationID: 1 << 40, Limit: 10})
 	equal(w, "no such conversation", len(got)+int(total), 0)
+}
+
+// testSince follows all conversations by id.
+func testSince(w *world) {
+	none, err := w.LastMessageID(w.ctx())
+	w.ok(err)
+	if none != 0 {
+		w.Errorf("the last of no messages is %d", none)
+	}
+	a, b := w.user(), w.user()
+	rooms := []int64{w.direct(a, b), w.group(a, b)}
+	var sent []int64
+	for i := range 5 {
+		sent = append(sent, w.send(rooms[i%2], a, "x").ID)
+	}
+	var got []int64
+	for after := int64(0); ; after = got[len(got)-1] {
+		page, err := w.MessagesSince(w.ctx(), after, 2)
+		w.ok(err)
+		for _, m := range page {
+			got = append(got, m.ID)
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if !slices.Equal(got, sent) {
+		w.Errorf("messages %v, want %v", got, sent)
+	}
+	if last, err := w.LastMessageID(w.ctx()); err != nil || last != sent[4] {
+		w.Errorf("the last is %d: %v, want %d", last, err, sent[4])
+	}
 }
 
 func testUnread(w *world) {

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) chat.Store) {
 		{"EditAndRetract", testEditAndRetract},
 		{"Pages", testPages},
 		{"PagesAreForMembers", testPagesAreForMembers},
+		{"Since", testSince},
 		{"Unread", testUnread},
 		{"Files", testFiles},
 		{"MayRead", testMayRead},
