@@ -140,6 +140,9 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 		return err // names the database
 	}
 	s.close = append(s.close, s.store.Close)
+	if cfg.MySQL != "" && s.cfg.Redis == "" {
+		s.log.Warn("MySQL without --redis: run this node only, for others would not hear of its messages, removals and logouts")
+	}
 	s.parts = append(s.parts, part{name: "database", ping: s.store.Ping})
 	s.slowQueries.poll(pollEvery, s.store.SlowQueries)
 	s.close = append(s.close, s.slowQueries.stop)
