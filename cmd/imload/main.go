@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -55,7 +56,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "how long to wait for the last deliveries")
 	flags.IntVar(&o.pid, "pid", 0, "process id of a server on this machine, for its CPU and memory")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
 	}
 	if err := o.check(); err != nil {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// serve runs a server until the test ends, and returns its address.
+func serve(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := server.DefaultConfig()
+	cfg.Addr, cfg.MessageRate = "127.0.0.1:0", 0
+	cfg.DB, cfg.Blob = "sqlite://"+filepath.Join(dir, "im.db"), "file://"+filepath.Join(dir, "files")
+	tel, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(t.Context(), cfg, tel, slog.New(slog.DiscardHandler), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	<-srv.Up()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = tel.Shutdown(context.Background())
+	})
+	return "http://" + srv.Addr()
+}
+
+// TestRuns loads a real server in each mode.
+func TestRuns(t *testing.T) {
+	url := serve(t)
+	for _, c := range []struct {
+		args     string
+		received int // of each message
+	}{
+		{"--mode group --users 5 --devices 2 --rate 100", 9},
+		{"--mode pairs --users 4 --rate 100", 1},
+		{"--mode idle --users 2 --devices 3", 0},
+	} {
+		var out, progress bytes.Buffer
+		args := append(strings.Fields(c.args), "--url", url, "--duration", "1s", "--json", "--pid", fmt.Sprint(os.Getpid()))
+		if code := run(t.Context(), args, &out, &progress); code != 0 {
+			t.Fatalf("%s: exit %d: %s%s", c.args, code, out.String(), progress.String())
+		}
+		var r result
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Acked != r.Sent || r.Delivered != c.received*r.Sent || r.Lost+r.Doubled+r.Refused != 0 {
+			t.Errorf("%s: %+v", c.args, r)
+		}
+		if c.received > 0 && (r.Sent < 50 || r.P50 <= 0 || r.Max < r.P99 || r.ServerRSS == 0) {
+			t.Errorf("%s measured nothing: %+v", c.args, r)
+		}
+	}
+}
+
+// TestLossIsCounted compares what clients got with what they should have.
+func TestLossIsCounted(t *testing.T) {
+	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3)}
+	for i := range p.clients {
+		p.clients[i] = &client{got: map[int]int{}}
+	}
+	p.clients[1].got = map[int]int{0: 1, 1: 2} // the second one twice
+	p.clients[2].got = map[int]int{1: 1}       // the first one never
+	var r result
+	p.compare(&r, 2)
+	if r.Lost != 1 || r.Doubled != 1 {
+		t.Errorf("%d lost and %d doubled, want 1 and 1", r.Lost, r.Doubled)
+	}
+}
+
+func TestTallyKeepsSamplesBounded(t *testing.T) {
+	tally := newTally()
+	for i := range 3 * maxSamples {
+		tally.delivered(time.Duration(i + 1))
+	}
+	if n := len(tally.latencies); n > maxSamples || n < maxSamples/4 {
+		t.Errorf("%d samples of %d", n, 3*maxSamples)
+	}
+	if r := tally.result(); r.Delivered != 3*maxSamples || r.P50 <= 0 || r.P50 > r.P90 || r.P90 > r.P99 || r.P99 > r.Max {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, args := range []string{"--mode none", "--users 1", "--devices 0", "--rate 0", "--size 1", "--duration 0s", "--no-such"} {
+		if code := run(t.Context(), strings.Fields(args), new(bytes.Buffer), new(bytes.Buffer)); code != 2 {
+			t.Errorf("%s: exit %d, want 2", args, code)
+		}
+	}
+	if code := run(t.Context(), []string{"--help"}, new(bytes.Buffer), new(bytes.Buffer)); code != 0 {
+		t.Errorf("--help: exit %d", code)
+	}
+}
