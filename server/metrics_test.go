@@ -237,7 +237,9 @@ func TestWhatClientsMakeUpAddsNoSeries(t *testing.T) {
 	round(1000)
 	after := a.scrape(t)
 	for name := range after.samples {
-		if _, ok := before.samples[name]; !ok {
+		// The server prunes sessions by itself, some seconds after its start.
+		pruning := strings.HasPrefix(name, "db_query_duration_seconds{") && strings.Contains(name, `table="sessions"`)
+		if _, ok := before.samples[name]; !ok && !pruning {
 			t.Errorf("a new series: %s", name)
 		}
 	}
