@@ -2,6 +2,7 @@ package chat
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -74,6 +75,22 @@ type Membership struct {
 	Members      []Member // by UserID, banned ones left out
 
 	ids []int64 // of Members: fan-out asks for them with every message
+}
+
+// UnmarshalJSON restores what a Membership does not write: a cache of several
+// nodes keeps it as JSON, and what comes back is what was loaded.
+func (m *Membership) UnmarshalJSON(text []byte) error {
+	type plain Membership // without this method
+	var p plain
+	if err := json.Unmarshal(text, &p); err != nil {
+		return err
+	}
+	for i := range p.Members {
+		p.Members[i].ConversationID = p.Conversation.ID
+	}
+	*m = Membership(p)
+	m.ids = m.UserIDs()
+	return nil
 }
 
 // Find returns the member that userID is.

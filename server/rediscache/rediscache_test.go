@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/internal/needs"
@@ -294,10 +295,9 @@ func TestValuesOfTheServer(t *testing.T) {
 	comesBack(t, "s", chat.Session{ID: "s", UserID: 1, RefreshHash: []byte{0, 255}, CreatedAt: at, ExpiresAt: at.Add(time.Hour)})
 	comesBack(t, chat.PairOf(2, 1), int64(7))
 	comesBack(t, int64(1), chat.User{ID: 1, Phone: "+12345", Username: "<𠮷>", LastSeen: at, CreatedAt: at})
-	// The member's ConversationID is not in its JSON.
 	comesBack(t, int64(1), chat.Membership{
 		Conversation: chat.Conversation{ID: 1, Kind: chat.Group, Title: "t", OwnerID: 2, LastSeq: 3, CreatedAt: at},
-		Members:      []chat.Member{{UserID: 2, Role: chat.RoleOwner, Muted: true, JoinedAt: at}},
+		Members:      []chat.Member{{ConversationID: 1, UserID: 2, Role: chat.RoleOwner, Muted: true, JoinedAt: at}},
 	})
 }
 
@@ -319,7 +319,7 @@ func comesBack[K comparable, V any](t *testing.T, key K, value V) {
 		t.Fatal(err)
 	}
 	got, hit, err := caches[1].Load(t.Context(), key, load)
-	if diff := cmp.Diff(value, got, cmp.AllowUnexported(chat.Membership{})); diff != "" || !hit || err != nil {
+	if diff := cmp.Diff(value, got, cmpopts.IgnoreUnexported(chat.Membership{})); diff != "" || !hit || err != nil {
 		t.Error(diff, hit, err)
 	}
 }

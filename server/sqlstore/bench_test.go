@@ -185,7 +185,11 @@ func BenchmarkMembership500(b *testing.B) {
 // BenchmarkDialogs lists 50 of 200 conversations of 100 messages each, a tenth
 // of them unread.
 func BenchmarkDialogs(b *testing.B) {
-	s, users, _ := crowd(b, Config{}, 200)
+	engines(b, func(b *testing.B, empty func() Config) { benchmarkDialogs(b, empty()) })
+}
+
+func benchmarkDialogs(b *testing.B, cfg Config) {
+	s, users, _ := crowd(b, cfg, 200)
 	var marks []chat.Mark
 	for _, peer := range users[1:] {
 		d, err := s.EnsureDirect(b.Context(), chat.PairOf(users[0], peer), time.Now())

@@ -122,17 +122,30 @@ func (s *Store) Groups(ctx context.Context, userID int64, limit int) ([]chat.Con
 
 // Dialogs implements chat.ConversationStore. Peer is left to the caller.
 func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([]chat.Dialog, error) {
-	dialogs, err := collect(ctx, s.read, func(r scanner) (chat.Dialog, error) {
+	rows, err := collect(ctx, s.read, func(r scanner) (dialogRow, error) {
 		return scanDialog(r, userID)
-	}, dialogsQuery, userID, userID, limit, offset)
+	}, dialogsQuery, userID, limit, offset)
+	if err != nil {
+		return nil, s.fail(ctx, "dialogs", err)
+	}
+	dialogs := make([]chat.Dialog, len(rows))
+	var behind []bookmark
+	for i, r := range rows {
+		dialogs[i] = r.Dialog
+		if r.read < r.LastSeq {
+			behind = append(behind, bookmark{r.ID, r.read})
+		}
+	}
+	counts, err := s.unread(ctx, userID, behind)
+	for i := range dialogs {
+		dialogs[i].UnreadCount = counts[dialogs[i].ID]
+	}
 	return dialogs, s.fail(ctx, "dialogs", err)
 }
 
-// dialogsQuery chooses the conversations first, so that unread messages are
-// counted for those on the page alone.
-const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0),
-	(SELECT COUNT(*) FROM messages n WHERE n.conversation_id = c.id AND n.seq > k.read_seq
-	 AND COALESCE(n.sender_id, 0) <> ? AND n.recalled = 0 AND n.deleted = 0),
+// dialogsQuery chooses the conversations first, so that the rest is read for
+// those on the page alone.
+const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0), k.read_seq,
 	` + messageColumns + `
 	FROM (SELECT m.conversation_id, m.read_seq, l.id AS last_id
 	      FROM members m JOIN conversations d ON d.id = m.conversation_id

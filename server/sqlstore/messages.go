@@ -61,11 +61,17 @@ func scanMessage(r scanner) (chat.Message, error) {
 	return row.message(), err
 }
 
-func scanDialog(r scanner, userID int64) (chat.Dialog, error) {
-	var d chat.Dialog
+// A dialogRow is a dialog, and how far its reader has read.
+type dialogRow struct {
+	chat.Dialog
+	read int64
+}
+
+func scanDialog(r scanner, userID int64) (dialogRow, error) {
+	var d dialogRow
 	var last messageRow
 	var pair, created int64
-	dest := []any{&d.ID, &d.Kind, &d.Title, &d.OwnerID, &d.LastSeq, &created, &pair, &d.UnreadCount}
+	dest := []any{&d.ID, &d.Kind, &d.Title, &d.OwnerID, &d.LastSeq, &created, &pair, &d.read}
 	if err := r.Scan(append(dest, last.dest()...)...); err != nil {
 		return d, err
 	}
@@ -199,14 +205,3 @@ func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at 
 		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id))
 	return s.fail(ctx, "retract message", err)
 }
-
-// Unread implements chat.MessageStore.
-func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
-	var n int64
-	err := row(ctx, s.read, unreadQuery, []any{userID, userID}, &n)
-	return n, s.fail(ctx, "unread", err)
-}
-
-const unreadQuery = `SELECT COUNT(*) FROM members m
-	JOIN messages x ON x.conversation_id = m.conversation_id AND x.seq > m.read_seq
-	WHERE m.user_id = ? AND m.state = 0 AND COALESCE(x.sender_id, 0) <> ? AND x.recalled = 0 AND x.deleted = 0`

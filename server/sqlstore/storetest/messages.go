@@ -214,6 +214,15 @@ func testUnread(w *world) {
 	unread(u[0], 1)
 	w.leave(g, u[0])
 	unread(u[0], 0)
+	for _, member := range w.users(100) { // more than one statement asks for
+		w.send(w.direct(u[0], member), member, "one")
+		w.send(w.direct(u[0], member), member, "two")
+	}
+	unread(u[0], 200)
+	page := must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[0], 1000, 0))
+	for _, dialog := range page[:100] {
+		equal(w, "unread in a dialog", dialog.UnreadCount, 2)
+	}
 }
 
 func testFiles(w *world) {

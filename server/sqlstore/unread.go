@@ -1,0 +1,62 @@
+package sqlstore
+
+import "context"
+
+// A bookmark is how far somebody read a conversation that goes on.
+type bookmark struct{ conversation, read int64 }
+
+// Unread implements chat.MessageStore.
+func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
+	behind, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {
+		return b, r.Scan(&b.conversation, &b.read)
+	}, behindQuery, userID)
+	if err != nil {
+		return 0, s.fail(ctx, "unread", err)
+	}
+	counts, err := s.unread(ctx, userID, behind)
+	var sum int64
+	for _, n := range counts {
+		sum += n
+	}
+	return sum, s.fail(ctx, "unread", err)
+}
+
+const behindQuery = `SELECT m.conversation_id, m.read_seq FROM members m JOIN conversations c ON c.id = m.conversation_id
+	WHERE m.user_id = ? AND m.state = 0 AND m.read_seq < c.last_seq`
+
+// unread counts the messages of others that the user has not read, by
+// conversation. The places are constants in the statement: MySQL uses the second
+// column of an index for a range only of what it knows beforehand, and would
+// read whole conversations otherwise.
+func (s *Store) unread(ctx context.Context, userID int64, behind []bookmark) (map[int64]int64, error) {
+	counts := make(map[int64]int64, len(behind))
+	for len(behind) > 0 {
+		part := behind[:piece(len(behind))]
+		behind = behind[len(part):]
+		args := make([]any, 0, 2*len(part)+1)
+		for _, b := range part {
+			args = append(args, b.conversation, b.read)
+		}
+		list, err := collect(ctx, s.read, scanCount, unreadQuery(len(part)), append(args, userID)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			counts[c.conversation] = c.n
+		}
+	}
+	return counts, nil
+}
+
+func unreadQuery(n int) string {
+	return `SELECT x.conversation_id, COUNT(*) FROM messages x
+		WHERE (` + repeat(`(x.conversation_id = ? AND x.seq > ?)`, " OR ", n) + `)
+		AND COALESCE(x.sender_id, 0) <> ? AND x.recalled = 0 AND x.deleted = 0
+		GROUP BY x.conversation_id`
+}
+
+type count struct{ conversation, n int64 }
+
+func scanCount(r scanner) (c count, err error) {
+	return c, r.Scan(&c.conversation, &c.n)
+}
