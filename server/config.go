@@ -47,6 +47,7 @@ type Config struct {
 	TokenTTL        time.Duration // life of an access token
 	SessionTTL      time.Duration // life of a login that is not refreshed
 	ShutdownTimeout time.Duration // for everything from the signal to the exit
+	NodeExpiry      time.Duration // a node that Redis has not heard for so long is gone; no flag: tests want it short
 
 	LogLevel  slog.Level
 	LogFormat string // text or json
@@ -70,6 +71,7 @@ func DefaultConfig() Config {
 		TokenTTL:         time.Hour,
 		SessionTTL:       30 * 24 * time.Hour,
 		ShutdownTimeout:  10 * time.Second,
+		NodeExpiry:       30 * time.Second,
 		LogLevel:         slog.LevelInfo,
 		LogFormat:        "text",
 	}

@@ -44,8 +44,9 @@ func (s *Server) openBus() error {
 		return err
 	}
 	s.close = append(s.close, client.Close)
-	s.shared = shared{client: client, bus: redisbus.New(client, redisbus.Config{Prefix: s.cfg.RedisPrefix, Log: s.log}), memory: redisconn.NewMemory(client)}
-	s.bus = s.shared.bus
+	bus := redisbus.New(client, redisbus.Config{Prefix: s.cfg.RedisPrefix, Expiry: s.cfg.NodeExpiry, Log: s.log})
+	s.shared = shared{client: client, bus: bus, memory: redisconn.NewMemory(client)}
+	s.bus = bus
 	s.close = append(s.close, func() error { s.shared.bus.Close(); return nil })
 	s.parts = append(s.parts, part{name: "redis", optional: true, ping: s.hearsOthers})
 	s.redisUsed.poll(pollEvery, func(ctx context.Context) (int64, error) {
@@ -80,6 +81,7 @@ func (s *Server) startBus(ctx context.Context) error {
 	s.shared.bus.OnResume(func(ctx context.Context, since time.Time) error {
 		return errors.Join(s.checkSessions(ctx), s.chat.Resume(ctx, since))
 	})
+	s.shared.bus.OnPresence(s.chat.NodePresence)
 	s.shared.bus.Start(ctx)
 	return nil
 }

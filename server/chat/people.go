@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 )
 
 // How many rows the lists of people hold at most.
@@ -166,23 +167,44 @@ func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 func (s *Service) depart(userIDs []int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
 	defer cancel()
-	err := errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, s.cfg.Now()), s.cfg.Users.Drop(ctx, userIDs...))
-	if err != nil {
+	if err := s.storeLastSeen(ctx, userIDs, s.cfg.Now()); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "last seen not stored", "users", len(userIDs), "err", err)
 	}
+}
+
+func (s *Service) storeLastSeen(ctx context.Context, userIDs []int64, at time.Time) error {
+	return errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, at), s.cfg.Users.Drop(ctx, userIDs...))
 }
 
 // SetPresence tells those who share a conversation with the caller whether he
 // is there.
 func (s *Service) SetPresence(ctx context.Context, c Caller, online bool) error {
-	contacts, err := s.cfg.Store.Contacts(ctx, c.UserID, contactsLimit)
+	return s.tellPresence(ctx, c.UserID, online, s.cfg.Now())
+}
+
+// NodePresence tells contacts of users whether they are there, where no
+// connection can tell it: the node that had their connections is gone, since at,
+// or was thought to be and is not. An error says that not all were told, or that
+// it is not stored when they were last seen: call it again.
+func (s *Service) NodePresence(ctx context.Context, userIDs []int64, online bool, at time.Time) error {
+	var errs []error
+	if !online {
+		errs = append(errs, s.storeLastSeen(ctx, userIDs, at))
+	}
+	for _, id := range userIDs {
+		errs = append(errs, s.tellPresence(ctx, id, online, at))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Service) tellPresence(ctx context.Context, userID int64, online bool, at time.Time) error {
+	contacts, err := s.cfg.Store.Contacts(ctx, userID, contactsLimit)
 	if err != nil || len(contacts) == 0 {
 		return err
 	}
-	now := s.cfg.Now()
 	s.publish(ctx, Event{
-		Type: EventPresence, To: contacts, At: now,
-		Payload: PresenceChanged{UserID: c.UserID, IsOnline: online, LastSeen: now},
+		Type: EventPresence, To: contacts, At: s.cfg.Now(),
+		Payload: PresenceChanged{UserID: userID, IsOnline: online, LastSeen: at},
 	})
 	return nil
 }

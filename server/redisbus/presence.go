@@ -3,6 +3,8 @@ package redisbus
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -12,8 +14,9 @@ import (
 )
 
 // A presence knows who is connected to this node, and asks Redis for the rest.
-// Redis keeps a set of users for each node, and the names of the nodes. Both
-// expire unless the node beats: one that is killed takes its users with it.
+// Redis keeps a set of users for each node, and until when each node counts
+// unless it beats: one that is killed takes its users with it. Their names stay
+// until another node has told that they are gone.
 type presence struct {
 	client   redis.UniversalClient
 	node     string
@@ -27,6 +30,9 @@ type presence struct {
 	mu   sync.Mutex
 	mine map[int64]int // connections by user; none is no entry
 	seen recent
+
+	steadySince time.Time // no beat was missing from then on; zero: the last one was
+	mourned     bool      // another node told that this one's users are gone
 }
 
 func newPresence(client redis.UniversalClient, node string, cfg Config) *presence {
@@ -39,13 +45,17 @@ func newPresence(client redis.UniversalClient, node string, cfg Config) *presenc
 // presenceWithin bounds a question to Redis: somebody waits for a connection.
 const presenceWithin = 500 * time.Millisecond
 
+// keepFor is how long users of nodes that are gone wait for a node to tell it:
+// all nodes may be down at once.
+const keepFor = 24 * time.Hour
+
 // Scripts see all nodes at one moment, by the clock of Redis. KEYS: the names of
-// nodes, by when they expire, and the users of this one. ARGV: the keys' base,
-// this node, the expiry in seconds, users.
+// nodes, by when they expire; the users of this one; the nodes that were
+// mourned. ARGV: the keys' base, this node, the expiry in milliseconds, users.
 var (
 	enter = redis.NewScript(others + `
 		redis.call('SADD', KEYS[2], ARGV[4])
-		redis.call('EXPIRE', KEYS[2], ARGV[3])
+		redis.call('EXPIRE', KEYS[2], keep)
 		redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[2])
 		return elsewhere(ARGV[4])`)
 	leave = redis.NewScript(others + `
@@ -61,14 +71,20 @@ var (
 		end
 		return found`)
 	beat = redis.NewScript(others + `
-		redis.call('EXPIRE', KEYS[2], ARGV[3])
+		local steady = live(ARGV[2])
 		redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[2])
-		redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-		return redis.call('SCARD', KEYS[2])`)
+		for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, keep) end
+		local mourned = redis.call('ZSCORE', KEYS[3], ARGV[2])
+		return {redis.call('SCARD', KEYS[2]), steady and 1 or 0, mourned and 1 or 0}`)
 )
 
-const others = `
-	local now = tonumber(redis.call('TIME')[1])
+var others = `
+	local keep = ` + strconv.Itoa(int(keepFor.Seconds())) + `
+	local now = redis.call('TIME')
+	now = now[1] * 1000 + math.floor(now[2] / 1000)
+	local function live(node)
+		return (tonumber(redis.call('ZSCORE', KEYS[1], node)) or 0) >= now
+	end
 	local function nodes()
 		local found = {}
 		for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
@@ -83,19 +99,24 @@ const others = `
 		return 0
 	end`
 
-func (p *presence) keys() []string { return []string{p.base + "nodes", p.users()} }
-
-func (p *presence) users() string { return p.base + "of:" + p.node }
+func (p *presence) nodes() string              { return p.base + "nodes" }
+func (p *presence) usersOf(node string) string { return p.base + "of:" + node }
+func (p *presence) mourning() string           { return p.base + "mourned" }
 
 func (p *presence) run(ctx context.Context, s *redis.Script, users ...int64) *redis.Cmd {
-	args := []any{p.base + "of:", p.node, max(1, int(p.expiry/time.Second))}
+	return p.runFor(ctx, s, p.node, users...)
+}
+
+// runFor runs a script in the name of a node.
+func (p *presence) runFor(ctx context.Context, s *redis.Script, node string, users ...int64) *redis.Cmd {
+	args := []any{p.usersOf(""), node, p.expiry.Milliseconds()}
 	for _, id := range users {
 		args = append(args, id)
 	}
 	// A caller who gives up leaves nothing half done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), presenceWithin)
 	defer cancel()
-	return s.Run(ctx, p.client, p.keys(), args...)
+	return s.Run(ctx, p.client, []string{p.nodes(), p.usersOf(node), p.mourning()}, args...)
 }
 
 // Connected implements chat.Presence. Where Redis is away it goes by the
@@ -217,13 +238,24 @@ func (b *Bus) presenceBeats() {
 // beat refreshes the node's entry, and writes it anew where Redis has lost it
 // or has not got all of it.
 func (p *presence) beat(ctx context.Context) error {
-	count, err := p.run(ctx, beat).Int()
+	answer, err := p.run(ctx, beat).Int64Slice()
+	if err == nil && len(answer) != 3 {
+		err = errors.New("an answer of another length")
+	}
 	if err != nil {
 		p.dirty.Store(true)
+		p.mu.Lock()
+		p.steadySince = time.Time{}
+		p.mu.Unlock()
 		return err
 	}
+	count, steady, mourned := answer[0], answer[1] == 1, answer[2] == 1
 	p.mu.Lock()
-	same := count == len(p.mine)
+	if !steady || p.steadySince.IsZero() {
+		p.steadySince = time.Now()
+	}
+	p.mourned = mourned
+	same := count == int64(len(p.mine))
 	p.mu.Unlock()
 	if same && !p.dirty.Load() {
 		return nil
@@ -236,20 +268,16 @@ func (p *presence) beat(ctx context.Context) error {
 func (p *presence) rewrite(ctx context.Context) error {
 	p.dirty.Store(false)
 	pipe := p.client.TxPipeline()
-	pipe.Del(ctx, p.users())
-	var some []any
-	p.mu.Lock()
-	for id := range p.mine {
-		if some = append(some, strconv.FormatInt(id, 10)); len(some) == onlineBatch {
-			pipe.SAdd(ctx, p.users(), some...)
-			some = nil
+	key := p.usersOf(p.node)
+	pipe.Del(ctx, key)
+	for some := range slices.Chunk(p.here(), onlineBatch) {
+		names := make([]any, len(some))
+		for i, id := range some {
+			names[i] = strconv.FormatInt(id, 10)
 		}
+		pipe.SAdd(ctx, key, names...)
 	}
-	p.mu.Unlock()
-	if len(some) > 0 {
-		pipe.SAdd(ctx, p.users(), some...)
-	}
-	pipe.Expire(ctx, p.users(), p.expiry)
+	pipe.Expire(ctx, key, keepFor)
 	_, err := pipe.Exec(ctx)
 	if err != nil {
 		p.dirty.Store(true)
@@ -257,13 +285,25 @@ func (p *presence) rewrite(ctx context.Context) error {
 	return err
 }
 
-// quit takes the node off the presence.
+// here lists the users of this node.
+func (p *presence) here() []int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.mine))
+}
+
+// quit takes the node off the presence. If users are still here, who were cut
+// off, the other nodes tell of them.
 func (p *presence) quit() error {
+	if len(p.here()) > 0 {
+		return p.run(context.Background(), expire).Err()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), presenceWithin)
 	defer cancel()
 	pipe := p.client.TxPipeline()
-	pipe.Del(ctx, p.users())
-	pipe.ZRem(ctx, p.base+"nodes", p.node)
+	pipe.Del(ctx, p.usersOf(p.node))
+	pipe.ZRem(ctx, p.nodes(), p.node)
+	pipe.ZRem(ctx, p.mourning(), p.node)
 	_, err := pipe.Exec(ctx)
 	return err
 }

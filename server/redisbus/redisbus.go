@@ -55,7 +55,7 @@ func orElse[T comparable](field *T, value T) {
 }
 
 // A Bus is one node's end of the bus. It is safe for concurrent use. Subscribe,
-// Listen and OnResume come first, then Start, and Close at the end.
+// Listen, OnResume and OnPresence come first, then Start, and Close at the end.
 type Bus struct {
 	*presence
 	client  redis.UniversalClient
@@ -68,6 +68,7 @@ type Bus struct {
 	subscribers []*subscriber // replaced, never changed
 	listeners   map[string]listener
 	onResume    func(context.Context, time.Time) error
+	onPresence  func(context.Context, []int64, bool, time.Time) error
 
 	out    *outbox
 	link   link
@@ -189,6 +190,7 @@ func (b *Bus) Start(ctx context.Context) {
 	b.reading.Go(b.read)
 	b.reading.Go(b.mendLater)
 	b.reading.Go(b.presenceBeats)
+	b.reading.Go(b.watchNodes)
 	select {
 	case <-b.link.first:
 	case <-ctx.Done():

@@ -51,6 +51,10 @@ type node struct {
 	resumes []time.Time  // since
 	calls   []time.Time  // when
 	resume  func() error // nil: succeeds
+	gone    []int64      // users told of
+	back    []int64
+	seen    time.Time // when those who are gone were last
+	tell    func() error
 }
 
 func quick(prefix string) redisbus.Config {
@@ -89,6 +93,19 @@ func idleNode(t testing.TB, url string, cfg redisbus.Config) *node {
 		n.resumes, n.calls = append(n.resumes, since), append(n.calls, time.Now())
 		if n.resume != nil {
 			return n.resume()
+		}
+		return nil
+	})
+	n.OnPresence(func(_ context.Context, users []int64, online bool, at time.Time) error {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.tell != nil {
+			return n.tell()
+		}
+		if online {
+			n.back = append(n.back, users...)
+		} else {
+			n.gone, n.seen = append(n.gone, users...), at
 		}
 		return nil
 	})
