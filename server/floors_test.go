@@ -15,12 +15,13 @@ const module = "github.com/onemeter/onemeter"
 var floors = map[string][]string{
 	"telemetry":               {},
 	"telemetry/telemetrytest": {"telemetry"},
+	"internal/needs":          {},
 
 	"server/chat":  {},
 	"server/limit": {"server/chat"}, "server/auth": {"server/chat"},
 	"server/sqlstore": {"server/chat"}, "server/membus": {"server/chat"},
 	"server/memcache": {"server/chat"}, "server/blob": {"server/chat"},
-	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"server/internal/needs"},
+	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/redisbus": {"server/chat"}, "server/rediscache": {"server/chat"}, "server/redislimit": {"server/chat"},
 	"server/rest": {"server/chat"}, "server/ws": {"server/chat"}, "server/observe": {"server/chat"},
 	"server/sqlstore/storetest": {"server/chat"}, "server/blob/blobtest": {"server/chat"},

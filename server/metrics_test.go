@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // contract are the families of the metric contract, and what each must be.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // twoNodes starts two servers on one MySQL, one Redis and one bucket.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // TestFilesOnS3 shares a file that is kept in a bucket.

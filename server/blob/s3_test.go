@@ -19,9 +19,9 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/blob/blobtest"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // s3Config is of a bucket that no other test uses, and that is not there yet.

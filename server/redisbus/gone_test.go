@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )

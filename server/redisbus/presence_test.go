@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )

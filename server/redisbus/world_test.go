@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 	"github.com/onemeter/onemeter/server/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"

@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/limit"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // engines runs a benchmark on each, with a function that says where there is an

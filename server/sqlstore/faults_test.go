@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 )
 
 // A pair is a store behind a proxy, and two users who talk.

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"testing"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // TestMigrationsBeginAgain forgets that they were done, as where a node ended

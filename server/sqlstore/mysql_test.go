@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/onemeter/onemeter/server/internal/needs"
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // A Server is a redis-server on a port of its own, which it keeps when it is
