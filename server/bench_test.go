@@ -10,6 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/internal/needs"
 	"github.com/onemeter/onemeter/server/limit"
 	"github.com/onemeter/onemeter/server/membus"
 	"github.com/onemeter/onemeter/server/memcache"
@@ -20,9 +21,25 @@ import (
 // acknowledgement, on a real database that is synced at every commit: the more
 // send at once, the more share a transaction.
 func BenchmarkSend(b *testing.B) {
-	for _, senders := range []int{1, 16, 256} {
+	benchmarkSend(b, func(b *testing.B) sqlstore.Config {
+		return sqlstore.Config{Path: filepath.Join(b.TempDir(), "im.db")}
+	}, 1)
+}
+
+// BenchmarkSendMySQL is BenchmarkSend on a server; w is the transactions at a
+// time.
+func BenchmarkSendMySQL(b *testing.B) {
+	for _, writers := range []int{1, 4} {
+		b.Run(fmt.Sprint("w=", writers), func(b *testing.B) {
+			benchmarkSend(b, func(b *testing.B) sqlstore.Config { return sqlstore.Config{MySQL: needs.MySQL(b)} }, writers)
+		})
+	}
+}
+
+func benchmarkSend(b *testing.B, db func(*testing.B) sqlstore.Config, writers int) {
+	for _, senders := range []int{1, 16, 256, 1024} {
 		b.Run(fmt.Sprint("senders=", senders), func(b *testing.B) {
-			svc, callers := newChat(b, 16)
+			svc, callers := newChat(b, 16, db(b), writers)
 			to := chat.Target{ReceiverID: callers[1].UserID}
 			if _, err := svc.Send(b.Context(), callers[0], chat.Draft{Target: to, Content: "first"}); err != nil {
 				b.Fatal(err)
@@ -47,10 +64,10 @@ func BenchmarkSend(b *testing.B) {
 }
 
 // newChat makes the domain on the embedded adapters, with some users.
-func newChat(b *testing.B, users int) (*chat.Service, []chat.Caller) {
+func newChat(b *testing.B, users int, db sqlstore.Config, writers int) (*chat.Service, []chat.Caller) {
 	b.Helper()
 	dir := b.TempDir()
-	store, err := sqlstore.Open(b.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db")})
+	store, err := sqlstore.Open(b.Context(), db)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,6 +86,7 @@ func newChat(b *testing.B, users int) (*chat.Service, []chat.Caller) {
 		Messages:    limit.New[int64](0, 0, keys), LoginAccounts: limit.New[string](0, 0, keys),
 		LoginAddrs: limit.New[string](0, 0, keys), Registrations: limit.New[string](0, 0, keys),
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(make([]byte, 32)),
+		Limits: chat.Limits{Writers: writers},
 	})
 	b.Cleanup(func() {
 		svc.Close()

@@ -44,6 +44,7 @@ type Config struct {
 	MaxUpload  int64 // bytes of a file
 	MaxMembers int   // of a group
 
+	RequestTimeout  time.Duration // for a request or a frame, transfers of files apart; then it is answered 503
 	TokenTTL        time.Duration // life of an access token
 	SessionTTL      time.Duration // life of a login that is not refreshed
 	ShutdownTimeout time.Duration // for everything from the signal to the exit
@@ -68,6 +69,7 @@ func DefaultConfig() Config {
 		MaxBody:          1 << 20,
 		MaxUpload:        100 << 20,
 		MaxMembers:       1000,
+		RequestTimeout:   2500 * time.Millisecond,
 		TokenTTL:         time.Hour,
 		SessionTTL:       30 * 24 * time.Hour,
 		ShutdownTimeout:  10 * time.Second,
@@ -141,6 +143,7 @@ func (c Config) checkLimits() (faults []error) {
 	positive("max-body", int64(c.MaxBody))
 	positive("max-upload", c.MaxUpload)
 	positive("max-members", int64(c.MaxMembers))
+	positive("request-timeout", int64(c.RequestTimeout))
 	positive("token-ttl", int64(c.TokenTTL))
 	positive("session-ttl", int64(c.SessionTTL))
 	positive("shutdown-timeout", int64(c.ShutdownTimeout))

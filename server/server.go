@@ -115,6 +115,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
+			Writers: s.writers(),
 		},
 		Hooks: seen.Chat(), Log: s.log,
 	}
@@ -122,6 +123,15 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	s.addLimits(&cfg)
 	s.chat = chat.New(cfg)
 	return nil
+}
+
+// writers is how many transactions may store messages at a time: SQLite has one
+// writer; a MySQL server works on one while this process makes the next.
+func (s *Server) writers() int {
+	if s.store.Engine() == "mysql" {
+		return 4
+	}
+	return 1
 }
 
 // openStore opens the database.
@@ -232,6 +242,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 	s.hub = ws.New(s.chat, ws.Config{
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		MaxFrame:       s.cfg.MaxFrame,
+		RequestTimeout: s.cfg.RequestTimeout,
 		Hooks:          socketHooks(seen),
 		Log:            s.log,
 	})
@@ -244,6 +255,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		TrustedProxies: s.cfg.TrustedProxies,
 		MaxBody:        int64(s.cfg.MaxBody),
+		RequestTimeout: s.cfg.RequestTimeout,
 		Ready:          s.ready,
 		Hooks:          rest.Hooks{Panicked: seen.Panicked},
 		Log:            s.log,

@@ -45,6 +45,7 @@ func settings(cfg *server.Config) []setting {
 		{"max-body", "IM_MAX_BODY", "`bytes` of a JSON body", (*size)(&cfg.MaxBody)},
 		{"max-upload", "IM_MAX_UPLOAD", "`bytes` of a file", (*size64)(&cfg.MaxUpload)},
 		{"max-members", "IM_MAX_MEMBERS", "`members` of a group", (*integer)(&cfg.MaxMembers)},
+		{"request-timeout", "IM_REQUEST_TIMEOUT", "`time` for a request or a frame, transfers of files apart; then it is answered 503", (*duration)(&cfg.RequestTimeout)},
 		{"token-ttl", "IM_TOKEN_TTL", "`life` of an access token", (*duration)(&cfg.TokenTTL)},
 		{"session-ttl", "IM_SESSION_TTL", "`life` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
 		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` from the signal to the exit, for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},

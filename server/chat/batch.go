@@ -20,7 +20,7 @@ type batcher[T any] struct {
 }
 
 // queueFactor is how many full batches may wait before put blocks.
-const queueFactor = 16
+const queueFactor = 4
 
 func newBatcher[T any](limit int, run func([]T)) *batcher[T] {
 	b := &batcher[T]{queue: make(chan T, limit*queueFactor), run: run, limit: limit, done: make(chan struct{})}
@@ -42,6 +42,13 @@ func (b *batcher[T]) put(ctx context.Context, item T) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// drain hands what is queued by now to fn, and not to run, which calls it.
+func (b *batcher[T]) drain(fn func(T)) {
+	for range len(b.queue) { // nobody else takes anything out
+		fn(<-b.queue)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 // the order of Seq.
 //
 // Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
-// of it), Forbidden (muted), RateLimited, Unavailable. After ctx's own error
-// the message may be stored or not: retry with the same ClientMsgID.
+// of it), Forbidden (muted), RateLimited, Unavailable. When ctx ends first, the
+// message may be stored or not: retry with the same ClientMsgID.
 func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
 	type outcome struct {
 		m   Message
@@ -30,8 +30,17 @@ func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) 
 		o.m.Sender, _ = s.profile(ctx, c.UserID)
 		return o.m, nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return Message{}, errNoAnswer
+		}
 		return Message{}, ctx.Err()
 	}
+}
+
+// errNoAnswer is the answer to a message whose sender waits no longer.
+var errNoAnswer = &Error{
+	Kind: KindUnavailable, What: notSent, Why: "not stored in time; it may yet be: try again in a moment with the same client_msg_id",
+	RetryAfter: time.Second,
 }
 
 // SendFunc is Send for a caller who does not wait, so that the messages of one
@@ -48,11 +57,15 @@ func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Mes
 	p, err := s.prepare(ctx, c, d)
 	if err == nil {
 		p.done = told
-		err = s.sends.put(ctx, p)
+		err = s.queueOf(p.msg.ConversationID).put(ctx, p)
 	}
 	if err != nil {
 		told(Message{}, err)
 	}
+}
+
+func (s *Service) queueOf(conversationID int64) *batcher[*pendingSend] {
+	return s.sends[uint64(conversationID)%uint64(len(s.sends))]
 }
 
 // prepare makes of a draft a message that its sender may send.
@@ -151,9 +164,15 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	p.done(r.Message, r.Err)
 }
 
-// commit stores a batch in one transaction and finishes each message, in the
-// order of Seq.
-func (s *Service) commit(batch []*pendingSend) {
+// errNotTried is the answer to messages that waited for a transaction that
+// failed: the next one would keep them waiting as long.
+var errNotTried = &Error{
+	Kind: KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment", RetryAfter: time.Second,
+}
+
+// commit stores a batch of queue in one transaction and finishes each message,
+// in the order of Seq.
+func (s *Service) commit(queue *batcher[*pendingSend], batch []*pendingSend) {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	start := s.cfg.Now()
@@ -170,6 +189,9 @@ func (s *Service) commit(batch []*pendingSend) {
 			continue
 		}
 		s.finish(context.WithoutCancel(ctx), p, results[i])
+	}
+	if KindOf(err) == KindUnavailable {
+		queue.drain(func(p *pendingSend) { p.done(Message{}, errNotTried) })
 	}
 }
 

@@ -17,6 +17,7 @@ type Limits struct {
 	TokenTTL     time.Duration // life of an access token; 1 h
 	SessionTTL   time.Duration // life of a refresh token; 30 days
 	MaxBatch     int           // messages in one transaction; 256
+	Writers      int           // transactions of messages at a time; 1, more where the store has many writers
 	CommitWithin time.Duration // a transaction that takes longer is given up; 10 s
 }
 
@@ -27,6 +28,7 @@ func (l Limits) withDefaults() Limits {
 	l.TokenTTL = cmp.Or(l.TokenTTL, time.Hour)
 	l.SessionTTL = cmp.Or(l.SessionTTL, 30*24*time.Hour)
 	l.MaxBatch = cmp.Or(l.MaxBatch, 256)
+	l.Writers = cmp.Or(l.Writers, 1)
 	l.CommitWithin = cmp.Or(l.CommitWithin, 10*time.Second)
 	return l
 }
@@ -65,7 +67,7 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	sends      *batcher[*pendingSend]
+	sends      []*batcher[*pendingSend] // by conversation, so that each keeps its order
 	marks      *batcher[*pendingMark]
 	fanout     *batcher[outgoing]
 	departures *batcher[int64]
@@ -91,7 +93,9 @@ func New(cfg Config) *Service {
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.arrivals = newArrivals()
 	s.fanout = newBatcher(cfg.Limits.MaxBatch, s.announce)
-	s.sends = newBatcher(cfg.Limits.MaxBatch, s.commit)
+	for i := range cfg.Limits.Writers {
+		s.sends = append(s.sends, newBatcher(cfg.Limits.MaxBatch, func(batch []*pendingSend) { s.commit(s.sends[i], batch) }))
+	}
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
 	s.delivered = newDeliveries(s.storeMarks)
@@ -108,7 +112,11 @@ func (s *Service) Close() { s.Shutdown(context.Background()) }
 // is ready to be refused; twice is as good as once.
 func (s *Service) Shutdown(ctx context.Context) {
 	defer context.AfterFunc(ctx, s.stop)()
-	s.sends.close()
+	var closing sync.WaitGroup
+	for _, b := range s.sends {
+		closing.Go(b.close)
+	}
+	closing.Wait()
 	s.marks.close()
 	s.fanout.close()
 	s.departures.close()

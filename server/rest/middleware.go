@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -109,6 +111,16 @@ func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
 			defer func() { r.Body = whole }() // net/http wants to know its own again
 			r.Body = http.MaxBytesReader(c.Response(), whole, limit)
 		}
+		return next(c)
+	}
+}
+
+// within gives a handler's context a deadline.
+func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), d)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -12,10 +13,15 @@ const (
 	debugPath  = "/debug/telemetry"
 )
 
+// passwordTimeout is for requests that check a password: those that come
+// together wait for each other, since each takes memory and time on purpose.
+const passwordTimeout = 10 * time.Second
+
 // routes is the table of everything the server answers to. me marks what
 // needs an access token.
 func (s *Server) routes() {
-	me := s.authenticated
+	me := func(h userHandler) echo.HandlerFunc { return within(s.cfg.RequestTimeout, s.authenticated(h)) }
+	password := func(h echo.HandlerFunc) echo.HandlerFunc { return within(passwordTimeout, h) }
 
 	s.get("/health", s.health)
 	s.get("/healthz", s.alive)
@@ -23,13 +29,13 @@ func (s *Server) routes() {
 	s.getIf(s.cfg.Metrics != nil, "/metrics", echo.WrapHandler(s.cfg.Metrics))
 	s.getIf(s.cfg.Debug != nil, debugPath, s.local(echo.WrapHandler(s.cfg.Debug)))
 	if s.cfg.WebSocket != nil {
-		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, s.webSocket)
+		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, within(s.cfg.RequestTimeout, s.webSocket))
 	}
 
-	s.post("/api/auth/register", s.register)
-	s.post("/api/auth/login", s.login)
-	s.post("/api/auth/refresh", s.refresh)
-	s.get("/api/auth/validate", s.validate) // answers for itself
+	s.post("/api/auth/register", password(s.register))
+	s.post("/api/auth/login", password(s.login))
+	s.post("/api/auth/refresh", within(s.cfg.RequestTimeout, s.refresh))
+	s.get("/api/auth/validate", within(s.cfg.RequestTimeout, s.validate)) // answers for itself
 	s.post("/api/auth/logout", me(s.logout))
 
 	s.get("/api/users/me", me(s.profile))
@@ -62,9 +68,9 @@ func (s *Server) routes() {
 	s.post("/api/chats/:id/members/:user_id/ban", me(s.ban))
 	s.post("/api/chats/:id/members/:user_id/unban", me(s.unban))
 
-	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, me(s.upload))
+	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, s.authenticated(s.upload))
 	s.get("/api/files/:id", me(s.file))
-	s.get("/api/files/:id/download", me(s.download))
+	s.get("/api/files/:id/download", s.authenticated(s.download))
 }
 
 // add enters a route whose body has at most limit bytes. The template comes

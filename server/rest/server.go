@@ -26,6 +26,9 @@ type Config struct {
 
 	// MaxBody is the most bytes of a JSON body; 1 MiB.
 	MaxBody int64
+	// RequestTimeout is how long a request may take in the service, transfers
+	// of files and checks of passwords apart, before it is answered 503; 2.5 s.
+	RequestTimeout time.Duration
 	// AllowedOrigins are the web pages on other hosts that may call the API:
 	// "https://chat.example.com", a bare host, or either with wildcards as of
 	// path.Match. None: no CORS headers are sent.
@@ -69,6 +72,9 @@ type Server struct {
 func New(svc *chat.Service, cfg Config) *Server {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 1 << 20
+	}
+	if cfg.RequestTimeout == 0 {
+		cfg.RequestTimeout = 2500 * time.Millisecond
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

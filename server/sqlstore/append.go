@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -47,9 +48,15 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 	return nil, s.fail(ctx, "append", err)
 }
 
+// findOutWithin is how long a batch waits, after its commit was not answered, to
+// learn what became of it.
+const findOutWithin = 700 * time.Millisecond
+
 // findOut looks what became of a commit that failed with err. It returns no
 // error if it came about, and whether to begin anew.
 func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error) {
+	ctx, cancel := context.WithTimeout(ctx, findOutWithin)
+	defer cancel()
 	if len(a.store) == 0 {
 		return false, nil // there was nothing to store
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -62,7 +63,9 @@ func isContext(err error) bool {
 }
 
 func away(what string, cause error) error {
-	e := &chat.Error{Kind: chat.KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment"}
+	e := &chat.Error{
+		Kind: chat.KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment", RetryAfter: time.Second,
+	}
 	if _, unknown := errors.AsType[*unknownError](cause); unknown {
 		e.Why = "it may have been stored; try again in a moment, a message with the same client_msg_id"
 	}

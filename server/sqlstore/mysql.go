@@ -58,10 +58,14 @@ func (s *Store) openMySQL(ctx context.Context, cfg Config) error {
 	db.SetMaxIdleConns(u.conns)
 	db.SetConnMaxLifetime(u.connLife)
 	db.SetConnMaxIdleTime(idleTime)
-	p := &remotePool{db: db, classify: classifyMySQL, timeout: u.timeout}
+	p := &remotePool{db: db, classify: classifyMySQL, stall: min(u.timeout, stall)}
 	s.read, s.write = p, p
 	return nil
 }
+
+// stall is after which a transaction that gets no answer is given up: whoever
+// sends a message shall know within 3 s.
+const stall = 2 * time.Second
 
 // idleTime is after which a connection that nobody needs is closed: before the
 // firewalls on the way forget it.
@@ -143,7 +147,7 @@ func classifyMySQL(err error) failure {
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return classifyNumber(e.Number)
 	}
-	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, errConnectTimeout) {
+	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, errConnectTimeout) || errors.Is(err, errStalled) {
 		return failAway
 	}
 	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) {

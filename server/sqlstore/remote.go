@@ -26,7 +26,7 @@ import (
 type remotePool struct {
 	db       *sql.DB
 	classify func(error) failure
-	timeout  time.Duration // of ends of transactions that have no deadline
+	stall    time.Duration // a transaction without an answer for so long is given up
 }
 
 func (p *remotePool) close() error       { return p.db.Close() }
@@ -105,9 +105,13 @@ func (e *unknownError) Error() string { return "the commit was not answered: " +
 func (e *unknownError) Unwrap() error { return e.err }
 
 // A remoteTx is a connection in the middle of a transaction.
-type remoteTx struct{ conn *sql.Conn }
+type remoteTx struct {
+	conn  *sql.Conn
+	watch *watch
+}
 
 func (t remoteTx) prepare(_ context.Context, query string) (statement, error) {
+	t.watch.answered()
 	return direct{t.conn, query}, nil
 }
 
@@ -119,10 +123,47 @@ func (p *remotePool) inTx(ctx context.Context, fn func(context.Context, querier)
 	return p.attempt(ctx, false, func() error { return p.once(ctx, fn) })
 }
 
-func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier) error) (err error) {
-	conn, err := p.db.Conn(ctx)
+// A watch cancels a transaction that gets no answer for some time. However many
+// statements it has and however slow they are, it goes on while they are
+// answered: somebody waits, and shall soon know when they are not.
+type watch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	after  time.Duration
+	timer  *time.Timer
+}
+
+var errStalled = errors.New("no answer from the database")
+
+func newWatch(ctx context.Context, after time.Duration) *watch {
+	w := &watch{after: after}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(after, func() { w.cancel(errStalled) })
+	return w
+}
+
+// answered begins the time anew.
+func (w *watch) answered() { w.timer.Reset(w.after) }
+
+func (w *watch) end() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// why keeps err from looking like the caller's timeout where it is the watch's.
+func (w *watch) why(err error) error {
+	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
+		return fmt.Errorf("%w for %s (%s)", errStalled, w.after, err.Error())
+	}
+	return err
+}
+
+func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier) error) error {
+	w := newWatch(ctx, p.stall)
+	defer w.end()
+	conn, err := p.db.Conn(w.ctx)
 	if err != nil {
-		return err
+		return w.why(err)
 	}
 	committed := false
 	defer func() { // also where fn panics
@@ -131,40 +172,37 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 		}
 		_ = conn.Close() // back into the pool; it fails where the connection is lost
 	}()
-	if _, err := conn.ExecContext(ctx, "START TRANSACTION"); err != nil {
-		return err
+	if _, err := conn.ExecContext(w.ctx, "START TRANSACTION"); err != nil {
+		return w.why(err)
 	}
-	if err := fn(ctx, remoteTx{conn}); err != nil {
-		return err
+	if err := fn(w.ctx, remoteTx{conn, w}); err != nil {
+		return w.why(err)
 	}
+	w.timer.Stop()
 	err = p.commit(ctx, conn)
 	committed = err == nil
 	return err
 }
 
 // commit ends the transaction. database/sql's own Commit takes no context, and
-// would wait as long as the server does; here the deadline of ctx counts. That
-// somebody loses patience does not, because then nobody knew what became of it.
+// would wait as long as the server does; here the deadline of ctx counts, and
+// stall. That somebody loses patience does not, because then nobody knew what
+// became of it.
 func (p *remotePool) commit(ctx context.Context, conn *sql.Conn) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := p.within(ctx)
+	deadline := time.Now().Add(p.stall)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	_, err := conn.ExecContext(ctx, "COMMIT")
 	if err == nil || errors.Is(err, driver.ErrBadConn) || p.classify(err) == failBusy { // never sent, or refused
 		return err
 	}
 	return &unknownError{err}
-}
-
-// within returns a context with the deadline of ctx alone, or one of its own.
-func (p *remotePool) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(p.timeout)
-	}
-	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // rollbackTimeout bounds the rollback of a transaction whose context is over.

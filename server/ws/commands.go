@@ -103,14 +103,16 @@ func (c *conn) act(b *body) {
 		return
 	}
 	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: b.in.Type})
+	ctx, cancel := c.hub.request()
+	defer cancel()
 	if b.in.Type == messageSend {
-		c.sendMessage(b.in.Payload)
+		c.sendMessage(ctx, b.in.Payload)
 		return
 	}
 	if !c.mayCome() {
 		return
 	}
-	if err := do(c, c.hub.ctx, b.in.Payload); err != nil {
+	if err := do(c, ctx, b.in.Payload); err != nil {
 		c.refuse(err, "")
 	}
 }
@@ -176,14 +178,14 @@ type ack struct {
 
 // sendMessage hands a message over. Its answer comes from the transaction that
 // stores it, so that messages of one connection share transactions.
-func (c *conn) sendMessage(payload json.RawMessage) {
+func (c *conn) sendMessage(ctx context.Context, payload json.RawMessage) {
 	var d chat.Draft
 	if err := decodePayload(payload, &d); err != nil {
 		c.refuse(err, d.ClientMsgID)
 		return
 	}
 	id := d.ClientMsgID
-	c.hub.svc.SendFunc(c.hub.ctx, c.caller, d, func(m chat.Message, err error) {
+	c.hub.svc.SendFunc(ctx, c.caller, d, func(m chat.Message, err error) {
 		if err != nil {
 			c.refuse(err, id)
 			return

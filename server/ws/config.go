@@ -17,6 +17,8 @@ type Config struct {
 	QueueFrames     int // frames that may wait for one client; 1024
 	QueueBytes      int // bytes that may wait for one client, if in more than one frame; 4 MiB
 
+	RequestTimeout time.Duration // a frame that the service takes longer to act upon is refused; 2.5 s
+
 	WriteTimeout time.Duration // a client that takes not one byte for so long is cut off; 10 s
 	PingInterval time.Duration // a client that is silent for so long is pinged; 30 s
 	PongTimeout  time.Duration // and gone if it stays silent for so long after that; 10 s
@@ -54,6 +56,7 @@ func (c Config) withDefaults() Config {
 	defInt(&c.QueueBytes, 4<<20)
 	defInt(&c.FrameRate, 50)
 	defInt(&c.FrameBurst, 200)
+	defTime(&c.RequestTimeout, 2500*time.Millisecond)
 	defTime(&c.WriteTimeout, 10*time.Second)
 	defTime(&c.PingInterval, 30*time.Second)
 	defTime(&c.PongTimeout, 10*time.Second)

@@ -75,17 +75,22 @@ func (c *conn) greet() error {
 func (c *conn) run() {
 	h := c.hub
 	defer h.tasks.Done()
-	if err := h.svc.Connected(h.ctx, c.caller); err != nil {
-		h.cfg.Log.WarnContext(h.ctx, "presence not counted", "err", err)
-	}
+	c.count(h.svc.Connected)
 	h.cfg.Hooks.opened(context.Background())
 	h.schedule(c)
 	c.settle(c.readLoop())
 	h.leave(c)
-	if err := h.svc.Disconnected(h.ctx, c.caller); err != nil {
-		h.cfg.Log.WarnContext(h.ctx, "presence not counted", "err", err)
-	}
+	c.count(h.svc.Disconnected)
 	h.cfg.Hooks.closed(context.Background(), Closed{Duration: h.cfg.Now().Sub(c.opened), Reason: c.end()})
+}
+
+// count tells the domain that the connection is there, or gone.
+func (c *conn) count(tell func(context.Context, chat.Caller) error) {
+	ctx, cancel := c.hub.request()
+	defer cancel()
+	if err := tell(ctx, c.caller); err != nil {
+		c.hub.cfg.Log.WarnContext(ctx, "presence not told", "err", err)
+	}
 }
 
 func (c *conn) readLoop() error {

@@ -102,6 +102,11 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// request is the context of one thing that a connection asks of the domain.
+func (h *Hub) request() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(h.ctx, h.cfg.RequestTimeout)
+}
+
 func token(r *http.Request) string {
 	if t := r.URL.Query().Get("token"); t != "" {
 		return t
