@@ -218,7 +218,7 @@ func TestSlowClientIsToldWhy(t *testing.T) {
 func TestKilledClients(t *testing.T) {
 	const n = 20
 	var told deliveries
-	closed := make(chan Reason, n)
+	closed := make(chan Reason, n+1) // bob's too
 	w := newWorld(t, Config{Hooks: Hooks{
 		Delivered: told.hook,
 		Closed:    func(_ context.Context, d Closed) { closed <- d.Reason },
@@ -227,7 +227,9 @@ func TestKilledClients(t *testing.T) {
 	b := w.dial(bob)
 	var dying []net.Conn
 	for range n {
-		dying = append(dying, w.handshake(ann))
+		c := w.handshake(ann)
+		w.frame(c) // connect: from here on it is delivered to
+		dying = append(dying, c)
 	}
 	e := chat.Event{Type: chat.EventMessageNew, To: []int64{ann.User.ID, bob.User.ID}, Payload: 1}
 	const events = 200
