@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/internal/needs"
 	"github.com/onemeter/onemeter/server/limit"
 	"github.com/onemeter/onemeter/server/membus"
 	"github.com/onemeter/onemeter/server/memcache"
