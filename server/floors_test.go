@@ -23,6 +23,7 @@ var floors = map[string][]string{
 	"server/memcache": {"server/chat"}, "server/blob": {"server/chat"},
 	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/redisbus": {"server/chat"}, "server/rediscache": {"server/chat"}, "server/redislimit": {"server/chat"},
+	"server/turn": {},
 	"server/rest": {"server/chat"}, "server/ws": {"server/chat"}, "server/observe": {"server/chat"},
 	"server/sqlstore/storetest": {"server/chat"}, "server/blob/blobtest": {"server/chat"},
 
