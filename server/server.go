@@ -40,6 +40,7 @@ type Server struct {
 
 	bus    bus
 	shared shared
+	caches []func() observe.CacheState
 
 	parts       []part
 	redisUsed   polled
@@ -71,7 +72,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openBus(); err != nil {
+	if err := s.openBus(seen); err != nil {
 		return nil, err
 	}
 	if err := s.openChat(ctx, seen); err != nil {
@@ -145,7 +146,11 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 			return err
 		}
 	}
-	cfg.Wrap = seen.SQL
+	system := "sqlite"
+	if cfg.MySQL != "" {
+		system = "mysql"
+	}
+	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
 	if s.store, err = sqlstore.Open(ctx, cfg); err != nil {
 		return err // names the database
 	}
@@ -296,7 +301,8 @@ func (s *Server) state() observe.State {
 	return observe.State{
 		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
 		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
-		DB: s.store.Stats(), MySQL: s.store.Engine() == "mysql",
+		DB: s.store.Stats(), DBSystem: s.store.Engine(),
+		Redis: s.shared.pool(), Bus: s.shared.busState(), Caches: s.cacheStates(),
 		SlowQueries: s.slowQueries.last(), RedisUsed: s.redisUsed.last(), RedisMax: s.redisMax.last(),
 	}
 }

@@ -3,6 +3,8 @@ package observe
 import (
 	"errors"
 
+	"github.com/onemeter/onemeter/server/chat"
+
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -11,6 +13,9 @@ var (
 	requestBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	queryBuckets   = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1}
 )
+
+// operationBuckets are those that the semantic conventions advise, in seconds.
+var operationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 
 // Boundaries of our own histograms.
 var (
@@ -66,17 +71,72 @@ type instruments struct {
 	bytesIn          metric.Int64ObservableCounter
 	dbOpen           metric.Int64ObservableGauge
 	dbWait           metric.Float64ObservableCounter
+
+	// Of the database's and Redis's clients, named as the semantic conventions have it.
+	operationDuration metric.Float64Histogram
+	poolConnections   metric.Int64ObservableUpDownCounter
+	poolMax           metric.Int64ObservableUpDownCounter
+	poolPending       metric.Int64ObservableUpDownCounter
+	poolTimeouts      metric.Int64ObservableCounter
+
+	redisRequests metric.Int64ObservableCounter
+	redisStale    metric.Int64ObservableCounter
+	redisWait     metric.Float64ObservableCounter
+
+	busConnected  metric.Int64ObservableGauge
+	busNodes      metric.Int64ObservableGauge
+	busLag        metric.Float64ObservableGauge
+	busQueued     metric.Int64ObservableGauge
+	busReconnects metric.Int64ObservableCounter
+	busResumes    metric.Int64ObservableCounter
+	busPublished  metric.Int64ObservableCounter
+	busReceived   metric.Int64ObservableCounter
+	busLost       metric.Int64ObservableCounter
+	busDropped    metric.Int64ObservableCounter
+	busGarbage    metric.Int64ObservableCounter
+
+	cacheEntries   metric.Int64ObservableGauge
+	cacheShared    metric.Int64ObservableCounter
+	cacheFailures  metric.Int64ObservableCounter
+	cacheOwed      metric.Int64ObservableGauge
+	cacheForgotten metric.Int64ObservableCounter
+
+	rows     map[string]row // by name
+	observed []metric.Observable
 }
 
+// Labels, and which values they have. None comes from a client.
+var (
+	byMethod      = label{key: "method", from: "HTTP's methods, others being `" + otherMethod + "`"}
+	byPath        = label{key: "path", from: "route templates, others being `" + unmatched + "`"}
+	byStatus      = label{key: "status", from: "HTTP's, three digits"}
+	byOperation   = label{key: "operation", from: "the first word of a statement of the server's own"}
+	byTable       = label{key: "table", from: "tables of the schema, or `" + noTable + "`"}
+	byKind        = oneOf("reason", chat.KindInvalid, chat.KindUnauthenticated, chat.KindForbidden, chat.KindNotFound, chat.KindConflict, chat.KindTooLarge, chat.KindRateLimited, chat.KindUnavailable, chat.KindCancelled, chat.KindInternal)
+	byAttempt     = oneOf("operation", "login", "register")
+	byCache       = oneOf("cache", "session", "membership", "direct", "user")
+	byHit         = oneOf("hit", "true", "false")
+	byState       = oneOf("state", "used", "idle")
+	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}
+	byFrame       = label{key: "type", from: "the types that API.md lists for clients, others being `other`"}
+	byCode        = label{key: "code", from: "the constants of ws.Code and chat.Kind"}
+	byDBSystem    = oneOf("db.system.name", "sqlite", "mysql", "redis")
+	byDBOperation = label{key: "db.operation.name", from: "as operation of db.query.duration; of Redis, the server's own commands, `PIPELINE`, and `PIPELINE` or `MULTI` before a command"}
+	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not of Redis"}
+	byError       = label{key: "error.type", from: "the words of sqlstore.ErrorType; of Redis, " + redisErrorTypes() + "; only where the operation failed"}
+	byPool        = oneOf("db.client.connection.pool.name", "sqlite", "mysql", "redis")
+	byPoolState   = oneOf("db.client.connection.state", "used", "idle")
+)
+
 func newInstruments(m metric.Meter) (*instruments, error) {
-	t := maker{meter: m}
+	t := maker{meter: m, rows: make(map[string]row)}
 	ins := &instruments{
-		httpRequests:   t.counter("http.requests", "{request}", "HTTP responses, by method, route template and status."),
-		httpDuration:   t.histogram("http.request.duration", "s", "Time to answer an HTTP request, WebSockets apart.", requestBuckets),
+		httpRequests:   t.counter("http.requests", "{request}", "HTTP responses, by method, route template and status.", byMethod, byPath, byStatus),
+		httpDuration:   t.histogram("http.request.duration", "s", "Time to answer an HTTP request, WebSockets apart.", requestBuckets, byMethod, byPath, byStatus),
 		messagesSent:   t.counter("messages.sent", "{message}", "Messages accepted and stored; a retry is not counted again."),
 		onlineUsers:    t.gauge("online.users.current", "{user}", "Users with at least one open WebSocket on this node."),
 		activeUsers:    t.gauge("im.active.users.total", "{user}", "Users who did anything authenticated in the last 5 minutes on this node."),
-		queryDuration:  t.histogram("db.query.duration", "s", "Time of a statement in the database, by operation and table.", queryBuckets),
+		queryDuration:  t.histogram("db.query.duration", "s", "Time of a statement in the database, by operation and table.", queryBuckets, byOperation, byTable),
 		cacheHits:      t.counter("redis.cache.hits", "{lookup}", "Cache lookups that found something, in Redis or in process."),
 		cacheMisses:    t.counter("redis.cache.misses", "{lookup}", "Cache lookups that went on to the database."),
 		webrtcActive:   t.gauge("webrtc.connections.active", "{peer}", "Peers in calls whose media connection is up."),
@@ -93,77 +153,56 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		deliveries:       t.counter("im.message.deliveries", "{delivery}", "New messages written to a socket of a receiver."),
 		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value a message.", deliveryBuckets),
 		dropped:          t.counter("im.message.deliveries.dropped", "{delivery}", "New messages that a connection did not get because it was cut off; its client syncs."),
-		refused:          t.counter("im.messages.refused", "{message}", "Messages that were not accepted, by reason."),
+		refused:          t.counter("im.messages.refused", "{message}", "Messages that were not accepted, by reason.", byKind),
 		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages that shared a transaction, retries included.", batchBuckets),
 		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stored messages.", queryBuckets),
 		commitFailures:   t.counter("im.message.commit.failures", "{transaction}", "Transactions that should have stored messages, and failed; their senders were told."),
 		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that were not announced, by the bus or for want of the database; clients sync."),
 		recovered:        t.counter("im.messages.recovered", "{message}", "New messages that the bus did not bring, loaded from the database."),
 		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Times that missing messages could not be loaded; clients sync."),
-		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result."),
-		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Logins and registrations turned away, by operation and reason."),
+		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result.", byCache, byHit),
+		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Logins and registrations turned away, by operation and reason.", byAttempt, byKind),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		panics:           t.counter("im.http.panics", "{panic}", "Handlers that panicked; each answered 500."),
 		connections:      t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node."),
-		connLifetime:     t.histogram("im.connection.duration", "s", "How long a WebSocket was open, by how it ended.", lifetimeBuckets),
+		connLifetime:     t.histogram("im.connection.duration", "s", "How long a WebSocket was open, by how it ended.", lifetimeBuckets, byEnding),
 		slowClients:      t.counter("im.connections.slow", "{connection}", "Connections cut off because their client did not read."),
-		framesIn:         t.counter("im.frames.received", "{frame}", "Frames that clients sent, by type."),
+		framesIn:         t.counter("im.frames.received", "{frame}", "Frames that clients sent, by type.", byFrame),
 		framesOut:        t.observedCounter("im.frames.sent", "{frame}", "Frames written to clients, of every type."),
-		framesRefused:    t.counter("im.frames.refused", "{frame}", "Frames answered with an error frame, by its code."),
+		framesRefused:    t.counter("im.frames.refused", "{frame}", "Frames answered with an error frame, by its code.", byCode),
 		bytesOut:         t.observedCounter("im.frames.sent.size", "By", "Bytes written to WebSockets, framing included."),
 		bytesIn:          t.observedCounter("im.frames.received.size", "By", "Bytes of frames that clients sent."),
-		dbOpen:           t.gauge("im.db.connections", "{connection}", "Open database connections, by state."),
+		dbOpen:           t.gauge("im.db.connections", "{connection}", "Open database connections, by state.", byState),
 		dbWait:           t.observedFloatCounter("im.db.connections.wait", "s", "Time spent waiting for a database connection."),
+
+		operationDuration: t.histogram("db.client.operation.duration", "s", "Time of a statement in the database, or of a command or pipeline in Redis.", operationBuckets, byDBSystem, byDBOperation, byCollection, byError),
+		poolConnections:   t.upDown("db.client.connection.count", "{connection}", "Open connections of a pool, by state.", byPool, byPoolState),
+		poolMax:           t.upDown("db.client.connection.max", "{connection}", "Most connections that a pool may open; not told of a Redis cluster, whose pool grows with it.", byPool),
+		poolPending:       t.upDown("db.client.connection.pending_requests", "{request}", "Commands that wait for a connection now; of Redis only.", byPool),
+		poolTimeouts:      t.observedCounter("db.client.connection.timeouts", "{timeout}", "Commands that waited for a connection in vain; of Redis only.", byPool),
+
+		redisRequests: t.observedCounter("im.redis.connections.requests", "{request}", "Connections asked of the pool of Redis; a hit is one that was idle, a miss had to be made.", byHit),
+		redisStale:    t.observedCounter("im.redis.connections.stale", "{connection}", "Connections to Redis that were found dead or too old, and closed."),
+		redisWait:     t.observedFloatCounter("im.redis.connections.wait", "s", "Time spent waiting for a connection to Redis."),
+
+		busConnected:  t.gauge("im.bus.connected", "{subscription}", "1 while this node hears the others, 0 while it does not."),
+		busNodes:      t.gauge("im.bus.nodes", "{node}", "Other nodes that are heard."),
+		busLag:        t.floatGauge("im.bus.lag", "s", "Time from publishing to receipt, of this node's last beat."),
+		busQueued:     t.gauge("im.bus.queued", "{event}", "Events that wait for Redis."),
+		busReconnects: t.observedCounter("im.bus.reconnects", "{reconnection}", "Subscriptions after the first."),
+		busResumes:    t.observedCounter("im.bus.resumes", "{resumption}", "Times that something had been missed, and was made up for from the database."),
+		busPublished:  t.observedCounter("im.bus.events.published", "{event}", "Events and signals that Redis took."),
+		busReceived:   t.observedCounter("im.bus.events.received", "{event}", "Events of other nodes."),
+		busLost:       t.observedCounter("im.bus.events.lost", "{event}", "Events and signals of other nodes that did not come; what they told is loaded from the database."),
+		busDropped:    t.observedCounter("im.bus.events.dropped", "{event}", "Events and signals given up because the queue for Redis was full; other nodes load from the database."),
+		busGarbage:    t.observedCounter("im.bus.events.garbage", "{event}", "What came over the bus and no node of this version wrote."),
+
+		cacheEntries:   t.gauge("im.cache.entries", "{entry}", "Values kept in process.", byCache),
+		cacheShared:    t.observedCounter("im.cache.shared.lookups", "{lookup}", "Values looked for in Redis, since this node did not hold them.", byCache, byHit),
+		cacheFailures:  t.observedCounter("im.cache.shared.failures", "{failure}", "Questions of the cache that Redis did not answer; the value came from the database.", byCache),
+		cacheOwed:      t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not taken yet; until then other nodes may read the old value there.", byCache),
+		cacheForgotten: t.observedCounter("im.cache.shared.forgotten", "{drop}", "Drops given up since too many were owed; the old values stay for the TTL at most.", byCache),
 	}
+	ins.rows, ins.observed = t.rows, t.observed
 	return ins, errors.Join(t.errs...)
-}
-
-// maker makes instruments and gathers what fails.
-type maker struct {
-	meter metric.Meter
-	errs  []error
-}
-
-func made[T any](t *maker, inst T, err error) T {
-	if err != nil {
-		t.errs = append(t.errs, err)
-	}
-	return inst
-}
-
-func (t *maker) counter(name, unit, desc string) metric.Int64Counter {
-	c, err := t.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, c, err)
-}
-
-func (t *maker) histogram(name, unit, desc string, bounds []float64) metric.Float64Histogram {
-	h, err := t.meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
-		metric.WithExplicitBucketBoundaries(bounds...))
-	return made(t, h, err)
-}
-
-func (t *maker) intHistogram(name, unit, desc string, bounds []float64) metric.Int64Histogram {
-	h, err := t.meter.Int64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
-		metric.WithExplicitBucketBoundaries(bounds...))
-	return made(t, h, err)
-}
-
-func (t *maker) gauge(name, unit, desc string) metric.Int64ObservableGauge {
-	g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, g, err)
-}
-
-func (t *maker) floatGauge(name, unit, desc string) metric.Float64ObservableGauge {
-	g, err := t.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, g, err)
-}
-
-func (t *maker) observedCounter(name, unit, desc string) metric.Int64ObservableCounter {
-	c, err := t.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, c, err)
-}
-
-func (t *maker) observedFloatCounter(name, unit, desc string) metric.Float64ObservableCounter {
-	c, err := t.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, c, err)
 }

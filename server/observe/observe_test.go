@@ -76,7 +76,7 @@ func TestEveryStatementIsTimed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(o.SQL(connector))
+	db := sql.OpenDB(o.SQL("sqlite", func(error) string { return "wrong" })(connector))
 	defer db.Close()
 	ctx := t.Context()
 	run := func(tx interface {
@@ -110,6 +110,9 @@ func TestEveryStatementIsTimed(t *testing.T) {
 	if _, err := db.ExecContext(ctx, "DELETE FROM users WHERE nonsense"); err == nil {
 		t.Fatal("no error")
 	}
+	if _, err := db.ExecContext(ctx, "SELECT abs(-9223372036854775808) FROM users"); err == nil {
+		t.Fatal("no error of a row")
+	}
 	tx, err = db.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +124,10 @@ func TestEveryStatementIsTimed(t *testing.T) {
 	for _, want := range []string{
 		`db_query_duration_seconds_count{operation="create",table="users"} 1`,
 		`db_query_duration_seconds_count{operation="insert",table="users"} 1`,
-		`db_query_duration_seconds_count{operation="select",table="users"} 3`,
+		`db_query_duration_seconds_count{operation="select",table="users"} 4`,
+		`db_client_operation_duration_seconds_count{db_collection_name="users",db_operation_name="select",db_system_name="sqlite"} 3`,
+		`db_client_operation_duration_seconds_count{db_collection_name="users",db_operation_name="select",db_system_name="sqlite",error_type="wrong"} 1`,
+		`db_client_operation_duration_seconds_count{db_collection_name="users",db_operation_name="delete",db_system_name="sqlite",error_type="wrong"} 1`,
 		`db_query_duration_seconds_count{operation="delete",table="users"} 1`,
 		`db_query_duration_seconds_count{operation="begin",table="none"} 2`,
 		`db_query_duration_seconds_count{operation="commit",table="none"} 1`,

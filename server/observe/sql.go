@@ -1,27 +1,25 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"strings"
-	"time"
-
-	"go.opentelemetry.io/otel/attribute"
 )
 
-// SQL returns connector with every statement timed: from the call to the end
-// of its rows. Beginning and ending a transaction are statements too.
-func (o *Observer) SQL(connector driver.Connector) driver.Connector {
-	return &timedConnector{Connector: connector, clock: &queryClock{
-		observer: o,
-		labels:   newLabelTable(statementAttrs),
-		parsed:   make(map[string]statement),
-	}}
-}
-
-func statementAttrs(s statement) []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("operation", s.operation), attribute.String("table", s.table)}
+// SQL returns a wrapper of connectors by which every statement is timed, from
+// the call to the end of its rows: as db.query.duration, and as
+// db.client.operation.duration. Beginning and ending a transaction are
+// statements too. system is the engine, sqlite or mysql; failure says in a word
+// what an error of its driver means.
+func (o *Observer) SQL(system string, failure func(error) string) func(driver.Connector) driver.Connector {
+	clock := &queryClock{
+		ins: o.ins, system: system, failure: failure,
+		kinds: make(map[statement]*statementKind), parsed: make(map[string]*statementKind),
+	}
+	return func(c driver.Connector) driver.Connector { return &timedConnector{c, clock} }
 }
 
 type timedConnector struct {
@@ -68,21 +66,21 @@ func (c *timedConn) CheckNamedValue(v *driver.NamedValue) error {
 }
 
 func (c *timedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	start := time.Now()
+	t := c.clock.begin(ctx, query)
 	res, err := c.fullConn.ExecContext(ctx, query, args)
 	if !errors.Is(err, driver.ErrSkip) {
-		c.clock.stop(ctx, query, start)
+		t.end(err)
 	}
 	return res, err
 }
 
 func (c *timedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	start := time.Now()
+	t := c.clock.begin(ctx, query)
 	rows, err := c.fullConn.QueryContext(ctx, query, args)
 	if errors.Is(err, driver.ErrSkip) {
 		return nil, err
 	}
-	return c.clock.rows(ctx, rows, err, query, start)
+	return t.rows(rows, err)
 }
 
 func (c *timedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -98,9 +96,9 @@ func (c *timedConn) PrepareContext(ctx context.Context, query string) (driver.St
 }
 
 func (c *timedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	start := time.Now()
+	t := c.clock.begin(ctx, "begin")
 	tx, err := c.fullConn.BeginTx(ctx, opts)
-	c.clock.stop(ctx, "begin", start)
+	t.end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -120,16 +118,16 @@ type timedStmt struct {
 }
 
 func (s *timedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	start := time.Now()
+	t := s.clock.begin(ctx, s.query)
 	res, err := s.fullStmt.ExecContext(ctx, args)
-	s.clock.stop(ctx, s.query, start)
+	t.end(err)
 	return res, err
 }
 
 func (s *timedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	start := time.Now()
+	t := s.clock.begin(ctx, s.query)
 	rows, err := s.fullStmt.QueryContext(ctx, args)
-	return s.clock.rows(ctx, rows, err, s.query, start)
+	return t.rows(rows, err)
 }
 
 type timedTx struct {
@@ -138,39 +136,48 @@ type timedTx struct {
 }
 
 func (t *timedTx) Commit() error {
-	start := time.Now()
+	timing := t.clock.begin(context.Background(), "commit")
 	err := t.tx.Commit()
-	t.clock.stop(context.Background(), "commit", start)
+	timing.end(err)
 	return err
 }
 
 func (t *timedTx) Rollback() error {
-	start := time.Now()
+	timing := t.clock.begin(context.Background(), "rollback")
 	err := t.tx.Rollback()
-	t.clock.stop(context.Background(), "rollback", start)
+	timing.end(err)
 	return err
 }
 
 // timedRows ends the statement's time when its rows are closed.
 type timedRows struct {
 	driver.Rows
-	done func()
+	timing
+	err error // with which they ended early
+}
+
+func (r *timedRows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err != nil && err != io.EOF { //nolint:errorlint // a driver returns io.EOF itself, as database/sql wants it
+		r.err = err
+	}
+	return err
 }
 
 func (r *timedRows) Close() error {
 	err := r.Rows.Close()
-	r.done()
+	r.end(cmp.Or(r.err, err))
 	return err
 }
 
-// rows returns rows that stop the clock when they end, or stops it at once
-// where the query failed.
-func (q *queryClock) rows(ctx context.Context, rows driver.Rows, err error, query string, start time.Time) (driver.Rows, error) {
+// rows returns rows that end the statement with them, or ends it at once where
+// the query failed.
+func (t timing) rows(rows driver.Rows, err error) (driver.Rows, error) {
 	if err != nil {
-		q.stop(ctx, query, start)
+		t.end(err)
 		return nil, err
 	}
-	return &timedRows{Rows: rows, done: func() { q.stop(ctx, query, start) }}, nil
+	return &timedRows{Rows: rows, timing: t}, nil
 }
 
 // statement is what db_query_duration_seconds tells statements apart by.

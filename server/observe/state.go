@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/onemeter/onemeter/server/chat"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -19,8 +21,12 @@ type State struct {
 	BytesSent   int64
 	BytesRead   int64
 
-	DB    sql.DBStats
-	MySQL bool // whether DB is MySQL: the mysql_* gauges are 0 otherwise
+	DB       sql.DBStats
+	DBSystem string // sqlite or mysql: the mysql_* gauges are 0 where it is not mysql
+
+	Redis  *PoolState // nil: there is none
+	Bus    *BusState  // nil: the node is alone
+	Caches []CacheState
 
 	SlowQueries          int64
 	RedisUsed, RedisMax  int64 // bytes
@@ -28,42 +34,173 @@ type State struct {
 	TURNAsked, TURNFails int64
 }
 
+// A PoolState is that of the connections to Redis. Those that are no state only
+// grow.
+type PoolState struct {
+	Used, Idle, Pending int
+	Max                 int // 0: not known
+	Hits, Misses        uint32
+	Timeouts, Stale     uint32
+	Waited              time.Duration
+}
+
+// A BusState is that of the bus between nodes. Those that are no state only
+// grow.
+type BusState struct {
+	Connected                                   bool
+	Nodes, Queued                               int
+	Lag                                         time.Duration
+	Reconnects, Resumes                         uint64
+	Published, Received, Lost, Dropped, Garbage uint64
+}
+
+// A CacheState is that of one cache. Those that are no state only grow.
+type CacheState struct {
+	Name    string
+	Entries int
+	Shared  *SharedCacheState // nil: in process only
+}
+
+// A SharedCacheState is what a cache has to do with Redis.
+type SharedCacheState struct {
+	Hits, Misses, Failures, Forgotten uint64
+	Owed                              int
+}
+
 // Watch reads the state at every collection, and is called once. No number is
 // kept here, so none can drift from what it counts.
 func (o *Observer) Watch(read func() State) error {
-	ins := o.ins
-	used := newLabels(attribute.String("state", "used")).observe
-	idle := newLabels(attribute.String("state", "idle")).observe
+	w := newWatcher(o)
 	_, err := o.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		s := read()
-		to.ObserveInt64(ins.onlineUsers, int64(s.OnlineUsers))
-		to.ObserveInt64(ins.activeUsers, int64(s.ActiveUsers))
-		to.ObserveInt64(ins.connections, int64(s.Connections))
-		to.ObserveInt64(ins.framesOut, s.FramesSent)
-		to.ObserveInt64(ins.bytesOut, s.BytesSent)
-		to.ObserveInt64(ins.bytesIn, s.BytesRead)
-		to.ObserveFloat64(ins.deliveryDelay, o.delay.mean(time.Now()).Seconds())
-
-		to.ObserveInt64(ins.dbOpen, int64(s.DB.InUse), used...)
-		to.ObserveInt64(ins.dbOpen, int64(s.DB.Idle), idle...)
-		to.ObserveFloat64(ins.dbWait, s.DB.WaitDuration.Seconds())
-		var mysql sql.DBStats
-		if s.MySQL {
-			mysql = s.DB
+		w.clients(to, s)
+		w.outside(to, s)
+		w.database(to, s)
+		if s.Redis != nil {
+			w.redis(to, *s.Redis)
 		}
-		to.ObserveInt64(ins.mysqlActive, int64(mysql.InUse))
-		to.ObserveInt64(ins.mysqlIdle, int64(mysql.Idle))
-		to.ObserveInt64(ins.mysqlMax, int64(mysql.MaxOpenConnections))
-
-		to.ObserveInt64(ins.mysqlSlow, s.SlowQueries)
-		to.ObserveInt64(ins.redisMemory, s.RedisUsed)
-		to.ObserveInt64(ins.redisMemoryMax, s.RedisMax)
-		to.ObserveInt64(ins.webrtcActive, int64(s.WebRTCPeers))
-		to.ObserveInt64(ins.turnAttempts, s.TURNAsked)
-		to.ObserveInt64(ins.turnFailures, s.TURNFails)
+		if s.Bus != nil {
+			w.bus(to, *s.Bus)
+		}
+		for _, c := range s.Caches {
+			w.cache(to, c)
+		}
 		return nil
-	}, ins.onlineUsers, ins.activeUsers, ins.connections, ins.framesOut, ins.bytesOut, ins.bytesIn,
-		ins.deliveryDelay, ins.dbOpen, ins.dbWait, ins.mysqlActive, ins.mysqlIdle, ins.mysqlMax,
-		ins.mysqlSlow, ins.redisMemory, ins.redisMemoryMax, ins.webrtcActive, ins.turnAttempts, ins.turnFailures)
+	}, o.ins.observed...)
 	return err
+}
+
+// A watcher tells a State to the instruments, under labels made once.
+type watcher struct {
+	delay      *rollingMean
+	ins        *instruments
+	used, idle []metric.ObserveOption
+	hit, miss  []metric.ObserveOption
+	pools      *labelTable[string]
+	conns      *labelTable[[2]string] // pool and state
+	caches     *labelTable[string]
+	lookups    *labelTable[chat.CacheLookup]
+}
+
+func newWatcher(o *Observer) *watcher {
+	return &watcher{
+		delay: &o.delay, ins: o.ins,
+		used: newLabels(attribute.String("state", "used")).observe,
+		idle: newLabels(attribute.String("state", "idle")).observe,
+		hit:  newLabels(attribute.String("hit", "true")).observe,
+		miss: newLabels(attribute.String("hit", "false")).observe,
+
+		pools: byValue("db.client.connection.pool.name"),
+		conns: newLabelTable(func(c [2]string) []attribute.KeyValue {
+			return []attribute.KeyValue{
+				attribute.String("db.client.connection.pool.name", c[0]), attribute.String("db.client.connection.state", c[1]),
+			}
+		}),
+		caches:  byValue("cache"),
+		lookups: newLabelTable(lookupAttrs),
+	}
+}
+
+func (w *watcher) clients(to metric.Observer, s State) {
+	to.ObserveInt64(w.ins.onlineUsers, int64(s.OnlineUsers))
+	to.ObserveInt64(w.ins.activeUsers, int64(s.ActiveUsers))
+	to.ObserveInt64(w.ins.connections, int64(s.Connections))
+	to.ObserveInt64(w.ins.framesOut, s.FramesSent)
+	to.ObserveInt64(w.ins.bytesOut, s.BytesSent)
+	to.ObserveInt64(w.ins.bytesIn, s.BytesRead)
+	to.ObserveFloat64(w.ins.deliveryDelay, w.delay.mean(time.Now()).Seconds())
+}
+
+func (w *watcher) outside(to metric.Observer, s State) {
+	to.ObserveInt64(w.ins.mysqlSlow, s.SlowQueries)
+	to.ObserveInt64(w.ins.redisMemory, s.RedisUsed)
+	to.ObserveInt64(w.ins.redisMemoryMax, s.RedisMax)
+	to.ObserveInt64(w.ins.webrtcActive, int64(s.WebRTCPeers))
+	to.ObserveInt64(w.ins.turnAttempts, s.TURNAsked)
+	to.ObserveInt64(w.ins.turnFailures, s.TURNFails)
+}
+
+func (w *watcher) database(to metric.Observer, s State) {
+	to.ObserveInt64(w.ins.dbOpen, int64(s.DB.InUse), w.used...)
+	to.ObserveInt64(w.ins.dbOpen, int64(s.DB.Idle), w.idle...)
+	to.ObserveFloat64(w.ins.dbWait, s.DB.WaitDuration.Seconds())
+	w.pool(to, s.DBSystem, s.DB.InUse, s.DB.Idle, s.DB.MaxOpenConnections)
+	var mysql sql.DBStats
+	if s.DBSystem == "mysql" {
+		mysql = s.DB
+	}
+	to.ObserveInt64(w.ins.mysqlActive, int64(mysql.InUse))
+	to.ObserveInt64(w.ins.mysqlIdle, int64(mysql.Idle))
+	to.ObserveInt64(w.ins.mysqlMax, int64(mysql.MaxOpenConnections))
+}
+
+// pool tells what the semantic conventions have of every pool.
+func (w *watcher) pool(to metric.Observer, name string, used, idle, limit int) {
+	to.ObserveInt64(w.ins.poolConnections, int64(used), w.conns.of([2]string{name, "used"}).observe...)
+	to.ObserveInt64(w.ins.poolConnections, int64(idle), w.conns.of([2]string{name, "idle"}).observe...)
+	if limit > 0 {
+		to.ObserveInt64(w.ins.poolMax, int64(limit), w.pools.of(name).observe...)
+	}
+}
+
+func (w *watcher) redis(to metric.Observer, s PoolState) {
+	w.pool(to, "redis", s.Used, s.Idle, s.Max)
+	name := w.pools.of("redis").observe
+	to.ObserveInt64(w.ins.poolPending, int64(s.Pending), name...)
+	to.ObserveInt64(w.ins.poolTimeouts, int64(s.Timeouts), name...)
+	to.ObserveInt64(w.ins.redisRequests, int64(s.Hits), w.hit...)
+	to.ObserveInt64(w.ins.redisRequests, int64(s.Misses), w.miss...)
+	to.ObserveInt64(w.ins.redisStale, int64(s.Stale))
+	to.ObserveFloat64(w.ins.redisWait, s.Waited.Seconds())
+}
+
+func (w *watcher) bus(to metric.Observer, s BusState) {
+	var connected int64
+	if s.Connected {
+		connected = 1
+	}
+	to.ObserveInt64(w.ins.busConnected, connected)
+	to.ObserveInt64(w.ins.busNodes, int64(s.Nodes))
+	to.ObserveFloat64(w.ins.busLag, s.Lag.Seconds())
+	to.ObserveInt64(w.ins.busQueued, int64(s.Queued))
+	to.ObserveInt64(w.ins.busReconnects, int64(s.Reconnects))
+	to.ObserveInt64(w.ins.busResumes, int64(s.Resumes))
+	to.ObserveInt64(w.ins.busPublished, int64(s.Published))
+	to.ObserveInt64(w.ins.busReceived, int64(s.Received))
+	to.ObserveInt64(w.ins.busLost, int64(s.Lost))
+	to.ObserveInt64(w.ins.busDropped, int64(s.Dropped))
+	to.ObserveInt64(w.ins.busGarbage, int64(s.Garbage))
+}
+
+func (w *watcher) cache(to metric.Observer, s CacheState) {
+	name := w.caches.of(s.Name).observe
+	to.ObserveInt64(w.ins.cacheEntries, int64(s.Entries), name...)
+	if s.Shared == nil {
+		return
+	}
+	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Hits), w.lookups.of(chat.CacheLookup{Cache: s.Name, Hit: true}).observe...)
+	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Misses), w.lookups.of(chat.CacheLookup{Cache: s.Name}).observe...)
+	to.ObserveInt64(w.ins.cacheFailures, int64(s.Shared.Failures), name...)
+	to.ObserveInt64(w.ins.cacheOwed, int64(s.Shared.Owed), name...)
+	to.ObserveInt64(w.ins.cacheForgotten, int64(s.Shared.Forgotten), name...)
 }

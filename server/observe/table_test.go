@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/onemeter/onemeter/telemetry"
@@ -18,7 +21,40 @@ import (
 var kind = strings.NewReplacer("InstrumentKind", "", "Observable", "", "UpDownCounter", "gauge",
 	"Counter", "counter", "Gauge", "gauge", "Histogram", "histogram")
 
+func (r row) tellLabels() string {
+	var texts []string
+	for _, l := range r.labels {
+		texts = append(texts, l.String())
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (r row) tellBounds() string { return strings.Trim(fmt.Sprint(r.bounds), "[]") }
+
 var update = flag.Bool("update", false, "rewrite METRICS.md")
+
+// TestNamesOfTheConventions holds what is named after the semantic conventions
+// to the version that is imported.
+func TestNamesOfTheConventions(t *testing.T) {
+	o, _ := observed(t)
+	for _, c := range []interface{ Name() string }{
+		dbconv.ClientOperationDuration{}, dbconv.ClientConnectionCount{}, dbconv.ClientConnectionMax{},
+		dbconv.ClientConnectionPendingRequests{}, dbconv.ClientConnectionTimeouts{},
+	} {
+		if _, ok := o.ins.rows[c.Name()]; !ok {
+			t.Errorf("there is no %s", c.Name())
+		}
+	}
+	for have, want := range map[string]attribute.Key{
+		byDBSystem.key: semconv.DBSystemNameKey, byDBOperation.key: semconv.DBOperationNameKey,
+		byCollection.key: semconv.DBCollectionNameKey, byError.key: semconv.ErrorTypeKey,
+		byPool.key: semconv.DBClientConnectionPoolNameKey, byPoolState.key: semconv.DBClientConnectionStateKey,
+	} {
+		if have != string(want) {
+			t.Errorf("%s is called %s", have, want)
+		}
+	}
+}
 
 // TestTableIsDocumented holds METRICS.md to the instruments that are made.
 func TestTableIsDocumented(t *testing.T) {
@@ -31,14 +67,17 @@ func TestTableIsDocumented(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := New(p, noop.NewTracerProvider()); err != nil {
+	o, err := New(p, noop.NewTracerProvider())
+	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
 	b.WriteString("# Metrics of the server\n\n" +
 		"Made from the table in instruments.go by `go test ./server/observe -update`. Beside these there are `http.server.*`\n" +
 		"of otelhttp, `go_*` of the Go runtime, `process_*`, and `telemetry_*` of the library.\n\n" +
-		"| on /metrics | instrument | kind | unit | what it says |\n|---|---|---|---|---|\n")
+		"With `--redis` only: `im_redis_*`, `im_cache_shared_*`, and `im_bus_*` apart from `im_bus_failures_total`. With `--blob s3://…`:\n" +
+		"`http_client_*` of otelhttp.\n\n" +
+		"| on /metrics | instrument | kind | unit | what it says | labels | buckets |\n|---|---|---|---|---|---|---|\n")
 	for _, i := range p.Instruments() {
 		if i.Scope.Name != scope {
 			continue
@@ -46,8 +85,8 @@ func TestTableIsDocumented(t *testing.T) {
 		if i.Unit == "" || i.Description == "" {
 			t.Errorf("%s has no unit or no description", i.Name)
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | `%s` | %s |\n", i.Prometheus, i.Name,
-			kind.Replace(i.Kind.String()), i.Unit, i.Description)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | `%s` | %s | %s | %s |\n", i.Prometheus, i.Name,
+			kind.Replace(i.Kind.String()), i.Unit, i.Description, o.ins.rows[i.Name].tellLabels(), o.ins.rows[i.Name].tellBounds())
 	}
 	const file = "METRICS.md"
 	if *update {

@@ -23,6 +23,29 @@ const (
 	failAway                     // the database cannot answer now
 )
 
+// failures are the words of [ErrorType].
+var failures = map[failure]string{
+	failOther: "other", failDuplicate: "duplicate", failNoParent: "no_parent",
+	failBusy: "busy", failLost: "lost", failAway: "away",
+}
+
+// ErrorType says in a word what an error of either driver means: duplicate,
+// no_parent, busy (rolled back, or not begun), lost (the connection), away,
+// cancelled, timeout or other. It is for counting.
+func ErrorType(err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	f := classifyMySQL(err)
+	if f == failOther {
+		f = classifySQLite(err)
+	}
+	return failures[f]
+}
+
 // fail says in the domain's words what went wrong while doing what. The cause
 // stays recognizable, context errors among them.
 func (s *Store) fail(ctx context.Context, what string, err error) error {

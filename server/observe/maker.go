@@ -1,0 +1,102 @@
+package observe
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// A label is an attribute that an instrument is recorded with. Its values are
+// listed, or it is said where they come from.
+type label struct {
+	key    string
+	values []string
+	from   string
+}
+
+func oneOf[T ~string](key string, values ...T) label {
+	l := label{key: key}
+	for _, v := range values {
+		l.values = append(l.values, string(v))
+	}
+	return l
+}
+
+// String tells the label as METRICS.md does, under its name on /metrics.
+func (l label) String() string {
+	from := l.from
+	if len(l.values) > 0 {
+		from = "`" + strings.Join(l.values, "` `") + "`"
+	}
+	return "`" + strings.ReplaceAll(l.key, ".", "_") + "`: " + from
+}
+
+// A row is what an instrument does not tell of itself.
+type row struct {
+	labels []label
+	bounds []float64
+}
+
+// maker makes instruments, and gathers what fails and what METRICS.md tells.
+type maker struct {
+	meter    metric.Meter
+	rows     map[string]row
+	observed []metric.Observable // the Watch callback's
+	errs     []error
+}
+
+func made[T any](t *maker, name string, r row, inst T, err error) T {
+	t.rows[name] = r
+	if err != nil {
+		t.errs = append(t.errs, err)
+	}
+	return inst
+}
+
+func watched[T metric.Observable](t *maker, name string, labels []label, inst T, err error) T {
+	t.observed = append(t.observed, inst)
+	return made(t, name, row{labels: labels}, inst, err)
+}
+
+func (t *maker) counter(name, unit, desc string, labels ...label) metric.Int64Counter {
+	c, err := t.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return made(t, name, row{labels: labels}, c, err)
+}
+
+func (t *maker) histogram(name, unit, desc string, bounds []float64, labels ...label) metric.Float64Histogram {
+	h, err := t.meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
+		metric.WithExplicitBucketBoundaries(bounds...))
+	return made(t, name, row{labels, slices.Clone(bounds)}, h, err)
+}
+
+func (t *maker) intHistogram(name, unit, desc string, bounds []float64, labels ...label) metric.Int64Histogram {
+	h, err := t.meter.Int64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
+		metric.WithExplicitBucketBoundaries(bounds...))
+	return made(t, name, row{labels, slices.Clone(bounds)}, h, err)
+}
+
+func (t *maker) gauge(name, unit, desc string, labels ...label) metric.Int64ObservableGauge {
+	g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return watched(t, name, labels, g, err)
+}
+
+func (t *maker) floatGauge(name, unit, desc string, labels ...label) metric.Float64ObservableGauge {
+	g, err := t.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return watched(t, name, labels, g, err)
+}
+
+func (t *maker) upDown(name, unit, desc string, labels ...label) metric.Int64ObservableUpDownCounter {
+	c, err := t.meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return watched(t, name, labels, c, err)
+}
+
+func (t *maker) observedCounter(name, unit, desc string, labels ...label) metric.Int64ObservableCounter {
+	c, err := t.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return watched(t, name, labels, c, err)
+}
+
+func (t *maker) observedFloatCounter(name, unit, desc string, labels ...label) metric.Float64ObservableCounter {
+	c, err := t.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	return watched(t, name, labels, c, err)
+}

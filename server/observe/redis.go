@@ -1,0 +1,124 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Redis returns a hook of a client that times each command, and each pipeline
+// as one operation, as db.client.operation.duration. Where hooks before it
+// refuse a command, nothing reaches Redis and nothing is recorded.
+func (o *Observer) Redis() redis.Hook {
+	return &redisHook{o.ins.operationDuration, newLabelTable(redisAttrs)}
+}
+
+type redisHook struct {
+	duration metric.Float64Histogram
+	labels   *labelTable[redisOperation]
+}
+
+// A redisOperation is what commands are told apart by. The commands are the
+// server's own, so that there are not many.
+type redisOperation struct{ prefix, command, failure string }
+
+func redisAttrs(op redisOperation) []attribute.KeyValue {
+	name := strings.TrimSpace(op.prefix + " " + strings.ToUpper(op.command))
+	return operationAttrs("redis", name, "", op.failure)
+}
+
+// DialHook implements redis.Hook.
+func (h *redisHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		start := time.Now()
+		err := next(ctx, cmd)
+		h.record(ctx, start, redisOperation{command: cmd.Name(), failure: redisFailure(err)})
+		return err
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		op := pipelineOf(cmds)
+		start := time.Now()
+		err := next(ctx, cmds)
+		op.failure = redisFailure(err)
+		h.record(ctx, start, op)
+		return err
+	}
+}
+
+func (h *redisHook) record(ctx context.Context, start time.Time, op redisOperation) {
+	h.duration.Record(ctx, time.Since(start).Seconds(), h.labels.of(op).record...)
+}
+
+// pipelineOf names a pipeline, or a transaction: by its command too if it has
+// only one.
+func pipelineOf(cmds []redis.Cmder) redisOperation {
+	op := redisOperation{prefix: "PIPELINE"}
+	if n := len(cmds); n > 2 && cmds[0].Name() == "multi" {
+		op.prefix, cmds = "MULTI", cmds[1:n-1]
+	}
+	for i, cmd := range cmds {
+		switch name := cmd.Name(); {
+		case i == 0:
+			op.command = name
+		case name != op.command:
+			op.command = ""
+			return op
+		}
+	}
+	return op
+}
+
+// What error.type says of Redis: a word of ours, or that with which Redis
+// begins its answer.
+var (
+	redisWords    = []string{"cancelled", "timeout", "pool_timeout", "connection", "other"}
+	redisPrefixes = []string{
+		"ERR", "ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH",
+		"NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "UNBLOCKED", "WRONGPASS", "WRONGTYPE",
+	}
+)
+
+func redisErrorTypes() string {
+	return "`" + strings.Join(slices.Concat(redisWords, redisPrefixes), "` `") + "`"
+}
+
+// redisFailure is empty where Redis answered, if only that there is nothing.
+func redisFailure(err error) string {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return ""
+	}
+	if answer, ok := errors.AsType[redis.Error](err); ok {
+		if prefix, _, _ := strings.Cut(answer.Error(), " "); slices.Contains(redisPrefixes, prefix) {
+			return prefix
+		}
+		return "other"
+	}
+	return noAnswer(err)
+}
+
+func noAnswer(err error) string {
+	timeout, ok := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, redis.ErrPoolTimeout):
+		return "pool_timeout"
+	case errors.Is(err, context.DeadlineExceeded), ok && timeout.Timeout():
+		return "timeout"
+	}
+	return "connection"
+}
