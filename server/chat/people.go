@@ -90,6 +90,25 @@ func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, 
 	return seen[0], nil
 }
 
+// MayCall refuses a call of one user to another who has nothing to do with him:
+// they are neither friends nor in one conversation.
+func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
+	const what = "call refused"
+	if _, err := s.user(ctx, calleeID); err != nil {
+		return orNotFound(err, what, "there is no such user")
+	}
+	acquainted, err := s.cfg.Store.Acquainted(ctx, callerID, calleeID)
+	if err == nil && !acquainted {
+		err = Errorf(KindForbidden, what, "you call friends, and members of your conversations")
+	}
+	return err
+}
+
+// MayAct takes a turn for what a user does in calls.
+func (s *Service) MayAct(ctx context.Context, userID int64) error {
+	return s.pace(ctx, Caller{UserID: userID}, "call refused")
+}
+
 // asSeenBy fills in who is online, and hides the phones of all who have not
 // added the viewer.
 func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]User, error) {

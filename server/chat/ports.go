@@ -41,6 +41,9 @@ type UserStore interface {
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
 	// Friends lists those whom userID added and those who added userID, by id.
 	Friends(ctx context.Context, userID int64, limit int) ([]User, error)
+	// Acquainted tells whether two users are friends, whoever added the other, or
+	// are members of one conversation.
+	Acquainted(ctx context.Context, userID, otherID int64) (bool, error)
 	// AddedBy tells which of ids have added userID.
 	AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error)
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
@@ -16,7 +15,7 @@ import (
 // for people.
 func TestStore(t *testing.T) {
 	var stores []*Store
-	storetest.Run(t, func(t *testing.T) chat.Store {
+	storetest.Run(t, func(t *testing.T) storetest.Store {
 		s := openTest(t, Config{})
 		stores = append(stores, s)
 		return s

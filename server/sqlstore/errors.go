@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -54,6 +55,9 @@ func (s *Store) fail(ctx context.Context, what string, err error) error {
 	}
 	if _, refused := errors.AsType[*chat.Error](err); refused {
 		return err // the domain's own, from within a transaction
+	}
+	if _, refused := errors.AsType[*call.Error](err); refused {
+		return err
 	}
 	switch {
 	case errors.Is(err, chat.ErrNotFound), errors.Is(err, sql.ErrNoRows):

@@ -20,14 +20,14 @@ import (
 )
 
 // tables are all of them, each before those that it refers to.
-var tables = []string{"files", "messages", "members", "conversations", "friends", "sessions", "users"}
+var tables = []string{"call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
 
 // TestMySQL runs the contract suite on the server that there is, and has it
 // explain every statement that was run on the way: none may read a whole table,
 // save the search for people.
 func TestMySQL(t *testing.T) {
 	where, seen := needs.MySQL(t), newRecorder()
-	storetest.Run(t, func(t *testing.T) chat.Store {
+	storetest.Run(t, func(t *testing.T) storetest.Store {
 		s := openTest(t, Config{MySQL: where, Wrap: seen.wrap})
 		for _, table := range tables { // much faster than a database for each
 			if _, err := s.write.(*remotePool).db.Exec("DELETE FROM " + table); err != nil {
@@ -68,6 +68,9 @@ func fill(t *testing.T, s *Store) {
 			SELECT id, d + 1, pair_low, '', 'text', 0, CONCAT(id, d), 0, 0 FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 5`,
 		`INSERT INTO friends (user_id, friend_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
 		`INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) SELECT id, id, '', 0, 0 FROM users WHERE id >= 1000000`,
+		`INSERT INTO calls (id, type, state, caller_id, callee_id, caller_candidates, callee_candidates, created_at, answered_at,
+			connected_at, ended_at, reason, ended_by, signals) SELECT id, '', '', id, id, 0, 0, 0, 0, 0, id, '', 0, '' FROM users`,
+		`INSERT INTO call_legs (user_id, call_id, conn, session, joined, up, until) SELECT id, id, id, '', 0, 0, id FROM users`,
 		`INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at) SELECT id, '', 0, '', '', '', 0 FROM users`,
 		`ANALYZE TABLE ` + strings.Join(tables, ", "),
 	} {

@@ -107,6 +107,10 @@ func scanID(r scanner) (id int64, err error) {
 	return id, r.Scan(&id)
 }
 
+func scanText(r scanner) (text string, err error) {
+	return text, r.Scan(&text)
+}
+
 // changed is sql.ErrNoRows for a statement that changed nothing.
 func changed(r sql.Result, err error) error {
 	if err != nil {
@@ -141,12 +145,12 @@ func repeat(part, sep string, n int) string {
 // lists is how many ids go into one IN (…).
 const lists = 256
 
-// inList returns the placeholders of ids and appends their values to args, the
-// last one repeated until the places are filled.
-func inList(ids []int64, args []any) (string, []any) {
-	n := padded(len(ids))
+// inList returns the placeholders of keys and appends them to args, the last one
+// repeated until the places are filled.
+func inList[K int64 | string](keys []K, args []any) (string, []any) {
+	n := padded(len(keys))
 	for i := range n {
-		args = append(args, ids[min(i, len(ids)-1)])
+		args = append(args, keys[min(i, len(keys)-1)])
 	}
 	return repeat("?", ",", n), args
 }

@@ -45,9 +45,7 @@ func (s *Store) DeleteSession(ctx context.Context, id string) error {
 // LIMIT, or with the same table in a subquery, is every engine's: the sessions
 // are looked up first, and one that was prolonged meanwhile stays.
 func (s *Store) DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error) {
-	ids, err := collect(ctx, s.read, func(r scanner) (id string, err error) {
-		return id, r.Scan(&id)
-	}, `SELECT id FROM sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?`, micros(before), limit)
+	ids, err := collect(ctx, s.read, scanText, `SELECT id FROM sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?`, micros(before), limit)
 	deleted := 0
 	if err == nil && len(ids) > 0 {
 		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
@@ -64,13 +62,8 @@ func (s *Store) DeleteExpiredSessions(ctx context.Context, before time.Time, lim
 func deleteExpired(ctx context.Context, t querier, before time.Time, ids []string) (int, error) {
 	deleted := 0
 	for part := range slices.Chunk(ids, lists) {
-		n := padded(len(part))
-		args := make([]any, 0, n+1)
-		for i := range n { // the last one again, until the places are filled
-			args = append(args, part[min(i, len(part)-1)])
-		}
-		r, err := exec(ctx, t, `DELETE FROM sessions WHERE id IN (`+repeat("?", ",", n)+`) AND expires_at < ?`,
-			append(args, micros(before))...)
+		in, args := inList(part, nil)
+		r, err := exec(ctx, t, `DELETE FROM sessions WHERE id IN (`+in+`) AND expires_at < ?`, append(args, micros(before))...)
 		if err != nil {
 			return 0, err
 		}

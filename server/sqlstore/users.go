@@ -144,6 +144,18 @@ func (s *Store) Friends(ctx context.Context, userID int64, limit int) ([]chat.Us
 	return users, s.fail(ctx, "friends", err)
 }
 
+// Acquainted implements chat.UserStore.
+func (s *Store) Acquainted(ctx context.Context, userID, otherID int64) (bool, error) {
+	var are bool
+	err := row(ctx, s.read, acquaintedQuery, []any{userID, otherID, otherID, userID, userID, otherID}, &are)
+	return are, s.fail(ctx, "acquainted", err)
+}
+
+const acquaintedQuery = `SELECT EXISTS (SELECT 1 FROM friends WHERE user_id = ? AND friend_id = ?)
+	OR EXISTS (SELECT 1 FROM friends WHERE user_id = ? AND friend_id = ?)
+	OR EXISTS (SELECT 1 FROM members m JOIN members n ON n.conversation_id = m.conversation_id
+	           WHERE m.user_id = ? AND m.state = 0 AND n.user_id = ? AND n.state = 0)`
+
 // AddedBy implements chat.UserStore.
 func (s *Store) AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error) {
 	added := make(map[int64]bool)

@@ -1,6 +1,6 @@
-// Package storetest is the contract of chat.Store as a test suite. [Run] it
-// with a function that opens an empty store, and what passes may carry the
-// service.
+// Package storetest is the contract of chat.Store and call.Store as a test
+// suite. [Run] it with a function that opens an empty store, and what passes may
+// carry the services.
 package storetest
 
 import (
@@ -13,12 +13,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
+// A Store is what Run tests.
+type Store interface {
+	chat.Store
+	call.Store
+}
+
 // Run tests the stores that open returns: each must be empty, and is closed by
 // t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T) chat.Store) {
+func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, c := range []struct {
 		name string
 		test func(*world)
@@ -27,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) chat.Store) {
 		{"UsersAreUnique", testUsersAreUnique},
 		{"SearchUsers", testSearchUsers},
 		{"Friends", testFriends},
+		{"Acquainted", testAcquainted},
 		{"UpdatesUnderConcurrency", testUpdatesUnderConcurrency},
 		{"Sessions", testSessions},
 		{"ExpiredSessions", testExpiredSessions},
@@ -57,6 +65,13 @@ func Run(t *testing.T, open func(t *testing.T) chat.Store) {
 		{"Unread", testUnread},
 		{"Files", testFiles},
 		{"MayRead", testMayRead},
+		{"Calls", testCalls},
+		{"CallsThatEnded", testCallsThatEnded},
+		{"CallsKeepUsersBusy", testCallsKeepUsersBusy},
+		{"CallsUnderConcurrency", testCallsUnderConcurrency},
+		{"CallChangesUnderConcurrency", testCallChangesUnderConcurrency},
+		{"Legs", testLegs},
+		{"PruneCalls", testPruneCalls},
 		{"Garbage", testGarbage},
 		{"Cancelled", testCancelled},
 	} {
@@ -68,7 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) chat.Store) {
 
 // A world is a store and the means to people it.
 type world struct {
-	chat.Store
+	Store
 	*testing.T
 	now   time.Time // has a zone and nanoseconds, which a store need not keep
 	phone int

@@ -1,0 +1,247 @@
+package call
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// An Event is what happens to a call: one of the structs below, which are the
+// payloads of clients' frames, or something that the server notices.
+type Event interface {
+	// check looks at the event alone.
+	check() error
+	// apply does to the call of m what the event means in its state.
+	apply(m *move) error
+}
+
+// Bounds of what clients may send, in bytes. Nothing of it is read.
+const (
+	maxDescription = 64 << 10 // sdp, and ice_candidates
+	maxCandidate   = 4 << 10
+)
+
+// An Offer begins a call, or with CallID goes on with one: to give it its first
+// offer where it was made without, or to negotiate anew. It moves the call to
+// the device that sends it.
+type Offer struct {
+	CallID     string          `json:"call_id"`
+	To         int64           `json:"to_user"`
+	Type       Type            `json:"call_type"`
+	SDP        json.RawMessage `json:"sdp"`
+	Candidates json.RawMessage `json:"ice_candidates"`
+}
+
+func (o Offer) check() error { return checkDescription(o.SDP, o.Candidates) }
+
+func (o Offer) apply(m *move) error {
+	switch {
+	case m.c.State != Ringing:
+		return m.renegotiate(o)
+	case m.me == &m.c.Callee:
+		return errorf(KindConflict, "you are being called: answer, or end the call")
+	}
+	if err := m.here(); err != nil {
+		return err
+	}
+	m.me.Candidates += count(o.Candidates)
+	// What came for an earlier offer is of no use with this one.
+	m.c.Signals = Signals{Offer: &Description{SDP: o.SDP, Candidates: o.Candidates}}
+	m.ack()
+	m.tell(m.c.ringing(0))
+	return nil
+}
+
+// An Answer takes a call, or answers an Offer within one.
+type Answer struct {
+	CallID     string          `json:"call_id"`
+	SDP        json.RawMessage `json:"sdp"`
+	Candidates json.RawMessage `json:"ice_candidates"`
+}
+
+func (a Answer) check() error { return checkDescription(a.SDP, a.Candidates) }
+
+func (a Answer) apply(m *move) error {
+	answer := Frame{SDP: a.SDP, Candidates: a.Candidates}
+	if m.c.State != Ringing {
+		if m.by.Conn != m.me.Conn {
+			return errorf(KindConflict, "the call was answered on another device of yours")
+		}
+		m.me.Candidates += count(a.Candidates)
+		return m.pass(TypeAnswer, answer)
+	}
+	switch {
+	case m.me == &m.c.Caller:
+		return errorf(KindConflict, "you are the caller: wait for the answer")
+	case m.c.Signals.Offer == nil:
+		return errorf(KindConflict, "there is no offer to answer yet: wait for call.offer")
+	}
+	m.c.State, m.c.AnsweredAt, m.c.Signals.Offer = Answered, m.now, nil
+	m.me.Candidates += count(a.Candidates)
+	m.ack()
+	m.tell(Notice{To: m.me.UserID, Except: m.by.Conn, Type: TypeStatus, Frame: m.frame(Frame{Status: Answered})})
+	if err := m.pass(TypeAnswer, answer); err != nil {
+		return err
+	}
+	m.join()
+	return m.sendEarly()
+}
+
+// A Candidate tells the peer of a way to its sender.
+type Candidate struct {
+	CallID    string          `json:"call_id"`
+	Candidate json.RawMessage `json:"ice_candidate"`
+}
+
+func (i Candidate) check() error {
+	switch {
+	case len(i.Candidate) == 0 || !slices.Contains([]byte(`"{n`), i.Candidate[0]):
+		return errorf(KindInvalid, "ice_candidate is required: an object or a string, or null after the last")
+	case len(i.Candidate) > maxCandidate:
+		return errorf(KindTooLarge, "ice_candidate has at most %d bytes", maxCandidate)
+	}
+	return nil
+}
+
+func (i Candidate) apply(m *move) error {
+	f := Frame{Candidate: i.Candidate}
+	if m.c.State == Ringing && m.me == &m.c.Callee { // overtook the answer, if that comes
+		m.me.Candidates++
+		return m.wait(Waiting{To: m.peer.UserID, From: m.by.Conn, Type: TypeICE, Frame: m.frame(f)})
+	}
+	if err := m.here(); err != nil {
+		return err
+	}
+	m.me.Candidates++
+	return m.pass(TypeICE, f)
+}
+
+// A Status tells how far its sender has come. Connected says that the media is
+// up, Answered that it is no longer, Ended is as good as an [End]. It is also
+// how a client that lost its connection takes its place again.
+type Status struct {
+	CallID string `json:"call_id"`
+	Status State  `json:"status"`
+}
+
+func (s Status) check() error {
+	switch s.Status {
+	case Ringing, Answered, Connected, Ended:
+		return nil
+	}
+	return errorf(KindInvalid, "status is ringing, answered, connected or ended")
+}
+
+func (s Status) apply(m *move) error {
+	switch {
+	case s.Status == Ended:
+		return End{}.apply(m)
+	case s.Status == Ringing && m.c.State == Ringing && m.me == &m.c.Callee:
+		if m.peer.Conn == 0 { // no news later
+			return nil
+		}
+		return m.pass(TypeStatus, Frame{Status: Ringing})
+	case s.Status == Ringing || m.c.State == Ringing:
+		return errorf(KindConflict, "the call is %s", m.c.State)
+	}
+	if m.by.Conn != m.me.Conn {
+		if m.by.Session != m.me.Session {
+			return errOther
+		}
+		m.join()
+	}
+	m.me.Up = s.Status == Connected
+	if m.me.Up && m.c.State == Answered {
+		m.c.State, m.c.ConnectedAt = Connected, m.now
+	}
+	return m.pass(TypeStatus, Frame{Status: s.Status})
+}
+
+// An End ends a call. A Reason that is not known, or none, becomes the usual one:
+// user_rejected of who is called, user_hangup otherwise.
+type End struct {
+	CallID string `json:"call_id"`
+	Reason Reason `json:"reason"`
+}
+
+func (End) check() error { return nil }
+
+func (e End) apply(m *move) error {
+	if m.by.Conn != 0 && m.me.Conn != 0 && m.by.Session != m.me.Session {
+		return errOther
+	}
+	reason := e.Reason
+	if !reason.known() {
+		reason = UserHangup
+	}
+	if m.c.State == Ringing && m.me == &m.c.Callee && reason == UserHangup {
+		reason = UserRejected
+	}
+	m.end(reason, m.me.UserID)
+	m.ack()
+	return nil
+}
+
+// gone: the device's connection was closed.
+type gone struct{}
+
+func (gone) check() error { return nil }
+
+func (gone) apply(m *move) error {
+	if m.by.Conn == m.me.Conn {
+		m.me.Conn, m.me.Until = 0, m.now.Add(m.rules.Gone)
+	}
+	return nil
+}
+
+// back: a device connected. It takes the place of one that is gone, and that had
+// the same login: a client that reconnects.
+type back struct{}
+
+func (back) check() error { return nil }
+
+func (back) apply(m *move) error {
+	if m.me.Joined && m.me.Conn == 0 && m.me.Session == m.by.Session {
+		m.join()
+	}
+	return nil
+}
+
+// expire: the time of the user's leg may have run out.
+type expire struct{}
+
+func (expire) check() error { return nil }
+
+func (expire) apply(m *move) error {
+	if m.me.Until.After(m.now) { // he came back meanwhile
+		return nil
+	}
+	reason := NetworkError
+	if !m.me.Joined {
+		reason = Timeout
+	}
+	m.end(reason, 0)
+	return nil
+}
+
+func checkDescription(sdp, candidates json.RawMessage) error {
+	switch {
+	case len(sdp) == 0 || sdp[0] != '"' && sdp[0] != '{':
+		return errorf(KindInvalid, "sdp is required: a string, or an object {type, sdp}")
+	case len(sdp) > maxDescription:
+		return errorf(KindTooLarge, "sdp has at most %d bytes", maxDescription)
+	case len(candidates) > maxDescription:
+		return errorf(KindTooLarge, "ice_candidates has at most %d bytes", maxDescription)
+	case len(candidates) > 0 && candidates[0] != '[' && string(candidates) != "null":
+		return errorf(KindInvalid, "ice_candidates is a list")
+	}
+	return nil
+}
+
+// count is how many elements a JSON list has.
+func count(list json.RawMessage) int {
+	var elements []json.RawMessage
+	if json.Unmarshal(list, &elements) != nil {
+		return 0
+	}
+	return len(elements)
+}

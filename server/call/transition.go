@@ -1,0 +1,259 @@
+package call
+
+import (
+	"slices"
+	"time"
+)
+
+// Rules are the times that a call is bound by.
+type Rules struct {
+	Ring time.Duration // for how long it rings at most
+	Gone time.Duration // for how long a user may be without connection in it
+}
+
+// transition is the state machine: what becomes of c when e comes from a device
+// at now, and who is told. It changes nothing that c refers to. With an error,
+// which is an [*Error] for the sender, c stays as it is.
+func transition(c Call, by Device, e Event, now time.Time, rules Rules) (Call, []Notice, error) {
+	next := c
+	m := &move{c: &next, by: by, now: now, rules: rules}
+	if m.me, m.peer = next.legs(by.UserID); m.me == nil {
+		return c, nil, errNoCall
+	}
+	if c.State == Ended {
+		return c, nil, errEnded(c.Reason)
+	}
+	if by.Conn == 0 && signals(e) {
+		return c, nil, errorf(KindInvalid, "this goes over a WebSocket")
+	}
+	if err := e.apply(m); err != nil {
+		return c, nil, err
+	}
+	return next, m.out, nil
+}
+
+// signals tells whether e comes from the device that is in the call.
+func signals(e Event) bool {
+	switch e.(type) {
+	case Offer, Answer, Candidate, Status:
+		return true
+	}
+	return false
+}
+
+// begin makes the call that a device offers, and tells who hears of it.
+func begin(by Device, o Offer, now time.Time, rules Rules) (Call, []Notice) {
+	c := Call{
+		ID: newID(), Type: o.Type, State: Ringing, CreatedAt: now,
+		Caller: Leg{Device: Device{UserID: by.UserID}, Until: now.Add(rules.Ring)},
+		Callee: Leg{Device: Device{UserID: o.To}, Until: now.Add(rules.Ring)},
+	}
+	m := &move{c: &c, by: by, me: &c.Caller, peer: &c.Callee, now: now, rules: rules}
+	if o.SDP != nil {
+		m.join()
+		m.me.Candidates = count(o.Candidates)
+		c.Signals.Offer = &Description{SDP: o.SDP, Candidates: o.Candidates}
+	}
+	m.ack()
+	m.tell(c.ringing(0))
+	return c, m.out
+}
+
+// refuse ends a call that has hardly begun, for the callee is in another.
+func refuse(c Call, by Device, now time.Time) (Call, []Notice) {
+	c.State, c.Reason, c.EndedAt, c.Signals = Ended, UserBusy, now, Signals{}
+	if by.Conn == 0 {
+		return c, nil
+	}
+	return c, []Notice{{To: by.UserID, Only: by.Conn, Type: TypeEnd,
+		Frame: Frame{CallID: c.ID, From: c.Callee.UserID, To: by.UserID, Reason: UserBusy}}}
+}
+
+// An encounter is what it means that a user of a new call is in one already.
+type encounter int
+
+const (
+	same   encounter = iota // he called the same user before: it goes on
+	glare                   // both call each other: the first call is the one
+	inCall                  // he is in a call himself
+	busy                    // the callee is in another one
+)
+
+// meet tells what c runs into, of the calls that its users are in.
+func meet(c Call, others []Call) (encounter, Call) {
+	for _, o := range others {
+		if me, _ := o.legs(c.Caller.UserID); me == nil {
+			continue
+		}
+		_, together := o.legs(c.Callee.UserID)
+		switch {
+		case together == nil || o.State != Ringing:
+			return inCall, o
+		case o.Caller.UserID == c.Caller.UserID:
+			return same, o
+		}
+		return glare, o
+	}
+	return busy, others[0]
+}
+
+// A move is one transition under way.
+type move struct {
+	c        *Call
+	by       Device
+	me, peer *Leg // of the one who causes it
+	now      time.Time
+	rules    Rules
+	out      []Notice
+}
+
+func (m *move) tell(n Notice) { m.out = append(m.out, n) }
+
+// frame fills in what all frames from me to my peer have in common.
+func (m *move) frame(f Frame) Frame {
+	f.CallID, f.From, f.To = m.c.ID, m.me.UserID, m.peer.UserID
+	return f
+}
+
+// ack tells the device that caused this how the call stands.
+func (m *move) ack() {
+	if m.by.Conn != 0 {
+		f := Frame{Status: m.c.State, Reason: m.c.Reason}
+		m.tell(Notice{To: m.me.UserID, Only: m.by.Conn, Type: TypeStatus, Frame: m.frame(f)})
+	}
+}
+
+// ringing is what the callee's devices are told, or only one of them. Where
+// there is nothing to answer yet, the offer follows.
+func (c *Call) ringing(only uint64) Notice {
+	n := Notice{To: c.Callee.UserID, Only: only, Type: TypeStatus,
+		Frame: Frame{CallID: c.ID, From: c.Caller.UserID, To: c.Callee.UserID, Type: c.Type}}
+	if o := c.Signals.Offer; o != nil {
+		n.Type, n.Frame.SDP, n.Frame.Candidates = TypeOffer, o.SDP, o.Candidates
+	} else {
+		n.Frame.Status = Ringing
+	}
+	return n
+}
+
+// here makes sure that what comes, comes from the device that is in the call, or
+// from one that follows it.
+func (m *move) here() error {
+	switch {
+	case m.by.Conn == m.me.Conn:
+		return nil
+	case m.me.Conn != 0 || m.me.Joined && m.me.Session != m.by.Session:
+		return errOther
+	}
+	m.join()
+	return nil
+}
+
+// join puts the device in the place of whichever was there, and hands it what
+// has waited.
+func (m *move) join() {
+	m.me.Device, m.me.Joined, m.me.Until = m.by, true, m.now.Add(m.rules.Gone)
+	m.send(func(w Waiting) bool { return w.To == m.me.UserID && w.From == 0 }, m.me)
+}
+
+// send sends what has waited and is meant for a leg.
+func (m *move) send(meant func(Waiting) bool, leg *Leg) {
+	var rest []Waiting
+	for _, w := range m.c.Signals.Waiting {
+		if meant(w) {
+			m.tell(Notice{To: w.To, Only: leg.Conn, Type: w.Type, Frame: w.Frame})
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	m.c.Signals.Waiting = rest
+}
+
+// sendEarly sends the peer what overtook the answer, and drops what came from
+// devices that did not answer.
+func (m *move) sendEarly() error {
+	early := m.c.Signals.Waiting
+	m.c.Signals.Waiting = slices.DeleteFunc(slices.Clone(early), func(w Waiting) bool { return w.From != 0 })
+	for _, w := range early {
+		if w.From == m.by.Conn {
+			if err := m.pass(w.Type, w.Frame); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// renegotiate passes on the offer of a device that is in the call, or from here
+// on is.
+func (m *move) renegotiate(o Offer) error {
+	if old := m.me.Conn; old != m.by.Conn {
+		if old != 0 {
+			m.tell(Notice{To: m.me.UserID, Only: old, Type: TypeStatus, Frame: m.frame(Frame{Status: Answered})})
+		}
+		m.me.Up = false
+		m.join()
+	}
+	m.me.Candidates += count(o.Candidates)
+	return m.pass(TypeOffer, Frame{Type: m.c.Type, SDP: o.SDP, Candidates: o.Candidates})
+}
+
+// pass sends the peer a frame, or keeps it until the peer is there.
+func (m *move) pass(typ string, f Frame) error {
+	f = m.frame(f)
+	if m.peer.Conn == 0 {
+		return m.wait(Waiting{To: m.peer.UserID, Type: typ, Frame: f})
+	}
+	m.tell(Notice{To: m.peer.UserID, Only: m.peer.Conn, Type: typ, Frame: f})
+	return nil
+}
+
+// How much may wait for one user.
+const (
+	maxWaiting      = 64
+	maxWaitingBytes = 256 << 10
+)
+
+// wait keeps a frame for later.
+func (m *move) wait(w Waiting) error {
+	n, bytes := 1, w.Frame.size()
+	for _, o := range m.c.Signals.Waiting {
+		if o.To == w.To {
+			n++
+			bytes += o.Frame.size()
+		}
+	}
+	if n > maxWaiting || bytes > maxWaitingBytes {
+		return errorf(KindTooLarge, "too much waits for the other side: at most %d frames and %d bytes", maxWaiting, maxWaitingBytes)
+	}
+	m.c.Signals.Waiting = append(slices.Clip(m.c.Signals.Waiting), w)
+	return nil
+}
+
+// end ends the call and tells every device that has to do with it, except the
+// one that caused it.
+func (m *move) end(r Reason, by int64) {
+	c := m.c
+	c.State, c.Reason, c.EndedBy, c.EndedAt, c.Signals = Ended, r, by, m.now, Signals{}
+	for _, leg := range []*Leg{&c.Caller, &c.Callee} {
+		leg.Up = false
+		if leg.Conn != 0 && leg.Conn == m.by.Conn {
+			continue
+		}
+		n := c.over(leg, leg.Conn)
+		n.Except = m.by.Conn
+		m.tell(n)
+	}
+}
+
+// over tells a user, or only one of his devices, that the call has ended.
+func (c *Call) over(leg *Leg, only uint64) Notice {
+	from := c.EndedBy
+	if from == 0 {
+		_, peer := c.legs(leg.UserID)
+		from = peer.UserID
+	}
+	return Notice{To: leg.UserID, Only: only, Type: TypeEnd, Frame: Frame{
+		CallID: c.ID, From: from, To: leg.UserID, Reason: c.Reason, Duration: c.talk(c.EndedAt).Seconds(),
+	}}
+}
