@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A Proxy stands between a client and a server, and fails as networks and
@@ -23,6 +24,8 @@ type Proxy struct {
 	open   map[net.Conn]struct{}
 	cut    bool
 	gate   chan struct{} // nothing passes until it is closed
+	delay  time.Duration // of each answer
+	calls  int           // that were taken
 	marker []byte        // what severs the connection of a client that sends it
 	after  bool          // whether it is passed on first
 }
@@ -78,11 +81,11 @@ func (p *Proxy) Freeze() {
 	p.gate = make(chan struct{})
 }
 
-// Heal ends what Cut and Freeze began.
+// Heal ends what Cut, Freeze and Delay began.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut = false
+	p.cut, p.delay = false, 0
 	p.thaw()
 }
 
@@ -92,6 +95,21 @@ func (p *Proxy) thaw() {
 	default:
 		close(p.gate)
 	}
+}
+
+// Delay has the server answer so much later.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// Calls is how many connections clients have made, those that failed at once
+// among them.
+func (p *Proxy) Calls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
 }
 
 // SeverAt severs one connection: the first whose client sends text. If after,
@@ -115,6 +133,7 @@ func (p *Proxy) serve() {
 			continue
 		}
 		p.mu.Lock()
+		p.calls++
 		if p.cut {
 			_, _ = client.Close(), server.Close()
 		} else {
@@ -137,9 +156,12 @@ func (p *Proxy) pass(to, from net.Conn, fromClient bool, lost *atomic.Bool) {
 			break
 		}
 		p.mu.Lock()
-		gate := p.gate
+		gate, delay := p.gate, p.delay
 		p.mu.Unlock()
 		<-gate
+		if !fromClient {
+			time.Sleep(delay)
+		}
 		at := fromClient && p.marked(buf[:n])
 		if at && !p.after || !fromClient && lost.Load() {
 			break

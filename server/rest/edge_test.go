@@ -232,7 +232,7 @@ func TestHealth(t *testing.T) {
 		body            string
 	}{
 		{nil, nil, 200, `{"status":"ok","parts":{"cache":"ok","database":"ok"}}`},
-		{nil, errors.New("secret"), 200, `{"status":"ok","parts":{"cache":"down","database":"ok"}}`},
+		{nil, errors.New("secret"), 200, `{"status":"degraded","parts":{"cache":"down","database":"ok"}}`},
 		{errors.New("secret"), nil, 503, `{"status":"unavailable","parts":{"cache":"ok","database":"down"}}`},
 	} {
 		parts[0].Err, parts[1].Err = c.database, c.cache

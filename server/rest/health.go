@@ -40,8 +40,9 @@ func (s *Server) alive(c echo.Context) error {
 
 const readyWithin = 2 * time.Second
 
-// ready tells whether the parts answer: 503 where one that is needed does not.
-// Why not is for the log.
+// ready tells whether the parts answer: unavailable, and 503, where one that is
+// needed does not; degraded where one does not that the server would rather
+// have. Why not is for the log.
 func (s *Server) ready(c echo.Context) error {
 	answer, code := readiness{Status: fine, Parts: map[string]string{}}, http.StatusOK
 	if s.cfg.Ready != nil {
@@ -55,9 +56,13 @@ func (s *Server) ready(c echo.Context) error {
 			answer.Parts[p.Name] = "down"
 			s.cfg.Log.WarnContext(ctx, "part not ready", "part", p.Name, "optional", p.Optional, "err", p.Err)
 			if !p.Optional {
-				answer.Status, code = "unavailable", http.StatusServiceUnavailable
+				code = http.StatusServiceUnavailable
 			}
+			answer.Status = "degraded"
 		}
+	}
+	if code != http.StatusOK {
+		answer.Status = "unavailable"
 	}
 	s.write(c, code, answer)
 	return nil
