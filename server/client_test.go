@@ -246,8 +246,9 @@ type socket struct {
 	closed chan struct{} // after frames has its last
 	err    error         // why, then
 
-	mu   sync.Mutex
-	seen map[string]int // frames by type
+	mu                sync.Mutex
+	seen              map[string]int // frames by type
+	bytesIn, bytesOut int            // of frames of data, framing included
 }
 
 // dial opens a WebSocket and waits for its connect frame.
@@ -287,6 +288,7 @@ func (s *socket) read() {
 		}
 		s.mu.Lock()
 		s.seen[f.Type]++
+		s.bytesIn += framed(len(text))
 		s.mu.Unlock()
 		s.frames <- f
 	}
@@ -333,6 +335,31 @@ func (s *socket) write(t *testing.T, frameType string, payload any) {
 	if err := s.conn.Write(ctx, websocket.MessageText, text); err != nil {
 		t.Fatal(err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytesOut += framed(len(text)) + 4
+}
+
+// framed is the size of a frame of the server's with so many bytes of data.
+// Those of clients have a mask of 4 bytes.
+func framed(data int) int {
+	switch {
+	case data < 126:
+		return data + 2
+	case data < 1<<16:
+		return data + 4
+	}
+	return data + 10
+}
+
+// traffic is what came in and went out so far.
+func (s *socket) traffic() (frames, bytesIn, bytesOut int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.seen {
+		frames += n
+	}
+	return frames, s.bytesIn, s.bytesOut
 }
 
 func (s *socket) count(frameType string) int {
