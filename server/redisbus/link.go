@@ -35,6 +35,7 @@ type peer struct {
 	sent  time.Time // by its clock
 	at    time.Time // by ours
 	fresh bool      // what it published until now is made up for, whatever n says
+	quiet bool      // it was made up for that it fell silent
 }
 
 // since is from when on something of the peer may be missing.
@@ -55,6 +56,10 @@ const (
 	// what it could not publish.
 	rememberFor  = time.Hour
 	leastSilence = 2 * time.Second // a message may be large, and the network slow
+
+	// quietFor is how long a node is silent before it is taken for one that was
+	// killed: what it stored last it did not publish.
+	quietFor = 5 * time.Second
 )
 
 // Hears tells whether the node hears the others: nothing that they told more
@@ -187,6 +192,10 @@ func (b *Bus) receive(raw string) {
 		b.ownCame(m)
 	case m.kind == kindBeat:
 		b.beatCame(m)
+	case m.kind == kindBye:
+		b.beatCame(m)
+		delete(b.link.heard, m.node)
+		b.countPeers()
 	case m.kind == kindEvent || m.kind == kindSignal:
 		b.peerCame(m)
 	default:
@@ -205,6 +214,7 @@ func (b *Bus) ownCame(m message) {
 	b.link.beatSent.Store(m.sent)
 	b.link.beatBack.Store(now.UnixMicro())
 	b.countPeers()
+	b.noteQuiet()
 }
 
 // beatCame learns from a beat whether all came that the node published before.
@@ -262,7 +272,7 @@ func (b *Bus) peer(m message) *peer {
 
 // learn notes that everything up to m came.
 func (p *peer) learn(m message) {
-	p.n, p.sent, p.at = max(p.n, m.n), time.UnixMicro(m.sent), time.Now()
+	p.n, p.sent, p.at, p.quiet = max(p.n, m.n), time.UnixMicro(m.sent), time.Now(), false
 }
 
 // countPeers counts who is there, and forgets who is gone for long.
@@ -277,6 +287,21 @@ func (b *Bus) countPeers() {
 		}
 	}
 	b.link.peers.Store(int64(there))
+}
+
+// noteQuiet makes up for what nodes did not publish that fell silent without a
+// goodbye.
+func (b *Bus) noteQuiet() {
+	found := false
+	for _, p := range b.link.heard {
+		if !p.quiet && time.Since(p.at) > max(quietFor, goneBeats*b.cfg.Beat/2) {
+			p.quiet, found = true, true
+			b.missed(p.since())
+		}
+	}
+	if found {
+		b.mend()
+	}
 }
 
 // gap notes that events of a node did not come.

@@ -17,12 +17,13 @@ import (
 //
 //	im1 NODE NUMBER MICROSECONDS KIND
 //
-// The number of a beat is that of the last event or signal before it.
+// The number of a beat or a bye is that of the last event or signal before it.
 const (
 	version    = "im1"
 	kindEvent  = "event"  // a line of meta, and the payload
 	kindSignal = "signal" // a line with the topic, and data
 	kindBeat   = "beat"
+	kindBye    = "bye" // the last word of a node that has published everything
 )
 
 // maxMessage is the most bytes of a message. Nothing that the server sends

@@ -34,7 +34,11 @@ func (b *Bus) write() {
 	defer cancel()
 	for {
 		w.batch = b.out.take(w.batch)
-		if len(w.batch) == 0 || !w.publish(ctx) {
+		if len(w.batch) == 0 {
+			w.bye(ctx)
+			break
+		}
+		if !w.publish(ctx) {
 			break
 		}
 	}
@@ -95,6 +99,15 @@ func (w *writer) publish(ctx context.Context) bool {
 		w.beaten = now
 	}
 	return err == nil
+}
+
+// bye tells the other nodes that nothing of this one is missing. Who does not
+// hear it looks into the database.
+func (w *writer) bye(ctx context.Context) {
+	pipe := w.client.Pipeline()
+	w.queue(ctx, pipe, item{kind: kindBye, n: w.last, sent: time.Now()})
+	_, err := pipe.Exec(ctx)
+	w.outcome(err)
 }
 
 func (w *writer) queue(ctx context.Context, pipe redis.Pipeliner, it item) {
