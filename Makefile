@@ -4,6 +4,7 @@
 GO      ?= go
 TOOLS   := $(CURDIR)/.tools
 LINT    := $(TOOLS)/golangci-lint
+OTELCOL := $(TOOLS)/collector
 FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
@@ -31,8 +32,8 @@ race: ## with real servers beside it; -race needs cgo and a C compiler
 	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
 	CGO_ENABLED=1 .ci/services run $(GO) test -race -timeout 10m ./...
 
-compat: ## the page before Prometheus's own parser; a module of its own, for its dependencies
-	cd $(COMPAT) && $(GO) vet ./... && $(GO) test ./...
+compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
+	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
 
 bench: ## the two paths where speed matters: recording, and sending
 	.ci/services run $(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...
@@ -54,3 +55,11 @@ $(LINT): tools.mod tools.sum
 	@mkdir -p $(TOOLS)
 	@echo "building golangci-lint (once, a few minutes)"
 	$(GO) build -modfile=tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.tools/collector: $(OTELCOL)
+
+$(OTELCOL): .ci/collector/main.go .ci/collector/go.mod .ci/collector/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building an OpenTelemetry Collector (once, a few minutes)"
+	flock $(TOOLS) $(GO) build -C .ci/collector -o $@ .
+	@touch $@

@@ -212,6 +212,16 @@ func (c *catalog) helps(streams []*stream) []string {
 	return out
 }
 
+// family returns the family of a name, or nil.
+func (c *catalog) family(name string) *family {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.names[strings.ToLower(name)]; f != nil && strings.EqualFold(f.name, name) {
+		return f
+	}
+	return nil
+}
+
 func (c *catalog) conflicts() []Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()

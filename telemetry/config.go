@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
@@ -34,6 +35,8 @@ type config struct {
 	resource          *resource.Resource
 	views             []sdkmetric.View
 	readers           []sdkmetric.Reader
+	metricExporters   []exporterTo[sdkmetric.Exporter]
+	spanExporters     []exporterTo[sdktrace.SpanExporter]
 	gatherers         []prometheus.Gatherer
 	scopeLabels       bool
 	cardinalityLimit  int
@@ -82,8 +85,8 @@ func WithView(v ...sdkmetric.View) Option {
 	return optionFunc(func(c config) config { c.views = append(c.views, v...); return c })
 }
 
-// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. The Provider shuts it
-// down. A reader belongs to one Provider.
+// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. It gets what the SDK has,
+// without the repairs that WithMetricExporter makes. The Provider shuts it down. A reader belongs to one Provider.
 func WithReader(r sdkmetric.Reader) Option {
 	return optionFunc(func(c config) config {
 		if r != nil {
@@ -93,8 +96,31 @@ func WithReader(r sdkmetric.Reader) Option {
 	})
 }
 
+// WithMetricExporter pushes metrics through an exporter, such as one of otlpmetricgrpc, every
+// OTEL_METRIC_EXPORT_INTERVAL, beside those that the environment names. What is pushed agrees with the page. The
+// Provider shuts the exporter down.
+func WithMetricExporter(e sdkmetric.Exporter) Option {
+	return optionFunc(func(c config) config {
+		if e != nil {
+			c.metricExporters = append(c.metricExporters, exporterTo[sdkmetric.Exporter]{e, fmt.Sprintf("%T", e)})
+		}
+		return c
+	})
+}
+
+// WithSpanExporter turns traces on and sends them through an exporter, such as one of otlptracegrpc, beside those
+// that the environment names. OTEL_TRACES_SAMPLER and OTEL_BSP_ variables hold. The Provider shuts the exporter down.
+func WithSpanExporter(e sdktrace.SpanExporter) Option {
+	return optionFunc(func(c config) config {
+		if e != nil {
+			c.spanExporters = append(c.spanExporters, exporterTo[sdktrace.SpanExporter]{e, fmt.Sprintf("%T", e)})
+		}
+		return c
+	})
+}
+
 // WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
-// the two meet. A gatherer that fails, panics or hangs costs the page only its own families.
+// the two meet, and pushes them with ours. A gatherer that fails, panics or hangs costs the page only its own families.
 func WithGatherer(g prometheus.Gatherer) Option {
 	return optionFunc(func(c config) config {
 		if g != nil {
@@ -132,7 +158,7 @@ func WithCallbackTimeout(d time.Duration) Option {
 	})
 }
 
-// WithoutPrometheus leaves /metrics out: Handler answers 404. Only readers given by WithReader collect.
+// WithoutPrometheus leaves /metrics out: Handler answers 404. Only pushes and readers given by WithReader collect.
 func WithoutPrometheus() Option {
 	return optionFunc(func(c config) config { c.withoutPrometheus = true; return c })
 }
@@ -162,7 +188,7 @@ func (c config) buildResource(ctx context.Context) (*resource.Resource, error) {
 			continue
 		}
 		// Schema URLs may differ between the parts; the attributes are what counts.
-		if res, err = resource.Merge(res, resource.NewSchemaless(r.Attributes()...)); err != nil {
+		if res, err = resource.Merge(res, resource.NewSchemaless(soundAttributes(r.Attributes())...)); err != nil {
 			return nil, fmt.Errorf("telemetry: resource: %w", err)
 		}
 	}

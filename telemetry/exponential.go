@@ -11,39 +11,44 @@ const minScale = -4
 
 // addExponential takes the points of exponential histograms. One that meets another series with its labels, or
 // that is too coarse for Prometheus, becomes a classic histogram: its count and sum stay exact.
-func addExponential[N int64 | float64](x *exposition, f *feed, points []metricdata.ExponentialHistogramDataPoint[N]) {
+func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.ExponentialHistogramDataPoint[N]) {
 	for i := range points {
 		pt := float64Point(&points[i])
-		s, done := f.at(pt.Attributes)
+		s, done := x.at(f, pt.Attributes)
 		x.repaired(f, done)
 		pt.Attributes = s.labels
 		first := s.seen != x.now
 		if first {
 			s.seen, s.from, s.exemplars, s.exp = x.now, f.stream, nil, nil
-			s.histogram = metricdata.HistogramDataPoint[float64]{Attributes: s.labels}
+			s.histogram = emptyHistogram(s, pt)
 		}
 		if first && pt.Scale >= minScale {
 			s.exp = pt
 		} else {
 			x.flatten(s, f.page)
 			s.absorb(pt, f.page)
+			f.page.changed = true
 		}
-		if len(points[i].Exemplars) > 0 {
-			s.exemplars = append(s.exemplars, exemplars(points[i].Exemplars)...)
-		}
+		keepExemplars(x, f, s, points[i].Exemplars)
 	}
 	f.forget(len(points))
 }
 
 // flatten makes a classic histogram of a series that is an exponential one so far.
-func (x *exposition) flatten(s *series, p *page) {
+func (x *fold) flatten(s *series, p *page) {
 	if s.exp == nil {
 		return
 	}
 	pt := s.exp
 	s.exp = nil
-	s.histogram = metricdata.HistogramDataPoint[float64]{Attributes: s.labels}
+	s.histogram = emptyHistogram(s, pt)
 	s.absorb(pt, p)
+}
+
+func emptyHistogram(
+	s *series, pt *metricdata.ExponentialHistogramDataPoint[float64],
+) metricdata.HistogramDataPoint[float64] {
+	return metricdata.HistogramDataPoint[float64]{Attributes: s.labels, StartTime: pt.StartTime, Time: pt.Time}
 }
 
 // absorb adds an exponential point to a classic one.

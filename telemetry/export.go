@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -14,16 +13,7 @@ import (
 
 // prepare lays the pages out for the exporter.
 func (x *exposition) prepare() {
-	streams := make([]*stream, 0, len(x.feeds))
-	for _, f := range x.feeds {
-		streams = append(streams, f.stream)
-	}
-	slices.SortFunc(streams, func(a, b *stream) int { return cmp.Compare(b.from.order, a.from.order) })
-	for i, help := range x.catalog.helps(streams) {
-		if help != "" { // the earliest stream is last, and so its help stays
-			x.byName[streams[i].family].help = help
-		}
-	}
+	x.describe()
 	x.ready = append(x.ready[:0], x.target)
 	for _, p := range x.pages {
 		x.ready = p.metrics(x.now, x.ready)
@@ -33,12 +23,7 @@ func (x *exposition) prepare() {
 // metrics appends the page's series as the exporter wants them: up to two metrics, as a family of histograms may
 // hold classic and exponential ones.
 func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {
-	live := 0
-	for _, s := range p.sorted {
-		if s.seen == now {
-			live++
-		}
-	}
+	live := p.live(now)
 	p.order(now, live)
 	if live == 0 {
 		return to
@@ -50,15 +35,30 @@ func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics
 	points := make([]metricdata.DataPoint[float64], 0, live)
 	for _, s := range p.sorted {
 		if s.seen == now {
-			points = append(points, metricdata.DataPoint[float64]{Attributes: s.labels, Value: s.value, Exemplars: s.exemplars})
+			points = append(points, metricdata.DataPoint[float64]{
+				Attributes: s.labels, StartTime: s.start, Time: s.time, Value: s.value, Exemplars: s.exemplars,
+			})
 		}
 	}
 	if p.family.class == classGauge {
 		m.Data = metricdata.Gauge[float64]{DataPoints: points}
 	} else {
-		m.Data = metricdata.Sum[float64]{DataPoints: points, IsMonotonic: p.family.class == classCounter}
+		m.Data = metricdata.Sum[float64]{
+			DataPoints: points, Temporality: p.temporality, IsMonotonic: p.family.class == classCounter,
+		}
 	}
 	return append(to, m)
+}
+
+// live returns how many series the page has.
+func (p *page) live(now uint64) int {
+	n := 0
+	for _, s := range p.sorted {
+		if s.seen == now {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *page) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metrics) []metricdata.Metrics {
@@ -76,11 +76,11 @@ func (p *page) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metr
 		}
 	}
 	if len(classic) > 0 {
-		m.Data = metricdata.Histogram[float64]{DataPoints: classic}
+		m.Data = metricdata.Histogram[float64]{DataPoints: classic, Temporality: p.temporality}
 		to = append(to, m)
 	}
 	if len(exponential) > 0 {
-		m.Data = metricdata.ExponentialHistogram[float64]{DataPoints: exponential}
+		m.Data = metricdata.ExponentialHistogram[float64]{DataPoints: exponential, Temporality: p.temporality}
 		to = append(to, m)
 	}
 	return to

@@ -116,6 +116,7 @@ type placed struct {
 	*dto.MetricFamily
 	source  *gatherer // nil for ours
 	first   Instrument
+	joined  Instrument     // the last of another source
 	byLabel map[string]int // index of the metric for its labels; made when first needed
 }
 
@@ -124,8 +125,8 @@ func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
 	for _, f := range own {
 		m.place(&placed{MetricFamily: f})
 	}
-	if s.exposition != nil {
-		for _, f := range s.exposition.catalog.all() {
+	if s.catalog != nil {
+		for _, f := range s.catalog.all() {
 			m.claim(f)
 		}
 	}
@@ -295,6 +296,7 @@ func renamedTo(f *dto.MetricFamily, suffix string, n int) string {
 // join adds the metrics of f to a family of its name and type.
 func (m *merge) join(there *placed, f *dto.MetricFamily, src *gatherer) {
 	second := src.instrument(f)
+	there.joined = second
 	there.own()
 	if there.GetHelp() == "" {
 		there.Help = f.Help

@@ -40,7 +40,8 @@ var failures = []string{
 // A scraper serves /metrics. Nothing that goes wrong inside the process makes it answer 500: what can be had is
 // served, what cannot is counted in telemetry_scrape_errors_total and logged once.
 type scraper struct {
-	exposition *exposition // nil where the SDK is disabled
+	exposition *exposition // nil where the SDK is disabled, and under WithoutPrometheus
+	catalog    *catalog    // nil where the SDK is disabled
 	sources    []*gatherer
 	turns      chan struct{}
 
@@ -49,8 +50,10 @@ type scraper struct {
 	told   map[string]struct{} // what was logged
 }
 
-func newScraper(x *exposition, gatherers []prometheus.Gatherer) *scraper {
-	s := &scraper{exposition: x, turns: make(chan struct{}, maxScrapes), failed: func(string) {}, told: map[string]struct{}{}}
+func newScraper(x *exposition, c *catalog, gatherers []prometheus.Gatherer) *scraper {
+	s := &scraper{
+		exposition: x, catalog: c, turns: make(chan struct{}, maxScrapes), failed: func(string) {}, told: map[string]struct{}{},
+	}
 	for i, g := range gatherers {
 		if !slices.ContainsFunc(s.sources, func(other *gatherer) bool { return sameGatherer(other.from, g) }) {
 			s.sources = append(s.sources, &gatherer{from: g, name: fmt.Sprintf("client_golang gatherer %d", i+1)})
@@ -129,22 +132,32 @@ func scrapeTimeout(h http.Header) time.Duration {
 
 // gather returns the whole page, sorted by family.
 func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
+	if len(s.sources) == 0 {
+		return s.own(ctx)
+	}
+	return s.merge(ctx, s.own).families()
+}
+
+// foreign returns what the page has of the gatherers alone. What meets an instrument of ours has its name, and not
+// its values.
+func (s *scraper) foreign(ctx context.Context) *merge {
+	return s.merge(ctx, func(context.Context) []*dto.MetricFamily { return nil })
+}
+
+// merge gathers all sources while own makes our families, and puts them together.
+func (s *scraper) merge(ctx context.Context, own func(context.Context) []*dto.MetricFamily) *merge {
 	runs := make([]*gathering, len(s.sources))
 	for i, src := range s.sources {
 		runs[i] = src.start(s)
 	}
-	own := s.own(ctx)
-	if len(runs) == 0 {
-		return own
-	}
-	m := s.newMerge(own)
+	m := s.newMerge(own(ctx))
 	for i, r := range runs {
 		m.add(s.sources[i], r.wait(ctx, s))
 	}
-	if s.exposition != nil && len(m.conflicts) > 0 {
-		s.exposition.catalog.tell(m.conflicts...)
+	if s.catalog != nil && len(m.conflicts) > 0 {
+		s.catalog.tell(m.conflicts...)
 	}
-	return m.families()
+	return m
 }
 
 func (s *scraper) own(ctx context.Context) (families []*dto.MetricFamily) {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
@@ -16,23 +16,36 @@ import (
 // attribute spellings that have equal labels become one series.
 
 // A page is one family as it is exposed, with the series it had at the last collection. Translating attributes is
-// the dear part of an exposition, so it is done once for each series, not at every scrape. A page belongs to the
-// exposition and is guarded by its lock.
+// the dear part of an exposition, so it is done once for each series, not at every scrape. A page belongs to a fold
+// and is guarded by its lock.
 type page struct {
-	family   *family
-	help     string
-	bounds   []float64 // of all its histograms
-	bySet    map[attribute.Distinct]*series
-	sorted   []*series
-	unsorted bool
+	family      *family
+	help        string
+	bounds      []float64 // of all its histograms
+	bySet       map[attribute.Distinct]*series
+	sorted      []*series
+	unsorted    bool
+	temporality metricdata.Temporality
+
+	parts   []part // what the SDK collected of it now
+	changed bool   // its series are not just what the only part says
+}
+
+// A part is one metric of the SDK.
+type part struct {
+	scope  instrumentation.Scope
+	metric *metricdata.Metrics
 }
 
 // A series is one line of the page, or, of a histogram, one group of lines.
 type series struct {
-	labels attribute.Set // translated: valid, distinct names; values are UTF-8 strings
-	values []string      // of the labels in order, to sort by
-	seen   uint64        // the collection that wrote the rest
+	key    attribute.Distinct // of its labels
+	labels attribute.Set      // translated: valid, distinct names; values are UTF-8 strings. In a native fold, attributes
+	values []string           // of the labels in order, to sort by
+	seen   uint64             // the collection that wrote the rest
 	from   *stream
+
+	start, time time.Time
 
 	value     float64
 	histogram metricdata.HistogramDataPoint[float64]
@@ -47,6 +60,8 @@ type feed struct {
 	scope    []attribute.KeyValue // labels of the scope, where those are asked for
 	bySource map[attribute.Distinct]*series
 	repaired repair // what was told of
+	altered  bool   // some attributes are not as they came
+	foreign  bool   // it is of a client_golang gatherer
 }
 
 // translate makes labels of attributes. Keys that become one label have their values sorted and joined by ";", as
@@ -92,7 +107,7 @@ func scopeLabels(s instrumentation.Scope) []attribute.KeyValue {
 }
 
 // at returns the series for a set of attributes, and what had to be repaired if it is new.
-func (f *feed) at(set attribute.Set) (*series, repair) {
+func (x *fold) at(f *feed, set attribute.Set) (*series, repair) {
 	key := set.Equivalent()
 	if s, ok := f.bySource[key]; ok {
 		return s, 0
@@ -101,15 +116,19 @@ func (f *feed) at(set attribute.Set) (*series, repair) {
 	p := f.page
 	s, ok := p.bySet[labels.Equivalent()]
 	if !ok {
-		s = &series{labels: labels, values: make([]string, 0, labels.Len())}
+		s = &series{key: labels.Equivalent(), labels: labels, values: make([]string, 0, labels.Len())}
 		for it := labels.Iter(); it.Next(); {
 			s.values = append(s.values, it.Attribute().Value.AsString())
 		}
-		p.bySet[labels.Equivalent()] = s
+		if x.native {
+			s.labels = sound(set)
+		}
+		p.bySet[s.key] = s
 		p.sorted = append(p.sorted, s)
 		p.unsorted = true
 	}
 	f.bySource[key] = s
+	f.altered = f.altered || s.labels.Equivalent() != key
 	return s, done
 }
 
@@ -127,7 +146,7 @@ func (p *page) order(now uint64, live int) {
 			if s.seen == now {
 				return false
 			}
-			delete(p.bySet, s.labels.Equivalent())
+			delete(p.bySet, s.key)
 			return true
 		})
 	}
@@ -141,37 +160,39 @@ func (p *page) order(now uint64, live int) {
 
 // addNumbers takes the points of a counter, an up-down counter or a gauge. Equal series of counters add up; of
 // gauges the first one wins, and the second is returned.
-func addNumbers[N int64 | float64](x *exposition, f *feed, points []metricdata.DataPoint[N]) {
-	gauge := f.stream.family.class == classGauge
+func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoint[N]) {
+	gauge := f.stream.family.class == classGauge || f.foreign && f.stream.family.class != classCounter
 	for i := range points {
 		pt := &points[i]
-		s, done := f.at(pt.Attributes)
+		s, done := x.at(f, pt.Attributes)
 		x.repaired(f, done)
 		switch {
 		case s.seen != x.now:
 			s.seen, s.from, s.value, s.exemplars = x.now, f.stream, float64(pt.Value), nil
+			s.start, s.time = pt.StartTime, pt.Time
 		case gauge:
 			x.duplicate(s.from, f.stream)
+			f.page.changed = true
 			continue
 		default:
 			s.value += float64(pt.Value)
+			f.page.changed = true
 		}
-		if len(pt.Exemplars) > 0 {
-			s.exemplars = append(s.exemplars, exemplars(pt.Exemplars)...)
-		}
+		keepExemplars(x, f, s, pt.Exemplars)
 	}
 	f.forget(len(points))
 }
 
-func addHistograms[N int64 | float64](x *exposition, f *feed, points []metricdata.HistogramDataPoint[N]) {
+func addHistograms[N int64 | float64](x *fold, f *feed, points []metricdata.HistogramDataPoint[N]) {
 	for i := range points {
 		pt := &points[i]
-		s, done := f.at(pt.Attributes)
+		s, done := x.at(f, pt.Attributes)
 		x.repaired(f, done)
 		if f.page.bounds == nil {
 			f.page.bounds = usable(pt.Bounds)
 		}
 		counts := rebucket(pt.BucketCounts, pt.Bounds, f.page.bounds)
+		f.page.changed = f.page.changed || s.seen == x.now || !slices.Equal(pt.Bounds, f.page.bounds)
 		h := &s.histogram
 		if s.seen != x.now {
 			s.seen, s.from, s.exp, s.exemplars = x.now, f.stream, nil, nil
@@ -187,9 +208,7 @@ func addHistograms[N int64 | float64](x *exposition, f *feed, points []metricdat
 			}
 			h.Count, h.Sum, h.BucketCounts = h.Count+pt.Count, h.Sum+float64(pt.Sum), counts
 		}
-		if len(pt.Exemplars) > 0 {
-			s.exemplars = append(s.exemplars, exemplars(pt.Exemplars)...)
-		}
+		keepExemplars(x, f, s, pt.Exemplars)
 	}
 	f.forget(len(points))
 }
@@ -218,27 +237,6 @@ func rebucket(counts []uint64, from, to []float64) []uint64 {
 			j, _ = slices.BinarySearch(to, from[i])
 		}
 		out[j] += n
-	}
-	return out
-}
-
-// exemplarRunes is what the attributes of an exemplar may take of the 128 characters that OpenMetrics allows, beside
-// trace_id and span_id. What is beyond is left out, rather than the exemplar.
-const exemplarRunes = 128 - len("trace_id") - 32 - len("span_id") - 16
-
-// exemplars makes labels of the attributes of exemplars.
-func exemplars[N int64 | float64](in []metricdata.Exemplar[N]) []metricdata.Exemplar[float64] {
-	out := make([]metricdata.Exemplar[float64], 0, len(in))
-	for _, e := range in {
-		set, _ := translate(attribute.NewSet(e.FilteredAttributes...), nil)
-		kvs, room := set.ToSlice(), exemplarRunes
-		kvs = slices.DeleteFunc(kvs, func(kv attribute.KeyValue) bool {
-			room -= utf8.RuneCountInString(string(kv.Key)) + utf8.RuneCountInString(kv.Value.AsString())
-			return room < 0
-		})
-		out = append(out, metricdata.Exemplar[float64]{
-			FilteredAttributes: kvs, Time: e.Time, Value: float64(e.Value), SpanID: e.SpanID, TraceID: e.TraceID,
-		})
 	}
 	return out
 }

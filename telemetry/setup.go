@@ -22,7 +22,8 @@ var defaults struct {
 var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Provider is not shut down")
 
 // Setup is New, and makes the result the process's default: OpenTelemetry's global MeterProvider, and everything
-// made by Meter and otel.Meter before. It sends OpenTelemetry's own logs and errors to slog. It is the only
+// made by Meter and otel.Meter before; where spans are exported, the global TracerProvider and propagator too. It
+// sends OpenTelemetry's own logs and errors to slog. It is the only
 // function here that touches globals; call it once, from main.
 //
 // A second Setup is an error, unless the first Provider was shut down. Instruments of telemetry.Meter then move to
@@ -43,6 +44,10 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(logError))
 	defaults.late.bind(p)
 	otel.SetMeterProvider(p)
+	if p.traces != nil {
+		otel.SetTracerProvider(p.TracerProvider())
+		otel.SetTextMapPropagator(p.Propagator())
+	}
 	return p, nil
 }
 

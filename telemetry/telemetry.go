@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -17,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // A Provider is a metric.MeterProvider whose instruments cannot break the page that they are exposed on. All its
@@ -25,10 +27,13 @@ type Provider struct {
 	embedded.MeterProvider
 
 	sdk       *sdkmetric.MeterProvider // nil where OTEL_SDK_DISABLED is true
+	pushes    []*push
+	traces    *traces // nil where none are exported
 	catalog   *catalog
 	callbacks *callbacks
-	scraper   *scraper // nil under WithoutPrometheus
-	limit     int      // series of one instrument
+	scraper   *scraper
+	paged     bool // there is a page: not under WithoutPrometheus
+	limit     int  // series of one instrument
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
@@ -53,39 +58,60 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 		catalog:   c,
 		callbacks: newCallbacks(cfg.callbackTimeout, c.tell),
 		limit:     max(cfg.cardinalityLimit, 0),
+		paged:     !cfg.withoutPrometheus,
 		meters:    map[instrumentation.Scope]*meter{},
 		done:      make(chan struct{}),
 	}
-	var x *exposition
-	if !cfg.disabled {
-		sdkOpts := []sdkmetric.Option{
-			sdkmetric.WithResource(res),
-			sdkmetric.WithCardinalityLimit(cfg.cardinalityLimit),
-			sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
-		}
-		if !cfg.withoutPrometheus {
-			if x, err = newExposition(c, p.callbacks, cfg, res); err != nil {
-				return nil, err
-			}
-			sdkOpts = append(sdkOpts, sdkmetric.WithReader(x.reader))
-		}
-		for _, r := range cfg.readers {
-			sdkOpts = append(sdkOpts, sdkmetric.WithReader(r))
-		}
-		p.sdk = sdkmetric.NewMeterProvider(sdkOpts...)
-		// The first instrument of all: the SDK runs its callback before those of the others.
-		lead := metric.WithInt64Callback(p.callbacks.lead())
-		if _, err := p.sdk.Meter(thisPackage).Int64ObservableGauge(leaderName, lead); err != nil {
-			return nil, fmt.Errorf("telemetry: %w", err)
-		}
+	if cfg.disabled {
+		p.scraper = newScraper(nil, nil, cfg.gatherers)
+		return p, p.instrument(cfg)
 	}
-	if !cfg.withoutPrometheus {
-		p.scraper = newScraper(x, cfg.gatherers)
+	if p.pushes, err = newPushes(ctx, cfg); err != nil {
+		return nil, err
 	}
-	if err := p.instrument(cfg); err != nil {
+	if p.traces, err = newTraces(ctx, cfg, res); err != nil {
+		return nil, err
+	}
+	ready := make(chan struct{})
+	if err = p.startSDK(cfg, res, ready); err == nil {
+		err = p.instrument(cfg)
+	}
+	close(ready)
+	if err != nil {
 		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
 	return p, nil
+}
+
+// startSDK makes the SDK's MeterProvider with all its readers.
+func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan struct{}) error {
+	opts := []sdkmetric.Option{
+		sdkmetric.WithResource(res),
+		sdkmetric.WithCardinalityLimit(cfg.cardinalityLimit),
+		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
+	}
+	var x *exposition
+	if p.paged {
+		var err error
+		if x, err = newExposition(p.catalog, p.callbacks, cfg, res); err != nil {
+			return err
+		}
+		opts = append(opts, sdkmetric.WithReader(x.reader))
+	}
+	p.scraper = newScraper(x, p.catalog, cfg.gatherers)
+	for _, push := range p.pushes {
+		opts = append(opts, sdkmetric.WithReader(push.start(p.catalog, cfg, p.scraper, ready)))
+	}
+	for _, r := range cfg.readers {
+		opts = append(opts, sdkmetric.WithReader(r))
+	}
+	p.sdk = sdkmetric.NewMeterProvider(opts...)
+	// The first instrument of all: the SDK runs its callback before those of the others.
+	lead := metric.WithInt64Callback(p.callbacks.lead())
+	if _, err := p.sdk.Meter(thisPackage).Int64ObservableGauge(leaderName, lead); err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	return nil
 }
 
 const leaderName = "telemetry.lead"
@@ -119,7 +145,7 @@ func (p *Provider) instrument(cfg config) error {
 	callbacks.Add(ctx, 0)
 	p.catalog.count = func(r Reason) { conflicts.Add(ctx, 1, byReason[string(r)]) }
 	p.callbacks.failed = func() { callbacks.Add(ctx, 1) }
-	if p.scraper != nil {
+	if p.paged || len(p.pushes) > 0 {
 		for _, r := range failures {
 			scrapes.Add(ctx, 0, byReason[r])
 		}
@@ -128,20 +154,59 @@ func (p *Provider) instrument(cfg config) error {
 			p.scraper.exposition.failed = p.scraper.failed
 		}
 	}
+	if err := p.instrumentExports(m); err != nil {
+		return err
+	}
 	if cfg.withoutRuntime || cfg.disabled {
 		return nil
 	}
 	return p.instrumentRuntime()
 }
 
-// instrumentRuntime adds the metrics of the Go runtime, and, on the page, those of the process under the names
-// that operators know.
+// instrumentExports counts what is pushed, where something is.
+func (p *Provider) instrumentExports(m metric.Meter) error {
+	var outages []*outage
+	for _, push := range p.pushes {
+		outages = append(outages, push.outage)
+	}
+	if p.traces != nil {
+		outages = append(outages, p.traces.outages...)
+	}
+	if len(outages) == 0 {
+		return nil
+	}
+	exports, err1 := m.Int64Counter("telemetry.exports",
+		metric.WithDescription("Pushes of metrics or traces, those that failed included."))
+	faults, err2 := m.Int64Counter("telemetry.export.errors",
+		metric.WithDescription("Pushes of metrics or traces that failed."))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	for _, o := range outages {
+		signal := attribute.String("signal", o.signal)
+		all := metric.WithAttributeSet(attribute.NewSet(signal))
+		exports.Add(ctx, 0, all)
+		byReason := map[string]metric.AddOption{}
+		for _, r := range exportFailures {
+			byReason[r] = metric.WithAttributeSet(attribute.NewSet(signal, attribute.String("reason", r)))
+			faults.Add(ctx, 0, byReason[r])
+		}
+		o.countBy(func(failure string) {
+			exports.Add(ctx, 1, all)
+			if failure != "" {
+				faults.Add(ctx, 1, byReason[failure])
+			}
+		})
+	}
+	return nil
+}
+
+// instrumentRuntime adds the metrics of the Go runtime, and those of the process under the names that operators
+// know.
 func (p *Provider) instrumentRuntime() error {
 	if err := runtime.Start(runtime.WithMeterProvider(p)); err != nil {
 		return fmt.Errorf("telemetry: runtime metrics: %w", err)
-	}
-	if p.scraper == nil {
-		return nil
 	}
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
@@ -175,7 +240,7 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 // Handler serves /metrics: the Prometheus text format, OpenMetrics or protobuf, by the Accept header. It respects
 // X-Prometheus-Scrape-Timeout-Seconds and does not answer 500. Under WithoutPrometheus it answers 404.
 func (p *Provider) Handler() http.Handler {
-	if p.scraper == nil {
+	if !p.paged {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "This process does not expose metrics here: it was set up without Prometheus.", http.StatusNotFound)
 		})
@@ -190,24 +255,38 @@ func (p *Provider) Instruments() []Instrument { return p.catalog.instruments() }
 // in telemetry_conflicts_total only.
 func (p *Provider) Conflicts() []Conflict { return p.catalog.conflicts() }
 
-// ForceFlush has every reader that pushes send what it has, within ctx.
+// ForceFlush has every reader that pushes send what it has, and the spans that ended, within ctx.
 func (p *Provider) ForceFlush(ctx context.Context) error {
 	if p.sdk == nil {
 		return nil
 	}
-	return p.sdk.ForceFlush(ctx)
+	err := p.sdk.ForceFlush(ctx)
+	for _, push := range p.pushes {
+		err = errors.Join(err, push.outage.failing())
+	}
+	if p.traces != nil {
+		err = errors.Join(err, p.traces.flush(ctx))
+	}
+	return err
 }
 
-// Shutdown flushes what is left and stops the readers. It returns when that is done or ctx ends, whichever is
-// first. It is idempotent; recording through an instrument of a stopped Provider is harmless.
+// defaultShutdownTimeout bounds a Shutdown whose context has no deadline.
+const defaultShutdownTimeout = 5 * time.Second
+
+// Shutdown flushes what is left and stops the readers and the tracers. It returns when that is done or ctx ends,
+// whichever is first; five seconds are all it takes where ctx has no deadline. The error says what could not be
+// sent. It is idempotent; recording through an instrument of a stopped Provider is harmless.
 func (p *Provider) Shutdown(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultShutdownTimeout)
+		defer cancel()
+	}
 	p.stopped.Store(true)
 	p.shutdown.Do(func() {
 		go func() { // an exporter may take longer than ctx allows
 			defer close(p.done)
-			if p.sdk != nil {
-				p.stopErr = p.sdk.Shutdown(ctx)
-			}
+			p.stopErr = p.stop(ctx)
 		}()
 	})
 	select {
@@ -216,4 +295,22 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("telemetry: shutdown: %w", ctx.Err())
 	}
+}
+
+// stop ends both signals at once: neither waits for the other's receiver.
+func (p *Provider) stop(ctx context.Context) error {
+	spans := make(chan error, 1)
+	if p.traces == nil {
+		spans <- nil
+	} else {
+		go func() { spans <- p.traces.stop(ctx) }()
+	}
+	var err error
+	if p.sdk != nil {
+		err = p.sdk.Shutdown(ctx)
+	}
+	for _, push := range p.pushes {
+		err = errors.Join(err, push.outage.failing())
+	}
+	return errors.Join(err, <-spans)
 }

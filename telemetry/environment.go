@@ -1,0 +1,295 @@
+package telemetry
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// This file reads what an operator says by OpenTelemetry's environment variables. The exporters and the SDK read
+// most of them too, and go on with a default where one is wrong: data would go nowhere, or without TLS. So a wrong
+// one is an error here that names it. Unknown words of a list are ignored with a warning, as the specification
+// demands, except where they say what to send and how.
+
+const (
+	metricsSignal = "METRICS"
+	tracesSignal  = "TRACES"
+)
+
+const (
+	otlpExporter    = "otlp"
+	consoleExporter = "console"
+)
+
+const (
+	protocolGRPC = "grpc"
+	protocolHTTP = "http/protobuf"
+)
+
+// env returns a variable, without the space around it.
+func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
+// otlpVariable returns the name of the variable in force for a signal: its own, if that is set, or the general one.
+func otlpVariable(signal, name string) string {
+	if own := "OTEL_EXPORTER_OTLP_" + signal + "_" + name; env(own) != "" {
+		return own
+	}
+	return "OTEL_EXPORTER_OTLP_" + name
+}
+
+// wrong is the error about a variable. Values that may be secrets are left out by their checks.
+func wrong(name, format string, args ...any) error {
+	return fmt.Errorf("telemetry: %s %s", name, fmt.Sprintf(format, args...))
+}
+
+// exportersOf returns what OTEL_METRICS_EXPORTER or OTEL_TRACES_EXPORTER asks for. The specification's default,
+// otlp, holds where an endpoint is named; a process that says nothing of either pushes nothing.
+func exportersOf(signal string) ([]string, error) {
+	name := "OTEL_" + signal + "_EXPORTER"
+	value := env(name)
+	if value == "" {
+		if env(otlpVariable(signal, "ENDPOINT")) != "" {
+			return []string{otlpExporter}, nil
+		}
+		return nil, nil
+	}
+	var out []string
+	words := strings.Split(value, ",")
+	for _, w := range words {
+		switch w = strings.ToLower(strings.TrimSpace(w)); {
+		case w == otlpExporter, w == consoleExporter:
+			out = append(out, w)
+		case w == "prometheus" && signal == metricsSignal: // the page is there anyway
+		case w == "none" && len(words) == 1:
+		case signal == metricsSignal:
+			return nil, wrong(name, "is %q: want otlp, console, prometheus (the page, which is there anyway), or none alone", value)
+		default:
+			return nil, wrong(name, "is %q: want otlp, console, or none alone", value)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// An otlpTarget is where to push, and how.
+type otlpTarget struct {
+	protocol string
+	endpoint string // for people; without credentials
+	named    bool   // by a variable; otherwise it is the specification's default, without TLS
+}
+
+// otlpTargetOf checks every variable of the OTLP exporter of a signal.
+func otlpTargetOf(signal string) (otlpTarget, error) {
+	v := func(name string) (string, string) {
+		name = otlpVariable(signal, name)
+		return name, env(name)
+	}
+	t := otlpTarget{protocol: protocolHTTP}
+	var errs []error
+	name, value := v("PROTOCOL")
+	switch value {
+	case "":
+	case protocolGRPC, protocolHTTP:
+		t.protocol = value
+	default:
+		errs = append(errs, wrong(name, "is %q: want grpc or http/protobuf", value))
+	}
+	name, value = v("ENDPOINT")
+	u, err := checkEndpoint(name, value, t.protocol)
+	errs = append(errs, err)
+	t.named, t.endpoint = value != "", "http://localhost:4318"
+	if t.protocol == protocolGRPC {
+		t.endpoint = "http://localhost:4317"
+	}
+	if u != nil {
+		t.endpoint = u.Redacted()
+	}
+	name, value = v("INSECURE")
+	errs = append(errs, checkInsecure(name, value, u))
+	name, value = v("HEADERS")
+	errs = append(errs, checkHeaders(name, value))
+	name, value = v("TIMEOUT")
+	errs = append(errs, checkMilliseconds(name, value))
+	name, value = v("CERTIFICATE")
+	errs = append(errs, checkCertificate(name, value))
+	errs = append(errs, checkClientCertificate(signal))
+	name, value = v("COMPRESSION")
+	warnUnknown(name, value, "gzip", "none")
+	return t, errors.Join(errs...)
+}
+
+// warnUnknown warns of a word that is not in the list of a variable, and so ignored.
+func warnUnknown(name, value string, known ...string) {
+	if value != "" && !slices.Contains(known, strings.ToLower(value)) {
+		slog.Warn("telemetry: an environment variable is ignored: its value is unknown",
+			"name", name, "value", value, "want", strings.Join(known, ", "))
+	}
+}
+
+func checkEndpoint(name, value, protocol string) (*url.URL, error) {
+	if value == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil: // its text repeats the value, which may hold a password
+		return nil, wrong(name, "is no URL: want one as http://collector:4318")
+	case u.User != nil:
+		return nil, wrong(name, "holds credentials, which are not sent from there: put them into OTEL_EXPORTER_OTLP_HEADERS")
+	case u.Scheme == "http" || u.Scheme == "https":
+		if u.Host == "" {
+			return nil, wrong(name, "is %q: it names no host", value)
+		}
+		return u, checkPort(name, u)
+	case protocol == protocolGRPC && slices.Contains([]string{"unix", "unix-abstract", "dns", "passthrough"}, u.Scheme):
+		return u, nil
+	}
+	return nil, wrong(name, "is %q, without http:// or https://: want one as http://collector:4318", value)
+}
+
+func checkPort(name string, u *url.URL) error {
+	if p := u.Port(); p != "" {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return wrong(name, "has port %s: want 1 to 65535", p)
+		}
+	}
+	return nil
+}
+
+// checkInsecure refuses what would send in the clear to an https address, or TLS to an http one.
+func checkInsecure(name, value string, u *url.URL) error {
+	switch strings.ToLower(value) {
+	case "":
+	case "true":
+		if u != nil && u.Scheme == "https" {
+			return wrong(name, "is true, but the endpoint is https: leave one out")
+		}
+	case "false":
+		if u != nil && u.Scheme == "http" {
+			return wrong(name, "is false, but the endpoint is http: write https, or leave the variable out")
+		}
+	default:
+		return wrong(name, "is %q: want true or false", value)
+	}
+	return nil
+}
+
+// checkHeaders checks key=value,key=value with escaped values. They are secrets: no error repeats one.
+func checkHeaders(name, value string) error {
+	if value == "" {
+		return nil
+	}
+	for i, pair := range strings.Split(value, ",") {
+		k, v, found := strings.Cut(pair, "=")
+		plain, err := url.PathUnescape(v)
+		switch {
+		case !found:
+			return wrong(name, "has no = in its pair %d: want key=value,key=value", i+1)
+		case !headerKey(strings.TrimSpace(k)):
+			return wrong(name, "has a key in its pair %d that no header can have", i+1)
+		case err != nil:
+			return wrong(name, "has a value in its pair %d that is not URL-escaped: %% is written %%25", i+1)
+		case strings.ContainsFunc(plain, unicode.IsControl):
+			return wrong(name, "has a value in its pair %d that no header can have", i+1)
+		}
+	}
+	return nil
+}
+
+// headerKey tells whether HTTP and gRPC take a word as the key of a header.
+func headerKey(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	})
+}
+
+// checkMilliseconds takes a positive number; nothing is the default.
+func checkMilliseconds(name, value string) error {
+	return checkNumber(name, value, "milliseconds", math.MaxInt64/int64(time.Millisecond))
+}
+
+func checkNumber(name, value, unit string, most int64) error {
+	if value == "" {
+		return nil
+	}
+	if n, err := strconv.ParseInt(value, 10, 64); err != nil || n <= 0 || n > most {
+		return wrong(name, "is %q: want a whole number of %s above 0, without a unit", value, unit)
+	}
+	return nil
+}
+
+func checkCertificate(name, file string) error {
+	if file == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return wrong(name, "cannot be read: %v", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return wrong(name, "is %s, which holds no PEM certificate", file)
+	}
+	return nil
+}
+
+func checkClientCertificate(signal string) error {
+	certName, keyName := otlpVariable(signal, "CLIENT_CERTIFICATE"), otlpVariable(signal, "CLIENT_KEY")
+	cert, key := env(certName), env(keyName)
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case cert == "":
+		return wrong(keyName, "is set, but %s is not", certName)
+	case key == "":
+		return wrong(certName, "is set, but %s is not", keyName)
+	}
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		return wrong(certName, "and %s do not make a key pair: %v", keyName, err)
+	}
+	return nil
+}
+
+// checkMetricsEnvironment checks what is not the exporter's of metrics. It is asked once, whatever is pushed.
+func checkMetricsEnvironment(pushing bool) error {
+	warnUnknown("OTEL_METRICS_EXEMPLAR_FILTER", env("OTEL_METRICS_EXEMPLAR_FILTER"), "trace_based", "always_on", "always_off")
+	if !pushing {
+		return nil
+	}
+	const temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+	warnUnknown(temporality, env(temporality), "cumulative", "delta", "lowmemory")
+	const aggregation = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+	warnUnknown(aggregation, env(aggregation), "explicit_bucket_histogram", "base2_exponential_bucket_histogram")
+	return errors.Join(
+		checkMilliseconds("OTEL_METRIC_EXPORT_INTERVAL", env("OTEL_METRIC_EXPORT_INTERVAL")),
+		checkMilliseconds("OTEL_METRIC_EXPORT_TIMEOUT", env("OTEL_METRIC_EXPORT_TIMEOUT")),
+	)
+}
+
+// maxSpans bounds what OTEL_BSP_… may ask the queue of spans to hold.
+const maxSpans = 1_000_000
+
+func checkTracesEnvironment() error {
+	const sampler, arg = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
+	warnUnknown(sampler, env(sampler), "always_on", "always_off", "traceidratio",
+		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
+	if ratio, err := strconv.ParseFloat(env(arg), 64); strings.HasSuffix(strings.ToLower(env(sampler)), "traceidratio") &&
+		env(arg) != "" && (err != nil || !(ratio >= 0 && ratio <= 1)) {
+		warnUnknown(arg, env(arg), "a number from 0 to 1")
+	}
+	return errors.Join(
+		checkMilliseconds("OTEL_BSP_SCHEDULE_DELAY", env("OTEL_BSP_SCHEDULE_DELAY")),
+		checkMilliseconds("OTEL_BSP_EXPORT_TIMEOUT", env("OTEL_BSP_EXPORT_TIMEOUT")),
+		checkNumber("OTEL_BSP_MAX_QUEUE_SIZE", env("OTEL_BSP_MAX_QUEUE_SIZE"), "spans", maxSpans),
+		checkNumber("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), "spans", maxSpans),
+	)
+}

@@ -1,0 +1,234 @@
+package telemetry
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// A fold sorts what the SDK collected into families, where points that meet become one. The page has one, and each
+// push; it remembers the series of its reader from one collection to the next.
+type fold struct {
+	catalog     *catalog
+	scopeLabels bool
+	limit       int  // series of one instrument
+	native      bool // for a push: the attributes stay OpenTelemetry's
+
+	mu      sync.Mutex
+	rm      *metricdata.ResourceMetrics // what was collected
+	now     uint64                      // number of the collection
+	feeds   map[streamKey]*feed
+	pages   []*page
+	byName  map[pageKey]*page
+	pending []Conflict
+	doubled map[[2]*stream]struct{}
+	crowded map[*stream]struct{}
+}
+
+// A pageKey is a family, or, for a push that keeps scopes apart, that of one scope.
+type pageKey struct {
+	family *family
+	scope  instrumentation.Scope
+}
+
+func newFold(c *catalog, cfg config) *fold {
+	return &fold{
+		catalog: c, scopeLabels: cfg.scopeLabels, limit: cfg.cardinalityLimit,
+		rm: &metricdata.ResourceMetrics{}, feeds: map[streamKey]*feed{}, byName: map[pageKey]*page{},
+		doubled: map[[2]*stream]struct{}{}, crowded: map[*stream]struct{}{},
+	}
+}
+
+// take distributes all points to the pages of their families, in the order in which instruments were created, so
+// that the first one wins at every collection.
+func (x *fold) take(rm *metricdata.ResourceMetrics) {
+	x.now++
+	x.pending, x.rm = nil, rm
+	for _, p := range x.pages {
+		p.parts, p.changed = p.parts[:0], false
+	}
+	type batch struct {
+		feed *feed
+		part part
+	}
+	var batches []batch
+	for _, f := range x.resolve() {
+		batches = append(batches, batch{feed: f})
+	}
+	i := 0
+	for _, sm := range rm.ScopeMetrics {
+		for j := range sm.Metrics {
+			batches[i].part = part{sm.Scope, &sm.Metrics[j]}
+			i++
+		}
+	}
+	slices.SortStableFunc(batches, func(a, b batch) int {
+		return cmp.Compare(a.feed.stream.from.order, b.feed.stream.from.order)
+	})
+	for _, b := range batches {
+		b.feed.page.parts = append(b.feed.page.parts, b.part)
+		x.add(b.feed, b.part.metric.Data)
+	}
+}
+
+// resolve returns the feed of each metric that was collected.
+func (x *fold) resolve() []*feed {
+	var feeds []*feed
+	var keys []streamKey
+	var missing []int
+	for _, sm := range x.rm.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			class, number := shapeOf(m.Data)
+			k := streamKey{sm.Scope, m.Name, m.Unit, m.Description, class, number}
+			f := x.feeds[k]
+			if f == nil {
+				missing, keys = append(missing, len(feeds)), append(keys, k)
+			}
+			feeds = append(feeds, f)
+		}
+	}
+	if len(missing) > 0 {
+		for i, st := range x.catalog.resolve(keys) {
+			feeds[missing[i]] = x.newFeed(keys[i], st)
+		}
+	}
+	return feeds
+}
+
+func (x *fold) newFeed(k streamKey, st *stream) *feed {
+	key := pageKey{family: st.family}
+	if x.scopeLabels && x.native {
+		key.scope = k.scope
+	}
+	p := x.byName[key]
+	if p == nil {
+		p = &page{family: st.family, bySet: map[attribute.Distinct]*series{}, bounds: usableOrNil(st.family.def.buckets)}
+		x.byName[key] = p
+		x.pages = append(x.pages, p)
+	}
+	f := &feed{stream: st, page: p, bySource: map[attribute.Distinct]*series{}}
+	if x.scopeLabels && !x.native {
+		f.scope = scopeLabels(k.scope)
+	}
+	x.feeds[k] = f
+	return f
+}
+
+func shapeOf(data metricdata.Aggregation) (class, string) {
+	switch d := data.(type) {
+	case metricdata.Sum[int64]:
+		return sumClass(d.IsMonotonic), int64Number
+	case metricdata.Sum[float64]:
+		return sumClass(d.IsMonotonic), float64Number
+	case metricdata.Gauge[int64]:
+		return classGauge, int64Number
+	case metricdata.Gauge[float64]:
+		return classGauge, float64Number
+	case metricdata.Histogram[int64], metricdata.ExponentialHistogram[int64]:
+		return classHistogram, int64Number
+	}
+	return classHistogram, float64Number
+}
+
+func sumClass(monotonic bool) class {
+	if monotonic {
+		return classCounter
+	}
+	return classUpDown
+}
+
+func (x *fold) add(f *feed, data metricdata.Aggregation) {
+	n := 0
+	switch d := data.(type) {
+	case metricdata.Sum[int64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addNumbers(x, f, d.DataPoints)
+	case metricdata.Sum[float64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addNumbers(x, f, d.DataPoints)
+	case metricdata.Gauge[int64]:
+		n = len(d.DataPoints)
+		addNumbers(x, f, d.DataPoints)
+	case metricdata.Gauge[float64]:
+		n = len(d.DataPoints)
+		addNumbers(x, f, d.DataPoints)
+	case metricdata.Histogram[int64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addHistograms(x, f, d.DataPoints)
+	case metricdata.Histogram[float64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addHistograms(x, f, d.DataPoints)
+	case metricdata.ExponentialHistogram[int64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addExponential(x, f, d.DataPoints)
+	case metricdata.ExponentialHistogram[float64]:
+		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		addExponential(x, f, d.DataPoints)
+	}
+	f.page.changed = f.page.changed || f.altered
+	x.crowd(f.stream, n)
+}
+
+// describe gives each page the HELP of the earliest of its instruments that has one.
+func (x *fold) describe() {
+	feeds := make([]*feed, 0, len(x.feeds))
+	for _, f := range x.feeds {
+		feeds = append(feeds, f)
+	}
+	slices.SortFunc(feeds, func(a, b *feed) int { return cmp.Compare(b.stream.from.order, a.stream.from.order) })
+	streams := make([]*stream, len(feeds))
+	for i, f := range feeds {
+		streams[i] = f.stream
+	}
+	for i, help := range x.catalog.helps(streams) {
+		if help != "" { // the earliest is last, and so its help stays
+			feeds[i].page.help = help
+		}
+	}
+}
+
+// crowd tells of an instrument that is close to its cardinality limit while there is still room.
+func (x *fold) crowd(s *stream, points int) {
+	if x.limit <= 0 || points*5 < x.limit*4 {
+		return
+	}
+	if _, told := x.crowded[s]; told {
+		return
+	}
+	x.crowded[s] = struct{}{}
+	x.pending = append(x.pending, Conflict{
+		Family: s.family.name, Reason: ReasonCardinality, Resolution: Limited,
+		First: s.from.instrument(), Second: s.from.instrument(),
+	})
+}
+
+func (x *fold) duplicate(first, second *stream) {
+	pair := [2]*stream{first, second}
+	if _, told := x.doubled[pair]; told {
+		return
+	}
+	x.doubled[pair] = struct{}{}
+	c := duplicate(first.from.instrument(), second.from.instrument())
+	c.Family = first.family.name
+	x.pending = append(x.pending, c)
+}
+
+func (x *fold) repaired(f *feed, done repair) {
+	fresh := done &^ f.repaired
+	if fresh == 0 {
+		return
+	}
+	f.repaired |= fresh
+	for bit, reason := range map[repair]Reason{repairReserved: ReasonReserved, repairEncoding: ReasonEncoding} {
+		if fresh&bit != 0 {
+			x.pending = append(x.pending, Conflict{
+				Family: f.stream.family.name, Reason: reason, Resolution: Repaired,
+				First: f.stream.from.instrument(), Second: f.stream.from.instrument(),
+			})
+		}
+	}
+}

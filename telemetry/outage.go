@@ -1,0 +1,155 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The values of the label reason of telemetry_export_errors_total.
+const (
+	exportConnect     = "connect"     // nobody listens, the name is unknown, the certificates do not fit
+	exportUnavailable = "unavailable" // the receiver cannot now: 429, 502, 503, 504, or their like in gRPC
+	exportTimeout     = "timeout"     // no answer in time
+	exportDenied      = "denied"      // who are you: 401, 403
+	exportRejected    = "rejected"    // the receiver does not take this: another status
+	exportPartial     = "partial"     // the receiver took a part only
+	exportOther       = "other"
+)
+
+var exportFailures = []string{
+	exportConnect, exportUnavailable, exportTimeout, exportDenied, exportRejected, exportPartial, exportOther,
+}
+
+// An outage watches the exports of one exporter: it counts each, and tells when they begin to fail and when they
+// are well again, not of every failure in between.
+type outage struct {
+	signal string // "metrics" or "traces"
+	to     string // where to, for people
+
+	mu     sync.Mutex
+	count  func(failure string) // feeds telemetry_exports_total and telemetry_export_errors_total; "" is success
+	err    error                // of the last export
+	failed int                  // exports since they began to fail
+	since  time.Time
+}
+
+func newOutage(signal, to string) *outage {
+	return &outage{signal: signal, to: to, count: func(string) {}}
+}
+
+// countBy sets what counts.
+func (o *outage) countBy(count func(failure string)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count = count
+}
+
+func (o *outage) record(err error) {
+	failure := reasonOf(err)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count(failure)
+	o.err = err
+	if err == nil {
+		if o.failed > 0 {
+			slog.Info("telemetry: push works again", "signal", o.signal, "to", o.to,
+				"failed", o.failed, "after", time.Since(o.since).Round(time.Millisecond))
+		}
+		o.failed = 0
+		return
+	}
+	if o.failed++; o.failed > 1 {
+		return
+	}
+	o.since = time.Now()
+	slog.Warn("telemetry: push fails; it goes on trying, and tells when it works again",
+		"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err))
+}
+
+// failing returns the error of the last export, for who asked to have everything sent.
+func (o *outage) failing() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		return nil
+	}
+	return fmt.Errorf("telemetry: push of %s to %s: %w", o.signal, o.to, o.err)
+}
+
+// maxErrorText bounds what is logged of an error: it may hold what a receiver answered, up to megabytes.
+const maxErrorText = 500
+
+func brief(err error) string {
+	text := []rune(strings.ToValidUTF8(err.Error(), "\uFFFD"))
+	if len(text) > maxErrorText {
+		return string(text[:maxErrorText]) + "…"
+	}
+	return string(text)
+}
+
+// What the exporters return has no types that could be asked: the status is in the text.
+var (
+	statusHTTP = regexp.MustCompile(`failed to send (?:metrics|traces|to) .*?: (\d{3}) `)
+	statusGRPC = regexp.MustCompile(`rpc error: code = (\w+)`)
+	cannotDial = regexp.MustCompile(`Error while dialing|authentication handshake failed|tls: |x509: `)
+)
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	var op *net.OpError
+	var dns *net.DNSError
+	text := err.Error()
+	if m := statusHTTP.FindStringSubmatch(text); m != nil {
+		return reasonOfHTTP(m[1])
+	}
+	switch {
+	case strings.Contains(text, "OTLP partial success"):
+		return exportPartial
+	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", cannotDial.MatchString(text):
+		return exportConnect
+	case strings.Contains(text, "retry-able request failure: body: "): // HTTP 429, 502, 503, 504
+		return exportUnavailable
+	}
+	if m := statusGRPC.FindStringSubmatch(text); m != nil {
+		return reasonOfGRPC(m[1])
+	}
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		strings.Contains(text, "export timeout") || errors.As(err, &timeout) && timeout.Timeout() {
+		return exportTimeout
+	}
+	return exportOther
+}
+
+func reasonOfHTTP(status string) string {
+	switch status {
+	case "401", "403":
+		return exportDenied
+	case "429", "502", "503", "504":
+		return exportUnavailable
+	}
+	return exportRejected
+}
+
+func reasonOfGRPC(code string) string {
+	switch code {
+	case "Unauthenticated", "PermissionDenied":
+		return exportDenied
+	case "Unavailable", "ResourceExhausted", "Aborted", "OutOfRange", "DataLoss":
+		return exportUnavailable
+	case "DeadlineExceeded", "Canceled":
+		return exportTimeout
+	case "Internal", "Unknown":
+		return exportOther
+	}
+	return exportRejected
+}

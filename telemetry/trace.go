@@ -1,0 +1,182 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/contrib/propagators/autoprop"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// traces is what a Provider has where spans are exported: nil where they are not.
+type traces struct {
+	provider   *sdktrace.TracerProvider
+	propagator propagation.TextMapPropagator
+	outages    []*outage
+	quit       context.CancelFunc // cuts exports short
+}
+
+// newTraces returns nil where neither the environment nor an option names an exporter.
+func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces, error) {
+	targets, err := spanExporters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	targets = append(targets, cfg.spanExporters...)
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	if err := checkTracesEnvironment(); err != nil {
+		return nil, err
+	}
+	running, quit := context.WithCancel(context.Background())
+	t := &traces{propagator: newPropagator(), quit: quit}
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	for _, target := range targets {
+		o := newOutage("traces", target.to)
+		t.outages = append(t.outages, o)
+		opts = append(opts, sdktrace.WithBatcher(&spanPush{to: target.exporter, outage: o, running: running}))
+	}
+	t.provider = sdktrace.NewTracerProvider(opts...)
+	return t, nil
+}
+
+// newPropagator is that of OTEL_PROPAGATORS, or else W3C's trace context and baggage.
+func newPropagator() propagation.TextMapPropagator {
+	names := slices.DeleteFunc(strings.Split(env("OTEL_PROPAGATORS"), ","), func(s string) bool {
+		return strings.TrimSpace(s) == ""
+	})
+	for i, n := range names {
+		names[i] = strings.ToLower(strings.TrimSpace(n))
+	}
+	if len(names) > 0 {
+		p, err := autoprop.TextMapPropagator(names...)
+		if err != nil {
+			slog.Warn("telemetry: OTEL_PROPAGATORS names propagators that are unknown, which are ignored", "error", err)
+		}
+		if p != nil {
+			return p
+		}
+	}
+	return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+}
+
+// flush sends the spans that ended.
+func (t *traces) flush(ctx context.Context) error {
+	err := t.provider.ForceFlush(ctx)
+	for _, o := range t.outages {
+		err = errors.Join(err, o.failing())
+	}
+	return err
+}
+
+// stop sends what is left, and leaves nothing running.
+func (t *traces) stop(ctx context.Context) error {
+	defer t.quit()
+	err := t.provider.Shutdown(ctx)
+	for _, o := range t.outages {
+		err = errors.Join(err, o.failing())
+	}
+	return err
+}
+
+// TracerProvider makes tracers for those who do not take OpenTelemetry's global one, which Setup sets. Where spans
+// are not exported, its tracers do nothing.
+func (p *Provider) TracerProvider() trace.TracerProvider {
+	if p.traces == nil {
+		return noop.NewTracerProvider()
+	}
+	return p.traces.provider
+}
+
+// Propagator carries traces from process to process, for those who do not take OpenTelemetry's global one: by
+// OTEL_PROPAGATORS, or W3C trace context and baggage. Where spans are not exported, it does nothing.
+func (p *Provider) Propagator() propagation.TextMapPropagator {
+	if p.traces == nil {
+		return propagation.NewCompositeTextMapPropagator()
+	}
+	return p.traces.propagator
+}
+
+// A spanPush is an exporter of spans whose failures are told once, and that sends only what can be sent.
+type spanPush struct {
+	to      sdktrace.SpanExporter
+	outage  *outage
+	running context.Context // until the Provider has been shut down
+}
+
+// ExportSpans sends spans. As of a push of metrics, its failures are for the outage to tell.
+func (p *spanPush) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.running, cancel)()
+	p.outage.record(p.to.ExportSpans(ctx, soundSpans(spans)))
+	return nil
+}
+
+// Shutdown stops the exporter.
+func (p *spanPush) Shutdown(ctx context.Context) error { return p.to.Shutdown(ctx) }
+
+// soundSpans replaces the spans that OTLP cannot carry, over which a receiver would get none of the batch.
+func soundSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
+	out := spans
+	for i, s := range spans {
+		if !unsoundSpan(s) {
+			continue
+		}
+		if &out[0] == &spans[0] {
+			out = slices.Clone(spans)
+		}
+		out[i] = soundSpan{s}
+	}
+	return out
+}
+
+func unsoundSpan(s sdktrace.ReadOnlySpan) bool {
+	return !utf8.ValidString(s.Name()) || !utf8.ValidString(s.Status().Description) ||
+		slices.ContainsFunc(s.Attributes(), unsound) ||
+		slices.ContainsFunc(s.Events(), func(e sdktrace.Event) bool {
+			return !utf8.ValidString(e.Name) || slices.ContainsFunc(e.Attributes, unsound)
+		}) ||
+		slices.ContainsFunc(s.Links(), func(l sdktrace.Link) bool { return slices.ContainsFunc(l.Attributes, unsound) })
+}
+
+// A soundSpan is a span with U+FFFD in place of what is not UTF-8.
+type soundSpan struct{ sdktrace.ReadOnlySpan }
+
+func (s soundSpan) Name() string { return soundText(s.ReadOnlySpan.Name()) }
+
+func (s soundSpan) Status() sdktrace.Status {
+	st := s.ReadOnlySpan.Status()
+	st.Description = soundText(st.Description)
+	return st
+}
+
+func (s soundSpan) Attributes() []attribute.KeyValue {
+	return soundAttributes(s.ReadOnlySpan.Attributes())
+}
+
+func (s soundSpan) Events() []sdktrace.Event {
+	events := slices.Clone(s.ReadOnlySpan.Events())
+	for i := range events {
+		events[i].Name, events[i].Attributes = soundText(events[i].Name), soundAttributes(events[i].Attributes)
+	}
+	return events
+}
+
+func (s soundSpan) Links() []sdktrace.Link {
+	links := slices.Clone(s.ReadOnlySpan.Links())
+	for i := range links {
+		links[i].Attributes = soundAttributes(links[i].Attributes)
+	}
+	return links
+}
