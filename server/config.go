@@ -32,6 +32,16 @@ type Config struct {
 
 	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
 
+	TURNAddr            string   // host:port of STUN and TURN, UDP and TCP; empty: calls get no relay of ours
+	TURNPublicIP        string   // IPv4 address that the world knows it by; empty: the host of TURNAddr
+	TURNRelayPorts      string   // first-last: UDP, one an allocation
+	TURNAllowPrivate    bool     // relay to private networks and to this machine, too
+	TURNUserAllocations int      // that a user has at a time
+	TURNUserBandwidth   int64    // bytes a second relayed for a user; 0: no limit
+	TURNSecret          string   // makes credentials; empty: one derived from the secret of access tokens
+	ICEServers          []string // URLs of STUN and TURN servers elsewhere
+	ICESecret           string   // makes credentials for those of TURN
+
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none: the connection's address counts
 
 	MessageRate      float64 // messages a second that a user may send; 0: no limit
@@ -57,25 +67,28 @@ type Config struct {
 // DefaultConfig needs nothing installed.
 func DefaultConfig() Config {
 	return Config{
-		Addr:             ":8080",
-		DB:               "sqlite://data/im.db",
-		RedisPrefix:      "im:",
-		Blob:             "file://data/files",
-		MessageRate:      100,
-		MessageBurst:     400,
-		RegistrationRate: 20,
-		MaxContent:       64 << 10,
-		MaxFrame:         256 << 10,
-		MaxBody:          1 << 20,
-		MaxUpload:        100 << 20,
-		MaxMembers:       1000,
-		RequestTimeout:   2500 * time.Millisecond,
-		TokenTTL:         time.Hour,
-		SessionTTL:       30 * 24 * time.Hour,
-		ShutdownTimeout:  10 * time.Second,
-		NodeExpiry:       30 * time.Second,
-		LogLevel:         slog.LevelInfo,
-		LogFormat:        "text",
+		Addr:                ":8080",
+		DB:                  "sqlite://data/im.db",
+		RedisPrefix:         "im:",
+		Blob:                "file://data/files",
+		TURNRelayPorts:      "49152-65535",
+		TURNUserAllocations: 32,
+		TURNUserBandwidth:   2 << 20,
+		MessageRate:         100,
+		MessageBurst:        400,
+		RegistrationRate:    20,
+		MaxContent:          64 << 10,
+		MaxFrame:            256 << 10,
+		MaxBody:             1 << 20,
+		MaxUpload:           100 << 20,
+		MaxMembers:          1000,
+		RequestTimeout:      2500 * time.Millisecond,
+		TokenTTL:            time.Hour,
+		SessionTTL:          30 * 24 * time.Hour,
+		ShutdownTimeout:     10 * time.Second,
+		NodeExpiry:          30 * time.Second,
+		LogLevel:            slog.LevelInfo,
+		LogFormat:           "text",
 	}
 }
 
@@ -113,6 +126,7 @@ func (c Config) Validate() error {
 	if n := len(c.JWTSecret); n > 0 && n < minSecret {
 		fault("IM_JWT_SECRET", fmt.Errorf("has %d bytes, HS256 wants %d or more (RFC 7518, section 3.2): openssl rand -hex 32", n, minSecret))
 	}
+	faults = append(faults, c.checkCalls()...)
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		fault("log-format", fmt.Errorf("is %q: text or json", c.LogFormat))
 	}

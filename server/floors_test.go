@@ -32,7 +32,7 @@ var floors = map[string][]string{
 	"server": {
 		"telemetry", "server/chat", "server/call", "server/sqlstore", "server/membus", "server/memcache", "server/limit",
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
-		"server/redisconn", "server/redisbus", "server/rediscache", "server/redislimit",
+		"server/redisconn", "server/redisbus", "server/rediscache", "server/redislimit", "server/turn",
 	},
 	"cmd/imserver": {"telemetry", "server"},
 	"cmd/imload":   {}, // a client like any other

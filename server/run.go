@@ -81,11 +81,11 @@ func (s *Server) greet(ctx context.Context) error {
 		return fmt.Errorf("the server does not answer itself: %w", err)
 	}
 	close(s.up)
-	s.log.Info("imserver is up", "version", s.version,
-		"api", base+"/api", "websocket", "ws://"+reachable(s.Addr())+"/ws",
-		"metrics", "http://"+reachable(s.MetricsAddr())+"/metrics",
-		"debug", "http://"+reachable(s.MetricsAddr())+"/debug/telemetry",
-		"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob))
+	s.log.Info("imserver is up", append([]any{"version", s.version,
+		"api", base + "/api", "websocket", "ws://" + reachable(s.Addr()) + "/ws",
+		"metrics", "http://" + reachable(s.MetricsAddr()) + "/metrics",
+		"debug", "http://" + reachable(s.MetricsAddr()) + "/debug/telemetry",
+		"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob)}, s.whereTURN()...)...)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/turn"
 	"github.com/onemeter/onemeter/server/ws"
 	"github.com/onemeter/onemeter/telemetry"
 
@@ -41,6 +42,9 @@ type Server struct {
 	bus    bus
 	shared shared
 	caches []func() observe.CacheState
+
+	turn *turn.Server // nil where there is none
+	ice  ice
 
 	parts       []part
 	redisUsed   polled
@@ -70,6 +74,9 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openICE(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openBus(seen); err != nil {
@@ -106,13 +113,13 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	if err != nil {
 		return err
 	}
-	signer, err := s.signer()
+	secret, err := s.secret()
 	if err != nil {
 		return err
 	}
 	cfg := chat.Config{
 		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
-		Hasher: auth.NewHasher(), Signer: signer,
+		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret),
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
@@ -225,10 +232,10 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)
 }
 
-// signer signs with the secret that was given, or one kept beside the database.
-func (s *Server) signer() (*auth.Signer, error) {
+// secret signs access tokens: it was given, or is kept beside the database.
+func (s *Server) secret() ([]byte, error) {
 	if s.cfg.JWTSecret != "" {
-		return auth.NewSigner([]byte(s.cfg.JWTSecret)), nil
+		return []byte(s.cfg.JWTSecret), nil
 	}
 	db, err := s.cfg.database() // SQLite: Validate wants a secret otherwise
 	if err != nil {
@@ -239,7 +246,7 @@ func (s *Server) signer() (*auth.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secret %s: %w", path, err)
 	}
-	return auth.NewSigner(secret), nil
+	return secret, nil
 }
 
 // openEdges puts the ways in on top of the domain.
@@ -261,6 +268,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 		TrustedProxies: s.cfg.TrustedProxies,
 		MaxBody:        int64(s.cfg.MaxBody),
 		RequestTimeout: s.cfg.RequestTimeout,
+		ICE:            s.iceFor,
 		Ready:          s.ready,
 		Hooks:          rest.Hooks{Panicked: seen.Panicked},
 		Log:            s.log,
@@ -304,6 +312,7 @@ func (s *Server) state() observe.State {
 		DB: s.store.Stats(), DBSystem: s.store.Engine(),
 		Redis: s.shared.pool(), Bus: s.shared.busState(), Caches: s.cacheStates(),
 		SlowQueries: s.slowQueries.last(), RedisUsed: s.redisUsed.last(), RedisMax: s.redisMax.last(),
+		TURN: s.turnState(),
 	}
 }
 

@@ -37,6 +37,13 @@ func settings(cfg *server.Config) []setting {
 		{"blob", "IM_BLOB", "`URL` of where uploaded files are kept: file://relative, file:///absolute, or s3://bucket/prefix?endpoint=https://host:port&region=… (credentials by the AWS_ variables)", (*text)(&cfg.Blob)},
 		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
 		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks`, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
+		{"turn-addr", "IM_TURN_ADDR", "`host:port` of STUN and TURN for calls, over UDP and TCP: :3478 (empty: none)", (*text)(&cfg.TURNAddr)},
+		{"turn-public-ip", "IM_TURN_PUBLIC_IP", "IPv4 `address` that clients and their peers know --turn-addr by (empty: its host, if that is an address)", (*text)(&cfg.TURNPublicIP)},
+		{"turn-relay-ports", "IM_TURN_RELAY_PORTS", "UDP `ports` of relays, one an allocation; open them in the firewall", (*text)(&cfg.TURNRelayPorts)},
+		{"turn-allow-private", "IM_TURN_ALLOW_PRIVATE", "relay to private networks and to this machine, too: where all clients are in one network, and in tests", (*boolean)(&cfg.TURNAllowPrivate)},
+		{"turn-user-allocations", "IM_TURN_USER_ALLOCATIONS", "`allocations` that a user has at a time (a call takes several: one for each network, and each way to the server)", (*integer)(&cfg.TURNUserAllocations)},
+		{"turn-user-bandwidth", "IM_TURN_USER_BANDWIDTH", "`bytes` a second that are relayed for a user, both ways together; what is above it is dropped (0: no limit)", (*size64)(&cfg.TURNUserBandwidth)},
+		{"ice-servers", "IM_ICE_SERVERS", "`URLs`, separated by commas, of STUN and TURN servers elsewhere: stun:host:3478, turn:host:3478?transport=udp, turns:host:5349", (*list)(&cfg.ICEServers)},
 		{"message-rate", "IM_MESSAGE_RATE", "`messages` a second that a user may send (0: no limit)", (*float)(&cfg.MessageRate)},
 		{"message-burst", "IM_MESSAGE_BURST", "`messages` that a user may send at once", (*integer)(&cfg.MessageBurst)},
 		{"registration-rate", "IM_REGISTRATION_RATE", "`accounts` a minute from one address, loopback apart (0: no limit)", (*float)(&cfg.RegistrationRate)},
@@ -74,11 +81,16 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 	version := flags.Bool("version", false, "")
 	given := make(map[string]bool)
 	for _, s := range all {
-		flags.Func(s.name, s.usage, func(v string) error {
+		take := func(v string) error {
 			given[s.name] = true
 			set(s.name, s.value, v)
 			return nil
-		})
+		}
+		if _, ok := s.value.(*boolean); ok {
+			flags.BoolFunc(s.name, s.usage, take) // needs no value
+		} else {
+			flags.Func(s.name, s.usage, take)
+		}
 	}
 	defaults := describe(all) // before anything is set
 	switch err := flags.Parse(args); {
@@ -96,7 +108,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 			set(s.env, s.value, v)
 		}
 	}
-	cfg.JWTSecret = getenv("IM_JWT_SECRET")
+	cfg.JWTSecret, cfg.TURNSecret, cfg.ICESecret = getenv("IM_JWT_SECRET"), getenv("IM_TURN_SECRET"), getenv("IM_ICE_SECRET")
 	faults = append(faults, cfg.Validate())
 	return cfg, *version, errors.Join(faults...)
 }
@@ -125,6 +137,10 @@ Each setting can be given by its environment variable instead.
 
 IM_JWT_SECRET (environment only) signs the access tokens: 32 bytes or more.
         Unset on SQLite, one is made and kept beside the database.
+IM_TURN_SECRET (environment only) makes the credentials of --turn-addr: 32
+        bytes or more. Unset, it is derived from the secret above.
+IM_ICE_SECRET (environment only) makes those of TURN servers in --ice-servers, as
+        coturn has it with use-auth-secret: its static-auth-secret.
 OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED are honoured.
 `)
 	return b.String()
@@ -140,6 +156,7 @@ func unquote(usage string) (arg, text string) {
 type (
 	text     string
 	list     []string
+	boolean  bool
 	networks []netip.Prefix
 	integer  int
 	float    float64
@@ -159,6 +176,16 @@ func (l *list) Set(s string) error {
 			*l = append(*l, item)
 		}
 	}
+	return nil
+}
+
+func (b *boolean) String() string { return strconv.FormatBool(bool(*b)) }
+func (b *boolean) Set(s string) error {
+	v, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("is %q: true or false", s)
+	}
+	*b = boolean(v)
 	return nil
 }
 

@@ -26,7 +26,9 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestFlagBeatsEnvironment(t *testing.T) {
-	cfg, _, err := parse([]string{"--addr", ":1", "--max-upload=2MiB"}, env(map[string]string{
+	cfg, _, err := parse([]string{"--addr", ":1", "--max-upload=2MiB", "--turn-allow-private", "--turn-addr=:3478"}, env(map[string]string{
+		"IM_TURN_ALLOW_PRIVATE": "false", "IM_TURN_PUBLIC_IP": "198.41.0.4", "IM_TURN_USER_BANDWIDTH": "1MiB",
+		"IM_ICE_SERVERS": "stun:a.example, turn:b.example", "IM_ICE_SECRET": "north",
 		"IM_ADDR": ":2", "IM_DB": "sqlite:///srv/im.db", "IM_MAX_UPLOAD": "3MiB", "IM_ALLOWED_ORIGINS": "a.example, b.example",
 	}), nil)
 	if err != nil {
@@ -34,6 +36,8 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 	}
 	want := server.DefaultConfig()
 	want.Addr, want.DB, want.MaxUpload = ":1", "sqlite:///srv/im.db", 2<<20
+	want.TURNAddr, want.TURNPublicIP, want.TURNAllowPrivate, want.TURNUserBandwidth = ":3478", "198.41.0.4", true, 1<<20
+	want.ICEServers, want.ICESecret = []string{"stun:a.example", "turn:b.example"}, "north"
 	want.AllowedOrigins = []string{"a.example", "b.example"}
 	if diff := cmp.Diff(want, cfg); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -42,9 +46,10 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 
 func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	var out, errOut bytes.Buffer
-	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "stray"},
+	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "--turn-addr=:3478", "--ice-servers=turn:u:hunter2@h", "stray"},
 		env(map[string]string{
 			"IM_REDIS": "r:6379", "IM_BLOB": "ftp://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
+			"IM_TURN_RELAY_PORTS": "many", "IM_TURN_ALLOW_PRIVATE": "perhaps", "IM_TURN_SECRET": "short",
 			"IM_METRICS_ADDR": "nowhere", "IM_TOKEN_TTL": "soon",
 		}), &out, &errOut)
 	if code != exitUsage {
@@ -53,6 +58,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"db: ", "redis: ", `blob: has the scheme "ftp"`, "log-format:",
 		"max-frame:", "message-rate:", `"stray"`, "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "metrics-addr:", "IM_TOKEN_TTL:",
+		"turn-public-ip:", "turn-relay-ports:", "IM_TURN_ALLOW_PRIVATE:", "IM_TURN_SECRET:", "ice-servers:",
 	} {
 		if !strings.Contains(errOut.String(), want) {
 			t.Errorf("the answer does not name %s:\n%s", want, errOut.String())

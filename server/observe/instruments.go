@@ -101,6 +101,11 @@ type instruments struct {
 	cacheOwed      metric.Int64ObservableGauge
 	cacheForgotten metric.Int64ObservableCounter
 
+	turnAllocations metric.Int64ObservableGauge
+	turnRelayed     metric.Int64ObservableCounter
+	turnDropped     metric.Int64ObservableCounter
+	turnDenied      metric.Int64ObservableCounter
+
 	rows     map[string]row // by name
 	observed []metric.Observable
 }
@@ -125,6 +130,8 @@ var (
 	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not of Redis"}
 	byError       = label{key: "error.type", from: "the words of sqlstore.ErrorType; of Redis, " + redisErrorTypes() + "; only where the operation failed"}
 	byPool        = oneOf("db.client.connection.pool.name", "sqlite", "mysql", "redis")
+	byDirection   = oneOf("direction", "to_peer", "from_peer")
+	byDrop        = oneOf("reason", "limit", "address")
 	byPoolState   = oneOf("db.client.connection.state", "used", "idle")
 )
 
@@ -147,8 +154,8 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		redisMemory:    t.gauge("redis.memory.used", "By", "Memory that Redis uses; 0 where there is no Redis."),
 		redisMemoryMax: t.gauge("redis.memory.max", "By", "Memory that Redis may use; 0 where there is no Redis."),
 		deliveryDelay:  t.floatGauge("message.delivery.delay", "s", "Mean time from accepting a message to writing it to a receiver's socket, over the last minute."),
-		turnAttempts:   t.observedCounter("turn.relay.attempts", "{allocation}", "Allocations asked of the TURN relay."),
-		turnFailures:   t.observedCounter("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused or failed."),
+		turnAttempts:   t.observedCounter("turn.relay.attempts", "{allocation}", "Allocations asked of the TURN relay by whoever gave a credential; the challenge before it is not counted."),
+		turnFailures:   t.observedCounter("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused or failed: a credential that is wrong or has ended, a limit of the user, no free port."),
 
 		deliveries:       t.counter("im.message.deliveries", "{delivery}", "New messages written to a socket of a receiver."),
 		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value a message.", deliveryBuckets),
@@ -202,6 +209,11 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		cacheFailures:  t.observedCounter("im.cache.shared.failures", "{failure}", "Questions of the cache that Redis did not answer; the value came from the database.", byCache),
 		cacheOwed:      t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not taken yet; until then other nodes may read the old value there.", byCache),
 		cacheForgotten: t.observedCounter("im.cache.shared.forgotten", "{drop}", "Drops given up since too many were owed; the old values stay for the TTL at most.", byCache),
+
+		turnAllocations: t.gauge("im.turn.allocations.active", "{allocation}", "Allocations that the TURN relay has now."),
+		turnRelayed:     t.observedCounter("im.turn.relayed", "By", "Bytes relayed between clients and their peers.", byDirection),
+		turnDropped:     t.observedCounter("im.turn.packets.dropped", "{packet}", "Packets not relayed: above the limit of their user, or to an address that nothing is relayed to.", byDrop),
+		turnDenied:      t.observedCounter("im.turn.permissions.denied", "{permission}", "Peers that clients asked for and may not reach: those in private networks, which every client asks for, are among them."),
 	}
 	ins.rows, ins.observed = t.rows, t.observed
 	return ins, errors.Join(t.errs...)

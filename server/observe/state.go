@@ -28,10 +28,10 @@ type State struct {
 	Bus    *BusState  // nil: the node is alone
 	Caches []CacheState
 
-	SlowQueries          int64
-	RedisUsed, RedisMax  int64 // bytes
-	WebRTCPeers          int
-	TURNAsked, TURNFails int64
+	SlowQueries         int64
+	RedisUsed, RedisMax int64 // bytes
+	WebRTCPeers         int
+	TURN                TURNState // zero: there is none
 }
 
 // A PoolState is that of the connections to Redis. Those that are no state only
@@ -67,6 +67,15 @@ type SharedCacheState struct {
 	Owed                              int
 }
 
+// A TURNState is that of the relay of calls. turn.Stats has the meaning of each.
+type TURNState struct {
+	Asked, Failed        int64 // allocations
+	Allocations          int   // now
+	ToPeers, FromPeers   int64 // bytes
+	OverLimit, Forbidden int64 // packets dropped
+	Denied               int64 // permissions
+}
+
 // Watch reads the state at every collection, and is called once. No number is
 // kept here, so none can drift from what it counts.
 func (o *Observer) Watch(read func() State) error {
@@ -76,6 +85,7 @@ func (o *Observer) Watch(read func() State) error {
 		w.clients(to, s)
 		w.outside(to, s)
 		w.database(to, s)
+		w.turn(to, s.TURN)
 		if s.Redis != nil {
 			w.redis(to, *s.Redis)
 		}
@@ -100,6 +110,8 @@ type watcher struct {
 	conns      *labelTable[[2]string] // pool and state
 	caches     *labelTable[string]
 	lookups    *labelTable[chat.CacheLookup]
+	directions *labelTable[string]
+	reasons    *labelTable[string]
 }
 
 func newWatcher(o *Observer) *watcher {
@@ -118,6 +130,9 @@ func newWatcher(o *Observer) *watcher {
 		}),
 		caches:  byValue("cache"),
 		lookups: newLabelTable(lookupAttrs),
+
+		directions: byValue("direction"),
+		reasons:    byValue("reason"),
 	}
 }
 
@@ -136,8 +151,17 @@ func (w *watcher) outside(to metric.Observer, s State) {
 	to.ObserveInt64(w.ins.redisMemory, s.RedisUsed)
 	to.ObserveInt64(w.ins.redisMemoryMax, s.RedisMax)
 	to.ObserveInt64(w.ins.webrtcActive, int64(s.WebRTCPeers))
-	to.ObserveInt64(w.ins.turnAttempts, s.TURNAsked)
-	to.ObserveInt64(w.ins.turnFailures, s.TURNFails)
+}
+
+func (w *watcher) turn(to metric.Observer, s TURNState) {
+	to.ObserveInt64(w.ins.turnAttempts, s.Asked)
+	to.ObserveInt64(w.ins.turnFailures, s.Failed)
+	to.ObserveInt64(w.ins.turnAllocations, int64(s.Allocations))
+	to.ObserveInt64(w.ins.turnRelayed, s.ToPeers, w.directions.of("to_peer").observe...)
+	to.ObserveInt64(w.ins.turnRelayed, s.FromPeers, w.directions.of("from_peer").observe...)
+	to.ObserveInt64(w.ins.turnDropped, s.OverLimit, w.reasons.of("limit").observe...)
+	to.ObserveInt64(w.ins.turnDropped, s.Forbidden, w.reasons.of("address").observe...)
+	to.ObserveInt64(w.ins.turnDenied, s.Denied)
 }
 
 func (w *watcher) database(to metric.Observer, s State) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,6 +26,11 @@ func TestEveryAnswer(t *testing.T) {
 	w := open(t, func(_ *chat.Config, rc *rest.Config) {
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
 		rc.Metrics, rc.Debug = page, page
+		rc.ICE = func(int64) rest.ICE {
+			return rest.ICE{TTL: time.Hour, Servers: []rest.ICEServer{
+				{URLs: []string{"turn:host:3478"}, Username: "x", Credential: "y"},
+			}}
+		}
 		rc.WebSocket = func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(418); return nil }
 	})
 	s := &script{world: w, routes: map[string]bool{}}
@@ -121,6 +127,7 @@ func (s *script) play() {
 	s.talk(ann, ben)
 	s.groups(ann, ben, cat)
 	s.files(ann, ben)
+	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
 	s.call("POST", "/api/auth/logout", "", ann, nil)
 	s.call("GET", "/api/auth/validate", "", ann, nil)
 }

@@ -68,6 +68,8 @@ func (s *Server) routes() {
 	s.post("/api/chats/:id/members/:user_id/ban", me(s.ban))
 	s.post("/api/chats/:id/members/:user_id/unban", me(s.unban))
 
+	s.get("/api/calls/ice-servers", me(s.iceServers))
+
 	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, s.authenticated(s.upload))
 	s.get("/api/files/:id", me(s.file))
 	s.get("/api/files/:id/download", s.authenticated(s.download))

@@ -21,6 +21,8 @@ type Config struct {
 	// Metrics serves /metrics, Debug /debug/telemetry, the latter to clients on
 	// the same machine only. Without a handler there is no such route.
 	Metrics, Debug http.Handler
+	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
+	ICE func(userID int64) ICE
 	// Ready tells of the parts that /readyz reports; it gets two seconds.
 	Ready func(ctx context.Context) []Part
 

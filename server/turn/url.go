@@ -1,0 +1,49 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/pion/stun/v3"
+)
+
+var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+
+// ParseURLs sorts the URLs of servers into those of STUN (RFC 7064) and those of
+// TURN (RFC 7065): stun:host, turn:host:3478?transport=tcp, turns:host:5349 and
+// so on. Its error names every one that is wrong.
+func ParseURLs(urls []string) (stunURLs, turnURLs []string, err error) {
+	var faults []error
+	for _, raw := range urls {
+		uri, err := parseURL(raw)
+		switch {
+		case err != nil:
+			faults = append(faults, err)
+		case uri.Scheme == stun.SchemeTypeTURN || uri.Scheme == stun.SchemeTypeTURNS:
+			turnURLs = append(turnURLs, raw)
+		default:
+			stunURLs = append(stunURLs, raw)
+		}
+	}
+	return stunURLs, turnURLs, errors.Join(faults...)
+}
+
+func parseURL(raw string) (*stun.URI, error) {
+	if strings.Contains(raw, "@") { // what is before it is not for everybody's eyes
+		return nil, errors.New("a URL holds a user or a password: they have no place in it (RFC 7065)")
+	}
+	uri, err := stun.ParseURI(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no URL such as stun:host:3478, turn:host:3478?transport=udp or turns:host:5349: %w", raw, err)
+	}
+	if _, err := netip.ParseAddr(uri.Host); err != nil && !hostname.MatchString(uri.Host) {
+		return nil, fmt.Errorf("%q has the host %q, which is neither a name nor an address", raw, uri.Host)
+	}
+	if uri.Port < 1 || uri.Port > 65535 {
+		return nil, fmt.Errorf("%q has the port %d: from 1 to 65535", raw, uri.Port)
+	}
+	return uri, nil
+}
