@@ -81,7 +81,13 @@ func (s *Server) startBus(ctx context.Context) error {
 		return err
 	}
 	s.shared.bus.OnResume(func(ctx context.Context, since time.Time) error {
-		return errors.Join(s.checkSessions(ctx), s.chat.Resume(ctx, since))
+		err := s.chat.Resume(ctx, since)
+		if errors.Is(err, chat.ErrMissedTooMuch) {
+			s.log.Warn("too much was missed of other nodes: the clients are asked to connect again, and sync", "since", since)
+			s.hub.Restart()
+			err = nil
+		}
+		return errors.Join(err, s.checkSessions(ctx))
 	})
 	s.shared.bus.OnPresence(s.chat.NodePresence)
 	s.shared.bus.Start(ctx)

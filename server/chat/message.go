@@ -114,6 +114,14 @@ func (d *Draft) checkFields(maxContent int) error {
 	return nil
 }
 
+// A MessagePlace says where a message is, and since when.
+type MessagePlace struct {
+	ID             int64
+	ConversationID int64
+	Seq            int64
+	CreatedAt      time.Time
+}
+
 // A NewMessage is a checked draft on its way into the store.
 type NewMessage struct {
 	ConversationID int64

@@ -106,11 +106,13 @@ type MessageStore interface {
 	// Ascending, and how many there are without Limit and Offset. Only
 	// conversations in which q.UserID is a member count.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, int64, error)
-	// MessagesSince returns messages of all conversations whose id is larger
-	// than id, upward. They may be in any order of Seq.
-	MessagesSince(ctx context.Context, id int64, limit int) ([]Message, error)
-	// LastMessageID returns the largest id of a message, 0 if there is none.
-	LastMessageID(ctx context.Context) (int64, error)
+	// Since tells where the messages are whose id is larger than id, of all
+	// conversations, upward by id. They may be in any order of Seq.
+	Since(ctx context.Context, id int64, limit int) ([]MessagePlace, error)
+	// MessageIDBefore returns the id of the last message made before a time, 0 if
+	// there is none. Ids are given in about the order of CreatedAt: where two are
+	// the other way round, it may be off by as much.
+	MessageIDBefore(ctx context.Context, at time.Time) (int64, error)
 	// EditMessage puts in new content, unless the message is gone by then
 	// (ErrNotFound).
 	EditMessage(ctx context.Context, id int64, content string, at time.Time) error

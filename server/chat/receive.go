@@ -17,9 +17,12 @@ const (
 	trackedRooms = 50_000 // at least so many conversations, and at most twice
 	heldEvents   = 1000   // of one conversation
 	recoverPage  = 200    // messages loaded at a time
-	resumeLimit  = 50_000 // messages that Resume looks through at most
-	resumeMargin = 1000   // ids that another node may have taken, and stored later
+	resumePage   = 1000   // that Resume looks through at a time
 )
+
+// resumeLimit is how many messages Resume looks through at most: a few seconds'
+// work. Changed by tests.
+var resumeLimit = 200_000
 
 // An arrivals puts the events of new messages that reach this node in order,
 // whatever the bus did to them: within a conversation they are delivered in the
@@ -31,7 +34,7 @@ type arrivals struct {
 	// it becomes before, and what was in before is forgotten.
 	now, before map[int64]track
 	held        map[int64][]Event // that came too early, and what is told of them
-	lastID      int64             // the largest id that came
+	from        int64             // what Resume looks for has a larger id
 	closed      bool
 	filling     sync.WaitGroup
 }
@@ -66,7 +69,6 @@ func (s *Service) Receive(ctx context.Context, e Event) {
 		a.follow(ctx, e)
 		return
 	}
-	a.lastID = max(a.lastID, e.MessageID)
 	switch t := a.track(e.ConversationID); {
 	case t.last == 0 || e.Seq == t.last+1:
 		a.pass(ctx, e)
@@ -221,61 +223,91 @@ func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) (
 // ResumeFromHere has Resume look no further back than what is stored now. It is
 // called before the bus begins to bring messages.
 func (s *Service) ResumeFromHere(ctx context.Context) error {
-	id, err := s.cfg.Store.LastMessageID(ctx)
-	s.arrivals.mu.Lock()
-	defer s.arrivals.mu.Unlock()
-	s.arrivals.lastID = max(s.arrivals.lastID, id)
+	const ahead = 24 * time.Hour // of the clock of any node
+	id, err := s.cfg.Store.MessageIDBefore(ctx, s.cfg.Now().Add(ahead))
+	s.arrivals.from = id
 	return err
 }
+
+// clockSkew is how far apart the clocks of nodes may be.
+const clockSkew = 5 * time.Second
+
+// ErrMissedTooMuch is Resume's answer where clients had better sync.
+var ErrMissedTooMuch = errors.New("chat: more messages were missed than can be looked through")
 
 // Resume makes up for what other nodes published while this one could not hear
 // them, from since on: messages are loaded from the store, and whatever else
 // was told meanwhile (typing, presence, edits) is left to the clients. The bus
 // calls it once it hears again.
 func (s *Service) Resume(ctx context.Context, since time.Time) error {
-	a := s.arrivals
-	a.mu.Lock()
-	after := max(0, a.lastID-resumeMargin)
-	a.mu.Unlock()
+	// What was published then had been made before, by its node's clock.
+	since = since.Add(-clockSkew - s.cfg.Limits.CommitWithin)
+	after, err := s.cfg.Store.MessageIDBefore(ctx, since)
+	if err != nil {
+		return err
+	}
+	rooms, err := s.missed(ctx, max(after, s.arrivals.from), since)
+	if err != nil {
+		return err
+	}
 	recovered := 0
-	for range resumeLimit / recoverPage {
-		messages, err := s.cfg.Store.MessagesSince(ctx, after, recoverPage)
-		if err != nil {
-			return err
-		}
-		for _, m := range messages {
-			after = m.ID
-			if !s.missed(m, since) {
-				continue
-			}
-			e, err := s.eventOf(ctx, stored{message: m, accepted: m.CreatedAt})
+	defer func() { s.cfg.Hooks.recovered(ctx, recovered, nil) }()
+	for id, r := range rooms {
+		for r.after < r.upTo {
+			events, err := s.load(ctx, id, r.after, r.upTo)
 			if err != nil {
 				return err
 			}
-			s.Receive(ctx, e)
-			recovered++
-		}
-		if len(messages) < recoverPage {
-			break
+			if len(events) == 0 {
+				break
+			}
+			for _, e := range events {
+				s.Receive(ctx, e)
+			}
+			recovered += len(events)
+			r.after = events[len(events)-1].Seq
 		}
 	}
-	s.cfg.Hooks.recovered(ctx, recovered, nil)
 	return nil
 }
 
-// clockSkew is how far apart the clocks of nodes may be.
-const clockSkew = 5 * time.Second
+// A stretch of a conversation: the messages behind after, up to upTo.
+type stretch struct{ after, upTo int64 }
 
-// missed tells whether a message was not delivered here: by its Seq, or, of a
+// missed finds, by conversation, what was not delivered here of the messages
+// behind an id.
+func (s *Service) missed(ctx context.Context, behind int64, since time.Time) (map[int64]stretch, error) {
+	rooms := make(map[int64]stretch)
+	for range resumeLimit / resumePage {
+		places, err := s.cfg.Store.Since(ctx, behind, resumePage)
+		if err != nil {
+			return nil, err
+		}
+		s.arrivals.missed(rooms, places, since)
+		if len(places) < resumePage {
+			return rooms, nil
+		}
+		behind = places[len(places)-1].ID
+	}
+	return nil, ErrMissedTooMuch
+}
+
+// missed adds to rooms what was not delivered here: by its Seq, or, of a
 // conversation that nothing is known of, by its time.
-func (s *Service) missed(m Message, since time.Time) bool {
-	a := s.arrivals
+func (a *arrivals) missed(rooms map[int64]stretch, places []MessagePlace, since time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if last := a.last(m.ConversationID); last != 0 {
-		return m.Seq > last
+	for _, p := range places {
+		last := a.last(p.ConversationID)
+		if p.Seq <= last || last == 0 && p.CreatedAt.Before(since) {
+			continue
+		}
+		r, ok := rooms[p.ConversationID]
+		if !ok {
+			r = stretch{after: p.Seq - 1}
+		}
+		rooms[p.ConversationID] = stretch{after: min(r.after, p.Seq-1), upTo: max(r.upTo, p.Seq)}
 	}
-	return m.CreatedAt.After(since.Add(-clockSkew))
 }
 
 // close waits for what is being filled in; what is held is delivered as it is.

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -137,6 +138,31 @@ func TestResume(t *testing.T) {
 	defer mu.Unlock()
 	if recovered != 4 {
 		t.Errorf("%d are told as recovered, want 4", recovered)
+	}
+}
+
+// TestResumeBesideOwnMessages: that the node went on by itself, with later
+// messages, hides nothing of what it missed.
+func TestResumeBesideOwnMessages(t *testing.T) {
+	w, net, here, there := twoNodes(t)
+	a, b, c := w.user(t), w.user(t), w.user(t)
+	since := time.Now()
+	net.bend = func([]chat.Event) []chat.Event { return nil }
+	here.send(t, a, b.UserID, "missed")
+	const own = 1500
+	for i := range own {
+		there.send(t, c, c.UserID, fmt.Sprint(i))
+	}
+	there.delivered(t, own)
+	if err := there.Resume(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	if got := there.delivered(t, own+1); got[own] != 1 {
+		t.Errorf("after its own, seq %d was delivered", got[own])
+	}
+	chat.LimitResume(t, own-500)
+	if err := there.Resume(t.Context(), since); !errors.Is(err, chat.ErrMissedTooMuch) {
+		t.Errorf("more than it may look through: %v", err)
 	}
 }
 

@@ -177,20 +177,52 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 	return list, total, err
 }
 
-// LastMessageID implements chat.MessageStore.
-func (s *Store) LastMessageID(ctx context.Context) (id int64, err error) {
-	err = row(ctx, s.read, `SELECT COALESCE(MAX(id), 0) FROM messages`, nil, &id)
-	return id, s.fail(ctx, "last message id", err)
+// MessageIDBefore implements chat.MessageStore. It halves the ids, since there
+// is no index of times, which every message would have to pay for.
+func (s *Store) MessageIDBefore(ctx context.Context, at time.Time) (int64, error) {
+	first, _, err := s.messageFrom(ctx, 0)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	var last int64
+	if err == nil {
+		last, err = one(ctx, s.read, scanID, `SELECT MAX(id) FROM messages`)
+	}
+	none := first - 1
+	before := none
+	for err == nil && before < last {
+		var id, made int64
+		middle := before + (last-before+1)/2
+		if id, made, err = s.messageFrom(ctx, middle); made < micros(at) {
+			before = id
+		} else {
+			last = middle - 1
+		}
+	}
+	if before == none {
+		before = 0
+	}
+	return before, s.fail(ctx, "message before", err)
 }
 
-// MessagesSince implements chat.MessageStore.
-func (s *Store) MessagesSince(ctx context.Context, id int64, limit int) ([]chat.Message, error) {
-	list, err := collect(ctx, s.read, scanMessage, messagesSince, id, limit)
+// messageFrom returns the first message from an id on, and when it was made.
+func (s *Store) messageFrom(ctx context.Context, from int64) (id, made int64, err error) {
+	err = row(ctx, s.read, `SELECT id, created_at FROM messages WHERE id >= ? ORDER BY id LIMIT 1`, []any{from}, &id, &made)
+	return id, made, err
+}
+
+// Since implements chat.MessageStore.
+func (s *Store) Since(ctx context.Context, id int64, limit int) ([]chat.MessagePlace, error) {
+	list, err := collect(ctx, s.read, scanPlace, `SELECT id, conversation_id, seq, created_at FROM messages WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
 	return list, s.fail(ctx, "messages since", err)
 }
 
-const messagesSince = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
-	WHERE x.id > ? ORDER BY x.id LIMIT ?`
+func scanPlace(r scanner) (p chat.MessagePlace, err error) {
+	var at int64
+	err = r.Scan(&p.ID, &p.ConversationID, &p.Seq, &at)
+	p.CreatedAt = timeOf(at)
+	return p, err
+}
 
 // EditMessage implements chat.MessageStore.
 func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {

@@ -47,6 +47,7 @@ const (
 	ReasonFlood    Reason = "flood"         // the client kept on after it was told to slow down
 	ReasonSession  Reason = "session_ended" // the user logged out
 	ReasonShutdown Reason = "shutdown"      // the server goes away
+	ReasonRestart  Reason = "restart"       // it missed something, and is to connect again and sync
 	ReasonProtocol Reason = "protocol"      // the client broke the protocol
 )
 

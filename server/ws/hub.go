@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -235,6 +237,15 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.flushers.end()
 	h.helpers.Wait()
 	return err
+}
+
+// Restart closes every connection with status 1012, after what waits to be
+// written: their clients missed something, and get it when they connect again
+// and sync.
+func (h *Hub) Restart() {
+	for _, c := range h.all(nil) {
+		c.shut(websocket.StatusServiceRestart, "connect again and sync", ReasonRestart, false)
+	}
 }
 
 // Callers lists who is connected, once for each connection.

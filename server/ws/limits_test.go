@@ -368,6 +368,19 @@ func TestShutdownSaysGoodbye(t *testing.T) {
 	}
 }
 
+func TestRestartAsksToConnectAgain(t *testing.T) {
+	closed := make(chan Reason, 2)
+	w := newWorld(t, Config{Hooks: Hooks{Closed: func(_ context.Context, d Closed) { closed <- d.Reason }}})
+	ann := w.user("ann")
+	c := w.dial(ann)
+	w.hub.Restart()
+	c.wantClosed(websocket.StatusServiceRestart)
+	if why := <-closed; why != ReasonRestart {
+		t.Errorf("closed for %s", why)
+	}
+	w.dial(ann)
+}
+
 func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
 	w := newWorld(t, Config{CloseTimeout: time.Hour})
 	nc := w.handshake(w.user("ann")) // never reads

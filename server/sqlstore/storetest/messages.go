@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -166,33 +165,29 @@ func testPagesAreForMembers(w *world) {
 
 // testSince follows all conversations by id.
 func testSince(w *world) {
-	none, err := w.LastMessageID(w.ctx())
-	w.ok(err)
-	if none != 0 {
-		w.Errorf("the last of no messages is %d", none)
-	}
+	before := func(at time.Time) int64 { return must[int64](w)(w.MessageIDBefore(w.ctx(), at)) }
+	equal(w, "before, of no messages", before(w.now), 0)
 	a, b := w.user(), w.user()
 	rooms := []int64{w.direct(a, b), w.group(a, b)}
-	var sent []int64
+	var sent []chat.MessagePlace
 	for i := range 5 {
-		sent = append(sent, w.send(rooms[i%2], a, "x").ID)
+		w.now = w.now.Add(time.Second)
+		m := w.send(rooms[i%2], a, "x")
+		sent = append(sent, chat.MessagePlace{ID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, CreatedAt: m.CreatedAt})
 	}
-	var got []int64
-	for after := int64(0); ; after = got[len(got)-1] {
-		page, err := w.MessagesSince(w.ctx(), after, 2)
-		w.ok(err)
-		for _, m := range page {
-			got = append(got, m.ID)
-		}
-		if len(page) < 2 {
+	var got []chat.MessagePlace
+	for after := int64(0); ; after = got[len(got)-1].ID {
+		page := must[[]chat.MessagePlace](w)(w.Since(w.ctx(), after, 2))
+		if got = append(got, page...); len(page) < 2 {
 			break
 		}
 	}
-	if !slices.Equal(got, sent) {
-		w.Errorf("messages %v, want %v", got, sent)
-	}
-	if last, err := w.LastMessageID(w.ctx()); err != nil || last != sent[4] {
-		w.Errorf("the last is %d: %v, want %d", last, err, sent[4])
+	equal(w, "messages", got, sent)
+	last := int64(0)
+	for _, m := range sent {
+		equal(w, "before the message", before(m.CreatedAt), last)
+		equal(w, "before a moment later", before(m.CreatedAt.Add(time.Microsecond)), m.ID)
+		last = m.ID
 	}
 }
 
