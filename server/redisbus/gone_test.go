@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -103,12 +104,7 @@ func TestANodeThatWasOnlyAwayRisesAgain(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	server := redistest.New(t)
 	proxy := needs.NewProxy(t, server.Addr())
-	through, err := url.Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	through.Host = proxy.Addr
-	a, b := newNode(t, through.String(), steady("x:")), newNode(t, server.URL(), steady("x:"))
+	a, b := newNode(t, through(t, server, proxy), steady("x:")), newNode(t, server.URL(), steady("x:"))
 	a.connect(t, 1, 2)
 	b.connect(t, 2)
 	proxy.Cut()
@@ -122,30 +118,52 @@ func TestANodeThatWasOnlyAwayRisesAgain(t *testing.T) {
 	}
 }
 
-// TestNobodyIsMournedForRedis: while it was away nobody beat. A node that was
-// killed meanwhile is mourned, and no other.
+// TestNobodyIsMournedForRedis: while it was away nobody beat, and the first node
+// that reaches it again does not think the others gone. One that was killed
+// meanwhile is mourned.
 func TestNobodyIsMournedForRedis(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	server := redistest.New(t)
-	nodes := make([]*node, 4)
-	for i := range nodes {
-		nodes[i] = newNode(t, server.URL(), steady("x:"))
-		nodes[i].connect(t, int64(i))
-	}
-	killed, left := nodes[0], nodes[1:]
-	server.Pause()
+	cfg := redisbus.Config{Prefix: "x:", Expiry: 4 * time.Second}
+	firstWay, secondWay := needs.NewProxy(t, server.Addr()), needs.NewProxy(t, server.Addr())
+	first, second := newNode(t, through(t, server, firstWay), cfg), newNode(t, through(t, server, secondWay), cfg)
+	killed := newNode(t, server.URL(), cfg)
+	first.connect(t, 1)
+	second.connect(t, 2)
+	killed.connect(t, 3)
+	firstWay.Cut()
+	secondWay.Cut()
 	killed.kill()
-	<-time.After(3 * time.Second) // longer than any node lives without a beat
-	server.Continue()
-	eventually(t, "the one that was killed is mourned", func() bool { return len(toldGone(left...)) > 0 })
-	if got := toldGone(left...); !slices.Equal(got, []int64{0}) {
+	direct := connect(t, server.URL())
+	alive := func() int64 {
+		now := direct.Time(t.Context()).Val().UnixMilli()
+		return direct.ZCount(t.Context(), "{x:online}:nodes", strconv.FormatInt(now, 10), "+inf").Val()
+	}
+	eventually(t, "nobody has beaten for long enough", func() bool { return alive() == 0 })
+	firstWay.Heal()
+	eventually(t, "the first is back", func() bool { return alive() == 1 })
+	<-time.After(cfg.Expiry/3 + 100*time.Millisecond) // it has looked for nodes that are gone
+	secondWay.Heal()
+	eventually(t, "the one that was killed is mourned", func() bool { return len(toldGone(first, second)) > 0 })
+	if got := toldGone(first, second); !slices.Equal(got, []int64{3}) {
 		t.Errorf("told to be gone: %v", got)
 	}
-	for _, n := range left {
+	for _, n := range []*node{first, second} {
 		if got := toldBack(n); len(got) > 0 {
 			t.Errorf("%v are back, and were never gone", got)
 		}
 	}
+}
+
+// through is the URL of a server by way of a proxy.
+func through(t *testing.T, server *redistest.Server, proxy *needs.Proxy) string {
+	t.Helper()
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = proxy.Addr
+	return u.String()
 }
 
 // TestUsersWhoWereCutOff when their node stopped are told of by the others.
