@@ -104,11 +104,12 @@ func (b *Bus) mournOthers() error {
 }
 
 // steady tells whether Redis has heard this node all the time in which one that
-// is gone was silent.
+// is gone was silent, and before that for as long as others may need to find
+// that Redis is back.
 func (p *presence) steady() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.steadySince.IsZero() && time.Since(p.steadySince) > p.expiry
+	return !p.steadySince.IsZero() && time.Since(p.steadySince) > 2*p.expiry
 }
 
 // mourn tells that the users of a node are gone, and of those who came back

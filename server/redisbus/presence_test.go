@@ -114,7 +114,7 @@ func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
 	if last, _ := b.Disconnected(t.Context(), 7); !last {
 		t.Error("not the last: the stopped node counts")
 	}
-	eventually(t, "nothing is left behind", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 1 })
+	eventually(t, "nothing is left behind", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 0 })
 }
 
 // TestPresenceHeals: Redis forgets everything, and knows it again.
