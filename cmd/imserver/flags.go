@@ -31,10 +31,10 @@ func settings(cfg *server.Config) []setting {
 	return []setting{
 		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
-		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name", (*text)(&cfg.DB)},
-		{"redis", "IM_REDIS", "Redis `URL` for cache and bus of several nodes: redis://user:password@host:6379/0 (empty: one node, in process)", (*text)(&cfg.Redis)},
+		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name\n        after a ?: tls=true, ca=FILE, conns=32, conn-life=30m, connect-timeout=3s, timeout=10s of a statement", (*text)(&cfg.DB)},
+		{"redis", "IM_REDIS", "Redis `URL` for cache and bus of several nodes: redis://user:password@host:6379/0, rediss:// with TLS, redis+sentinel:// or redis+cluster://\n        after a ?: ca=FILE, pool_size=…, dial_timeout=2s, read_timeout=1s, write_timeout=1s, pool_timeout=… (empty: one node, in process)", (*text)(&cfg.Redis)},
 		{"redis-prefix", "IM_REDIS_PREFIX", "`prefix` of keys and channels in Redis; servers with another database use another one", (*text)(&cfg.RedisPrefix)},
-		{"blob", "IM_BLOB", "`URL` of where uploaded files are kept: file://relative, file:///absolute, or s3://bucket/prefix?endpoint=https://host:port&region=… (credentials by the AWS_ variables)", (*text)(&cfg.Blob)},
+		{"blob", "IM_BLOB", "`URL` of where uploaded files are kept: file://relative, file:///absolute, or s3://bucket/prefix?endpoint=https://host:port (credentials by the AWS_ variables)\n        after a ?: endpoint, region, path_style=true, ca=FILE, create=false, timeout=5s", (*text)(&cfg.Blob)},
 		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
 		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks`, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
 		{"turn-addr", "IM_TURN_ADDR", "`host:port` of STUN and TURN for calls, over UDP and TCP: :3478 (empty: none)", (*text)(&cfg.TURNAddr)},

@@ -77,7 +77,10 @@ func newS3(cfg S3Config) (*S3, error) {
 	if err != nil {
 		return nil, errEndpoint
 	}
-	own := newTransport(cfg.Insecure)
+	own, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
 	var transport http.RoundTripper = own
 	if cfg.Transport != nil {
 		transport = cfg.Transport(own)
@@ -96,16 +99,20 @@ func newS3(cfg S3Config) (*S3, error) {
 	return &S3{core, own, cfg.Bucket, cfg.Prefix, cmp.Or(cfg.Timeout, defaultTimeout)}, nil
 }
 
-func newTransport(insecure bool) *http.Transport {
+func newTransport(cfg S3Config) (*http.Transport, error) {
+	authorities, err := cfg.authorities()
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: dialTimeout,
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: insecure},
+		TLSClientConfig:     &tls.Config{RootCAs: authorities, InsecureSkipVerify: cfg.Insecure},
 		MaxIdleConnsPerHost: maxIdle,
 		IdleConnTimeout:     idleTimeout,
 		DisableCompression:  true, // bytes are kept as they came
-	}
+	}, nil
 }
 
 func lookup(pathStyle *bool) minio.BucketLookupType {

@@ -167,7 +167,7 @@ func (s *S3) explainNoAnswer(err error) error {
 	case errors.Is(err, errNoCredentials):
 		return err
 	case unknownCertificate:
-		return fmt.Errorf("the certificate of %s is not to be trusted: name its authority's file in SSL_CERT_FILE (%w)", s.host(), err)
+		return fmt.Errorf("the certificate of %s is not to be trusted: name its authority's file in ca=FILE (%w)", s.host(), err)
 	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return fmt.Errorf("%s does not speak TLS: write http:// in the endpoint, or set TLS up there (%w)", s.host(), err)
 	case notXML:

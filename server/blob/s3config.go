@@ -1,11 +1,14 @@
 package blob
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +26,7 @@ type S3Config struct {
 	Endpoint  string        // http(s)://host:port; empty: Amazon's
 	Region    string        // empty: AWS_REGION, AWS_DEFAULT_REGION, or where the server says that the bucket is
 	PathStyle *bool         // endpoint/bucket, not bucket.endpoint; nil: bucket.endpoint on Amazon alone
+	CA        string        // PEM file of who signs the endpoint's certificate; empty: the system's authorities
 	Insecure  bool          // any certificate of the endpoint is believed
 	Create    bool          // the bucket is made if it is not there
 	Timeout   time.Duration // how long the server may be silent; 0: 5 s
@@ -41,7 +45,7 @@ const (
 
 // ParseS3URL reads
 //
-//	s3://bucket/prefix?endpoint=https://host:port&region=…&path_style=true&insecure=true&create=false&timeout=5s
+//	s3://bucket/prefix?endpoint=https://host:port&region=…&path_style=true&ca=FILE&insecure=true&create=false&timeout=5s
 //
 // all but the bucket being optional. The error names every fault, and repeats
 // nothing of what the URL holds, since that may be a secret.
@@ -85,7 +89,7 @@ func (c *S3Config) parseQuery(query string) (faults []error) {
 		known, err := c.set(name, list[0])
 		switch {
 		case !known:
-			faults = append(faults, fmt.Errorf("there is no setting %s: endpoint, region, path_style, insecure, create, timeout", shown(name)))
+			faults = append(faults, fmt.Errorf("there is no setting %s: endpoint, region, path_style, ca, insecure, create, timeout", shown(name)))
 		case len(list) > 1:
 			faults = append(faults, fmt.Errorf("%s: is there more than once", name))
 		case err != nil:
@@ -108,6 +112,11 @@ func (c *S3Config) set(name, value string) (known bool, err error) {
 	case "path_style":
 		c.PathStyle = new(bool)
 		*c.PathStyle, err = parseBool(value)
+	case "ca":
+		c.CA = value
+		if value == "" {
+			err = errCA
+		}
 	case "insecure":
 		c.Insecure, err = parseBool(value)
 	case "create":
@@ -142,6 +151,7 @@ func shown(name string) string {
 
 var (
 	errEndpoint = errors.New("http://host:port or https://host:port, with nothing after it")
+	errCA       = errors.New("a file of certificates in PEM, for an https endpoint")
 	errTimeout  = fmt.Errorf("a duration up to %v, such as 5s", maxTimeout)
 )
 
@@ -159,6 +169,12 @@ func (c S3Config) faults() (faults []error) {
 		fault("prefix", fmt.Errorf("up to %d bytes of UTF-8, without empty parts, . and .., \\ and control characters", maxPrefix))
 	}
 	fault("endpoint", checkEndpoint(c.Endpoint, c.Insecure))
+	if c.CA != "" && (c.Insecure || !strings.HasPrefix(c.Endpoint, "https://")) {
+		fault("ca", errCA)
+	} else {
+		_, err := c.authorities()
+		fault("ca", err)
+	}
 	if strings.Trim(c.Region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" || len(c.Region) > 64 {
 		fault("region", errors.New("up to 64 letters, digits and hyphens, such as eu-central-1"))
 	}
@@ -166,6 +182,22 @@ func (c S3Config) faults() (faults []error) {
 		fault("timeout", errTimeout)
 	}
 	return faults
+}
+
+// authorities are those in the file of CA, nil where there is none.
+func (c S3Config) authorities() (*x509.CertPool, error) {
+	if c.CA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.CA)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("the file cannot be read: %w", e.Err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("the file holds no certificate in PEM")
+	}
+	return pool, nil
 }
 
 func validPrefix(prefix string) bool {

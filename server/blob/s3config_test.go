@@ -76,6 +76,10 @@ func TestParseS3URLNamesEveryFault(t *testing.T) {
 		"s3://bucket?endpoint=http://key:hunter2@minio:9000":                       {"endpoint: holds an @"},
 		"s3://bucket?insecure=true":                                                {"insecure is for an endpoint"},
 		"s3://bucket?endpoint=http://minio&insecure=true":                          {"http has none"},
+		"s3://bucket?ca=":                                                          {"ca: "},
+		"s3://bucket?ca=x":                                                         {"ca: "},
+		"s3://bucket?endpoint=http://minio&ca=x":                                   {"ca: "},
+		"s3://bucket?endpoint=https://minio&ca=x&insecure=true":                    {"ca: "},
 		"s3://bucket?region=eu%20west":                                             {"region: "},
 		"s3://bucket?path_style=yes":                                               {"path_style: true or false"},
 		"s3://bucket?insecure=1&create=&timeout=5":                                 {"insecure: ", "create: ", "timeout: "},
@@ -127,6 +131,7 @@ func FuzzParseS3URL(f *testing.F) {
 				}
 				continue
 			}
+			cfg.CA = "" // no file may be read
 			s, err := newS3(cfg)
 			if err != nil {
 				t.Errorf("%q: the client: %v", raw, err)

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -105,12 +109,29 @@ func TestS3OverTLS(t *testing.T) {
 		r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host // and the Host that was signed
 	}})
 	defer srv.Close()
-	cfg.Endpoint, cfg.Insecure, cfg.PathStyle = srv.URL, true, new(true)
-	s := openS3Test(t, cfg)
-	works(t, s)
-	expectNothing(t, s)
-	key, err := s.Put(t.Context(), noise(1))
-	if err := errors.Join(err, s.Delete(t.Context(), key)); err != nil {
-		t.Error(err)
+	cfg.Endpoint, cfg.PathStyle = srv.URL, new(true)
+	authority, empty := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "ca.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}
+	if err := errors.Join(os.WriteFile(authority, pem.EncodeToMemory(block), 0o600), os.WriteFile(empty, []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for ca, want := range map[string]string{"": "ca=FILE", empty: "ca: ", "/nowhere": "ca: "} {
+		cfg.CA = ca
+		if _, err := OpenS3(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ca %q: %v does not say %s", ca, err, want)
+		}
+	}
+	for _, believe := range []func(*S3Config){
+		func(c *S3Config) { c.CA = authority },
+		func(c *S3Config) { c.CA, c.Insecure = "", true },
+	} {
+		believe(&cfg)
+		s := openS3Test(t, cfg)
+		works(t, s)
+		expectNothing(t, s)
+		key, err := s.Put(t.Context(), noise(1))
+		if err := errors.Join(err, s.Delete(t.Context(), key)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -18,9 +18,10 @@ type Config struct {
 	// redis+sentinel:// with a master_name (user and password are the
 	// sentinels', those of the servers are options), or redis+cluster://. Its
 	// options are go-redis's: pool_size, read_timeout, addr of further hosts…
+	// and ca, the PEM file of who signs the servers' certificates besides the
+	// system's authorities.
 	URL      string
-	CAFile   string // PEM file of who signs the servers' certificates; empty: the system's
-	PoolSize int    // connections, unless the URL has a pool_size; 0: 10 a processor
+	PoolSize int // connections, unless the URL has a pool_size; 0: 10 a processor
 }
 
 // Where the URL says nothing else. A command is tried twice: the second try is
@@ -39,18 +40,18 @@ const (
 //
 // An error names every fault of the URL, and no part of a password.
 func Open(cfg Config) (redis.UniversalClient, error) {
-	kind, url, err := parse(cfg.URL)
+	kind, url, ca, err := parse(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
 	var client redis.UniversalClient
 	switch kind {
 	case single:
-		client, err = openSingle(url, cfg)
+		client, err = openSingle(url, ca, cfg)
 	case sentinel:
-		client, err = openSentinel(url, cfg)
+		client, err = openSentinel(url, ca, cfg)
 	case cluster:
-		client, err = openCluster(url, cfg)
+		client, err = openCluster(url, ca, cfg)
 	}
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func Open(cfg Config) (redis.UniversalClient, error) {
 	return client, nil
 }
 
-func openSingle(url string, cfg Config) (redis.UniversalClient, error) {
+func openSingle(url, ca string, cfg Config) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, err
@@ -68,13 +69,13 @@ func openSingle(url string, cfg Config) (redis.UniversalClient, error) {
 	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+	if err := trust(o.TLSConfig, ca); err != nil {
 		return nil, err
 	}
 	return redis.NewClient(o), nil
 }
 
-func openSentinel(url string, cfg Config) (redis.UniversalClient, error) {
+func openSentinel(url, ca string, cfg Config) (redis.UniversalClient, error) {
 	o, err := redis.ParseFailoverURL(url)
 	if err != nil {
 		return nil, err
@@ -82,13 +83,13 @@ func openSentinel(url string, cfg Config) (redis.UniversalClient, error) {
 	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
 	o.ContextTimeoutEnabled = true
-	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+	if err := trust(o.TLSConfig, ca); err != nil {
 		return nil, err
 	}
 	return redis.NewFailoverClient(o), nil
 }
 
-func openCluster(url string, cfg Config) (redis.UniversalClient, error) {
+func openCluster(url, ca string, cfg Config) (redis.UniversalClient, error) {
 	o, err := redis.ParseClusterURL(url)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func openCluster(url string, cfg Config) (redis.UniversalClient, error) {
 	counts(&o.PoolSize, cfg.PoolSize, &o.MaxRetries, &o.DialerRetries)
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if err := trust(o.TLSConfig, cfg.CAFile); err != nil {
+	if err := trust(o.TLSConfig, ca); err != nil {
 		return nil, err
 	}
 	return redis.NewClusterClient(o), nil
@@ -129,18 +130,18 @@ func trust(conf *tls.Config, file string) error {
 		return nil
 	}
 	if conf == nil {
-		return errors.New("a file of certificates is given for a connection without TLS: the scheme begins with rediss")
+		return errors.New("ca: is of no use without TLS: the scheme begins with rediss")
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("certificates: %w", err)
+		return fmt.Errorf("ca: %w", err)
 	}
 	conf.RootCAs, err = x509.SystemCertPool()
 	if err != nil {
 		conf.RootCAs = x509.NewCertPool()
 	}
 	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("certificates: %s holds none in PEM", file)
+		return fmt.Errorf("ca: %s holds no certificate in PEM", file)
 	}
 	return nil
 }

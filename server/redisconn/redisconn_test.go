@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,7 +99,7 @@ func TestDefaultsAndSettings(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	url, _ := needs.RedisTLS(t)
-	if err := open(t, Config{URL: url, CAFile: needs.CA(t)}).Ping(t.Context()).Err(); err != nil {
+	if err := open(t, Config{URL: with(url, needs.CA(t))}).Ping(t.Context()).Err(); err != nil {
 		t.Error(err)
 	}
 	if err := open(t, Config{URL: url}).Ping(t.Context()).Err(); err == nil {
@@ -109,12 +110,15 @@ func TestTLS(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, cfg := range []Config{{URL: plain, CAFile: needs.CA(t)}, {URL: url, CAFile: "/nowhere"}, {URL: url, CAFile: empty}} {
-		if _, err := Open(cfg); err == nil {
-			t.Errorf("%+v: no error", cfg)
+	for _, wrong := range []string{with(plain, needs.CA(t)), with(url, "/nowhere"), with(url, empty), with(url, "")} {
+		if _, err := Open(Config{URL: wrong}); err == nil || !strings.Contains(err.Error(), "ca") {
+			t.Errorf("%s: %v", wrong, err)
 		}
 	}
 }
+
+// with is a URL with a file of certificates.
+func with(raw, ca string) string { return raw + "?ca=" + url.QueryEscape(ca) }
 
 // TestSentinel and a cluster of one: as go-redis takes them.
 func TestSentinel(t *testing.T) {

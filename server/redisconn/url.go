@@ -28,28 +28,33 @@ var shapes = map[string]struct {
 const example = "redis://user:password@host:6379/0, with TLS rediss://, " +
 	"redis+sentinel://host:26379/0?master_name=… or redis+cluster://host:6379?addr=other:6379"
 
-// parse checks a URL, and returns it as the Redis library wants it. Its errors
-// hold no part of a password, also where the password is what is wrong with the
-// URL.
-func parse(raw string) (shape, string, error) {
+// parse checks a URL, and returns it as the Redis library wants it, which does
+// not know the option ca. Its errors hold no part of a password, also where the
+// password is what is wrong with the URL.
+func parse(raw string) (kind shape, library, ca string, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// What the parser says may quote the password.
-		return 0, "", errors.New("is no URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
+		return 0, "", "", errors.New("is no URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
 			"the port is a number; such as " + example)
 	}
 	known, ok := shapes[u.Scheme]
 	if !ok {
-		return 0, "", fmt.Errorf("has the scheme %q: such as %s", u.Scheme, example)
+		return 0, "", "", fmt.Errorf("has the scheme %q: such as %s", u.Scheme, example)
 	}
 	if strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
-		return 0, "", errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
+		return 0, "", "", errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
 	}
 	if err := faults(u, known.shape); err != nil {
-		return 0, "", err
+		return 0, "", "", err
 	}
 	u.Scheme = known.library
-	return known.shape, u.String(), nil
+	if options := u.Query(); options.Has("ca") {
+		ca = options.Get("ca")
+		options.Del("ca")
+		u.RawQuery = options.Encode()
+	}
+	return known.shape, u.String(), ca, nil
 }
 
 // faults returns every fault of a URL that is one.
@@ -67,6 +72,7 @@ func faults(u *url.URL, s shape) error {
 	fault(s == cluster && path != "" && path != "0", "names a database: a cluster has only one")
 	fault(s == sentinel && u.Query().Get("master_name") == "", "has no master_name: the name under which the sentinels know the servers")
 	fault(s != sentinel && u.Query().Has("master_name"), "has a master_name: the scheme for sentinels is redis+sentinel")
+	fault(u.Query().Has("ca") && u.Query().Get("ca") == "", "has an empty ca: a file of certificates in PEM")
 	fault(u.Fragment != "", "has a # in it: write %23")
 	return errors.Join(all...)
 }

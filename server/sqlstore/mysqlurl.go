@@ -41,6 +41,9 @@ func parseMySQL(raw string) (*mysqlURL, error) {
 	if u.Scheme != "mysql" {
 		return nil, fmt.Errorf("is no MySQL URL, such as %s", mysqlForm)
 	}
+	if strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
+		return nil, errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
+	}
 	m := &mysqlURL{conns: 32, connLife: 30 * time.Minute, connectTimeout: 3 * time.Second, timeout: 10 * time.Second}
 	return m, errors.Join(m.readPlace(u), m.readSettings(u))
 }
