@@ -82,7 +82,7 @@ func TestSlowClientIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer deaf.CloseNow()
+	defer func() { _ = deaf.CloseNow() }()
 	a.count("GET", "/ws", res.StatusCode)
 	content, n := strings.Repeat("x", 60_000), 0
 	for deadline := time.Now().Add(2 * patience); a.scrape(t).samples["im_connections_slow_total"] == 0; {
