@@ -63,7 +63,9 @@ func TestNoSecretIsLogged(t *testing.T) {
 	keep = append(keep, chatter(t, base)...)
 	own.Stop() // the rest is said by parts that are away
 	p.awaitText(t, "other nodes are not heard")
-	_, _ = http.Get(base + "/readyz")
+	if res, err := http.Get(base + "/readyz"); err == nil {
+		_ = res.Body.Close()
+	}
 	p.stop(t)
 	keep.notIn(t, "a server that works", p.String())
 
