@@ -60,6 +60,9 @@ type Config struct {
 	ShutdownTimeout time.Duration // for everything from the signal to the exit
 	NodeExpiry      time.Duration // a node that Redis has not heard for so long is gone; no flag: tests want it short
 
+	CallRing time.Duration // a call that nobody answers ends after so long
+	CallGone time.Duration // and one that a peer has lost his connection to
+
 	LogLevel  slog.Level
 	LogFormat string // text or json
 }
@@ -86,6 +89,8 @@ func DefaultConfig() Config {
 		TokenTTL:            time.Hour,
 		SessionTTL:          30 * 24 * time.Hour,
 		ShutdownTimeout:     10 * time.Second,
+		CallRing:            45 * time.Second,
+		CallGone:            10 * time.Second,
 		NodeExpiry:          30 * time.Second,
 		LogLevel:            slog.LevelInfo,
 		LogFormat:           "text",
@@ -161,6 +166,8 @@ func (c Config) checkLimits() (faults []error) {
 	positive("token-ttl", int64(c.TokenTTL))
 	positive("session-ttl", int64(c.SessionTTL))
 	positive("shutdown-timeout", int64(c.ShutdownTimeout))
+	positive("call-ring", int64(c.CallRing))
+	positive("call-gone", int64(c.CallGone))
 	if c.MaxContent+envelope > min(c.MaxFrame, c.MaxBody) {
 		faults = append(faults, fmt.Errorf("max-content: %d bytes and what is around them do not fit into max-frame (%d) and max-body (%d)",
 			c.MaxContent, c.MaxFrame, c.MaxBody))

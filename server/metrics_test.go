@@ -234,8 +234,10 @@ func TestWhatClientsMakeUpAddsNoSeries(t *testing.T) {
 	round(1)
 	// The server prunes sessions by itself, some seconds after its start: that
 	// series is its own, and has to be there before.
-	a.eventually(t, "the sessions are pruned", func(p page) bool {
-		return p.samples[`db_query_duration_seconds{operation="select",table="sessions"}`] > 0
+	a.eventually(t, "sessions and calls are pruned", func(p page) bool {
+		return p.samples[`db_query_duration_seconds{operation="select",table="sessions"}`] > 0 &&
+			p.samples[`db_query_duration_seconds{operation="select",table="call_legs"}`] > 0 &&
+			p.samples[`db_query_duration_seconds{operation="select",table="calls"}`] > 0
 	})
 	before := a.scrape(t) // a scrape itself is a series by now
 	round(1000)

@@ -14,7 +14,7 @@ import (
 )
 
 // twoNodes starts two servers on one MySQL, one Redis and one bucket.
-func twoNodes(t *testing.T) (a, b *app) {
+func twoNodes(t *testing.T, change ...func(*server.Config)) (a, b *app) {
 	t.Helper()
 	db := needs.MySQL(t)
 	redis, prefix := needs.Redis(t)
@@ -23,6 +23,9 @@ func twoNodes(t *testing.T) (a, b *app) {
 		c.DB, c.JWTSecret, c.Redis, c.RedisPrefix = db, strings.Repeat("secret", 6), redis, prefix
 		c.Blob = "s3://" + bucket + "?endpoint=" + url.QueryEscape(endpoint)
 		c.MessageRate = 0
+		for _, f := range change {
+			f(c)
+		}
 	}
 	return start(t, same), start(t, same)
 }

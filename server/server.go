@@ -14,6 +14,7 @@ import (
 
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
@@ -34,6 +35,7 @@ type Server struct {
 
 	store *sqlstore.Store
 	chat  *chat.Service
+	calls *call.Service
 	hub   *ws.Hub
 
 	main, metrics *http.Server // metrics is nil where /metrics is on main
@@ -85,6 +87,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := s.openChat(ctx, seen); err != nil {
 		return nil, err
 	}
+	s.openCalls(seen)
 	s.openEdges(seen, tel)
 	if err := s.startBus(ctx); err != nil {
 		return nil, err
@@ -254,6 +257,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 	s.hub = ws.New(s.chat, ws.Config{
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		MaxFrame:       s.cfg.MaxFrame,
+		Calls:          s.calls,
 		RequestTimeout: s.cfg.RequestTimeout,
 		Hooks:          socketHooks(seen),
 		Log:            s.log,
@@ -264,6 +268,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 
 	cfg := rest.Config{
 		WebSocket:      s.hub.Serve,
+		Calls:          s.calls,
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		TrustedProxies: s.cfg.TrustedProxies,
 		MaxBody:        int64(s.cfg.MaxBody),
@@ -305,9 +310,10 @@ func socketHooks(seen *observe.Observer) ws.Hooks {
 
 // state is read whenever metrics are collected.
 func (s *Server) state() observe.State {
-	sockets, domain := s.hub.Stats(), s.chat.Stats()
+	sockets, domain, calls := s.hub.Stats(), s.chat.Stats(), s.calls.Stats()
 	return observe.State{
 		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
+		WebRTCPeers: calls.Up, CallDevices: calls.Devices,
 		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
 		DB: s.store.Stats(), DBSystem: s.store.Engine(),
 		Redis: s.shared.pool(), Bus: s.shared.busState(), Caches: s.cacheStates(),

@@ -55,6 +55,8 @@ func settings(cfg *server.Config) []setting {
 		{"request-timeout", "IM_REQUEST_TIMEOUT", "`time` for a request or a frame, transfers of files apart; then it is answered 503", (*duration)(&cfg.RequestTimeout)},
 		{"token-ttl", "IM_TOKEN_TTL", "`life` of an access token", (*duration)(&cfg.TokenTTL)},
 		{"session-ttl", "IM_SESSION_TTL", "`life` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
+		{"call-ring", "IM_CALL_RING", "`time` after which a call that nobody answers ends", (*duration)(&cfg.CallRing)},
+		{"call-gone", "IM_CALL_GONE", "`time` after which a call ends that a peer has lost his connection to", (*duration)(&cfg.CallGone)},
 		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` from the signal to the exit, for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},
 		{"log-level", "IM_LOG_LEVEL", "`level`: debug, info, warn or error", textValue{&cfg.LogLevel}},
 		{"log-format", "IM_LOG_FORMAT", "`format`: text or json", (*text)(&cfg.LogFormat)},

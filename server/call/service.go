@@ -266,6 +266,11 @@ func (s *Service) collide(ctx context.Context, by Device, o Offer, c Call, other
 		other, err := s.change(ctx, by, other.ID, o)
 		return other, false, err
 	case glare:
+		if by.Conn != 0 { // first which call it is, then its offer
+			bare := other
+			bare.Signals = Signals{}
+			s.notify(ctx, []Notice{bare.ringing(by.Conn)})
+		}
 		return other, false, s.ringOne(ctx, by, other)
 	case inCall:
 		return Call{}, false, errorf(KindConflict, "you are in a call already: end it first (call_id %s)", other.ID)

@@ -529,7 +529,7 @@ func TestGlare(t *testing.T) {
 				caller, callee = b, a
 			}
 			caller.wants("status ringing")
-			if got := callee.got(); got != "offer, offer" && got != "offer" {
+			if got := callee.got(); got != "offer, status ringing, offer" && got != "status ringing, offer, offer" {
 				w.Errorf("who is called got %q", got)
 			}
 			callee.do(ids[0], call.Answer{SDP: sdp})

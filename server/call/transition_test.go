@@ -400,6 +400,24 @@ func TestWhatClientsSendIsChecked(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	c := situations(t)[7].Call
+	c.ConnectedAt, c.EndedAt = start.Add(1500*time.Millisecond), start.Add(4*time.Second)
+	got, err := json.MarshalIndent(c.Summary(start.Add(time.Hour)), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file = "testdata/summary.json"
+	if *update {
+		if err := os.WriteFile(file, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(file); err != nil || string(got)+"\n" != string(want) {
+		t.Errorf("%s, want %s (%v)", got, want, err)
+	}
+}
+
 func TestMeet(t *testing.T) {
 	pair := func(caller, callee int64, s State) Call {
 		return Call{State: s, Caller: Leg{Device: Device{UserID: caller}}, Callee: Leg{Device: Device{UserID: callee}}}

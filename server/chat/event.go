@@ -26,6 +26,7 @@ type Event struct {
 	Type    EventType `json:"type"`
 	To      []int64   `json:"to"`               // users; each connection of each gets it
 	Except  uint64    `json:"except,omitempty"` // but not this connection, which caused it
+	Only    uint64    `json:"only,omitempty"`   // or this one alone, on whichever node it is
 	Payload any       `json:"payload"`          // one of the structs below, or their JSON
 	At      time.Time `json:"at"`               // when the cause was accepted: delivery delay counts from here
 
@@ -39,6 +40,7 @@ type Event struct {
 	Receipt bool `json:"receipt,omitempty"`
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded
+	Call    string `json:"call,omitempty"`    // of what calls tell
 }
 
 // MessageNew tells of a message.

@@ -4,8 +4,8 @@
 //
 //   - Edge: how long did the outside take? [Observer.HTTP] wraps the handler,
 //     [Observer.SQL] the database connector.
-//   - Event: what happened? [Observer.Chat] are hooks that the domain calls;
-//     [Observer.Delivered] and its neighbours are for those of the hub.
+//   - Event: what happened? [Observer.Chat] and [Observer.Calls] are hooks that the
+//     domain calls; [Observer.Delivered] and its neighbours are for those of the hub.
 //   - State: how many now? [Observer.Watch] reads the owners' Stats whenever
 //     metrics are collected.
 //

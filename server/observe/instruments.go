@@ -3,6 +3,7 @@ package observe
 import (
 	"errors"
 
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 
 	"go.opentelemetry.io/otel/metric"
@@ -21,6 +22,7 @@ var operationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 var (
 	deliveryBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10} // seconds
 	lifetimeBuckets = []float64{1, 10, 60, 300, 1800, 3600, 4 * 3600, 24 * 3600}                      // seconds
+	setupBuckets    = []float64{.1, .25, .5, 1, 2.5, 5, 10, 20, 30, 45}                               // seconds
 	batchBuckets    = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}                                     // messages
 )
 
@@ -69,6 +71,11 @@ type instruments struct {
 	framesRefused    metric.Int64Counter
 	bytesOut         metric.Int64ObservableCounter
 	bytesIn          metric.Int64ObservableCounter
+	callsStarted     metric.Int64Counter
+	callsEnded       metric.Int64Counter
+	callSetup        metric.Float64Histogram
+	callDuration     metric.Float64Histogram
+	callDevices      metric.Int64ObservableGauge
 	dbOpen           metric.Int64ObservableGauge
 	dbWait           metric.Float64ObservableCounter
 
@@ -125,6 +132,9 @@ var (
 	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}
 	byFrame       = label{key: "type", from: "the types that API.md lists for clients, others being `other`"}
 	byCode        = label{key: "code", from: "the constants of ws.Code and chat.Kind"}
+	byCallType    = oneOf("type", call.Audio, call.Video)
+	byCallEnd     = oneOf("reason", call.UserHangup, call.UserBusy, call.UserRejected, call.NetworkError, call.Timeout, call.ServerError)
+	byCallPhase   = oneOf("phase", phaseAnswer, phaseMedia)
 	byDBSystem    = oneOf("db.system.name", "sqlite", "mysql", "redis")
 	byDBOperation = label{key: "db.operation.name", from: "as operation of db.query.duration; of Redis, the server's own commands, `PIPELINE`, and `PIPELINE` or `MULTI` before a command"}
 	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not of Redis"}
@@ -179,6 +189,11 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		framesRefused:    t.counter("im.frames.refused", "{frame}", "Frames answered with an error frame, by its code.", byCode),
 		bytesOut:         t.observedCounter("im.frames.sent.size", "By", "Bytes written to WebSockets, framing included."),
 		bytesIn:          t.observedCounter("im.frames.received.size", "By", "Bytes of frames that clients sent."),
+		callsStarted:     t.counter("im.call.started", "{call}", "Calls that somebody began, on this node.", byCallType),
+		callsEnded:       t.counter("im.call.ended", "{call}", "Calls that this node ended, by reason; each is ended by one node.", byCallEnd),
+		callSetup:        t.histogram("im.call.setup.duration", "s", "Time from the offer of a call to its answer, and from there to media.", setupBuckets, byCallPhase),
+		callDuration:     t.histogram("im.call.duration", "s", "Time from media to the end of a call; calls without media are not in it.", lifetimeBuckets, byCallEnd),
+		callDevices:      t.gauge("im.call.devices", "{connection}", "WebSockets of this node that are in a call."),
 		dbOpen:           t.gauge("im.db.connections", "{connection}", "Open database connections, by state.", byState),
 		dbWait:           t.observedFloatCounter("im.db.connections.wait", "s", "Time spent waiting for a database connection."),
 

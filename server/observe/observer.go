@@ -10,7 +10,7 @@ import (
 // scope names the server's instruments among those of its libraries.
 const scope = "github.com/onemeter/onemeter/server"
 
-// An Observer owns the server's instruments. HTTP, SQL, Chat and Watch hand out
+// An Observer owns the server's instruments. HTTP, SQL, Chat, Calls and Watch hand out
 // what feeds them, and are called once each while the server is put together.
 // What they hand out, and the other methods, are safe for concurrent use.
 type Observer struct {

@@ -31,6 +31,7 @@ type State struct {
 	SlowQueries         int64
 	RedisUsed, RedisMax int64 // bytes
 	WebRTCPeers         int
+	CallDevices         int
 	TURN                TURNState // zero: there is none
 }
 
@@ -151,6 +152,7 @@ func (w *watcher) outside(to metric.Observer, s State) {
 	to.ObserveInt64(w.ins.redisMemory, s.RedisUsed)
 	to.ObserveInt64(w.ins.redisMemoryMax, s.RedisMax)
 	to.ObserveInt64(w.ins.webrtcActive, int64(s.WebRTCPeers))
+	to.ObserveInt64(w.ins.callDevices, int64(s.CallDevices))
 }
 
 func (w *watcher) turn(to metric.Observer, s TURNState) {

@@ -61,6 +61,7 @@ func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
 		{Type: chat.EventTyping, Payload: json.RawMessage(`{"a":[1,2]}`)},
 		{Type: chat.EventTyping, Payload: strings.Repeat("x", 1<<20)},
 		{Type: chat.EventSessionEnded, To: []int64{3}, Session: "s", At: at},
+		{Type: "call.end", To: []int64{3}, Only: 1<<64 - 7, Call: "a call", Payload: json.RawMessage(`{}`), At: at},
 	}
 	for _, e := range events {
 		if err := a.Publish(t.Context(), e); err != nil {
@@ -74,7 +75,7 @@ func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
 		if e.Except != want.Except {
 			t.Errorf("Except %d here", want.Except)
 		}
-		want.Except = 0 // that number is another connection's there
+		want.Except = 0 // it is here
 		if len(want.To) == 0 {
 			want.To, there[i].To = nil, nil
 		}

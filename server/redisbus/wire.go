@@ -31,8 +31,7 @@ const (
 const maxMessage = 4 << 20
 
 // A meta is an event without its payload and without Except: the connection
-// that caused it is on the node that published it, and its number means another
-// connection elsewhere.
+// that caused it is on the node that published it.
 type meta struct {
 	Type           chat.EventType `json:"type"`
 	To             ids            `json:"to"`
@@ -43,6 +42,8 @@ type meta struct {
 	From           int64          `json:"from,omitempty"`
 	Receipt        bool           `json:"receipt,omitempty"`
 	Session        string         `json:"session,omitempty"`
+	Only           uint64         `json:"only,omitempty"`
+	Call           string         `json:"call,omitempty"`
 }
 
 // encodeEvent makes the body of an event, whose payload is nil or JSON already.
@@ -50,7 +51,7 @@ func encodeEvent(e chat.Event) ([]byte, error) {
 	payload, _ := e.Payload.(json.RawMessage)
 	body, err := json.Marshal(meta{
 		Type: e.Type, To: e.To, At: e.At, ConversationID: e.ConversationID, Seq: e.Seq,
-		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session,
+		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Only: e.Only, Call: e.Call,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.Type, err)
@@ -73,7 +74,7 @@ func decodeEvent(body string) (chat.Event, error) {
 	}
 	e := chat.Event{
 		Type: m.Type, To: m.To, At: m.At, ConversationID: m.ConversationID, Seq: m.Seq,
-		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session,
+		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Only: m.Only, Call: m.Call,
 	}
 	if payload != "" {
 		raw := []byte(payload)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -60,6 +61,9 @@ type failure struct {
 // failureOf maps an error, once and for all. A stranger becomes an internal
 // error of which the client learns nothing.
 func failureOf(err error) failure {
+	if e, ok := errors.AsType[*call.Error](err); ok {
+		err = &chat.Error{Kind: chat.Kind(e.Kind), What: e.What, Why: e.Why}
+	}
 	if e, ok := errors.AsType[*chat.Error](err); ok {
 		if status, ok := statuses[e.Kind]; ok {
 			return failure{status: status, what: e.What, why: e.Why, retryAfter: e.RetryAfter}

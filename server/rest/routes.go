@@ -68,6 +68,11 @@ func (s *Server) routes() {
 	s.post("/api/chats/:id/members/:user_id/ban", me(s.ban))
 	s.post("/api/chats/:id/members/:user_id/unban", me(s.unban))
 
+	if s.cfg.Calls != nil {
+		s.post("/api/calls", me(s.startCall))
+		s.post("/api/calls/:id/end", me(s.endCall))
+		s.get("/api/calls/:id/stats", me(s.callStats))
+	}
 	s.get("/api/calls/ice-servers", me(s.iceServers))
 
 	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, s.authenticated(s.upload))

@@ -18,6 +18,8 @@ type Config struct {
 	// anything becomes an answer in the envelope; a later one is only logged.
 	// It may keep the connection after it has returned, but not w.
 	WebSocket func(w http.ResponseWriter, r *http.Request) error
+	// Calls are calls. nil: there are no routes of theirs.
+	Calls Calls
 	// Metrics serves /metrics, Debug /debug/telemetry, the latter to clients on
 	// the same machine only. Without a handler there is no such route.
 	Metrics, Debug http.Handler

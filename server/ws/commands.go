@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/coder/websocket"
 	"github.com/onemeter/onemeter/server/chat"
@@ -98,7 +99,7 @@ func (c *conn) act(b *body) {
 		return
 	}
 	do, ok := commands[b.in.Type]
-	if !ok {
+	if !ok || c.hub.cfg.Calls == nil && strings.HasPrefix(b.in.Type, "call.") {
 		c.odd(&refusal{CodeUnknownType, frameRefused, "this type of frame is not known here"})
 		return
 	}
@@ -168,6 +169,11 @@ var commands = map[string]func(*conn, context.Context, json.RawMessage) error{
 	"typing":         (*conn).typing,
 	"presence":       (*conn).presence,
 	"sync":           (*conn).sync,
+	"call.offer":     (*conn).callOffer,
+	"call.answer":    (*conn).callAnswer,
+	"call.ice":       (*conn).callICE,
+	"call.status":    (*conn).callStatus,
+	"call.end":       (*conn).callEnd,
 }
 
 type ack struct {

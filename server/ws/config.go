@@ -27,6 +27,7 @@ type Config struct {
 	FrameRate  int // frames a second, those of message.send aside, of one connection; 50
 	FrameBurst int // how many of them may come at once; 200
 
+	Calls Calls // nil: frames of calls are of no known type
 	Hooks Hooks
 	Now   func() time.Time // time.Now
 	Log   *slog.Logger     // discards

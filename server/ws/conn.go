@@ -78,8 +78,10 @@ func (c *conn) run() {
 	c.count(h.svc.Connected)
 	h.cfg.Hooks.opened(context.Background())
 	h.schedule(c)
+	c.enterCalls()
 	c.settle(c.readLoop())
 	h.leave(c)
+	c.leaveCalls()
 	c.count(h.svc.Disconnected)
 	h.cfg.Hooks.closed(context.Background(), Closed{Duration: h.cfg.Now().Sub(c.opened), Reason: c.end()})
 }

@@ -35,6 +35,7 @@ func (h *Hub) receivers(e chat.Event, targets []*conn) []*conn {
 			switch {
 			case e.Type == chat.EventSessionEnded && c.caller.SessionID != e.Session:
 			case e.Except != 0 && c.id == e.Except:
+			case e.Only != 0 && c.id != e.Only:
 			default:
 				targets = append(targets, c)
 			}

@@ -18,10 +18,10 @@
 //
 // What a client is answered: message.send with message.ack; message.edit,
 // message.delete, message.recall and message.read with the frame of the same
-// type that the others get; sync with sync, ping with pong; typing and presence
-// with nothing; and whatever fails with error. The connection stays unless the
-// client broke the protocol, sent a frame without end, did not read, or went on
-// after it was told that it is too fast.
+// type that the others get; sync with sync, ping with pong; frames of calls as
+// package call says; typing and presence with nothing; and whatever fails with
+// error. The connection stays unless the client broke the protocol, sent a frame
+// without end, did not read, or went on after it was told that it is too fast.
 //
 // github.com/coder/websocket does the handshake, reads frames and answers
 // control frames. What it writes goes through [wire] into the same outbox as

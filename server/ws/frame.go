@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -177,6 +178,9 @@ type failure struct {
 func failureOf(err error) (f failure, known bool) {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return failure{Code: r.code, Message: r.what, Details: r.detail}, true
+	}
+	if e, ok := errors.AsType[*call.Error](err); ok {
+		return failure{Code: Code(e.Kind), Message: e.What, Details: e.Why}, true
 	}
 	if e, ok := errors.AsType[*chat.Error](err); ok {
 		return failure{Code: Code(e.Kind), Message: e.What, Details: e.Why}, true

@@ -56,7 +56,7 @@ func New(svc *chat.Service, cfg Config) *Hub {
 		flushers: newFlushers(runtime.GOMAXPROCS(0)),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	// Ids differ between nodes too: Event.Except travels.
+	// Ids differ between nodes too: Event.Only travels.
 	h.nextID.Store(rand.Uint64())
 	h.tick.Store(1)
 	h.drains.New = func() any { return newWriter(drainScratch, true, &h.stats.out) }

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/onemeter/onemeter/server/call"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/observe"
+)
+
+// openCalls puts calls on top of the store, the bus and the chat's rules.
+func (s *Server) openCalls(seen *observe.Observer) {
+	s.calls = call.New(call.Config{
+		Store: s.store, Notifier: notifier{s.bus}, MayCall: s.chat.MayCall, MayAct: s.chat.MayAct,
+		Ring: s.cfg.CallRing, Gone: s.cfg.CallGone, Beat: min(s.cfg.CallGone/10, time.Second),
+		Hooks: seen.Calls(), Log: s.log,
+	})
+	s.close = append(s.close, func() error { s.calls.Close(); return nil })
+	unsubscribe := s.bus.Subscribe(func(_ context.Context, e chat.Event) {
+		if e.Type == call.TypeEnd && e.Only != 0 {
+			s.calls.Over(e.Only, e.Call)
+		}
+	})
+	s.close = append(s.close, func() error { unsubscribe(); return nil })
+}
+
+// A notifier has the bus carry frames of calls.
+type notifier struct{ bus chat.Bus }
+
+// Notify implements call.Notifier.
+func (n notifier) Notify(ctx context.Context, to call.Notice) error {
+	return n.bus.Publish(ctx, chat.Event{
+		Type: chat.EventType(to.Type), To: []int64{to.To}, Only: to.Only, Except: to.Except,
+		Call: to.Frame.CallID, Payload: to.Frame, At: time.Now(),
+	})
+}

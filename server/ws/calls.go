@@ -1,0 +1,81 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/onemeter/onemeter/server/call"
+)
+
+// Calls is what frames of calls go to. What it answers comes by Deliver.
+type Calls interface {
+	// Connected tells of a connection before anything else of it, Disconnected
+	// after everything.
+	Connected(ctx context.Context, d call.Device) error
+	Disconnected(ctx context.Context, d call.Device) error
+	// Start calls somebody; Do is whatever follows in the call id.
+	Start(ctx context.Context, by call.Device, o call.Offer) (c call.Summary, made bool, err error)
+	Do(ctx context.Context, by call.Device, id string, e call.Event) (call.Summary, error)
+}
+
+func (c *conn) device() call.Device {
+	return call.Device{UserID: c.caller.UserID, Session: c.caller.SessionID, Conn: c.id}
+}
+
+func (c *conn) enterCalls() {
+	if calls := c.hub.cfg.Calls; calls != nil {
+		c.warn(calls.Connected(c.hub.ctx, c.device()))
+	}
+}
+
+func (c *conn) leaveCalls() {
+	if calls := c.hub.cfg.Calls; calls != nil {
+		c.warn(calls.Disconnected(c.hub.ctx, c.device()))
+	}
+}
+
+func (c *conn) warn(err error) {
+	if err != nil {
+		c.hub.cfg.Log.WarnContext(c.hub.ctx, "calls do not know of a connection", "user", c.caller.UserID, "err", err)
+	}
+}
+
+// inCall decodes what happens to a call, and has it happen.
+func inCall[E call.Event](ctx context.Context, c *conn, payload json.RawMessage, id func(E) string) error {
+	var e E
+	if err := decodePayload(payload, &e); err != nil {
+		return err
+	}
+	_, err := c.hub.cfg.Calls.Do(ctx, c.device(), id(e), e)
+	return err
+}
+
+func (c *conn) callOffer(ctx context.Context, payload json.RawMessage) error {
+	var o call.Offer
+	if err := decodePayload(payload, &o); err != nil {
+		return err
+	}
+	var err error
+	if o.CallID == "" {
+		_, _, err = c.hub.cfg.Calls.Start(ctx, c.device(), o)
+	} else {
+		_, err = c.hub.cfg.Calls.Do(ctx, c.device(), o.CallID, o)
+	}
+	return err
+}
+
+func (c *conn) callAnswer(ctx context.Context, payload json.RawMessage) error {
+	return inCall(ctx, c, payload, func(a call.Answer) string { return a.CallID })
+}
+
+func (c *conn) callICE(ctx context.Context, payload json.RawMessage) error {
+	return inCall(ctx, c, payload, func(i call.Candidate) string { return i.CallID })
+}
+
+func (c *conn) callStatus(ctx context.Context, payload json.RawMessage) error {
+	return inCall(ctx, c, payload, func(s call.Status) string { return s.CallID })
+}
+
+func (c *conn) callEnd(ctx context.Context, payload json.RawMessage) error {
+	return inCall(ctx, c, payload, func(e call.End) string { return e.CallID })
+}
