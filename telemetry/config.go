@@ -44,6 +44,7 @@ type config struct {
 	callbackTimeout   time.Duration
 	withoutPrometheus bool
 	withoutRuntime    bool
+	withoutPush       bool
 	disabled          bool
 }
 
@@ -166,6 +167,12 @@ func WithoutPrometheus() Option {
 // WithoutRuntime leaves out the metrics of the Go runtime and of the process, which are on by default.
 func WithoutRuntime() Option {
 	return optionFunc(func(c config) config { c.withoutRuntime = true; return c })
+}
+
+// WithoutPush takes no account of OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ variables: only
+// exporters given by options are used. It is for tests, and for programs that must not send anything.
+func WithoutPush() Option {
+	return optionFunc(func(c config) config { c.withoutPush = true; return c })
 }
 
 // buildResource merges, from the weakest to the strongest: the SDK's defaults, WithResource, WithService, the

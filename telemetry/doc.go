@@ -49,6 +49,30 @@
 //
 // In tests, package telemetrytest makes each conflict an error at creation.
 //
+// # Push and traces
+//
+// The page is always there. OpenTelemetry's environment variables add pushes of metrics, and turn traces on:
+// OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the forms of one
+// signal, over http/protobuf or grpc, OTEL_METRIC_EXPORT_INTERVAL, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_PROPAGATORS,
+// OTEL_METRICS_EXEMPLAR_FILTER. Where an endpoint is named, otlp is the default; where nothing is, nothing is sent,
+// and no span is made. A wrong value is an error of New and Setup that names the variable; an unknown word of a list,
+// such as a sampler's, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add exporters made in
+// code.
+//
+// A push agrees with the page: merged instruments are one metric of the first one's scope, renamed and repaired ones
+// are so there too, client_golang's metrics go along, and a collector's page for Prometheus equals /metrics. What
+// needs no repair is pushed as OpenTelemetry has it, with its own name, scope, attributes and number type. Four things
+// differ, as OTLP has no word for them: an untyped metric of client_golang is a gauge, a counter of its that does not
+// end in _total does, a histogram of its with both kinds of buckets has the classic ones, and with delta temporality
+// its metrics are not added to ours.
+//
+// A receiver that is away costs nothing but what it would have got: recording and scrapes go on, each push is given
+// up in its time, and the next one has every count, unless delta temporality was chosen. telemetry_exports_total and
+// telemetry_export_errors_total{reason} count pushes; the log tells when they begin to fail, and when they work again.
+// [Provider.Shutdown] sends what is left, within its context or five seconds.
+//
+// A measurement within a sampled span carries its trace to the page: as an exemplar, in OpenMetrics.
+//
 // # Concurrency and bounds
 //
 // Everything here is safe for concurrent use. A Provider keeps what the SDK keeps: memory grows with distinct

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
@@ -57,6 +58,30 @@ func ExampleSetup() {
 	// Output:
 	// # TYPE go_goroutine_count gauge
 	// # TYPE process_cpu_seconds_total counter
+}
+
+// Push by options: the environment needs none of this.
+func ExampleWithMetricExporter() {
+	ctx := context.Background()
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Println(r.Method, r.URL.Path, r.Header.Get("Content-Type"))
+	}))
+	defer receiver.Close()
+
+	exporter, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(receiver.URL+"/v1/metrics"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, err := telemetry.New(ctx, telemetry.WithService("pay", "1.0"), telemetry.WithMetricExporter(exporter))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := p.Shutdown(ctx); err != nil { // sends what is left
+		fmt.Println(err)
+	}
+	// Output: POST /v1/metrics application/x-protobuf
 }
 
 func ExampleWithGatherer() {

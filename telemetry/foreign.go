@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -102,12 +103,14 @@ func exemplarsFit(m *dto.Metric) bool {
 		if e == nil {
 			return true
 		}
+		runes := 0
 		for _, l := range e.Label {
 			if l == nil || !model.LegacyValidation.IsValidLabelName(l.GetName()) || !utf8.ValidString(l.GetValue()) {
 				return false
 			}
+			runes += utf8.RuneCountInString(l.GetName()) + utf8.RuneCountInString(l.GetValue())
 		}
-		return e.Timestamp == nil || e.Timestamp.IsValid()
+		return runes <= maxExemplarRunes && (e.Timestamp == nil || e.Timestamp.IsValid())
 	}
 	if !ok(m.GetCounter().GetExemplar()) {
 		return false
@@ -163,7 +166,7 @@ func addMetric(a, b *dto.Metric) (*dto.Metric, bool) {
 	switch {
 	case a.Counter != nil:
 		v := a.Counter.GetValue() + b.GetCounter().GetValue()
-		sum.Counter = &dto.Counter{Value: &v, Exemplar: a.Counter.Exemplar}
+		sum.Counter = &dto.Counter{Value: &v, Exemplar: cmp.Or(a.Counter.Exemplar, b.GetCounter().GetExemplar())}
 	case a.Histogram != nil:
 		sum.Histogram = addHistogram(a.Histogram, b.GetHistogram())
 	case a.Summary != nil:

@@ -36,11 +36,14 @@ type push struct {
 
 // newPushes returns a push for each exporter that the environment and the options name. They do not start yet.
 func newPushes(ctx context.Context, cfg config) ([]*push, error) {
-	targets, err := metricExporters(ctx)
-	if err != nil {
-		return nil, err
+	targets := cfg.metricExporters
+	if !cfg.withoutPush {
+		named, err := metricExporters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, named...)
 	}
-	targets = append(targets, cfg.metricExporters...)
 	if err := checkMetricsEnvironment(len(targets) > 0); err != nil {
 		return nil, err
 	}

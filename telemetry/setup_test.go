@@ -11,7 +11,9 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -116,6 +118,37 @@ func TestRow36Setup(t *testing.T) {
 	}
 	if page["early_load"] != nil {
 		t.Error("a callback that was unregistered still runs")
+	}
+}
+
+// Setup sets the tracer provider and the propagator where spans are exported; Shutdown sends what is left.
+func TestSetupTraces(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
+	t.Setenv("OTEL_SERVICE_NAME", "operator")
+	spans := &exportedSpans{}
+	defer otel.SetTextMapPropagator(otel.GetTextMapPropagator())
+	defer otel.SetTracerProvider(noop.NewTracerProvider())
+	p := must(telemetry.Setup(ctx, telemetry.WithoutRuntime(), telemetry.WithSpanExporter(spans)))
+	if otel.GetTracerProvider() != p.TracerProvider() {
+		t.Error("Setup did not set OpenTelemetry's TracerProvider")
+	}
+	in, span := otel.Tracer("one").Start(ctx, "work")
+	carrier := propagation.MapCarrier{}
+	otel.GetTextMapPropagator().Inject(in, carrier)
+	if !strings.Contains(carrier["traceparent"], span.SpanContext().TraceID().String()) {
+		t.Errorf("carried %v", carrier)
+	}
+	span.End()
+	if err := p.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	spans.mu.Lock()
+	defer spans.mu.Unlock()
+	if len(spans.all) != 1 || spans.all[0].Name != "work" {
+		t.Fatalf("exported %v", spans.all)
+	}
+	if name, _ := spans.all[0].Resource.Set().Value("service.name"); name.AsString() != "operator" {
+		t.Errorf("service.name is %q", name.AsString())
 	}
 }
 

@@ -261,13 +261,10 @@ func (p *Provider) ForceFlush(ctx context.Context) error {
 		return nil
 	}
 	err := p.sdk.ForceFlush(ctx)
-	for _, push := range p.pushes {
-		err = errors.Join(err, push.outage.failing())
-	}
 	if p.traces != nil {
-		err = errors.Join(err, p.traces.flush(ctx))
+		err = errors.Join(err, p.traces.provider.ForceFlush(ctx))
 	}
-	return err
+	return errors.Join(err, p.failing())
 }
 
 // defaultShutdownTimeout bounds a Shutdown whose context has no deadline.
@@ -293,8 +290,22 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	case <-p.done:
 		return p.stopErr
 	case <-ctx.Done():
-		return fmt.Errorf("telemetry: shutdown: %w", ctx.Err())
+		return errors.Join(fmt.Errorf("telemetry: shutdown: %w", ctx.Err()), p.failing())
 	}
+}
+
+// failing returns what the last pushes failed of.
+func (p *Provider) failing() error {
+	var err error
+	for _, push := range p.pushes {
+		err = errors.Join(err, push.outage.failing())
+	}
+	if p.traces != nil {
+		for _, o := range p.traces.outages {
+			err = errors.Join(err, o.failing())
+		}
+	}
+	return err
 }
 
 // stop ends both signals at once: neither waits for the other's receiver.
@@ -309,8 +320,5 @@ func (p *Provider) stop(ctx context.Context) error {
 	if p.sdk != nil {
 		err = p.sdk.Shutdown(ctx)
 	}
-	for _, push := range p.pushes {
-		err = errors.Join(err, push.outage.failing())
-	}
-	return errors.Join(err, <-spans)
+	return errors.Join(err, <-spans, p.failing())
 }

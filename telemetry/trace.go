@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -27,11 +26,14 @@ type traces struct {
 
 // newTraces returns nil where neither the environment nor an option names an exporter.
 func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces, error) {
-	targets, err := spanExporters(ctx)
-	if err != nil {
-		return nil, err
+	targets := cfg.spanExporters
+	if !cfg.withoutPush {
+		named, err := spanExporters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, named...)
 	}
-	targets = append(targets, cfg.spanExporters...)
 	if len(targets) == 0 {
 		return nil, nil
 	}
@@ -70,23 +72,10 @@ func newPropagator() propagation.TextMapPropagator {
 	return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 }
 
-// flush sends the spans that ended.
-func (t *traces) flush(ctx context.Context) error {
-	err := t.provider.ForceFlush(ctx)
-	for _, o := range t.outages {
-		err = errors.Join(err, o.failing())
-	}
-	return err
-}
-
 // stop sends what is left, and leaves nothing running.
 func (t *traces) stop(ctx context.Context) error {
 	defer t.quit()
-	err := t.provider.Shutdown(ctx)
-	for _, o := range t.outages {
-		err = errors.Join(err, o.failing())
-	}
-	return err
+	return t.provider.Shutdown(ctx)
 }
 
 // TracerProvider makes tracers for those who do not take OpenTelemetry's global one, which Setup sets. Where spans

@@ -30,7 +30,8 @@ func New(tb testing.TB, opts ...telemetry.Option) *Recorder {
 	tb.Helper()
 	reader := sdkmetric.NewManualReader()
 	all := append([]telemetry.Option{
-		telemetry.WithConflictPolicy(telemetry.Reject), telemetry.WithoutRuntime(), telemetry.WithReader(reader),
+		telemetry.WithConflictPolicy(telemetry.Reject), telemetry.WithoutRuntime(), telemetry.WithoutPush(),
+		telemetry.WithReader(reader),
 	}, opts...)
 	p, err := telemetry.New(context.Background(), all...)
 	if err != nil {
@@ -111,6 +112,7 @@ func (r *Recorder) Exposition() string {
 
 var ownFamilies = []string{
 	"target_info", "telemetry_conflicts_total", "telemetry_callback_errors_total", "telemetry_scrape_errors_total",
+	"telemetry_exports_total", "telemetry_export_errors_total",
 }
 
 // metrics collects and returns what belongs to a name, in the order of scopes.

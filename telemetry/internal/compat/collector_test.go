@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -194,5 +193,3 @@ func eventually(t testing.TB, what string, done func() bool) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
-
-func count(text, what string) int { return strings.Count(text, what) }
