@@ -144,6 +144,7 @@ func gauge(t *testing.T, want float64, nodes ...*app) {
 			up += a.scrape(t).samples["webrtc_connections_active"]
 		}
 		if up == want {
+			t.Logf("webrtc_connections_active is %v", up)
 			return
 		}
 		if time.Now().After(deadline) {
