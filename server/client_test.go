@@ -33,6 +33,7 @@ const patience = 20 * time.Second
 // An app is a server that runs, used over the network only.
 type app struct {
 	url, metricsURL string
+	flush           func(context.Context) error
 	stop            func() error // once: shuts down and returns what Run returned
 
 	mu    sync.Mutex
@@ -40,7 +41,7 @@ type app struct {
 }
 
 // start runs a server with a database of its own until the test ends.
-func start(t *testing.T, change func(*server.Config)) *app {
+func start(t *testing.T, change func(*server.Config), opts ...telemetry.Option) *app {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := server.DefaultConfig()
@@ -50,7 +51,7 @@ func start(t *testing.T, change func(*server.Config)) *app {
 	if change != nil {
 		change(&cfg)
 	}
-	tel, err := telemetry.New(t.Context(), server.TelemetryOptions()...)
+	tel, err := telemetry.New(t.Context(), append(server.TelemetryOptions(), opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func start(t *testing.T, change func(*server.Config)) *app {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Run(ctx) }()
-	a := &app{url: "http://" + srv.Addr(), metricsURL: "http://" + srv.MetricsAddr(), calls: make(map[string]int)}
+	a := &app{url: "http://" + srv.Addr(), metricsURL: "http://" + srv.MetricsAddr(), calls: make(map[string]int), flush: tel.ForceFlush}
 	a.stop = sync.OnceValue(func() error {
 		cancel()
 		err := <-done

@@ -11,10 +11,17 @@ import (
 
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // twoNodes starts two servers on one MySQL, one Redis and one bucket.
 func twoNodes(t *testing.T, change ...func(*server.Config)) (a, b *app) {
+	t.Helper()
+	return twoNodesWith(t, nil, change...)
+}
+
+// twoNodesWith has their telemetry made with more options.
+func twoNodesWith(t *testing.T, opts []telemetry.Option, change ...func(*server.Config)) (a, b *app) {
 	t.Helper()
 	db := needs.MySQL(t)
 	redis, prefix := needs.Redis(t)
@@ -27,7 +34,7 @@ func twoNodes(t *testing.T, change ...func(*server.Config)) (a, b *app) {
 			f(c)
 		}
 	}
-	return start(t, same), start(t, same)
+	return start(t, same, opts...), start(t, same, opts...)
 }
 
 // on is the same user as a client of another node.

@@ -22,8 +22,6 @@ import (
 	"github.com/onemeter/onemeter/server/turn"
 	"github.com/onemeter/onemeter/server/ws"
 	"github.com/onemeter/onemeter/telemetry"
-
-	"go.opentelemetry.io/otel"
 )
 
 // A Server is a chat server with everything open and nobody served yet: Run
@@ -71,7 +69,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 			err = errors.Join(err, s.abandon(ctx))
 		}
 	}()
-	seen, err := observe.New(tel, otel.GetTracerProvider())
+	seen, err := observe.New(tel)
 	if err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -128,7 +126,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
 			Writers: s.writers(),
 		},
-		Hooks: seen.Chat(), Log: s.log,
+		Hooks: seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
 	}
 	s.addCaches(&cfg)
 	s.addLimits(&cfg)
@@ -293,11 +291,11 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 
 // socketHooks passes what the hub tells on to the instruments.
 func socketHooks(seen *observe.Observer) ws.Hooks {
-	return ws.Hooks{
+	hooks := ws.Hooks{
 		Delivered: func(ctx context.Context, d ws.Delivered) {
 			if d.Type == chat.EventMessageNew {
 				seen.Delivered(ctx, observe.Delivery{
-					Written: d.Receivers, Dropped: d.Dropped, Sum: d.Mean * time.Duration(d.Receivers), Max: d.Max,
+					At: d.At, Trace: d.Trace, Written: d.Receivers, Dropped: d.Dropped, Sum: d.Mean * time.Duration(d.Receivers), Max: d.Max,
 				})
 			}
 		},
@@ -306,6 +304,10 @@ func socketHooks(seen *observe.Observer) ws.Hooks {
 		FrameIn:      func(ctx context.Context, d ws.FrameIn) { seen.FrameReceived(ctx, d.Type) },
 		FrameRefused: func(ctx context.Context, d ws.FrameRefused) { seen.FrameRefused(ctx, string(d.Code)) },
 	}
+	if handling := seen.Handling(); handling != nil {
+		hooks.Handling = func(ctx context.Context, d ws.FrameIn) (context.Context, func(error)) { return handling(ctx, d.Type) }
+	}
+	return hooks
 }
 
 // state is read whenever metrics are collected.
@@ -363,6 +365,9 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
+
+// LogHandler has h name the trace that something is logged in: trace_id, span_id.
+func LogHandler(h slog.Handler) slog.Handler { return observe.LogHandler(h) }
 
 // TelemetryOptions are what the server asks of the Provider that it records
 // through.

@@ -76,10 +76,11 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error)
 
 func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	var h slog.Handler = slog.NewTextHandler(w, opts)
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		h = slog.NewJSONHandler(w, opts)
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(server.LogHandler(h))
 }
 
 // buildVersion is the module's version, or the commit it was built from.

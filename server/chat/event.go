@@ -41,6 +41,7 @@ type Event struct {
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded
 	Call    string `json:"call,omitempty"`    // of what calls tell
+	Trace   string `json:"trace,omitempty"`   // of what caused it; see Tracer
 }
 
 // MessageNew tells of a message.

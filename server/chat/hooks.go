@@ -30,6 +30,33 @@ type Hooks struct {
 	Recovered func(context.Context, Recovered)
 }
 
+// A Tracer carries traces to where the domain goes on without its caller. It is
+// safe for concurrent use.
+type Tracer interface {
+	// Carrier names the span of ctx, for Start and for other nodes; "" where
+	// nothing is recorded.
+	Carrier(ctx context.Context) string
+	// Start begins a span on behalf of causes, each a carrier; the first is its
+	// parent. end is called once, with what it failed with.
+	Start(ctx context.Context, name string, causes []string) (_ context.Context, end func(error))
+}
+
+// carrier is the Tracer's, if there is one.
+func (s *Service) carrier(ctx context.Context) string {
+	if s.cfg.Tracer == nil {
+		return ""
+	}
+	return s.cfg.Tracer.Carrier(ctx)
+}
+
+// span is the Tracer's Start, if there is a cause.
+func (s *Service) span(ctx context.Context, name string, causes []string) (context.Context, func(error)) {
+	if len(causes) == 0 {
+		return ctx, func(error) {}
+	}
+	return s.cfg.Tracer.Start(ctx, name, causes)
+}
+
 // MessageStored is the data of Hooks.MessageStored.
 type MessageStored struct {
 	Kind ConversationKind

@@ -56,7 +56,7 @@ func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Mes
 	}
 	p, err := s.prepare(ctx, c, d)
 	if err == nil {
-		p.done = told
+		p.done, p.trace = told, s.carrier(ctx)
 		err = s.queueOf(p.msg.ConversationID).put(ctx, p)
 	}
 	if err != nil {
@@ -143,6 +143,7 @@ type pendingSend struct {
 	caller   Caller
 	kind     ConversationKind
 	accepted time.Time
+	trace    string
 	refusal  error // what to answer unless the message was stored before
 	done     func(Message, error)
 }
@@ -158,7 +159,7 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
 		// fanout is closed after sends, so this put cannot be refused.
 		_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
-			return s.eventOf(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted})
+			return s.eventOf(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted, trace: p.trace})
 		})
 	}
 	p.done(r.Message, r.Err)
@@ -177,11 +178,17 @@ func (s *Service) commit(queue *batcher[*pendingSend], batch []*pendingSend) {
 	defer cancel()
 	start := s.cfg.Now()
 	msgs := make([]NewMessage, len(batch))
+	var causes []string
 	for i, p := range batch {
 		msgs[i] = p.msg
 		msgs[i].CreatedAt = start // so that time runs with Seq
+		if p.trace != "" {
+			causes = append(causes, p.trace)
+		}
 	}
+	ctx, end := s.span(ctx, "store messages", causes)
 	results, err := s.cfg.Store.Append(ctx, msgs)
+	end(err)
 	s.cfg.Hooks.batchCommitted(ctx, BatchCommitted{Messages: len(batch), Duration: s.cfg.Now().Sub(start), Err: err})
 	for i, p := range batch {
 		if err != nil {
@@ -200,6 +207,7 @@ type stored struct {
 	message  Message
 	caller   Caller
 	accepted time.Time
+	trace    string
 }
 
 // An outgoing makes an event when its turn has come.
@@ -235,7 +243,7 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 		Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
 		Payload:        MessageNew{Message: n.message, Chat: chatOf(room, n.message.Seq), Sender: *sender},
 		ConversationID: n.message.ConversationID, Seq: n.message.Seq, MessageID: n.message.ID,
-		From: n.message.SenderID, Receipt: room.Conversation.Kind == Direct,
+		From: n.message.SenderID, Receipt: room.Conversation.Kind == Direct, Trace: n.trace,
 	}, nil
 }
 

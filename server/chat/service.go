@@ -33,8 +33,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Config is what a Service is made of. Every field but Limits, Hooks, Now and
-// Log is required.
+// Config is what a Service is made of. Every field but Limits, Hooks, Tracer,
+// Now and Log is required.
 type Config struct {
 	Store    Store
 	Blobs    Blobs
@@ -57,6 +57,7 @@ type Config struct {
 
 	Limits Limits
 	Hooks  Hooks
+	Tracer Tracer           // nil: nothing is traced
 	Now    func() time.Time // time.Now
 	Log    *slog.Logger     // discards
 }

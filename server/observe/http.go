@@ -37,8 +37,9 @@ func responseAttrs(r response) []attribute.KeyValue {
 func (o *Observer) HTTP(next http.Handler) http.Handler {
 	counted := o.countResponses(next)
 	return otelhttp.NewHandler(counted, "imserver",
-		otelhttp.WithMeterProvider(o.provider),
-		otelhttp.WithTracerProvider(o.tracers),
+		otelhttp.WithMeterProvider(o.tel),
+		otelhttp.WithTracerProvider(o.tel.TracerProvider()),
+		otelhttp.WithPropagators(o.tel.Propagator()),
 		// A WebSocket is in no latency histogram.
 		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != webSocketPath }),
 	)
@@ -105,7 +106,8 @@ func knownMethod(m string) string {
 // Transport puts otelhttp around the transport of a client: spans, and
 // http.client.*.
 func (o *Observer) Transport(next http.RoundTripper) http.RoundTripper {
-	return otelhttp.NewTransport(next, otelhttp.WithMeterProvider(o.provider), otelhttp.WithTracerProvider(o.tracers))
+	return otelhttp.NewTransport(next, otelhttp.WithMeterProvider(o.tel),
+		otelhttp.WithTracerProvider(o.tel.TracerProvider()), otelhttp.WithPropagators(o.tel.Propagator()))
 }
 
 // httpServerKeys are the attributes that http.server.* keep. The conventions

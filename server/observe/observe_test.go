@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 	"modernc.org/sqlite"
 
@@ -31,7 +30,7 @@ func observed(t testing.TB) (*Observer, func() string) {
 			t.Error(err)
 		}
 	})
-	o, err := New(p, noop.NewTracerProvider())
+	o, err := New(p)
 	if err != nil {
 		t.Fatal(err)
 	}

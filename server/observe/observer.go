@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // scope names the server's instruments among those of its libraries.
@@ -14,24 +15,24 @@ const scope = "github.com/onemeter/onemeter/server"
 // what feeds them, and are called once each while the server is put together.
 // What they hand out, and the other methods, are safe for concurrent use.
 type Observer struct {
-	ins      *instruments
-	meter    metric.Meter
-	provider metric.MeterProvider
-	tracers  trace.TracerProvider
-	delay    rollingMean
+	ins     *instruments
+	meter   metric.Meter
+	tel     *telemetry.Provider
+	tracing tracing
+	delay   rollingMean
 
 	reasons, types, codes *labelTable[string]
 }
 
-// New makes the instruments with meters of provider. Those that carry no
-// attributes are on the page at 0 from then on.
-func New(provider metric.MeterProvider, tracers trace.TracerProvider) (*Observer, error) {
-	meter := provider.Meter(scope)
+// New makes the instruments with meters of tel, and spans with its tracers.
+// Instruments that carry no attributes are on the page at 0 from then on.
+func New(tel *telemetry.Provider) (*Observer, error) {
+	meter := tel.Meter(scope)
 	ins, err := newInstruments(meter)
 	if err != nil {
 		return nil, err
 	}
-	o := &Observer{ins: ins, meter: meter, provider: provider, tracers: tracers,
+	o := &Observer{ins: ins, meter: meter, tel: tel, tracing: newTracing(tel.TracerProvider()),
 		reasons: byValue("reason"), types: byValue("type"), codes: byValue("code")}
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,

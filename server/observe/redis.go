@@ -10,17 +10,21 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Redis returns a hook of a client that times each command, and each pipeline
 // as one operation, as db.client.operation.duration. Where hooks before it
 // refuse a command, nothing reaches Redis and nothing is recorded.
 func (o *Observer) Redis() redis.Hook {
-	return &redisHook{o.ins.operationDuration, newLabelTable(redisAttrs)}
+	return &redisHook{o.tracing, o.ins.operationDuration, newLabelTable(redisAttrs)}
 }
 
 type redisHook struct {
+	tracing  tracing
 	duration metric.Float64Histogram
 	labels   *labelTable[redisOperation]
 }
@@ -30,8 +34,11 @@ type redisHook struct {
 type redisOperation struct{ prefix, command, failure string }
 
 func redisAttrs(op redisOperation) []attribute.KeyValue {
-	name := strings.TrimSpace(op.prefix + " " + strings.ToUpper(op.command))
-	return operationAttrs("redis", name, "", op.failure)
+	return operationAttrs("redis", op.name(), "", op.failure)
+}
+
+func (op redisOperation) name() string {
+	return strings.TrimSpace(op.prefix + " " + strings.ToUpper(op.command))
 }
 
 // DialHook implements redis.Hook.
@@ -40,27 +47,31 @@ func (h *redisHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		start := time.Now()
-		err := next(ctx, cmd)
-		h.record(ctx, start, redisOperation{command: cmd.Name(), failure: redisFailure(err)})
-		return err
+		return h.record(ctx, redisOperation{command: cmd.Name()}, func(ctx context.Context) error { return next(ctx, cmd) })
 	}
 }
 
 // ProcessPipelineHook implements redis.Hook.
 func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		op := pipelineOf(cmds)
-		start := time.Now()
-		err := next(ctx, cmds)
-		op.failure = redisFailure(err)
-		h.record(ctx, start, op)
-		return err
+		return h.record(ctx, pipelineOf(cmds), func(ctx context.Context) error { return next(ctx, cmds) })
 	}
 }
 
-func (h *redisHook) record(ctx context.Context, start time.Time, op redisOperation) {
+func (h *redisHook) record(ctx context.Context, op redisOperation, do func(context.Context) error) error {
+	start := time.Now()
+	span := trace.Span(noop.Span{})
+	if h.tracing.within(ctx) {
+		ctx, span = h.tracing.operation(ctx, start, op.name(), redisAttrs(op)...)
+	}
+	err := do(ctx)
+	op.failure = redisFailure(err)
 	h.duration.Record(ctx, time.Since(start).Seconds(), h.labels.of(op).record...)
+	if op.failure != "" {
+		span.SetStatus(codes.Error, op.failure)
+	}
+	span.End()
+	return err
 }
 
 // pipelineOf names a pipeline, or a transaction: by its command too if it has

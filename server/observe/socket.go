@@ -12,10 +12,13 @@ type Delivery struct {
 	Dropped int           // connections that were cut off before
 	Sum     time.Duration // of the times from accepting the message to writing a socket
 	Max     time.Duration // the longest of them
+	At      time.Time     // when the message was accepted
+	Trace   string        // of its sender; see chat.Tracer
 }
 
 // Delivered records the end of a message's fan-out.
 func (o *Observer) Delivered(ctx context.Context, d Delivery) {
+	ctx = o.tracing.delivered(ctx, d)
 	if d.Dropped > 0 {
 		o.ins.dropped.Add(ctx, int64(d.Dropped))
 	}

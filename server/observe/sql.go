@@ -16,7 +16,7 @@ import (
 // what an error of its driver means.
 func (o *Observer) SQL(system string, failure func(error) string) func(driver.Connector) driver.Connector {
 	clock := &queryClock{
-		ins: o.ins, system: system, failure: failure,
+		ins: o.ins, tracing: o.tracing, system: system, failure: failure,
 		kinds: make(map[statement]*statementKind), parsed: make(map[string]*statementKind),
 	}
 	return func(c driver.Connector) driver.Connector { return &timedConnector{c, clock} }

@@ -2,10 +2,13 @@ package observe
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // maxParsed bounds the statements that are remembered. The server's own are
@@ -15,6 +18,7 @@ const maxParsed = 4096
 // A queryClock records how long statements took.
 type queryClock struct {
 	ins     *instruments
+	tracing tracing
 	system  string
 	failure func(error) string // the error.type
 
@@ -25,6 +29,7 @@ type queryClock struct {
 
 // A statementKind is the labels of statements that are not told apart.
 type statementKind struct {
+	statement
 	query, operation labels
 	failed           *labelTable[string] // by error.type
 }
@@ -35,10 +40,30 @@ type timing struct {
 	ctx   context.Context
 	kind  *statementKind
 	start time.Time
+	span  trace.Span
 }
 
 func (q *queryClock) begin(ctx context.Context, query string) timing {
-	return timing{q, ctx, q.kindOf(query), time.Now()}
+	t := timing{clock: q, ctx: ctx, kind: q.kindOf(query), start: time.Now(), span: noop.Span{}}
+	if q.tracing.within(ctx) {
+		attrs := append(operationAttrs(q.system, t.kind.statement.operation, t.kind.table, ""), attribute.String("db.query.text", shortened(query)))
+		t.ctx, t.span = q.tracing.operation(ctx, t.start, t.kind.name(), attrs...)
+	}
+	return t
+}
+
+// name is what the conventions call the span of such a statement.
+func (s statement) name() string { return s.operation + " " + s.table }
+
+// shortened is a statement as spans have it. What the statement is about stands
+// for it as ?, and the rows of an INSERT are all the same.
+func shortened(query string) string {
+	const most = 400
+	query = strings.Join(strings.Fields(query), " ")
+	if len(query) > most {
+		query = query[:most] + "…"
+	}
+	return query
 }
 
 // end records the statement, which failed with err unless that is nil.
@@ -48,6 +73,7 @@ func (t timing) end(err error) {
 	if err != nil {
 		operation = t.kind.failed.of(t.clock.failure(err))
 	}
+	finish(t.span, err)
 	t.clock.ins.queryDuration.Record(t.ctx, took, t.kind.query.record...)
 	t.clock.ins.operationDuration.Record(t.ctx, took, operation.record...)
 }
@@ -75,6 +101,7 @@ func (q *queryClock) kindOf(query string) *statementKind {
 
 func (q *queryClock) newKind(s statement) *statementKind {
 	return &statementKind{
+		statement: s,
 		query:     newLabels(attribute.String("operation", s.operation), attribute.String("table", s.table)),
 		operation: newLabels(operationAttrs(q.system, s.operation, s.table, "")...),
 		failed: newLabelTable(func(failure string) []attribute.KeyValue {

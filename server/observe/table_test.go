@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -67,7 +66,7 @@ func TestTableIsDocumented(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	o, err := New(p, noop.NewTracerProvider())
+	o, err := New(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type meta struct {
 	Session        string         `json:"session,omitempty"`
 	Only           uint64         `json:"only,omitempty"`
 	Call           string         `json:"call,omitempty"`
+	Trace          string         `json:"trace,omitempty"`
 }
 
 // encodeEvent makes the body of an event, whose payload is nil or JSON already.
@@ -51,7 +52,7 @@ func encodeEvent(e chat.Event) ([]byte, error) {
 	payload, _ := e.Payload.(json.RawMessage)
 	body, err := json.Marshal(meta{
 		Type: e.Type, To: e.To, At: e.At, ConversationID: e.ConversationID, Seq: e.Seq,
-		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Only: e.Only, Call: e.Call,
+		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Only: e.Only, Call: e.Call, Trace: e.Trace,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.Type, err)
@@ -74,7 +75,7 @@ func decodeEvent(body string) (chat.Event, error) {
 	}
 	e := chat.Event{
 		Type: m.Type, To: m.To, At: m.At, ConversationID: m.ConversationID, Seq: m.Seq,
-		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Only: m.Only, Call: m.Call,
+		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Only: m.Only, Call: m.Call, Trace: m.Trace,
 	}
 	if payload != "" {
 		raw := []byte(payload)

@@ -106,14 +106,16 @@ func (c *conn) act(b *body) {
 	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: b.in.Type})
 	ctx, cancel := c.hub.request()
 	defer cancel()
+	if b.in.Type != messageSend && !c.mayCome() {
+		return
+	}
+	ctx, done := c.hub.cfg.Hooks.handling(ctx, FrameIn{Type: b.in.Type})
 	if b.in.Type == messageSend {
-		c.sendMessage(ctx, b.in.Payload)
+		c.sendMessage(ctx, b.in.Payload, done)
 		return
 	}
-	if !c.mayCome() {
-		return
-	}
-	if err := do(c, ctx, b.in.Payload); err != nil {
+	err := do(c, ctx, b.in.Payload)
+	if done(err); err != nil {
 		c.refuse(err, "")
 	}
 }
@@ -184,14 +186,16 @@ type ack struct {
 
 // sendMessage hands a message over. Its answer comes from the transaction that
 // stores it, so that messages of one connection share transactions.
-func (c *conn) sendMessage(ctx context.Context, payload json.RawMessage) {
+func (c *conn) sendMessage(ctx context.Context, payload json.RawMessage, done func(error)) {
 	var d chat.Draft
 	if err := decodePayload(payload, &d); err != nil {
+		done(err)
 		c.refuse(err, d.ClientMsgID)
 		return
 	}
 	id := d.ClientMsgID
 	c.hub.svc.SendFunc(ctx, c.caller, d, func(m chat.Message, err error) {
+		done(err)
 		if err != nil {
 			c.refuse(err, id)
 			return

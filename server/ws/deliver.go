@@ -54,7 +54,7 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 		h.cfg.Log.ErrorContext(ctx, "event not delivered", "type", e.Type, "err", err)
 		return
 	}
-	f.delivery = &delivery{hub: h, kind: e.Type, at: at, receivers: uint32(len(targets))}
+	f.delivery = &delivery{hub: h, kind: e.Type, at: at, trace: e.Trace, receivers: uint32(len(targets))}
 	if e.Receipt {
 		f.delivery.conversationID, f.delivery.seq, f.delivery.from = e.ConversationID, e.Seq, e.From
 	}
@@ -73,6 +73,7 @@ type delivery struct {
 	hub       *Hub
 	kind      chat.EventType
 	at        time.Time
+	trace     string
 	receivers uint32
 
 	conversationID, seq, from int64 // of a message that wants a receipt
@@ -106,7 +107,7 @@ func (d *delivery) count(add uint64) {
 	if written+lost != d.receivers {
 		return
 	}
-	total := Delivered{Type: d.kind, Receivers: int(written), Dropped: int(lost), Max: time.Duration(d.max.Load())}
+	total := Delivered{Type: d.kind, Receivers: int(written), Dropped: int(lost), Max: time.Duration(d.max.Load()), At: d.at, Trace: d.trace}
 	if written > 0 {
 		total.Mean = time.Duration(d.sum.Load() / int64(written))
 	}

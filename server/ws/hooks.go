@@ -22,6 +22,9 @@ type Hooks struct {
 	SlowClient func(context.Context, SlowClient)
 	// FrameIn: a client sent a frame.
 	FrameIn func(context.Context, FrameIn)
+	// Handling: a frame of a client is acted upon, with the context that is
+	// returned; done is called once it is answered.
+	Handling func(context.Context, FrameIn) (_ context.Context, done func(error))
 	// FrameRefused: a client's frame was answered with an error frame.
 	FrameRefused func(context.Context, FrameRefused)
 }
@@ -57,6 +60,8 @@ type Delivered struct {
 	Receivers int           // connections that it was written to
 	Dropped   int           // connections that were cut off or lost before
 	Mean, Max time.Duration // from Event.At to the write, over Receivers
+	At        time.Time     // Event.At
+	Trace     string        // Event.Trace
 }
 
 // SlowClient is the data of Hooks.SlowClient.
@@ -71,6 +76,13 @@ type FrameIn struct {
 
 // FrameRefused is the data of Hooks.FrameRefused.
 type FrameRefused struct{ Code Code }
+
+func (h *Hooks) handling(ctx context.Context, d FrameIn) (context.Context, func(error)) {
+	if h.Handling == nil {
+		return ctx, func(error) {}
+	}
+	return h.Handling(ctx, d)
+}
 
 func (h *Hooks) opened(ctx context.Context) {
 	if h.Opened != nil {

@@ -1,0 +1,134 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A tracing makes the server's spans.
+type tracing struct {
+	tracer trace.Tracer
+	off    bool // nobody exports spans
+}
+
+func newTracing(p trace.TracerProvider) tracing {
+	_, off := p.(noop.TracerProvider)
+	return tracing{tracer: p.Tracer(scope), off: off}
+}
+
+// Tracer carries traces through the domain; nil where nobody exports spans.
+func (o *Observer) Tracer() chat.Tracer {
+	if o.tracing.off {
+		return nil
+	}
+	return o.tracing
+}
+
+// carriers are W3C trace contexts, whatever the process's clients speak:
+// between nodes there is one version of the server.
+var carriers propagation.TraceContext
+
+const traceparent = "traceparent"
+
+// Carrier implements chat.Tracer.
+func (t tracing) Carrier(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsSampled() {
+		return ""
+	}
+	c := propagation.MapCarrier{}
+	carriers.Inject(ctx, c)
+	return c[traceparent]
+}
+
+// from returns ctx with the span that a carrier names.
+func from(ctx context.Context, carrier string) context.Context {
+	return carriers.Extract(ctx, propagation.MapCarrier{traceparent: carrier})
+}
+
+// Start implements chat.Tracer: other causes than the first are links.
+func (t tracing) Start(ctx context.Context, name string, causes []string) (context.Context, func(error)) {
+	var links []trace.Link
+	for _, c := range causes[1:] {
+		links = append(links, trace.LinkFromContext(from(context.Background(), c)))
+	}
+	ctx, span := t.tracer.Start(from(ctx, causes[0]), name, trace.WithLinks(links...))
+	return ctx, func(err error) { finish(span, err) }
+}
+
+// finish ends a span, which failed with err unless that is nil.
+func finish(span trace.Span, err error) {
+	if err != nil && span.IsRecording() {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+// Handling begins the span of a frame that a client sent over its WebSocket;
+// nil where nobody exports spans. There is no connection's span around it,
+// which would be open for hours.
+func (o *Observer) Handling() func(ctx context.Context, frame string) (context.Context, func(error)) {
+	if o.tracing.off {
+		return nil
+	}
+	return func(ctx context.Context, frame string) (context.Context, func(error)) {
+		ctx, span := o.tracing.tracer.Start(ctx, "ws "+frame, trace.WithSpanKind(trace.SpanKindServer))
+		return ctx, func(err error) {
+			switch chat.KindOf(err) {
+			case chat.KindInternal, chat.KindUnavailable:
+			default:
+				err = nil // the client's own doing is no failure of this span, as it is none of an HTTP server's
+			}
+			finish(span, err)
+		}
+	}
+}
+
+// delivered makes the span of a delivery, and returns ctx with it.
+func (t tracing) delivered(ctx context.Context, d Delivery) context.Context {
+	if t.off || d.Trace == "" {
+		return ctx
+	}
+	ctx, span := t.tracer.Start(from(ctx, d.Trace), "deliver message", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(d.At), trace.WithAttributes(
+			attribute.Int("im.deliveries.written", d.Written), attribute.Int("im.deliveries.dropped", d.Dropped)))
+	span.End()
+	return ctx
+}
+
+// within tells whether ctx has a span that is recorded. Calls of a database are
+// traced within one and nowhere else: not what the server asks on its own.
+func (t tracing) within(ctx context.Context) bool {
+	return !t.off && trace.SpanFromContext(ctx).IsRecording()
+}
+
+// operation begins the span of a call of a database.
+func (t tracing) operation(ctx context.Context, start time.Time, name string, attrs ...attribute.KeyValue) (context.Context, trace.Span) {
+	return t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(start), trace.WithAttributes(attrs...))
+}
+
+// LogHandler adds trace_id and span_id to what is logged within a span.
+func LogHandler(h slog.Handler) slog.Handler { return logHandler{h} }
+
+type logHandler struct{ slog.Handler }
+
+func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
+	if s := trace.SpanContextFromContext(ctx); s.IsValid() {
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace_id", s.TraceID().String()), slog.String("span_id", s.SpanID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return logHandler{h.Handler.WithAttrs(attrs)}
+}
+func (h logHandler) WithGroup(name string) slog.Handler { return logHandler{h.Handler.WithGroup(name)} }
