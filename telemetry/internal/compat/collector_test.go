@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -129,7 +130,21 @@ func (c *collector) kill() {
 }
 
 // freeze makes it hang: the kernel takes connections and bytes, and nothing answers.
-func (c *collector) freeze() { c.signal(syscall.SIGSTOP) }
+func (c *collector) freeze() {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP)
+	threads := fmt.Sprintf("/proc/%d/task/*/stat", c.process.Process.Pid)
+	eventually(c.t, "the collector stands still", func() bool { // its threads stop one by one
+		files, _ := filepath.Glob(threads)
+		for _, f := range files {
+			stat, _ := os.ReadFile(f)
+			if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return len(files) > 0
+	})
+}
 
 func (c *collector) thaw() { c.signal(syscall.SIGCONT) }
 
