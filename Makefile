@@ -9,7 +9,7 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: test check fmt tidy vet lint race compat bench fuzz run clean
+.PHONY: test test-browser check fmt tidy vet lint race compat bench fuzz run clean
 
 test: check race compat ## everything that CI runs
 
@@ -34,6 +34,10 @@ race: ## with real servers beside it; -race needs cgo and a C compiler
 
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
 	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
+
+test-browser: ## two Chromium pages call each other; not in test, for the 414 MB that it installs on Debian
+	@command -v chromium >/dev/null || .ci/install chromium
+	IM_TEST_CHROMIUM=$$(command -v chromium) $(GO) test -count=1 -v -run TestBrowsers ./server
 
 bench: ## the two paths where speed matters: recording, and sending
 	.ci/services run $(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...

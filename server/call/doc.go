@@ -72,6 +72,9 @@
 // end of a call that is everything. Whoever is not in a call is told that there
 // is none.
 //
+// testpage/call.html does all that with a camera, in a hundred lines; make
+// test-browser has two Chromiums open it.
+//
 // # How calls end
 //
 //	user_hangup    one of the two, or the caller before the answer
