@@ -5,6 +5,7 @@ GO      ?= go
 TOOLS   := $(CURDIR)/.tools
 LINT    := $(TOOLS)/golangci-lint
 OTELCOL := $(TOOLS)/collector
+PROM    := $(TOOLS)/prometheus
 FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
@@ -66,4 +67,13 @@ $(OTELCOL): .ci/collector/main.go .ci/collector/go.mod .ci/collector/go.sum
 	@mkdir -p $(TOOLS)
 	@echo "building an OpenTelemetry Collector (once, a few minutes)"
 	flock $(TOOLS) $(GO) build -C .ci/collector -o $@ .
+	@touch $@
+
+.tools/prometheus: $(PROM)
+
+# With promtool and amtool beside it, and without what finds targets in clouds.
+$(PROM): .ci/prometheus/go.mod .ci/prometheus/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building Prometheus and its tools (once, a few minutes)"
+	flock $(TOOLS) $(GO) build -C .ci/prometheus -tags remove_all_sd,slicelabels -ldflags '-s -w' -o $(TOOLS)/ tool
 	@touch $@

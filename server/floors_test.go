@@ -36,6 +36,8 @@ var floors = map[string][]string{
 	},
 	"cmd/imserver": {"telemetry", "server"},
 	"cmd/imload":   {}, // a client like any other
+
+	"deploy": {"internal/needs"},
 }
 
 // mayMeasure are the only packages that know of telemetry.

@@ -1,0 +1,25 @@
+package needs
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Prometheus returns the path of a Prometheus that a test can start.
+func Prometheus(t testing.TB) string {
+	t.Helper()
+	return env(t, "Prometheus", "IM_TEST_PROMETHEUS")
+}
+
+// Run wants one of the tools beside Prometheus, promtool or amtool, to be
+// content, and returns what it prints.
+func Run(t testing.TB, tool string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(Prometheus(t)), tool), args...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %q: %v\n%s", tool, args, err, out)
+	}
+	return string(out)
+}
