@@ -28,6 +28,9 @@ type Config struct {
 	RedisPrefix string // of keys and channels: servers with another database use another one
 	Blob        string // file://path, or s3://bucket/prefix?endpoint=…
 
+	MetricsToken     string // bearer token that /metrics and /debug/telemetry ask for; empty: they ask for none
+	MetricsTokenFile string // file that holds it, read once at the start
+
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
 
 	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
@@ -112,6 +115,8 @@ func (c Config) Validate() error {
 			fault("metrics-addr", errors.New("is the same as addr: leave it empty to have /metrics there"))
 		}
 	}
+	_, err := c.metricsToken()
+	fault("metrics-token", err)
 	db, err := c.database()
 	fault("db", err)
 	if db.MySQL != "" && c.JWTSecret == "" {

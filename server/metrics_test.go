@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +58,62 @@ func TestMetricsOnTheirOwnAddress(t *testing.T) {
 		t.Fatal("one address")
 	}
 	a.scrape(t)
+}
+
+// TestMetricsToken wants the token for both pages, wherever they are, and for
+// nothing else.
+func TestMetricsToken(t *testing.T) {
+	const token = "0123456789abcdef"
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*server.Config){
+		"main address": func(c *server.Config) { c.MetricsToken = token },
+		"own address":  func(c *server.Config) { c.MetricsToken, c.MetricsAddr = token, "127.0.0.1:0" },
+		"file":         func(c *server.Config) { c.MetricsTokenFile = file },
+	} {
+		a := start(t, change)
+		for _, page := range []string{"/metrics", "/debug/telemetry"} {
+			for header, want := range map[string]int{
+				"Bearer " + token: 200, "bearer  " + token: 200,
+				"": 401, "Bearer": 401, token: 401, "Basic " + token: 401, "Bearer " + token[1:]: 401, "Bearer " + token + "0": 401,
+			} {
+				res := get(t, a.metricsURL+page, "Authorization", header, "X-Forwarded-For", "198.51.100.7")
+				if res.StatusCode != want {
+					t.Errorf("%s: %s with %q: %s, want %d", name, page, header, res.Status, want)
+				}
+				if asks := res.Header.Get("WWW-Authenticate"); (asks == `Bearer realm="metrics"`) != (want == 401) {
+					t.Errorf("%s: %s answers %d with WWW-Authenticate %q", name, page, want, asks)
+				}
+			}
+		}
+		if res := get(t, a.url+"/readyz"); res.StatusCode != 200 {
+			t.Errorf("%s: /readyz: %s", name, res.Status)
+		}
+	}
+	a := start(t, nil)
+	if res := get(t, a.url+"/debug/telemetry", "X-Forwarded-For", "198.51.100.7"); res.StatusCode != 403 {
+		t.Errorf("without a token, from elsewhere: %s", res.Status)
+	}
+}
+
+func get(t *testing.T, url string, headers ...string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	return res
 }
 
 // TestMetricsAreWhatClientsSaw drives the server over the network and compares

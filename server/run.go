@@ -76,22 +76,35 @@ func (s *Server) Run(ctx context.Context) error {
 // greet asks the server over the network whether it is alive, and says where
 // everything is.
 func (s *Server) greet(ctx context.Context) error {
-	base := "http://" + reachable(s.Addr())
-	if err := probe(ctx, base+"/healthz"); err != nil {
+	if err := CheckHealth(ctx, s.Addr()); err != nil {
 		return fmt.Errorf("the server does not answer itself: %w", err)
 	}
 	close(s.up)
-	s.log.Info("imserver is up", append([]any{"version", s.version,
-		"api", base + "/api", "websocket", "ws://" + reachable(s.Addr()) + "/ws",
+	base := "http://" + reachable(s.Addr())
+	where := []any{"version", s.version,
+		"api", base + "/api", "websocket", "ws://" + reachable(s.Addr()) + "/ws", "ready", base + "/readyz",
 		"metrics", "http://" + reachable(s.MetricsAddr()) + "/metrics",
-		"debug", "http://" + reachable(s.MetricsAddr()) + "/debug/telemetry",
-		"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob)}, s.whereTURN()...)...)
+		"debug", "http://" + reachable(s.MetricsAddr()) + "/debug/telemetry"}
+	for _, e := range s.exports {
+		where = append(where, "push-"+e.Signal, e.To)
+	}
+	where = append(where, "db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob))
+	if s.cfg.Redis != "" {
+		where = append(where, "redis", redact(s.cfg.Redis))
+	}
+	s.log.Info("imserver is up", append(where, s.whereTURN()...)...)
 	return nil
 }
 
-func probe(ctx context.Context, url string) error {
+// CheckHealth asks the server that listens at addr, host:port, whether it is
+// alive; it takes five seconds at most. An empty host is this machine.
+func CheckHealth(ctx context.Context, addr string) error {
+	if err := checkAddr(addr); err != nil {
+		return fmt.Errorf("addr: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	url := "http://" + reachable(addr) + "/healthz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

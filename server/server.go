@@ -43,6 +43,8 @@ type Server struct {
 	shared shared
 	caches []func() observe.CacheState
 
+	exports []telemetry.Export // what is pushed
+
 	turn *turn.Server // nil where there is none
 	ice  ice
 
@@ -63,7 +65,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, version: version, up: make(chan struct{})}
+	s := &Server{cfg: cfg, log: log, version: version, exports: tel.Exports(), up: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.abandon(ctx))
@@ -86,7 +88,9 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 		return nil, err
 	}
 	s.openCalls(seen)
-	s.openEdges(seen, tel)
+	if err := s.openEdges(seen, tel); err != nil {
+		return nil, err
+	}
 	if err := s.startBus(ctx); err != nil {
 		return nil, err
 	}
@@ -251,7 +255,7 @@ func (s *Server) secret() ([]byte, error) {
 }
 
 // openEdges puts the ways in on top of the domain.
-func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
+func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) error {
 	s.hub = ws.New(s.chat, ws.Config{
 		AllowedOrigins: s.cfg.AllowedOrigins,
 		MaxFrame:       s.cfg.MaxFrame,
@@ -277,16 +281,11 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) {
 		Log:            s.log,
 		Version:        s.version,
 	}
-	if s.cfg.MetricsAddr == "" {
-		cfg.Metrics, cfg.Debug = tel.Handler(), tel.DebugHandler()
-	} else {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", tel.Handler())
-		mux.Handle("GET /debug/telemetry", tel.DebugHandler())
-		s.metrics = s.httpServer(mux)
-		s.metrics.ReadTimeout, s.metrics.WriteTimeout = metricsTimeout, metricsTimeout
+	if err := s.openMetrics(&cfg, tel); err != nil {
+		return err
 	}
 	s.main = s.httpServer(seen.HTTP(rest.New(s.chat, cfg)))
+	return nil
 }
 
 // socketHooks passes what the hub tells on to the instruments.

@@ -165,13 +165,7 @@ func (p *Provider) instrument(cfg config) error {
 
 // instrumentExports counts what is pushed, where something is.
 func (p *Provider) instrumentExports(m metric.Meter) error {
-	var outages []*outage
-	for _, push := range p.pushes {
-		outages = append(outages, push.outage)
-	}
-	if p.traces != nil {
-		outages = append(outages, p.traces.outages...)
-	}
+	outages := p.outages()
 	if len(outages) == 0 {
 		return nil
 	}
@@ -254,6 +248,32 @@ func (p *Provider) Instruments() []Instrument { return p.catalog.instruments() }
 // Conflicts returns a copy of the conflicts in order of discovery, each once. After 1000 further ones are counted
 // in telemetry_conflicts_total only.
 func (p *Provider) Conflicts() []Conflict { return p.catalog.conflicts() }
+
+// An Export is a signal that a Provider pushes, and where to.
+type Export struct {
+	Signal string // "metrics" or "traces"
+	To     string // for people: an endpoint without credentials, or "standard output"
+}
+
+// Exports returns what is pushed, as the environment and the options have it. It is empty where nothing is.
+func (p *Provider) Exports() []Export {
+	var out []Export
+	for _, o := range p.outages() {
+		out = append(out, Export{o.signal, o.to})
+	}
+	return out
+}
+
+func (p *Provider) outages() []*outage {
+	var out []*outage
+	for _, push := range p.pushes {
+		out = append(out, push.outage)
+	}
+	if p.traces != nil {
+		out = append(out, p.traces.outages...)
+	}
+	return out
+}
 
 // ForceFlush has every reader that pushes send what it has, and the spans that ended, within ctx.
 func (p *Provider) ForceFlush(ctx context.Context) error {

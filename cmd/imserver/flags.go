@@ -31,6 +31,8 @@ func settings(cfg *server.Config) []setting {
 	return []setting{
 		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
+		{"metrics-token", "IM_METRICS_TOKEN", "bearer `token` that /metrics and /debug/telemetry ask for (empty: they ask for none); others see a flag in ps: use the variable or the file", (*text)(&cfg.MetricsToken)},
+		{"metrics-token-file", "IM_METRICS_TOKEN_FILE", "`file` that holds this token", (*text)(&cfg.MetricsTokenFile)},
 		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name\n        after a ?: tls=true, ca=FILE, conns=32, conn-life=30m, connect-timeout=3s, timeout=10s of a statement", (*text)(&cfg.DB)},
 		{"redis", "IM_REDIS", "Redis `URL` for cache and bus of several nodes: redis://user:password@host:6379/0, rediss:// with TLS, redis+sentinel:// or redis+cluster://\n        after a ?: ca=FILE, pool_size=…, dial_timeout=2s, read_timeout=1s, write_timeout=1s, pool_timeout=… (empty: one node, in process)", (*text)(&cfg.Redis)},
 		{"redis-prefix", "IM_REDIS_PREFIX", "`prefix` of keys and channels in Redis; servers with another database use another one", (*text)(&cfg.RedisPrefix)},
@@ -66,9 +68,18 @@ func settings(cfg *server.Config) []setting {
 // errHelp is the answer to --help: usage was printed, nothing is wrong.
 var errHelp = flag.ErrHelp
 
+// A command is what imserver is asked to do.
+type command int
+
+const (
+	runServer command = iota
+	printVersion
+	checkHealth
+)
+
 // parse reads the command line and the environment; a flag beats its variable.
 // Its error names every fault.
-func parse(args []string, getenv func(string) string, usage io.Writer) (server.Config, bool, error) {
+func parse(args []string, getenv func(string) string, usage io.Writer) (server.Config, command, error) {
 	cfg := server.DefaultConfig()
 	all := settings(&cfg)
 	var faults []error
@@ -80,7 +91,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 
 	flags := flag.NewFlagSet("imserver", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	version := flags.Bool("version", false, "")
+	version, healthcheck := flags.Bool("version", false, ""), flags.Bool("healthcheck", false, "")
 	given := make(map[string]bool)
 	for _, s := range all {
 		take := func(v string) error {
@@ -98,9 +109,9 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = io.WriteString(usage, defaults)
-		return cfg, false, errHelp
+		return cfg, runServer, errHelp
 	case err != nil:
-		return cfg, false, fmt.Errorf("%w (imserver --help lists the settings)", err)
+		return cfg, runServer, fmt.Errorf("%w (imserver --help lists the settings)", err)
 	}
 	if flags.NArg() > 0 {
 		faults = append(faults, fmt.Errorf("%q is no setting: settings begin with --", flags.Arg(0)))
@@ -111,8 +122,13 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 		}
 	}
 	cfg.JWTSecret, cfg.TURNSecret, cfg.ICESecret = getenv("IM_JWT_SECRET"), getenv("IM_TURN_SECRET"), getenv("IM_ICE_SECRET")
-	faults = append(faults, cfg.Validate())
-	return cfg, *version, errors.Join(faults...)
+	switch {
+	case *version:
+		return cfg, printVersion, nil
+	case *healthcheck: // of a server that was started with the rest of its settings elsewhere
+		return cfg, checkHealth, errors.Join(faults...)
+	}
+	return cfg, runServer, errors.Join(append(faults, cfg.Validate())...)
 }
 
 // describe writes the usage text.
@@ -134,7 +150,9 @@ Each setting can be given by its environment variable instead.
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString(`  --version
+	b.WriteString(`  --healthcheck
+        ask the server that runs at --addr whether it is alive, and exit with 0 or 1
+  --version
         print the version and exit
 
 IM_JWT_SECRET (environment only) signs the access tokens: 32 bytes or more.
@@ -143,6 +161,8 @@ IM_TURN_SECRET (environment only) makes the credentials of --turn-addr: 32
         bytes or more. Unset, it is derived from the secret above.
 IM_ICE_SECRET (environment only) makes those of TURN servers in --ice-servers, as
         coturn has it with use-auth-secret: its static-auth-secret.
+OTEL_METRICS_EXPORTER=otlp and OTEL_TRACES_EXPORTER=otlp push beside /metrics, by
+        OTEL_EXPORTER_OTLP_ENDPOINT and OpenTelemetry's other variables.
 OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED are honoured.
 `)
 	return b.String()

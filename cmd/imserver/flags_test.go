@@ -28,7 +28,8 @@ func TestDefaults(t *testing.T) {
 func TestFlagBeatsEnvironment(t *testing.T) {
 	cfg, _, err := parse([]string{"--addr", ":1", "--max-upload=2MiB", "--turn-allow-private", "--turn-addr=:3478"}, env(map[string]string{
 		"IM_TURN_ALLOW_PRIVATE": "false", "IM_TURN_PUBLIC_IP": "198.41.0.4", "IM_TURN_USER_BANDWIDTH": "1MiB",
-		"IM_ICE_SERVERS": "stun:a.example, turn:b.example", "IM_ICE_SECRET": "north",
+		"IM_METRICS_TOKEN": "0123456789abcdef",
+		"IM_ICE_SERVERS":   "stun:a.example, turn:b.example", "IM_ICE_SECRET": "north",
 		"IM_ADDR": ":2", "IM_DB": "sqlite:///srv/im.db", "IM_MAX_UPLOAD": "3MiB", "IM_ALLOWED_ORIGINS": "a.example, b.example",
 	}), nil)
 	if err != nil {
@@ -37,6 +38,7 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 	want := server.DefaultConfig()
 	want.Addr, want.DB, want.MaxUpload = ":1", "sqlite:///srv/im.db", 2<<20
 	want.TURNAddr, want.TURNPublicIP, want.TURNAllowPrivate, want.TURNUserBandwidth = ":3478", "198.41.0.4", true, 1<<20
+	want.MetricsToken = "0123456789abcdef"
 	want.ICEServers, want.ICESecret = []string{"stun:a.example", "turn:b.example"}, "north"
 	want.AllowedOrigins = []string{"a.example", "b.example"}
 	if diff := cmp.Diff(want, cfg); diff != "" {
@@ -82,6 +84,57 @@ func TestHelpNamesEverySetting(t *testing.T) {
 		if d := s.value.String(); d != "" && !strings.Contains(out.String(), "default "+d) {
 			t.Errorf("--help does not tell that --%s is %s by default", s.name, d)
 		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run(context.Background(), []string{"--version"}, env(map[string]string{"IM_LOG_LEVEL": "loud"}), &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), "imserver ") {
+		t.Errorf("exit code %d: %s%s", code, out.String(), errOut.String())
+	}
+}
+
+// TestHealthcheck asks a real server, found by its setting, and one that is gone.
+func TestHealthcheck(t *testing.T) {
+	p := launch(t, alone(t))
+	addr := strings.TrimPrefix(p.url, "http://")
+	check := func(args []string, vars map[string]string, want int, say string) {
+		t.Helper()
+		var out, errOut bytes.Buffer
+		if code := run(t.Context(), append(args, "--healthcheck"), env(vars), &out, &errOut); code != want || !strings.Contains(errOut.String(), say) {
+			t.Errorf("exit code %d, want %d: %s", code, want, errOut.String())
+		}
+	}
+	check(nil, map[string]string{"IM_ADDR": addr}, exitOK, "")
+	check([]string{"--addr", addr}, map[string]string{"IM_DB": "mysql://u:p@db/im"}, exitOK, "") // without its secrets
+	check([]string{"--addr", "nowhere"}, nil, exitFailed, "host:port")
+	p.stop(t, shutdownTimeout)
+	check([]string{"--addr", addr}, nil, exitFailed, "not healthy")
+}
+
+// TestStartSaysWhereEverythingIs, and no password.
+func TestStartSaysWhereEverythingIs(t *testing.T) {
+	prog := alone(t)
+	prog.args = []string{"--turn-addr=127.0.0.1:0", "--turn-allow-private"}
+	prog.env = []string{"OTEL_METRICS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=key=hunter2"}
+	p := launch(t, prog)
+	p.stop(t, shutdownTimeout)
+	var said string
+	for line := range strings.Lines(p.log.String()) {
+		if strings.Contains(line, `"imserver is up"`) {
+			said = line
+		}
+	}
+	for _, want := range []string{
+		`"api":"` + p.url + `/api"`, `"websocket":"ws://`, `"ready":"` + p.url + `/readyz"`, `"metrics":"` + p.url + `/metrics"`,
+		`"debug":"`, `"push-metrics":"http://127.0.0.1:1 (http/protobuf)"`, `"db":"sqlite://`, `"blob":"file://`, `"turn":"turn:127.0.0.1:`,
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s is not in %s", want, said)
+		}
+	}
+	if strings.Contains(p.log.String(), "hunter2") {
+		t.Errorf("the log shows a secret:\n%s", p.log)
 	}
 }
 

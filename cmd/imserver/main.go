@@ -35,16 +35,22 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	cfg, version, err := parse(args, getenv, stdout)
+	cfg, asked, err := parse(args, getenv, stdout)
 	switch {
 	case errors.Is(err, errHelp):
-		return exitOK
-	case version:
-		_, _ = fmt.Fprintln(stdout, "imserver", buildVersion())
 		return exitOK
 	case err != nil:
 		_, _ = fmt.Fprintf(stderr, "imserver: the settings are not right:\n%v\n", err)
 		return exitUsage
+	case asked == printVersion:
+		_, _ = fmt.Fprintln(stdout, "imserver", buildVersion())
+		return exitOK
+	case asked == checkHealth:
+		if err := server.CheckHealth(ctx, cfg.Addr); err != nil {
+			_, _ = fmt.Fprintln(stderr, "imserver: not healthy:", err)
+			return exitFailed
+		}
+		return exitOK
 	}
 	log := newLogger(cfg, stderr)
 	slog.SetDefault(log)
@@ -55,8 +61,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitOK
 }
 
-// serve runs a server until ctx ends, and flushes telemetry after it.
-func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error) {
+// serve runs a server until ctx ends, and flushes telemetry after it. A receiver
+// of telemetry that is away is no failure of the server.
+func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 	tel, err := telemetry.Setup(ctx, append(server.TelemetryOptions(), telemetry.WithService("imserver", buildVersion()))...)
 	if err != nil {
 		return fmt.Errorf("telemetry: %w", err)
@@ -65,7 +72,9 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) (err error)
 		within := time.Duration(server.FlushShare * float64(cfg.ShutdownTimeout))
 		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 		defer cancel()
-		err = errors.Join(err, tel.Shutdown(flush))
+		if err := tel.Shutdown(flush); err != nil {
+			log.Warn("the last telemetry is lost", "err", err)
+		}
 	}()
 	srv, err := server.New(ctx, cfg, tel, log, buildVersion())
 	if err != nil {

@@ -27,7 +27,11 @@ func (s *Server) routes() {
 	s.get("/healthz", s.alive)
 	s.get("/readyz", s.ready)
 	s.getIf(s.cfg.Metrics != nil, "/metrics", echo.WrapHandler(s.cfg.Metrics))
-	s.getIf(s.cfg.Debug != nil, debugPath, s.local(echo.WrapHandler(s.cfg.Debug)))
+	debug := echo.WrapHandler(s.cfg.Debug)
+	if !s.cfg.DebugAsks {
+		debug = s.local(debug)
+	}
+	s.getIf(s.cfg.Debug != nil, debugPath, debug)
 	if s.cfg.WebSocket != nil {
 		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, within(s.cfg.RequestTimeout, s.webSocket))
 	}

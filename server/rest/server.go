@@ -21,8 +21,10 @@ type Config struct {
 	// Calls are calls. nil: there are no routes of theirs.
 	Calls Calls
 	// Metrics serves /metrics, Debug /debug/telemetry, the latter to clients on
-	// the same machine only. Without a handler there is no such route.
+	// the same machine only, unless DebugAsks: it asks them itself who they are.
+	// Without a handler there is no such route.
 	Metrics, Debug http.Handler
+	DebugAsks      bool
 	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
 	ICE func(userID int64) ICE
 	// Ready tells of the parts that /readyz reports; it gets two seconds.

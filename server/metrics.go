@@ -1,0 +1,92 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/onemeter/onemeter/server/rest"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+const (
+	minToken = 16   // bytes
+	maxToken = 4096 // bytes of its file
+)
+
+// openMetrics puts /metrics and /debug/telemetry on the main address, or on
+// their own.
+func (s *Server) openMetrics(cfg *rest.Config, tel *telemetry.Provider) error {
+	token, err := s.cfg.metricsToken()
+	if err != nil {
+		return fmt.Errorf("metrics-token: %w", err)
+	}
+	page, debug := tel.Handler(), tel.DebugHandler()
+	if token != "" {
+		page, debug = asking(token, page), asking(token, debug)
+	}
+	if s.cfg.MetricsAddr == "" {
+		cfg.Metrics, cfg.Debug, cfg.DebugAsks = page, debug, token != ""
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", page)
+	mux.Handle("GET /debug/telemetry", debug)
+	s.metrics = s.httpServer(mux)
+	s.metrics.ReadTimeout, s.metrics.WriteTimeout = metricsTimeout, metricsTimeout
+	return nil
+}
+
+// asking lets in who has the token. Comparing takes the same time whatever was
+// given.
+func asking(token string, h http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(strings.TrimSpace(given)))
+		if subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="metrics"`)
+		http.Error(w, "This page wants the bearer token of --metrics-token.", http.StatusUnauthorized)
+	})
+}
+
+// metricsToken is the one that was given, or what its file holds.
+func (c Config) metricsToken() (string, error) {
+	token := c.MetricsToken
+	if c.MetricsTokenFile != "" {
+		if token != "" {
+			return "", errors.New("is given, and metrics-token-file, too: leave one out")
+		}
+		var err error
+		if token, err = readToken(c.MetricsTokenFile); err != nil {
+			return "", err
+		}
+	} else if token == "" {
+		return "", nil
+	}
+	if len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("has %d bytes: %d or more, visible ASCII: openssl rand -hex 16", len(token), minToken)
+	}
+	return token, nil
+}
+
+func readToken(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err // names the file
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxToken+1))
+	if err == nil && len(text) > maxToken {
+		err = fmt.Errorf("%s: more than %d bytes", name, maxToken)
+	}
+	return strings.TrimSpace(string(text)), err
+}
