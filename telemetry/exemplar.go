@@ -66,8 +66,8 @@ func sound(set attribute.Set) attribute.Set {
 		if done != 0 || !utf8.ValidString(string(kv.Key)) {
 			kv.Key, whole = attribute.Key(name), false
 		}
-		if value, done := labelValue(kv.Value); done != 0 {
-			kv.Value, whole = attribute.StringValue(value), false
+		if !soundValue(kv.Value) {
+			kv.Value, whole = attribute.StringValue(soundText(kv.Value.String())), false
 		}
 		whole = whole && byLabel[name] == nil
 		byLabel[name] = append(byLabel[name], kv)
@@ -96,13 +96,21 @@ func unsound(kv attribute.KeyValue) bool {
 	if !utf8.ValidString(string(kv.Key)) {
 		return true
 	}
-	switch kv.Value.Type() {
-	case attribute.BOOL, attribute.INT64, attribute.FLOAT64, attribute.BOOLSLICE, attribute.INT64SLICE, attribute.FLOAT64SLICE:
-		return false
+	return !soundValue(kv.Value)
+}
+
+func soundValue(v attribute.Value) bool {
+	switch v.Type() {
 	case attribute.STRING:
-		return !utf8.ValidString(kv.Value.AsString())
+		return utf8.ValidString(v.AsString())
+	case attribute.STRINGSLICE:
+		return !slices.ContainsFunc(v.AsStringSlice(), func(s string) bool { return !utf8.ValidString(s) })
+	case attribute.SLICE:
+		return !slices.ContainsFunc(v.AsSlice(), func(v attribute.Value) bool { return !soundValue(v) })
+	case attribute.MAP:
+		return !slices.ContainsFunc(v.AsMap(), unsound)
 	}
-	return !utf8.ValidString(kv.Value.String())
+	return true
 }
 
 // soundAttributes puts U+FFFD in place of what is not UTF-8.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
@@ -109,7 +110,7 @@ func float64s(v int, attrs metric.MeasurementOption) float64Callback {
 }
 
 // FuzzIdentity makes three instruments of any kinds, names, units, descriptions and attributes, of one meter or of
-// several, and wants a page that strict parsers accept in all formats, and on which every count is.
+// several, and wants a page that strict parsers accept in all formats, on which every count is, and that a push equals.
 func FuzzIdentity(f *testing.F) {
 	type seed struct {
 		kinds, shape                           uint16
@@ -130,7 +131,8 @@ func FuzzIdentity(f *testing.F) {
 		if shape&4 != 0 {
 			opts = append(opts, telemetry.WithScopeLabels())
 		}
-		p := newProvider(t, opts...)
+		w := newWire(t)
+		p := newProvider(t, append(opts, telemetry.WithMetricExporter(w))...)
 		meters := []metric.Meter{p.Meter("one"), p.Meter("one"), p.Meter("one")}
 		if shape&1 != 0 {
 			meters[1] = p.Meter(n1, metric.WithInstrumentationAttributes(attribute.String(k1, v1)))
@@ -166,11 +168,16 @@ func FuzzIdentity(f *testing.F) {
 			t.Errorf("on the page: counters %v, histograms %d; want %v, %d\n%s",
 				gotCounted, gotObserved, counted, observed, get(t, p.Handler(), acceptText))
 		}
+		if shape&4 == 0 {
+			w.agrees(t, p, otelprom.WithoutScopeInfo())
+		} else if err := p.ForceFlush(ctx); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
 // own is a family that a Provider has about itself.
 func own(family string) bool {
-	return family == "telemetry_conflicts_total" || family == "telemetry_callback_errors_total" ||
+	return strings.HasPrefix(family, "telemetry_export") || family == "telemetry_conflicts_total" || family == "telemetry_callback_errors_total" ||
 		family == "telemetry_scrape_errors_total"
 }

@@ -91,6 +91,13 @@ func familyName(name, unit string, c class) string {
 	return f
 }
 
+// becomes tells whether any translator makes the family of a name and a unit, without our "unnamed".
+func becomes(family, name, unit string, c class) bool {
+	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
+	f, err := namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: c.translatorType()})
+	return err == nil && f == family && utf8.ValidString(name)
+}
+
 // base is the family's name in OpenMetrics, where a counter's family does not carry the suffix of its sample.
 func base(family string, c class) string {
 	if c == classCounter {

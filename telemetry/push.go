@@ -200,10 +200,12 @@ func (p *page) native(now uint64) []metricdata.Metrics {
 	} else {
 		out = p.metrics(now, nil)
 	}
+	name, unit := p.family.def.name, soundText(p.family.def.unit)
+	if !becomes(p.family.name, name, unit, p.family.class) { // the SDK takes invalid names, with an error
+		name, unit = instrumentFor(p.family.name, unit, p.family.class)
+	}
 	for i := range out {
-		out[i].Name = p.family.def.name
-		out[i].Unit = soundText(p.family.def.unit)
-		out[i].Description = soundText(p.help)
+		out[i].Name, out[i].Unit, out[i].Description = name, unit, soundText(p.help)
 	}
 	return out
 }

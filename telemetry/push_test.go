@@ -209,7 +209,7 @@ func TestOTLPVariables(t *testing.T) {
 	}
 	p := newProvider(t)
 	must(p.Meter("one").Int64Counter("hits")).Add(ctx, 1)
-	_, span := p.TracerProvider().Tracer("one").Start(ctx, "work \xff")
+	_, span := p.TracerProvider().Tracer("one\xff").Start(ctx, "work \xff")
 	span.SetAttributes(attribute.String("bad", "\xff"), attribute.Int("n", 1))
 	span.End()
 	flush(t, p)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
@@ -495,6 +496,26 @@ func TestIdentity(t *testing.T) {
 				}) {
 					t.Errorf("no telemetry_conflicts_total with %s", want)
 				}
+			}
+		})
+	}
+}
+
+// Every row is pushed as it is on the page.
+func TestIdentityIsPushed(t *testing.T) {
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t)
+			p := newProvider(t, append(r.opts, telemetry.WithMetricExporter(w))...)
+			_ = r.make(p) // TestIdentity looks at it
+			scrape(t, p)
+			if slices.ContainsFunc(strings.Split(string(get(t, p.Handler(), acceptText)), "\n"), func(l string) bool {
+				return strings.Contains(l, "otel_scope_name=") && !strings.Contains(l, "exported_otel_scope_name=")
+			}) {
+				w.agrees(t, p)
+			} else {
+				w.agrees(t, p, otelprom.WithoutScopeInfo())
 			}
 		})
 	}

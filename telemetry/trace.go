@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -131,7 +132,8 @@ func soundSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 }
 
 func unsoundSpan(s sdktrace.ReadOnlySpan) bool {
-	return !utf8.ValidString(s.Name()) || !utf8.ValidString(s.Status().Description) ||
+	scope := s.InstrumentationScope()
+	return !utf8.ValidString(s.Name()) || !utf8.ValidString(s.Status().Description) || scope != soundScope(scope) ||
 		slices.ContainsFunc(s.Attributes(), unsound) ||
 		slices.ContainsFunc(s.Events(), func(e sdktrace.Event) bool {
 			return !utf8.ValidString(e.Name) || slices.ContainsFunc(e.Attributes, unsound)
@@ -143,6 +145,10 @@ func unsoundSpan(s sdktrace.ReadOnlySpan) bool {
 type soundSpan struct{ sdktrace.ReadOnlySpan }
 
 func (s soundSpan) Name() string { return soundText(s.ReadOnlySpan.Name()) }
+
+func (s soundSpan) InstrumentationScope() instrumentation.Scope {
+	return soundScope(s.ReadOnlySpan.InstrumentationScope())
+}
 
 func (s soundSpan) Status() sdktrace.Status {
 	st := s.ReadOnlySpan.Status()

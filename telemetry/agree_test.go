@@ -1,0 +1,102 @@
+package telemetry_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// A wire is an exporter that keeps what is pushed, and sends it over OTLP to nobody: what OTLP cannot carry is an
+// error.
+type wire struct {
+	keeper
+	otlp *otlpmetrichttp.Exporter
+}
+
+func newWire(tb testing.TB) *wire {
+	nobody := &http.Client{Transport: roundTripper(func(*http.Request) *http.Response {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	})}
+	e, err := otlpmetrichttp.New(ctx, otlpmetrichttp.WithHTTPClient(nobody), otlpmetrichttp.WithEndpoint("nobody"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &wire{keeper: keeper{temporality: metricdata.CumulativeTemporality}, otlp: e}
+}
+
+type roundTripper func(*http.Request) *http.Response
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+func (w *wire) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if err := w.otlp.Export(ctx, rm); err != nil {
+		return err
+	}
+	return w.keeper.Export(ctx, rm)
+}
+
+// Produce hands what was pushed to the stock exporter, which leaves out the scope of bridged metrics by its name.
+func (w *wire) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := slices.Clone(w.last.ScopeMetrics)
+	for i := range out {
+		if out[i].Scope.Name == "go.opentelemetry.io/contrib/bridges/prometheus" {
+			out[i].Scope.Name = "bridged"
+		}
+	}
+	return out, nil
+}
+
+// agrees pushes, and checks that what OpenTelemetry's stock exporter and registry make of it is our page.
+func (w *wire) agrees(tb testing.TB, p *telemetry.Provider, opts ...otelprom.Option) {
+	tb.Helper()
+	if err := p.ForceFlush(ctx); err != nil {
+		tb.Fatal(err)
+	}
+	reg := prometheus.NewRegistry()
+	opts = append(opts, otelprom.WithRegisterer(reg), otelprom.WithProducer(w), otelprom.WithoutTargetInfo())
+	exporter, err := otelprom.New(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
+	defer stop(sdk)
+	rec := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r.Header.Set("Accept", acceptText)
+	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(rec, r)
+	if rec.Code != http.StatusOK {
+		tb.Errorf("what is pushed makes a page of status %d: %s", rec.Code, rec.Body)
+	}
+	ours, theirs := comparable(string(get(tb, p.Handler(), acceptText))), comparable(rec.Body.String())
+	for _, l := range ours {
+		if !slices.Contains(theirs, l) {
+			tb.Errorf("on the page, not pushed: %s", l)
+		}
+	}
+	for _, l := range theirs {
+		if !slices.Contains(ours, l) {
+			tb.Errorf("pushed, not on the page: %s", l)
+		}
+	}
+}
+
+// comparable returns the lines of a page but those of target_info, and of the pushes, which go on.
+func comparable(page string) []string {
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(page), "\n"), func(l string) bool {
+		return strings.Contains(l, "target_info") && !strings.Contains(l, "target_info_") || strings.Contains(l, "telemetry_export")
+	})
+}
