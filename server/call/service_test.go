@@ -686,6 +686,36 @@ func TestLostEnd(t *testing.T) {
 	})
 }
 
+// TestRestart kills the only node in the middle of two calls: one whose clients
+// come back to it, and one whose do not.
+func TestRestart(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.connect(w.nodes[0], 1), w.connect(w.nodes[0], 2)
+		c, d := w.connect(w.nodes[0], 3), w.connect(w.nodes[0], 4)
+		stays := w.connected(a, b)
+		lost := c.call(4)
+		d.do(lost, call.Answer{SDP: sdp})
+		w.kill(w.nodes[0])
+		for _, c := range []*client{a, b, c, d} {
+			c.vanish()
+		}
+		time.Sleep(time.Minute)
+		n := w.start()
+		time.Sleep(5 * time.Second)
+		for _, gone := range []*client{a, b} {
+			w.connect(n, gone.UserID, gone.Session).do(stays, call.Status{Status: call.Connected})
+		}
+		time.Sleep(time.Minute)
+		w.wantUp("back", 2)
+		if s := w.summary(n, 1, stays); s.Status != call.Connected {
+			w.Errorf("who came back are in a call that is %s", s.Status)
+		}
+		if s := w.summary(n, 3, lost); s.Reason != call.NetworkError {
+			w.Errorf("who did not are in a call that is %s", s.Status)
+		}
+	})
+}
+
 // TestStoreAway wants no call ended for want of a store, and all looked after
 // again when it is back.
 func TestStoreAway(t *testing.T) {

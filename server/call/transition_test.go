@@ -66,7 +66,7 @@ var events = []struct {
 }
 
 // do is a transition that may not fail.
-func do(t *testing.T, c Call, by Device, e Event) Call {
+func do(t testing.TB, c Call, by Device, e Event) Call {
 	t.Helper()
 	next, _, err := transition(c, by, e, start, rules)
 	if err != nil {
@@ -81,7 +81,7 @@ type situation struct {
 }
 
 // situations are what a call can be in.
-func situations(t *testing.T) []situation {
+func situations(t testing.TB) []situation {
 	t.Helper()
 	post, _ := begin(aREST, Offer{To: 2, Type: Audio}, start, rules)
 	ringing, _ := begin(a1, Offer{To: 2, Type: Audio, SDP: sdp}, start, rules)

@@ -22,21 +22,19 @@ func (c *conn) device() call.Device {
 	return call.Device{UserID: c.caller.UserID, Session: c.caller.SessionID, Conn: c.id}
 }
 
-func (c *conn) enterCalls() {
-	if calls := c.hub.cfg.Calls; calls != nil {
-		c.warn(calls.Connected(c.hub.ctx, c.device()))
-	}
-}
+func (c *conn) enterCalls() { c.tellCalls(Calls.Connected) }
 
-func (c *conn) leaveCalls() {
-	if calls := c.hub.cfg.Calls; calls != nil {
-		c.warn(calls.Disconnected(c.hub.ctx, c.device()))
-	}
-}
+func (c *conn) leaveCalls() { c.tellCalls(Calls.Disconnected) }
 
-func (c *conn) warn(err error) {
-	if err != nil {
-		c.hub.cfg.Log.WarnContext(c.hub.ctx, "calls do not know of a connection", "user", c.caller.UserID, "err", err)
+// tellCalls tells that c comes or goes.
+func (c *conn) tellCalls(what func(Calls, context.Context, call.Device) error) {
+	if c.hub.cfg.Calls == nil {
+		return
+	}
+	ctx, cancel := c.hub.request()
+	defer cancel()
+	if err := what(c.hub.cfg.Calls, ctx, c.device()); err != nil {
+		c.hub.cfg.Log.WarnContext(ctx, "calls do not know of a connection", "user", c.caller.UserID, "err", err)
 	}
 }
 
