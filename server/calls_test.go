@@ -479,3 +479,36 @@ func two(t *testing.T) []*app {
 	a, b := twoNodes(t, shortCalls)
 	return []*app{a, b}
 }
+
+// TestCallsWhilePartsAreAway: without Redis a call ends all the same on the other
+// node, and calls within a node go on; without the database the client is told,
+// and the call is there when it is back.
+func TestCallsWhilePartsAreAway(t *testing.T) {
+	c := newCluster(t) // whose members may call each other
+	id := connectedCall(t, c.hers, c.his, c.bob.id)
+	gauge(t, 2, c.a, c.b)
+	c.redis.Cut()
+	c.hers.write(t, "call.end", map[string]any{"call_id": id})
+	c.hers.hears(t, "call.status", "ended")
+	c.his.hears(t, "call.end", "user_hangup")
+	gauge(t, 0, c.a, c.b)
+
+	id = connectedCall(t, c.hers, c.cas, c.carol.id)
+	gauge(t, 2, c.a, c.b)
+	c.redis.Heal()
+
+	c.db.Cut()
+	c.hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
+	c.hers.fails(t, "unavailable", "")
+	c.db.Heal()
+	for deadline := time.Now().Add(patience); ; { // a moment later
+		c.hers.write(t, "call.end", map[string]any{"call_id": id})
+		if f := c.hers.expectAny(t); f.Type == "call.status" {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the call cannot be ended: %s %s", f.Type, f.Payload)
+		}
+	}
+	c.cas.hears(t, "call.end", "user_hangup")
+	gauge(t, 0, c.a, c.b)
+}

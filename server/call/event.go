@@ -78,7 +78,9 @@ func (a Answer) apply(m *move) error {
 	m.c.State, m.c.AnsweredAt, m.c.Signals.Offer = Answered, m.now, nil
 	m.me.Candidates += count(a.Candidates)
 	m.ack()
-	m.tell(Notice{To: m.me.UserID, Except: m.by.Conn, Type: TypeStatus, Frame: m.frame(Frame{Status: Answered})})
+	others := m.c.elsewhere(m.me, 0)
+	others.Except = m.by.Conn
+	m.tell(others)
 	if err := m.pass(TypeAnswer, answer); err != nil {
 		return err
 	}

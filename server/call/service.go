@@ -285,18 +285,23 @@ func (s *Service) collide(ctx context.Context, by Device, o Offer, c Call, other
 	}
 }
 
-// ringOne has one device of the callee's ring. What ended the call meanwhile
-// may not have known of it.
+// ringOne has one device of the callee's ring. What has the others stop meanwhile
+// may come to it before that.
 func (s *Service) ringOne(ctx context.Context, d Device, c Call) error {
 	if d.Conn == 0 {
 		return nil
 	}
 	s.notify(ctx, []Notice{c.ringing(d.Conn)})
 	now, err := s.cfg.Store.Call(ctx, c.ID)
-	if err == nil && now.State == Ended {
+	switch {
+	case err != nil:
+		return err
+	case now.State == Ended:
 		s.notify(ctx, []Notice{now.over(&now.Callee, d.Conn)})
+	case now.State != Ringing:
+		s.notify(ctx, []Notice{now.elsewhere(&now.Callee, d.Conn)})
 	}
-	return err
+	return nil
 }
 
 // Connected tells that a device has connected, before anything comes from it:

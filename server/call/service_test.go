@@ -51,6 +51,17 @@ type client struct {
 type fragile struct {
 	*sqlstore.Store
 	away atomic.Bool
+	// afterCallOf is called, once, when it has been read which call a user is in.
+	afterCallOf func()
+}
+
+func (f *fragile) CallOf(ctx context.Context, userID int64) (call.Call, error) {
+	c, err := f.Store.CallOf(ctx, userID)
+	if then := f.afterCallOf; then != nil {
+		f.afterCallOf = nil
+		then()
+	}
+	return c, err
 }
 
 var errAway = errors.New("away")
@@ -668,6 +679,21 @@ func TestWhoConnectsIsCalled(t *testing.T) {
 		if s := w.summary(w.nodes[0], 1, id); s.Status != call.Answered {
 			w.Errorf("the call is %s", s.Status)
 		}
+	})
+}
+
+// TestWhoConnectsTooLate has a call answered, or taken back, while a device
+// connects: it rings, and stops.
+func TestWhoConnectsTooLate(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, phone := w.connect(w.nodes[0], 1), w.connect(w.nodes[0], 2)
+		id := a.call(2)
+		w.store.afterCallOf = func() { phone.do(id, call.Answer{SDP: sdp}) }
+		w.connect(w.nodes[0], 2).wants("status answered, offer, status answered")
+		a.do(id, call.End{})
+		id = a.call(2)
+		w.store.afterCallOf = func() { a.do(id, call.End{}) }
+		w.connect(w.nodes[0], 2).wants("end user_hangup, offer, end user_hangup")
 	})
 }
 

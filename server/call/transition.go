@@ -136,6 +136,13 @@ func (c *Call) ringing(only uint64) Notice {
 	return n
 }
 
+// elsewhere tells devices of a user that another one has the call.
+func (c *Call) elsewhere(leg *Leg, only uint64) Notice {
+	_, peer := c.legs(leg.UserID)
+	return Notice{To: leg.UserID, Only: only, Type: TypeStatus,
+		Frame: Frame{CallID: c.ID, From: leg.UserID, To: peer.UserID, Status: Answered}}
+}
+
 // here makes sure that what comes, comes from the device that is in the call, or
 // from one that follows it.
 func (m *move) here() error {
@@ -189,7 +196,7 @@ func (m *move) sendEarly() error {
 func (m *move) renegotiate(o Offer) error {
 	if old := m.me.Conn; old != m.by.Conn {
 		if old != 0 {
-			m.tell(Notice{To: m.me.UserID, Only: old, Type: TypeStatus, Frame: m.frame(Frame{Status: Answered})})
+			m.tell(m.c.elsewhere(m.me, old))
 		}
 		m.me.Up = false
 		m.join()
