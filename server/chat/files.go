@@ -42,6 +42,9 @@ const (
 
 // Upload stores a file, hashing it on the way.
 func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error) {
+	if err := s.pace(ctx, c, "file not stored"); err != nil {
+		return File{}, err
+	}
 	body := &meter{r: up.Body, limit: s.cfg.Limits.MaxUpload}
 	hash := sha256.New()
 	key, err := s.cfg.Blobs.Put(ctx, io.TeeReader(body, hash))

@@ -15,6 +15,9 @@ const (
 // CreateGroup makes a group that the caller owns.
 func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, memberIDs []int64) (Conversation, error) {
 	const what = "chat not made"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Conversation{}, err
+	}
 	title = strings.TrimSpace(title)
 	if title == "" {
 		return Conversation{}, Errorf(KindInvalid, what, "title is required")
@@ -192,6 +195,9 @@ func (s *Service) Unban(ctx context.Context, c Caller, chatID, userID int64) err
 // known of the group from the cache may be old; decide is given what is true
 // while it decides.
 func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, decide func(me Member, them *Member) error) (Member, error) {
+	if err := s.pace(ctx, c, notChanged); err != nil {
+		return Member{}, err
+	}
 	room, err := s.roomByID(ctx, c.UserID, chatID, notChanged)
 	if err != nil {
 		return Member{}, err

@@ -26,6 +26,9 @@ func (s *Service) Me(ctx context.Context, c Caller) (User, error) {
 
 // UpdateMe changes the caller's profile.
 func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, error) {
+	if err := s.pace(ctx, c, "profile not changed"); err != nil {
+		return User{}, err
+	}
 	check := func(name string, to *string, limit int) error {
 		if to == nil {
 			return nil
@@ -73,6 +76,9 @@ func (s *Service) Friends(ctx context.Context, c Caller) ([]User, error) {
 // to the friend, and not the other way round.
 func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, error) {
 	const what = "friend not added"
+	if err := s.pace(ctx, c, what); err != nil {
+		return User{}, err
+	}
 	if userID == c.UserID {
 		return User{}, Errorf(KindInvalid, what, "user_id is your own")
 	}

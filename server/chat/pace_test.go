@@ -1,0 +1,48 @@
+package chat_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit"
+)
+
+// TestWhateverChangesSomethingIsPaced uses the one turn up, and is then refused
+// everything that others would be told of or that is stored.
+func TestWhateverChangesSomethingIsPaced(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil, func(c *chat.Config) { c.Actions = limit.New[int64](0.001, 1, 1000) })
+	a, b := w.user(t), w.user(t)
+	g, err := n.CreateGroup(t.Context(), a, "g", []int64{b.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := n.send(t, a, b.UserID, "1")
+	for name, do := range map[string]func(context.Context) error{
+		"CreateGroup":  func(ctx context.Context) error { _, err := n.CreateGroup(ctx, a, "h", nil); return err },
+		"AddMember":    func(ctx context.Context) error { _, err := n.AddMember(ctx, a, g.ID, b.UserID); return err },
+		"RemoveMember": func(ctx context.Context) error { return n.RemoveMember(ctx, a, g.ID, b.UserID) },
+		"SetAdmin":     func(ctx context.Context) error { _, err := n.SetAdmin(ctx, a, g.ID, b.UserID, true); return err },
+		"SetMuted":     func(ctx context.Context) error { _, err := n.SetMuted(ctx, a, g.ID, b.UserID, true); return err },
+		"Ban":          func(ctx context.Context) error { _, err := n.Ban(ctx, a, g.ID, b.UserID); return err },
+		"Unban":        func(ctx context.Context) error { return n.Unban(ctx, a, g.ID, b.UserID) },
+		"AddFriend":    func(ctx context.Context) error { _, err := n.AddFriend(ctx, a, b.UserID); return err },
+		"UpdateMe":     func(ctx context.Context) error { _, err := n.UpdateMe(ctx, a, chat.Profile{}); return err },
+		"Upload": func(ctx context.Context) error {
+			_, err := n.Upload(ctx, a, chat.Upload{Body: strings.NewReader("x")})
+			return err
+		},
+		"Edit":     func(ctx context.Context) error { _, err := n.Edit(ctx, a, m.ID, "x"); return err },
+		"Delete":   func(ctx context.Context) error { _, err := n.Delete(ctx, a, m.ID); return err },
+		"Recall":   func(ctx context.Context) error { _, err := n.Recall(ctx, a, m.ID); return err },
+		"MarkRead": func(ctx context.Context) error { _, err := n.MarkRead(ctx, a, m.ID); return err },
+		"Typing":   func(ctx context.Context) error { return n.Typing(ctx, a, chat.Target{ChatID: g.ID}, true) },
+		"MayAct":   func(ctx context.Context) error { return n.MayAct(ctx, a.UserID) },
+	} {
+		if err := do(t.Context()); chat.KindOf(err) != chat.KindRateLimited {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
