@@ -10,7 +10,7 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: test test-browser check fmt tidy vet lint race compat bench fuzz run clean
+.PHONY: test test-browser test-grafana check fmt tidy vet lint race compat bench fuzz run clean
 
 test: check race compat ## everything that CI runs
 
@@ -39,6 +39,14 @@ compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a mod
 test-browser: ## two Chromium pages call each other; not in test, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium
 	IM_TEST_CHROMIUM=$$(command -v chromium) $(GO) test -count=1 -v -run TestBrowsers ./server
+
+GRAFANA := $(TOOLS)/grafana
+
+test-grafana: ## the dashboards before Grafana's own types; not in test, for it needs node and npm
+	@mkdir -p $(GRAFANA)
+	cp deploy/grafana/schema/* $(GRAFANA)
+	cd $(GRAFANA) && npm install --silent --no-audit --no-fund && tar xzf $$(npm pack --silent @grafana/data@13.2.3)
+	cd $(GRAFANA) && node check.mjs $(CURDIR)/deploy/grafana/dashboards
 
 bench: ## the two paths where speed matters: recording, and sending
 	.ci/services run $(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...

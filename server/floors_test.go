@@ -37,7 +37,7 @@ var floors = map[string][]string{
 	"cmd/imserver": {"telemetry", "server"},
 	"cmd/imload":   {}, // a client like any other
 
-	"deploy": {"internal/needs"},
+	"deploy": {"internal/needs"}, "deploy/grafana": {},
 }
 
 // mayMeasure are the only packages that know of telemetry.
