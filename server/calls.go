@@ -25,6 +25,16 @@ func (s *Server) openCalls(seen *observe.Observer) {
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 }
 
+// ringAgain has the clients of this node ring that are called, which it may not
+// have heard.
+func (s *Server) ringAgain(ctx context.Context) error {
+	var devices []call.Device
+	for _, c := range s.hub.Callers() {
+		devices = append(devices, call.Device{UserID: c.UserID, Session: c.SessionID, Conn: c.Conn})
+	}
+	return s.calls.Resume(ctx, devices)
+}
+
 // A notifier has the bus carry frames of calls.
 type notifier struct{ bus chat.Bus }
 

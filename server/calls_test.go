@@ -11,9 +11,10 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// shortCalls has calls end soon that nobody looks after.
+// shortCalls has calls end soon that nobody looks after; not so soon that a node
+// which has much to do is taken for one that is gone.
 func shortCalls(c *server.Config) {
-	c.CallRing, c.CallGone = 3*time.Second, time.Second
+	c.CallRing, c.CallGone = 6*time.Second, 2*time.Second
 }
 
 // A callFrame is what frames of calls hold.
@@ -267,12 +268,12 @@ func devicesRing(t *testing.T, nodes ...*app) {
 	a, b := nodes[0], nodes[len(nodes)-1]
 	alice, bob := pair(t, a, b)
 	hers := alice.dial(t)
-	phone, tablet := bob.dial(t), bob.login(t).on(a).dial(t)
+	phone, tablet, late := bob.dial(t), bob.login(t).on(a).dial(t), bob.login(t)
 	id := hers.offer(t, bob.id)
 	hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "early"})
 	phone.hears(t, "call.offer", "")
 	tablet.hears(t, "call.offer", "")
-	laptop := bob.login(t).dial(t)
+	laptop := late.dial(t)
 	laptop.hears(t, "call.offer", "")
 	phone.write(t, "call.status", map[string]any{"call_id": id, "status": "ringing"})
 	hers.hears(t, "call.status", "ringing")
@@ -496,6 +497,8 @@ func TestCallsWhilePartsAreAway(t *testing.T) {
 	id = connectedCall(t, c.hers, c.cas, c.carol.id)
 	gauge(t, 2, c.a, c.b)
 	c.redis.Heal()
+	c.a.isReady(t, http.StatusOK, "ok")
+	c.b.isReady(t, http.StatusOK, "ok")
 
 	c.db.Cut()
 	c.hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
@@ -511,4 +514,20 @@ func TestCallsWhilePartsAreAway(t *testing.T) {
 	}
 	c.cas.hears(t, "call.end", "user_hangup")
 	gauge(t, 0, c.a, c.b)
+
+	// Whoever rings does so again once his node hears the others again.
+	c.hers.write(t, "ping", nil)
+	c.hers.expect(t, "pong") // after the answers to what was too much
+	id = c.hers.offer(t, c.bob.id)
+	again := func() {
+		t.Helper()
+		for f := c.his.expect(t, "call.offer"); decode[callFrame](t, f.Payload).CallID != id; {
+			f = c.his.expect(t, "call.offer")
+		}
+	}
+	again()
+	c.redis.Cut()
+	c.a.isReady(t, http.StatusOK, "degraded")
+	c.redis.Heal()
+	again()
 }

@@ -87,7 +87,7 @@ func (s *Server) startBus(ctx context.Context) error {
 			s.hub.Restart()
 			err = nil
 		}
-		return errors.Join(err, s.checkSessions(ctx))
+		return errors.Join(err, s.checkSessions(ctx), s.ringAgain(ctx))
 	})
 	s.shared.bus.OnPresence(s.chat.NodePresence)
 	s.shared.bus.Start(ctx)

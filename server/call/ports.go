@@ -22,6 +22,9 @@ type Store interface {
 	Call(ctx context.Context, id string) (Call, error)
 	// CallOf returns the call that a user is in. ErrNotFound.
 	CallOf(ctx context.Context, userID int64) (Call, error)
+	// UnjoinedCalls lists the calls that users are in without that a device of
+	// theirs ever was.
+	UnjoinedCalls(ctx context.Context, userIDs []int64) ([]string, error)
 	// RenewLegs puts off when the legs of these connections run out, and returns
 	// those of the connections that are in a call.
 	RenewLegs(ctx context.Context, conns []uint64, until time.Time) ([]uint64, error)

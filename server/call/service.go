@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -323,6 +325,27 @@ func (s *Service) Connected(ctx context.Context, d Device) error {
 		return unlessOver(err)
 	}
 	return nil
+}
+
+// Resume has those of a node's devices ring again that are called, since the
+// frames that said so may have been lost on their way to it.
+func (s *Service) Resume(ctx context.Context, devices []Device) error {
+	of := make(map[int64][]Device)
+	for _, d := range devices {
+		of[d.UserID] = append(of[d.UserID], d)
+	}
+	ids, err := s.cfg.Store.UnjoinedCalls(ctx, slices.Collect(maps.Keys(of)))
+	for _, id := range ids {
+		c, e := s.cfg.Store.Call(ctx, id)
+		if e != nil || c.State != Ringing {
+			err = errors.Join(err, e)
+			continue
+		}
+		for _, d := range of[c.Callee.UserID] {
+			err = errors.Join(err, s.ringOne(ctx, d, c))
+		}
+	}
+	return err
 }
 
 // Disconnected tells that a device's connection is closed, after everything that

@@ -697,6 +697,28 @@ func TestWhoConnectsTooLate(t *testing.T) {
 	})
 }
 
+// TestLostOffer has a node not hear that its users are called.
+func TestLostOffer(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		a, b, c := w.connect(w.nodes[0], 1), w.connect(w.nodes[1], 2), w.connect(w.nodes[1], 3)
+		w.setDeaf(true)
+		id := a.call(2)
+		w.setDeaf(false)
+		resume := func() {
+			if err := w.nodes[1].Resume(w.Context(), []call.Device{b.Device, c.Device}); err != nil {
+				w.Fatal(err)
+			}
+		}
+		resume()
+		b.wants("offer")
+		c.wants("")
+		b.do(id, call.Answer{SDP: sdp})
+		b.wants("status answered")
+		resume()
+		b.wants("")
+	})
+}
+
 // TestLostEnd has a node not hear that a call has ended.
 func TestLostEnd(t *testing.T) {
 	inWorld(t, 2, func(w *world) {

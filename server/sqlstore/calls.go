@@ -205,6 +205,20 @@ func encodeSignals(s call.Signals) (string, error) {
 	return string(text), err
 }
 
+// UnjoinedCalls implements call.Store.
+func (s *Store) UnjoinedCalls(ctx context.Context, userIDs []int64) ([]string, error) {
+	var found []string
+	for part := range slices.Chunk(userIDs, lists) {
+		in, args := inList(part, nil)
+		ids, err := collect(ctx, s.read, scanText, `SELECT call_id FROM call_legs WHERE joined = 0 AND user_id IN (`+in+`)`, args...)
+		if err != nil {
+			return nil, s.failCall(ctx, "unjoined calls", err)
+		}
+		found = append(found, ids...)
+	}
+	return found, nil
+}
+
 // RenewLegs implements call.Store.
 func (s *Store) RenewLegs(ctx context.Context, conns []uint64, until time.Time) ([]uint64, error) {
 	ids := make([]int64, len(conns))

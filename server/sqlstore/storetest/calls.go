@@ -278,6 +278,12 @@ func testLegs(w *world) {
 	equal(w, "both", late(30*time.Second, 10), []string{"A", "B"})
 	equal(w, "limited", late(30*time.Second, 1), []string{"A"})
 
+	unjoined := must[[]string](w)(w.UnjoinedCalls(w.ctx(), []int64{u[3], u[1], u[0], 1 << 40}))
+	slices.Sort(unjoined)
+	equal(w, "not joined", unjoined, []string{"A", "B"})
+	equal(w, "nobody", must[[]string](w)(w.UnjoinedCalls(w.ctx(), nil)), nil)
+	equal(w, "joined", must[[]string](w)(w.UnjoinedCalls(w.ctx(), []int64{u[0], u[2]})), nil)
+
 	asked := []uint64{a.Caller.Conn, 9, 4711, 1<<64 - 4711}
 	found := must[[]uint64](w)(w.RenewLegs(w.ctx(), asked, w.now.Add(40*time.Second)))
 	slices.Sort(found)
