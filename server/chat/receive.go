@@ -119,17 +119,16 @@ func (a *arrivals) pass(ctx context.Context, e Event) {
 // come by itself.
 func (a *arrivals) hold(ctx context.Context, e Event, fill func(int64)) {
 	waiting := a.held[e.ConversationID]
-	if a.closed || len(waiting) >= heldEvents {
-		a.release(ctx, e.ConversationID, true)
-		a.pass(ctx, e)
-		return
-	}
 	i, there := slices.BinarySearchFunc(waiting, e.Seq, func(h Event, seq int64) int { return int(h.Seq - seq) })
 	if there {
 		return
 	}
-	a.held[e.ConversationID] = slices.Insert(waiting, i, e)
-	if len(waiting) == 0 {
+	waiting = slices.Insert(waiting, i, e)
+	a.held[e.ConversationID] = waiting
+	switch {
+	case a.closed || len(waiting) > heldEvents:
+		a.release(ctx, e.ConversationID, true)
+	case len(waiting) == 1:
 		a.filling.Go(func() { fill(e.ConversationID) })
 	}
 }
