@@ -170,6 +170,28 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
+// A slowReader begins to be read after a while.
+type slowReader struct {
+	io.Reader
+	after <-chan time.Time
+}
+
+func (r slowReader) Read(p []byte) (int, error) {
+	<-r.after
+	return r.Reader.Read(p)
+}
+
+// The time in which the service is to answer begins when the body has come.
+func TestTheTimeBeginsAfterTheBody(t *testing.T) {
+	const timeout = time.Second
+	w := open(t, func(_ *chat.Config, rc *rest.Config) { rc.RequestTimeout = timeout })
+	ann, ben := w.join("ann"), w.join("ben")
+	late := make(chan time.Time)
+	time.AfterFunc(timeout+timeout/10, func() { close(late) })
+	body := fmt.Sprintf(`{"receiver_id":%d,"content":"by a slow line"}`, ben.id)
+	w.do("POST", "/api/messages", ann.token, slowReader{strings.NewReader(body), late}).want(200)
+}
+
 // FuzzBodies sends any bytes to any route that takes a body: no panic, no
 // 5xx, and always an answer that is JSON.
 func FuzzBodies(f *testing.F) {

@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -115,12 +117,24 @@ func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// within gives a handler's context a deadline.
+// within gives a handler's context a deadline. The time begins once the body is
+// here, for which the client has time of its own.
 func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), d)
+		r := c.Request()
+		whole := r.Body
+		if hasBody(r) {
+			body, err := readBody(c)
+			if err != nil {
+				return err
+			}
+			whole = io.NopCloser(bytes.NewReader(body))
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), d)
 		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
+		r = r.WithContext(ctx)
+		r.Body = whole
+		c.SetRequest(r)
 		return next(c)
 	}
 }
@@ -131,11 +145,24 @@ type userHandler func(c echo.Context, me chat.Caller) error
 // authenticated wants an access token.
 func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		me, err := s.svc.Authenticate(c.Request().Context(), bearer(c.Request()))
+		ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.RequestTimeout)
+		defer cancel()
+		me, err := s.svc.Authenticate(ctx, bearer(c.Request()))
 		if err != nil {
 			return err
 		}
 		return h(c, me)
+	}
+}
+
+// prompt is authenticated for a handler that has what is left of RequestTimeout
+// then. The body comes in between: strangers need not send theirs.
+func (s *Server) prompt(h userHandler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		deadline := time.Now().Add(s.cfg.RequestTimeout)
+		return s.authenticated(func(c echo.Context, me chat.Caller) error {
+			return within(time.Until(deadline), func(c echo.Context) error { return h(c, me) })(c)
+		})(c)
 	}
 }
 

@@ -20,7 +20,7 @@ const passwordTimeout = 10 * time.Second
 // routes is the table of everything the server answers to. me marks what
 // needs an access token.
 func (s *Server) routes() {
-	me := func(h userHandler) echo.HandlerFunc { return within(s.cfg.RequestTimeout, s.authenticated(h)) }
+	me := s.prompt
 	password := func(h echo.HandlerFunc) echo.HandlerFunc { return within(passwordTimeout, h) }
 
 	s.get("/health", s.health)
