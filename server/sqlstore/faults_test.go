@@ -191,6 +191,22 @@ func TestCommitHangs(t *testing.T) {
 	}
 }
 
+// TestSlowServerIsConnectedTo: making a connection takes several answers, in all
+// longer than one may take.
+func TestSlowServerIsConnectedTo(t *testing.T) {
+	p := newPair(t, "")
+	p.proxy.Delay(450 * time.Millisecond)
+	defer p.proxy.Heal()
+	p.proxy.Sever()
+	var err error
+	for range 3 { // noise may make it slower yet
+		if _, err = p.Append(t.Context(), []chat.NewMessage{p.message("slowly")}); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
 func TestServerAway(t *testing.T) {
 	p := newPair(t, "")
 	p.proxy.Cut()

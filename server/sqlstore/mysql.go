@@ -124,6 +124,7 @@ func (c setUpConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, late(ctx, err)
 	}
 	for _, statement := range setUp {
+		answered(ctx)
 		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, statement, nil); err != nil {
 			return nil, errors.Join(late(ctx, err), conn.Close())
 		}

@@ -137,13 +137,23 @@ var errStalled = errors.New("no answer from the database")
 
 func newWatch(ctx context.Context, after time.Duration) *watch {
 	w := &watch{after: after}
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.ctx, w.cancel = context.WithCancelCause(context.WithValue(ctx, watchKey{}, w))
 	w.timer = time.AfterFunc(after, func() { w.cancel(errStalled) })
 	return w
 }
 
 // answered begins the time anew.
 func (w *watch) answered() { w.timer.Reset(w.after) }
+
+type watchKey struct{}
+
+// answered tells the watch that the database answers while a connection is
+// made, if one is made for a transaction.
+func answered(ctx context.Context) {
+	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
+		w.answered()
+	}
+}
 
 func (w *watch) end() {
 	w.timer.Stop()
