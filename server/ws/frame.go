@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -184,6 +185,9 @@ func failureOf(err error) (f failure, known bool) {
 	}
 	if e, ok := errors.AsType[*chat.Error](err); ok {
 		return failure{Code: Code(e.Kind), Message: e.What, Details: e.Why}, true
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return failure{Code: Code(chat.KindUnavailable), Message: "out of time", Details: "the server is busy: try again in a moment"}, true
 	}
 	return failure{Code: Code(chat.KindInternal), Message: "internal error", Details: "try again later"}, false
 }

@@ -2,9 +2,11 @@ package ws
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +118,17 @@ func TestDecode(t *testing.T) {
 func TestFailuresTellStrangersNothing(t *testing.T) {
 	f, known := failureOf(errors.New("dial tcp 10.0.0.7: password=hunter2"))
 	if known || f.Code != Code(chat.KindInternal) || strings.Contains(f.Message+f.Details, "hunter2") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestOutOfTimeIsNoInternalError: that the service did not take a frame in time is
+// for its client to know, and to try again.
+func TestOutOfTimeIsNoInternalError(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	f, known := failureOf(fmt.Errorf("queue: %w", ctx.Err()))
+	if !known || f.Code != Code(chat.KindUnavailable) {
 		t.Errorf("%+v", f)
 	}
 }
