@@ -65,6 +65,16 @@ func (s *socket) hears(t *testing.T, frameType, word string) callFrame {
 	}
 }
 
+// dialIn is dial, and back when the connection has been told of the calls that
+// ring by then: one that begins later rings once.
+func (u *user) dialIn(t *testing.T) *socket {
+	t.Helper()
+	s := u.dial(t)
+	s.write(t, "ping", nil)
+	s.expect(t, "pong")
+	return s
+}
+
 // fails wants an error frame for what was written last.
 func (s *socket) fails(t *testing.T, code, part string) {
 	t.Helper()
@@ -220,7 +230,7 @@ func everyEnd(t *testing.T, nodes ...*app) {
 	ended := make(map[string]float64)
 	for _, way := range ways {
 		device := alice.login(t)
-		hers, his := device.dial(t), bob.dial(t)
+		hers, his := device.dialIn(t), bob.dialIn(t)
 		gauge(t, 0, nodes...)
 		id := connectedCall(t, hers, his, bob.id)
 		gauge(t, 2, nodes...)
@@ -267,8 +277,8 @@ func TestDevicesRing(t *testing.T) { devicesRing(t, start(t, shortCalls)) }
 func devicesRing(t *testing.T, nodes ...*app) {
 	a, b := nodes[0], nodes[len(nodes)-1]
 	alice, bob := pair(t, a, b)
-	hers := alice.dial(t)
-	phone, tablet, late := bob.dial(t), bob.login(t).on(a).dial(t), bob.login(t)
+	hers := alice.dialIn(t)
+	phone, tablet, late := bob.dialIn(t), bob.login(t).on(a).dialIn(t), bob.login(t)
 	id := hers.offer(t, bob.id)
 	hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "early"})
 	phone.hears(t, "call.offer", "")
@@ -323,7 +333,7 @@ func TestBothCall(t *testing.T) { bothCall(t, start(t, nil)) }
 func bothCall(t *testing.T, nodes ...*app) {
 	a, b := nodes[0], nodes[len(nodes)-1]
 	alice, bob := pair(t, a, b)
-	hers, his := alice.dial(t), bob.dial(t)
+	hers, his := alice.dialIn(t), bob.dialIn(t)
 	for range 10 {
 		var calling sync.WaitGroup
 		for s, to := range map[*socket]int64{hers: bob.id, his: alice.id} {
@@ -362,7 +372,7 @@ func TestStrangersAndCalls(t *testing.T) {
 	a := start(t, nil)
 	alice, bob := pair(t, a, a)
 	eve := a.register(t, "10003", "eve")
-	hers, his, eves := alice.dial(t), bob.dial(t), eve.dial(t)
+	hers, his, eves := alice.dialIn(t), bob.dialIn(t), eve.dialIn(t)
 	eves.write(t, "call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": "v=0"})
 	eves.fails(t, "forbidden", "you call friends")
 	eve.do(t, http.StatusForbidden, "POST", "/api/calls", map[string]any{"callee_id": bob.id, "type": "audio"})
@@ -425,7 +435,7 @@ func TestCallsOverREST(t *testing.T) {
 	} {
 		alice.do(t, http.StatusBadRequest, "POST", "/api/calls", body)
 	}
-	his := bob.dial(t)
+	his := bob.dialIn(t)
 	made := decode[struct{ Data callSummary }](t, alice.do(t, http.StatusCreated, "POST", "/api/calls",
 		map[string]any{"callee_id": bob.id, "type": "audio"})).Data
 	if made.ID == "" || made.Status != "ringing" || made.CallerID != alice.id || made.CalleeID != bob.id {
@@ -447,7 +457,7 @@ func TestCallsOverREST(t *testing.T) {
 
 	// A caller whose callee is busy is told on his WebSocket.
 	id := his.offer(t, alice.id)
-	carols := carol.dial(t)
+	carols := carol.dialIn(t)
 	carols.write(t, "call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": "x"})
 	carols.hears(t, "call.end", "user_busy")
 	his.write(t, "call.end", map[string]any{"call_id": id})
@@ -458,7 +468,7 @@ func TestCallsOverREST(t *testing.T) {
 func TestCallsAreSlowedDown(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.MessageRate, c.MessageBurst = 1, 10 })
 	alice, bob := pair(t, a, a)
-	hers := alice.dial(t)
+	hers := alice.dialIn(t)
 	id := hers.offer(t, bob.id)
 	for range 10 {
 		hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
