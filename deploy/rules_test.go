@@ -75,12 +75,12 @@ func configWithToken(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, file := "/etc/prometheus/metrics.token", filepath.Join(dir, "prometheus.yml")
-	if n := strings.Count(string(text), token); n != 1 {
+	named, file := "/etc/prometheus/metrics.token", filepath.Join(dir, "prometheus.yml")
+	if n := strings.Count(string(text), named); n != 1 {
 		t.Fatalf("the token is named %d times", n)
 	}
 	mine := filepath.Join(dir, "metrics.token")
-	for path, content := range map[string]string{mine: "token", file: strings.ReplaceAll(string(text), token, mine)} {
+	for path, content := range map[string]string{mine: token, file: strings.ReplaceAll(string(text), named, mine)} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -23,3 +23,10 @@ func Run(t testing.TB, tool string, args ...string) string {
 	}
 	return string(out)
 }
+
+// Collector returns the path of an OpenTelemetry Collector that a test can
+// start.
+func Collector(t testing.TB) string {
+	t.Helper()
+	return env(t, "an OpenTelemetry Collector", "IM_TEST_COLLECTOR")
+}
