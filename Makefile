@@ -10,7 +10,7 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: test test-browser test-grafana check fmt tidy vet lint race compat bench fuzz run clean
+.PHONY: test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz run clean
 
 test: check race compat ## everything that CI runs
 
@@ -47,6 +47,12 @@ test-grafana: ## the dashboards before Grafana's own types; not in test, for it 
 	cp deploy/grafana/schema/* $(GRAFANA)
 	cd $(GRAFANA) && npm install --silent --no-audit --no-fund && tar xzf $$(npm pack --silent @grafana/data@13.2.3)
 	cd $(GRAFANA) && node check.mjs $(CURDIR)/deploy/grafana/dashboards
+
+test-deploy: ## compose files, manifests, Dockerfile; not in test, for what a second build of the server and Kubernetes's types cost
+	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m ./...
+
+demo: ## production's topology as processes, with traffic, until Ctrl-C
+	@deploy/demo/demo
 
 bench: ## the two paths where speed matters: recording, and sending
 	.ci/services run $(GO) test -run '^$$' -bench . -benchmem ./telemetry/... ./server/...

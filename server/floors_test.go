@@ -38,6 +38,7 @@ var floors = map[string][]string{
 	"cmd/imload":   {}, // a client like any other
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},
+	"deploy/collector": {"internal/needs", "telemetry"},
 }
 
 // mayMeasure are the only packages that know of telemetry.

@@ -32,7 +32,7 @@ func signUp(ctx context.Context, o options, tell func(string, ...any)) ([]accoun
 	for range atOnce {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; int(i) < o.users && ctx.Err() == nil; i = next.Add(1) - 1 {
-				a, err := register(ctx, o.url, fmt.Sprintf("%d%05d", stamp, i))
+				a, err := register(ctx, o.base(int(i)), fmt.Sprintf("%d%05d", stamp, i))
 				if err != nil {
 					cancel(err)
 					return
@@ -51,32 +51,42 @@ func register(ctx context.Context, url, phone string) (account, error) {
 		Token string
 		User  struct{ ID int64 }
 	}
-	err := post(ctx, url+"/api/auth/register", "", map[string]string{"phone": phone, "password": "imload-password"}, &answer)
+	err := call(ctx, http.MethodPost, url+"/api/auth/register", "", map[string]string{"phone": phone, "password": "imload-password"}, &answer)
 	return account{id: answer.User.ID, token: answer.Token}, err
 }
 
-// makeGroup puts all accounts into one group, owned by the first.
+// makeGroup puts accounts into one group, owned by the first.
 func makeGroup(ctx context.Context, url string, accounts []account) (int64, error) {
 	ids := make([]int64, len(accounts))
 	for i, a := range accounts {
 		ids[i] = a.id
 	}
 	var answer struct{ ID int64 }
-	err := post(ctx, url+"/api/chats", accounts[0].token, map[string]any{"title": "imload", "member_ids": ids[1:]}, &answer)
+	err := call(ctx, http.MethodPost, url+"/api/chats", accounts[0].token, map[string]any{"title": "imload", "member_ids": ids[1:]}, &answer)
 	return answer.ID, err
 }
 
-// post sends JSON and reads the data of the answer.
-func post(ctx context.Context, url, token string, body, data any) error {
+// call sends JSON, if there is any, and reads the data of the answer.
+func call(ctx context.Context, method, url, token string, body, data any) error {
+	if body == nil {
+		return request(ctx, method, url, token, "", nil, data)
+	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
+	return request(ctx, method, url, token, "application/json", bytes.NewReader(text), data)
+}
+
+// request reads the data of the answer; where data is nil, anything.
+func request(ctx context.Context, method, url, token, contentType string, body io.Reader, data any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -90,7 +100,10 @@ func post(ctx context.Context, url, token string, body, data any) error {
 		return err
 	}
 	if res.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s %s", url, res.Status, strings.TrimSpace(string(answer)))
+		return fmt.Errorf("%s %s: %s %s", method, url, res.Status, strings.TrimSpace(string(answer)))
+	}
+	if data == nil {
+		return nil
 	}
 	return json.Unmarshal(answer, &struct{ Data any }{data})
 }

@@ -106,13 +106,14 @@ func (c *client) acked(text []byte) {
 	var f struct {
 		Payload struct {
 			ClientMsgID string `json:"client_msg_id"`
+			ID          int64
 		}
 	}
 	if err := json.Unmarshal(text, &f); err != nil {
 		return
 	}
 	if n, err := strconv.Atoi(f.Payload.ClientMsgID[strings.LastIndexByte(f.Payload.ClientMsgID, '-')+1:]); err == nil {
-		c.run.ack(n)
+		c.run.ack(n, f.Payload.ID)
 	}
 }
 

@@ -48,6 +48,7 @@ func serve(t *testing.T) string {
 // TestRuns loads a real server in each mode.
 func TestRuns(t *testing.T) {
 	url := serve(t)
+	pid := fmt.Sprint(os.Getpid())
 	for _, c := range []struct {
 		args     string
 		received int // of each message
@@ -57,7 +58,7 @@ func TestRuns(t *testing.T) {
 		{"--mode idle --users 2 --devices 3", 0},
 	} {
 		var out, progress bytes.Buffer
-		args := append(strings.Fields(c.args), "--url", url, "--duration", "1s", "--json", "--pid", fmt.Sprint(os.Getpid()))
+		args := append(strings.Fields(c.args), "--url", url+","+url+"/", "--duration", "1s", "--json", "--pid", pid+","+pid)
 		if code := run(t.Context(), args, &out, &progress); code != 0 {
 			t.Fatalf("%s: exit %d: %s%s", c.args, code, out.String(), progress.String())
 		}
@@ -74,9 +75,67 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// TestMixed does everything that there is to do.
+func TestMixed(t *testing.T) {
+	url := serve(t)
+	var out, progress bytes.Buffer
+	args := strings.Fields("--mode mixed --users 25 --devices 2 --rate 200 --duration 1s --json --url " + url)
+	if code := run(t.Context(), args, &out, &progress); code != 0 {
+		t.Fatalf("exit %d: %s%s", code, out.String(), progress.String())
+	}
+	var r result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Sent < callEvery+1 || r.Acked != r.Sent || r.Delivered != r.Expected || r.Expected <= 3*r.Sent || r.Lost+r.Doubled+r.FailedActions != 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, kind := range []string{"read", "typing", "dialogs", "edit", "file", "call"} {
+		if r.Actions[kind] == 0 {
+			t.Errorf("no %s in %v", kind, r.Actions)
+		}
+	}
+	if !strings.Contains(progress.String(), "acked") {
+		t.Errorf("no progress: %q", progress.String())
+	}
+}
+
+// TestFailuresAreTold names what is not there.
+func TestFailuresAreTold(t *testing.T) {
+	for _, args := range []string{"--url http://127.0.0.1:1", "--pid 999999999"} {
+		var errOut bytes.Buffer
+		if code := run(t.Context(), strings.Fields(args+" --users 2"), new(bytes.Buffer), &errOut); code != 1 || !strings.Contains(errOut.String(), "imload:") {
+			t.Errorf("%s: exit %d: %s", args, code, errOut.String())
+		}
+	}
+}
+
+// TestRoutes wants what is expected to be who is reached.
+func TestRoutes(t *testing.T) {
+	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, rooms: []room{{first: 0, last: 10}, {first: 10, last: 12}}}
+	seen := map[int]bool{}
+	for n := range 100 {
+		r, reached := p.route(n), 0
+		for i := range p.users * p.o.devices {
+			if r.reaches(i, p.users) {
+				if reached++; i%p.users >= p.active {
+					t.Errorf("message %d reaches %d, who only listens", n, i%p.users)
+				}
+			}
+		}
+		if reached != r.deliveries(p.o.devices) {
+			t.Errorf("message %d reaches %d, want %d", n, reached, r.deliveries(p.o.devices))
+		}
+		seen[r.from] = true
+	}
+	if len(seen) != p.active {
+		t.Errorf("%d of %d send", len(seen), p.active)
+	}
+}
+
 // TestLossIsCounted compares what clients got with what they should have.
 func TestLossIsCounted(t *testing.T) {
-	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3)}
+	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3), rooms: []room{{last: 3}}}
 	for i := range p.clients {
 		p.clients[i] = &client{got: map[int]int{}}
 	}
@@ -103,7 +162,7 @@ func TestTallyKeepsSamplesBounded(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, args := range []string{"--mode none", "--users 1", "--devices 0", "--rate 0", "--size 1", "--duration 0s", "--no-such"} {
+	for _, args := range []string{"--mode none", "--users 1", "--devices 0", "--rate 0", "--size 1", "--duration 0s", "--no-such", "--url localhost", "--url http://a,", "--pid x", "--pid -1"} {
 		if code := run(t.Context(), strings.Fields(args), new(bytes.Buffer), new(bytes.Buffer)); code != 2 {
 			t.Errorf("%s: exit %d, want 2", args, code)
 		}

@@ -4,6 +4,7 @@
 //	imload --mode group --users 500 --rate 40 --duration 60s --pid $(pgrep imserver)
 //	imload --mode pairs --users 100 --rate 1000
 //	imload --mode idle --users 100 --devices 50 --pid $(pgrep imserver)
+//	imload --mode mixed --url http://node1:8080,http://node2:8080 --json
 //
 // It makes accounts of its own and leaves them behind: point it at a server
 // that is there to be measured.
@@ -18,21 +19,24 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // options are what a run is asked to do.
 type options struct {
-	url      string
-	mode     string // group, pairs or idle
+	urls     []string // of nodes, taken in turn
+	mode     string   // group, pairs, idle or mixed
 	users    int
 	devices  int           // connections a user
 	rate     float64       // messages a second, of all senders together
 	size     int           // bytes of a message
 	duration time.Duration // of sending, or of idling
 	drain    time.Duration // how long to wait for the last deliveries
-	pid      int           // of the server, 0 if unknown
+	pids     []int         // of the servers; none if unknown
 	json     bool
 }
 
@@ -46,15 +50,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("imload", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.url, "url", "http://localhost:8080", "`address` of the server")
-	flags.StringVar(&o.mode, "mode", "group", "group: one sends, all receive; pairs: each sends to the next; idle: connect and wait")
+	urls := flags.String("url", "http://localhost:8080", "`addresses` of servers, separated by commas, which clients take in turn")
+	flags.StringVar(&o.mode, "mode", "group", "group: one sends, all receive; pairs: each sends to the next; idle: connect and wait;\n"+
+		"mixed: pairs, groups of ten and idle users, with receipts, typing, edits, files and calls")
 	flags.IntVar(&o.users, "users", 50, "accounts, each connected")
 	flags.IntVar(&o.devices, "devices", 1, "connections of each account")
 	flags.Float64Var(&o.rate, "rate", 40, "messages a second, all senders together")
 	flags.IntVar(&o.size, "size", 64, "`bytes` of a message")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to send, or to idle")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "how long to wait for the last deliveries")
-	flags.IntVar(&o.pid, "pid", 0, "process id of a server on this machine, for its CPU and memory")
+	pids := flags.String("pid", "", "process `ids` of servers on this machine, separated by commas, for their CPU and memory")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -62,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	}
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.parse(*urls, *pids), o.check()); err != nil {
 		_, _ = fmt.Fprintln(stderr, "imload:", err)
 		return 2
 	}
@@ -76,16 +81,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		_, _ = fmt.Fprint(stdout, res)
 	}
-	if res.Lost > 0 || res.Doubled > 0 || res.Refused > 0 {
+	if res.Lost > 0 || res.Doubled > 0 || res.Refused > 0 || res.FailedActions > 0 {
 		return 1
 	}
 	return 0
 }
 
+// base is where client or request i goes.
+func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
+
+// parse reads the lists.
+func (o *options) parse(urls, pids string) error {
+	for u := range strings.SplitSeq(urls, ",") {
+		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
+			return fmt.Errorf("url is %q: http://host:port", u)
+		}
+		o.urls = append(o.urls, strings.TrimSuffix(u, "/"))
+	}
+	for _, text := range strings.FieldsFunc(pids, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+		pid, err := strconv.Atoi(text)
+		if err != nil || pid <= 0 {
+			return fmt.Errorf("pid is %q: numbers of processes", text)
+		}
+		o.pids = append(o.pids, pid)
+	}
+	return nil
+}
+
 func (o options) check() error {
 	switch {
-	case o.mode != "group" && o.mode != "pairs" && o.mode != "idle":
-		return fmt.Errorf("mode is %q: group, pairs or idle", o.mode)
+	case !slices.Contains([]string{"group", "pairs", "idle", "mixed"}, o.mode):
+		return fmt.Errorf("mode is %q: group, pairs, idle or mixed", o.mode)
 	case o.users < 2 || o.users > 100_000:
 		return fmt.Errorf("users is %d: 2 to 100000", o.users)
 	case o.devices < 1 || o.devices > 100:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,9 +24,15 @@ type tally struct {
 	firstErr  string
 	latencies []time.Duration
 	every     int
+	follow    func(n int, id int64) // after an acknowledgement, under mu, without waiting; nil: nothing
+	actions   map[string]int        // what was done beside messages
+	failed    int                   // of it
+	left      int                   // of it, because too much was under way
 }
 
-func newTally() *tally { return &tally{acks: make(map[int]bool), every: 1} }
+func newTally() *tally {
+	return &tally{acks: make(map[int]bool), actions: make(map[string]int), every: 1}
+}
 
 func (t *tally) delivered(took time.Duration) {
 	t.mu.Lock()
@@ -44,25 +51,61 @@ func (t *tally) delivered(took time.Duration) {
 	t.every *= 2
 }
 
-func (t *tally) ack(n int) {
+// ack notes that the server has message n, as id.
+func (t *tally) ack(n int, id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.acks[n] = true
+	if t.follow != nil {
+		t.follow(n, id)
+	}
+}
+
+// onAck sets what follows acknowledgements.
+func (t *tally) onAck(follow func(n int, id int64)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.follow = follow
+}
+
+// acted counts an action of a kind.
+func (t *tally) acted(kind string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.actions[kind]++
+	if err == nil {
+		return
+	}
+	if t.failed++; t.firstErr == "" {
+		t.firstErr = kind + ": " + err.Error()
+	}
 }
 
 func (t *tally) refused(frame string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.errors++; t.errors == 1 {
+	if t.errors++; t.firstErr == "" {
 		t.firstErr = frame
 	}
+}
+
+func (t *tally) lineOfActions() string {
+	sum := 0
+	for _, n := range t.actions {
+		sum += n
+	}
+	if sum == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; beside them %d, failed %d", sum, t.failed)
 }
 
 // line is the state of a run in a line.
 func (t *tally) line(sent int, after time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("%3.0fs  sent %d, acked %d, delivered %d, refused %d", after.Seconds(), sent, len(t.acks), t.received, t.errors)
+	return fmt.Sprintf("%3.0fs  sent %d, acked %d, delivered %d, refused %d%s",
+		after.Seconds(), sent, len(t.acks), t.received, t.errors, t.lineOfActions())
 }
 
 // await returns when everything has come, or patience is over.
@@ -93,6 +136,10 @@ type result struct {
 	Lost        int     `json:"lost"`
 	Doubled     int     `json:"doubled"`
 
+	Actions        map[string]int `json:"actions,omitempty"` // what was done beside messages, by kind
+	FailedActions  int            `json:"failed_actions"`
+	SkippedActions int            `json:"skipped_actions"` // because too much was under way
+
 	// From just before sending to the arrival at a client, in seconds.
 	P50 float64 `json:"p50"`
 	P90 float64 `json:"p90"`
@@ -108,7 +155,8 @@ type result struct {
 func (t *tally) result() result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := result{Acked: len(t.acks), Refused: t.errors, FirstError: t.firstErr, Delivered: t.received}
+	r := result{Acked: len(t.acks), Refused: t.errors, FirstError: t.firstErr, Delivered: t.received,
+		Actions: maps.Clone(t.actions), FailedActions: t.failed, SkippedActions: t.left}
 	if len(t.latencies) == 0 {
 		return r
 	}
@@ -116,6 +164,22 @@ func (t *tally) result() result {
 	at := func(q float64) float64 { return t.latencies[int(q*float64(len(t.latencies)-1))].Seconds() }
 	r.P50, r.P90, r.P99, r.Max = at(.5), at(.9), at(.99), at(1)
 	return r
+}
+
+// spent notes what the servers used for the run.
+func (r *result) spent(before, after usage) {
+	r.ServerCPU, r.ServerRSS = (after.cpu - before.cpu).Seconds(), after.rss
+	if r.Delivered > 0 {
+		r.CPUPerMillion = r.ServerCPU / float64(r.Delivered) * 1e6
+	}
+}
+
+func kinds(actions map[string]int) string {
+	var all []string
+	for _, kind := range slices.Sorted(maps.Keys(actions)) {
+		all = append(all, fmt.Sprintf("%d %s", actions[kind], kind))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (r result) String() string {
@@ -126,6 +190,9 @@ func (r result) String() string {
 		fmt.Fprintf(&b, "%d of %d deliveries; %d lost, %d doubled\n", r.Delivered, r.Expected, r.Lost, r.Doubled)
 		fmt.Fprintf(&b, "delivered within %.1f ms (median), %.1f (90 %%), %.1f (99 %%), %.1f (all)\n",
 			r.P50*1e3, r.P90*1e3, r.P99*1e3, r.Max*1e3)
+		if len(r.Actions) > 0 {
+			fmt.Fprintf(&b, "beside them: %s; %d failed, %d skipped\n", kinds(r.Actions), r.FailedActions, r.SkippedActions)
+		}
 		if r.FirstError != "" {
 			fmt.Fprintf(&b, "first error: %s\n", r.FirstError)
 		}

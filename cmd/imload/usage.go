@@ -17,11 +17,20 @@ type usage struct {
 // clockTick is the unit of times in /proc, the same on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// usageOf reads it from /proc; of pid 0 it is nothing.
-func usageOf(pid int) (usage, error) {
-	if pid == 0 {
-		return usage{}, nil
+// usageOf adds up what processes have used; of none it is nothing.
+func usageOf(pids []int) (sum usage, err error) {
+	for _, pid := range pids {
+		u, err := usageOfOne(pid)
+		if err != nil {
+			return usage{}, err
+		}
+		sum.cpu, sum.rss = sum.cpu+u.cpu, sum.rss+u.rss
 	}
+	return sum, nil
+}
+
+// usageOfOne reads it from /proc.
+func usageOfOne(pid int) (usage, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return usage{}, fmt.Errorf("--pid: %w", err)

@@ -92,8 +92,14 @@ func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 	return slog.New(server.LogHandler(h))
 }
 
+// release is set by the linker: images are built without version control.
+var release string
+
 // buildVersion is the module's version, or the commit it was built from.
 func buildVersion() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Sizes of a mixed run: of five users one only listens; the others are in groups
+// of ten, which three of ten messages go to.
+const (
+	idleOf    = 5
+	groupSize = 10
+	perTen    = 3
+)
+
+// A plan says who sends each message, and who is to receive it. Client i is a
+// device of user i modulo the number of users.
+type plan struct {
+	o       options
+	id      string
+	clients []*client
+	users   int
+	active  int // users who send: the first ones
+	rooms   []room
+	actions *actions // nil but in a mixed run
+}
+
+// A room is a group of the users from first to before last.
+type room struct {
+	id          int64
+	first, last int
+}
+
+// A route is the way of a message: from a client to a user, or to a room.
+type route struct {
+	from, peer int
+	room       *room
+}
+
+func newPlan(ctx context.Context, o options, accounts []account, clients []*client) (*plan, error) {
+	p := &plan{o: o, id: strconv.FormatInt(time.Now().UnixNano(), 36), clients: clients, users: len(accounts), active: len(accounts)}
+	size := 0
+	switch o.mode {
+	case "group":
+		size = p.users
+	case "mixed":
+		p.active, size = p.users-p.users/idleOf, groupSize
+	}
+	for first := 0; size > 0 && first < p.active; first += size {
+		r := room{first: first, last: min(first+size, p.active)}
+		if r.last-r.first < 2 {
+			break
+		}
+		var err error
+		if r.id, err = makeGroup(ctx, o.base(first), accounts[r.first:r.last]); err != nil {
+			return nil, err
+		}
+		p.rooms = append(p.rooms, r)
+	}
+	return p, nil
+}
+
+// route of message n: in a group the first user sends to all; in pairs each in
+// turn to the next; mixed, both, with rooms and their members in turn.
+func (p *plan) route(n int) route {
+	switch {
+	case p.o.mode == "group":
+		return route{room: &p.rooms[0]}
+	case p.o.mode == "mixed" && n%10 < perTen:
+		r := &p.rooms[n/10%len(p.rooms)]
+		return route{from: r.first + n%(r.last-r.first), room: r}
+	}
+	return route{from: n % p.active, peer: (n%p.active + 1) % p.active}
+}
+
+// reaches tells whether client i of so many users is to get the message: in a
+// room every member's devices, else those of the two, but never the connection
+// that sent it.
+func (r route) reaches(i, users int) bool {
+	user := i % users
+	switch {
+	case i == r.from:
+		return false
+	case r.room != nil:
+		return user >= r.room.first && user < r.room.last
+	}
+	return user == r.from || user == r.peer
+}
+
+// deliveries is how many clients a message reaches.
+func (r route) deliveries(devices int) int {
+	if r.room != nil {
+		return (r.room.last-r.room.first)*devices - 1
+	}
+	return 2*devices - 1
+}
+
+func (p *plan) send(ctx context.Context, n int) error {
+	r := p.route(n)
+	from, target, id := p.clients[r.from], "receiver_id", p.clients[r.peer].account.id
+	if r.room != nil {
+		target, id = "chat_id", r.room.id
+	}
+	if p.actions != nil && n%typingEvery == 0 {
+		if err := p.actions.typing(ctx, from, target, id); err != nil {
+			return err
+		}
+	}
+	return from.send(ctx, p.id, n, p.o.size, target, id)
+}
+
+// run sends for the duration, waits for the last deliveries, and counts.
+func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (result, error) {
+	before, err := usageOf(p.o.pids)
+	if err != nil {
+		return result{}, err
+	}
+	if p.o.mode == "mixed" {
+		p.actions = newActions(p, t)
+		defer p.actions.wait()
+	}
+	start := time.Now()
+	sent, expected := 0, 0
+	for ctx.Err() == nil && time.Since(start) < p.o.duration {
+		// Late ones are made up for, so that the rate is kept.
+		for due := int(time.Since(start).Seconds() * p.o.rate); sent <= due; sent++ {
+			if err := p.send(ctx, sent); err != nil {
+				return result{}, fmt.Errorf("send message %d: %w", sent, err)
+			}
+			expected += p.route(sent).deliveries(p.o.devices)
+		}
+		tell("%s", t.line(sent, time.Since(start)))
+		wait(ctx, time.Duration(float64(time.Second)/max(p.o.rate, 200)))
+	}
+	took := time.Since(start)
+	t.await(ctx, sent, expected, p.o.drain, tell)
+	if p.actions != nil {
+		p.actions.wait()
+	}
+	after, err := usageOf(p.o.pids)
+	if err != nil {
+		return result{}, err
+	}
+	r := t.result()
+	r.Mode, r.Connections, r.Sent, r.Seconds, r.Expected = p.o.mode, len(p.clients), sent, took.Seconds(), expected
+	p.compare(&r, sent)
+	r.spent(before, after)
+	return r, p.broken()
+}
+
+// compare counts what was lost or came twice, message by message.
+func (p *plan) compare(r *result, sent int) {
+	for n := range sent {
+		way := p.route(n)
+		for i, c := range p.clients {
+			want, got := 0, c.times(n)
+			if way.reaches(i, p.users) {
+				want = 1
+			}
+			r.Lost += max(0, want-got)
+			r.Doubled += max(0, got-want)
+		}
+	}
+}
+
+// broken tells of a connection that the server closed.
+func (p *plan) broken() error {
+	for _, c := range p.clients {
+		select {
+		case <-c.done:
+			return fmt.Errorf("the server closed a connection: %w", c.err)
+		default:
+		}
+	}
+	return nil
+}

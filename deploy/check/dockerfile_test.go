@@ -1,0 +1,79 @@
+package check
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDockerfileBuilds runs the build that the image is made by, without Docker,
+// in a tree of what its .dockerignore lets through.
+func TestDockerfileBuilds(t *testing.T) {
+	command := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*)$`).FindStringSubmatch(contents(t, "deploy/Dockerfile"))
+	if command == nil {
+		t.Fatal("no build in the Dockerfile")
+	}
+	tree, out := t.TempDir(), t.TempDir()
+	for line := range strings.Lines(contents(t, "deploy/Dockerfile.dockerignore")) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok {
+			from, err := filepath.Abs(filepath.Join(root, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(from); err != nil {
+				t.Fatal(err)
+			} else if info.IsDir() {
+				err = os.CopyFS(filepath.Join(tree, name), os.DirFS(from))
+				if err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Link(from, filepath.Join(tree, name)); err != nil {
+				if err := os.Symlink(from, filepath.Join(tree, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	cmd := exec.Command("sh", "-c", strings.Replace(command[1], "/out/imserver", out+"/imserver", 1))
+	cmd.Dir, cmd.Env = tree, append(os.Environ(), "VERSION=1.2.3")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	binary, err := elf.Open(filepath.Join(out, "imserver"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	for _, p := range binary.Progs {
+		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+			t.Errorf("it is not static: it has %v", p.Type)
+		}
+	}
+	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || string(text) != "imserver 1.2.3\n" {
+		t.Errorf("it says it is %q: %v", text, err)
+	}
+}
+
+// TestDockerfileImage wants an image of one program that is not root's.
+func TestDockerfileImage(t *testing.T) {
+	build, image, ok := strings.Cut(contents(t, "deploy/Dockerfile"), "\nFROM scratch\n")
+	if !ok {
+		t.Fatal("the image is not made from scratch")
+	}
+	isPinned(t, regexp.MustCompile(`(?m)^FROM (\S+) AS build$`).FindStringSubmatch(build)[1])
+	for _, want := range []string{
+		"\nUSER 65532:65532\n", `CMD ["/imserver", "--healthcheck"]`, `ENTRYPOINT ["/imserver"]`, "ca-certificates.crt", "\nEXPOSE 8080\n", "\nVOLUME /data\n",
+	} {
+		if !strings.Contains(image, want) {
+			t.Errorf("the image lacks %q", want)
+		}
+	}
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(contents(t, "go.mod"))[1]
+	if !strings.Contains(build, "golang:"+version+".") {
+		t.Errorf("built by another Go than %s", version)
+	}
+}
