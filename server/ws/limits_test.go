@@ -281,6 +281,9 @@ func TestWhoMayConnect(t *testing.T) {
 				t.Errorf("%s: %v", tc.name, err)
 				continue
 			}
+			if _, _, err := conn.Read(t.Context()); err != nil { // connect: it counts now
+				t.Errorf("%s: %v", tc.name, err)
+			}
 			_ = conn.CloseNow()
 			w.await("closed", func() bool { return w.hub.Stats().Connections == 0 })
 			continue
