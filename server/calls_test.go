@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -396,6 +397,7 @@ func TestStrangersAndCalls(t *testing.T) {
 	hers.silent(t)
 	eves.silent(t)
 
+	deep := json.RawMessage(strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000))
 	for _, c := range []struct {
 		frameType string
 		payload   any
@@ -411,6 +413,7 @@ func TestStrangersAndCalls(t *testing.T) {
 		{"call.answer", map[string]any{"sdp": "x"}, "invalid", "call_id is required"},
 		{"call.answer", map[string]any{"call_id": id, "sdp": strings.Repeat("x", 100_000)}, "too_large", "sdp has at most"},
 		{"call.ice", map[string]any{"call_id": id, "ice_candidate": strings.Repeat("x", 10_000)}, "too_large", "at most"},
+		{"call.answer", map[string]any{"call_id": id, "sdp": map[string]any{"sdp": deep}}, "invalid", "at most 32 deep"},
 		{"call.ice", map[string]any{"call_id": id, "ice_candidate": true}, "invalid", "ice_candidate"},
 		{"call.status", map[string]any{"call_id": id, "status": "bored"}, "invalid", "status is"},
 		{"call.status", map[string]any{"call_id": id, "status": "connected"}, "conflict", "ringing"},

@@ -14,10 +14,11 @@ type Event interface {
 	apply(m *move) error
 }
 
-// Bounds of what clients may send, in bytes. Nothing of it is read.
+// Bounds of what clients may send. Nothing of it is read.
 const (
-	maxDescription = 64 << 10 // sdp, and ice_candidates
-	maxCandidate   = 4 << 10
+	maxDescription = 64 << 10 // bytes of sdp, and of ice_candidates
+	maxCandidate   = 4 << 10  // bytes
+	maxDepth       = 32       // of JSON: what is kept is nested deeper, and must not be too deep to be read again
 )
 
 // An Offer begins a call, or with CallID goes on with one: to give it its first
@@ -101,7 +102,7 @@ func (i Candidate) check() error {
 	case len(i.Candidate) > maxCandidate:
 		return errorf(KindTooLarge, "ice_candidate has at most %d bytes", maxCandidate)
 	}
-	return nil
+	return checkDepth(i.Candidate)
 }
 
 func (i Candidate) apply(m *move) error {
@@ -236,7 +237,36 @@ func checkDescription(sdp, candidates json.RawMessage) error {
 	case len(candidates) > 0 && candidates[0] != '[' && string(candidates) != "null":
 		return errorf(KindInvalid, "ice_candidates is a list")
 	}
+	return checkDepth(sdp, candidates)
+}
+
+func checkDepth(values ...json.RawMessage) error {
+	for _, v := range values {
+		if depth(v) > maxDepth {
+			return errorf(KindInvalid, "objects and lists are at most %d deep", maxDepth)
+		}
+	}
 	return nil
+}
+
+// depth is how deep the objects and lists of a JSON value are.
+func depth(value json.RawMessage) (deepest int) {
+	deep, quoted := 0, false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case quoted && c == '\\':
+			i++ // whatever comes is part of the string
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			deep++
+			deepest = max(deepest, deep)
+		case c == '}' || c == ']':
+			deep--
+		}
+	}
+	return deepest
 }
 
 // count is how many elements a JSON list has.

@@ -376,6 +376,10 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 
 func TestWhatClientsSendIsChecked(t *testing.T) {
 	long := json.RawMessage(`"` + strings.Repeat("x", maxDescription) + `"`)
+	lists := func(n int) json.RawMessage {
+		return json.RawMessage(strings.Repeat("[", n) + `"\"[{"` + strings.Repeat("]", n))
+	}
+	object := func(v json.RawMessage) json.RawMessage { return append(append(json.RawMessage(`{"sdp":`), v...), '}') }
 	for _, c := range []struct {
 		e    Event
 		want Kind
@@ -388,6 +392,10 @@ func TestWhatClientsSendIsChecked(t *testing.T) {
 		{Answer{SDP: sdp, Candidates: long}, KindTooLarge}, {Answer{SDP: json.RawMessage(`[]`)}, KindInvalid},
 		{Candidate{}, KindInvalid}, {Candidate{Candidate: json.RawMessage(`true`)}, KindInvalid},
 		{Candidate{Candidate: json.RawMessage(`null`)}, ""}, {Candidate{Candidate: long}, KindTooLarge},
+		{Offer{SDP: object(lists(maxDepth - 1)), Candidates: lists(maxDepth)}, ""},
+		{Offer{SDP: object(lists(maxDepth))}, KindInvalid}, {Answer{SDP: sdp, Candidates: lists(maxDepth + 1)}, KindInvalid},
+		{Candidate{Candidate: object(lists(maxDepth))}, KindInvalid},
+		{Offer{SDP: json.RawMessage(`"` + strings.Repeat("[", 2*maxDepth) + `"`)}, ""},
 		{Status{}, KindInvalid}, {Status{Status: "busy"}, KindInvalid}, {End{Reason: "because"}, ""},
 	} {
 		var got Kind
