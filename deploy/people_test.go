@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -185,9 +186,10 @@ func (p *person) call(other *person) string {
 	return id
 }
 
-// relay has the TURN server of p's node carry a packet to a peer and back.
-// With a credential that is not right it wants to be refused.
-func (p *person) relay(peer net.Addr, right bool) {
+// relay has the TURN server of p's node carry a packet to a peer and back, and
+// keeps the allocation until what it returns is called. With a credential that is not
+// right it wants to be refused.
+func (p *person) relay(peer net.Addr, right bool) func() {
 	p.t.Helper()
 	var told struct {
 		Data struct {
@@ -204,7 +206,6 @@ func (p *person) relay(peer net.Addr, right bool) {
 		server.Credential = "wrong"
 	}
 	conn := packets(p.t)
-	defer conn.Close()
 	client, err := turn.NewClient(&turn.ClientConfig{
 		TURNServerAddr: host, Conn: conn, Username: server.Username, Password: server.Credential,
 		LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled},
@@ -215,18 +216,18 @@ func (p *person) relay(peer net.Addr, right bool) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer client.Close()
+	closeBoth := sync.OnceFunc(func() {
+		client.Close()
+		_ = conn.Close()
+	})
+	p.t.Cleanup(closeBoth)
 	allocation, err := client.Allocate()
+	if right == (err != nil) {
+		p.t.Fatalf("the relay, with a credential that is right (%v): %v", right, err)
+	}
 	if !right {
-		if err == nil {
-			p.t.Error("the relay takes a wrong credential")
-		}
-		return
+		return closeBoth
 	}
-	if err != nil {
-		p.t.Fatalf("TURN: %v", err)
-	}
-	defer allocation.Close()
 	eventually(p.t, "an answer over the relay", func() bool {
 		if _, err := allocation.WriteTo([]byte("hello"), peer); err != nil {
 			p.t.Fatal(err)
@@ -235,6 +236,10 @@ func (p *person) relay(peer net.Addr, right bool) {
 		n, _, err := allocation.ReadFrom(make([]byte, 100))
 		return err == nil && n == len("hello")
 	})
+	return func() {
+		_ = allocation.Close()
+		closeBoth()
+	}
 }
 
 func packets(t *testing.T) net.PacketConn {
@@ -274,13 +279,14 @@ type town struct {
 	group             int64
 	peer              net.Addr
 	rounds            int
+	hangUp            func() // ends the call of the round before
 }
 
 func newTown(t *testing.T, nodes []string) *town {
 	t.Helper()
 	w := &town{
 		alice: newPerson(t, nodes[0], "10001"), bob: newPerson(t, nodes[0], "10002"), carol: newPerson(t, nodes[1], "10003"),
-		peer: echo(t),
+		peer: echo(t), hangUp: func() {},
 	}
 	var chat struct{ Data struct{ ID int64 } }
 	w.alice.want(http.StatusCreated, "POST", "/api/users/friends", object{"user_id": w.carol.id}, nil)
@@ -289,8 +295,10 @@ func newTown(t *testing.T, nodes []string) *town {
 	return w
 }
 
-// live has everybody do everything once, mistakes among it.
+// live has everybody do everything once, mistakes among it. A call goes on
+// until the next time, for a scrape to see it.
 func (w *town) live() {
+	w.hangUp()
 	w.rounds++
 	file := w.alice.upload(fmt.Sprint("file ", w.rounds))
 	var sent struct{ Data struct{ ID int64 } }
@@ -310,8 +318,11 @@ func (w *town) live() {
 	_ = w.bob.connect().Close(websocket.StatusNormalClosure, "")
 
 	id := w.alice.call(w.carol)
-	w.carol.relay(w.peer, true)
-	w.carol.relay(w.peer, false)
-	w.carol.write("call.end", object{"call_id": id, "reason": "user_hangup"})
-	w.alice.hears("call.end")
+	w.carol.relay(w.peer, false)()
+	release := w.carol.relay(w.peer, true)
+	w.hangUp = func() {
+		w.carol.write("call.end", object{"call_id": id, "reason": "user_hangup"})
+		w.alice.hears("call.end")
+		release()
+	}
 }
