@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v3"
 )
@@ -27,13 +28,19 @@ func load(file string, env map[string]string) (*types.Project, error) {
 	return options.LoadProject(context.Background())
 }
 
-// required is what env.example asks for, each with a value of its own.
+// required is what env.example asks for, and has no value for, each with a
+// value of its own.
 func required(t *testing.T) map[string]string {
-	env := map[string]string{}
-	for line := range strings.Lines(contents(t, "deploy/compose/env.example")) {
-		if name, _, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			env[name] = "1.0.0-" + strings.ToLower(name)
+	t.Helper()
+	env, err := dotenv.UnmarshalWithLookup(contents(t, "deploy/compose/env.example"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range env {
+		if value != "" {
+			t.Errorf("env.example has %q for %s", value, name)
 		}
+		env[name] = "1.0.0-" + strings.ToLower(name)
 	}
 	if len(env) < 10 {
 		t.Fatalf("env.example asks for %v only", env)
