@@ -47,9 +47,10 @@
 //
 //   - It calls with call.offer, and learns call_id from the call.status that
 //     answers. A callee who is in another call is answered call.end {user_busy}.
-//   - It rings on call.offer, and forgets an offer whose call_id it has already.
-//     It stops on call.status {answered}, which is another device of its user that
-//     was first, and on call.end. To say no, it sends call.end.
+//   - It rings on call.offer. Another one with the same call_id takes the place of
+//     the first, and is often the same. It stops on call.status {answered}, which
+//     is another device of its user that was first, and on call.end. To say no, it
+//     sends call.end.
 //   - It sends candidates as they come (ice_candidate; null after the last), and
 //     gets those of the other side after the offer or answer that they belong to.
 //   - It says call.status {connected} when its media is up, and {answered} should
@@ -59,8 +60,8 @@
 //   - When it has lost its connection, it connects again within 10 s, with the
 //     same login. It gets what has come meanwhile. Should the server not have
 //     noticed that the old connection is gone, call.status with how it stands
-//     puts the new one in its place. A call.offer with call_id moves the call to
-//     whatever device of the user sends it.
+//     puts the new one in its place. After the answer, a call.offer with call_id
+//     moves the call to whatever device of the user sends it.
 //   - Both may call each other at once. One of them is the caller then: the other
 //     is answered call.status {ringing} with from_user not his own, and gets
 //     call.offer. He drops his own offer, and answers.

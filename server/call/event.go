@@ -22,8 +22,8 @@ const (
 )
 
 // An Offer begins a call, or with CallID goes on with one: to give it its first
-// offer where it was made without, or to negotiate anew. It moves the call to
-// the device that sends it.
+// offer where it was made without, or to negotiate anew. After the answer it
+// moves the call to the device that sends it.
 type Offer struct {
 	CallID     string          `json:"call_id"`
 	To         int64           `json:"to_user"`
@@ -143,14 +143,17 @@ func (s Status) apply(m *move) error {
 			return nil
 		}
 		return m.pass(TypeStatus, Frame{Status: Ringing})
+	case s.Status == Ringing && m.c.State == Ringing && m.me.Joined:
+		if err := m.retake(); err != nil {
+			return err
+		}
+		m.ack()
+		return nil
 	case s.Status == Ringing || m.c.State == Ringing:
 		return errorf(KindConflict, "the call is %s", m.c.State)
 	}
-	if m.by.Conn != m.me.Conn {
-		if m.by.Session != m.me.Session {
-			return errOther
-		}
-		m.join()
+	if err := m.retake(); err != nil {
+		return err
 	}
 	m.me.Up = s.Status == Connected
 	if m.me.Up && m.c.State == Answered {

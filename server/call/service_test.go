@@ -664,6 +664,24 @@ func TestReconnect(t *testing.T) {
 	})
 }
 
+// TestReconnectWhileItRings is for a caller whose new connection is there before
+// the old one is known to be gone.
+func TestReconnectWhileItRings(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		time.Sleep(time.Minute)
+		a, b := w.connect(w.nodes[0], 1), w.connect(w.nodes[1], 2)
+		id, old := a.call(2), a
+		a = w.connect(w.nodes[1], 1, a.Session)
+		a.do(id, call.Status{Status: call.Ringing})
+		a.wants("status ringing")
+		w.refused(w.connect(w.nodes[1], 1).try(id, call.Status{Status: call.Ringing}), call.KindConflict, "another device")
+		old.disconnect()
+		time.Sleep(30 * time.Second)
+		b.do(id, call.Answer{SDP: sdp})
+		a.wants("answer")
+	})
+}
+
 // TestWhoConnectsIsCalled is for a callee who is not there when he is called.
 func TestWhoConnectsIsCalled(t *testing.T) {
 	inWorld(t, 2, func(w *world) {

@@ -156,6 +156,19 @@ func (m *move) here() error {
 	return nil
 }
 
+// retake makes the device the one that is in the call: it is, or it is the same
+// client on a new connection.
+func (m *move) retake() error {
+	switch {
+	case m.by.Conn == m.me.Conn:
+		return nil
+	case m.by.Session != m.me.Session:
+		return errOther
+	}
+	m.join()
+	return nil
+}
+
 // join puts the device in the place of whichever was there, and hands it what
 // has waited.
 func (m *move) join() {
