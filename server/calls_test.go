@@ -471,14 +471,19 @@ func TestCallsOverREST(t *testing.T) {
 func TestCallsAreSlowedDown(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.MessageRate, c.MessageBurst = 1, 10 })
 	alice, bob := pair(t, a, a)
-	hers := alice.dialIn(t)
-	id := hers.offer(t, bob.id)
-	for range 10 {
-		hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
-	}
-	hers.fails(t, "rate_limited", "")
-	hers.write(t, "call.end", map[string]any{"call_id": id}) // always
-	for nextCall(t, hers, "status").Status != "ended" {
+	for _, c := range []struct {
+		caller, callee *user
+		end            string
+	}{{alice, bob, "call.end"}, {bob, alice, "call.status"}} {
+		s := c.caller.dialIn(t)
+		id := s.offer(t, c.callee.id)
+		for range 30 {
+			s.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
+		}
+		s.fails(t, "rate_limited", "")
+		s.write(t, c.end, map[string]any{"call_id": id, "status": "ended"}) // always
+		for nextCall(t, s, "status").Status != "ended" {
+		}
 	}
 }
 

@@ -130,13 +130,24 @@ func (s *Service) Do(ctx context.Context, by Device, id string, e Event) (Summar
 	if err := e.check(); err != nil {
 		return Summary{}, err
 	}
-	if _, ends := e.(End); !ends {
+	if !ends(e) {
 		if err := s.mayAct(ctx, by); err != nil {
 			return Summary{}, err
 		}
 	}
 	c, err := s.change(ctx, by, id, e)
 	return c.Summary(s.cfg.Now()), err
+}
+
+// ends tells whether an event ends the call.
+func ends(e Event) bool {
+	switch e := e.(type) {
+	case End:
+		return true
+	case Status:
+		return e.Status == Ended
+	}
+	return false
 }
 
 func (s *Service) mayAct(ctx context.Context, by Device) error {
