@@ -85,7 +85,7 @@ func (s *Server) startBus(ctx context.Context) error {
 		if errors.Is(err, chat.ErrMissedTooMuch) {
 			s.log.Warn("too much was missed of other nodes: the clients are asked to connect again, and sync", "since", since)
 			s.hub.Restart()
-			err = nil
+			return nil // who connects again is asked for the session, and told of calls
 		}
 		return errors.Join(err, s.checkSessions(ctx), s.ringAgain(ctx))
 	})
