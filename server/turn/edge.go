@@ -99,7 +99,8 @@ type listener struct {
 	srv *Server
 }
 
-// Accept returns the next connection that there is room for, a *stream.
+// Accept returns the next connection that there is room for, a *stream. No two
+// have the same client.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -117,13 +118,15 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (s *Server) welcome(conn net.Conn) *stream {
+	from := clientOf(conn.RemoteAddr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isClosing() || len(s.streams) >= maxStreams {
+	// Where this machine has two addresses, a client may come to both from one port.
+	if s.isClosing() || len(s.streams) >= maxStreams || s.streams[from] != nil {
 		return nil
 	}
-	c := &stream{Conn: conn, srv: s, in: bufio.NewReaderSize(conn, maxFrame)}
-	s.streams[c] = true
+	c := &stream{Conn: conn, srv: s, from: from, in: bufio.NewReaderSize(conn, maxFrame)}
+	s.streams[from] = c
 	s.readers.Add(1)
 	return c
 }
@@ -134,6 +137,7 @@ func (s *Server) welcome(conn net.Conn) *stream {
 type stream struct {
 	net.Conn
 	srv       *Server
+	from      client
 	in        *bufio.Reader
 	allocated atomic.Bool
 	once      sync.Once
@@ -228,7 +232,7 @@ func (c *stream) Write(p []byte) (int, error) {
 func (c *stream) Close() error {
 	c.once.Do(func() {
 		c.srv.mu.Lock()
-		delete(c.srv.streams, c)
+		delete(c.srv.streams, c.from)
 		c.srv.mu.Unlock()
 		c.srv.readers.Done()
 	})

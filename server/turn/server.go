@@ -65,7 +65,7 @@ type Server struct {
 	clients  map[client]*relay
 	accounts map[int64]*account
 	claims   map[client]claim
-	streams  map[*stream]bool
+	streams  map[client]*stream
 
 	closing  chan struct{}  // under mu; then there are no more streams
 	readers  sync.WaitGroup // the loops that read from clients
@@ -119,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		bind: netip.IPv4Unspecified(), local: netip.AddrFrom4([4]byte{127, 0, 0, 1}),
 		relays: make(map[uint16]*relay), clients: make(map[client]*relay),
 		accounts: make(map[int64]*account), claims: make(map[client]claim),
-		streams: make(map[*stream]bool), closing: make(chan struct{}),
+		streams: make(map[client]*stream), closing: make(chan struct{}),
 	}
 	if ip := s.addr.Addr().Unmap(); !ip.IsUnspecified() {
 		s.bind, s.local = ip, ip
@@ -354,7 +354,7 @@ func (s *Server) close() (streams []*stream, first bool) {
 		return nil, false
 	}
 	close(s.closing)
-	for c := range s.streams {
+	for _, c := range s.streams {
 		streams = append(streams, c)
 	}
 	return streams, true

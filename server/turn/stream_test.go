@@ -59,6 +59,37 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
+// comesFrom is a connection of which only the other end is known.
+type comesFrom struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c comesFrom) RemoteAddr() net.Addr { return c.addr }
+func (comesFrom) Close() error           { return nil }
+
+// TestTwins has a client connect from one port to two addresses of this machine:
+// were both welcome, their allocations would be taken for one another.
+func TestTwins(t *testing.T) {
+	s := &Server{streams: make(map[client]*stream), closing: make(chan struct{})}
+	here := comesFrom{addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4711}}
+	next := comesFrom{addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4712}}
+	first, second, other := s.welcome(here), s.welcome(here), s.welcome(next)
+	if first == nil || second != nil || other == nil {
+		t.Fatalf("welcome are %v, %v and from another port %v", first != nil, second != nil, other != nil)
+	}
+	_ = first.Close()
+	again := s.welcome(here)
+	if again == nil {
+		t.Fatal("not welcome when the first is gone")
+	}
+	_ = errors.Join(again.Close(), other.Close())
+	s.readers.Wait()
+	if n := len(s.streams); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+}
+
 // TestIdleStreams waits for a client as long as it has a reason to be silent.
 func TestIdleStreams(t *testing.T) {
 	binding := append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
