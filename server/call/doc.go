@@ -90,5 +90,7 @@
 // A call is a row in the store, and every node may do anything to it. Each user's
 // part in it, a [Leg], runs out at a time that the node puts off which has his
 // connection. A client that is killed, and a node that is, are the same thing
-// then: nobody puts it off, and whichever node looks next ends the call.
+// then: nobody puts it off, and whichever node looks next ends the call. So the
+// clocks of the nodes have to agree: one that is ahead by as long as a user may
+// be gone ends the calls of all others.
 package call
