@@ -234,8 +234,14 @@ const (
 	maxWaitingBytes = 256 << 10
 )
 
-// wait keeps a frame for later.
+// wait keeps a frame for later. Of what a user says of his media only the last is
+// kept, whatever waits besides: it is also what counts as up.
 func (m *move) wait(w Waiting) error {
+	if w.Type == TypeStatus {
+		earlier := func(o Waiting) bool { return o.To == w.To && o.Type == TypeStatus }
+		m.c.Signals.Waiting = append(slices.DeleteFunc(slices.Clone(m.c.Signals.Waiting), earlier), w)
+		return nil
+	}
 	n, bytes := 1, w.Frame.size()
 	for _, o := range m.c.Signals.Waiting {
 		if o.To == w.To {

@@ -374,6 +374,26 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	}
 }
 
+// TestMediaLostWhileMuchWaits wants a user's media no longer counted as up, though
+// his peer is gone and has all waiting that he may have.
+func TestMediaLostWhileMuchWaits(t *testing.T) {
+	c := situations(t)[6].Call // connected, caller gone
+	for range maxWaiting {
+		c = do(t, c, b1, Candidate{Candidate: ice})
+	}
+	for range 3 {
+		c = do(t, c, b1, Status{Status: Connected})
+		c = do(t, c, b1, Status{Status: Answered})
+	}
+	if n := len(c.Signals.Waiting); c.Callee.Up || n != maxWaiting+1 {
+		t.Errorf("up is %t, and %d frames wait", c.Callee.Up, n)
+	}
+	_, out, err := transition(c, a1again, back{}, start, rules)
+	if last := out[len(out)-1].Frame; err != nil || last.Status != Answered {
+		t.Errorf("who comes back is told %+v last, %v", last, err)
+	}
+}
+
 func TestWhatClientsSendIsChecked(t *testing.T) {
 	long := json.RawMessage(`"` + strings.Repeat("x", maxDescription) + `"`)
 	lists := func(n int) json.RawMessage {
