@@ -82,11 +82,17 @@ func (a Answer) apply(m *move) error {
 	others := m.c.elsewhere(m.me, 0)
 	others.Except = m.by.Conn
 	m.tell(others)
+	early := m.takeEarly()
 	if err := m.pass(TypeAnswer, answer); err != nil {
 		return err
 	}
 	m.join()
-	return m.sendEarly()
+	for _, w := range early {
+		if err := m.pass(w.Type, w.Frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A Candidate tells the peer of a way to its sender.

@@ -189,19 +189,20 @@ func (m *move) send(meant func(Waiting) bool, leg *Leg) {
 	m.c.Signals.Waiting = rest
 }
 
-// sendEarly sends the peer what overtook the answer, and drops what came from
-// devices that did not answer.
-func (m *move) sendEarly() error {
-	early := m.c.Signals.Waiting
-	m.c.Signals.Waiting = slices.DeleteFunc(slices.Clone(early), func(w Waiting) bool { return w.From != 0 })
-	for _, w := range early {
-		if w.From == m.by.Conn {
-			if err := m.pass(w.Type, w.Frame); err != nil {
-				return err
-			}
+// takeEarly takes out what overtook the answer, and drops what came from devices
+// that did not answer: it makes room for the answer.
+func (m *move) takeEarly() (early []Waiting) {
+	var rest []Waiting
+	for _, w := range m.c.Signals.Waiting {
+		switch w.From {
+		case 0:
+			rest = append(rest, w)
+		case m.by.Conn:
+			early = append(early, w)
 		}
 	}
-	return nil
+	m.c.Signals.Waiting = rest
+	return early
 }
 
 // renegotiate passes on the offer of a device that is in the call, or from here

@@ -374,6 +374,19 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	}
 }
 
+// TestAnswerWhileMuchWaits has the caller gone, and one of the callee's devices
+// send all that may wait for him: another one can answer all the same.
+func TestAnswerWhileMuchWaits(t *testing.T) {
+	c := situations(t)[2].Call // ringing, caller gone
+	for range maxWaiting {
+		c = do(t, c, b2, Candidate{Candidate: ice})
+	}
+	c = do(t, c, b1, Answer{SDP: sdp})
+	if w := c.Signals.Waiting; len(w) != 1 || w[0].Type != TypeAnswer {
+		t.Errorf("%d frames wait, want the answer alone", len(w))
+	}
+}
+
 // TestMediaLostWhileMuchWaits wants a user's media no longer counted as up, though
 // his peer is gone and has all waiting that he may have.
 func TestMediaLostWhileMuchWaits(t *testing.T) {
