@@ -197,7 +197,7 @@ func TestGarbageLeavesThePageWhole(t *testing.T) {
 // TestLimitsAreSettings lowers limits and runs into them.
 func TestLimitsAreSettings(t *testing.T) {
 	a := start(t, func(c *server.Config) {
-		c.MaxContent, c.MaxUpload, c.MaxBody, c.MessageRate, c.MessageBurst, c.MaxMembers = 10, 100, 2000, 0.001, 3, 3
+		c.MaxContent, c.MaxUpload, c.MaxBody, c.MessageRate, c.MessageBurst, c.MaxMembers = 10, 100, 2000, 0.001, 5, 3
 	})
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	carol := a.register(t, "10003", "carol")
@@ -209,7 +209,7 @@ func TestLimitsAreSettings(t *testing.T) {
 	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",
 		map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id}})).Data.ID
 	alice.do(t, http.StatusConflict, "POST", "/api/chats/:id/members", map[string]any{"user_id": dave.id}, g)
-	for range 3 {
+	for range 5 {
 		bob.send(t, map[string]any{"receiver_id": alice.id, "content": "x"})
 	}
 	bob.do(t, http.StatusTooManyRequests, "POST", "/api/messages", map[string]any{"receiver_id": alice.id, "content": "x"})
