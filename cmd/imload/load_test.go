@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -169,5 +170,26 @@ func TestOptions(t *testing.T) {
 	}
 	if code := run(t.Context(), []string{"--help"}, new(bytes.Buffer), new(bytes.Buffer)); code != 0 {
 		t.Errorf("--help: exit %d", code)
+	}
+}
+
+// TestProgress is told on a terminal, and written into no file.
+func TestProgress(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var others bytes.Buffer
+	for _, w := range []io.Writer{f, &others} {
+		p := newProgress(w)
+		p.tell("%d sent", 1)
+		p.end()
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	if !strings.Contains(others.String(), "1 sent") {
+		t.Errorf("others: %q", others.String())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -210,14 +211,25 @@ func (r result) String() string {
 	return b.String()
 }
 
-// progress is a line that is written over, a few times a second.
+// progress is a line that is written over, a few times a second; in a file or a
+// pipe, where nothing is written over, there is none.
 type progress struct {
 	w  io.Writer
 	mu sync.Mutex
 	at time.Time
 }
 
-func newProgress(w io.Writer) *progress { return &progress{w: w} }
+func newProgress(w io.Writer) *progress {
+	if f, ok := w.(*os.File); ok && !isTerminal(f) {
+		w = io.Discard
+	}
+	return &progress{w: w}
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
 
 func (p *progress) tell(format string, args ...any) {
 	p.mu.Lock()
