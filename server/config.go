@@ -105,7 +105,8 @@ func (c Config) Validate() error {
 	var faults []error
 	fault := func(setting string, err error) {
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", setting, err))
+			each := strings.ReplaceAll(err.Error(), "\n", "\n"+setting+": ") // of a URL there are several, one a line
+			faults = append(faults, fmt.Errorf("%s: %s", setting, each))
 		}
 	}
 	fault("addr", checkAddr(c.Addr))
@@ -201,7 +202,7 @@ func (c Config) database() (sqlstore.Config, error) {
 	if strings.HasPrefix(c.DB, "mysql://") {
 		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
 	}
-	file, err := pathOf(c.DB, "sqlite")
+	file, err := pathOf(c.DB, "sqlite", "mysql")
 	return sqlstore.Config{Path: file}, err
 }
 
@@ -218,17 +219,18 @@ func (c Config) checkBlob() error {
 }
 
 // blobPath returns the folder of uploaded files.
-func (c Config) blobPath() (string, error) { return pathOf(c.Blob, "file") }
+func (c Config) blobPath() (string, error) { return pathOf(c.Blob, "file", "s3") }
 
 // pathOf returns the path in raw, a URL of the given scheme: relative after two
-// slashes, absolute after three.
-func pathOf(raw, scheme string) (string, error) {
+// slashes, absolute after three. The other scheme is for the error: what there is
+// besides.
+func pathOf(raw, scheme, other string) (string, error) {
 	got, rest, ok := strings.Cut(raw, "://")
 	switch {
 	case !ok:
 		return "", fmt.Errorf("is %q: a URL, such as %s://data/x for a relative path or %s:///srv/x for an absolute one", redact(raw), scheme, scheme)
 	case got != scheme:
-		return "", fmt.Errorf("has the scheme %q, which is not supported: %s://", got, scheme)
+		return "", fmt.Errorf("has the scheme %q, which is not supported: %s:// or %s://", got, scheme, other)
 	}
 	if strings.ContainsAny(rest, "?#\x00") {
 		return "", fmt.Errorf("is %q: the path holds a ?, a # or a NUL", redact(raw))

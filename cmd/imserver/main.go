@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 	tel, err := telemetry.Setup(ctx, append(server.TelemetryOptions(), telemetry.WithService("imserver", buildVersion()))...)
 	if err != nil {
-		return fmt.Errorf("telemetry: %w", err)
+		return err // says that it is telemetry's
 	}
 	defer func() {
 		within := time.Duration(server.FlushShare * float64(cfg.ShutdownTimeout))
