@@ -31,6 +31,20 @@
 //		}
 //	}
 //
+// Instruments of telemetry.Meter, such as package-level variables, belong to the process and are in no Recorder. A
+// test in the program that imports them all, not in parallel with others, asks for their conflicts after Setup:
+//
+//	func TestPackagesAgree(t *testing.T) {
+//		p, err := telemetry.Setup(t.Context())
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		defer p.Shutdown(context.Background())
+//		for _, c := range p.Conflicts() {
+//			t.Error(c)
+//		}
+//	}
+//
 // Exposition is the page that Prometheus would scrape, without what differs from run to run: compare it with a
 // golden file, and a renamed metric or a changed HELP is seen in review.
 package telemetrytest
