@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,6 +130,27 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 		return cfg, checkHealth, errors.Join(faults...)
 	}
 	return cfg, runServer, errors.Join(append(faults, cfg.Validate())...)
+}
+
+// secretVariables are settings that only the environment gives: a command line is
+// visible to everybody on the machine.
+var secretVariables = []string{"IM_JWT_SECRET", "IM_TURN_SECRET", "IM_ICE_SECRET"}
+
+// unknown lists the variables of an environment that look like settings and are
+// none: mistyped ones, most likely.
+func unknown(environ []string) (names []string) {
+	var cfg server.Config
+	known := slices.Clone(secretVariables)
+	for _, s := range settings(&cfg) {
+		known = append(known, s.env)
+	}
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "IM_") && !strings.HasPrefix(name, "IM_TEST_") && !slices.Contains(known, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // describe writes the usage text.

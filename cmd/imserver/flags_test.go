@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,6 +158,20 @@ func TestSizes(t *testing.T) {
 	for _, in := range []string{"", "-1", "1TiB", "KiB", "99999999999999GiB", "1.5MiB"} {
 		if got, err := parseSize(in); err == nil {
 			t.Errorf("parseSize(%q) = %d, want an error", in, got)
+		}
+	}
+}
+
+// TestMistypedVariablesAreFound names what looks like a setting and is none.
+func TestMistypedVariablesAreFound(t *testing.T) {
+	environ := []string{"IM_ADR=:1", "IM_METRIC_TOKEN=secret", "IM_ADDR=:1", "IM_METRICS_TOKEN=x", "IM_JWT_SECRET=x", "IM_TEST_S3=x", "PATH=/bin", "IM_"}
+	if got := unknown(environ); !slices.Equal(got, []string{"IM_ADR", "IM_METRIC_TOKEN", "IM_"}) {
+		t.Errorf("%q", got)
+	}
+	text := describe(settings(new(server.Config)))
+	for _, name := range secretVariables {
+		if !strings.Contains(text, name) {
+			t.Errorf("--help does not tell of %s", name)
 		}
 	}
 }
