@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,7 +91,8 @@ func (m *mysqlURL) readSettings(u *url.URL) error {
 	}
 	var faults []error
 	var useTLS, ca string
-	for name, list := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list := values[name]
 		value, err := list[0], error(nil)
 		switch name {
 		case "tls":
