@@ -24,26 +24,28 @@ func (s *Store) failCall(ctx context.Context, what string, err error) error {
 }
 
 // CreateCall implements call.Store. The legs are what keeps a user from being in
-// two calls. They are stored in one order everywhere, so that two users who call
-// each other wait for each other one way round.
+// two calls. Both users are locked first, in one order everywhere: who finds a
+// leg there waits for nobody, while two who inserted the same one would share a
+// lock and end in a deadlock.
 func (s *Store) CreateCall(ctx context.Context, c call.Call) (others []call.Call, err error) {
 	signals, err := encodeSignals(c.Signals)
 	if err != nil {
 		return nil, err
 	}
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		_, err := exec(ctx, t, `INSERT INTO calls (type, state, caller_candidates, callee_candidates, answered_at, connected_at,
+		in, ids := inList([]int64{c.Caller.UserID, c.Callee.UserID}, nil)
+		_, err := collect(ctx, t, scanID, `SELECT id FROM users `+s.dialect.byID+` WHERE id IN (`+in+`) ORDER BY id`+s.dialect.forUpdate, ids...)
+		if err != nil {
+			return err
+		}
+		_, err = exec(ctx, t, `INSERT INTO calls (type, state, caller_candidates, callee_candidates, answered_at, connected_at,
 			ended_at, reason, ended_by, signals, id, caller_id, callee_id, created_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			append(callValues(c, signals), c.ID, c.Caller.UserID, c.Callee.UserID, micros(c.CreatedAt))...)
 		if err != nil || c.State == call.Ended {
 			return err
 		}
-		first, second := c.Caller, c.Callee
-		if first.UserID > second.UserID {
-			first, second = second, first
-		}
-		for _, leg := range []call.Leg{first, second} {
+		for _, leg := range []call.Leg{c.Caller, c.Callee} {
 			_, err := exec(ctx, t, `INSERT INTO call_legs (conn, session, joined, up, until, user_id, call_id)
 				VALUES (?, ?, ?, ?, ?, ?, ?)`, append(legValues(leg), leg.UserID, c.ID)...)
 			if err != nil {

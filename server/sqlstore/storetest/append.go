@@ -209,7 +209,7 @@ func testAppendAgainstModel(w *world) {
 }
 
 func testAppendUnderConcurrency(w *world) {
-	const senders, batches = 16, 16 // more at a time than a few nodes
+	const senders, batches = 64, 4
 	u := w.users(senders)
 	rooms := []int64{w.group(u[0], u...), w.group(u[1], u...), w.group(u[2], u...)}
 	var wg sync.WaitGroup

@@ -178,7 +178,7 @@ func testCallsKeepUsersBusy(w *world) {
 
 // testCallsUnderConcurrency has everybody call everybody: nobody is in two calls.
 func testCallsUnderConcurrency(w *world) {
-	u := w.users(4) // more at once than ever call each other
+	u := w.users(6)
 	for round := range 5 {
 		var won sync.Map
 		var wg sync.WaitGroup
