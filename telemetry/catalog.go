@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
 // maxConflicts bounds what a flood of conflicts can take of memory. Beyond it they are counted, not kept.
@@ -52,12 +54,12 @@ type admission struct {
 // admitted is one instrument in the order of creation.
 type admitted struct {
 	order int
-	path  site                       // the way to the code that asked
+	path  site.Path                  // the way to the code that asked
 	depth int                        // how many steps of it are a helper's
 	info  atomic.Pointer[Instrument] // replaced with the catalog's lock held, read without it
 }
 
-func newAdmitted(order int, path site, i Instrument) *admitted {
+func newAdmitted(order int, path site.Path, i Instrument) *admitted {
 	a := &admitted{order: order, path: path}
 	a.info.Store(&i)
 	return a
@@ -96,7 +98,7 @@ func newCatalog(policy ConflictPolicy, views []sdkmetric.View) *catalog {
 
 // admit decides under which definition an instrument is created. site is asked only for a definition not seen
 // before. The error is a *ConflictError, under Reject only.
-func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() site) (admission, error) {
+func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() site.Path) (admission, error) {
 	id := identity{scope, d.name, d.unit, d.description, d.kind, d.number, fmt.Sprint(d.buckets)}
 	if a, known, err := c.recall(id); known {
 		return a, err

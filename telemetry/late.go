@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
 // late holds what Meter handed out, in order, and binds it to a Provider when there is one. OpenTelemetry's own
@@ -209,7 +211,7 @@ type (
 // A binding creates one instrument with a Provider's meter.
 type binding struct {
 	meter  *lateMeter
-	site   site
+	site   site.Path
 	create func(metric.Meter) error
 }
 

@@ -6,6 +6,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
 // lateInt64Observable stands in for an observable instrument with int64 values.
@@ -106,7 +108,7 @@ func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observab
 type lateRegistration struct {
 	embedded.Registration
 	meter    *lateMeter
-	site     site
+	site     site.Path
 	callback metric.Callback
 	insts    []metric.Observable
 	to       atomic.Pointer[metric.Registration]

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
 // secondsBuckets are the boundaries of histograms in seconds whose author chose none. The SDK's own defaults are
@@ -32,7 +34,7 @@ type meter struct {
 	catalog   *catalog
 	callbacks *callbacks
 
-	where  func() site // the code that asks
+	where  func() site.Path // the code that asks
 	shared *sharedObservables
 }
 
@@ -56,9 +58,9 @@ func newMeter(sdk metric.Meter, scope instrumentation.Scope, c *catalog, cb *cal
 }
 
 // onBehalfOf returns the same meter for code that asked earlier, from a place that is no longer on the stack.
-func (m *meter) onBehalfOf(path site) *meter {
+func (m *meter) onBehalfOf(path site.Path) *meter {
 	clone := *m
-	clone.where = func() site { return path }
+	clone.where = func() site.Path { return path }
 	return &clone
 }
 
