@@ -15,6 +15,7 @@ const module = "github.com/onemeter/onemeter"
 var floors = map[string][]string{
 	"telemetry":               {},
 	"telemetry/telemetrytest": {"telemetry"},
+	"telemetry/promguard":     {"telemetry", "telemetry/internal/guard/install"},
 	"internal/needs":          {},
 
 	"server/chat":  {},
@@ -42,7 +43,7 @@ var floors = map[string][]string{
 }
 
 // mayMeasure are the only packages that know of telemetry.
-var mayMeasure = []string{"telemetry", "telemetry/telemetrytest", "server", "server/observe", "cmd/imserver"}
+var mayMeasure = []string{"telemetry", "telemetry/telemetrytest", "telemetry/promguard", "server", "server/observe", "cmd/imserver"}
 
 type listed struct {
 	ImportPath string

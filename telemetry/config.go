@@ -12,6 +12,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
@@ -37,7 +39,8 @@ type config struct {
 	readers           []sdkmetric.Reader
 	metricExporters   []exporterTo[sdkmetric.Exporter]
 	spanExporters     []exporterTo[sdktrace.SpanExporter]
-	gatherers         []prometheus.Gatherer
+	gatherers         []given
+	registries        []*guard.Registry
 	scopeLabels       bool
 	cardinalityLimit  int
 	policy            ConflictPolicy
@@ -122,13 +125,25 @@ func WithSpanExporter(e sdktrace.SpanExporter) Option {
 
 // WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
 // the two meet, and pushes them with ours. A gatherer that fails, panics or hangs costs the page only its own families.
+//
+// client_golang does not keep who registered what: a conflict names the code that called WithGatherer. Collectors
+// registered with [Provider.Registerer], or with the default registry under package promguard, are named one by one.
+// A registry that holds a collector of prometheus.WrapRegistererWith which panics ends the process, as it does
+// without a Provider; these two do not.
 func WithGatherer(g prometheus.Gatherer) Option {
+	from := given{g, callSite().String()}
 	return optionFunc(func(c config) config {
 		if g != nil {
-			c.gatherers = append(c.gatherers, g)
+			c.gatherers = append(c.gatherers, from)
 		}
 		return c
 	})
+}
+
+// A given gatherer is one, and the code that gave it.
+type given struct {
+	gatherer prometheus.Gatherer
+	site     string
 }
 
 // WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and a scope's attributes to each

@@ -37,10 +37,14 @@ func (i Instrument) String() string {
 		fmt.Fprintf(&b, " (%q)", i.Description)
 	}
 	switch {
+	case strings.HasPrefix(i.Scope.Name, gathererScope):
+		b.WriteString(" of " + i.Scope.Name + ", given at " + i.Site)
 	case i.Site != "":
 		b.WriteString(" at " + i.Site)
-	case i.Scope.Name != "":
+	case strings.HasPrefix(i.Scope.Name, clientScope):
 		b.WriteString(" of " + i.Scope.Name)
+	case i.Scope.Name != "":
+		b.WriteString(" of " + i.Scope.Name + ", made by otel.Meter before Setup, which keeps no place")
 	default:
 		b.WriteString(" at an unknown place")
 	}
@@ -79,6 +83,7 @@ const (
 	ReasonName        Reason = "Name"        // two names that become one in Prometheus
 	ReasonBuckets     Reason = "Buckets"     // histogram boundaries
 	ReasonDescription Reason = "Description" // the HELP
+	ReasonLabels      Reason = "Labels"      // names of labels; client_golang's only, OpenTelemetry fixes none
 	ReasonDuplicate   Reason = "Duplicate"   // two values for one gauge series
 	ReasonCardinality Reason = "Cardinality" // more series than the limit allows, or soon
 	ReasonEncoding    Reason = "Encoding"    // an attribute that cannot be a label as it is
@@ -86,7 +91,7 @@ const (
 
 var reasons = []Reason{
 	ReasonReserved, ReasonKind, ReasonNumber, ReasonUnit, ReasonName, ReasonBuckets, ReasonDescription,
-	ReasonDuplicate, ReasonCardinality, ReasonEncoding,
+	ReasonLabels, ReasonDuplicate, ReasonCardinality, ReasonEncoding,
 }
 
 // Resolution says what was done about a conflict.
@@ -110,19 +115,53 @@ type Conflict struct {
 	Resolution Resolution
 	First      Instrument // the one that was there
 	Second     Instrument // the one that came
+	// Detail tells what cannot be seen of the two instruments: labels and boundaries that differ, and what is not on the
+	// page for it. It may be empty.
+	Detail string
 }
 
-// String returns one line that names both sites.
+// String returns one line that names every difference and both sites.
 func (c Conflict) String() string {
-	head := fmt.Sprintf("%s: %s, %s", c.Family, strings.ToLower(string(c.Reason)), strings.ToLower(string(c.Resolution)))
-	if c.First == c.Second {
-		return head + ": " + c.Second.String()
+	var what []string
+	for _, r := range c.reasons() {
+		what = append(what, strings.ToLower(string(r)))
 	}
-	s := head + ": first " + c.First.String() + ", then " + c.Second.String()
-	if c.Resolution == Renamed {
+	s := fmt.Sprintf("%s: %s, %s: ", c.Family, strings.Join(what, " and "), strings.ToLower(string(c.Resolution)))
+	if c.First == c.Second {
+		s += c.Second.String()
+	} else {
+		s += "first " + c.First.String() + ", then " + c.Second.String()
+	}
+	if c.Resolution == Renamed && c.First != c.Second {
 		s += ", now " + c.Second.Prometheus
 	}
+	if c.Detail != "" {
+		s += "; " + c.Detail
+	}
 	return s
+}
+
+// reasons returns the conflict's reason, and what else the two differ in.
+func (c Conflict) reasons() []Reason {
+	out := []Reason{c.Reason}
+	if c.First == c.Second || c.Resolution == Kept {
+		return out
+	}
+	add := func(r Reason, differ bool) {
+		if differ && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	a, b := c.First, c.Second
+	theirs := strings.HasPrefix(a.Scope.Name, clientScope) || strings.HasPrefix(b.Scope.Name, clientScope)
+	if !theirs { // client_golang has other kinds, numbers of one type, and names with suffixes
+		add(ReasonKind, a.Kind != b.Kind)
+		add(ReasonNumber, a.Number != b.Number)
+		add(ReasonName, !strings.EqualFold(a.Name, b.Name))
+		add(ReasonUnit, a.Unit != b.Unit)
+	}
+	add(ReasonDescription, a.Description != "" && b.Description != "" && a.Description != b.Description)
+	return out
 }
 
 // ConflictError is the error that a Provider under the Reject policy returns for a conflicting instrument.
@@ -173,11 +212,22 @@ func describedDifferently(first, second definition) bool {
 // attrs is the conflict for a structured log. Its one-sided kinds name their instrument once.
 func (c Conflict) attrs() []slog.Attr {
 	out := []slog.Attr{
-		slog.String("family", c.Family), slog.String("reason", string(c.Reason)),
+		slog.String("family", c.Family), slog.String("reason", joinedReasons(c.reasons())),
 		slog.String("resolution", string(c.Resolution)), slog.String("first", c.First.String()),
+	}
+	if c.Detail != "" {
+		out = append(out, slog.String("detail", c.Detail))
 	}
 	if c.First == c.Second {
 		return out
 	}
 	return append(out, slog.String("second", c.Second.String()), slog.String("second_family", c.Second.Prometheus))
+}
+
+func joinedReasons(rs []Reason) string {
+	out := make([]string, len(rs))
+	for i, r := range rs {
+		out[i] = string(r)
+	}
+	return strings.Join(out, ", ")
 }

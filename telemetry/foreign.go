@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -14,23 +15,19 @@ import (
 // This file makes metrics of other sources fit for a page, and adds them up. A prometheus.Registry gives nothing
 // that would need it; any other Gatherer may.
 
-// cleaned returns the family with legacy names, distinct labels and valid text, and how many of its metrics could
-// not be saved. What is in order is returned as it is; nothing is changed in place.
+// cleaned returns the family with distinct labels and valid text, and how many of its metrics could not be saved. What
+// is in order is returned as it is; nothing is changed in place.
 func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
 	if f == nil || f.GetName() == "" {
 		return nil, 0
 	}
-	if name := model.EscapeName(f.GetName(), model.UnderscoreEscaping); name != f.GetName() {
+	if !utf8.ValidString(f.GetName()) {
 		f = shallow(f)
-		f.Name = &name
+		f.Name = new(legacy(f.GetName()))
 	}
-	if f.Help != nil && !utf8.ValidString(f.GetHelp()) {
+	if !utf8.ValidString(f.GetHelp()) || !utf8.ValidString(f.GetUnit()) {
 		f = shallow(f)
-		f.Help = new(strings.ToValidUTF8(f.GetHelp(), "\uFFFD"))
-	}
-	if f.Unit != nil { // OpenMetrics wants the name to end in it; nothing here can promise that
-		f = shallow(f)
-		f.Unit = nil
+		f.Help, f.Unit = new(soundText(f.GetHelp())), nil
 	}
 	dropped, copied := 0, false
 	for i, m := range f.Metric {
@@ -60,6 +57,7 @@ func fit(t dto.MetricType, m *dto.Metric) bool {
 	if m == nil || !hasValue(t, m) {
 		return false
 	}
+	legacy := true
 	for i, l := range m.Label {
 		if l == nil || !utf8.ValidString(l.GetValue()) || foreignLabel(t, l.GetName()) != l.GetName() {
 			return false
@@ -67,6 +65,10 @@ func fit(t dto.MetricType, m *dto.Metric) bool {
 		if i > 0 && m.Label[i-1].GetName() >= l.GetName() {
 			return false
 		}
+		legacy = legacy && model.LegacyValidation.IsValidLabelName(l.GetName())
+	}
+	if !legacy && meetInText(m.Label) {
+		return false
 	}
 	return exemplarsFit(m)
 }
@@ -89,13 +91,29 @@ func hasValue(t dto.MetricType, m *dto.Metric) bool {
 	return false
 }
 
+// meetInText tells whether two labels have one name in the text format.
+func meetInText(labels []*dto.LabelPair) bool {
+	seen := make(map[string]bool, len(labels))
+	for _, l := range labels {
+		name := legacyLabel(l.GetName())
+		if seen[name] {
+			return true
+		}
+		seen[name] = true
+	}
+	return false
+}
+
 // foreignLabel returns the label name to expose: only what would break the page is changed.
 func foreignLabel(t dto.MetricType, name string) string {
 	if name == "le" && t == dto.MetricType_HISTOGRAM || name == "quantile" && t == dto.MetricType_SUMMARY ||
 		strings.HasPrefix(name, "__") {
 		return exportedPrefix + strings.Trim(name, "_")
 	}
-	return model.EscapeName(name, model.UnderscoreEscaping)
+	if name == "" || !utf8.ValidString(name) {
+		return legacyLabel(name)
+	}
+	return name
 }
 
 func exemplarsFit(m *dto.Metric) bool {
@@ -130,8 +148,8 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 	}
 	values := map[string][]string{}
 	for _, l := range m.Label {
-		if name := foreignLabel(t, l.GetName()); name != "" {
-			values[name] = append(values[name], strings.ToValidUTF8(l.GetValue(), "\uFFFD"))
+		if name := legacyLabel(foreignLabel(t, l.GetName())); name != "" {
+			values[name] = append(values[name], soundText(l.GetValue()))
 		}
 	}
 	out := &dto.Metric{
@@ -160,43 +178,90 @@ func withoutExemplars(m *dto.Metric) (*dto.Counter, *dto.Histogram) {
 	return nil, h
 }
 
-// addMetric returns the sum of two metrics with equal labels, and whether the second was lost, as that of a gauge is.
-func addMetric(a, b *dto.Metric) (*dto.Metric, bool) {
-	sum := &dto.Metric{Label: a.Label, TimestampMs: a.TimestampMs}
+// What addMetric can lose: nothing, all of the second, or what the text says.
+const lostAll = "all"
+
+// addMetric returns the sum of two metrics with equal labels, and what of the second could not be added.
+//
+//   - Counters add up.
+//   - Classic histograms add up, in the first one's buckets.
+//   - Native histograms add up, at the coarser resolution of the two.
+//   - Where only one of the two is native, the sum is classic, with the boundaries of the one that has some.
+//   - Summaries have the sum of counts and sums. Quantiles cannot be added: the first one's are shown.
+//   - Gauges and untyped metrics cannot be added: the first one's value is shown.
+func addMetric(a, b *dto.Metric) (sum *dto.Metric, lost string) {
+	sum = &dto.Metric{Label: a.Label, TimestampMs: a.TimestampMs}
 	switch {
 	case a.Counter != nil:
 		v := a.Counter.GetValue() + b.GetCounter().GetValue()
-		sum.Counter = &dto.Counter{Value: &v, Exemplar: cmp.Or(a.Counter.Exemplar, b.GetCounter().GetExemplar())}
+		sum.Counter = &dto.Counter{
+			Value: &v, Exemplar: cmp.Or(a.Counter.Exemplar, b.GetCounter().GetExemplar()), CreatedTimestamp: a.Counter.CreatedTimestamp,
+		}
 	case a.Histogram != nil:
-		sum.Histogram = addHistogram(a.Histogram, b.GetHistogram())
+		sum.Histogram, lost = addHistogram(a.Histogram, b.GetHistogram())
 	case a.Summary != nil:
 		n := a.Summary.GetSampleCount() + b.GetSummary().GetSampleCount()
 		v := a.Summary.GetSampleSum() + b.GetSummary().GetSampleSum()
-		sum.Summary = &dto.Summary{SampleCount: &n, SampleSum: &v, Quantile: a.Summary.Quantile}
+		sum.Summary = &dto.Summary{
+			SampleCount: &n, SampleSum: &v, Quantile: a.Summary.Quantile, CreatedTimestamp: a.Summary.CreatedTimestamp,
+		}
+		if len(a.Summary.Quantile)+len(b.GetSummary().GetQuantile()) > 0 {
+			lost = "quantiles cannot be added: the first one's are shown"
+		}
 	default:
-		return a, true
+		return a, lostAll
 	}
-	return sum, false
+	return sum, lost
 }
 
-// addHistogram adds b to the classic buckets of a. The native buckets of a histogram cannot hold what another
-// counted by other boundaries, so the sum has none.
-func addHistogram(a, b *dto.Histogram) *dto.Histogram {
+func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 	n := a.GetSampleCount() + b.GetSampleCount()
 	v := a.GetSampleSum() + b.GetSampleSum()
-	sum := &dto.Histogram{SampleCount: &n, SampleSum: &v}
-	from, counts := classic(b)
-	to, _ := classic(a)
-	moved := rebucket(counts, from, to)
+	sum = &dto.Histogram{SampleCount: &n, SampleSum: &v, CreatedTimestamp: a.CreatedTimestamp, Exemplars: a.Exemplars}
+	nativeA, addsA := sparseOf(a)
+	nativeB, addsB := sparseOf(b)
+	switch {
+	case addsA && addsB:
+		nativeA.plus(nativeB).into(sum)
+	case isNative(a) || isNative(b):
+		lost = "native buckets are left out where the other has classic ones only"
+	}
+	main := a
+	if !isClassic(a) && isClassic(b) {
+		main = b
+	}
+	if !isClassic(main) {
+		return sum, lost
+	}
+	bounds, _ := classic(main)
+	counts := slices.Clone(inBuckets(a, bounds))
+	for i, n := range inBuckets(b, bounds) {
+		counts[i] += n
+	}
 	cumulated := uint64(0)
-	for i, bound := range to {
-		cumulated += moved[i]
-		c := a.Bucket[i].GetCumulativeCount() + cumulated
+	for i, bound := range bounds {
+		cumulated += counts[i]
 		sum.Bucket = append(sum.Bucket, &dto.Bucket{
-			UpperBound: new(bound), CumulativeCount: &c, Exemplar: a.Bucket[i].Exemplar,
+			UpperBound: new(bound), CumulativeCount: new(cumulated), Exemplar: main.Bucket[i].Exemplar,
 		})
 	}
-	return sum
+	if other, _ := classic(b); isClassic(a) && isClassic(b) && !slices.Equal(bounds, other) {
+		lost = fmt.Sprintf("boundaries %v, then %v", bounds, other)
+	}
+	return sum, lost
+}
+
+// isClassic tells whether a histogram has the buckets that every format shows.
+func isClassic(h *dto.Histogram) bool { return len(h.GetBucket()) > 0 || !isNative(h) }
+
+// inBuckets counts a histogram's values in buckets with these boundaries.
+func inBuckets(h *dto.Histogram, bounds []float64) []uint64 {
+	if s, ok := sparseOf(h); ok && !isClassic(h) {
+		counts, from := s.counts()
+		return rebucket(counts, from, bounds)
+	}
+	from, counts := classic(h)
+	return rebucket(counts, from, bounds)
 }
 
 // classic returns the finite boundaries of a histogram and the count of each bucket, the last one unbounded.

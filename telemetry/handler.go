@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -42,7 +41,7 @@ var failures = []string{
 type scraper struct {
 	exposition *exposition // nil where the SDK is disabled, and under WithoutPrometheus
 	catalog    *catalog    // nil where the SDK is disabled
-	sources    []*gatherer
+	suppliers  []*supplier
 	turns      chan struct{}
 
 	mu     sync.Mutex
@@ -50,16 +49,11 @@ type scraper struct {
 	told   map[string]struct{} // what was logged
 }
 
-func newScraper(x *exposition, c *catalog, gatherers []prometheus.Gatherer) *scraper {
-	s := &scraper{
-		exposition: x, catalog: c, turns: make(chan struct{}, maxScrapes), failed: func(string) {}, told: map[string]struct{}{},
+func newScraper(x *exposition, c *catalog, suppliers []*supplier) *scraper {
+	return &scraper{
+		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), failed: func(string) {},
+		told: map[string]struct{}{},
 	}
-	for i, g := range gatherers {
-		if !slices.ContainsFunc(s.sources, func(other *gatherer) bool { return sameGatherer(other.from, g) }) {
-			s.sources = append(s.sources, &gatherer{from: g, name: fmt.Sprintf("client_golang gatherer %d", i+1)})
-		}
-	}
-	return s
 }
 
 // fail counts a failure and logs it, once for each reason and text.
@@ -132,31 +126,54 @@ func scrapeTimeout(h http.Header) time.Duration {
 
 // gather returns the whole page, sorted by family.
 func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
-	if len(s.sources) == 0 {
+	runs := s.start(ctx)
+	if len(runs) == 0 {
 		return s.own(ctx)
 	}
-	return s.merge(ctx, s.own).families()
+	var foreign []*gathered
+	own := s.own(ctx)
+	for _, r := range runs {
+		foreign = append(foreign, r.wait(ctx, s)...)
+	}
+	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() {
+		s.hear()
+		return foreign[0].families // as it is: there is nothing to merge
+	}
+	return s.merge(own, foreign).families()
 }
 
-// foreign returns what the page has of the gatherers alone. What meets an instrument of ours has its name, and not
+// foreign returns what the page has of client_golang alone. What meets an instrument of ours has its name, and not
 // its values.
 func (s *scraper) foreign(ctx context.Context) *merge {
-	return s.merge(ctx, func(context.Context) []*dto.MetricFamily { return nil })
+	var all []*gathered
+	for _, r := range s.start(ctx) {
+		all = append(all, r.wait(ctx, s)...)
+	}
+	return s.merge(nil, all)
 }
 
-// merge gathers all sources while own makes our families, and puts them together.
-func (s *scraper) merge(ctx context.Context, own func(context.Context) []*dto.MetricFamily) *merge {
-	runs := make([]*gathering, len(s.sources))
-	for i, src := range s.sources {
-		runs[i] = src.start(s)
+// start begins to gather all suppliers that have something.
+func (s *scraper) start(ctx context.Context) []*gathering {
+	var runs []*gathering
+	for _, src := range s.suppliers {
+		if src.registry == nil || !src.registry.Empty() {
+			runs = append(runs, src.start(ctx, s))
+		}
 	}
-	m := s.newMerge(own(ctx))
-	for i, r := range runs {
-		m.add(s.sources[i], r.wait(ctx, s))
+	return runs
+}
+
+// merge puts our families and those of the suppliers on one page.
+func (s *scraper) merge(own []*dto.MetricFamily, foreign []*gathered) *merge {
+	m := s.newMerge(own)
+	for _, g := range foreign {
+		m.add(g)
 	}
+	m.oneRuntime()
 	if s.catalog != nil && len(m.conflicts) > 0 {
 		s.catalog.tell(m.conflicts...)
 	}
+	s.hear()
 	return m
 }
 

@@ -110,7 +110,7 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	x.take(rm)
 	rest := p.join(foreign)
 	x.describe()
-	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(x.scopes(), rest...)}
+	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(x.scopes(foreign.left), rest...)}
 }
 
 // gatherTime is how long gatherers may take, so that there is time left to send the rest.
@@ -132,7 +132,7 @@ func (p *push) join(m *merge) []metricdata.ScopeMetrics {
 	apart := p.Temporality(sdkmetric.InstrumentKindCounter) == metricdata.DeltaTemporality
 	for _, metric := range bridged(families) {
 		there := m.byName[metric.Name]
-		if f := p.fold.catalog.family(metric.Name); f != nil && there.source == nil && !apart {
+		if f := p.fold.catalog.family(metric.Name); f != nil && there.from == nil && !apart {
 			p.fold.addForeign(f, there.joined, metric)
 			continue
 		}
@@ -162,12 +162,13 @@ func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
 }
 
 // scopes lays the pages out for an exporter of OpenTelemetry.
-func (x *fold) scopes() []metricdata.ScopeMetrics {
+// left tells which families the page leaves out.
+func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 	var out []metricdata.ScopeMetrics
 	at := map[instrumentation.Scope]int{}
 	for _, p := range x.pages {
 		metrics := p.native(x.now)
-		if len(metrics) == 0 {
+		if len(metrics) == 0 || left(p.family) {
 			continue
 		}
 		scope := p.scope()

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // defaults is the one piece of state of this package: the Provider that Setup made, and the meters that Meter
@@ -35,7 +37,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if p := defaults.provider; p != nil && !p.stopped.Load() {
 		return nil, setupTwiceError{defaults.site}
 	}
-	p, err := New(ctx, opts...)
+	p, err := build(ctx, newConfig(opts), guard.Default())
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +46,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(logError))
 	defaults.late.bind(p)
 	otel.SetMeterProvider(p)
+	p.serveDefault()
 	if p.traces != nil {
 		otel.SetTracerProvider(p.TracerProvider())
 		otel.SetTextMapPropagator(p.Propagator())

@@ -19,6 +19,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // A Provider is a metric.MeterProvider whose instruments cannot break the page that they are exposed on. All its
@@ -32,8 +34,9 @@ type Provider struct {
 	catalog   *catalog
 	callbacks *callbacks
 	scraper   *scraper
-	paged     bool // there is a page: not under WithoutPrometheus
-	limit     int  // series of one instrument
+	registry  *guard.Registry // for collectors of client_golang
+	paged     bool            // there is a page: not under WithoutPrometheus
+	limit     int             // series of one instrument
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
@@ -48,7 +51,11 @@ var _ metric.MeterProvider = (*Provider)(nil)
 // New builds a Provider and touches no global: tests run many side by side. ctx bounds the detection of the
 // resource. The caller shuts the Provider down.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
-	cfg := newConfig(opts)
+	return build(ctx, newConfig(opts), nil)
+}
+
+// build makes a Provider that serves the metrics of a registry too, if there is one.
+func build(ctx context.Context, cfg config, served *guard.Registry) (*Provider, error) {
 	res, err := cfg.buildResource(ctx)
 	if err != nil {
 		return nil, err
@@ -58,12 +65,18 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 		catalog:   c,
 		callbacks: newCallbacks(cfg.callbackTimeout, c.tell),
 		limit:     max(cfg.cardinalityLimit, 0),
+		registry:  guard.New(),
 		paged:     !cfg.withoutPrometheus,
 		meters:    map[instrumentation.Scope]*meter{},
 		done:      make(chan struct{}),
 	}
+	registries := []*guard.Registry{p.registry}
+	if served != nil {
+		registries = []*guard.Registry{served, p.registry}
+	}
+	p.scraper = newScraper(nil, c, suppliersOf(registries, cfg.gatherers))
+	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)
 	if cfg.disabled {
-		p.scraper = newScraper(nil, nil, cfg.gatherers)
 		return p, p.instrument(cfg)
 	}
 	if p.pushes, err = newPushes(ctx, cfg); err != nil {
@@ -90,15 +103,14 @@ func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan str
 		sdkmetric.WithCardinalityLimit(cfg.cardinalityLimit),
 		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
 	}
-	var x *exposition
 	if p.paged {
-		var err error
-		if x, err = newExposition(p.catalog, p.callbacks, cfg, res); err != nil {
+		x, err := newExposition(p.catalog, p.callbacks, cfg, res)
+		if err != nil {
 			return err
 		}
+		p.scraper.exposition = x
 		opts = append(opts, sdkmetric.WithReader(x.reader))
 	}
-	p.scraper = newScraper(x, p.catalog, cfg.gatherers)
 	for _, push := range p.pushes {
 		opts = append(opts, sdkmetric.WithReader(push.start(p.catalog, cfg, p.scraper, ready)))
 	}
@@ -206,7 +218,7 @@ func (p *Provider) instrumentRuntime() error {
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
 		return fmt.Errorf("telemetry: process metrics: %w", err)
 	}
-	p.scraper.sources = append(p.scraper.sources, &gatherer{from: reg, name: "the process collector", fallback: true})
+	p.scraper.suppliers = append(p.scraper.suppliers, &supplier{from: reg, name: "the process collector", fallback: true})
 	return nil
 }
 

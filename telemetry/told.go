@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 )
 
 // news is what has to be said of conflicts once the catalog's lock is free.
@@ -41,6 +43,9 @@ func (c *catalog) remember(conflicts []Conflict) (n news) {
 // key identifies an instrument among those that were told of: by its definition and the place in the code, or the
 // scope where the place is unknown.
 func (i Instrument) key() string {
+	if strings.HasPrefix(i.Scope.Name, clientScope) { // its kind may be known at collection only
+		return clientScope + " " + i.Name + " " + i.Site
+	}
 	where := i.Site
 	if where == "" {
 		where = i.Scope.Name
@@ -54,6 +59,21 @@ func (c *catalog) announce(n news) {
 	}
 	for _, x := range n.fresh {
 		c.count(x.Reason)
+		if loggedElsewhere(x) {
+			continue
+		}
 		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)
 	}
+}
+
+// logged is what was logged of conflicts between client_golang's metrics: they belong to the process, and more than
+// one Provider may find them.
+var logged sync.Map
+
+func loggedElsewhere(x Conflict) bool {
+	if !strings.HasPrefix(x.First.Scope.Name, clientScope) || x.First.Site == "" || x.Second.Site == "" {
+		return false
+	}
+	_, already := logged.LoadOrStore(conflictKey{x.Family, x.Reason, x.First.key(), x.Second.key()}, true)
+	return already
 }

@@ -1,0 +1,73 @@
+package guard
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// bounds returns the finite boundaries of the classic buckets of a histogram of client_golang's, or nil where they
+// are not known. A vector without series is asked by way of a series that is made for that and deleted.
+func (e *Registration) bounds() []float64 {
+	vec, isVec := e.inner.(*prometheus.HistogramVec)
+	if !isVec && reflect.TypeOf(e.inner) != histogramType {
+		return nil
+	}
+	if out, found := firstBounds(e.inner); found || !isVec {
+		return out
+	}
+	defs := e.define()
+	if len(defs) != 1 || constrained(e.descs[0]) {
+		return nil
+	}
+	values := slices.Repeat([]string{"\x00 asked for its boundaries"}, defs[0].variable)
+	one, err := vec.GetMetricWithLabelValues(values...)
+	if err != nil {
+		return nil
+	}
+	defer vec.DeleteLabelValues(values...)
+	c, _ := one.(prometheus.Collector)
+	out, _ := firstBounds(c)
+	return out
+}
+
+// constrained tells whether a label of the descriptor changes the values it is given: then a series made to ask for
+// boundaries could be one that somebody counts in. The text of a descriptor marks such labels so.
+func constrained(d *prometheus.Desc) bool { return strings.Contains(d.String(), "c(") }
+
+// firstBounds returns the boundaries of the first series that a histogram collects, and whether it has one.
+func firstBounds(c prometheus.Collector) (bounds []float64, found bool) {
+	if c == nil {
+		return nil, false
+	}
+	ch := make(chan prometheus.Metric, 16)
+	go func() {
+		defer close(ch)
+		c.Collect(ch)
+	}()
+	for m := range ch { // to the end: the collector holds a lock while it sends
+		if found {
+			continue
+		}
+		found = true
+		var out dto.Metric
+		if m.Write(&out) == nil {
+			bounds = classic(out.GetHistogram())
+		}
+	}
+	return bounds, found
+}
+
+func classic(h *dto.Histogram) []float64 {
+	var out []float64
+	for _, b := range h.GetBucket() {
+		if !math.IsInf(b.GetUpperBound(), +1) {
+			out = append(out, b.GetUpperBound())
+		}
+	}
+	return out
+}

@@ -1,0 +1,300 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// A Part is what was gathered of one level, or of one collector. Its families are sound in themselves; those of
+// several parts may contradict each other, and then the earlier part has the say.
+type Part struct {
+	Families []*dto.MetricFamily
+	registry *Registry
+	level    *level
+	alone    *Registration
+}
+
+// Owner returns whose a family is, or nil where that is not known.
+func (p Part) Owner(family string) *Registration {
+	if p.alone != nil {
+		return p.alone
+	}
+	r := p.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := p.level.owner(family); e != nil {
+		return e
+	}
+	p.level.indexOthers()
+	return p.level.owner(family)
+}
+
+// Alone tells that all families are of one collector, which nothing is known of but what it sent.
+func (p Part) Alone() bool { return p.alone != nil }
+
+// Parts gathers all levels and collectors at the same time. What does not answer before ctx ends is left out, and not
+// asked again until it does. It returns what went wrong: a collector that panicked, hangs, or sent what no page can
+// show.
+func (r *Registry) Parts(ctx context.Context) ([]Part, []News) {
+	parts, news, again := r.gather(ctx)
+	if again {
+		var more []News
+		parts, more, _ = r.gather(ctx)
+		news = append(news, more...)
+	}
+	return parts, news
+}
+
+// A run is one call of a registry's Gather, or one collector's turn.
+type run struct {
+	level    *level
+	entries  []*Registration
+	done     chan struct{}
+	families []*dto.MetricFamily
+	news     []News
+	again    bool // some collectors must be gathered by themselves from now on
+}
+
+func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again bool) {
+	runs := r.runs()
+	for _, x := range runs {
+		go x.gather()
+	}
+	patience := time.NewTimer(patienceOf(ctx))
+	defer patience.Stop()
+	for _, x := range runs {
+		if !x.wait(ctx, patience) {
+			if ctx.Err() == context.Canceled { // nobody waits for it any more
+				return parts, news, false
+			}
+			news = append(news, x.hanging()...)
+			if x.level == nil {
+				continue
+			}
+			x = &run{level: x.level, entries: x.entries, done: make(chan struct{})}
+			go x.gather() // once more, without those that hang
+			select {
+			case <-x.done:
+			case <-ctx.Done():
+				news = append(news, News{Err: ErrHangs})
+				continue
+			}
+		}
+		news = append(news, x.news...)
+		again = again || x.again
+		for _, e := range x.entries {
+			if fault := e.fault.Swap(nil); fault != nil {
+				news = append(news, News{Second: e, Err: *fault})
+			}
+		}
+		p := Part{Families: x.families, registry: r, level: x.level}
+		if x.level == nil {
+			p.alone = x.entries[0]
+		}
+		parts = append(parts, p)
+	}
+	return parts, news, again
+}
+
+// runs returns what there is to gather: the levels in their order, then the collectors that are alone in theirs.
+func (r *Registry) runs() []*run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*run, 0, len(r.levels))
+	for _, l := range r.levels {
+		out = append(out, &run{level: l, entries: l.entries, done: make(chan struct{})})
+	}
+	for _, e := range r.all {
+		if e.alone.Load() {
+			out = append(out, &run{entries: []*Registration{e}, done: make(chan struct{})})
+		}
+	}
+	return out
+}
+
+// defaultPatience is for a gathering without a deadline, as that of an untouched promhttp.Handler.
+const defaultPatience = 5 * time.Second
+
+// patienceOf is half of the time there is: what hangs is left out, and the rest is asked again in the other half.
+func patienceOf(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return time.Until(end) / 2
+	}
+	return defaultPatience
+}
+
+func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
+	select {
+	case <-x.done:
+		return true
+	default:
+	}
+	select {
+	case <-x.done:
+		return true
+	case <-patience.C:
+		patience.Reset(0) // it has run out for all others too
+	case <-ctx.Done():
+	}
+	select {
+	case <-x.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// hanging marks the collectors of a run that have not answered.
+func (x *run) hanging() (news []News) {
+	for _, e := range x.entries {
+		if e.running.Load() > 0 && e.hanging.CompareAndSwap(false, true) {
+			if e.running.Load() == 0 { // it has just answered
+				e.hanging.Store(false)
+				continue
+			}
+			news = append(news, News{Second: e, Err: ErrHangs})
+		}
+	}
+	return news
+}
+
+// ErrHangs is what is wrong with a collector that is left out until it answers.
+var ErrHangs = errors.New("it does not answer in time")
+
+func (x *run) gather() {
+	defer close(x.done)
+	for _, e := range x.entries {
+		if e.hanging.Load() {
+			x.news = append(x.news, News{Second: e, Err: ErrHangs})
+		}
+	}
+	if x.level == nil {
+		x.families, x.news = x.entries[0].gatherAlone(x.news)
+		return
+	}
+	var err error
+	if x.families, err = safely(x.level.reg); err != nil {
+		x.divide(err)
+	}
+}
+
+// safely gathers, and makes an error of a panic: one in a metric's Write is in this goroutine.
+func safely(g prometheus.Gatherer) (families []*dto.MetricFamily, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return g.Gather()
+}
+
+// divide finds the collectors whose metrics contradict their own or those of an earlier collector, which is why the
+// registry could not gather all. They are gathered by themselves from now on.
+func (x *run) divide(err error) {
+	seen := map[string]string{}
+	found := false
+	for _, e := range x.entries {
+		if e.alone.Load() {
+			continue
+		}
+		families, err := gatherFrom(bare{e})
+		if err != nil || contradicts(seen, families) {
+			e.alone.Store(true)
+			found = true
+		}
+	}
+	if !found { // a contradiction of another kind, or with what was registered past the guard
+		for _, e := range x.entries {
+			found = !e.alone.Swap(true) || found
+		}
+	}
+	if x.again = found; !found {
+		x.news = append(x.news, News{Err: err})
+	}
+}
+
+// contradicts tells whether families cannot stand beside those seen before, and otherwise adds them to these.
+func contradicts(seen map[string]string, families []*dto.MetricFamily) bool {
+	fresh := map[string]string{}
+	for _, f := range families {
+		for name, what := range traits(f) {
+			if other, ok := seen[name]; ok && (other != what || what == "") {
+				return true
+			}
+			fresh[name] = what
+		}
+	}
+	for name, what := range fresh {
+		seen[name] = what
+	}
+	return false
+}
+
+// traits returns what must be equal for a name on the page, and, with "", what may be there once only.
+func traits(f *dto.MetricFamily) map[string]string {
+	out := map[string]string{f.GetName(): fmt.Sprintf("%v %q", f.GetType(), f.GetHelp())}
+	switch f.GetType() {
+	case dto.MetricType_HISTOGRAM, dto.MetricType_SUMMARY:
+		for _, suffix := range []string{"_count", "_sum", "_bucket"} {
+			out[f.GetName()+suffix] = "part of " + f.GetName()
+		}
+	}
+	for _, m := range f.Metric {
+		out[seriesKey(f.GetName(), m)] = ""
+	}
+	return out
+}
+
+func seriesKey(name string, m *dto.Metric) string {
+	labels := slices.Clone(m.Label)
+	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+	var b strings.Builder
+	b.WriteString(name)
+	for _, l := range labels {
+		fmt.Fprintf(&b, "\xff%s\xff%s", l.GetName(), l.GetValue())
+	}
+	return b.String()
+}
+
+// gatherAlone gathers one collector. Where its metrics contradict each other, each is gathered by itself; the first
+// one of a series counts.
+func (e *Registration) gatherAlone(news []News) ([]*dto.MetricFamily, []News) {
+	families, err := gatherFrom(bare{e})
+	if err == nil {
+		return families, news
+	}
+	var metrics []prometheus.Metric
+	ch := make(chan prometheus.Metric)
+	go func() {
+		defer close(ch)
+		e.collect(ch)
+	}()
+	for m := range ch {
+		metrics = append(metrics, m)
+	}
+	families = nil
+	seen := map[string]bool{}
+	for _, m := range metrics {
+		one, err := gatherOne(m)
+		if err != nil || len(one) != 1 {
+			news = append(news, News{Second: e, Err: fmt.Errorf("a metric cannot be shown: %w", err)})
+			continue
+		}
+		k := seriesKey(one[0].GetName(), one[0].Metric[0])
+		if seen[k] {
+			news = append(news, News{Second: e, Err: fmt.Errorf("it sends a series of %s twice; the first one counts", one[0].GetName())})
+			continue
+		}
+		seen[k] = true
+		families = append(families, one...)
+	}
+	return families, news
+}

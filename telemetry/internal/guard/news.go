@@ -1,0 +1,102 @@
+package guard
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// News is something to tell the people who run the program.
+type News struct {
+	First, Second *Registration // First is nil where Second alone is at fault, or nobody knows
+	Names         []string      // the families over which the two met; may be empty
+	Before, After Definition    // of the first of them
+	Bounds        [2][]float64  // of histograms whose boundaries differ
+	Same          bool          // the two differ in nothing
+	Err           error         // what is wrong with Second
+	Kept          bool          // in spite of Err
+}
+
+func (r *Registry) tell(n News) {
+	if len(r.news) < maxNews {
+		r.news = append(r.news, n)
+	}
+}
+
+// maxNews bounds what waits to be taken.
+const maxNews = 1000
+
+// Take returns what there is to tell, once.
+func (r *Registry) Take() []News {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.news
+	r.news = nil
+	return out
+}
+
+// conflict tells that two registrations define the same family. first is nil where the registry did not say which is
+// in the way: then it is found by the names.
+func (r *Registry) conflict(first, e *Registration) {
+	n := News{First: first, Second: e}
+	if first == nil {
+		if n.First = r.earlier(e); n.First == nil {
+			r.levels[0].indexOthers()
+			n.First = r.earlier(e)
+		}
+	}
+	if n.First != nil {
+		n.compare()
+	}
+	r.tell(n)
+}
+
+// earlier returns who defined one of e's families first.
+func (r *Registry) earlier(e *Registration) *Registration {
+	for _, l := range r.levels {
+		if l == e.level {
+			break
+		}
+		for _, d := range e.define() {
+			if first := l.owner(d.Name); first != nil {
+				return first
+			}
+		}
+	}
+	return nil
+}
+
+// compare says in what the two differ.
+func (n *News) compare() {
+	for _, after := range n.Second.define() {
+		for _, before := range n.First.define() {
+			if before.Name != after.Name {
+				continue
+			}
+			if len(n.Names) == 0 {
+				n.Before, n.After = before, after
+			}
+			n.Names = append(n.Names, after.Name)
+			break
+		}
+	}
+	if !n.First.sameType(n.Second) {
+		return
+	}
+	if a, b := n.First.bounds(), n.Second.bounds(); !equal(a, b) {
+		n.Bounds = [2][]float64{a, b}
+		return
+	}
+	n.Same = alike(n.First.descs, n.Second.descs)
+}
+
+func equal(a, b []float64) bool { return slices.Equal(a, b) }
+
+func comparable(c prometheus.Collector) bool {
+	return c != nil && reflect.ValueOf(c).Comparable()
+}
+
+func without(list []*Registration, e *Registration) []*Registration {
+	return slices.DeleteFunc(slices.Clone(list), func(other *Registration) bool { return other == e })
+}

@@ -1,0 +1,385 @@
+// Package guard is a registry of client_golang that refuses nothing that another definition of the same name is the
+// only reason to refuse. Start reading at [Registry].
+//
+// It replaces client_golang's default registry before other packages register with that (see package install). Go
+// initializes the packages whose imports are ready in the order of their import paths, so this package may import
+// only what client_golang's package prometheus imports itself; a test holds it to that.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/onemeter/onemeter/telemetry/internal/site"
+)
+
+// A Registry is a chain of client_golang's own registries. What the first one takes is in the first one, so code
+// without conflicts sees just what it sees without a guard. What that refuses, because another definition of the name
+// is there, goes to the next. Collectors without descriptors, which may send anything, and those whose metrics were
+// found to contradict others, are gathered one by one. It is safe for concurrent use.
+type Registry struct {
+	serve func() ([]*dto.MetricFamily, error) // what Gather returns
+	heard func()                              // called, without a lock, when there may be something to Take
+
+	fresh bool // nobody else registers with the first level
+
+	mu      sync.Mutex
+	levels  []*level
+	all     []*Registration                          // in order of registration
+	byInner map[prometheus.Collector][]*Registration // of comparable collectors
+	idle    []*Registration                          // report what another registration reports
+	news    []News
+	order   int
+}
+
+// A level is one registry of the chain.
+type level struct {
+	reg     registry
+	entries []*Registration
+	indexed int // how many of the entries are in byName
+	byName  map[string]*Registration
+}
+
+type registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
+// maxLevels bounds how many definitions of one name are kept: code that registers a new collector for each request
+// must not fill the memory.
+const maxLevels = 1000
+
+// New returns an empty Registry.
+func New() *Registry {
+	r := over(prometheus.NewRegistry())
+	r.fresh = true
+	return r
+}
+
+// over returns a Registry whose first level is a registry that others may have registered with.
+func over(base registry) *Registry {
+	return &Registry{
+		levels:  []*level{{reg: base, byName: map[string]*Registration{}}},
+		byInner: map[prometheus.Collector][]*Registration{},
+	}
+}
+
+// Serve sets what Gather returns, and what is called when there may be news to Take. It is called once, before the
+// Registry is used by several goroutines.
+func (r *Registry) Serve(gather func() ([]*dto.MetricFamily, error), heard func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serve, r.heard = gather, heard
+}
+
+// Gather implements prometheus.Gatherer. It returns the page that was set by Serve.
+func (r *Registry) Gather() ([]*dto.MetricFamily, error) {
+	r.mu.Lock()
+	serve := r.serve
+	r.mu.Unlock()
+	if serve == nil { // the program is still being initialized
+		return r.levels[0].reg.Gather()
+	}
+	return serve()
+}
+
+// Is tells whether g is this Registry, or the registry that it was made for.
+func (r *Registry) Is(g prometheus.Gatherer) bool {
+	switch g := g.(type) {
+	case *Registry:
+		return g == r
+	case *prometheus.Registry:
+		base, _ := r.levels[0].reg.(*prometheus.Registry)
+		return g == base
+	}
+	return false
+}
+
+// Register implements prometheus.Registerer. It returns an AlreadyRegisteredError where a collector of the same Go
+// type with equal descriptors is there, and the error of a descriptor that is invalid, both as client_golang does. It
+// returns nil where client_golang would refuse the collector for what another one defines.
+func (r *Registry) Register(c prometheus.Collector) error {
+	e := newRegistration(c, site.Here(1))
+	must := e.viaMust()
+	if err := r.admit(e, must); !must {
+		return err
+	}
+	return nil
+}
+
+// MustRegister implements prometheus.Registerer. It does not panic: what Register returns as an error is told.
+func (r *Registry) MustRegister(cs ...prometheus.Collector) {
+	stack := site.Here(1)
+	for _, c := range cs {
+		_ = r.admit(newRegistration(c, stack), true)
+	}
+}
+
+func (r *Registry) admit(e *Registration, must bool) error {
+	r.mu.Lock()
+	err := r.place(e, must)
+	heard := r.heard
+	if len(r.news) == 0 {
+		heard = nil
+	}
+	r.mu.Unlock()
+	if heard != nil {
+		heard()
+	}
+	return err
+}
+
+// place finds the level for a registration. The Registry's lock is held.
+func (r *Registry) place(e *Registration, must bool) error {
+	e.order = r.order
+	r.order++
+	if e.invalid != nil {
+		r.tell(News{Second: e, Err: e.invalid})
+		return e.invalid
+	}
+	if old := r.find(e); old != nil && len(e.descs) > 0 {
+		return prometheus.AlreadyRegisteredError{ExistingCollector: old.inner, NewCollector: e.given}
+	} else if old != nil {
+		return nil
+	}
+	if len(e.descs) == 0 {
+		e.alone.Store(true)
+		r.keep(e, nil)
+		return nil
+	}
+	var first *Registration // that is in the way
+	var refusal error
+	for i := 0; ; i++ {
+		if i == len(r.levels) {
+			return r.found(e, first, refusal, must)
+		}
+		err := r.levels[i].reg.Register(e)
+		if err == nil {
+			r.keep(e, r.levels[i])
+			if i > 0 {
+				r.conflict(first, e)
+			}
+			return nil
+		}
+		if refusal == nil {
+			refusal = err
+		}
+		var already prometheus.AlreadyRegisteredError
+		if !errors.As(err, &already) {
+			continue
+		}
+		other := holder(already.ExistingCollector, e)
+		if i == 0 {
+			first = other
+		}
+		if !e.sameType(other) {
+			continue
+		}
+		if !must {
+			if !equal(other.bounds(), e.bounds()) {
+				r.conflict(other, e)
+			}
+			return prometheus.AlreadyRegisteredError{ExistingCollector: other.inner, NewCollector: e.given}
+		}
+		if e.Reported() {
+			r.idle = append(r.idle, e)
+			r.conflict(other, e)
+			return nil
+		}
+	}
+}
+
+// found makes a new level for what every other one refused.
+func (r *Registry) found(e, first *Registration, refusal error, must bool) error {
+	if len(r.levels) == maxLevels {
+		err := fmt.Errorf("telemetry: %d definitions of one name are registered; this one is left out", maxLevels)
+		r.tell(News{Second: e, Err: err})
+		return err
+	}
+	fresh := &level{reg: prometheus.NewRegistry(), byName: map[string]*Registration{}}
+	if fresh.reg.Register(e) == nil {
+		r.levels = append(r.levels, fresh)
+		r.keep(e, fresh)
+		r.conflict(first, e)
+		return nil
+	}
+	// Its descriptors contradict each other. MustRegister takes it all the same: what it sends is sound or told.
+	r.tell(News{Second: e, Err: refusal, Kept: must})
+	if !must {
+		return refusal
+	}
+	e.alone.Store(true)
+	r.keep(e, nil)
+	return nil
+}
+
+func (r *Registry) keep(e *Registration, l *level) {
+	e.level = l
+	if l != nil {
+		l.entries = append(l.entries, e)
+	}
+	r.all = append(r.all, e)
+	if comparable(e.inner) {
+		r.byInner[e.inner] = append(r.byInner[e.inner], e)
+	}
+}
+
+// holder returns the registration of a collector that a registry holds. One of which nothing is known was registered
+// before the guard was there; it has the same descriptors.
+func holder(c prometheus.Collector, likeness *Registration) *Registration {
+	if e, ok := c.(*Registration); ok {
+		return e
+	}
+	return &Registration{given: c, inner: c, safe: c, descs: likeness.descs, order: -1}
+}
+
+// find returns the registration of the same collector, or nil.
+func (r *Registry) find(e *Registration) *Registration {
+	if !comparable(e.inner) {
+		return nil
+	}
+	for _, other := range r.byInner[e.inner] {
+		if other.same(e) {
+			return other
+		}
+	}
+	return nil
+}
+
+// Unregister implements prometheus.Registerer. Of several collectors with equal descriptors it removes the one that is
+// given, or else the first; as in client_golang, one without descriptors stays.
+func (r *Registry) Unregister(c prometheus.Collector) bool {
+	e := newRegistration(c, nil)
+	if e.invalid != nil || len(e.descs) == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, other := range r.idle {
+		if other.same(e) {
+			r.idle = append(r.idle[:i:i], r.idle[i+1:]...)
+			return true
+		}
+	}
+	if !r.remove(e) {
+		return false
+	}
+	idle := r.idle
+	r.idle = nil
+	for _, e := range idle { // one of them may have waited for this
+		_ = r.place(e, true)
+	}
+	return true
+}
+
+func (r *Registry) remove(e *Registration) bool {
+	if old := r.find(e); old != nil {
+		r.drop(old)
+		return old.level == nil || old.level.reg.Unregister(described(old.descs))
+	}
+	for _, l := range r.levels {
+		if !l.reg.Unregister(described(e.descs)) {
+			continue
+		}
+		for _, old := range l.entries {
+			if !old.gone && alike(old.descs, e.descs) {
+				r.drop(old)
+				break
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// drop forgets a registration.
+func (r *Registry) drop(e *Registration) {
+	e.gone = true
+	r.all = without(r.all, e)
+	if e.level != nil {
+		l := e.level
+		l.entries = without(l.entries, e)
+		l.indexed, l.byName = 0, map[string]*Registration{}
+	}
+	if comparable(e.inner) {
+		if rest := without(r.byInner[e.inner], e); len(rest) > 0 {
+			r.byInner[e.inner] = rest
+		} else {
+			delete(r.byInner, e.inner)
+		}
+	}
+}
+
+// owner returns the first registration of a level that defines a family, or nil.
+func (l *level) owner(name string) *Registration {
+	for ; l.indexed < len(l.entries); l.indexed++ {
+		l.index(l.entries[l.indexed])
+	}
+	return l.byName[name]
+}
+
+// indexOthers adds what was registered past the guard, which is all that is known of it.
+func (l *level) indexOthers() {
+	if c, ok := l.reg.(prometheus.Collector); ok {
+		e := newRegistration(c, nil)
+		e.inner, e.order = nil, -1
+		l.index(e)
+	}
+}
+
+func (l *level) index(e *Registration) {
+	for _, d := range e.define() {
+		if _, ok := l.byName[d.Name]; !ok {
+			l.byName[d.Name] = e
+		}
+	}
+}
+
+// Empty tells whether nothing was registered, so that there is nothing to gather.
+func (r *Registry) Empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fresh && len(r.all) == 0
+}
+
+// Families returns what the registrations define, in order of registration. What was registered before the guard was
+// there is not in it.
+func (r *Registry) Families() []Family {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Family
+	for _, e := range r.all {
+		for _, d := range e.define() {
+			out = append(out, Family{Definition: d, By: e})
+		}
+	}
+	return out
+}
+
+// A Family is a definition and whose it is.
+type Family struct {
+	Definition
+	By *Registration
+}
+
+// Definition returns what the registration says of a family, and whether it says something.
+func (r *Registry) Definition(e *Registration, name string) (Definition, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range e.define() {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}
+
+var _ interface {
+	registry
+	Parts(context.Context) ([]Part, []News)
+} = (*Registry)(nil)

@@ -1,0 +1,48 @@
+package guard
+
+import (
+	"reflect"
+	"unsafe"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A collector of prometheus.WrapRegistererWith runs the caller's own in a goroutine of its own, where a panic ends
+// the process. To put a shield around the caller's collector, the wrapper has to be taken apart, and client_golang
+// has no function for that. Where a later version lays its wrapper out differently, the panic is not caught; a test
+// tells.
+
+var wrapperType = reflect.TypeOf(prometheus.WrapCollectorWith(nil, nil)).Elem()
+
+// unwrap returns the caller's own collector, through all wrappers, and a function that wraps another one in the same
+// way. inner is nil for a collector that is not wrapped.
+func unwrap(c prometheus.Collector) (inner prometheus.Collector, rewrap func(prometheus.Collector) prometheus.Collector) {
+	v := reflect.ValueOf(c)
+	if v.Kind() != reflect.Pointer || v.Type().Elem() != wrapperType {
+		return nil, nil
+	}
+	w := v.Elem()
+	wrapped, prefix, labels := w.FieldByName("wrappedCollector"), w.FieldByName("prefix"), w.FieldByName("labels")
+	if !wrapped.IsValid() || !prefix.IsValid() || !labels.IsValid() || wrapped.Type() != reflect.TypeFor[prometheus.Collector]() || prefix.Kind() != reflect.String ||
+		labels.Type() != reflect.TypeFor[prometheus.Labels]() || wrapped.IsNil() {
+		return nil, nil
+	}
+	inner = *(*prometheus.Collector)(unsafe.Pointer(wrapped.UnsafeAddr()))
+	with := prometheus.Labels{}
+	for it := labels.MapRange(); it.Next(); {
+		with[it.Key().String()] = it.Value().String()
+	}
+	rewrap = func(c prometheus.Collector) prometheus.Collector {
+		if prefix.String() != "" {
+			c = prometheus.WrapCollectorWithPrefix(prefix.String(), c)
+		}
+		if len(with) > 0 {
+			c = prometheus.WrapCollectorWith(with, c)
+		}
+		return c
+	}
+	if deeper, again := unwrap(inner); deeper != nil {
+		return deeper, func(c prometheus.Collector) prometheus.Collector { return rewrap(again(c)) }
+	}
+	return inner, rewrap
+}

@@ -1,0 +1,212 @@
+package telemetry
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// A sparse histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or
+// an exponential one of OpenTelemetry, whose bucket i is Prometheus's i+1.
+type sparse struct {
+	schema             int32
+	zeroThreshold      float64
+	zeros              uint64
+	positive, negative map[int32]uint64 // by index: bucket i ends at 2^(i * 2^-schema)
+}
+
+// The schemas of exponential buckets. Others, such as -53 for boundaries of one's own, cannot be added.
+const minSchema, maxSchema = -4, 8
+
+// sparseOf returns the native buckets of a histogram, or false where it has none that can be added.
+func sparseOf(h *dto.Histogram) (sparse, bool) {
+	if h.GetSchema() < minSchema || h.GetSchema() > maxSchema || !isNative(h) ||
+		h.GetZeroCountFloat() > 0 || len(h.GetPositiveCount())+len(h.GetNegativeCount()) > 0 {
+		return sparse{}, false
+	}
+	return sparse{
+		schema: h.GetSchema(), zeroThreshold: h.GetZeroThreshold(), zeros: h.GetZeroCount(),
+		positive: unpack(h.GetPositiveSpan(), h.GetPositiveDelta()),
+		negative: unpack(h.GetNegativeSpan(), h.GetNegativeDelta()),
+	}, true
+}
+
+// isNative tells whether a histogram has native buckets, as Prometheus tells it.
+func isNative(h *dto.Histogram) bool {
+	return h.Schema != nil && (len(h.GetPositiveSpan()) > 0 || len(h.GetNegativeSpan()) > 0 ||
+		h.GetZeroCount() > 0 || h.GetZeroThreshold() > 0)
+}
+
+func unpack(spans []*dto.BucketSpan, deltas []int64) map[int32]uint64 {
+	out := map[int32]uint64{}
+	index, count, d := int32(0), int64(0), 0
+	for i, s := range spans {
+		if i == 0 {
+			index = s.GetOffset()
+		} else {
+			index += s.GetOffset()
+		}
+		for range s.GetLength() {
+			if d == len(deltas) {
+				return out
+			}
+			count += deltas[d]
+			d++
+			if count > 0 {
+				out[index] = uint64(count)
+			}
+			index++
+		}
+	}
+	return out
+}
+
+// maxGap is how many empty buckets a span holds, rather than to begin a new one: as client_golang does it.
+const maxGap = 2
+
+func pack(buckets map[int32]uint64) (spans []*dto.BucketSpan, deltas []int64) {
+	last, next := int64(0), int32(0)
+	add := func(n int64) {
+		*spans[len(spans)-1].Length++
+		deltas = append(deltas, n-last)
+		last = n
+		next++
+	}
+	for _, i := range slices.Sorted(maps.Keys(buckets)) {
+		if gap := i - next; len(spans) == 0 || gap > maxGap {
+			spans = append(spans, &dto.BucketSpan{Offset: new(gap), Length: new(uint32(0))})
+			next = i
+		}
+		for next < i {
+			add(0)
+		}
+		add(int64(buckets[i]))
+	}
+	return spans, deltas
+}
+
+// into writes the buckets to a histogram.
+func (s sparse) into(h *dto.Histogram) {
+	h.Schema, h.ZeroThreshold, h.ZeroCount = new(s.schema), new(s.zeroThreshold), new(s.zeros)
+	h.PositiveSpan, h.PositiveDelta = pack(s.positive)
+	h.NegativeSpan, h.NegativeDelta = pack(s.negative)
+	if len(h.PositiveSpan) == 0 && len(h.NegativeSpan) == 0 && s.zeros == 0 && s.zeroThreshold == 0 {
+		h.PositiveSpan = []*dto.BucketSpan{{Offset: new(int32(0)), Length: new(uint32(0))}} // as client_golang marks an empty one
+	}
+}
+
+// plus adds two histograms, exactly, at the coarser resolution and the wider zero bucket of the two.
+func (s sparse) plus(o sparse) sparse {
+	schema := min(s.schema, o.schema)
+	s, o = s.coarser(schema), o.coarser(schema)
+	// A bucket that the wider zero bucket cuts goes into it whole, which widens it to that bucket's end.
+	for threshold := max(s.zeroThreshold, o.zeroThreshold); ; {
+		s, o = s.wider(threshold), o.wider(threshold)
+		if s.zeroThreshold == o.zeroThreshold {
+			break
+		}
+		threshold = max(s.zeroThreshold, o.zeroThreshold)
+	}
+	out := sparse{schema: schema, zeroThreshold: s.zeroThreshold, zeros: s.zeros + o.zeros,
+		positive: maps.Clone(s.positive), negative: maps.Clone(s.negative)}
+	for i, n := range o.positive {
+		out.positive[i] += n
+	}
+	for i, n := range o.negative {
+		out.negative[i] += n
+	}
+	return out
+}
+
+func (s sparse) coarser(schema int32) sparse {
+	shift := s.schema - schema
+	if shift == 0 {
+		return s
+	}
+	s.schema, s.positive, s.negative = schema, coarser(s.positive, shift), coarser(s.negative, shift)
+	return s
+}
+
+// coarser joins 2^shift buckets to one: those that end at i end at i/2^shift, rounded up.
+func coarser(buckets map[int32]uint64, shift int32) map[int32]uint64 {
+	out := make(map[int32]uint64, len(buckets))
+	for i, n := range buckets {
+		out[(i-1)>>shift+1] += n
+	}
+	return out
+}
+
+func (s sparse) wider(threshold float64) sparse {
+	if threshold <= s.zeroThreshold {
+		return s
+	}
+	s.positive, s.negative = maps.Clone(s.positive), maps.Clone(s.negative)
+	s.zeroThreshold = threshold
+	for _, buckets := range []map[int32]uint64{s.positive, s.negative} {
+		for _, i := range slices.Sorted(maps.Keys(buckets)) {
+			if s.end(i-1) < threshold {
+				s.zeros += buckets[i]
+				s.zeroThreshold = max(s.zeroThreshold, s.end(i))
+				delete(buckets, i)
+			}
+		}
+	}
+	return s
+}
+
+// end is the upper boundary of a positive bucket.
+func (s sparse) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
+
+// counts returns the buckets from the most negative to the most positive, each with its upper boundary, in the form
+// that rebucket takes.
+func (s sparse) counts() (counts []uint64, bounds []float64) {
+	add := func(n uint64, upper float64) { counts, bounds = append(counts, n), append(bounds, upper) }
+	for _, i := range slices.SortedFunc(maps.Keys(s.negative), func(a, b int32) int { return cmp.Compare(b, a) }) {
+		add(s.negative[i], -s.end(i-1))
+	}
+	if s.zeros > 0 {
+		add(s.zeros, s.zeroThreshold)
+	}
+	for _, i := range slices.Sorted(maps.Keys(s.positive)) {
+		add(s.positive[i], s.end(i))
+	}
+	return append(counts, 0), bounds
+}
+
+// sparsePoint returns an exponential point of OpenTelemetry as a sparse histogram.
+func sparsePoint(p *metricdata.ExponentialHistogramDataPoint[float64]) sparse {
+	take := func(b metricdata.ExponentialBucket) map[int32]uint64 {
+		out := make(map[int32]uint64, len(b.Counts))
+		for i, n := range b.Counts {
+			if n > 0 {
+				out[b.Offset+int32(i)+1] = n
+			}
+		}
+		return out
+	}
+	return sparse{
+		schema: p.Scale, zeroThreshold: p.ZeroThreshold, zeros: p.ZeroCount,
+		positive: take(p.PositiveBucket), negative: take(p.NegativeBucket),
+	}
+}
+
+// point writes the buckets to an exponential point.
+func (s sparse) point(p *metricdata.ExponentialHistogramDataPoint[float64]) {
+	give := func(buckets map[int32]uint64) metricdata.ExponentialBucket {
+		if len(buckets) == 0 {
+			return metricdata.ExponentialBucket{}
+		}
+		keys := slices.Sorted(maps.Keys(buckets))
+		counts := make([]uint64, keys[len(keys)-1]-keys[0]+1)
+		for i, n := range buckets {
+			counts[i-keys[0]] = n
+		}
+		return metricdata.ExponentialBucket{Offset: keys[0] - 1, Counts: counts}
+	}
+	p.Scale, p.ZeroThreshold, p.ZeroCount = s.schema, s.zeroThreshold, s.zeros
+	p.PositiveBucket, p.NegativeBucket = give(s.positive), give(s.negative)
+}

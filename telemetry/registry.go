@@ -1,0 +1,217 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+
+	"github.com/onemeter/onemeter/telemetry/internal/guard"
+	"github.com/onemeter/onemeter/telemetry/internal/site"
+)
+
+// Registerer is for code on client_golang that takes a registry, and for promauto.With. What is registered is on the
+// page and pushed. Unlike a registry of client_golang it never panics, and refuses nothing for what another collector
+// defines: metrics of one name are one family, as those of OpenTelemetry are, and conflicts are told with the places
+// of both. Register returns an AlreadyRegisteredError for a collector that is there already or that equals one of the
+// same type, as client_golang does, and the error of an invalid descriptor.
+//
+// It is a prometheus.Gatherer too, and gathers what [Provider.Gatherer] does.
+func (p *Provider) Registerer() prometheus.Registerer { return p.registry }
+
+// Gatherer returns the whole page, for a pushgateway or a handler of one's own: OpenTelemetry's instruments, and all
+// of client_golang's that the Provider knows of. Under WithoutPrometheus it has only the latter. Gathering takes ten
+// seconds at most and returns no error: what cannot be had is told, and counted in telemetry_scrape_errors_total.
+func (p *Provider) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return p.scraper.gatherPage() })
+}
+
+// gatherPage is gather for those who cannot say how long they wait.
+func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
+	if site.Here(0).Has(thisPackage + ".(*gathering).run") {
+		return nil, nil // a supplier asks for the page that it is about to be on
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), defaultScrapeTimeout)
+	defer cancel()
+	return s.gather(ctx), nil
+}
+
+// alone is the page of client_golang's default registry while no Provider of Setup is there.
+var alone = sync.OnceValue(func() *scraper {
+	return newScraper(nil, newCatalog(KeepFirst, nil), suppliersOf([]*guard.Registry{guard.Default()}, nil))
+})
+
+// serving is the Provider whose page the default registry shows.
+var serving atomic.Pointer[Provider]
+
+// listening is set once somebody gathers, or by Setup. What is found before is told then, when main has had the time
+// to set up slog.
+var listening atomic.Bool
+
+// init makes the whole page of what stands in for client_golang's default registry, if package promguard is linked.
+func init() {
+	guard.ServeDefault(
+		func() ([]*dto.MetricFamily, error) {
+			listening.Store(true)
+			return current().gatherPage()
+		},
+		func() {
+			if listening.Load() {
+				current().hear()
+			}
+		})
+}
+
+func current() *scraper {
+	if p := serving.Load(); p != nil && !p.stopped.Load() {
+		return p.scraper
+	}
+	return alone()
+}
+
+// serveDefault makes the Provider's page that of the default registry. What was told before is known to it too.
+func (p *Provider) serveDefault() {
+	if guard.Default() == nil {
+		return
+	}
+	listening.Store(true)
+	if told := alone().catalog.conflicts(); len(told) > 0 {
+		p.catalog.tell(told...)
+	}
+	serving.Store(p)
+	p.scraper.hear()
+}
+
+// hear tells what was found when collectors were registered.
+func (s *scraper) hear() {
+	for _, src := range s.suppliers {
+		if src.registry == nil {
+			continue
+		}
+		for _, n := range src.registry.Take() {
+			switch {
+			case n.Err == nil:
+				s.catalog.tell(conflictOf(n))
+			case n.Kept:
+				s.fail(failInvalid, "a collector contradicts itself, registered at "+n.Second.Site().String(), n.Err)
+			default:
+				s.fail(failInvalid, "a collector was refused, registered at "+n.Second.Site().String(), n.Err)
+			}
+		}
+	}
+}
+
+// conflictOf describes two registrations of one family.
+func conflictOf(n guard.News) Conflict {
+	first, second := registered(n.First, n.Before), registered(n.Second, n.After)
+	d := differences{}
+	c := Conflict{Family: n.After.Name, Reason: ReasonDuplicate, Resolution: Merged, First: first, Second: second}
+	if n.First != nil {
+		a, b := n.First.Type(), n.Second.Type()
+		if a != nil && b != nil && *a != *b {
+			d.add(ReasonKind, "")
+			c.Resolution, c.Second.Prometheus = Renamed, renamedTo(c.Family, *b, kindSuffix(*b), 1)
+		}
+		d.definitions(n.Before, n.After)
+		if n.Bounds[0] != nil || n.Bounds[1] != nil {
+			d.add(ReasonBuckets, fmt.Sprintf("boundaries %v, then %v", n.Bounds[0], n.Bounds[1]))
+		}
+		if n.Same && n.Second.Reported() {
+			d.add(ReasonDuplicate, "both report, so the first one is shown")
+		}
+	}
+	if len(n.Names) > 1 {
+		d.note(fmt.Sprintf("%d more families of the two meet", len(n.Names)-1))
+	}
+	if c.Family == "" {
+		c.Family = second.Name
+	}
+	d.describe(&c)
+	return c
+}
+
+// registered describes a registration.
+func registered(e *guard.Registration, d guard.Definition) Instrument {
+	i := Instrument{
+		Scope: instrumentation.Scope{Name: clientScope}, Name: d.Name, Prometheus: d.Name, Number: float64Number,
+		Unit: d.Unit, Description: d.Help,
+	}
+	if e == nil || e.Early() {
+		i.Scope.Name = earlierScope
+		return i
+	}
+	i.Site = e.Site().String()
+	if t := e.Type(); t != nil {
+		i.Kind = kindOf(*t)
+	}
+	return i
+}
+
+// differences gathers in what two claims to a family differ.
+type differences struct {
+	reasons []Reason
+	notes   []string
+}
+
+// add takes a difference, and what cannot be seen of it in the two instruments.
+func (d *differences) add(r Reason, note string) {
+	if !slices.Contains(d.reasons, r) {
+		d.reasons = append(d.reasons, r)
+	}
+	d.note(note)
+}
+
+func (d *differences) note(text string) {
+	if text != "" && !slices.Contains(d.notes, text) {
+		d.notes = append(d.notes, text)
+	}
+}
+
+func (d *differences) definitions(a, b guard.Definition) {
+	if a.Unit != b.Unit {
+		d.add(ReasonUnit, "")
+	}
+	if a.Help != b.Help {
+		d.add(ReasonDescription, "")
+	}
+	if !slices.Equal(a.Labels, b.Labels) {
+		d.add(ReasonLabels, fmt.Sprintf("labels %v, then %v", a.Labels, b.Labels))
+	}
+}
+
+// between adds what the registrations of two families say, where both are known.
+func (d *differences) between(first *gathered, a string, second *gathered, b string) {
+	if first == nil || first.part == nil || second.part == nil {
+		return
+	}
+	before, ok1 := first.definition(a)
+	after, ok2 := second.definition(b)
+	if ok1 && ok2 {
+		d.definitions(before, after)
+	}
+}
+
+func (g *gathered) definition(family string) (guard.Definition, bool) {
+	o := g.owner(family)
+	if o == nil {
+		return guard.Definition{}, false
+	}
+	return g.supplier.registry.Definition(o, family)
+}
+
+// describe gives the conflict its gravest reason and the notes. A conflict without a difference keeps its reason.
+func (d *differences) describe(c *Conflict) {
+	if len(d.reasons) > 0 {
+		c.Reason = slices.MinFunc(d.reasons, func(a, b Reason) int {
+			return cmp.Compare(slices.Index(reasons, a), slices.Index(reasons, b))
+		})
+	}
+	c.Detail = strings.Join(d.notes, "; ")
+}

@@ -1,0 +1,41 @@
+package telemetry
+
+// runtimeScope is that of OpenTelemetry's metrics of the Go runtime.
+const runtimeScope = "go.opentelemetry.io/contrib/instrumentation/runtime"
+
+// goCollectorFamily is one that client_golang's Go collector has, and nothing else.
+const goCollectorFamily = "go_memstats_heap_alloc_bytes"
+
+// goCollector returns client_golang's Go collector, if it is on the page.
+func (m *merge) goCollector() *placed {
+	if p := m.byName[goCollectorFamily]; p != nil && p.from != nil {
+		return p
+	}
+	return nil
+}
+
+// oneRuntime leaves our metrics of the Go runtime out where client_golang's Go collector is on the page: whoever
+// registered that has dashboards for it.
+func (m *merge) oneRuntime() {
+	theirs := m.goCollector()
+	if theirs == nil {
+		return
+	}
+	for name, p := range m.byName {
+		if p.from != nil || p.first.Scope.Name != runtimeScope || p.joined != (Instrument{}) {
+			continue
+		}
+		p.Metric = nil
+		if name == "go_goroutine_count" {
+			m.conflicts = append(m.conflicts, Conflict{
+				Family: theirs.GetName(), Reason: ReasonDuplicate, Resolution: Merged, First: theirs.first, Second: p.first,
+				Detail: "client_golang's Go collector measures the Go runtime, so OpenTelemetry's metrics of it are left out",
+			})
+		}
+	}
+}
+
+// left tells whether oneRuntime leaves a family out.
+func (m *merge) left(f *family) bool {
+	return f.first.instrument().Scope.Name == runtimeScope && m.goCollector() != nil
+}
