@@ -3,13 +3,9 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -19,50 +15,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/telemetry/internal/ratio"
 )
-
-// ratio does the same work n times with ours and with another's, in turns, and reports how many times the other's
-// CPU time, garbage collection included, ours takes. The best of five rounds counts: the machine has other work.
-func ratio(b *testing.B, n int, ours, other func()) {
-	cpu := func(f func()) (ns, allocs float64) {
-		runtime.GC()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		begin := cpuTime(b)
-		for range n {
-			f()
-		}
-		ns = float64(cpuTime(b)-begin) / float64(n)
-		runtime.ReadMemStats(&after)
-		return ns, float64(after.Mallocs-before.Mallocs) / float64(n)
-	}
-	best := func(best, ns float64) float64 { return min(best, ns) }
-	a, o := math.Inf(1), math.Inf(1)
-	var aAllocs, oAllocs float64
-	for range 5 {
-		ns, allocs := cpu(ours)
-		a, aAllocs = best(a, ns), allocs
-		ns, allocs = cpu(other)
-		o, oAllocs = best(o, ns), allocs
-	}
-	for b.Loop() {
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(a/o, "ratio")
-	b.ReportMetric(a, "ours-cpu-ns")
-	b.ReportMetric(o, "other-cpu-ns")
-	b.ReportMetric(aAllocs, "ours-allocs")
-	b.ReportMetric(oAllocs, "other-allocs")
-}
-
-// cpuTime is what the process has used so far.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 func recorder(m metric.Meter) func() {
 	hits := must(m.Int64Counter("hits"))
@@ -75,7 +29,7 @@ func BenchmarkRecording(b *testing.B) {
 	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
 	defer stop(sdk)
 	p := newProvider(b)
-	ratio(b, 1_000_000, recorder(p.Meter("one")), recorder(sdk.Meter("one")))
+	ratio.Report(b, 1_000_000, recorder(p.Meter("one")), recorder(sdk.Meter("one")))
 }
 
 // fill makes series as a service has them: counters and gauges with four labels, and histograms.
@@ -136,13 +90,13 @@ func stockHandler(b *testing.B, opts ...otelprom.Option) http.Handler {
 // BenchmarkScrape compares a scrape of 10,000 series with that of the stock exporter and promhttp.
 func BenchmarkScrape(b *testing.B) {
 	ours, stock := ourHandler(b), stockHandler(b)
-	ratio(b, 20, scraper(b, ours), scraper(b, stock))
+	ratio.Report(b, 20, scraper(b, ours), scraper(b, stock))
 }
 
 // BenchmarkScrapeWithoutScopes is the same with the stock exporter leaving out scope labels, as we do.
 func BenchmarkScrapeWithoutScopes(b *testing.B) {
 	ours, stock := ourHandler(b), stockHandler(b, otelprom.WithoutScopeInfo())
-	ratio(b, 20, scraper(b, ours), scraper(b, stock))
+	ratio.Report(b, 20, scraper(b, ours), scraper(b, stock))
 }
 
 func BenchmarkScrapeOurs(b *testing.B)  { benchmark(b, scraper(b, ourHandler(b))) }
@@ -161,5 +115,5 @@ func BenchmarkRecordingThroughMeter(b *testing.B) {
 	defer stop(sdk)
 	p := must(telemetry.Setup(ctx, telemetry.WithoutRuntime()))
 	defer stop(p)
-	ratio(b, 1_000_000, recorder(telemetry.Meter("bench")), recorder(sdk.Meter("one")))
+	ratio.Report(b, 1_000_000, recorder(telemetry.Meter("bench")), recorder(sdk.Meter("one")))
 }

@@ -23,6 +23,7 @@ type catalog struct {
 	policy ConflictPolicy
 	views  []sdkmetric.View
 	count  func(Reason) // feeds telemetry_conflicts_total
+	shared bool         // it knows of client_golang's default registry, and others do or did
 
 	mu       sync.Mutex
 	order    int                    // of the next instrument
@@ -107,6 +108,7 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 		Scope: scope, Name: d.name, Kind: d.kind, Number: d.number, Unit: d.unit, Description: d.description,
 	})
 	viewed := c.applyViews(scope, d)
+	d.buckets = bucketsAfter(viewed, d.buckets)
 
 	c.mu.Lock()
 	if a, ok := c.admitted[id]; ok { // another goroutine was faster

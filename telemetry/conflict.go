@@ -36,19 +36,23 @@ func (i Instrument) String() string {
 	if i.Description != "" {
 		fmt.Fprintf(&b, " (%q)", i.Description)
 	}
+	b.WriteString(" " + i.whereabouts())
+	return b.String()
+}
+
+// whereabouts is the place in the code, or why that is not known.
+func (i Instrument) whereabouts() string {
 	switch {
 	case strings.HasPrefix(i.Scope.Name, gathererScope):
-		b.WriteString(" of " + i.Scope.Name + ", given at " + i.Site)
+		return "of " + i.Scope.Name + ", given at " + i.Site
 	case i.Site != "":
-		b.WriteString(" at " + i.Site)
+		return "at " + i.Site
+	case i.Scope.Name == "":
+		return "at an unknown place"
 	case strings.HasPrefix(i.Scope.Name, clientScope):
-		b.WriteString(" of " + i.Scope.Name)
-	case i.Scope.Name != "":
-		b.WriteString(" of " + i.Scope.Name + ", made by otel.Meter before Setup, which keeps no place")
-	default:
-		b.WriteString(" at an unknown place")
+		return "of " + i.Scope.Name
 	}
-	return b.String()
+	return "of " + i.Scope.Name + ", made by otel.Meter before Setup, which keeps no place"
 }
 
 func kindName(k sdkmetric.InstrumentKind) string {

@@ -1,16 +1,11 @@
 package telemetry
 
 import (
-	"math"
-
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// minScale is the coarsest scale that a native histogram of Prometheus can have.
-const minScale = -4
-
-// addExponential takes the points of exponential histograms. One that meets another series with its labels, or
-// that is too coarse for Prometheus, becomes a classic histogram: its count and sum stay exact.
+// addExponential takes the points of exponential histograms. Those that meet add up, at the coarser resolution. One that
+// meets a classic histogram, or that is too coarse for Prometheus, becomes a classic one: its count and sum stay exact.
 func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.ExponentialHistogramDataPoint[N]) {
 	for i := range points {
 		pt := float64Point(&points[i])
@@ -22,9 +17,14 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 			s.seen, s.from, s.exemplars, s.exp = x.now, f.stream, nil, nil
 			s.histogram = emptyHistogram(s, pt)
 		}
-		if first && pt.Scale >= minScale {
+		switch {
+		case first && pt.Scale >= minSchema:
 			s.exp = pt
-		} else {
+		case s.exp != nil && pt.Scale >= minSchema:
+			s.exp = plus(s.exp, pt)
+			f.page.changed = true
+		default:
+			x.unequal(f)
 			x.flatten(s, f.page)
 			s.absorb(pt, f.page)
 			f.page.changed = true
@@ -32,6 +32,15 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 		keepExemplars(x, f, s, points[i].Exemplars)
 	}
 	f.forget(len(points))
+}
+
+// plus adds two points, into a third.
+func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.ExponentialHistogramDataPoint[float64] {
+	sum := *a
+	sum.Count, sum.Sum = a.Count+b.Count, a.Sum+b.Sum
+	sparsePoint(a).plus(sparsePoint(b)).point(&sum)
+	sum.Min, sum.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{} // Prometheus has none
+	return &sum
 }
 
 // flatten makes a classic histogram of a series that is an exponential one so far.
@@ -59,33 +68,12 @@ func (s *series) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p
 	h := &s.histogram
 	counts := make([]uint64, len(p.bounds)+1)
 	copy(counts, h.BucketCounts)
-	for i, n := range rebucket(exponentialCounts(pt, p.bounds)) {
+	own, from := sparsePoint(pt).counts()
+	for i, n := range rebucket(own, from, p.bounds) {
 		counts[i] += n
 	}
 	h.Bounds, h.BucketCounts = p.bounds, counts
 	h.Count, h.Sum = h.Count+pt.Count, h.Sum+pt.Sum
-}
-
-// exponentialCounts returns the buckets of an exponential point, each with its upper boundary, from the most
-// negative to the most positive, and the boundaries to move them to.
-func exponentialCounts(
-	pt *metricdata.ExponentialHistogramDataPoint[float64], to []float64,
-) (counts []uint64, from, _ []float64) {
-	bound := func(index int) float64 { return math.Exp2(math.Ldexp(float64(index), -int(pt.Scale))) }
-	add := func(upper float64, n uint64) {
-		if n > 0 {
-			counts, from = append(counts, n), append(from, upper)
-		}
-	}
-	neg := pt.NegativeBucket
-	for i := len(neg.Counts) - 1; i >= 0; i-- {
-		add(-bound(int(neg.Offset)+i), neg.Counts[i])
-	}
-	add(pt.ZeroThreshold, pt.ZeroCount)
-	for i, n := range pt.PositiveBucket.Counts {
-		add(bound(int(pt.PositiveBucket.Offset)+i+1), n)
-	}
-	return append(counts, 0), from, to
 }
 
 func float64Point[N int64 | float64](

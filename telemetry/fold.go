@@ -206,6 +206,19 @@ func (x *fold) crowd(s *stream, points int) {
 	})
 }
 
+// unequal tells that a histogram of client_golang has other buckets than the instrument that it is added to. Of
+// instruments it is told when they are created.
+func (x *fold) unequal(f *feed) {
+	if !f.foreign || f.unequal {
+		return
+	}
+	f.unequal = true
+	first := f.stream.family.first.instrument()
+	x.pending = append(x.pending, Conflict{
+		Family: f.stream.family.name, Reason: ReasonBuckets, Resolution: Merged, First: first, Second: f.stream.from.instrument(),
+	})
+}
+
 func (x *fold) duplicate(first, second *stream) {
 	pair := [2]*stream{first, second}
 	if _, told := x.doubled[pair]; told {

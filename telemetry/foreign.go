@@ -16,8 +16,8 @@ import (
 // that would need it; any other Gatherer may.
 
 // cleaned returns the family with distinct labels and valid text, and how many of its metrics could not be saved. What
-// is in order is returned as it is; nothing is changed in place.
-func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
+// is in order is returned as it is; nothing is changed in place. A registry has checked much of it, or has not.
+func cleaned(f *dto.MetricFamily, checked bool) (*dto.MetricFamily, int) {
 	if f == nil || f.GetName() == "" {
 		return nil, 0
 	}
@@ -28,6 +28,9 @@ func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
 	if !utf8.ValidString(f.GetHelp()) || !utf8.ValidString(f.GetUnit()) {
 		f = shallow(f)
 		f.Help, f.Unit = new(soundText(f.GetHelp())), nil
+	}
+	if checked && checkedFit(f) {
+		return f, 0
 	}
 	dropped, copied := 0, false
 	for i, m := range f.Metric {
@@ -50,6 +53,38 @@ func cleaned(f *dto.MetricFamily) (*dto.MetricFamily, int) {
 
 func shallow(f *dto.MetricFamily) *dto.MetricFamily {
 	return &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit, Metric: slices.Clone(f.Metric)}
+}
+
+// checkedFit tells whether all metrics of a family that a prometheus.Registry has checked fit, and have labels of
+// legacy names. It is quicker than fit: labels are looked at where their names differ from those of the series before.
+func checkedFit(f *dto.MetricFamily) bool {
+	t := f.GetType()
+	var last []*dto.LabelPair
+	for _, m := range f.Metric {
+		if !sameNames(last, m.Label) {
+			for _, l := range m.Label {
+				if !model.LegacyValidation.IsValidLabelName(l.GetName()) || foreignLabel(t, l.GetName()) != l.GetName() {
+					return false
+				}
+			}
+		}
+		if last = m.Label; !hasValue(t, m) || !exemplarsFit(m) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameNames(a, b []*dto.LabelPair) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name && *a[i].Name != *b[i].Name { // a registry leaves no name out
+			return false
+		}
+	}
+	return true
 }
 
 // fit tells whether a metric can be on a page of any format as it is.
@@ -117,28 +152,31 @@ func foreignLabel(t dto.MetricType, name string) string {
 }
 
 func exemplarsFit(m *dto.Metric) bool {
-	ok := func(e *dto.Exemplar) bool {
-		if e == nil {
-			return true
-		}
-		runes := 0
-		for _, l := range e.Label {
-			if l == nil || !model.LegacyValidation.IsValidLabelName(l.GetName()) || !utf8.ValidString(l.GetValue()) {
+	if c := m.Counter; c != nil {
+		return exemplarFits(c.Exemplar)
+	}
+	if h := m.Histogram; h != nil {
+		for _, b := range h.Bucket {
+			if !exemplarFits(b.GetExemplar()) {
 				return false
 			}
-			runes += utf8.RuneCountInString(l.GetName()) + utf8.RuneCountInString(l.GetValue())
-		}
-		return runes <= maxExemplarRunes && (e.Timestamp == nil || e.Timestamp.IsValid())
-	}
-	if !ok(m.GetCounter().GetExemplar()) {
-		return false
-	}
-	for _, b := range m.GetHistogram().GetBucket() {
-		if !ok(b.GetExemplar()) {
-			return false
 		}
 	}
 	return true
+}
+
+func exemplarFits(e *dto.Exemplar) bool {
+	if e == nil {
+		return true
+	}
+	runes := 0
+	for _, l := range e.Label {
+		if l == nil || !model.LegacyValidation.IsValidLabelName(l.GetName()) || !utf8.ValidString(l.GetValue()) {
+			return false
+		}
+		runes += utf8.RuneCountInString(l.GetName()) + utf8.RuneCountInString(l.GetValue())
+	}
+	return runes <= maxExemplarRunes && (e.Timestamp == nil || e.Timestamp.IsValid())
 }
 
 // repairMetric returns a copy that fits, or nil.
@@ -179,7 +217,10 @@ func withoutExemplars(m *dto.Metric) (*dto.Counter, *dto.Histogram) {
 }
 
 // What addMetric can lose: nothing, all of the second, or what the text says.
-const lostAll = "all"
+const (
+	lostAll       = "all"
+	quantilesLost = "quantiles cannot be added: where their labels are equal, the first one's are shown"
+)
 
 // addMetric returns the sum of two metrics with equal labels, and what of the second could not be added.
 //
@@ -206,7 +247,7 @@ func addMetric(a, b *dto.Metric) (sum *dto.Metric, lost string) {
 			SampleCount: &n, SampleSum: &v, Quantile: a.Summary.Quantile, CreatedTimestamp: a.Summary.CreatedTimestamp,
 		}
 		if len(a.Summary.Quantile)+len(b.GetSummary().GetQuantile()) > 0 {
-			lost = "quantiles cannot be added: the first one's are shown"
+			lost = quantilesLost
 		}
 	default:
 		return a, lostAll

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
 const (
@@ -46,13 +48,14 @@ type scraper struct {
 
 	mu     sync.Mutex
 	failed func(reason string)
-	told   map[string]struct{} // what was logged
+	told   map[string]struct{}  // what was logged
+	met    map[meeting]struct{} // what was told of
 }
 
 func newScraper(x *exposition, c *catalog, suppliers []*supplier) *scraper {
 	return &scraper{
 		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), failed: func(string) {},
-		told: map[string]struct{}{},
+		told: map[string]struct{}{}, met: map[meeting]struct{}{},
 	}
 }
 
@@ -85,10 +88,44 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Err() != nil {
 		return // nobody is there to read it
 	}
+	if expfmt.NegotiateIncludingOpenMetrics(r.Header).FormatType() == expfmt.TypeOpenMetrics {
+		families = distinctInOpenMetrics(families)
+	}
 	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
 	promhttp.HandlerFor(page, promhttp.HandlerOpts{
 		ErrorLog: encodeErrors{s, r.Context()}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
 	}).ServeHTTP(w, r)
+}
+
+// distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
+// gauge's too, as in client_golang's Go collector. Such a counter is of unknown type, and its sample is as it was.
+func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
+	names := make(map[string]bool, len(families))
+	for _, f := range families {
+		if f.GetType() != dto.MetricType_COUNTER {
+			names[f.GetName()] = true
+		}
+	}
+	var out []*dto.MetricFamily
+	for i, f := range families {
+		if f.GetType() != dto.MetricType_COUNTER || !names[base(f.GetName(), classCounter)] {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(families)
+		}
+		out[i] = shallow(f)
+		out[i].Type = dto.MetricType_UNTYPED.Enum()
+		for j, m := range f.Metric {
+			out[i].Metric[j] = &dto.Metric{
+				Label: m.Label, TimestampMs: m.TimestampMs, Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())},
+			}
+		}
+	}
+	if out == nil {
+		return families
+	}
+	return out
 }
 
 // encodeErrors is where promhttp tells of families that it could not write.
@@ -136,7 +173,6 @@ func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
 		foreign = append(foreign, r.wait(ctx, s)...)
 	}
 	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() {
-		s.hear()
 		return foreign[0].families // as it is: there is nothing to merge
 	}
 	return s.merge(own, foreign).families()
@@ -152,8 +188,9 @@ func (s *scraper) foreign(ctx context.Context) *merge {
 	return s.merge(nil, all)
 }
 
-// start begins to gather all suppliers that have something.
+// start begins to gather all suppliers that have something, after what there is to tell of them.
 func (s *scraper) start(ctx context.Context) []*gathering {
+	s.hear()
 	var runs []*gathering
 	for _, src := range s.suppliers {
 		if src.registry == nil || !src.registry.Empty() {
@@ -173,7 +210,6 @@ func (s *scraper) merge(own []*dto.MetricFamily, foreign []*gathered) *merge {
 	if s.catalog != nil && len(m.conflicts) > 0 {
 		s.catalog.tell(m.conflicts...)
 	}
-	s.hear()
 	return m
 }
 

@@ -23,12 +23,44 @@ type merge struct {
 // A placed family is one on the page. Metrics of other suppliers are never changed in place.
 type placed struct {
 	*dto.MetricFamily
-	from     *gathered // nil for ours
-	first    Instrument
-	joined   Instrument     // the last of another source
+	first    party
+	helped   party          // the one whose help it is
+	joined   party          // the last one that joined
 	byLabel  map[string]int // index of the metric for its labels; made when first needed
-	reported []bool         // of each metric: see gathered.reported
+	origins  []origin       // of each metric, then
 	labelKey []byte         // scratch
+}
+
+// An origin is where a series comes from.
+type origin struct {
+	by       *gathered // nil for ours
+	reported bool      // see gathered.reported
+}
+
+// A party is one of those that have metrics of a family: an instrument of ours, or a family that was gathered.
+type party struct {
+	own    Instrument
+	from   *gathered // nil for ours
+	family *dto.MetricFamily
+}
+
+// instrument describes the party, which takes a while.
+func (p party) instrument() Instrument {
+	if p.from == nil {
+		return p.own
+	}
+	return p.from.instrument(p.family)
+}
+
+// who identifies the party from one scrape to the next.
+func (p party) who() any {
+	switch {
+	case p.from == nil:
+		return nil
+	case p.from.part == nil:
+		return p.from.supplier
+	}
+	return p.from.owner(p.family.GetName())
 }
 
 func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
@@ -53,7 +85,8 @@ func (m *merge) claim(f claimed) {
 		}}
 		m.place(p)
 	}
-	p.first = f.first
+	p.first = party{own: f.first}
+	p.helped = p.first
 }
 
 func (m *merge) place(p *placed) {
@@ -95,7 +128,7 @@ func (m *merge) add(g *gathered) {
 		}
 	}()
 	for _, f := range g.families {
-		f, dropped := cleaned(f)
+		f, dropped := cleaned(f, g.checked)
 		if dropped > 0 {
 			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics that cannot be exposed in %s", g.supplier.name, f.GetName()), nil)
 		}
@@ -114,15 +147,16 @@ func (m *merge) addFamily(g *gathered, f *dto.MetricFamily) {
 	case there != nil:
 		m.join(there, f, g)
 	default:
-		m.put(g, f, g.instrument(f))
+		m.put(g, f, f)
 	}
 }
 
-// put places a family under a name that is free.
-func (m *merge) put(g *gathered, f *dto.MetricFamily, i Instrument) {
-	p := &placed{MetricFamily: f, from: g, first: i}
+// put places a family under a name that is free. as is the family as it was gathered.
+func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
+	by := party{from: g, family: as}
+	p := &placed{MetricFamily: f, first: by, helped: by}
 	m.place(p)
-	if g.checked && plainLabels(f) {
+	if g.checked && checkedFit(f) {
 		return
 	}
 	p.MetricFamily = shallow(f) // series may be there twice: join adds them up
@@ -135,7 +169,7 @@ func (m *merge) put(g *gathered, f *dto.MetricFamily, i Instrument) {
 func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	name := legacy(f.GetName())
 	if name == otlptranslator.TargetInfoMetricName {
-		return &placed{MetricFamily: f, first: g.instrument(f)}, ReasonReserved
+		return &placed{MetricFamily: f, first: party{from: g, family: f}}, ReasonReserved
 	}
 	if p := m.byName[name]; p != nil {
 		if p.GetType() == f.GetType() {
@@ -145,7 +179,7 @@ func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	}
 	for _, n := range occupied(f) {
 		p := m.taken[n]
-		if p == nil || p.from == g && (n == base(name, classCounter) || n == base(legacy(p.GetName()), classCounter)) {
+		if p == nil || p.first.from == g && (n == base(name, classCounter) || n == base(legacy(p.GetName()), classCounter)) {
 			continue
 		}
 		if strings.EqualFold(strings.TrimSuffix(legacy(p.GetName()), totalSuffix), strings.TrimSuffix(name, totalSuffix)) {
@@ -163,25 +197,26 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, g *gathered, reason R
 	for n := 1; name == ""; n++ {
 		try := renamedTo(f.GetName(), f.GetType(), suffix, n)
 		other, why := m.meets(&dto.MetricFamily{Name: &try, Type: f.Type}, g)
-		if other == nil || why == "" && other.first.Name == f.GetName() { // renamed the same way before
+		if other == nil || why == "" && other.first.instrument().Name == f.GetName() { // renamed the same way before
 			name = try
 		}
 	}
 	second.Prometheus = name
-	first := there.first
+	first := there.first.instrument()
 	if reason == ReasonReserved {
 		first = second
 	}
 	m.conflicts = append(m.conflicts, Conflict{
 		Family: there.GetName(), Reason: reason, Resolution: Renamed, First: first, Second: second,
 	})
+	as := f
 	f = shallow(f)
 	f.Name = &name
 	if same := m.byName[legacy(name)]; same != nil {
 		m.join(same, f, g)
 		return
 	}
-	m.put(g, f, second)
+	m.put(g, f, as)
 }
 
 func kindSuffix(t dto.MetricType) string { return strings.ToLower(t.String()) }
@@ -198,29 +233,28 @@ func renamedTo(name string, t dto.MetricType, suffix string, n int) string {
 
 // join adds the metrics of f to a family of its name and type.
 func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
-	second := g.instrument(f)
-	second.Prometheus = there.GetName()
-	there.joined = second
+	by := party{from: g, family: f}
+	there.joined = by
 	there.index()
 	d := differences{}
 	if there.GetHelp() == "" {
-		there.Help = f.Help
+		there.Help, there.helped = f.Help, by
 	} else if f.GetHelp() != "" && f.GetHelp() != there.GetHelp() {
 		d.add(ReasonDescription, "")
 	}
 	if f.GetName() != there.GetName() {
 		d.add(ReasonName, "")
 	}
-	reported := g.reported(f.GetName())
+	from := origin{g, g.reported(f.GetName())}
 	doubled := false
 	for _, metric := range f.Metric {
 		i, ok := there.at(metric)
 		if !ok {
 			there.Metric = append(there.Metric, metric)
-			there.reported = append(there.reported, reported)
+			there.origins = append(there.origins, from)
 			continue
 		}
-		if reported && there.reported[i] {
+		if o := there.origins[i]; o.reported && from.reported && o.by != g {
 			doubled = true
 			continue
 		}
@@ -231,21 +265,72 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 			d.add(ReasonBuckets, lost)
 		}
 	}
-	if there.from == g && there.first == second {
-		return // one collector, or Gatherer, has the family twice
-	}
-	d.between(there.from, there.first.Name, g, f.GetName())
-	if len(d.reasons) > 0 {
-		c := Conflict{Family: there.GetName(), Resolution: Merged, First: there.first, Second: second}
-		d.describe(&c)
-		m.conflicts = append(m.conflicts, c)
-	}
 	if doubled {
-		c := duplicate(there.first, second)
-		c.Family = there.GetName()
-		m.conflicts = append(m.conflicts, c)
+		m.tell(there, there.first, by, differences{reasons: []Reason{ReasonDuplicate}})
+	}
+	switch {
+	case len(d.reasons) == 0:
+	case slices.Equal(d.reasons, []Reason{ReasonDescription}):
+		m.tell(there, there.helped, by, d)
+	default:
+		m.tell(there, there.first, by, d)
 	}
 }
+
+// tell tells of two parties that became one family, unless they are one, or it was told before.
+func (m *merge) tell(there *placed, first, second party, d differences) {
+	k := meeting{family: there.GetName(), first: first.who(), second: second.who()}
+	if k.first != nil && m.s.hasMet(k) { // told when they were registered
+		return
+	}
+	k.reasons = fmt.Sprint(d.reasons)
+	if !m.s.meet(k) {
+		return
+	}
+	if first.from != nil && first.from.part != nil && second.from.part != nil {
+		before, ok1 := first.from.definition(first.family.GetName())
+		after, ok2 := second.from.definition(second.family.GetName())
+		if ok1 && ok2 {
+			d.definitions(before, after)
+		}
+	}
+	c := Conflict{Family: there.GetName(), Resolution: Merged, First: first.instrument(), Second: second.instrument()}
+	if c.Second.Prometheus = there.GetName(); c.First == c.Second {
+		return
+	}
+	d.describe(&c)
+	m.conflicts = append(m.conflicts, c)
+}
+
+// A meeting is two parties in one family, and what they differ in: no reasons if they were told of when the second was
+// registered, with all that they differ in.
+type meeting struct {
+	family        string
+	first, second any
+	reasons       string
+}
+
+func (s *scraper) hasMet(k meeting) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.met[k]
+	return ok
+}
+
+// meet notes a meeting, and tells whether it is new. Beyond a bound all are new: the catalog has the last word.
+func (s *scraper) meet(k meeting) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.met[k]; ok {
+		return false
+	}
+	if len(s.met) < maxMeetings {
+		s.met[k] = struct{}{}
+	}
+	return true
+}
+
+const maxMeetings = 100_000
 
 // index makes the family's list of metrics ours to change, and indexes it.
 func (p *placed) index() {
@@ -254,10 +339,10 @@ func (p *placed) index() {
 	}
 	p.MetricFamily = shallow(p.MetricFamily)
 	p.byLabel = make(map[string]int, len(p.Metric))
-	reported := p.from.reported(p.GetName())
-	p.reported = make([]bool, len(p.Metric))
+	from := origin{p.first.from, p.first.from.reported(p.GetName())}
+	p.origins = make([]origin, len(p.Metric))
 	for i, metric := range p.Metric {
-		p.reported[i] = reported
+		p.origins[i] = from
 		p.labelKey = appendLabels(p.labelKey[:0], metric)
 		p.byLabel[string(p.labelKey)] = i
 	}
@@ -292,23 +377,6 @@ func legacyLabel(name string) string {
 		return name
 	}
 	return model.EscapeName(name, model.UnderscoreEscaping)
-}
-
-// plainLabels tells whether no label changes its name in the text format, so that series that differ stay so.
-func plainLabels(f *dto.MetricFamily) bool {
-	var last []*dto.LabelPair
-	for _, m := range f.Metric {
-		for i, l := range m.Label {
-			if i < len(last) && last[i].GetName() == l.GetName() {
-				continue // as in the series before: the rule
-			}
-			if !model.LegacyValidation.IsValidLabelName(l.GetName()) {
-				return false
-			}
-		}
-		last = m.Label
-	}
-	return true
 }
 
 func compareMetrics(a, b *dto.Metric) int {

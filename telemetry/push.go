@@ -132,8 +132,8 @@ func (p *push) join(m *merge) []metricdata.ScopeMetrics {
 	apart := p.Temporality(sdkmetric.InstrumentKindCounter) == metricdata.DeltaTemporality
 	for _, metric := range bridged(families) {
 		there := m.byName[metric.Name]
-		if f := p.fold.catalog.family(metric.Name); f != nil && there.from == nil && !apart {
-			p.fold.addForeign(f, there.joined, metric)
+		if f := p.fold.catalog.family(metric.Name); f != nil && there.first.from == nil && !apart {
+			p.fold.addForeign(f, there.joined.instrument(), metric)
 			continue
 		}
 		rest = append(rest, metric)
@@ -154,9 +154,6 @@ func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
 		x.feeds[k] = fd
 	}
 	fd.stream.help = m.Description // ours, if we have one: the merge chose
-	if fd.page.bounds == nil && fd.page.live(x.now) > 0 {
-		fd.page.bounds = []float64{} // an exponential histogram is there, whose buckets cannot hold those of another
-	}
 	fd.page.changed = true
 	x.add(fd, m.Data)
 }

@@ -45,7 +45,9 @@ func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
 
 // alone is the page of client_golang's default registry while no Provider of Setup is there.
 var alone = sync.OnceValue(func() *scraper {
-	return newScraper(nil, newCatalog(KeepFirst, nil), suppliersOf([]*guard.Registry{guard.Default()}, nil))
+	c := newCatalog(KeepFirst, nil)
+	c.shared = true
+	return newScraper(nil, c, suppliersOf([]*guard.Registry{guard.Default()}, nil))
 })
 
 // serving is the Provider whose page the default registry shows.
@@ -76,15 +78,12 @@ func current() *scraper {
 	return alone()
 }
 
-// serveDefault makes the Provider's page that of the default registry. What was told before is known to it too.
+// serveDefault makes the Provider's page that of the default registry.
 func (p *Provider) serveDefault() {
 	if guard.Default() == nil {
 		return
 	}
 	listening.Store(true)
-	if told := alone().catalog.conflicts(); len(told) > 0 {
-		p.catalog.tell(told...)
-	}
 	serving.Store(p)
 	p.scraper.hear()
 }
@@ -92,20 +91,31 @@ func (p *Provider) serveDefault() {
 // hear tells what was found when collectors were registered.
 func (s *scraper) hear() {
 	for _, src := range s.suppliers {
-		if src.registry == nil {
-			continue
-		}
-		for _, n := range src.registry.Take() {
-			switch {
-			case n.Err == nil:
-				s.catalog.tell(conflictOf(n))
-			case n.Kept:
-				s.fail(failInvalid, "a collector contradicts itself, registered at "+n.Second.Site().String(), n.Err)
-			default:
-				s.fail(failInvalid, "a collector was refused, registered at "+n.Second.Site().String(), n.Err)
+		for _, n := range src.news() {
+			if n.Err != nil {
+				s.refused(n)
+				continue
 			}
+			for _, name := range n.Names {
+				s.meet(meeting{family: name, first: n.First, second: n.Second})
+			}
+			s.catalog.tell(conflictOf(n))
 		}
 	}
+}
+
+// refused tells of a collector that client_golang would refuse for its own sake.
+func (s *scraper) refused(n guard.News) {
+	what := "a collector was refused"
+	if n.Kept {
+		what = "a collector contradicts itself"
+	}
+	what += ", registered at " + cmp.Or(n.Second.Site().String(), "an unknown place")
+	if _, told := logged.LoadOrStore(what, true); told && s.catalog.shared {
+		s.failed(failInvalid)
+		return
+	}
+	s.fail(failInvalid, what, n.Err)
 }
 
 // conflictOf describes two registrations of one family.
@@ -123,8 +133,13 @@ func conflictOf(n guard.News) Conflict {
 		if n.Bounds[0] != nil || n.Bounds[1] != nil {
 			d.add(ReasonBuckets, fmt.Sprintf("boundaries %v, then %v", n.Bounds[0], n.Bounds[1]))
 		}
-		if n.Same && n.Second.Reported() {
-			d.add(ReasonDuplicate, "both report, so the first one is shown")
+		switch {
+		case n.First.Reported() && n.Second.Reported():
+			d.note("both report what is counted elsewhere: where their labels are equal, the first one's value is shown")
+		case c.Resolution == Merged && a != nil && *a == dto.MetricType_GAUGE:
+			d.note("where their labels are equal, the first one's value is shown")
+		case c.Resolution == Merged && a != nil && *a == dto.MetricType_SUMMARY:
+			d.note(quantilesLost)
 		}
 	}
 	if len(n.Names) > 1 {
@@ -144,7 +159,7 @@ func registered(e *guard.Registration, d guard.Definition) Instrument {
 		Unit: d.Unit, Description: d.Help,
 	}
 	if e == nil || e.Early() {
-		i.Scope.Name = earlierScope
+		i.Scope.Name = scopeOfEarlier(d.Name)
 		return i
 	}
 	i.Site = e.Site().String()
@@ -178,23 +193,11 @@ func (d *differences) definitions(a, b guard.Definition) {
 	if a.Unit != b.Unit {
 		d.add(ReasonUnit, "")
 	}
-	if a.Help != b.Help {
+	if a.Help != "" && b.Help != "" && a.Help != b.Help { // an empty one never wins
 		d.add(ReasonDescription, "")
 	}
 	if !slices.Equal(a.Labels, b.Labels) {
 		d.add(ReasonLabels, fmt.Sprintf("labels %v, then %v", a.Labels, b.Labels))
-	}
-}
-
-// between adds what the registrations of two families say, where both are known.
-func (d *differences) between(first *gathered, a string, second *gathered, b string) {
-	if first == nil || first.part == nil || second.part == nil {
-		return
-	}
-	before, ok1 := first.definition(a)
-	after, ok2 := second.definition(b)
-	if ok1 && ok2 {
-		d.definitions(before, after)
 	}
 }
 

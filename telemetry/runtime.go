@@ -1,5 +1,7 @@
 package telemetry
 
+import "log/slog"
+
 // runtimeScope is that of OpenTelemetry's metrics of the Go runtime.
 const runtimeScope = "go.opentelemetry.io/contrib/instrumentation/runtime"
 
@@ -8,7 +10,7 @@ const goCollectorFamily = "go_memstats_heap_alloc_bytes"
 
 // goCollector returns client_golang's Go collector, if it is on the page.
 func (m *merge) goCollector() *placed {
-	if p := m.byName[goCollectorFamily]; p != nil && p.from != nil {
+	if p := m.byName[goCollectorFamily]; p != nil && p.first.from != nil {
 		return p
 	}
 	return nil
@@ -21,17 +23,16 @@ func (m *merge) oneRuntime() {
 	if theirs == nil {
 		return
 	}
-	for name, p := range m.byName {
-		if p.from != nil || p.first.Scope.Name != runtimeScope || p.joined != (Instrument{}) {
-			continue
+	left := false
+	for _, p := range m.byName {
+		if p.first.from == nil && p.first.own.Scope.Name == runtimeScope && p.joined.from == nil {
+			left = left || len(p.Metric) > 0
+			p.Metric = nil
 		}
-		p.Metric = nil
-		if name == "go_goroutine_count" {
-			m.conflicts = append(m.conflicts, Conflict{
-				Family: theirs.GetName(), Reason: ReasonDuplicate, Resolution: Merged, First: theirs.first, Second: p.first,
-				Detail: "client_golang's Go collector measures the Go runtime, so OpenTelemetry's metrics of it are left out",
-			})
-		}
+	}
+	if left && m.s.meet(meeting{family: runtimeScope}) {
+		slog.Info("telemetry: client_golang's Go collector measures the Go runtime, so OpenTelemetry's metrics of it are left out",
+			"registered", theirs.first.instrument().whereabouts())
 	}
 }
 

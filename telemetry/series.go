@@ -61,7 +61,8 @@ type feed struct {
 	bySource map[attribute.Distinct]*series
 	repaired repair // what was told of
 	altered  bool   // some attributes are not as they came
-	foreign  bool   // it is of a client_golang gatherer
+	foreign  bool   // it is of client_golang
+	unequal  bool   // that its buckets are others was told
 }
 
 // translate makes labels of attributes. Keys that become one label have their values sorted and joined by ";", as
@@ -112,7 +113,10 @@ func (x *fold) at(f *feed, set attribute.Set) (*series, repair) {
 	if s, ok := f.bySource[key]; ok {
 		return s, 0
 	}
-	labels, done := translate(set, f.scope)
+	labels, done := set, repair(0)
+	if !f.foreign { // client_golang's are labels already
+		labels, done = translate(set, f.scope)
+	}
 	p := f.page
 	s, ok := p.bySet[labels.Equivalent()]
 	if !ok {
@@ -120,7 +124,7 @@ func (x *fold) at(f *feed, set attribute.Set) (*series, repair) {
 		for it := labels.Iter(); it.Next(); {
 			s.values = append(s.values, it.Attribute().Value.AsString())
 		}
-		if x.native {
+		if x.native && !f.foreign {
 			s.labels = sound(set)
 		}
 		p.bySet[s.key] = s
@@ -192,6 +196,9 @@ func addHistograms[N int64 | float64](x *fold, f *feed, points []metricdata.Hist
 			f.page.bounds = usable(pt.Bounds)
 		}
 		counts := rebucket(pt.BucketCounts, pt.Bounds, f.page.bounds)
+		if s.seen == x.now && (s.exp != nil || !slices.Equal(pt.Bounds, f.page.bounds)) {
+			x.unequal(f)
+		}
 		f.page.changed = f.page.changed || s.seen == x.now || !slices.Equal(pt.Bounds, f.page.bounds)
 		h := &s.histogram
 		if s.seen != x.now {

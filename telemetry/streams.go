@@ -124,6 +124,19 @@ func reshaped(d definition, viewed []sdkmetric.Stream) bool {
 	})
 }
 
+// bucketsAfter returns the boundaries that a view gives, or else the author's. Exponential histograms have none.
+func bucketsAfter(viewed []sdkmetric.Stream, buckets []float64) []float64 {
+	for _, s := range viewed {
+		switch a := s.Aggregation.(type) {
+		case sdkmetric.AggregationExplicitBucketHistogram:
+			return a.Boundaries
+		case sdkmetric.AggregationBase2ExponentialHistogram:
+			return nil
+		}
+	}
+	return buckets
+}
+
 // classAfter is the class of what an aggregation makes of a kind.
 func classAfter(a sdkmetric.Aggregation, k sdkmetric.InstrumentKind) class {
 	switch a.(type) {

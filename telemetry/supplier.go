@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type supplier struct {
 	fallback bool // its families give way to those of the same name
 
 	mu        sync.Mutex
+	heard     int // news of the registry
 	abandoned int // runs that a scrape gave up waiting for, and that have not returned
 }
 
@@ -119,9 +121,17 @@ func (g *gathered) instrument(f *dto.MetricFamily) Instrument {
 	if o := g.owner(f.GetName()); o != nil && !o.Early() {
 		i.Site = o.Site().String()
 	} else {
-		i.Scope.Name = earlierScope
+		i.Scope.Name = scopeOfEarlier(f.GetName())
 	}
 	return i
+}
+
+// scopeOfEarlier tells who made what was registered before promguard was there, as far as that is known.
+func scopeOfEarlier(name string) string {
+	if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
+		return clientScope + " itself"
+	}
+	return earlierScope
 }
 
 func kindOf(t dto.MetricType) sdkmetric.InstrumentKind {
@@ -229,6 +239,9 @@ func (r *gathering) abandon() bool {
 
 // failOf counts and logs what is wrong with a collector.
 func (s *scraper) failOf(n guard.News) {
+	if n.Err == nil {
+		return
+	}
 	what := clientScope
 	if n.Second != nil {
 		what = "the collector registered at " + cmp.Or(n.Second.Site().String(), "an unknown place")
@@ -242,18 +255,19 @@ func (s *scraper) failOf(n guard.News) {
 
 // plain tells whether what was gathered can be on the page as it is: nothing of it meets, in any format.
 func (g *gathered) plain() bool {
-	if !g.checked {
-		return false
+	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool {
+		return legacy(f.GetName()) != f.GetName() || f.GetName() == otlptranslator.TargetInfoMetricName || !checkedFit(f)
+	})
+}
+
+// news returns what the registry has to tell, once.
+func (s *supplier) news() []guard.News {
+	if s.registry == nil {
+		return nil
 	}
-	for _, f := range g.families {
-		if legacy(f.GetName()) != f.GetName() || f.GetName() == otlptranslator.TargetInfoMetricName || !plainLabels(f) {
-			return false
-		}
-		for _, m := range f.Metric {
-			if !fit(f.GetType(), m) {
-				return false
-			}
-		}
-	}
-	return true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.registry.News(s.heard)
+	s.heard += len(out)
+	return out
 }

@@ -73,6 +73,7 @@ func build(ctx context.Context, cfg config, served *guard.Registry) (*Provider, 
 	registries := []*guard.Registry{p.registry}
 	if served != nil {
 		registries = []*guard.Registry{served, p.registry}
+		c.shared = true
 	}
 	p.scraper = newScraper(nil, c, suppliersOf(registries, cfg.gatherers))
 	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)

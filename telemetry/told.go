@@ -59,7 +59,7 @@ func (c *catalog) announce(n news) {
 	}
 	for _, x := range n.fresh {
 		c.count(x.Reason)
-		if loggedElsewhere(x) {
+		if c.shared && loggedElsewhere(x) {
 			continue
 		}
 		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)

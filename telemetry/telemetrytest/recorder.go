@@ -16,8 +16,17 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A Recorder is a telemetry.Provider that can be asked what was recorded. Metrics are named as their authors named
-// them, or by their Prometheus family. A name that no instrument has fails the test. It is safe for concurrent use.
+// A Recorder is a telemetry.Provider that can be asked what was recorded: by OpenTelemetry's instruments, and by
+// client_golang's collectors that were registered with its Registerer.
+//
+// A metric has up to three names, and each of them finds it: the name that its author wrote, the name that a view gave
+// it, and its family on the page. Where views make several metrics of one instrument, use their own names. A name that
+// no metric has fails the test. A Vec of client_golang has no name until it has a series.
+//
+// Sum, Count and Bounds read the page, so they see what Prometheus sees. All metrics of one family count together.
+// Attributes are compared with labels: http.route is the label http_route.
+//
+// A Recorder is safe for concurrent use. Each of its methods that reads runs the observable callbacks.
 type Recorder struct {
 	*telemetry.Provider
 	tb     testing.TB
@@ -25,7 +34,8 @@ type Recorder struct {
 }
 
 // New returns a Recorder under the Reject policy and without the metrics of the Go runtime. Options come after that
-// and may change it. It is shut down when the test ends.
+// and may change it. Do not use [telemetry.WithoutPrometheus]: without a page only Metric works. The Recorder is shut
+// down when the test ends.
 func New(tb testing.TB, opts ...telemetry.Option) *Recorder {
 	tb.Helper()
 	reader := sdkmetric.NewManualReader()
@@ -47,46 +57,51 @@ func New(tb testing.TB, opts ...telemetry.Option) *Recorder {
 	return &Recorder{Provider: p, tb: tb, reader: reader}
 }
 
-// Sum adds up the values of a counter, an up-down counter or a gauge, or what a histogram recorded, over all series
-// that have these attributes, and perhaps others. It is 0 where nothing was recorded.
+// Sum adds up the values of a counter, an up-down counter or a gauge, or what a histogram or a summary recorded, over
+// all series that have these attributes, and perhaps others. It is 0 where nothing was recorded, and where a view drops
+// the instrument.
 func (r *Recorder) Sum(name string, attrs ...attribute.KeyValue) float64 {
 	r.tb.Helper()
 	total := 0.0
-	r.each(name, func(p point) {
-		if p.has(attrs) {
-			total += p.sum
-		}
-	})
+	for _, s := range r.series(name, attrs) {
+		total += s.sum
+	}
 	return total
 }
 
-// Count returns how many values a histogram recorded over all series that have these attributes.
+// Count returns how many values a histogram or a summary recorded over all series that have these attributes. It is 0
+// for other metrics.
 func (r *Recorder) Count(name string, attrs ...attribute.KeyValue) uint64 {
 	r.tb.Helper()
 	total := uint64(0)
-	r.each(name, func(p point) {
-		if p.has(attrs) {
-			total += p.count
-		}
-	})
+	for _, s := range r.series(name, attrs) {
+		total += s.count
+	}
 	return total
 }
 
-// Bounds returns the boundaries of a histogram, or nil where nothing was recorded.
-func (r *Recorder) Bounds(name string) (bounds []float64) {
+// Bounds returns the boundaries of a histogram. It is nil where nothing was recorded, and for an exponential histogram
+// that the page shows as a native one.
+func (r *Recorder) Bounds(name string) []float64 {
 	r.tb.Helper()
-	r.each(name, func(p point) { bounds = p.bounds })
-	return bounds
+	for _, s := range r.series(name, nil) {
+		return s.bounds
+	}
+	return nil
 }
 
 // Metric returns what the SDK holds of a metric: of the first scope and number type, if there are several. Its Data
-// is nil where nothing was recorded.
+// is nil where nothing was recorded, and for a metric of client_golang.
 func (r *Recorder) Metric(name string) metricdata.Metrics {
 	r.tb.Helper()
-	for _, m := range r.metrics(name) {
-		return m
-	}
-	return metricdata.Metrics{}
+	return r.find(name).held
+}
+
+// Conflicts scrapes first, as [NoConflicts] does, and returns the conflicts in order of discovery.
+func (r *Recorder) Conflicts() []telemetry.Conflict {
+	r.tb.Helper()
+	scrape(r.tb, r.Provider)
+	return r.Provider.Conflicts()
 }
 
 // Exposition returns the page in the Prometheus text format without target_info and what telemetry tells of itself:
@@ -113,92 +128,4 @@ func (r *Recorder) Exposition() string {
 var ownFamilies = []string{
 	"target_info", "telemetry_conflicts_total", "telemetry_callback_errors_total", "telemetry_scrape_errors_total",
 	"telemetry_exports_total", "telemetry_export_errors_total",
-}
-
-// metrics collects and returns what belongs to a name, in the order of scopes.
-func (r *Recorder) metrics(name string) []metricdata.Metrics {
-	r.tb.Helper()
-	family := ""
-	for _, i := range r.Instruments() {
-		if strings.EqualFold(i.Name, name) || i.Prometheus == name {
-			family = i.Prometheus
-			break
-		}
-	}
-	if family == "" {
-		r.tb.Errorf("telemetrytest: no instrument is called %q", name)
-		return nil
-	}
-	var rm metricdata.ResourceMetrics
-	if err := r.reader.Collect(context.Background(), &rm); err != nil {
-		r.tb.Errorf("telemetrytest: collect: %v", err)
-	}
-	slices.SortStableFunc(rm.ScopeMetrics, func(a, b metricdata.ScopeMetrics) int {
-		return strings.Compare(a.Scope.Name, b.Scope.Name)
-	})
-	var out []metricdata.Metrics
-	for _, sm := range rm.ScopeMetrics {
-		for _, m := range sm.Metrics {
-			if r.belongs(m.Name, family) {
-				out = append(out, m)
-			}
-		}
-	}
-	return out
-}
-
-// belongs tells whether the SDK's name is that of an instrument of the family.
-func (r *Recorder) belongs(name, family string) bool {
-	return slices.ContainsFunc(r.Instruments(), func(i telemetry.Instrument) bool {
-		return i.Prometheus == family && strings.EqualFold(i.Name, name)
-	})
-}
-
-// A point is one series of any kind.
-type point struct {
-	set    attribute.Set
-	sum    float64
-	count  uint64
-	bounds []float64
-}
-
-func (p point) has(attrs []attribute.KeyValue) bool {
-	for _, kv := range attrs {
-		if v, ok := p.set.Value(kv.Key); !ok || v.String() != kv.Value.String() {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Recorder) each(name string, do func(point)) {
-	r.tb.Helper()
-	for _, m := range r.metrics(name) {
-		switch d := m.Data.(type) {
-		case metricdata.Sum[int64]:
-			numbers(d.DataPoints, do)
-		case metricdata.Sum[float64]:
-			numbers(d.DataPoints, do)
-		case metricdata.Gauge[int64]:
-			numbers(d.DataPoints, do)
-		case metricdata.Gauge[float64]:
-			numbers(d.DataPoints, do)
-		case metricdata.Histogram[int64]:
-			histograms(d.DataPoints, do)
-		case metricdata.Histogram[float64]:
-			histograms(d.DataPoints, do)
-		}
-	}
-}
-
-func numbers[N int64 | float64](points []metricdata.DataPoint[N], do func(point)) {
-	for _, p := range points {
-		do(point{set: p.Attributes, sum: float64(p.Value)})
-	}
-}
-
-func histograms[N int64 | float64](points []metricdata.HistogramDataPoint[N], do func(point)) {
-	for _, p := range points {
-		do(point{set: p.Attributes, sum: float64(p.Sum), count: p.Count, bounds: p.Bounds})
-	}
 }

@@ -3,6 +3,7 @@ package telemetrytest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,8 +51,10 @@ func TestRecorder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := rec.Sum("shop.payments"); got != 0 {
-		t.Errorf("Sum before = %v", got)
+	for _, name := range []string{"shop.payments", "shop_payments_total"} {
+		if got := rec.Sum(name); got != 0 {
+			t.Errorf("Sum(%s) before = %v", name, got)
+		}
 	}
 	s.pay("ok", .2)
 	s.pay("ok", .4)
@@ -118,4 +121,99 @@ func TestMetricsAgree(t *testing.T) {
 		t.Errorf("the error names %d places: %v", n, err)
 	}
 	i.Add(context.Background(), 1) // not nil, and harmless
+}
+
+// A failing test: it keeps what it was told.
+type failing struct {
+	testing.TB
+	lines []string
+}
+
+func (f *failing) Error(args ...any) { f.lines = append(f.lines, fmt.Sprint(args...)) }
+
+func (f *failing) Errorf(format string, args ...any) {
+	f.lines = append(f.lines, fmt.Sprintf(format, args...))
+}
+
+func TestAnUnknownNameFailsTheTest(t *testing.T) {
+	t.Parallel()
+	tb := &failing{TB: t}
+	rec := telemetrytest.New(tb)
+	if _, err := newShop(rec); err != nil {
+		t.Fatal(err)
+	}
+	rec.Sum("shop.refunds")
+	rec.Metric("shop_refunds_total")
+	want := []string{
+		`telemetrytest: no metric is called "shop.refunds"`, `telemetrytest: no metric is called "shop_refunds_total"`,
+	}
+	if !slices.Equal(tb.lines, want) {
+		t.Errorf("the test is told %q, want %q", tb.lines, want)
+	}
+}
+
+// The suffix of a family depends on the kind of the instrument.
+func TestEveryKindIsFound(t *testing.T) {
+	t.Parallel()
+	rec := telemetrytest.New(t)
+	m := rec.Meter("shop")
+	unit := metric.WithUnit("1")
+	counter, err1 := m.Float64Counter("counter", unit)
+	upDown, err2 := m.Float64UpDownCounter("up.down", unit)
+	gauge, err3 := m.Float64Gauge("gauge", unit)
+	histogram, err4 := m.Int64Histogram("histogram", unit)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	counter.Add(t.Context(), 1)
+	upDown.Add(t.Context(), 2)
+	upDown.Add(t.Context(), -4)
+	gauge.Record(t.Context(), 3)
+	histogram.Record(t.Context(), 4)
+	for name, want := range map[string]float64{
+		"counter": 1, "counter_total": 1, "up.down": -2, "up_down": -2, "gauge": 3, "gauge_ratio": 3, "histogram": 4,
+	} {
+		if got := rec.Sum(name); got != want || rec.Metric(name).Data == nil {
+			t.Errorf("%s: Sum = %v, want %v; Metric = %+v", name, got, want, rec.Metric(name))
+		}
+	}
+}
+
+// A 0 would look like an answer.
+func TestAPageThatIsOffFailsTheTest(t *testing.T) {
+	t.Parallel()
+	tb := &failing{TB: t}
+	rec := telemetrytest.New(tb, telemetry.WithoutPrometheus())
+	s, err := newShop(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pay("ok", .2)
+	if _, ok := rec.Metric("shop.payments").Data.(metricdata.Sum[int64]); !ok || len(tb.lines) > 0 {
+		t.Errorf("Metric = %+v, the test is told %q", rec.Metric("shop.payments"), tb.lines)
+	}
+	rec.Sum("shop.payments")
+	if len(tb.lines) != 1 || !strings.Contains(tb.lines[0], "the page has no family shop_payments_total") {
+		t.Errorf("the test is told %q", tb.lines)
+	}
+}
+
+// An attribute is found under the key that its author wrote, and under its label.
+func TestAttributesAreComparedWithLabels(t *testing.T) {
+	t.Parallel()
+	rec := telemetrytest.New(t)
+	c, err := rec.Meter("api").Int64Counter("requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("http.route", "/pay"), attribute.Int("code", 200)))
+	c.Add(t.Context(), 1, metric.WithAttributes(attribute.String("http.route", "/refund"), attribute.Int("code", 200)))
+	for _, key := range []string{"http.route", "http_route"} {
+		if got := rec.Sum("requests", attribute.String(key, "/pay"), attribute.Int("code", 200)); got != 1 {
+			t.Errorf("Sum with %s = %v, want 1", key, got)
+		}
+	}
+	if got := rec.Sum("requests", attribute.String("http.route", "/pay"), attribute.Int("code", 500)); got != 0 {
+		t.Errorf("Sum of none = %v", got)
+	}
 }

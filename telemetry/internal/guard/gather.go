@@ -43,12 +43,15 @@ func (p Part) Alone() bool { return p.alone != nil }
 // Parts gathers all levels and collectors at the same time. What does not answer before ctx ends is left out, and not
 // asked again until it does. It returns what went wrong: a collector that panicked, hangs, or sent what no page can
 // show.
-func (r *Registry) Parts(ctx context.Context) ([]Part, []News) {
-	parts, news, again := r.gather(ctx)
-	if again {
+func (r *Registry) Parts(ctx context.Context) (parts []Part, news []News) {
+	for range 3 { // a second time without what hangs or contradicts, a third time where that was hard to find
 		var more []News
-		parts, more, _ = r.gather(ctx)
+		var again bool
+		parts, more, again = r.gather(ctx)
 		news = append(news, more...)
+		if !again || ctx.Err() != nil {
+			break
+		}
 	}
 	return parts, news
 }
@@ -75,18 +78,13 @@ func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again
 			if ctx.Err() == context.Canceled { // nobody waits for it any more
 				return parts, news, false
 			}
-			news = append(news, x.hanging()...)
-			if x.level == nil {
-				continue
+			found := x.hanging()
+			news = append(news, found...)
+			if len(found) == 0 {
+				news = append(news, News{Err: ErrHangs}) // registered past the guard
 			}
-			x = &run{level: x.level, entries: x.entries, done: make(chan struct{})}
-			go x.gather() // once more, without those that hang
-			select {
-			case <-x.done:
-			case <-ctx.Done():
-				news = append(news, News{Err: ErrHangs})
-				continue
-			}
+			again = again || len(found) > 0 && x.level != nil
+			continue
 		}
 		news = append(news, x.news...)
 		again = again || x.again
@@ -109,7 +107,10 @@ func (r *Registry) runs() []*run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make([]*run, 0, len(r.levels))
-	for _, l := range r.levels {
+	for i, l := range r.levels {
+		if i > 0 && len(l.entries) == 0 {
+			continue
+		}
 		out = append(out, &run{level: l, entries: l.entries, done: make(chan struct{})})
 	}
 	for _, e := range r.all {
@@ -152,7 +153,8 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 	}
 }
 
-// hanging marks the collectors of a run that have not answered.
+// hanging marks the collectors of a run that have not answered. Where a level hangs and none of its collectors does, it
+// is in a metric, as a function is: then those that can hang are gathered by themselves from now on.
 func (x *run) hanging() (news []News) {
 	for _, e := range x.entries {
 		if e.running.Load() > 0 && e.hanging.CompareAndSwap(false, true) {
@@ -161,6 +163,14 @@ func (x *run) hanging() (news []News) {
 				continue
 			}
 			news = append(news, News{Second: e, Err: ErrHangs})
+		}
+	}
+	if len(news) > 0 || x.level == nil {
+		return news
+	}
+	for _, e := range x.entries {
+		if e.Reported() && !e.alone.Swap(true) {
+			news = append(news, News{Second: e})
 		}
 	}
 	return news
@@ -177,7 +187,10 @@ func (x *run) gather() {
 		}
 	}
 	if x.level == nil {
-		x.families, x.news = x.entries[0].gatherAlone(x.news)
+		if e := x.entries[0]; e.enter() {
+			defer e.leave()
+			x.families, x.news = e.gatherAlone(x.news)
+		}
 		return
 	}
 	var err error

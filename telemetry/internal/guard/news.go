@@ -24,16 +24,14 @@ func (r *Registry) tell(n News) {
 	}
 }
 
-// maxNews bounds what waits to be taken.
+// maxNews bounds what is kept.
 const maxNews = 1000
 
-// Take returns what there is to tell, once.
-func (r *Registry) Take() []News {
+// News returns what there is to tell, but for the first ones: who listens says how many were heard.
+func (r *Registry) News(heard int) []News {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := r.news
-	r.news = nil
-	return out
+	return slices.Clone(r.news[min(heard, len(r.news)):])
 }
 
 // conflict tells that two registrations define the same family. first is nil where the registry did not say which is

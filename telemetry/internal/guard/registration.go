@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,9 @@ type Registration struct {
 	running atomic.Int32 // calls of Collect under way
 	hanging atomic.Bool  // a call did not end in time; it is not called again until it does
 	fault   atomic.Pointer[error]
+
+	resolve sync.Once
+	path    site.Path
 
 	definitions []Definition // of descs; made when first asked for, with the Registry's lock held
 }
@@ -93,16 +97,26 @@ func (e *Registration) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (e *Registration) collect(ch chan<- prometheus.Metric) {
-	if e.hanging.Load() {
+	if !e.enter() {
 		return
 	}
-	e.running.Add(1)
-	defer func() {
-		if e.running.Add(-1) == 0 {
-			e.hanging.Store(false)
-		}
-	}()
+	defer e.leave()
 	shield{of: e, collector: e.safe}.Collect(ch)
+}
+
+// enter tells whether the collector may be asked: it does not hang since an earlier time.
+func (e *Registration) enter() bool {
+	if e.hanging.Load() {
+		return false
+	}
+	e.running.Add(1)
+	return true
+}
+
+func (e *Registration) leave() {
+	if e.running.Add(-1) == 0 {
+		e.hanging.Store(false)
+	}
 }
 
 // A shield is a collector whose panics are kept, to be told.
@@ -137,7 +151,10 @@ func (b bare) Collect(ch chan<- prometheus.Metric) { b.collect(ch) }
 
 // Site is the way to the code that registered the collector. It is empty for what was registered before the guard
 // was there.
-func (e *Registration) Site() site.Path { return e.stack.Path() }
+func (e *Registration) Site() site.Path {
+	e.resolve.Do(func() { e.path = e.stack.Path() })
+	return e.path
+}
 
 // Early tells that the collector was registered before the guard was there, so that its place is not known.
 func (e *Registration) Early() bool { return e.stack == nil }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +25,7 @@ import (
 // found to contradict others, are gathered one by one. It is safe for concurrent use.
 type Registry struct {
 	serve func() ([]*dto.MetricFamily, error) // what Gather returns
-	heard func()                              // called, without a lock, when there may be something to Take
+	heard func()                              // called, without a lock, when there are News
 
 	fresh bool // nobody else registers with the first level
 
@@ -32,7 +33,6 @@ type Registry struct {
 	levels  []*level
 	all     []*Registration                          // in order of registration
 	byInner map[prometheus.Collector][]*Registration // of comparable collectors
-	idle    []*Registration                          // report what another registration reports
 	news    []News
 	order   int
 }
@@ -69,7 +69,7 @@ func over(base registry) *Registry {
 	}
 }
 
-// Serve sets what Gather returns, and what is called when there may be news to Take. It is called once, before the
+// Serve sets what Gather returns, and what is called when there are News. It is called once, before the
 // Registry is used by several goroutines.
 func (r *Registry) Serve(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	r.mu.Lock()
@@ -122,13 +122,11 @@ func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 
 func (r *Registry) admit(e *Registration, must bool) error {
 	r.mu.Lock()
+	before := len(r.news)
 	err := r.place(e, must)
-	heard := r.heard
-	if len(r.news) == 0 {
-		heard = nil
-	}
+	fresh, heard := len(r.news) > before, r.heard
 	r.mu.Unlock()
-	if heard != nil {
+	if fresh && heard != nil {
 		heard()
 	}
 	return err
@@ -185,11 +183,6 @@ func (r *Registry) place(e *Registration, must bool) error {
 				r.conflict(other, e)
 			}
 			return prometheus.AlreadyRegisteredError{ExistingCollector: other.inner, NewCollector: e.given}
-		}
-		if e.Reported() {
-			r.idle = append(r.idle, e)
-			r.conflict(other, e)
-			return nil
 		}
 	}
 }
@@ -260,21 +253,7 @@ func (r *Registry) Unregister(c prometheus.Collector) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, other := range r.idle {
-		if other.same(e) {
-			r.idle = append(r.idle[:i:i], r.idle[i+1:]...)
-			return true
-		}
-	}
-	if !r.remove(e) {
-		return false
-	}
-	idle := r.idle
-	r.idle = nil
-	for _, e := range idle { // one of them may have waited for this
-		_ = r.place(e, true)
-	}
-	return true
+	return r.remove(e)
 }
 
 func (r *Registry) remove(e *Registration) bool {
@@ -283,18 +262,33 @@ func (r *Registry) remove(e *Registration) bool {
 		return old.level == nil || old.level.reg.Unregister(described(old.descs))
 	}
 	for _, l := range r.levels {
-		if !l.reg.Unregister(described(e.descs)) {
-			continue
-		}
 		for _, old := range l.entries {
-			if !old.gone && alike(old.descs, e.descs) {
+			if alike(old.descs, e.descs) {
 				r.drop(old)
-				break
+				return l.reg.Unregister(described(old.descs))
 			}
 		}
-		return true
 	}
-	return false
+	// As in client_golang, help and labels need not be equal; but where there were conflicts they tell who is meant.
+	base := r.levels[0]
+	if len(r.levels) > 1 && !errors.As(base.reg.Register(e), &prometheus.AlreadyRegisteredError{}) {
+		base.reg.Unregister(e)
+		return false
+	}
+	if !base.reg.Unregister(e) {
+		return false
+	}
+	for _, old := range base.entries {
+		if sameNames(old.define(), e.define()) {
+			r.drop(old)
+			break
+		}
+	}
+	return true
+}
+
+func sameNames(a, b []Definition) bool {
+	return slices.EqualFunc(a, b, func(a, b Definition) bool { return a.Name == b.Name })
 }
 
 // drop forgets a registration.

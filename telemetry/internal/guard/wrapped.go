@@ -16,7 +16,7 @@ var wrapperType = reflect.TypeOf(prometheus.WrapCollectorWith(nil, nil)).Elem()
 
 // unwrap returns the caller's own collector, through all wrappers, and a function that wraps another one in the same
 // way. inner is nil for a collector that is not wrapped.
-func unwrap(c prometheus.Collector) (inner prometheus.Collector, rewrap func(prometheus.Collector) prometheus.Collector) {
+func unwrap(c prometheus.Collector) (inner prometheus.Collector, wrap func(prometheus.Collector) prometheus.Collector) {
 	v := reflect.ValueOf(c)
 	if v.Kind() != reflect.Pointer || v.Type().Elem() != wrapperType {
 		return nil, nil
@@ -32,7 +32,7 @@ func unwrap(c prometheus.Collector) (inner prometheus.Collector, rewrap func(pro
 	for it := labels.MapRange(); it.Next(); {
 		with[it.Key().String()] = it.Value().String()
 	}
-	rewrap = func(c prometheus.Collector) prometheus.Collector {
+	rewrap := func(c prometheus.Collector) prometheus.Collector {
 		if prefix.String() != "" {
 			c = prometheus.WrapCollectorWithPrefix(prefix.String(), c)
 		}

@@ -1,0 +1,59 @@
+// Package ratio compares benchmarks side by side in one process: machines differ and have other work, ratios hold.
+package ratio
+
+import (
+	"math"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// rounds is how often each side runs. The best round of each counts.
+const rounds = 5
+
+// Report does the same work n times with ours and with another's, in turns, and reports how many times the other's
+// CPU time ours takes, garbage collection included. Work that is not to be measured belongs before the call.
+func Report(b *testing.B, n int, ours, other func()) {
+	b.Helper()
+	a, o := side{run: ours, ns: math.Inf(1)}, side{run: other, ns: math.Inf(1)}
+	for range rounds {
+		a.round(b, n)
+		o.round(b, n)
+	}
+	for b.Loop() {
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(a.ns/o.ns, "ratio")
+	b.ReportMetric(a.ns, "ours-cpu-ns")
+	b.ReportMetric(o.ns, "other-cpu-ns")
+	b.ReportMetric(a.allocs, "ours-allocs")
+	b.ReportMetric(o.allocs, "other-allocs")
+}
+
+type side struct {
+	run        func()
+	ns, allocs float64 // of one call
+}
+
+func (s *side) round(b *testing.B, n int) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := cpuTime(b)
+	for range n {
+		s.run()
+	}
+	s.ns = min(s.ns, float64(cpuTime(b)-begin)/float64(n))
+	runtime.ReadMemStats(&after)
+	s.allocs = float64(after.Mallocs-before.Mallocs) / float64(n)
+}
+
+// cpuTime is what the process has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

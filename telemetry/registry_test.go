@@ -1,0 +1,652 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// hits returns a counter vector that has counted v at the path "/a".
+func hits(help string, v float64) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hits_total", Help: help}, []string{"path"})
+	c.WithLabelValues("/a").Add(v)
+	return c
+}
+
+// logs returns what is logged from now on. It is for tests that are not parallel.
+func logs(t *testing.T) *lockedBuffer {
+	out := &lockedBuffer{}
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(out, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return out
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// told returns how many lines of the log have all these words.
+func (l *lockedBuffer) told(words ...string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+// What client_golang refuses, and what becomes of it here: on the page, in the log and in Conflicts.
+func TestRegisteredConflicts(t *testing.T) {
+	counter := func(help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x_total", Help: help}, labels)
+	}
+	histogram := func(bounds ...float64) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lat", Help: "H", Buckets: bounds})
+		h.Observe(3)
+		return h
+	}
+	one := func(c *prometheus.CounterVec, values ...string) *prometheus.CounterVec {
+		c.WithLabelValues(values...).Inc()
+		return c
+	}
+	gauge := func(name, help string, v float64) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		g.Set(v)
+		return g
+	}
+	function := func(v float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "x_total", Help: "A"}, func() float64 { return v })
+	}
+	custom := func(help, path string, v float64) prometheus.Collector {
+		d := descriptor("x_total", help, "path")
+		return &collecting{describes(d), sends(constant(d, v, path))}
+	}
+	summary := func(help string) prometheus.Summary {
+		s := prometheus.NewSummary(prometheus.SummaryOpts{Name: "s", Help: help, Objectives: map[float64]float64{.5: .05}})
+		s.Observe(2)
+		return s
+	}
+	for _, c := range []struct {
+		name          string
+		first, second prometheus.Collector
+		family        string
+		want          float64
+		reason        telemetry.Reason
+		resolution    telemetry.Resolution
+		detail        string
+	}{
+		{"other help", one(counter("A")), one(counter("B")), "x_total", 2, "Description", "Merged", ""},
+		{"other labels", one(counter("A", "a"), "1"), one(counter("A", "b"), "1"), "x_total", 2, "Labels", "Merged", "labels [a], then [b]"},
+		{"other labels and help", one(counter("A", "a"), "1"), one(counter("B", "b"), "1"), "x_total", 2, "Description", "Merged", "labels [a], then [b]"},
+		{"equal", one(counter("A")), one(counter("A")), "x_total", 2, "Duplicate", "Merged", ""},
+		{"other type", one(counter("A")), gauge("x_total", "A", 7), "x_total", 1, "Kind", "Renamed", ""},
+		{"other type and help", one(counter("A")), gauge("x_total", "B", 7), "x_total", 1, "Kind", "Renamed", ""},
+		{"other buckets", histogram(1, 5), histogram(2, 5), "lat", 6, "Buckets", "Merged", "boundaries [1 5], then [2 5]"},
+		{"two gauges", gauge("g", "A", 4), gauge("g", "A", 5), "g", 4, "Duplicate", "Merged", ""},
+		{"two gauges of other help", gauge("g", "A", 4), gauge("g", "B", 5), "g", 4, "Description", "Merged", ""},
+		{"two functions", function(4), function(5), "x_total", 4, "Duplicate", "Merged", "both report what is counted elsewhere: where their labels are equal, the first one's value is shown"},
+		{"a counter and a function", one(counter("A")), function(5), "x_total", 6, "Duplicate", "Merged", ""},
+		{"summaries", summary("A"), summary("A"), "s", 4, "Duplicate", "Merged", "quantiles cannot be added"},
+		{"summaries of other help", summary("A"), summary("B"), "s", 4, "Description", "Merged", "quantiles cannot be added"},
+		{"no help, then one", one(counter("")), one(counter("B")), "x_total", 2, "Duplicate", "Merged", ""},
+		{"collectors with other series", custom("A", "/a", 1), custom("A", "/b", 2), "x_total", 3, "Duplicate", "Merged", ""},
+		{"collectors with a series each", custom("A", "/a", 1), custom("B", "/a", 2), "x_total", 1, "Description", "Merged", "the first one's value"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := logs(t)
+			p := newProvider(t)
+			p.Registerer().MustRegister(c.first)
+			p.Registerer().MustRegister(c.second)
+			page := scrape(t, p)
+			if got := total(page, c.family); got != c.want {
+				t.Errorf("%s = %v, want %v", c.family, got, c.want)
+			}
+			if c.reason == "Kind" && page.sum("x_total_gauge") != 7 {
+				t.Errorf("the gauge is not on the page: %v", page)
+			}
+			all := p.Conflicts()
+			if len(all) != 1 {
+				t.Fatalf("told: %v", all)
+			}
+			for _, x := range all {
+				if line(t, x.First.Site)+1 != line(t, x.Second.Site) || !strings.Contains(x.String(), "telemetry_test/registry_test.go:") {
+					t.Errorf("the places are not named: %v", x)
+				}
+				if log.told("telemetry: conflict", x.First.Site, x.Second.Site, string(x.Reason)) == 0 {
+					t.Errorf("the log does not tell %v: %s", x, log)
+				}
+			}
+			found := false
+			for _, x := range all {
+				found = found || x.Reason == c.reason && x.Resolution == c.resolution && strings.Contains(x.Detail, c.detail)
+			}
+			if !found {
+				t.Errorf("told: %v", all)
+			}
+			before := len(p.Conflicts())
+			scrape(t, p)
+			if len(p.Conflicts()) != before {
+				t.Errorf("told again: %v", p.Conflicts()[before:])
+			}
+			if strings.Contains(c.name, "and help") && !strings.Contains(all[0].String(), "description") {
+				t.Errorf("a difference is hidden: %v", all[0])
+			}
+		})
+	}
+}
+
+// total adds up a family of any type: of histograms and summaries, the sums.
+func total(p page, family string) float64 {
+	out := p.sum(family)
+	for _, m := range p[family].GetMetric() {
+		out += m.GetHistogram().GetSampleSum() + m.GetSummary().GetSampleSum()
+	}
+	return out
+}
+
+// A conflict of a client_golang metric with one of OpenTelemetry names both places, and adds up.
+func TestRegisteredBesideInstruments(t *testing.T) {
+	p := newProvider(t)
+	p.Registerer().MustRegister(hits("B", 2))
+	if err := count(p.Meter("one"), "hits", metric.WithDescription("A")); err != nil {
+		t.Fatal(err)
+	}
+	page := scrape(t, p)
+	if got := page.sum("hits_total"); got != 3 || page["hits_total"].GetHelp() != "A" {
+		t.Errorf("%v", page["hits_total"])
+	}
+	c := p.Conflicts()
+	if len(c) != 1 || c[0].Reason != telemetry.ReasonDescription ||
+		!strings.Contains(c[0].First.Site, "rows_test.go:") || !strings.Contains(c[0].Second.Site, "registry_test.go:") {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// With any of the errors that Register returns, code that relies on client_golang works as it did.
+func TestRegisterReturnsWhatClientGolangReturns(t *testing.T) {
+	p := newProvider(t)
+	for name, reg := range map[string]prometheus.Registerer{"client_golang": prometheus.NewRegistry(), "telemetry": p.Registerer()} {
+		first, equal := hits("A", 1), hits("A", 2)
+		if err := reg.Register(first); err != nil {
+			t.Fatal(name, err)
+		}
+		for _, again := range []prometheus.Collector{first, equal} {
+			var already prometheus.AlreadyRegisteredError
+			if err := reg.Register(again); !errors.As(err, &already) || already.ExistingCollector != first || already.NewCollector != again {
+				t.Errorf("%s: registered again: %v", name, err)
+			}
+		}
+		wrapped := prometheus.WrapRegistererWith(prometheus.Labels{"a": "b"}, prometheus.WrapRegistererWithPrefix("p_", reg))
+		if err := wrapped.Register(first); err != nil {
+			t.Errorf("%s: wrapped: %v", name, err)
+		}
+		var already prometheus.AlreadyRegisteredError
+		if err := wrapped.Register(equal); !errors.As(err, &already) || already.ExistingCollector != first {
+			t.Errorf("%s: wrapped again: %v", name, err)
+		}
+		for _, want := range []bool{true, false} {
+			if got := wrapped.Unregister(equal); got != want {
+				t.Errorf("%s: Unregister of the wrapped one: %v", name, got)
+			}
+		}
+		invalid := prometheus.NewCounter(prometheus.CounterOpts{Name: "not valid\xff"})
+		if err := reg.Register(invalid); err == nil || !strings.Contains(err.Error(), "is invalid") {
+			t.Errorf("%s: an invalid descriptor: %v", name, err)
+		}
+		if reg.Unregister(hits("A", 0)) != true || reg.Unregister(first) != false {
+			t.Errorf("%s: Unregister does not go by descriptors", name)
+		}
+		if err := reg.Register(equal); err != nil {
+			t.Errorf("%s: registered in the place of another: %v", name, err)
+		}
+	}
+	if got := scrape(t, p).sum("hits_total"); got != 2 {
+		t.Errorf("hits_total = %v", got)
+	}
+}
+
+// Nothing that is registered makes MustRegister panic.
+func TestMustRegisterNeverPanics(t *testing.T) {
+	p := newProvider(t)
+	reg := p.Registerer()
+	var none *collecting
+	wrapped := prometheus.WrapRegistererWith(prometheus.Labels{"path": "x"}, reg)
+	for range 2 {
+		reg.MustRegister(nil, none, hits("A", 1), hits("B", 1), prometheus.NewCounter(prometheus.CounterOpts{Name: ""}))
+		reg.MustRegister(collecting{describe: func(chan<- *prometheus.Desc) { panic("no") }})
+		reg.MustRegister(collecting{describe: func(ch chan<- *prometheus.Desc) { ch <- nil }})
+		wrapped.MustRegister(hits("A", 1)) // the label is there already
+		prometheus.WrapRegistererWith(prometheus.Labels{"w": "x"}, reg).MustRegister(hits("A", 1), hits("A", 1))
+		promauto.With(prometheus.WrapRegistererWithPrefix("w_", reg)).NewCounter(prometheus.CounterOpts{Name: "c"})
+		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "f"}, func() float64 { return 1 })
+		reg.MustRegister(collectors.NewGoCollector())
+	}
+	if got := scrape(t, p).sum("hits_total"); got != 8 {
+		t.Errorf("hits_total = %v, want 8", got)
+	}
+}
+
+// collecting is a collector made of functions.
+type collecting struct {
+	describe func(chan<- *prometheus.Desc)
+	collect  func(chan<- prometheus.Metric)
+}
+
+func (c collecting) Describe(ch chan<- *prometheus.Desc) {
+	if c.describe != nil {
+		c.describe(ch)
+	}
+}
+
+func (c collecting) Collect(ch chan<- prometheus.Metric) {
+	if c.collect != nil {
+		c.collect(ch)
+	}
+}
+
+func descriptor(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+func sends(metrics ...prometheus.Metric) func(chan<- prometheus.Metric) {
+	return func(ch chan<- prometheus.Metric) {
+		for _, m := range metrics {
+			ch <- m
+		}
+	}
+}
+
+func describes(d ...*prometheus.Desc) func(chan<- *prometheus.Desc) {
+	return func(ch chan<- *prometheus.Desc) {
+		for _, desc := range d {
+			ch <- desc
+		}
+	}
+}
+
+func constant(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+// A collector that breaks the rules costs the page at most what it cannot show of itself, and is told once, with the
+// place that registered it.
+func TestCollectorsThatBreakTheRules(t *testing.T) {
+	a, b := descriptor("hits_total", "A", "path"), descriptor("hits_total", "B", "path")
+	dotted := prometheus.V2.NewDesc("hits_total", "A", prometheus.UnconstrainedLabels{"pa.th"}, nil)
+	under := descriptor("hits_total", "A", "pa_th")
+	gaugeOf := prometheus.MustNewConstMetric(a, prometheus.GaugeValue, 7, "/g")
+	for _, c := range []struct {
+		name      string
+		collector prometheus.Collector
+		want      float64 // of hits_total, with the 1 of a collector that keeps them
+		told      string
+	}{
+		{"panics", collecting{describes(descriptor("p", "")), func(chan<- prometheus.Metric) { panic("ouch") }}, 1, "ouch"},
+		{"panics in Write", collecting{describes(descriptor("p", "")), sends(panicking{descriptor("p", "")})}, 1, "ouch"},
+		{"panics half way", collecting{describes(descriptor("p", "")), func(ch chan<- prometheus.Metric) {
+			ch <- constant(a, 5, "/b")
+			panic("ouch")
+		}}, 6, "ouch"},
+		{"sends what it did not describe", collecting{describes(descriptor("p", "")), sends(constant(b, 2, "/b"))}, 3, ""},
+		{"sends a series of another", collecting{describes(descriptor("p", "")), sends(constant(b, 2, "/a"))}, 3, ""},
+		{"describes nothing", collecting{nil, sends(constant(b, 2, "/a"), constant(a, 3, "/b"))}, 6, ""},
+		{"sends a series twice", collecting{nil, sends(constant(a, 2, "/b"), constant(a, 3, "/b"))}, 3, "twice"},
+		{"sends an invalid metric", collecting{describes(descriptor("p", "")), sends(prometheus.NewInvalidMetric(descriptor("p", ""), errors.New("ouch")), constant(a, 2, "/b"))}, 3, "ouch"},
+		{"sends nil", collecting{describes(descriptor("p", "")), sends(nil)}, 1, "telemetry"},
+		{"sends two spellings of a label", collecting{nil, sends(constant(dotted, 2, "x"), constant(under, 3, "x"))}, 6, ""},
+		{"sends a gauge of the name", collecting{nil, sends(gaugeOf)}, 1, "gauge"},
+		{"contradicts itself", collecting{describes(a, descriptor("hits_total", "A", "other")), sends(constant(a, 2, "/b"))}, 3, "telemetry"},
+	} {
+		for _, wrapped := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, " wrapped=", wrapped), func(t *testing.T) {
+				log := logs(t)
+				p := newProvider(t)
+				p.Registerer().MustRegister(hits("A", 1))
+				if wrapped {
+					prometheus.WrapRegistererWith(nil, p.Registerer()).MustRegister(c.collector)
+				} else {
+					p.Registerer().MustRegister(c.collector)
+				}
+				page := scrape(t, p)
+				page = scrape(t, p)
+				if got := page.sum("hits_total"); got != c.want {
+					t.Errorf("hits_total = %v, want %v", got, c.want)
+				}
+				if c.told != "" && log.told(c.told, "registry_test.go:") != 1 {
+					t.Errorf("it is not told once: %s", log)
+				}
+			})
+		}
+	}
+}
+
+type panicking struct{ desc *prometheus.Desc }
+
+func (p panicking) Desc() *prometheus.Desc { return p.desc }
+
+func (panicking) Write(*dto.Metric) error { panic("ouch") }
+
+// Descriptors that differ in the values of constant labels only are of one family, as in client_golang.
+func TestConstLabelsAreNoConflict(t *testing.T) {
+	p := newProvider(t)
+	for _, shard := range []string{"1", "2", "3"} {
+		promauto.With(p.Registerer()).NewCounter(prometheus.CounterOpts{
+			Name: "hits_total", Help: "A", ConstLabels: prometheus.Labels{"shard": shard},
+		}).Add(2)
+	}
+	if got := scrape(t, p); got.sum("hits_total") != 6 || len(got["hits_total"].Metric) != 3 || len(p.Conflicts()) > 0 {
+		t.Errorf("%v, told %v", got["hits_total"], p.Conflicts())
+	}
+}
+
+// A collector that hangs costs the first page half of its time, and no later one.
+func TestCollectorHangs(t *testing.T) {
+	for name, register := range map[string]func(prometheus.Registerer, prometheus.Collector){
+		"described": func(r prometheus.Registerer, c prometheus.Collector) { r.MustRegister(c) },
+		"wrapped": func(r prometheus.Registerer, c prometheus.Collector) {
+			prometheus.WrapRegistererWithPrefix("w_", r).MustRegister(c)
+		},
+		"function": func(r prometheus.Registerer, c prometheus.Collector) {
+			r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "slow_total"}, func() float64 {
+				ch := make(chan prometheus.Metric, 1)
+				c.Collect(ch)
+				return 1
+			}))
+		},
+		"alone": func(r prometheus.Registerer, c prometheus.Collector) {
+			r.MustRegister(collecting{nil, c.Collect})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := logs(t)
+			release := make(chan struct{})
+			var calls atomic.Int32
+			p := newProvider(t)
+			p.Registerer().MustRegister(hits("A", 1))
+			d := descriptor("slow_total", "A")
+			register(p.Registerer(), collecting{describes(d), func(ch chan<- prometheus.Metric) {
+				calls.Add(1)
+				<-release
+				ch <- constant(d, 1)
+			}})
+			begin := time.Now()
+			ask := func() string {
+				r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+				r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "1")
+				w := httptest.NewRecorder()
+				p.Handler().ServeHTTP(w, r)
+				if w.Code != 200 {
+					t.Errorf("status %d", w.Code)
+				}
+				return w.Body.String()
+			}
+			for range 3 {
+				if page := ask(); !strings.Contains(page, `hits_total{path="/a"} 1`) {
+					t.Errorf("the healthy collector is not on the page: %s", page)
+				}
+			}
+			asked := int32(1)
+			if name == "function" { // it hangs in a metric, where it is found by asking again
+				asked = 2
+			}
+			if took := time.Since(begin); took > 3*time.Second || calls.Load() != asked {
+				t.Errorf("three pages took %v and asked %d times", took, calls.Load())
+			}
+			if log.told("does not answer", "registry_test.go:") != 1 {
+				t.Errorf("it is not told once: %s", log)
+			}
+			close(release)
+			for until := time.Now().Add(5 * time.Second); !strings.Contains(ask(), "slow_total 1"); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(until) {
+					t.Fatal("it answers again, and is not on the page")
+				}
+			}
+		})
+	}
+}
+
+// Of three equal collectors, the one that is unregistered goes, and the others stay.
+func TestUnregisterOneOfThree(t *testing.T) {
+	all := []*prometheus.CounterVec{hits("A", 1), hits("A", 10), hits("B", 100)}
+	for i := range all {
+		p := newProvider(t)
+		for _, c := range all {
+			p.Registerer().MustRegister(c)
+		}
+		if got := scrape(t, p).sum("hits_total"); got != 111 {
+			t.Fatalf("hits_total = %v", got)
+		}
+		if !p.Registerer().Unregister(all[i]) {
+			t.Fatal("not unregistered")
+		}
+		if got, want := scrape(t, p).sum("hits_total"), 111-math.Pow10(i); got != want {
+			t.Errorf("without number %d, hits_total = %v, want %v", i, got, want)
+		}
+		if i == 2 && p.Registerer().Unregister(all[i]) { // of the others an equal one is there
+			t.Error("unregistered twice")
+		}
+	}
+	// Of functions that report one thing, the next one takes the place.
+	p := newProvider(t)
+	var fs []prometheus.Collector
+	for i := range 3 {
+		fs = append(fs, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "f"}, func() float64 { return float64(i) }))
+	}
+	p.Registerer().MustRegister(fs...)
+	for i, want := range []float64{0, 1, 2} {
+		if got := scrape(t, p).sum("f"); got != want {
+			t.Errorf("f = %v, want %v", got, want)
+		}
+		if !p.Registerer().Unregister(fs[i]) {
+			t.Errorf("function %d is not unregistered", i)
+		}
+	}
+	if got := scrape(t, p)["f"]; got != nil {
+		t.Errorf("f is still there: %v", got)
+	}
+}
+
+// Collectors may register and unregister others while they are gathered, from many goroutines.
+func TestRegisterDuringGather(t *testing.T) {
+	p := newProvider(t)
+	reg := p.Registerer()
+	d := descriptor("spawner_total", "A")
+	var n atomic.Int64
+	reg.MustRegister(collecting{describes(d), func(ch chan<- prometheus.Metric) {
+		i := n.Add(1)
+		c := hits(fmt.Sprint("help ", i%3), 1)
+		reg.MustRegister(c)
+		if i%2 == 0 {
+			reg.Unregister(c)
+		}
+		ch <- constant(d, float64(i))
+	}})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 10 {
+				scrape(t, p)
+				promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "hits_total", Help: "mine"}, []string{"path"}).WithLabelValues("/a").Inc()
+			}
+		})
+	}
+	wg.Wait()
+	if got := scrape(t, p).sum("hits_total"); got < 80 {
+		t.Errorf("hits_total = %v", got)
+	}
+}
+
+// Native histograms that meet add up, bucket for bucket.
+func TestNativeHistogramsAdd(t *testing.T) {
+	native := func(help string, factor float64, classic []float64, vs ...float64) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "lat", Help: help, Buckets: classic, NativeHistogramBucketFactor: factor, NativeHistogramZeroThreshold: 1e-3,
+		})
+		for _, v := range vs {
+			h.Observe(v)
+		}
+		return h
+	}
+	gather := func(h ...prometheus.Histogram) *dto.Histogram {
+		p := newProvider(t)
+		for _, c := range h {
+			p.Registerer().MustRegister(c)
+		}
+		proto, err := parseProtobuf(get(t, p.Handler(), acceptProtobuf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		scrape(t, p)
+		return proto.series("lat").GetHistogram()
+	}
+	values := []float64{0, 1e-4, -3, -700, .25, 1, 2, 2, 3, 1000, 1e9}
+	more := []float64{0, .3, -3.1, 5, 6, 7, 1e-9}
+	equal := func(a, b *dto.Histogram) bool {
+		return a.GetSchema() == b.GetSchema() && a.GetZeroCount() == b.GetZeroCount() &&
+			fmt.Sprint(a.PositiveSpan, a.PositiveDelta, a.NegativeSpan, a.NegativeDelta, a.Bucket) ==
+				fmt.Sprint(b.PositiveSpan, b.PositiveDelta, b.NegativeSpan, b.NegativeDelta, b.Bucket)
+	}
+	for _, classic := range [][]float64{nil, {1, 10}} {
+		for _, factors := range [][2]float64{{1.1, 1.1}, {1.1, 2}, {4, 1.05}} {
+			got := gather(native("A", factors[0], classic, values...), native("B", factors[1], classic, more...))
+			want := gather(native("A", max(factors[0], factors[1]), classic, append(values, more...)...))
+			if !equal(got, want) {
+				t.Errorf("%v: got %v\nwant %v", factors, got, want)
+			}
+		}
+	}
+	// One native, one classic: classic, with the boundaries that there are, and no count lost.
+	for _, pair := range [][2]prometheus.Histogram{
+		{native("A", 1.1, nil, values...), native("B", 0, []float64{1, 10}, more...)},
+		{native("A", 0, []float64{1, 10}, values...), native("B", 1.1, nil, more...)},
+	} {
+		got := gather(pair[0], pair[1])
+		if got.GetSampleCount() != uint64(len(values)+len(more)) || len(got.Bucket) < 2 || got.Schema != nil {
+			t.Errorf("%v", got)
+		}
+	}
+}
+
+// A Gatherer that asks for the page that it is about to be on gets what is not on it already.
+func TestGathererOfThePage(t *testing.T) {
+	p := newProvider(t)
+	p.Registerer().MustRegister(hits("A", 1))
+	through := newProvider(t, telemetry.WithGatherer(prometheus.Gatherers{p.Gatherer(), p.Gatherer()}))
+	if got := scrape(t, through).sum("hits_total"); got != 0 {
+		t.Errorf("hits_total = %v", got)
+	}
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(p.Gatherer(), promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `hits_total{path="/a"} 1`) || !strings.Contains(w.Body.String(), "target_info") {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+// What is registered is pushed, and agrees with the page.
+func TestRegisteredIsPushed(t *testing.T) {
+	wire := newWire(t)
+	exponential := sdkmetric.Stream{Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}}
+	p := newProvider(t, telemetry.WithMetricExporter(wire),
+		telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "exp*"}, exponential)))
+	le := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hits_total", Help: "A"}, []string{"le"})
+	le.WithLabelValues("x").Add(2)
+	p.Registerer().MustRegister(le, hits("B", 1))
+	m := p.Meter("one")
+	if err := count(m, "hits"); err != nil {
+		t.Fatal(err)
+	}
+	// Histograms of all kinds meet those of all kinds.
+	for _, name := range []string{"lat_classic", "lat_native", "lat_both", "exp_classic", "exp_native", "exp_both"} {
+		opts := prometheus.HistogramOpts{Name: name}
+		if !strings.HasSuffix(name, "native") {
+			opts.Buckets = []float64{1, 5}
+		}
+		if !strings.HasSuffix(name, "classic") {
+			opts.NativeHistogramBucketFactor = 1.1
+		}
+		h := prometheus.NewHistogram(opts)
+		i := must(m.Float64Histogram(name, metric.WithExplicitBucketBoundaries(2, 10)))
+		for _, v := range []float64{.5, 3, 30} {
+			h.Observe(v)
+			i.Record(ctx, v+1)
+		}
+		p.Registerer().MustRegister(h)
+	}
+	flush(t, p) // what is told is counted in the next one
+	scrape(t, p)
+	wire.agrees(t, p, otelprom.WithoutScopeInfo())
+	reasons := map[string]int{}
+	for _, c := range p.Conflicts() {
+		reasons[c.Family+" "+string(c.Reason)]++
+	}
+	for _, name := range []string{"lat_classic", "lat_native", "lat_both", "exp_classic", "exp_both"} {
+		if reasons[name+" Buckets"] != 1 {
+			t.Errorf("of %s is told: %v", name, p.Conflicts())
+		}
+	}
+}
+
+// The Go runtime is measured once, whoever measures it.
+func TestOneRuntime(t *testing.T) {
+	push, log := newWire(t), logs(t)
+	p := must(telemetry.New(context.Background(), telemetry.WithMetricExporter(push)))
+	defer stop(p)
+	page := scrape(t, p)
+	if page["go_goroutine_count"] == nil || page["go_goroutines"] != nil {
+		t.Fatalf("the runtime is not on the page")
+	}
+	p.Registerer().MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	page = scrape(t, p)
+	if page["go_goroutine_count"] != nil || page["go_goroutines"] == nil || len(page["process_open_fds"].GetMetric()) != 1 {
+		t.Errorf("the runtime is there twice")
+	}
+	if log.told("INFO", "Go collector measures the Go runtime", "registry_test.go:") != 1 || len(p.Conflicts()) > 0 {
+		t.Errorf("told: %s", log)
+	}
+	flush(t, p)
+	if push.find("go.goroutine.count") != nil && len(push.find("go.goroutine.count")) > 0 {
+		t.Error("OpenTelemetry's metrics of the runtime are pushed")
+	}
+}
+
+var _ sdkmetric.Exporter = (*wire)(nil)
