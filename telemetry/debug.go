@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -29,6 +30,7 @@ type debugReport struct {
 	Series      int               `json:"series"`
 	Conflicts   []debugConflict   `json:"conflicts"`
 	Instruments []debugInstrument `json:"instruments"`
+	Client      []debugInstrument `json:"client_golang"` // metrics that it made
 }
 
 type debugInstrument struct {
@@ -41,6 +43,7 @@ type debugInstrument struct {
 	Scope       string     `json:"scope,omitempty"`
 	Version     string     `json:"scope_version,omitempty"`
 	Site        string     `json:"site,omitempty"`
+	Unknown     string     `json:"site_unknown,omitempty"` // why there is no site
 	Series      int        `json:"series"`
 	Share       float64    `json:"share_of_limit"` // 0 to 1
 	Keys        []debugKey `json:"attribute_keys,omitempty"`
@@ -58,6 +61,7 @@ type debugConflict struct {
 	Resolution Resolution      `json:"resolution"`
 	First      debugInstrument `json:"first"`
 	Second     debugInstrument `json:"second"`
+	Detail     string          `json:"detail,omitempty"`
 	Text       string          `json:"text"`
 }
 
@@ -93,7 +97,7 @@ func (p *Provider) DebugHandler() http.Handler {
 
 func (p *Provider) report(ctx context.Context) debugReport {
 	var live map[usageKey]*usage
-	r := debugReport{Limit: p.limit, Conflicts: []debugConflict{}, Instruments: []debugInstrument{}}
+	r := debugReport{Limit: p.limit, Conflicts: []debugConflict{}, Instruments: []debugInstrument{}, Client: p.scraper.client(ctx)}
 	if p.scraper != nil && p.scraper.exposition != nil {
 		live = p.scraper.exposition.usage(ctx)
 	}
@@ -112,17 +116,77 @@ func (p *Provider) report(ctx context.Context) debugReport {
 	}
 	for _, c := range p.Conflicts() {
 		r.Conflicts = append(r.Conflicts, debugConflict{
-			c.Family, c.Reason, c.Resolution, describe(c.First), describe(c.Second), c.String(),
+			c.Family, c.Reason, c.Resolution, describe(c.First), describe(c.Second), c.Detail, c.String(),
 		})
 	}
 	return r
 }
 
 func describe(i Instrument) debugInstrument {
-	return debugInstrument{
+	d := debugInstrument{
 		Name: i.Name, Family: i.Prometheus, Kind: kindName(i.Kind), Number: i.Number, Unit: i.Unit,
 		Description: i.Description, Scope: i.Scope.Name, Version: i.Scope.Version, Site: i.Site,
 	}
+	if i.Site == "" {
+		d.Unknown = i.whereabouts()
+	}
+	return d
+}
+
+// client describes the metrics of client_golang: what was registered with a registry of ours, with the place, and what
+// was gathered otherwise. Several definitions of one family have its series in common.
+func (s *scraper) client(ctx context.Context) []debugInstrument {
+	ctx, cancel := context.WithTimeout(ctx, defaultScrapeTimeout)
+	defer cancel()
+	out := []debugInstrument{}
+	exposed := map[meeting]*placed{} // by who defines it, and as what
+	for _, p := range s.foreign(ctx).byName {
+		if len(p.Metric) == 0 {
+			continue
+		}
+		for _, by := range append([]party{p.first}, p.joined...) {
+			if by.from == nil {
+				continue
+			}
+			exposed[meeting{family: by.family.GetName(), first: by.who()}] = p
+			if o := by.from.owner(by.family.GetName()); o == nil || o.Early() {
+				out = append(out, describe(by.instrument()).on(p))
+			}
+		}
+	}
+	for _, src := range s.suppliers {
+		if src.registry == nil {
+			continue
+		}
+		for _, f := range src.registry.Families() {
+			d := describe(registered(f.By, f.Definition))
+			if p := exposed[meeting{family: f.Name, first: f.By}]; p != nil {
+				d = d.on(p)
+			}
+			out = append(out, d)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b debugInstrument) int { return strings.Compare(a.Family, b.Family) })
+	return out
+}
+
+// on adds what a family has on the page.
+func (d debugInstrument) on(p *placed) debugInstrument {
+	u := usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
+	for _, m := range p.Metric {
+		u.add(labelSet(m))
+	}
+	d.Family, d.Series, d.Keys = p.GetName(), u.series, u.top()
+	d.Kind = strings.ToLower(strings.ReplaceAll(p.GetType().String(), "_", " "))
+	return d
+}
+
+func labelSet(m *dto.Metric) attribute.Set {
+	kvs := make([]attribute.KeyValue, len(m.Label))
+	for i, l := range m.Label {
+		kvs[i] = attribute.String(l.GetName(), l.GetValue())
+	}
+	return attribute.NewSet(kvs...)
 }
 
 type usageKey struct {

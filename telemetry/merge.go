@@ -25,7 +25,7 @@ type placed struct {
 	*dto.MetricFamily
 	first    party
 	helped   party          // the one whose help it is
-	joined   party          // the last one that joined
+	joined   []party        // all others
 	byLabel  map[string]int // index of the metric for its labels; made when first needed
 	origins  []origin       // of each metric, then
 	labelKey []byte         // scratch
@@ -234,7 +234,9 @@ func renamedTo(name string, t dto.MetricType, suffix string, n int) string {
 // join adds the metrics of f to a family of its name and type.
 func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	by := party{from: g, family: f}
-	there.joined = by
+	if len(there.Metric) > 0 || there.first.from != g {
+		there.joined = append(there.joined, by)
+	}
 	there.index()
 	d := differences{}
 	if there.GetHelp() == "" {

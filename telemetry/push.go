@@ -133,7 +133,7 @@ func (p *push) join(m *merge) []metricdata.ScopeMetrics {
 	for _, metric := range bridged(families) {
 		there := m.byName[metric.Name]
 		if f := p.fold.catalog.family(metric.Name); f != nil && there.first.from == nil && !apart {
-			p.fold.addForeign(f, there.joined.instrument(), metric)
+			p.fold.addForeign(f, there.joined[len(there.joined)-1].instrument(), metric)
 			continue
 		}
 		rest = append(rest, metric)

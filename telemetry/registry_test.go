@@ -3,12 +3,14 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+	runtimemetrics "go.opentelemetry.io/contrib/instrumentation/runtime"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -631,7 +634,13 @@ func TestOneRuntime(t *testing.T) {
 	push, log := newWire(t), logs(t)
 	p := must(telemetry.New(context.Background(), telemetry.WithMetricExporter(push)))
 	defer stop(p)
+	if err := runtimemetrics.Start(runtimemetrics.WithMeterProvider(p)); err != nil || log.told("WARN", "second runtime.Start", "registry_test.go:") != 1 {
+		t.Errorf("a second runtime.Start: %v: %s", err, log)
+	}
 	page := scrape(t, p)
+	if n := page.sum("go_goroutine_count"); n > 1.5*float64(runtime.NumGoroutine()) {
+		t.Errorf("%v goroutines", n)
+	}
 	if page["go_goroutine_count"] == nil || page["go_goroutines"] != nil {
 		t.Fatalf("the runtime is not on the page")
 	}
@@ -650,3 +659,43 @@ func TestOneRuntime(t *testing.T) {
 }
 
 var _ sdkmetric.Exporter = (*wire)(nil)
+
+// The debug page lists client_golang's metrics, each definition with the place that registered it.
+func TestDebugPageListsClientGolang(t *testing.T) {
+	given := prometheus.NewRegistry()
+	given.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "given", Help: "G."}))
+	p := newProvider(t, telemetry.WithGatherer(given))
+	reg := p.Registerer()
+	reg.MustRegister(hits("A", 1))
+	reg.MustRegister(hits("B", 1))
+	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "hits_total", Help: "G."}))
+	reg.MustRegister(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nothing_yet_total"}, []string{"path"}))
+	w := httptest.NewRecorder()
+	p.DebugHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/telemetry?format=json", nil))
+	var report struct {
+		Client []struct {
+			Family, Name, Kind, Site string
+			Series                   int
+		} `json:"client_golang"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, f := range report.Client {
+		if !strings.Contains(f.Site, "telemetry_test/registry_test.go:") {
+			t.Errorf("no place: %+v", f)
+		}
+		got[fmt.Sprintf("%s %s %d", f.Family, f.Kind, f.Series)]++
+	}
+	for _, want := range []string{"hits_total counter 1", "hits_total_gauge gauge 1", "nothing_yet_total counter 0", "given gauge 1"} {
+		if got[want] == 0 {
+			t.Errorf("%s is not listed: %v", want, got)
+		}
+	}
+	w = httptest.NewRecorder()
+	p.DebugHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/telemetry", nil))
+	if !strings.Contains(w.Body.String(), "Metrics of client_golang") {
+		t.Error("the page does not list them")
+	}
+}

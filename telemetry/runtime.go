@@ -25,7 +25,7 @@ func (m *merge) oneRuntime() {
 	}
 	left := false
 	for _, p := range m.byName {
-		if p.first.from == nil && p.first.own.Scope.Name == runtimeScope && p.joined.from == nil {
+		if p.first.from == nil && p.first.own.Scope.Name == runtimeScope && len(p.joined) == 0 {
 			left = left || len(p.Metric) > 0
 			p.Metric = nil
 		}
@@ -39,4 +39,10 @@ func (m *merge) oneRuntime() {
 // left tells whether oneRuntime leaves a family out.
 func (m *merge) left(f *family) bool {
 	return f.first.instrument().Scope.Name == runtimeScope && m.goCollector() != nil
+}
+
+// tellRuntimeTwice tells of a runtime.Start beside ours.
+func tellRuntimeTwice(site string) {
+	slog.Warn("telemetry: a second runtime.Start adds nothing: the Provider measures the Go runtime itself, unless it has WithoutRuntime",
+		"site", site)
 }

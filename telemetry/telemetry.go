@@ -37,6 +37,7 @@ type Provider struct {
 	registry  *guard.Registry // for collectors of client_golang
 	paged     bool            // there is a page: not under WithoutPrometheus
 	limit     int             // series of one instrument
+	runtime   atomic.Bool     // OpenTelemetry's metrics of the Go runtime are there
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
@@ -215,6 +216,7 @@ func (p *Provider) instrumentRuntime() error {
 	if err := runtime.Start(runtime.WithMeterProvider(p)); err != nil {
 		return fmt.Errorf("telemetry: runtime metrics: %w", err)
 	}
+	p.runtime.Store(true)
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
 		return fmt.Errorf("telemetry: process metrics: %w", err)
@@ -224,9 +226,14 @@ func (p *Provider) instrumentRuntime() error {
 }
 
 // Meter returns a meter whose instruments are matched with all others of the Provider. Meters of one name, version,
-// schema and attributes are one.
+// schema and attributes are one. The meter of OpenTelemetry's metrics of the Go runtime does nothing where the Provider
+// has these metrics already, as a second runtime.Start would double them.
 func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	if p.sdk == nil || p.stopped.Load() {
+		return noop.Meter{}
+	}
+	if name == runtimeScope && p.runtime.Load() {
+		tellRuntimeTwice(callSite().String())
 		return noop.Meter{}
 	}
 	cfg := metric.NewMeterConfig(opts...)
