@@ -638,8 +638,8 @@ func TestOneRuntime(t *testing.T) {
 		t.Errorf("a second runtime.Start: %v: %s", err, log)
 	}
 	page := scrape(t, p)
-	if n := page.sum("go_goroutine_count"); n > 1.5*float64(runtime.NumGoroutine()) {
-		t.Errorf("%v goroutines", n)
+	if n := page.sum("go_processor_limit"); n != float64(runtime.GOMAXPROCS(0)) {
+		t.Errorf("%v processors", n)
 	}
 	if page["go_goroutine_count"] == nil || page["go_goroutines"] != nil {
 		t.Fatalf("the runtime is not on the page")
