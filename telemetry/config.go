@@ -12,8 +12,6 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
@@ -40,7 +38,6 @@ type config struct {
 	metricExporters   []exporterTo[sdkmetric.Exporter]
 	spanExporters     []exporterTo[sdktrace.SpanExporter]
 	gatherers         []given
-	registries        []*guard.Registry
 	scopeLabels       bool
 	cardinalityLimit  int
 	policy            ConflictPolicy

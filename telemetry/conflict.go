@@ -126,11 +126,11 @@ type Conflict struct {
 
 // String returns one line that names every difference and both sites.
 func (c Conflict) String() string {
-	var what []string
-	for _, r := range c.reasons() {
-		what = append(what, strings.ToLower(string(r)))
+	what := strings.ToLower(joinedReasons(c.reasons()))
+	if i := strings.LastIndex(what, ", "); i > 0 {
+		what = what[:i] + " and " + what[i+2:]
 	}
-	s := fmt.Sprintf("%s: %s, %s: ", c.Family, strings.Join(what, " and "), strings.ToLower(string(c.Resolution)))
+	s := fmt.Sprintf("%s: %s, %s: ", c.Family, what, strings.ToLower(string(c.Resolution)))
 	if c.First == c.Second {
 		s += c.Second.String()
 	} else {

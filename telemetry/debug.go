@@ -66,7 +66,7 @@ type debugConflict struct {
 }
 
 // Percent is the share in whole percent.
-func (i debugInstrument) Percent() int { return int(i.Share * 100) }
+func (d debugInstrument) Percent() int { return int(d.Share * 100) }
 
 // OneSided tells whether the conflict is of one instrument with the rules, not with another.
 func (c debugConflict) OneSided() bool {

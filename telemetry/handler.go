@@ -88,7 +88,7 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Err() != nil {
 		return // nobody is there to read it
 	}
-	if expfmt.NegotiateIncludingOpenMetrics(r.Header).FormatType() == expfmt.TypeOpenMetrics {
+	if expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...).FormatType() == expfmt.TypeOpenMetrics {
 		families = distinctInOpenMetrics(families)
 	}
 	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 	runtimemetrics "go.opentelemetry.io/contrib/instrumentation/runtime"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
@@ -350,8 +352,8 @@ func TestCollectorsThatBreakTheRules(t *testing.T) {
 				} else {
 					p.Registerer().MustRegister(c.collector)
 				}
-				page := scrape(t, p)
-				page = scrape(t, p)
+				scrape(t, p)
+				page := scrape(t, p) // what was found at the first one has changed how it is gathered
 				if got := page.sum("hits_total"); got != c.want {
 					t.Errorf("hits_total = %v, want %v", got, c.want)
 				}
@@ -697,5 +699,80 @@ func TestDebugPageListsClientGolang(t *testing.T) {
 	p.DebugHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/telemetry", nil))
 	if !strings.Contains(w.Body.String(), "Metrics of client_golang") {
 		t.Error("the page does not list them")
+	}
+}
+
+// Histograms and summaries of several Gatherers add up as those that are registered do, and what cannot is told.
+func TestGatherersMeet(t *testing.T) {
+	var opts []telemetry.Option
+	for i := range 2 {
+		reg := prometheus.NewRegistry()
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lat", NativeHistogramBucketFactor: 1.1 + float64(i)})
+		s := prometheus.NewSummary(prometheus.SummaryOpts{Name: "size", Objectives: map[float64]float64{.5: .05}})
+		h.Observe(3)
+		s.Observe(float64(10 * (i + 1)))
+		reg.MustRegister(h, s)
+		opts = append(opts, telemetry.WithGatherer(reg))
+	}
+	p := newProvider(t, opts...)
+	proto := scrape(t, p)
+	lat, err := parseProtobuf(get(t, p.Handler(), acceptProtobuf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := lat.series("lat").GetHistogram(); h.GetSampleCount() != 2 || len(h.PositiveDelta) != 1 || h.PositiveDelta[0] != 2 || h.GetSchema() != 0 {
+		t.Errorf("lat: %v", h)
+	}
+	if s := proto.series("size").GetSummary(); s.GetSampleCount() != 2 || s.GetSampleSum() != 30 || s.Quantile[0].GetValue() != 10 {
+		t.Errorf("size: %v", s)
+	}
+	c := p.Conflicts()
+	if len(c) != 1 || c[0].Family != "size" || !strings.Contains(c[0].Detail, "quantiles cannot be added") ||
+		!strings.Contains(c[0].First.Site, "registry_test.go:") || !strings.Contains(c[0].String(), "of client_golang gatherer 2, given at ") {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// A view's boundaries hold, and two views that disagree are told of.
+func TestViewsBoundaries(t *testing.T) {
+	bounds := func(scope string, b ...float64) telemetry.Option {
+		return telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "lat", Scope: instrumentation.Scope{Name: scope}},
+			sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: b}}))
+	}
+	wire := newWire(t)
+	p := newProvider(t, bounds("one", 10, 20, 30), bounds("two", 15, 30), telemetry.WithMetricExporter(wire))
+	for _, scope := range []string{"one", "two"} {
+		must(p.Meter(scope).Float64Histogram("lat", unit("s"), metric.WithExplicitBucketBoundaries(1, 2))).Record(ctx, 12)
+	}
+	flush(t, p)
+	page := scrape(t, p)
+	var got []float64
+	for _, b := range page.series("lat_seconds").GetHistogram().GetBucket() {
+		got = append(got, b.GetUpperBound(), float64(b.GetCumulativeCount()))
+	}
+	if want := []float64{10, 0, 20, 2, 30, 2, math.Inf(1), 2}; !slices.Equal(got, want) {
+		t.Errorf("buckets %v, want %v", got, want)
+	}
+	wire.agrees(t, p, otelprom.WithoutScopeInfo())
+	if c := p.Conflicts(); len(c) != 1 || c[0].Reason != telemetry.ReasonBuckets {
+		t.Errorf("told: %v", c)
+	}
+	same := newProvider(t, bounds("one", 10), bounds("two", 10))
+	for i, scope := range []string{"one", "two"} { // the authors differ, and the operator's views do not
+		must(same.Meter(scope).Float64Histogram("lat", metric.WithExplicitBucketBoundaries(float64(i)))).Record(ctx, 12)
+	}
+	if scrape(t, same); len(same.Conflicts()) > 0 {
+		t.Errorf("told: %v", same.Conflicts())
+	}
+}
+
+// One line tells all that two instruments differ in.
+func TestConflictTellsEveryDifference(t *testing.T) {
+	p := newProvider(t)
+	must(p.Meter("one").Int64Counter("http.requests", desc("A"), unit("{request}")))
+	must(p.Meter("two").Float64Counter("http_requests", desc("B"), unit("{call}")))
+	c := p.Conflicts()
+	if len(c) != 1 || !strings.HasPrefix(c[0].String(), "http_requests_total: number, name, unit and description, merged: first ") {
+		t.Errorf("told: %v", c)
 	}
 }
