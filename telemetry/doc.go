@@ -14,15 +14,22 @@
 // counter, is http_requests_total. Where the family is there already, the second instrument is merged with the first,
 // or renamed beside it; then the SDK makes it, and recording through it costs what it costs there. When the page is
 // read, observable callbacks run outside the SDK's locks, each under a deadline; what the SDK collected is merged and
-// repaired once more, for what creation cannot see, which is views, attributes and client_golang registries; and
-// OpenTelemetry's Prometheus exporter turns it into families.
+// repaired once more, for what creation cannot see, which is views and attributes; OpenTelemetry's Prometheus exporter
+// turns it into families; and client_golang's families are merged with these.
 //
 // Each conflict is told once, with both places in the code: as a warning in slog, in [Provider.Conflicts], on the
 // page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch.
 //
+// # Metrics of client_golang
+//
+// They are on the same page and are pushed too, merged with OpenTelemetry's by the same rules, if they are registered
+// with client_golang's default registry and package promguard is imported, or with [Provider.Registerer]; both name the
+// places of a conflict. [WithGatherer] adds a registry of one's own. What does not conflict is on the page as
+// client_golang has it, names that are not in the text format included.
+//
 // # Coming from client_golang
 //
-// What there is a panic at start, or an error from Register, is here:
+// What there is a panic at start, or an error from Register, is here, for OpenTelemetry's instruments:
 //
 //   - One name, two help texts. One family with the sum of both, and the first HELP that is not empty
 //     (Description, Merged).
@@ -47,7 +54,16 @@
 // callbacks, collectors and gatherers that fail, panic or hang cost the page their own metrics only
 // (telemetry_callback_errors_total, telemetry_scrape_errors_total{reason}).
 //
-// In tests, package telemetrytest makes each conflict an error at creation.
+// Where histograms of either library meet, classic buckets have the first one's boundaries, exponential and native ones
+// the coarser resolution of the two; of one classic and one native histogram the sum is classic. The quantiles of
+// summaries cannot be added: count and sum are, and the first one's quantiles are shown. Two functions or collectors of
+// client_golang that report one series are not added up, as they may report one thing: the first one's value is shown.
+//
+// The Go runtime is measured once: a second runtime.Start does nothing, and where client_golang's Go collector is on
+// the page, OpenTelemetry's metrics of the runtime are left out.
+//
+// In tests, package telemetrytest makes each conflict of instruments an error at creation, and its NoConflicts reports
+// all others.
 //
 // # Push and traces
 //
