@@ -13,15 +13,24 @@ type News struct {
 	Names         []string      // the families over which the two met; may be empty
 	Before, After Definition    // of the first of them
 	Bounds        [2][]float64  // of histograms whose boundaries differ
-	Same          bool          // the two differ in nothing
 	Err           error         // what is wrong with Second
 	Kept          bool          // in spite of Err
 }
 
+// A newsKey is what makes news the same: code that registers again and again is told of once.
+type newsKey struct {
+	first        *Registration
+	family, site string
+	fault        bool
+}
+
 func (r *Registry) tell(n News) {
-	if len(r.news) < maxNews {
-		r.news = append(r.news, n)
+	k := newsKey{first: n.First, family: n.After.Name, site: n.Second.Site().String(), fault: n.Err != nil}
+	if _, ok := r.told[k]; ok || len(r.news) >= maxNews {
+		return
 	}
+	r.told[k] = struct{}{}
+	r.news = append(r.news, n)
 }
 
 // maxNews bounds what is kept.
@@ -82,14 +91,10 @@ func (n *News) compare() {
 	if !n.First.sameType(n.Second) {
 		return
 	}
-	if a, b := n.First.bounds(), n.Second.bounds(); !equal(a, b) {
+	if a, b := n.First.bounds(), n.Second.bounds(); !slices.Equal(a, b) {
 		n.Bounds = [2][]float64{a, b}
-		return
 	}
-	n.Same = alike(n.First.descs, n.Second.descs)
 }
-
-func equal(a, b []float64) bool { return slices.Equal(a, b) }
 
 func comparable(c prometheus.Collector) bool {
 	return c != nil && reflect.ValueOf(c).Comparable()

@@ -24,10 +24,8 @@ type Registration struct {
 	descs   []*prometheus.Desc
 	stack   site.Stack // nil where it is not known who registered it
 	invalid error      // of a descriptor, or of a Describe that panicked
-	order   int        // of registration
 
 	level   *level       // nil for an unchecked collector
-	gone    bool         // unregistered
 	alone   atomic.Bool  // it is gathered by itself: see Registry
 	running atomic.Int32 // calls of Collect under way
 	hanging atomic.Bool  // a call did not end in time; it is not called again until it does

@@ -34,7 +34,7 @@ type Registry struct {
 	all     []*Registration                          // in order of registration
 	byInner map[prometheus.Collector][]*Registration // of comparable collectors
 	news    []News
-	order   int
+	told    map[newsKey]struct{} // of the news
 }
 
 // A level is one registry of the chain.
@@ -66,11 +66,11 @@ func over(base registry) *Registry {
 	return &Registry{
 		levels:  []*level{{reg: base, byName: map[string]*Registration{}}},
 		byInner: map[prometheus.Collector][]*Registration{},
+		told:    map[newsKey]struct{}{},
 	}
 }
 
-// Serve sets what Gather returns, and what is called when there are News. It is called once, before the
-// Registry is used by several goroutines.
+// Serve sets what Gather returns, and what is called when there are News.
 func (r *Registry) Serve(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,8 +134,6 @@ func (r *Registry) admit(e *Registration, must bool) error {
 
 // place finds the level for a registration. The Registry's lock is held.
 func (r *Registry) place(e *Registration, must bool) error {
-	e.order = r.order
-	r.order++
 	if e.invalid != nil {
 		r.tell(News{Second: e, Err: e.invalid})
 		return e.invalid
@@ -179,7 +177,7 @@ func (r *Registry) place(e *Registration, must bool) error {
 			continue
 		}
 		if !must {
-			if !equal(other.bounds(), e.bounds()) {
+			if !slices.Equal(other.bounds(), e.bounds()) {
 				r.conflict(other, e)
 			}
 			return prometheus.AlreadyRegisteredError{ExistingCollector: other.inner, NewCollector: e.given}
@@ -228,7 +226,7 @@ func holder(c prometheus.Collector, likeness *Registration) *Registration {
 	if e, ok := c.(*Registration); ok {
 		return e
 	}
-	return &Registration{given: c, inner: c, safe: c, descs: likeness.descs, order: -1}
+	return &Registration{given: c, inner: c, safe: c, descs: likeness.descs}
 }
 
 // find returns the registration of the same collector, or nil.
@@ -293,7 +291,6 @@ func sameNames(a, b []Definition) bool {
 
 // drop forgets a registration.
 func (r *Registry) drop(e *Registration) {
-	e.gone = true
 	r.all = without(r.all, e)
 	if e.level != nil {
 		l := e.level
@@ -321,7 +318,7 @@ func (l *level) owner(name string) *Registration {
 func (l *level) indexOthers() {
 	if c, ok := l.reg.(prometheus.Collector); ok {
 		e := newRegistration(c, nil)
-		e.inner, e.order = nil, -1
+		e.inner = nil
 		l.index(e)
 	}
 }
