@@ -34,10 +34,6 @@ func newCallbacks(timeout time.Duration, tell func(...Conflict)) *callbacks {
 	return c
 }
 
-// patience is the share of the timeout after which the next callback is started beside a slow one. Until then they
-// run one after another, as in the SDK.
-const patience = 10
-
 // A callback is one function of somebody else.
 type callback struct {
 	run  func(context.Context, *recording) error
@@ -121,8 +117,8 @@ func (r *registration) Unregister() error {
 	return nil
 }
 
-// collect runs every callback once and returns what they observed in time. It takes at most a little more than the
-// timeout, however many hang, and ends earlier when ctx does.
+// collect runs every callback once, all at the same time, and returns what they observed in time. It takes at most a
+// little more than the timeout, however many hang, and ends earlier when ctx does.
 func (c *callbacks) collect(ctx context.Context) *cycle {
 	select {
 	case c.turn <- struct{}{}:
@@ -139,13 +135,12 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 		if ctx.Err() != nil {
 			break
 		}
-		if cb.last != nil && !cb.last.wait(ctx, min(c.timeout/patience, time.Until(cb.last.deadline))) {
+		if cb.last != nil && !cb.last.ended() {
 			c.trouble(cb, "has not returned since an earlier collection", nil)
 			continue
 		}
 		cb.last = c.start(ctx, cb)
 		runs = append(runs, cb.last)
-		cb.last.wait(ctx, c.timeout/patience)
 	}
 	out := newCycle()
 	var conflicts []Conflict
@@ -197,6 +192,15 @@ func (c *callbacks) start(ctx context.Context, cb *callback) *run {
 		r.err = cb.run(ctx, &r.recording)
 	}()
 	return r
+}
+
+func (r *run) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // wait waits for the end of the run and tells whether it came.

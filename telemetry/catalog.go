@@ -18,7 +18,7 @@ import (
 const maxConflicts = 1000
 
 // A catalog knows every instrument that was asked for and the family that each is exposed under. It is safe for
-// concurrent use. No code of others, the SDK or a logger, runs while its lock is held; views do, which are pure.
+// concurrent use. No code of others, the SDK, a view or a logger, runs while its lock is held.
 type catalog struct {
 	policy ConflictPolicy
 	views  []sdkmetric.View
@@ -37,6 +37,8 @@ type catalog struct {
 	created  map[string]struct{}     // names given to the SDK, in lower case
 	told     map[conflictKey]struct{}
 	list     []Conflict
+	holding  bool // what there is to tell is held
+	held     news
 }
 
 type identity struct {
@@ -50,6 +52,7 @@ type identity struct {
 type admission struct {
 	create definition
 	as     *admitted
+	family *family // nil where a view decides at collection
 }
 
 // admitted is one instrument in the order of creation.
@@ -127,6 +130,9 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 	}
 	n := c.remember(conflicts)
 	c.mu.Unlock()
+	if err == nil {
+		c.expect(a)
+	}
 	c.announce(n)
 	return a, err
 }
@@ -176,8 +182,7 @@ func (c *catalog) decide(as *admitted, d definition, viewed []sdkmetric.Stream) 
 	c.order++
 	create := d
 	create.name, create.unit, create.description, create.buckets = f.def.name, f.def.unit, f.def.description, f.def.buckets
-	c.expect(as.instrument().Scope, create, as, f)
-	return admission{create: create, as: as}, conflicts
+	return admission{create: create, as: as, family: f}, conflicts
 }
 
 // locate names the place in the code that asked for an instrument. A line that asks for several, called from

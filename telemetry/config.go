@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -46,6 +45,7 @@ type config struct {
 	withoutRuntime    bool
 	withoutPush       bool
 	disabled          bool
+	global            bool // it is for Setup
 }
 
 func newConfig(opts []Option) config {
@@ -189,7 +189,7 @@ func WithoutPush() Option {
 
 // buildResource merges, from the weakest to the strongest: the SDK's defaults, WithResource, WithService, the
 // environment.
-func (c config) buildResource(ctx context.Context) (*resource.Resource, error) {
+func (c config) buildResource() (*resource.Resource, error) {
 	var own []attribute.KeyValue
 	if c.name != "" {
 		own = append(own, attribute.String("service.name", c.name))
@@ -198,9 +198,9 @@ func (c config) buildResource(ctx context.Context) (*resource.Resource, error) {
 		own = append(own, attribute.String("service.version", c.version))
 	}
 	res := resource.Default()
-	env, err := resource.New(ctx, resource.WithFromEnv())
+	env, err := resourceFromEnvironment()
 	if err != nil {
-		return nil, fmt.Errorf("telemetry: resource from the environment: %w", err)
+		return nil, err
 	}
 	for _, r := range []*resource.Resource{c.resource, resource.NewSchemaless(own...), env} {
 		if r == nil {

@@ -1,8 +1,11 @@
 package telemetry
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // maxEarly bounds the measurements that an instrument keeps until Setup.
@@ -31,17 +34,30 @@ func (e *early[M]) keep(m M) bool {
 	return true
 }
 
-// release ends the keeping. store puts the instrument in its place, and record gets what was kept, in its order.
+// release ends the keeping. store puts the instrument in its place, and record gets what was kept, in its order. What
+// was lost is told when the lock is free, as a logger may record through the very instrument.
 func (e *early[M]) release(name string, store func(), record func(M)) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, m := range e.kept {
 		record(m)
 	}
-	if e.lost > 0 {
-		slog.Warn("telemetry: measurements before Setup were lost: an instrument keeps so many until then",
-			"instrument", name, "lost", e.lost, "kept", maxEarly)
-	}
+	lost := e.lost
 	e.kept, e.lost, e.bound = nil, 0, true
 	store()
+	e.mu.Unlock()
+	if lost > 0 {
+		slog.Warn("telemetry: measurements before Setup were lost: an instrument keeps so many until then",
+			"instrument", name, "lost", lost, "kept", maxEarly)
+	}
+}
+
+// contextToKeep returns what a measurement that is kept needs of its context: the span that it was made in.
+func contextToKeep(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		return trace.ContextWithSpanContext(context.Background(), span)
+	}
+	return context.Background()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // bindLate makes a Provider what late instruments are bound to, and returns its page.
@@ -94,5 +96,39 @@ func TestAClientThatHangsUpIsNoFault(t *testing.T) {
 		httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
 	if !strings.Contains(page(), `telemetry_scrape_errors_total{reason="encoding"} 0`) {
 		t.Errorf("it is counted:\n%s", page())
+	}
+}
+
+// Before Setup, memory grows with distinct instruments, not with how often they are asked for.
+func TestRepeatedRequestsBeforeSetupAreOne(t *testing.T) {
+	l := &late{}
+	for range 1000 {
+		m := l.meter("x")
+		_, _ = m.Int64ObservableGauge("g")
+		_, _ = m.Float64ObservableCounter("c")
+		_, _ = m.Int64Histogram("h")
+	}
+	if len(l.made) != 3 {
+		t.Errorf("%d are kept", len(l.made))
+	}
+}
+
+// Of a context, a measurement before Setup keeps the span only; and it may have none.
+func TestContextsAreNotKept(t *testing.T) {
+	type key struct{}
+	l := &late{}
+	c, _ := l.meter("x").Int64Counter("c")
+	h, _ := l.meter("x").Float64Histogram("h")
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	c.Add(trace.ContextWithSpanContext(context.WithValue(t.Context(), key{}, "big"), span), 1)
+	kept := c.(*lateInt64Counter).early.kept[0].ctx
+	if kept.Value(key{}) != nil || !trace.SpanContextFromContext(kept).Equal(span) {
+		t.Errorf("kept: %v", kept)
+	}
+	c.Add(nil, 1)    //nolint:staticcheck // that is the test
+	h.Record(nil, 1) //nolint:staticcheck // that is the test
+	page := bindLate(t, l)
+	if !strings.Contains(page(), "c_total 2") || !strings.Contains(page(), "h_count 1") {
+		t.Errorf("%s", page())
 	}
 }

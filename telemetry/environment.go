@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // This file reads what an operator says by OpenTelemetry's environment variables. The exporters and the SDK read
@@ -189,7 +192,10 @@ func checkHeaders(name, value string) error {
 	if value == "" {
 		return nil
 	}
-	for i, pair := range strings.Split(value, ",") {
+	for i, pair := range pairsOf(name, value) {
+		if pair == "" {
+			continue
+		}
 		k, v, found := strings.Cut(pair, "=")
 		plain, err := url.PathUnescape(v)
 		switch {
@@ -292,4 +298,49 @@ func checkTracesEnvironment() error {
 		checkNumber("OTEL_BSP_MAX_QUEUE_SIZE", env("OTEL_BSP_MAX_QUEUE_SIZE"), "spans", maxSpans),
 		checkNumber("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), "spans", maxSpans),
 	)
+}
+
+// resourceFromEnvironment reads OTEL_RESOURCE_ATTRIBUTES, key=value,key=value with URL-escaped values, and
+// OTEL_SERVICE_NAME, which wins. Pairs that are empty, as templates leave them, are ignored with a warning.
+func resourceFromEnvironment() (*resource.Resource, error) {
+	const name = "OTEL_RESOURCE_ATTRIBUTES"
+	var attrs []attribute.KeyValue
+	for i, pair := range pairsOf(name, env(name)) {
+		if pair == "" {
+			continue
+		}
+		k, v, found := strings.Cut(pair, "=")
+		k = strings.TrimSpace(k)
+		plain, err := url.PathUnescape(strings.TrimSpace(v))
+		switch {
+		case !found:
+			return nil, wrong(name, "has no = in its pair %d, %q: want key=value,key=value", i+1, pair)
+		case k == "":
+			return nil, wrong(name, "has no key in its pair %d, %q: want key=value,key=value", i+1, pair)
+		case err != nil:
+			return nil, wrong(name, "has a value in its pair %d, %q, that is not URL-escaped: %% is written %%25", i+1, pair)
+		}
+		attrs = append(attrs, attribute.String(k, plain))
+	}
+	if service := env("OTEL_SERVICE_NAME"); service != "" {
+		attrs = append(attrs, attribute.String("service.name", service))
+	}
+	return resource.NewSchemaless(attrs...), nil
+}
+
+// pairsOf splits a list of pairs. Those that are empty are "", and told of, once for the variable.
+func pairsOf(name, value string) []string {
+	if value == "" {
+		return nil
+	}
+	pairs := strings.Split(value, ",")
+	empty := false
+	for i, p := range pairs {
+		pairs[i] = strings.TrimSpace(p)
+		empty = empty || pairs[i] == ""
+	}
+	if empty {
+		slog.Warn("telemetry: an environment variable has an empty pair, such as after a comma at its end; it is ignored", "name", name)
+	}
+	return pairs
 }

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -68,10 +69,10 @@ func (p *page) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metr
 		switch {
 		case s.seen != now:
 		case s.exp != nil:
-			s.exp.Exemplars = s.exemplars
+			s.exp.Exemplars, s.exp.Attributes = s.exemplars, s.labels
 			exponential = append(exponential, *s.exp)
 		default:
-			s.histogram.Exemplars = s.exemplars
+			s.histogram.Exemplars, s.histogram.Attributes = s.exemplars, s.labels
 			classic = append(classic, s.histogram)
 		}
 	}
@@ -111,6 +112,7 @@ func (x *exposition) export() []*dto.MetricFamily {
 				x.failed(failExporter)
 				continue
 			}
+			oneInfinity(slab[0].Histogram)
 			sortExemplars(&slab[0])
 			f.Metric = append(f.Metric, &slab[0])
 			slab = slab[1:]
@@ -121,6 +123,17 @@ func (x *exposition) export() []*dto.MetricFamily {
 	}
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return families
+}
+
+// oneInfinity leaves one bucket for +Inf: client_golang adds one for each exemplar that is beyond the boundaries.
+func oneInfinity(h *dto.Histogram) {
+	if h == nil {
+		return
+	}
+	first := slices.IndexFunc(h.Bucket, func(b *dto.Bucket) bool { return math.IsInf(b.GetUpperBound(), +1) })
+	if first >= 0 {
+		h.Bucket = h.Bucket[:first+1]
+	}
 }
 
 // sortExemplars puts the labels of exemplars in order: client_golang leaves them in that of a map.

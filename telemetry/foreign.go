@@ -190,10 +190,7 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 			values[name] = append(values[name], soundText(l.GetValue()))
 		}
 	}
-	out := &dto.Metric{
-		Gauge: m.Gauge, Counter: m.Counter, Summary: m.Summary, Untyped: m.Untyped, Histogram: m.Histogram,
-		TimestampMs: m.TimestampMs,
-	}
+	out := relabelled(m, nil)
 	for name, vs := range values {
 		slices.Sort(vs)
 		out.Label = append(out.Label, &dto.LabelPair{Name: new(name), Value: new(strings.Join(vs, ";"))})
@@ -203,6 +200,14 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 		out.Counter, out.Histogram = withoutExemplars(m)
 	}
 	return out
+}
+
+// relabelled returns the metric with other labels.
+func relabelled(m *dto.Metric, labels []*dto.LabelPair) *dto.Metric {
+	return &dto.Metric{
+		Label: labels, Gauge: m.Gauge, Counter: m.Counter, Summary: m.Summary, Untyped: m.Untyped, Histogram: m.Histogram,
+		TimestampMs: m.TimestampMs,
+	}
 }
 
 func withoutExemplars(m *dto.Metric) (*dto.Counter, *dto.Histogram) {

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -151,7 +152,9 @@ func FuzzIdentity(f *testing.F) {
 		for i := range 3 {
 			kind := int(kinds>>(4*i)) & 15 % len(makers)
 			c, o := makers[kind](meters[i], names[i], descs[i], units[i], i+1, attrs[i])
-			counted, observed = counted+c, observed+o
+			if !refused(names[i]) {
+				counted, observed = counted+c, observed+o
+			}
 		}
 		var gotCounted float64
 		var gotObserved uint64
@@ -174,6 +177,12 @@ func FuzzIdentity(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// refused tells whether the stock SDK returns an error for an instrument's name. Such an instrument counts nothing here.
+func refused(name string) bool {
+	_, err := sdkmetric.NewMeterProvider().Meter("").Int64Counter(name)
+	return err != nil
 }
 
 // own is a family that a Provider has about itself.

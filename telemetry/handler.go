@@ -21,6 +21,9 @@ import (
 const (
 	defaultScrapeTimeout = 10 * time.Second // Prometheus's own default
 	maxScrapes           = 8                // at once; more wait for their turn
+	leastScrapeTimeout   = 0.01             // in seconds; who says less does not mean it
+	mostScrapeTimeout    = 3600
+	writeTime            = 30 * time.Second // for a client to read the page
 )
 
 // The values of the label reason of telemetry_scrape_errors_total.
@@ -45,6 +48,7 @@ type scraper struct {
 	catalog    *catalog    // nil where the SDK is disabled
 	suppliers  []*supplier
 	turns      chan struct{}
+	watch      func() // is called at each scrape
 
 	mu     sync.Mutex
 	failed func(reason string)
@@ -54,7 +58,7 @@ type scraper struct {
 
 func newScraper(x *exposition, c *catalog, suppliers []*supplier) *scraper {
 	return &scraper{
-		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), failed: func(string) {},
+		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), watch: func() {}, failed: func(string) {},
 		told: map[string]struct{}{}, met: map[meeting]struct{}{},
 	}
 }
@@ -76,18 +80,17 @@ func (s *scraper) fail(reason, what string, err error) {
 func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header))
 	defer cancel()
-	select {
-	case s.turns <- struct{}{}:
-		defer func() { <-s.turns }()
-	case <-ctx.Done():
+	families, ok := s.takeTurn(ctx)
+	if !ok {
 		s.fail(failOverload, "too many scrapes at once", ctx.Err())
 		http.Error(w, "Too many scrapes at once; try again later.", http.StatusServiceUnavailable)
 		return
 	}
-	families := s.gather(ctx)
 	if r.Context().Err() != nil {
 		return // nobody is there to read it
 	}
+	// A client that reads slowly keeps nobody else waiting, and not for ever this one.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer can
 	if expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...).FormatType() == expfmt.TypeOpenMetrics {
 		families = distinctInOpenMetrics(families)
 	}
@@ -95,6 +98,21 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(page, promhttp.HandlerOpts{
 		ErrorLog: encodeErrors{s, r.Context()}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
 	}).ServeHTTP(w, r)
+}
+
+// takeTurn gathers, when it is this scrape's turn.
+func (s *scraper) takeTurn(ctx context.Context) ([]*dto.MetricFamily, bool) {
+	select {
+	case s.turns <- struct{}{}:
+	default:
+		select {
+		case s.turns <- struct{}{}:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+	defer func() { <-s.turns }()
+	return s.gather(ctx), true
 }
 
 // distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
@@ -154,7 +172,7 @@ func isNetwork(err error) bool {
 // scrapeTimeout leaves a little of the time that Prometheus says it will wait, to write the page.
 func scrapeTimeout(h http.Header) time.Duration {
 	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || seconds <= 0 || seconds > 3600 {
+	if err != nil || !(seconds >= leastScrapeTimeout && seconds <= mostScrapeTimeout) { // NaN is neither
 		return defaultScrapeTimeout
 	}
 	d := time.Duration(seconds * float64(time.Second))
@@ -190,6 +208,7 @@ func (s *scraper) foreign(ctx context.Context) *merge {
 
 // start begins to gather all suppliers that have something, after what there is to tell of them.
 func (s *scraper) start(ctx context.Context) []*gathering {
+	s.watch()
 	s.hear()
 	var runs []*gathering
 	for _, src := range s.suppliers {

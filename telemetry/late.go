@@ -48,24 +48,35 @@ func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return m
 }
 
+// bind creates everything that was asked for, with p. No lock is held while it does: creating may log, and a logger may
+// ask for an instrument. What is asked for meanwhile is created by whoever asks.
 func (l *late) bind(p *Provider) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.provider = p
-	for _, b := range l.made {
+	made := slices.Clone(l.made)
+	l.mu.Unlock()
+	for _, b := range made {
 		if err := b.bind(p); err != nil {
 			slog.Warn("telemetry: an instrument made before Setup: " + err.Error())
 		}
 	}
 }
 
-// keep remembers b and binds it if there is a Provider.
-func (l *late) keep(b binder) error {
+// keep remembers b, and returns the Provider to bind it to, or nil. The lock is held.
+func (l *late) keep(b binder) *Provider {
 	l.made = append(l.made, b)
-	if l.provider != nil {
-		return b.bind(l.provider)
+	return l.provider
+}
+
+// add remembers b and binds it if there is a Provider.
+func (l *late) add(b binder) error {
+	l.mu.Lock()
+	p := l.keep(b)
+	l.mu.Unlock()
+	if p == nil {
+		return nil
 	}
-	return nil
+	return b.bind(p)
 }
 
 func (l *late) drop(b binder) {
@@ -122,7 +133,7 @@ type addition[N int64 | float64] struct {
 func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
 	to := l.to.Load()
 	if to == nil {
-		if l.early.keep(addition[N]{context.WithoutCancel(ctx), v, slices.Clone(opts)}) {
+		if l.early.keep(addition[N]{contextToKeep(ctx), v, slices.Clone(opts)}) {
 			return
 		}
 		to = l.to.Load()
@@ -156,7 +167,7 @@ type record[N int64 | float64] struct {
 func (l *lateRecorder[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
 	to := l.to.Load()
 	if to == nil {
-		if l.early.keep(record[N]{context.WithoutCancel(ctx), v, slices.Clone(opts)}) {
+		if l.early.keep(record[N]{contextToKeep(ctx), v, slices.Clone(opts)}) {
 			return
 		}
 		to = l.to.Load()
@@ -228,20 +239,33 @@ func (b *binding) bind(p *Provider) error {
 func lateSync[I any, L any](
 	m *lateMeter, d definition, stand *L, create func(metric.Meter) (I, error), set func(*L, I),
 ) (*L, error) {
-	site := callSite()
-	m.late.mu.Lock()
-	defer m.late.mu.Unlock()
-	k := lateKey{identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
-		buckets: fmt.Sprint(d.buckets)}}
-	if l, ok := m.known[k].(*L); ok {
-		return l, nil
-	}
-	m.known[k] = stand
-	return stand, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
+	b := &binding{meter: m, site: callSite(), create: func(to metric.Meter) error {
 		i, err := create(to)
 		set(stand, i)
 		return err
-	}})
+	}}
+	known, p := m.know(d, stand, b)
+	if known != nil {
+		return known.(*L), nil
+	}
+	if p == nil {
+		return stand, nil
+	}
+	return stand, b.bind(p)
+}
+
+// know returns what was asked for before under the definition, or remembers stand for it and returns the Provider to
+// bind it to, or nil.
+func (m *lateMeter) know(d definition, stand any, b binder) (known any, p *Provider) {
+	k := lateKey{identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
+		buckets: fmt.Sprint(d.buckets)}}
+	m.late.mu.Lock()
+	defer m.late.mu.Unlock()
+	if known = m.known[k]; known != nil {
+		return known, nil
+	}
+	m.known[k] = stand
+	return nil, m.late.keep(b)
 }
 
 func (m *lateMeter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
@@ -27,32 +28,36 @@ type lateFloat64Observable struct {
 	to atomic.Pointer[metric.Float64Observable]
 }
 
-func (m *lateMeter) int64Observable(create func(metric.Meter) (metric.Int64Observable, error)) (*lateInt64Observable, error) {
-	l, site := &lateInt64Observable{}, callSite()
-	m.late.mu.Lock()
-	defer m.late.mu.Unlock()
-	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
-		i, err := create(to)
-		l.to.Store(&i)
+// lateObserving returns the stand-in for an observable instrument: the one made before, if there was one and no callback
+// comes with this request, which would have to run too. O is an observable of OpenTelemetry's API, L our stand-in.
+func lateObserving[O any, L any](
+	m *lateMeter, d definition, callbacks int, stand *L, to *atomic.Pointer[O], create func(metric.Meter) (O, error),
+) (*L, error) {
+	b := &binding{meter: m, site: callSite(), create: func(of metric.Meter) error {
+		i, err := create(of)
+		to.Store(&i)
 		return err
-	}})
-}
-
-func (m *lateMeter) float64Observable(create func(metric.Meter) (metric.Float64Observable, error)) (*lateFloat64Observable, error) {
-	l, site := &lateFloat64Observable{}, callSite()
-	m.late.mu.Lock()
-	defer m.late.mu.Unlock()
-	return l, m.late.keep(&binding{meter: m, site: site, create: func(to metric.Meter) error {
-		i, err := create(to)
-		l.to.Store(&i)
-		return err
-	}})
+	}}
+	if callbacks > 0 {
+		return stand, m.late.add(b)
+	}
+	known, p := m.know(d, stand, b)
+	if known != nil {
+		return known.(*L), nil
+	}
+	if p == nil {
+		return stand, nil
+	}
+	return stand, b.bind(p)
 }
 
 func (m *lateMeter) Int64ObservableCounter(
 	name string, opts ...metric.Int64ObservableCounterOption,
 ) (metric.Int64ObservableCounter, error) {
-	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+	cfg := metric.NewInt64ObservableCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableCounter, int64Number, cfg)
+	l := &lateInt64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
 		return to.Int64ObservableCounter(name, opts...)
 	})
 }
@@ -60,7 +65,10 @@ func (m *lateMeter) Int64ObservableCounter(
 func (m *lateMeter) Int64ObservableUpDownCounter(
 	name string, opts ...metric.Int64ObservableUpDownCounterOption,
 ) (metric.Int64ObservableUpDownCounter, error) {
-	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, int64Number, cfg)
+	l := &lateInt64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
 		return to.Int64ObservableUpDownCounter(name, opts...)
 	})
 }
@@ -68,7 +76,10 @@ func (m *lateMeter) Int64ObservableUpDownCounter(
 func (m *lateMeter) Int64ObservableGauge(
 	name string, opts ...metric.Int64ObservableGaugeOption,
 ) (metric.Int64ObservableGauge, error) {
-	return m.int64Observable(func(to metric.Meter) (metric.Int64Observable, error) {
+	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableGauge, int64Number, cfg)
+	l := &lateInt64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
 		return to.Int64ObservableGauge(name, opts...)
 	})
 }
@@ -76,7 +87,10 @@ func (m *lateMeter) Int64ObservableGauge(
 func (m *lateMeter) Float64ObservableCounter(
 	name string, opts ...metric.Float64ObservableCounterOption,
 ) (metric.Float64ObservableCounter, error) {
-	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableCounter, float64Number, cfg)
+	l := &lateFloat64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
 		return to.Float64ObservableCounter(name, opts...)
 	})
 }
@@ -84,7 +98,10 @@ func (m *lateMeter) Float64ObservableCounter(
 func (m *lateMeter) Float64ObservableUpDownCounter(
 	name string, opts ...metric.Float64ObservableUpDownCounterOption,
 ) (metric.Float64ObservableUpDownCounter, error) {
-	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, float64Number, cfg)
+	l := &lateFloat64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
 		return to.Float64ObservableUpDownCounter(name, opts...)
 	})
 }
@@ -92,7 +109,10 @@ func (m *lateMeter) Float64ObservableUpDownCounter(
 func (m *lateMeter) Float64ObservableGauge(
 	name string, opts ...metric.Float64ObservableGaugeOption,
 ) (metric.Float64ObservableGauge, error) {
-	return m.float64Observable(func(to metric.Meter) (metric.Float64Observable, error) {
+	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
+	d := define(name, sdkmetric.InstrumentKindObservableGauge, float64Number, cfg)
+	l := &lateFloat64Observable{}
+	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
 		return to.Float64ObservableGauge(name, opts...)
 	})
 }
@@ -100,9 +120,7 @@ func (m *lateMeter) Float64ObservableGauge(
 // RegisterCallback registers f with the Provider of now or later.
 func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
 	r := &lateRegistration{meter: m, site: callSite(), callback: f, insts: insts}
-	m.late.mu.Lock()
-	defer m.late.mu.Unlock()
-	return r, m.late.keep(r)
+	return r, m.late.add(r)
 }
 
 type lateRegistration struct {

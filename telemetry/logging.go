@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-logr/logr"
 )
@@ -45,11 +47,11 @@ func (s *logSink) Info(v int, msg string, kvs ...any) {
 	if s.toldOtherwise(msg, kvs) {
 		return
 	}
-	slog.Log(context.Background(), level(v), "opentelemetry: "+s.name+msg, append(s.values, kvs...)...)
+	mailbox.post(level(v), "opentelemetry: "+s.name+msg, append(slices.Clone(s.values), kvs...))
 }
 
 func (s *logSink) Error(err error, msg string, kvs ...any) {
-	slog.Error("opentelemetry: "+s.name+msg, append(append([]any{"error", err}, s.values...), kvs...)...)
+	mailbox.post(slog.LevelError, "opentelemetry: "+s.name+msg, append(append([]any{"error", err}, s.values...), kvs...))
 }
 
 func (s *logSink) WithValues(kvs ...any) logr.LogSink {
@@ -76,4 +78,73 @@ func (s *logSink) toldOtherwise(msg string, kvs []any) bool {
 }
 
 // logError is OpenTelemetry's error handler.
-func logError(err error) { slog.Error("opentelemetry: " + err.Error()) }
+func logError(err error) { mailbox.post(slog.LevelError, "opentelemetry: "+err.Error(), nil) }
+
+// mailbox is where OpenTelemetry's log goes before slog. OpenTelemetry logs while it holds locks, and what handles a
+// log record may ask it for an instrument; so a goroutine of its own delivers, which ends when there is nothing left.
+var mailbox letters
+
+// maxLetters bounds what waits for a slow log.
+const maxLetters = 1000
+
+type letters struct {
+	mu         sync.Mutex
+	waiting    []letter
+	lost       int
+	delivering chan struct{} // closed when all is delivered; nil where nobody delivers
+}
+
+type letter struct {
+	level slog.Level
+	text  string
+	args  []any
+}
+
+func (m *letters) post(level slog.Level, text string, args []any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.waiting) == maxLetters {
+		m.lost++
+		return
+	}
+	m.waiting = append(m.waiting, letter{level, text, args})
+	if m.delivering == nil {
+		m.delivering = make(chan struct{})
+		go m.deliver(m.delivering)
+	}
+}
+
+func (m *letters) deliver(done chan struct{}) {
+	defer close(done)
+	for {
+		m.mu.Lock()
+		all, lost := m.waiting, m.lost
+		m.waiting, m.lost = nil, 0
+		if len(all) == 0 {
+			m.delivering = nil
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+		for _, l := range all {
+			slog.Log(context.Background(), l.level, l.text, l.args...)
+		}
+		if lost > 0 {
+			slog.Warn("telemetry: messages of OpenTelemetry were lost: the log is too slow", "lost", lost)
+		}
+	}
+}
+
+// flush waits until all is delivered that was posted before, or ctx ends.
+func (m *letters) flush(ctx context.Context) {
+	m.mu.Lock()
+	done := m.delivering
+	m.mu.Unlock()
+	if done == nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}

@@ -261,6 +261,9 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 			continue
 		}
 		sum, lost := addMetric(there.Metric[i], metric)
+		if len(sum.Label) != len(metric.Label) { // one has labels without a value, which are none
+			sum = relabelled(sum, slices.DeleteFunc(slices.Clone(sum.Label), func(l *dto.LabelPair) bool { return l.GetValue() == "" }))
+		}
 		there.Metric[i] = sum
 		doubled = doubled || lost == lostAll
 		if lost != "" && lost != lostAll {
@@ -363,6 +366,9 @@ func (p *placed) at(metric *dto.Metric) (int, bool) {
 // appendLabels appends what makes two series one. Names are those of the text format, where two may become one.
 func appendLabels(b []byte, m *dto.Metric) []byte {
 	for _, l := range m.Label {
+		if l.GetValue() == "" { // no label, in Prometheus's data model
+			continue
+		}
 		b = append(b, legacyLabel(l.GetName())...)
 		b = append(b, 0xff)
 		b = append(b, l.GetValue()...)

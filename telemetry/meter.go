@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
@@ -71,7 +72,9 @@ type instrumentConfig interface {
 }
 
 func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrumentConfig) definition {
-	return definition{name: name, unit: cfg.Unit(), description: cfg.Description(), kind: k, number: number}
+	return definition{
+		name: name, unit: soundText(cfg.Unit()), description: soundText(cfg.Description()), kind: k, number: number,
+	}
 }
 
 // synchronous admits an instrument and has the SDK create it under the definition that was admitted. Options are
@@ -79,6 +82,9 @@ func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrume
 func synchronous[I, O any](
 	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I, more ...O,
 ) (I, error) {
+	if err := checkName(d.name); err != nil {
+		return refused, err
+	}
 	a, err := m.catalog.admit(m.scope, d, m.where)
 	if err != nil {
 		return refused, err
@@ -89,6 +95,13 @@ func synchronous[I, O any](
 		opts = append(opts, any(metric.WithExplicitBucketBoundaries(a.create.buckets...)).(O))
 	}
 	return create(a.create.name, append(opts, more...)...)
+}
+
+// checkName returns the SDK's own error for a name that it does not take. Such an instrument is in no family.
+func checkName(name string) error {
+	m := sdkmetric.NewMeterProvider(sdkmetric.WithResource(resource.Empty())).Meter(thisPackage)
+	_, err := m.Int64Gauge(name)
+	return err
 }
 
 // boundaries are the author's, or those for seconds, or none, which leaves them to the reader.
@@ -152,6 +165,9 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 func observe[N int64 | float64, O any](
 	m *meter, d definition, opts []O, create func(string, *source[N], ...O) error,
 ) (*observable[N], error) {
+	if err := checkName(d.name); err != nil {
+		return nil, err
+	}
 	a, err := m.catalog.admit(m.scope, d, m.where)
 	if err != nil {
 		return nil, err
@@ -278,6 +294,7 @@ func (m *meter) RegisterCallback(f metric.Callback, insts ...metric.Observable) 
 	var mine []metric.Observable
 	var err error
 	for _, inst := range insts {
+		inst = settled(inst) // telemetry.Meter hands out stand-ins
 		owner, e := meterOf(inst)
 		switch {
 		case e != nil:

@@ -118,22 +118,44 @@ func (x *fold) at(f *feed, set attribute.Set) (*series, repair) {
 		labels, done = translate(set, f.scope)
 	}
 	p := f.page
-	s, ok := p.bySet[labels.Equivalent()]
+	identity := withoutEmpty(labels)
+	s, ok := p.bySet[identity.Equivalent()]
 	if !ok {
-		s = &series{key: labels.Equivalent(), labels: labels, values: make([]string, 0, labels.Len())}
-		for it := labels.Iter(); it.Next(); {
-			s.values = append(s.values, it.Attribute().Value.AsString())
-		}
+		s = &series{key: identity.Equivalent(), labels: labels, values: valuesOf(labels)}
 		if x.native && !f.foreign {
 			s.labels = sound(set)
 		}
 		p.bySet[s.key] = s
 		p.sorted = append(p.sorted, s)
 		p.unsorted = true
+	} else if set := withoutEmpty(s.labels); set.Len() < s.labels.Len() { // its labels may not depend on which came first
+		s.labels, s.values = set, valuesOf(identity)
+		p.unsorted, p.changed = true, true
 	}
 	f.bySource[key] = s
 	f.altered = f.altered || s.labels.Equivalent() != key
 	return s, done
+}
+
+func valuesOf(labels attribute.Set) []string {
+	out := make([]string, 0, labels.Len())
+	for it := labels.Iter(); it.Next(); {
+		out = append(out, it.Attribute().Value.AsString())
+	}
+	return out
+}
+
+// withoutEmpty leaves out what Prometheus's data model has no room for: a label without a value is no label. Series that
+// are one for it are one here.
+func withoutEmpty(labels attribute.Set) attribute.Set {
+	empty := func(kv attribute.KeyValue) bool {
+		return kv.Value.Type() == attribute.STRING && kv.Value.AsString() == ""
+	}
+	if !slices.ContainsFunc(labels.ToSlice(), empty) {
+		return labels
+	}
+	full, _ := labels.Filter(func(kv attribute.KeyValue) bool { return !empty(kv) })
+	return full
 }
 
 // forget keeps the memory of a feed within a multiple of what it last held.

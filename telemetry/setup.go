@@ -3,18 +3,21 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
-
-	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // defaults is the one piece of state of this package: the Provider that Setup made, and the meters that Meter
 // handed out, so that those made before it come to life.
 var defaults struct {
 	mu       sync.Mutex
+	busy     bool // a Setup is under way
 	provider *Provider
 	site     string // of the call to Setup
 	late     late
@@ -32,26 +35,72 @@ var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Prov
 // the new Provider; those made by otel.Meter before the first Setup stay with the first, as OpenTelemetry binds
 // them once.
 func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
-	defaults.mu.Lock()
-	defer defaults.mu.Unlock()
-	if p := defaults.provider; p != nil && !p.stopped.Load() {
-		return nil, setupTwiceError{defaults.site}
+	if err := begin(callerOfSetup().String()); err != nil {
+		return nil, err
 	}
-	p, err := build(ctx, newConfig(opts), guard.Default())
+	cfg := newConfig(opts)
+	cfg.global = true
+	p, err := build(ctx, cfg)
+	finish(p)
 	if err != nil {
 		return nil, err
 	}
-	defaults.provider, defaults.site = p, callerOfSetup().String()
+	// What there is to tell is told when all is in place: OpenTelemetry holds locks while it hands instruments over.
+	tell := p.catalog.hold()
 	otel.SetLogger(newLogger(p))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(logError))
 	defaults.late.bind(p)
+	before := otel.GetMeterProvider()
 	otel.SetMeterProvider(p)
-	p.serveDefault()
+	p.global.Store(true)
 	if p.traces != nil {
 		otel.SetTracerProvider(p.TracerProvider())
 		otel.SetTextMapPropagator(p.Propagator())
 	}
+	tell()
+	warnOfOther(before, "before")
+	p.serveDefault()
 	return p, nil
+}
+
+// warnOfOther tells of a MeterProvider that somebody else has made the global one.
+func warnOfOther(mp metric.MeterProvider, when string) {
+	t := reflect.TypeOf(mp)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if own, ok := mp.(*Provider); ok && own.stopped.Load() || strings.HasSuffix(t.PkgPath(), "/otel/internal/global") {
+		return // of an earlier Setup, or OpenTelemetry's own that waits for one
+	}
+	slog.Warn("telemetry: otel.SetMeterProvider was called "+when+" Setup: what is made of that MeterProvider is not on this page",
+		"provider", fmt.Sprintf("%T", mp))
+}
+
+// watchGlobal returns a function that tells once if somebody else has taken the global MeterProvider's place.
+func (p *Provider) watchGlobal() func() {
+	var once sync.Once
+	return func() {
+		if now := otel.GetMeterProvider(); p.global.Load() && now != metric.MeterProvider(p) && !p.stopped.Load() {
+			once.Do(func() { warnOfOther(now, "after") })
+		}
+	}
+}
+
+// begin fails while another Setup's Provider is in use, or being made.
+func begin(site string) error {
+	defaults.mu.Lock()
+	defer defaults.mu.Unlock()
+	if p := defaults.provider; defaults.busy || p != nil && !p.stopped.Load() {
+		return setupTwiceError{defaults.site}
+	}
+	defaults.busy, defaults.site = true, site
+	return nil
+}
+
+func finish(p *Provider) {
+	defaults.mu.Lock()
+	defer defaults.mu.Unlock()
+	defaults.busy, defaults.provider = false, p
 }
 
 type setupTwiceError struct{ site string }

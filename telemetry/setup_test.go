@@ -166,10 +166,11 @@ func TestOpenTelemetryLogsGoToSlog(t *testing.T) {
 	m := p.Meter("one")
 	must(m.Int64Counter("hits"))
 	must(m.Float64Counter("hits"))
+	otel.Handle(errors.New("an error of an exporter"))
+	stop(p) // which delivers the log
 	if strings.Contains(log.String(), "duplicate metric stream") {
 		t.Errorf("the SDK's own warning is logged too:\n%s", log.String())
 	}
-	otel.Handle(errors.New("an error of an exporter"))
 	if !strings.Contains(log.String(), "an error of an exporter") {
 		t.Errorf("OpenTelemetry's errors are not logged:\n%s", log.String())
 	}

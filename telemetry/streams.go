@@ -24,12 +24,18 @@ type stream struct {
 	help   string // a view's own description, which is the operator's word
 }
 
-// expect records under which keys the SDK will collect the instrument.
-func (c *catalog) expect(scope instrumentation.Scope, d definition, as *admitted, f *family) {
+// expect records under which keys the SDK will collect the instrument, which it does not have yet.
+func (c *catalog) expect(a admission) {
+	if a.family == nil {
+		return
+	}
+	scope, d := a.as.instrument().Scope, a.create
 	viewed := c.applyViews(scope, d)
 	if reshaped(d, viewed) {
 		return // a view that matches the new name only; collection will see
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(viewed) == 0 {
 		viewed = []sdkmetric.Stream{{Name: d.name, Unit: d.unit, Description: d.description}}
 	}
@@ -38,7 +44,7 @@ func (c *catalog) expect(scope instrumentation.Scope, d definition, as *admitted
 		if _, ok := c.streams[k]; ok {
 			continue
 		}
-		st := &stream{family: f, from: as}
+		st := &stream{family: a.family, from: a.as}
 		if s.Description != d.description {
 			st.help = s.Description
 		}

@@ -38,6 +38,7 @@ type Provider struct {
 	paged     bool            // there is a page: not under WithoutPrometheus
 	limit     int             // series of one instrument
 	runtime   atomic.Bool     // OpenTelemetry's metrics of the Go runtime are there
+	global    atomic.Bool     // it is OpenTelemetry's global MeterProvider, unless somebody has set another
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
@@ -49,15 +50,14 @@ type Provider struct {
 
 var _ metric.MeterProvider = (*Provider)(nil)
 
-// New builds a Provider and touches no global: tests run many side by side. ctx bounds the detection of the
-// resource. The caller shuts the Provider down.
+// New builds a Provider and touches no global: tests run many side by side. ctx is that of the exporters that the
+// environment names. The caller shuts the Provider down.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
-	return build(ctx, newConfig(opts), nil)
+	return build(ctx, newConfig(opts))
 }
 
-// build makes a Provider that serves the metrics of a registry too, if there is one.
-func build(ctx context.Context, cfg config, served *guard.Registry) (*Provider, error) {
-	res, err := cfg.buildResource(ctx)
+func build(ctx context.Context, cfg config) (*Provider, error) {
+	res, err := cfg.buildResource()
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,14 @@ func build(ctx context.Context, cfg config, served *guard.Registry) (*Provider, 
 		done:      make(chan struct{}),
 	}
 	registries := []*guard.Registry{p.registry}
-	if served != nil {
-		registries = []*guard.Registry{served, p.registry}
+	if r := guard.Default(); r != nil && cfg.global {
+		registries = []*guard.Registry{r, p.registry}
 		c.shared = true
 	}
 	p.scraper = newScraper(nil, c, suppliersOf(registries, cfg.gatherers))
+	if cfg.global {
+		p.scraper.watch = p.watchGlobal()
+	}
 	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)
 	if cfg.disabled {
 		return p, p.instrument(cfg)
@@ -360,5 +363,7 @@ func (p *Provider) stop(ctx context.Context) error {
 	if p.sdk != nil {
 		err = p.sdk.Shutdown(ctx)
 	}
-	return errors.Join(err, <-spans, p.failing())
+	err = errors.Join(err, <-spans, p.failing())
+	mailbox.flush(ctx)
+	return err
 }

@@ -53,7 +53,31 @@ func (i Instrument) key() string {
 	return fmt.Sprintf("%q %d %s %q %q %s", i.Name, i.Kind, i.Number, i.Unit, i.Description, where)
 }
 
+// hold keeps what there is to tell until release is called: Setup makes instruments while OpenTelemetry holds its locks,
+// and what logs may ask for an instrument.
+func (c *catalog) hold() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding = true
+	return func() {
+		c.mu.Lock()
+		c.holding = false
+		held := c.held
+		c.held = news{}
+		c.mu.Unlock()
+		c.announce(held)
+	}
+}
+
+// announce logs and counts. No lock is held.
 func (c *catalog) announce(n news) {
+	c.mu.Lock()
+	if c.holding {
+		c.held.fresh = append(c.held.fresh, n.fresh...)
+		c.held.beyond = append(c.held.beyond, n.beyond...)
+		n = news{}
+	}
+	c.mu.Unlock()
 	for _, x := range n.beyond {
 		c.count(x.Reason)
 	}
