@@ -1,0 +1,390 @@
+package telemetry
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/onemeter/onemeter/telemetry/internal/cell"
+	"github.com/onemeter/onemeter/telemetry/internal/table"
+)
+
+// A ledger holds what synchronous instruments recorded, for the page and for cumulative pushes. What these do not need
+// is the SDK's: readers of the caller's, delta temporality, and instruments that a view matches.
+type ledger struct {
+	limit   int // series of one account; 0 or less is none
+	sampled func(context.Context) bool
+	readers uint64 // a bit for each that collects
+
+	mu       sync.Mutex
+	byKey    map[streamKey]any // *account[int64] or *account[float64]
+	accounts []collectable     // in order of creation
+}
+
+type collectable interface {
+	collect(reader uint64) metricdata.Metrics
+	owner() instrumentation.Scope
+}
+
+// newLedger returns a ledger for so many readers: the page and pushes.
+func newLedger(limit, readers int) *ledger {
+	return &ledger{
+		limit: limit, sampled: exemplarFilter(), readers: 1<<readers - 1, byKey: map[streamKey]any{},
+	}
+}
+
+// exemplarFilter is the one that OTEL_METRICS_EXEMPLAR_FILTER names, as the SDK has it.
+func exemplarFilter() func(context.Context) bool {
+	switch strings.ToLower(env("OTEL_METRICS_EXEMPLAR_FILTER")) {
+	case "always_on":
+		return func(context.Context) bool { return true }
+	case "always_off":
+		return func(context.Context) bool { return false }
+	}
+	return func(ctx context.Context) bool {
+		return ctx != nil && ctx != context.Background() && trace.SpanContextFromContext(ctx).IsSampled()
+	}
+}
+
+// An account is what one instrument recorded, or several that are equal.
+type account[N int64 | float64] struct {
+	ledger *ledger
+	scope  instrumentation.Scope
+	def    definition
+	series table.Table[*live[N]]
+
+	mu   sync.Mutex // one collects at a time
+	ends []ended[N]
+}
+
+// accountOf returns the account for a definition.
+func accountOf[N int64 | float64](l *ledger, scope instrumentation.Scope, d definition) *account[N] {
+	k := streamKey{scope, strings.ToLower(d.name), d.unit, d.description, d.class(), d.number}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a, ok := l.byKey[k].(*account[N]); ok {
+		return a
+	}
+	if d.class() == classHistogram {
+		if d.buckets == nil {
+			d.buckets = defaultBuckets
+		}
+		d.buckets = usable(d.buckets)
+	}
+	a := &account[N]{ledger: l, scope: scope, def: d}
+	l.byKey[k] = a
+	l.accounts = append(l.accounts, a)
+	return a
+}
+
+// defaultBuckets are the SDK's, which the specification gives.
+var defaultBuckets = []float64{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000}
+
+// collect returns all accounts by scope. Series that were finished are in it once for each reader.
+func (l *ledger) collect(reader int) []metricdata.ScopeMetrics {
+	l.mu.Lock()
+	accounts := l.accounts
+	l.mu.Unlock()
+	var out []metricdata.ScopeMetrics
+	at := map[instrumentation.Scope]int{}
+	for _, a := range accounts {
+		m := a.collect(1 << reader)
+		if m.Data == nil {
+			continue
+		}
+		i, ok := at[a.owner()]
+		if !ok {
+			i = len(out)
+			at[a.owner()] = i
+			out = append(out, metricdata.ScopeMetrics{Scope: a.owner()})
+		}
+		out[i].Metrics = append(out[i].Metrics, m)
+	}
+	return out
+}
+
+// live is a series that is recorded to.
+type live[N int64 | float64] struct {
+	set       attribute.Set
+	start     time.Time
+	value     cell.Sum[N]
+	histogram *cell.Histogram // nil unless it is one
+	exemplars atomic.Pointer[[]atomic.Pointer[metricdata.Exemplar[N]]]
+	finished  atomic.Bool
+	gone      atomic.Bool   // it is not collected any more
+	seen      atomic.Uint64 // the readers that collected it since it was finished
+}
+
+// An ended series is watched for a while: who was recording when it ended may have been late.
+type ended[N int64 | float64] struct {
+	live   *live[N]
+	value  N
+	counts cell.Snapshot
+	rounds int
+}
+
+var overflow = attribute.NewSet(attribute.Bool("otel.metric.overflow", true))
+
+// at returns the series of a set, or that for the rest.
+func (a *account[N]) at(set attribute.Set) *live[N] {
+	if e := a.series.Get(set); e != nil {
+		return e.Value
+	}
+	limit := a.ledger.limit
+	e := a.series.Add(set, func(entries int) (*live[N], bool) {
+		if limit > 0 && entries >= limit-1 && set != overflow {
+			return nil, false
+		}
+		return a.newLive(set), true
+	})
+	if e != nil {
+		return e.Value
+	}
+	return a.series.Add(overflow, func(int) (*live[N], bool) { return a.newLive(overflow), true }).Value
+}
+
+func (a *account[N]) newLive(set attribute.Set) *live[N] {
+	l := &live[N]{set: set, start: time.Now()}
+	if a.def.class() == classHistogram {
+		l.histogram = cell.NewHistogram(a.def.buckets)
+	}
+	return l
+}
+
+// record takes a measurement to a series.
+func (a *account[N]) record(ctx context.Context, l *live[N], v N) {
+	bucket := 0
+	switch {
+	case l.histogram != nil:
+		bucket = l.histogram.Record(float64(v))
+	case a.def.class() == classGauge:
+		l.value.Set(v)
+	default:
+		l.value.Add(v)
+	}
+	if a.ledger.sampled(ctx) {
+		l.remember(ctx, bucket, len(a.def.buckets)+1, v)
+	}
+}
+
+// remember keeps the measurement as the exemplar of its bucket.
+func (l *live[N]) remember(ctx context.Context, bucket, buckets int, v N) {
+	if l.exemplars.Load() == nil {
+		fresh := make([]atomic.Pointer[metricdata.Exemplar[N]], buckets)
+		l.exemplars.CompareAndSwap(nil, &fresh)
+	}
+	e := &metricdata.Exemplar[N]{Time: time.Now(), Value: v}
+	if ctx != nil {
+		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+			trace, id := span.TraceID(), span.SpanID()
+			e.TraceID, e.SpanID = trace[:], id[:]
+		}
+	}
+	(*l.exemplars.Load())[bucket].Store(e)
+}
+
+func (l *live[N]) kept() []metricdata.Exemplar[N] {
+	all := l.exemplars.Load()
+	if all == nil {
+		return nil
+	}
+	var out []metricdata.Exemplar[N]
+	for i := range *all {
+		if e := (*all)[i].Load(); e != nil {
+			out = append(out, *e)
+		}
+	}
+	return out
+}
+
+// finish ends a series: each reader collects it once more.
+func (a *account[N]) finish(set attribute.Set) {
+	if e := a.series.Get(set); e != nil {
+		e.Value.finished.Store(true)
+	}
+}
+
+func (a *account[N]) owner() instrumentation.Scope { return a.scope }
+
+// collect returns the account's series as the SDK has them.
+func (a *account[N]) collect(reader uint64) metricdata.Metrics {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settle()
+	m := metricdata.Metrics{Name: a.def.name, Description: a.def.description, Unit: a.def.unit}
+	if a.series.Len() == 0 {
+		return m
+	}
+	now := time.Now()
+	if a.def.class() == classHistogram {
+		m.Data = metricdata.Histogram[N]{Temporality: metricdata.CumulativeTemporality, DataPoints: a.histograms(reader, now)}
+		return m
+	}
+	points := make([]metricdata.DataPoint[N], 0, a.series.Len())
+	a.each(reader, func(l *live[N]) ended[N] {
+		v := l.value.Value()
+		points = append(points, metricdata.DataPoint[N]{
+			Attributes: l.set, StartTime: l.start, Time: now, Value: v, Exemplars: l.kept(),
+		})
+		return ended[N]{live: l, value: v}
+	})
+	switch c := a.def.class(); c {
+	case classGauge:
+		m.Data = metricdata.Gauge[N]{DataPoints: points}
+	default:
+		m.Data = metricdata.Sum[N]{
+			DataPoints: points, Temporality: metricdata.CumulativeTemporality, IsMonotonic: c == classCounter,
+		}
+	}
+	return m
+}
+
+func (a *account[N]) histograms(reader uint64, now time.Time) []metricdata.HistogramDataPoint[N] {
+	points := make([]metricdata.HistogramDataPoint[N], 0, a.series.Len())
+	a.each(reader, func(l *live[N]) ended[N] {
+		s := l.histogram.Read()
+		p := metricdata.HistogramDataPoint[N]{
+			Attributes: l.set, StartTime: l.start, Time: now, Count: s.Count, Sum: N(s.Sum), Bounds: a.def.buckets,
+			BucketCounts: s.Counts, Exemplars: l.kept(),
+		}
+		if !math.IsNaN(s.Min) {
+			p.Min, p.Max = metricdata.NewExtrema(N(s.Min)), metricdata.NewExtrema(N(s.Max))
+		}
+		points = append(points, p)
+		return ended[N]{live: l, counts: s}
+	})
+	return points
+}
+
+// each visits all series, and takes those out that every reader has seen since they were finished.
+func (a *account[N]) each(reader uint64, visit func(*live[N]) ended[N]) {
+	a.series.All(func(e *table.Entry[*live[N]]) {
+		l := e.Value
+		last := l.finished.Load() && (l.seen.Or(reader)|reader) == a.ledger.readers
+		if last {
+			l.gone.Store(true)
+		}
+		if end := visit(l); last {
+			a.series.Remove(l.set)
+			a.ends = append(a.ends, end)
+		}
+	})
+}
+
+// rounds is how many collections a series that ended is watched for.
+const rounds = 2
+
+// settle moves what was recorded to a series while it ended to the one that follows it.
+func (a *account[N]) settle() {
+	kept := a.ends[:0]
+	for _, e := range a.ends {
+		switch {
+		case e.live.histogram != nil:
+			s := e.live.histogram.Read()
+			if s.Count != e.counts.Count {
+				a.at(e.live.set).histogram.Merge(s, e.counts)
+				e.counts = s
+			}
+		case a.def.class() != classGauge:
+			if v := e.live.value.Value(); v != e.value {
+				a.at(e.live.set).value.Add(v - e.value)
+				e.value = v
+			}
+		}
+		if e.rounds++; e.rounds < rounds {
+			kept = append(kept, e)
+		}
+	}
+	clear(a.ends[len(kept):])
+	a.ends = kept
+}
+
+// A recorder of an account: an instrument, or one that is bound to attributes.
+type entry[N int64 | float64] struct {
+	account *account[N]
+	bound   *atomic.Pointer[live[N]] // nil unless it is bound
+	set     attribute.Set            // that it is bound to
+}
+
+func newEntry[N int64 | float64](a *account[N]) entry[N] { return entry[N]{account: a} }
+
+func (e *entry[N]) bind(attrs []attribute.KeyValue) entry[N] {
+	set := attribute.NewSet(slices.Clone(attrs)...)
+	if e.set.Len() > 0 {
+		set = attribute.NewSet(append(e.set.ToSlice(), set.ToSlice()...)...)
+	}
+	b := entry[N]{account: e.account, set: set, bound: new(atomic.Pointer[live[N]])}
+	b.bound.Store(e.account.at(set))
+	return b
+}
+
+// now returns the series that is bound, or the one that follows it if it has ended.
+func (e *entry[N]) now() *live[N] {
+	l := e.bound.Load()
+	if l.gone.Load() {
+		l = e.account.at(e.set)
+		e.bound.Store(l)
+	}
+	return l
+}
+
+// Finish ends a series, as metric/x.Finisher has it.
+func (e *entry[N]) Finish(_ context.Context, attrs ...attribute.KeyValue) {
+	e.account.finish(e.with(attribute.NewSet(slices.Clone(attrs)...)))
+}
+
+// Enabled tells that measurements are taken.
+func (*entry[N]) Enabled(context.Context) bool { return true }
+
+// with returns the attributes of a measurement: those that are bound, and those that it brings, which win.
+func (e *entry[N]) with(set attribute.Set) attribute.Set {
+	switch {
+	case e.set.Len() == 0:
+		return set
+	case set.Len() == 0:
+		return e.set
+	}
+	return attribute.NewSet(append(e.set.ToSlice(), set.ToSlice()...)...)
+}
+
+type adding[N int64 | float64] struct{ entry[N] }
+
+func (a *adding[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
+	if len(opts) == 0 && a.bound != nil {
+		a.account.record(ctx, a.now(), v)
+		return
+	}
+	set := a.with(withRaw(metric.NewAddConfig(opts).Attributes(), opts))
+	a.account.record(ctx, a.account.at(set), v)
+}
+
+type recording_[N int64 | float64] struct{ entry[N] }
+
+func (r *recording_[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
+	if len(opts) == 0 && r.bound != nil {
+		r.account.record(ctx, r.now(), v)
+		return
+	}
+	set := r.with(withRaw(metric.NewRecordConfig(opts).Attributes(), opts))
+	r.account.record(ctx, r.account.at(set), v)
+}
+
+// withRaw adds unsafe attributes, as the SDK does.
+func withRaw[O any](set attribute.Set, opts []O) attribute.Set {
+	for _, o := range opts {
+		if r, ok := any(o).(interface{ RawAttributes() []attribute.KeyValue }); ok {
+			set = attribute.NewSet(append(set.ToSlice(), r.RawAttributes()...)...)
+		}
+	}
+	return set
+}
