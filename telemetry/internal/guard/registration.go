@@ -24,6 +24,7 @@ type Registration struct {
 	descs   []*prometheus.Desc
 	stack   site.Stack // nil where it is not known who registered it
 	invalid error      // of a descriptor, or of a Describe that panicked
+	bounds  []float64  // of a histogram's classic buckets, as far as they are known
 
 	level   *level       // nil for an unchecked collector
 	alone   atomic.Bool  // it is gathered by itself: see Registry
@@ -47,6 +48,12 @@ func newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 		e.inner, e.safe = inner, rewrap(&shield{of: e, collector: inner})
 	}
 	e.describe()
+	return e
+}
+
+// learn is what is done once for a collector that is to be registered.
+func (e *Registration) learn() *Registration {
+	e.learnBounds()
 	return e
 }
 
