@@ -21,6 +21,7 @@ type Registration struct {
 	given   prometheus.Collector // as it came: the caller's own, or one that client_golang wrapped
 	inner   prometheus.Collector // the caller's own
 	safe    prometheus.Collector // given, and safe from panics in goroutines of client_golang
+	wrapped bool                 // by client_golang
 	descs   []*prometheus.Desc
 	stack   site.Stack // nil where it is not known who registered it
 	invalid error      // of a descriptor, or of a Describe that panicked
@@ -45,7 +46,7 @@ func newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 		return e
 	}
 	if inner, rewrap := unwrap(c); inner != nil {
-		e.inner, e.safe = inner, rewrap(&shield{of: e, collector: inner})
+		e.inner, e.safe, e.wrapped = inner, rewrap(&shield{of: e, collector: inner}), true
 	}
 	e.describe()
 	return e
@@ -226,5 +227,5 @@ func (e *Registration) sameType(other *Registration) bool {
 // viaMust tells whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
 // Register.
 func (e *Registration) viaMust() bool {
-	return e.given != e.inner && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")
+	return e.wrapped && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")
 }
