@@ -51,6 +51,8 @@ func (i Instrument) whereabouts() string {
 		return "at an unknown place"
 	case strings.HasPrefix(i.Scope.Name, clientScope):
 		return "of " + i.Scope.Name
+	case i.Scope.Name == runtimeScope || i.Scope.Name == thisPackage:
+		return "of " + i.Scope.Name + ", made by New or Setup"
 	}
 	return "of " + i.Scope.Name + ", made by otel.Meter before Setup, which keeps no place"
 }

@@ -78,9 +78,9 @@
 // A push agrees with the page: merged instruments are one metric of the first one's scope, renamed and repaired ones
 // are so there too, client_golang's metrics go along, and a collector's page for Prometheus equals /metrics. What
 // needs no repair is pushed as OpenTelemetry has it, with its own name, scope, attributes and number type. Four things
-// differ, as OTLP has no word for them: an untyped metric of client_golang is a gauge, a counter of its that does not
-// end in _total does, a histogram of its with both kinds of buckets has the classic ones, and with delta temporality
-// its metrics are not added to ours.
+// differ, as OTLP has no word for them: an untyped metric of client_golang is sent as a gauge; its counters get _total at
+// the end if they have none; its histograms with both kinds of buckets are sent with the classic ones; and with delta
+// temporality its metrics are not added to ours.
 //
 // A receiver that is away costs nothing but what it would have got: recording and scrapes go on, each push is given
 // up in its time, and the next one has every count, unless delta temporality was chosen. telemetry_exports_total and

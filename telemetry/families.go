@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -95,9 +97,13 @@ func (c *catalog) join(f *family, as *admitted, d definition, reason Reason) []C
 	if reason == "" {
 		return nil
 	}
-	return []Conflict{{
+	x := Conflict{
 		Family: f.name, Reason: reason, Resolution: Merged, First: f.first.instrument(), Second: as.instrument(),
-	}}
+	}
+	if f.class == classHistogram && !slices.Equal(f.def.buckets, d.buckets) {
+		x.Detail = fmt.Sprintf("boundaries %v, then %v", f.def.buckets, d.buckets)
+	}
+	return []Conflict{x}
 }
 
 // rename gives a definition the first name behind the wanted one that is free, or that an equal instrument was
@@ -142,6 +148,7 @@ type claimed struct {
 	name, help string
 	class      class
 	first      Instrument
+	bounds     []float64 // of histograms whose author or view gave some
 }
 
 // all returns every family that instruments have, whether they recorded or not.
@@ -151,7 +158,7 @@ func (c *catalog) all() []claimed {
 	out := make([]claimed, 0, len(c.names))
 	for n, f := range c.names {
 		if n == strings.ToLower(f.name) {
-			out = append(out, claimed{f.name, f.help, f.class, f.first.instrument()})
+			out = append(out, claimed{f.name, f.help, f.class, f.first.instrument(), usableOrNil(f.def.buckets)})
 		}
 	}
 	return out

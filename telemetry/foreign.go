@@ -23,7 +23,7 @@ func cleaned(f *dto.MetricFamily, checked bool) (*dto.MetricFamily, int) {
 	}
 	if !utf8.ValidString(f.GetName()) {
 		f = shallow(f)
-		f.Name = new(legacy(f.GetName()))
+		f.Name = new(model.EscapeName(f.GetName(), model.UnderscoreEscaping))
 	}
 	if !utf8.ValidString(f.GetHelp()) || !utf8.ValidString(f.GetUnit()) {
 		f = shallow(f)
@@ -284,17 +284,25 @@ func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 	for i, n := range inBuckets(b, bounds) {
 		counts[i] += n
 	}
-	cumulated := uint64(0)
-	for i, bound := range bounds {
-		cumulated += counts[i]
-		sum.Bucket = append(sum.Bucket, &dto.Bucket{
-			UpperBound: new(bound), CumulativeCount: new(cumulated), Exemplar: main.Bucket[i].Exemplar,
-		})
-	}
+	sum.Bucket = bucketsOf(counts, bounds, main.Bucket)
 	if other, _ := classic(b); isClassic(a) && isClassic(b) && !slices.Equal(bounds, other) {
 		lost = fmt.Sprintf("boundaries %v, then %v", bounds, other)
 	}
 	return sum, lost
+}
+
+// bucketsOf makes buckets of counts, with the exemplars of others of these boundaries.
+func bucketsOf(counts []uint64, bounds []float64, exemplars []*dto.Bucket) []*dto.Bucket {
+	out := make([]*dto.Bucket, len(bounds))
+	cumulated := uint64(0)
+	for i, bound := range bounds {
+		cumulated += counts[i]
+		out[i] = &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(cumulated)}
+		if i < len(exemplars) {
+			out[i].Exemplar = exemplars[i].GetExemplar()
+		}
+	}
+	return out
 }
 
 // isClassic tells whether a histogram has the buckets that every format shows.

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 const (
@@ -73,7 +74,11 @@ func (s *scraper) fail(reason, what string, err error) {
 	}
 	s.mu.Unlock()
 	if !told {
-		slog.Warn("telemetry: scrape: "+what+"; the rest of the page is served", "reason", reason, "error", err)
+		args := []any{"reason", reason}
+		if err != nil {
+			args = append(args, "error", err)
+		}
+		slog.Warn("telemetry: "+what+"; the rest of the page is served", args...)
 	}
 }
 
@@ -91,7 +96,9 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// A client that reads slowly keeps nobody else waiting, and not for ever this one.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer can
-	if expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...).FormatType() == expfmt.TypeOpenMetrics {
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	families = distinct(families, format.ToEscapingScheme())
+	if format.FormatType() == expfmt.TypeOpenMetrics {
 		families = distinctInOpenMetrics(families)
 	}
 	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
@@ -115,33 +122,62 @@ func (s *scraper) takeTurn(ctx context.Context) ([]*dto.MetricFamily, bool) {
 	return s.gather(ctx), true
 }
 
-// distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
-// gauge's too, as in client_golang's Go collector. Such a counter is of unknown type, and its sample is as it was.
-func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
-	names := make(map[string]bool, len(families))
-	for _, f := range families {
-		if f.GetType() != dto.MetricType_COUNTER {
-			names[f.GetName()] = true
-		}
-	}
-	var out []*dto.MetricFamily
-	for i, f := range families {
-		if f.GetType() != dto.MetricType_COUNTER || !names[base(f.GetName(), classCounter)] {
-			continue
-		}
-		if out == nil {
-			out = slices.Clone(families)
-		}
-		out[i] = shallow(f)
-		out[i].Type = dto.MetricType_UNTYPED.Enum()
-		for j, m := range f.Metric {
-			out[i].Metric[j] = &dto.Metric{
-				Label: m.Label, TimestampMs: m.TimestampMs, Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())},
-			}
-		}
-	}
-	if out == nil {
+// distinct keeps apart what a reader that takes no UTF-8 names would have under one: 请求 and 错误 are both "__" where
+// every other character is "_". Of those that meet, names with other characters are written as their code points.
+func distinct(families []*dto.MetricFamily, scheme model.EscapingScheme) []*dto.MetricFamily {
+	if scheme == model.NoEscaping || !slices.ContainsFunc(families, func(f *dto.MetricFamily) bool { return !isLegacy(f) }) {
 		return families
+	}
+	names := map[string]int{}
+	for _, f := range families {
+		names[model.EscapeName(f.GetName(), scheme)]++
+	}
+	out := slices.Clone(families)
+	for i, f := range families {
+		if !isLegacy(f) && names[model.EscapeName(f.GetName(), scheme)] > 1 {
+			out[i] = shallow(f)
+			out[i].Name = new(model.EscapeName(f.GetName(), model.ValueEncodingEscaping))
+		}
+	}
+	return out
+}
+
+func isLegacy(f *dto.MetricFamily) bool { return model.LegacyValidation.IsValidMetricName(f.GetName()) }
+
+// distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
+// gauge's too, as in client_golang's Go collector, or a counter's that does not end in _total. Such counters are of
+// unknown type, and their samples are as they were.
+func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
+	openMetrics := func(f *dto.MetricFamily) string {
+		if f.GetType() == dto.MetricType_COUNTER {
+			return base(f.GetName(), classCounter)
+		}
+		return f.GetName()
+	}
+	names := make(map[string]int, len(families))
+	for _, f := range families {
+		names[openMetrics(f)]++
+	}
+	if len(names) == len(families) {
+		return families
+	}
+	out := slices.Clone(families)
+	for i, f := range families {
+		if f.GetType() == dto.MetricType_COUNTER && names[openMetrics(f)] > 1 {
+			out[i] = untyped(f)
+		}
+	}
+	return out
+}
+
+// untyped returns a family of counters as one of unknown type.
+func untyped(f *dto.MetricFamily) *dto.MetricFamily {
+	out := shallow(f)
+	out.Type = dto.MetricType_UNTYPED.Enum()
+	for i, m := range f.Metric {
+		out.Metric[i] = &dto.Metric{
+			Label: m.Label, TimestampMs: m.TimestampMs, Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())},
+		}
 	}
 	return out
 }

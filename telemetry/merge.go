@@ -9,6 +9,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
+
+	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
 // A merge puts the families of several suppliers on one page. Ours come first and keep their names. Names are compared
@@ -29,6 +31,7 @@ type placed struct {
 	byLabel  map[string]int // index of the metric for its labels; made when first needed
 	origins  []origin       // of each metric, then
 	labelKey []byte         // scratch
+	bounds   []float64      // of the classic buckets of a histogram, once they are asked for
 }
 
 // An origin is where a series comes from.
@@ -60,7 +63,21 @@ func (p party) who() any {
 	case p.from.part == nil:
 		return p.from.supplier
 	}
-	return p.from.owner(p.family.GetName())
+	if o := p.registration(); o != nil {
+		return o
+	}
+	return p.from.supplier.registry
+}
+
+// registration is that behind a party, or nil where it is not known.
+func (p party) registration() *guard.Registration {
+	if p.from == nil || p.from.part == nil {
+		return nil
+	}
+	if o := p.from.owner(p.family.GetName()); o != nil && !o.Early() {
+		return o
+	}
+	return nil
 }
 
 func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
@@ -86,11 +103,11 @@ func (m *merge) claim(f claimed) {
 		m.place(p)
 	}
 	p.first = party{own: f.first}
-	p.helped = p.first
+	p.helped, p.bounds = p.first, f.bounds
 }
 
 func (m *merge) place(p *placed) {
-	m.byName[legacy(p.GetName())] = p
+	m.byName[p.GetName()] = p
 	for _, n := range occupied(p.MetricFamily) {
 		if m.taken[n] == nil {
 			m.taken[n] = p
@@ -98,17 +115,9 @@ func (m *merge) place(p *placed) {
 	}
 }
 
-// legacy returns a name as the text format has it.
-func legacy(name string) string {
-	if model.LegacyValidation.IsValidMetricName(name) {
-		return name
-	}
-	return model.EscapeName(name, model.UnderscoreEscaping)
-}
-
 // occupied lists the names of a family: its own, those of its samples, and, last, that of OpenMetrics.
 func occupied(f *dto.MetricFamily) []string {
-	n := legacy(f.GetName())
+	n := f.GetName()
 	switch f.GetType() {
 	case dto.MetricType_HISTOGRAM, dto.MetricType_GAUGE_HISTOGRAM:
 		return []string{n, n + "_bucket", n + "_count", n + "_sum"}
@@ -167,7 +176,7 @@ func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 // meets returns the family that f collides with. An empty reason means that the two are one. What was gathered at
 // once is trusted with its own OpenMetrics names: client_golang's Go collector has a gauge x beside a counter x_total.
 func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
-	name := legacy(f.GetName())
+	name := f.GetName()
 	if name == otlptranslator.TargetInfoMetricName {
 		return &placed{MetricFamily: f, first: party{from: g, family: f}}, ReasonReserved
 	}
@@ -179,10 +188,13 @@ func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	}
 	for _, n := range occupied(f) {
 		p := m.taken[n]
-		if p == nil || p.first.from == g && (n == base(name, classCounter) || n == base(legacy(p.GetName()), classCounter)) {
+		if p == nil || p.first.from == g && (n == base(name, classCounter) || n == base(p.GetName(), classCounter)) {
 			continue
 		}
-		if strings.EqualFold(strings.TrimSuffix(legacy(p.GetName()), totalSuffix), strings.TrimSuffix(name, totalSuffix)) {
+		if p.GetType() == dto.MetricType_COUNTER && f.GetType() == dto.MetricType_COUNTER {
+			continue // x and x_total, which meet in OpenMetrics only: see distinctInOpenMetrics
+		}
+		if strings.EqualFold(strings.TrimSuffix(p.GetName(), totalSuffix), strings.TrimSuffix(name, totalSuffix)) {
 			return p, ReasonKind
 		}
 		return p, ReasonName
@@ -212,7 +224,7 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, g *gathered, reason R
 	as := f
 	f = shallow(f)
 	f.Name = &name
-	if same := m.byName[legacy(name)]; same != nil {
+	if same := m.byName[name]; same != nil {
 		m.join(same, f, g)
 		return
 	}
@@ -244,14 +256,15 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	} else if f.GetHelp() != "" && f.GetHelp() != there.GetHelp() {
 		d.add(ReasonDescription, "")
 	}
-	if f.GetName() != there.GetName() {
-		d.add(ReasonName, "")
-	}
 	from := origin{g, g.reported(f.GetName())}
 	doubled := false
 	for _, metric := range f.Metric {
 		i, ok := there.at(metric)
 		if !ok {
+			if other := there.unequal(metric); other != "" {
+				metric = there.inItsBuckets(metric)
+				d.add(ReasonBuckets, other)
+			}
 			there.Metric = append(there.Metric, metric)
 			there.origins = append(there.origins, from)
 			continue
@@ -271,7 +284,9 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 		}
 	}
 	if doubled {
-		m.tell(there, there.first, by, differences{reasons: []Reason{ReasonDuplicate}})
+		m.tell(there, there.first, by, differences{
+			reasons: []Reason{ReasonDuplicate}, notes: []string{"where their labels are equal, the first one's value is shown"},
+		})
 	}
 	switch {
 	case len(d.reasons) == 0:
@@ -282,9 +297,38 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	}
 }
 
+// unequal tells how the classic buckets of a metric differ from those of the family, or "".
+func (p *placed) unequal(m *dto.Metric) string {
+	if p.GetType() != dto.MetricType_HISTOGRAM || len(m.GetHistogram().GetBucket()) == 0 {
+		return ""
+	}
+	if p.bounds == nil {
+		if i := slices.IndexFunc(p.Metric, func(m *dto.Metric) bool { return len(m.GetHistogram().GetBucket()) > 0 }); i >= 0 {
+			p.bounds, _ = classic(p.Metric[i].GetHistogram())
+		} else {
+			p.bounds, _ = classic(m.GetHistogram())
+		}
+	}
+	if own, _ := classic(m.GetHistogram()); !slices.Equal(own, p.bounds) {
+		return fmt.Sprintf("boundaries %v, then %v", p.bounds, own)
+	}
+	return ""
+}
+
+// inItsBuckets returns the metric with the family's boundaries.
+func (p *placed) inItsBuckets(m *dto.Metric) *dto.Metric {
+	out := relabelled(m, m.Label)
+	out.Histogram = copyHistogram(m.Histogram)
+	out.Histogram.Bucket = bucketsOf(inBuckets(m.Histogram, p.bounds), p.bounds, nil)
+	return out
+}
+
 // tell tells of two parties that became one family, unless they are one, or it was told before.
 func (m *merge) tell(there *placed, first, second party, d differences) {
 	k := meeting{family: there.GetName(), first: first.who(), second: second.who()}
+	if k.first == k.second && first.from == second.from {
+		return // one collector, or Gatherer, has the family twice
+	}
 	if k.first != nil && m.s.hasMet(k) { // told when they were registered
 		return
 	}
@@ -300,9 +344,8 @@ func (m *merge) tell(there *placed, first, second party, d differences) {
 		}
 	}
 	c := Conflict{Family: there.GetName(), Resolution: Merged, First: first.instrument(), Second: second.instrument()}
-	if c.Second.Prometheus = there.GetName(); c.First == c.Second {
-		return
-	}
+	c.Second.Prometheus = there.GetName()
+	distinguish(&c, first.registration(), second.registration())
 	d.describe(&c)
 	m.conflicts = append(m.conflicts, c)
 }

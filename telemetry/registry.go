@@ -96,8 +96,12 @@ func (s *scraper) hear() {
 				s.refused(n)
 				continue
 			}
+			var first any = n.First
+			if n.First.Early() {
+				first = src.registry
+			}
 			for _, name := range n.Names {
-				s.meet(meeting{family: name, first: n.First, second: n.Second})
+				s.meet(meeting{family: name, first: first, second: n.Second})
 			}
 			s.catalog.tell(conflictOf(n))
 		}
@@ -123,33 +127,47 @@ func conflictOf(n guard.News) Conflict {
 	first, second := registered(n.First, n.Before), registered(n.Second, n.After)
 	d := differences{}
 	c := Conflict{Family: n.After.Name, Reason: ReasonDuplicate, Resolution: Merged, First: first, Second: second}
-	if n.First != nil {
-		a, b := n.First.Type(), n.Second.Type()
-		if a != nil && b != nil && *a != *b {
-			d.add(ReasonKind, "")
-			c.Resolution, c.Second.Prometheus = Renamed, renamedTo(c.Family, *b, kindSuffix(*b), 1)
-		}
-		d.definitions(n.Before, n.After)
-		if n.Bounds[0] != nil || n.Bounds[1] != nil {
-			d.add(ReasonBuckets, fmt.Sprintf("boundaries %v, then %v", n.Bounds[0], n.Bounds[1]))
-		}
-		switch {
-		case n.First.Reported() && n.Second.Reported():
-			d.note("both report what is counted elsewhere: where their labels are equal, the first one's value is shown")
-		case c.Resolution == Merged && a != nil && *a == dto.MetricType_GAUGE:
-			d.note("where their labels are equal, the first one's value is shown")
-		case c.Resolution == Merged && a != nil && *a == dto.MetricType_SUMMARY:
-			d.note(quantilesLost)
-		}
+	a, b := n.First.Type(), n.Second.Type()
+	if a != nil && b != nil && *a != *b {
+		d.add(ReasonKind, "")
+		c.Resolution, c.Second.Prometheus = Renamed, renamedTo(c.Family, *b, kindSuffix(*b), 1)
+	}
+	d.definitions(n.Before, n.After)
+	if n.Bounds[0] != nil || n.Bounds[1] != nil {
+		d.add(ReasonBuckets, fmt.Sprintf("boundaries %v, then %v", n.Bounds[0], n.Bounds[1]))
+	}
+	switch {
+	case n.First.Reported() && n.Second.Reported():
+		d.note("both report what is counted elsewhere: where their labels are equal, the first one's value is shown")
+	case c.Resolution == Merged && a != nil && *a == dto.MetricType_GAUGE:
+		d.note("where their labels are equal, the first one's value is shown")
+	case c.Resolution == Merged && a != nil && *a == dto.MetricType_SUMMARY:
+		d.note(quantilesLost)
 	}
 	if len(n.Names) > 1 {
 		d.note(fmt.Sprintf("%d more families of the two meet", len(n.Names)-1))
 	}
-	if c.Family == "" {
-		c.Family = second.Name
-	}
 	d.describe(&c)
+	if n.Refused {
+		c.Resolution = Rejected
+		c.Detail += "; Register returned an AlreadyRegisteredError, and only the first is shown"
+	}
+	distinguish(&c, n.First, n.Second)
 	return c
+}
+
+// distinguish names the places that the two came from, where one helper registered both.
+func distinguish(c *Conflict, first, second *guard.Registration) {
+	if first == nil || second == nil || c.First.Site != c.Second.Site {
+		return
+	}
+	a, b := first.Site(), second.Site()
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			c.First.Site, c.Second.Site = a[i], b[i]
+			return
+		}
+	}
 }
 
 // registered describes a registration.

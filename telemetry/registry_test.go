@@ -776,3 +776,182 @@ func TestConflictTellsEveryDifference(t *testing.T) {
 		t.Errorf("told: %v", c)
 	}
 }
+
+// Register compares the boundaries of histograms, and no page shows how.
+func TestRegisterLeavesNoTrace(t *testing.T) {
+	p := newProvider(t)
+	vec := func(bounds ...float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "lat", Help: "L", Buckets: bounds}, []string{"a", "b"})
+	}
+	p.Registerer().MustRegister(vec(1, 2))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 300 {
+			_ = p.Registerer().Register(vec(1, 3))
+		}
+	}()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		if page := get(t, p.Handler(), acceptText); bytes.Contains(page, []byte("lat_")) {
+			t.Fatalf("%s", page)
+		}
+	}
+	if c := p.Conflicts(); len(c) != 1 || c[0].Reason != telemetry.ReasonBuckets || c[0].Resolution != telemetry.Rejected {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// Names that differ in characters that some readers do not take stay two families for all of them.
+func TestUTF8NamesStayApart(t *testing.T) {
+	p := newProvider(t)
+	for i, name := range []string{"请求", "错误", "my-metric.total", "my_metric_total", "__"} {
+		promauto.With(p.Registerer()).NewGauge(prometheus.GaugeOpts{Name: name}).Set(float64(i + 1))
+	}
+	page := scrape(t, p)
+	got := map[float64]string{}
+	for name, f := range page {
+		for _, m := range f.Metric {
+			got[value(m)] = name
+		}
+	}
+	for v, want := range map[float64]string{1: "U___8bf7__6c42_", 2: "U___9519__8bef_", 3: "U__my_2d_metric_2e_total", 4: "my_metric_total", 5: "__"} {
+		if got[v] != want {
+			t.Errorf("%v is %q, want %q", v, got[v], want)
+		}
+	}
+	utf8 := string(get(t, p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8"))
+	for _, want := range []string{`{"请求"} 1`, `{"错误"} 2`, `{"my-metric.total"} 3`, "my_metric_total 4"} {
+		if !strings.Contains(utf8, want) {
+			t.Errorf("want %s:\n%s", want, utf8)
+		}
+	}
+	if c := p.Conflicts(); len(c) > 0 {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// What was unregistered is in nobody's way.
+func TestRegisteredAnewIsNoConflict(t *testing.T) {
+	p := newProvider(t)
+	for i, help := range []string{"A", "B", "C"} {
+		c := hits(help, float64(i+1))
+		p.Registerer().MustRegister(c)
+		if got := scrape(t, p)["hits_total"]; got.GetHelp() != help || value(got.Metric[0]) != float64(i+1) {
+			t.Errorf("%v", got)
+		}
+		p.Registerer().Unregister(c)
+	}
+	if c := p.Conflicts(); len(c) > 0 {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// A family of histograms has one set of boundaries, whatever the labels of those that meet.
+func TestAFamilyHasOneSetOfBoundaries(t *testing.T) {
+	vec := func(name, label string, bounds ...float64) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: "H", Buckets: bounds}, []string{"l"})
+		h.WithLabelValues(label).Observe(4)
+		return h
+	}
+	wire := newWire(t)
+	p := newProvider(t, telemetry.WithMetricExporter(wire))
+	p.Registerer().MustRegister(vec("theirs", "a", 1, 10))
+	p.Registerer().MustRegister(vec("theirs", "b", 5, 20))
+	p.Registerer().MustRegister(vec("ours", "b", 3, 30))
+	must(p.Meter("one").Float64Histogram("ours", metric.WithExplicitBucketBoundaries(1, 10))).Record(ctx, 4)
+	flush(t, p)
+	page := scrape(t, p)
+	for _, family := range []string{"theirs", "ours"} {
+		if n := len(page[family].GetMetric()); n != 2 {
+			t.Errorf("%d series of %s", n, family)
+		}
+		for _, m := range page[family].GetMetric() {
+			if bounds := m.GetHistogram().Bucket; bounds[0].GetUpperBound() != 1 || bounds[1].GetUpperBound() != 10 || m.GetHistogram().GetSampleCount() != 1 {
+				t.Errorf("%s: %v", family, m)
+			}
+		}
+	}
+	wire.agrees(t, p, otelprom.WithoutScopeInfo())
+	for _, c := range p.Conflicts() {
+		if c.Reason != telemetry.ReasonBuckets || !strings.Contains(c.Detail, "boundaries [1 10], then ") {
+			t.Errorf("told: %v", c)
+		}
+	}
+	if len(p.Conflicts()) != 2 {
+		t.Errorf("told: %v", p.Conflicts())
+	}
+}
+
+func helped(reg prometheus.Registerer, help string, v float64) {
+	promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: "hits_total", Help: help}).Add(v)
+}
+
+// A conflict names the code that called a helper, each of it.
+func TestRegisteredThroughHelper(t *testing.T) {
+	log := logs(t)
+	p := newProvider(t)
+	helped(p.Registerer(), "A", 1)
+	helped(p.Registerer(), "B", 2)
+	helped(p.Registerer(), "C", 4)
+	if got := scrape(t, p).sum("hits_total"); got != 7 {
+		t.Errorf("hits_total = %v", got)
+	}
+	c := p.Conflicts()
+	if len(c) != 2 {
+		t.Fatalf("told: %v", c)
+	}
+	first := line(t, c[0].First.Site)
+	if line(t, c[0].Second.Site) != first+1 || line(t, c[1].First.Site) != first || line(t, c[1].Second.Site) != first+2 {
+		t.Errorf("told: %v", c)
+	}
+	if log.told("telemetry: conflict") != 2 {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// Collectors of one line that say nothing of themselves are told apart.
+func TestCollectorsOfOneLine(t *testing.T) {
+	p := newProvider(t)
+	d := descriptor("un_total", "U")
+	for _, v := range []float64{5, 7} {
+		p.Registerer().MustRegister(&collecting{nil, sends(constant(d, v))})
+	}
+	if got := scrape(t, p).sum("un_total"); got != 5 {
+		t.Errorf("un_total = %v", got)
+	}
+	if c := p.Conflicts(); len(c) != 1 || !strings.Contains(c[0].String(), "the first one's value is shown") {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// Two Go collectors are one conflict, not one for each of their families.
+func TestTwoGoCollectors(t *testing.T) {
+	p := newProvider(t)
+	p.Registerer().MustRegister(collectors.NewGoCollector())
+	p.Registerer().MustRegister(collectors.NewGoCollector())
+	if n := len(scrape(t, p)["go_goroutines"].Metric); n != 1 {
+		t.Errorf("%d series", n)
+	}
+	if c := p.Conflicts(); len(c) != 1 || !strings.Contains(c[0].Detail, "more families of the two meet") {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// A counter of client_golang that does not end in _total keeps its name beside one that does.
+func TestCountersWithoutTotal(t *testing.T) {
+	p := newProvider(t)
+	promauto.With(p.Registerer()).NewCounter(prometheus.CounterOpts{Name: "hits"}).Add(2)
+	must(p.Meter("one").Int64Counter("hits")).Add(ctx, 3)
+	page := scrape(t, p) // OpenMetrics included, where both would be hits
+	if page.sum("hits") != 2 || page.sum("hits_total") != 3 || len(p.Conflicts()) > 0 {
+		t.Errorf("%v %v, told %v", page["hits"], page["hits_total"], p.Conflicts())
+	}
+	if om := string(get(t, p.Handler(), acceptOpenMetrics)); !strings.Contains(om, "\nhits 2") || !strings.Contains(om, "\nhits_total 3") {
+		t.Errorf("%s", om)
+	}
+}

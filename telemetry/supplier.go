@@ -128,7 +128,8 @@ func (g *gathered) instrument(f *dto.MetricFamily) Instrument {
 
 // scopeOfEarlier tells who made what was registered before promguard was there, as far as that is known.
 func scopeOfEarlier(name string) string {
-	if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
+	own := []string{"go_gc_", "go_goroutines", "go_info", "go_memstats_", "go_sched_", "go_threads", "process_"}
+	if slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 		return clientScope + " itself"
 	}
 	return earlierScope
@@ -256,7 +257,7 @@ func (s *scraper) failOf(n guard.News) {
 // plain tells whether what was gathered can be on the page as it is: nothing of it meets, in any format.
 func (g *gathered) plain() bool {
 	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool {
-		return legacy(f.GetName()) != f.GetName() || f.GetName() == otlptranslator.TargetInfoMetricName || !checkedFit(f)
+		return f.GetName() == otlptranslator.TargetInfoMetricName || !checkedFit(f)
 	})
 }
 

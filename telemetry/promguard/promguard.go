@@ -8,8 +8,8 @@
 // which two lines of code disagree:
 //
 //	WARN telemetry: conflict family=http_requests_total reason=Description resolution=Merged
-//	  first="float64 counter \"http_requests_total\" (\"Total number of HTTP requests\") at github.com/acme/api/metrics.go:12"
-//	  second="float64 counter \"http_requests_total\" (\"HTTP请求总数\") at github.com/acme/push/metrics.go:31"
+//	  first="float64 counter \"http_requests_total\" (\"Total number of HTTP requests\") at shop.example/api/metrics.go:12"
+//	  second="float64 counter \"http_requests_total\" (\"HTTP请求总数\") at shop.example/push/metrics.go:31"
 //
 // Code without conflicts sees what it sees without this package, the errors of Register included. Metrics of
 // client_golang stay as they are, so recording costs what it costs there.

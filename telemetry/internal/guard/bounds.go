@@ -10,29 +10,25 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// bounds returns the finite boundaries of the classic buckets of a histogram of client_golang's, or nil where they
-// are not known. A vector without series is asked by way of a series that is made for that and deleted.
-func (e *Registration) bounds() []float64 {
+// learnBounds asks a histogram of client_golang's for the boundaries of its classic buckets, before it is registered. A
+// vector without series is asked by way of a series that is made for that and deleted.
+func (e *Registration) learnBounds() {
 	vec, isVec := e.inner.(*prometheus.HistogramVec)
-	if !isVec && reflect.TypeOf(e.inner) != histogramType {
-		return nil
+	if !isVec && reflect.TypeOf(e.inner) != histogramType || len(e.descs) != 1 || e.invalid != nil {
+		return
 	}
-	if out, found := firstBounds(e.inner); found || !isVec {
-		return out
+	out, found := firstBounds(e.inner)
+	if e.bounds = out; found || !isVec || constrained(e.descs[0]) {
+		return
 	}
-	defs := e.define()
-	if len(defs) != 1 || constrained(e.descs[0]) {
-		return nil
-	}
-	values := slices.Repeat([]string{"\x00 asked for its boundaries"}, defs[0].variable)
+	values := slices.Repeat([]string{"asked for its boundaries"}, define(e.descs[0]).variable)
 	one, err := vec.GetMetricWithLabelValues(values...)
 	if err != nil {
-		return nil
+		return
 	}
 	defer vec.DeleteLabelValues(values...)
 	c, _ := one.(prometheus.Collector)
-	out, _ := firstBounds(c)
-	return out
+	e.bounds, _ = firstBounds(c)
 }
 
 // constrained tells whether a label of the descriptor changes the values it is given: then a series made to ask for
@@ -70,4 +66,12 @@ func classic(h *dto.Histogram) []float64 {
 		}
 	}
 	return out
+}
+
+// firstBoundsOf is firstBounds for a histogram, and nothing for all else.
+func firstBoundsOf(e *Registration) ([]float64, bool) {
+	if _, isVec := e.inner.(*prometheus.HistogramVec); !isVec && reflect.TypeOf(e.inner) != histogramType {
+		return nil, false
+	}
+	return firstBounds(e.inner)
 }

@@ -138,11 +138,15 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 		return true
 	default:
 	}
+	limit := patience.C
+	if x.level == nil { // there is nothing to gather again without it
+		limit = nil
+	}
 	select {
 	case <-x.done:
 		return true
-	case <-patience.C:
-		patience.Reset(0) // it has run out for all others too
+	case <-limit:
+		patience.Reset(0) // it has run out for all other levels too
 	case <-ctx.Done():
 	}
 	select {

@@ -3,6 +3,7 @@ package guard
 import (
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -13,6 +14,7 @@ type News struct {
 	Names         []string      // the families over which the two met; may be empty
 	Before, After Definition    // of the first of them
 	Bounds        [2][]float64  // of histograms whose boundaries differ
+	Refused       bool          // Register returned an AlreadyRegisteredError for Second
 	Err           error         // what is wrong with Second
 	Kept          bool          // in spite of Err
 }
@@ -25,7 +27,7 @@ type newsKey struct {
 }
 
 func (r *Registry) tell(n News) {
-	k := newsKey{first: n.First, family: n.After.Name, site: n.Second.Site().String(), fault: n.Err != nil}
+	k := newsKey{first: n.First, family: n.After.Name, site: strings.Join(n.Second.Site(), " "), fault: n.Err != nil}
 	if _, ok := r.told[k]; ok || len(r.news) >= maxNews {
 		return
 	}
@@ -44,18 +46,20 @@ func (r *Registry) News(heard int) []News {
 }
 
 // conflict tells that two registrations define the same family. first is nil where the registry did not say which is
-// in the way: then it is found by the names.
-func (r *Registry) conflict(first, e *Registration) {
-	n := News{First: first, Second: e}
+// in the way: then it is found by the names. Where nobody has them, one that was unregistered had, which client_golang
+// remembers for ever; that is no conflict.
+func (r *Registry) conflict(first, e *Registration, refused bool) {
+	n := News{First: first, Second: e, Refused: refused}
 	if first == nil {
 		if n.First = r.earlier(e); n.First == nil {
 			r.levels[0].indexOthers()
 			n.First = r.earlier(e)
 		}
 	}
-	if n.First != nil {
-		n.compare()
+	if n.First == nil {
+		return
 	}
+	n.compare()
 	r.tell(n)
 }
 
@@ -91,7 +95,7 @@ func (n *News) compare() {
 	if !n.First.sameType(n.Second) {
 		return
 	}
-	if a, b := n.First.bounds(), n.Second.bounds(); !slices.Equal(a, b) {
+	if a, b := n.First.bounds, n.Second.bounds; !slices.Equal(a, b) {
 		n.Bounds = [2][]float64{a, b}
 	}
 }

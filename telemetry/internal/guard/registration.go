@@ -21,9 +21,11 @@ type Registration struct {
 	given   prometheus.Collector // as it came: the caller's own, or one that client_golang wrapped
 	inner   prometheus.Collector // the caller's own
 	safe    prometheus.Collector // given, and safe from panics in goroutines of client_golang
+	wrapped bool                 // by client_golang
 	descs   []*prometheus.Desc
 	stack   site.Stack // nil where it is not known who registered it
 	invalid error      // of a descriptor, or of a Describe that panicked
+	bounds  []float64  // of a histogram's classic buckets, as far as they are known
 
 	level   *level       // nil for an unchecked collector
 	alone   atomic.Bool  // it is gathered by itself: see Registry
@@ -44,9 +46,15 @@ func newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 		return e
 	}
 	if inner, rewrap := unwrap(c); inner != nil {
-		e.inner, e.safe = inner, rewrap(&shield{of: e, collector: inner})
+		e.inner, e.safe, e.wrapped = inner, rewrap(&shield{of: e, collector: inner}), true
 	}
 	e.describe()
+	return e
+}
+
+// learn is what is done once for a collector that is to be registered.
+func (e *Registration) learn() *Registration {
+	e.learnBounds()
 	return e
 }
 
@@ -219,5 +227,5 @@ func (e *Registration) sameType(other *Registration) bool {
 // viaMust tells whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
 // Register.
 func (e *Registration) viaMust() bool {
-	return e.given != e.inner && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")
+	return e.wrapped && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")
 }

@@ -104,7 +104,7 @@ func (r *Registry) Is(g prometheus.Gatherer) bool {
 // type with equal descriptors is there, and the error of a descriptor that is invalid, both as client_golang does. It
 // returns nil where client_golang would refuse the collector for what another one defines.
 func (r *Registry) Register(c prometheus.Collector) error {
-	e := newRegistration(c, site.Here(1))
+	e := newRegistration(c, site.Here(1)).learn()
 	must := e.viaMust()
 	if err := r.admit(e, must); !must {
 		return err
@@ -116,7 +116,7 @@ func (r *Registry) Register(c prometheus.Collector) error {
 func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 	stack := site.Here(1)
 	for _, c := range cs {
-		_ = r.admit(newRegistration(c, stack), true)
+		_ = r.admit(newRegistration(c, stack).learn(), true)
 	}
 }
 
@@ -158,7 +158,7 @@ func (r *Registry) place(e *Registration, must bool) error {
 		if err == nil {
 			r.keep(e, r.levels[i])
 			if i > 0 {
-				r.conflict(first, e)
+				r.conflict(first, e, false)
 			}
 			return nil
 		}
@@ -177,8 +177,8 @@ func (r *Registry) place(e *Registration, must bool) error {
 			continue
 		}
 		if !must {
-			if !slices.Equal(other.bounds(), e.bounds()) {
-				r.conflict(other, e)
+			if !slices.Equal(other.bounds, e.bounds) {
+				r.conflict(other, e, true)
 			}
 			return prometheus.AlreadyRegisteredError{ExistingCollector: other.inner, NewCollector: e.given}
 		}
@@ -196,7 +196,7 @@ func (r *Registry) found(e, first *Registration, refusal error, must bool) error
 	if fresh.reg.Register(e) == nil {
 		r.levels = append(r.levels, fresh)
 		r.keep(e, fresh)
-		r.conflict(first, e)
+		r.conflict(first, e, false)
 		return nil
 	}
 	// Its descriptors contradict each other. MustRegister takes it all the same: what it sends is sound or told.
@@ -226,7 +226,11 @@ func holder(c prometheus.Collector, likeness *Registration) *Registration {
 	if e, ok := c.(*Registration); ok {
 		return e
 	}
-	return &Registration{given: c, inner: c, safe: c, descs: likeness.descs}
+	early := &Registration{given: c, inner: c, safe: c, descs: likeness.descs}
+	if early.sameType(likeness) && early.inner != nil {
+		early.bounds, _ = firstBoundsOf(early)
+	}
+	return early
 }
 
 // find returns the registration of the same collector, or nil.
