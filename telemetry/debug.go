@@ -230,6 +230,7 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
 		return nil
 	}
+	rm.ScopeMetrics = append(rm.ScopeMetrics, x.ledger.collect(63)...)
 	out := map[usageKey]*usage{}
 	for _, sm := range rm.ScopeMetrics {
 		keys := make([]streamKey, len(sm.Metrics))

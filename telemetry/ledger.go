@@ -92,6 +92,9 @@ var defaultBuckets = []float64{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2
 
 // collect returns all accounts by scope. Series that were finished are in it once for each reader.
 func (l *ledger) collect(reader int) []metricdata.ScopeMetrics {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	accounts := l.accounts
 	l.mu.Unlock()
@@ -270,7 +273,7 @@ func (a *account[N]) histograms(reader uint64, now time.Time) []metricdata.Histo
 func (a *account[N]) each(reader uint64, visit func(*live[N]) ended[N]) {
 	a.series.All(func(e *table.Entry[*live[N]]) {
 		l := e.Value
-		last := l.finished.Load() && (l.seen.Or(reader)|reader) == a.ledger.readers
+		last := l.finished.Load() && (l.seen.Or(reader&a.ledger.readers)|reader&a.ledger.readers) == a.ledger.readers
 		if last {
 			l.gone.Store(true)
 		}
@@ -316,7 +319,9 @@ type entry[N int64 | float64] struct {
 	set     attribute.Set            // that it is bound to
 }
 
-func newEntry[N int64 | float64](a *account[N]) entry[N] { return entry[N]{account: a} }
+func entryOf[N int64 | float64](m *meter, d definition) entry[N] {
+	return entry[N]{account: accountOf[N](m.ledger, m.scope, d)}
+}
 
 func (e *entry[N]) bind(attrs []attribute.KeyValue) entry[N] {
 	set := attribute.NewSet(slices.Clone(attrs)...)
