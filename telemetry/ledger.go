@@ -23,7 +23,7 @@ import (
 // is the SDK's: readers of the caller's, delta temporality, and instruments that a view matches.
 type ledger struct {
 	limit   int // series of one account; 0 or less is none
-	sampled func(context.Context) bool
+	samples sampling
 	readers uint64 // a bit for each that collects
 
 	mu       sync.Mutex
@@ -39,21 +39,42 @@ type collectable interface {
 // newLedger returns a ledger for so many readers: the page and pushes.
 func newLedger(limit, readers int) *ledger {
 	return &ledger{
-		limit: limit, sampled: exemplarFilter(), readers: 1<<readers - 1, byKey: map[streamKey]any{},
+		limit: limit, samples: exemplarFilter(), readers: 1<<readers - 1, byKey: map[streamKey]any{},
 	}
 }
 
+// A sampling says which measurements become exemplars.
+type sampling uint8
+
+const (
+	sampleTraces sampling = iota // those within a sampled span
+	sampleAll
+	sampleNone
+)
+
 // exemplarFilter is the one that OTEL_METRICS_EXEMPLAR_FILTER names, as the SDK has it.
-func exemplarFilter() func(context.Context) bool {
+func exemplarFilter() sampling {
 	switch strings.ToLower(env("OTEL_METRICS_EXEMPLAR_FILTER")) {
 	case "always_on":
-		return func(context.Context) bool { return true }
+		return sampleAll
 	case "always_off":
-		return func(context.Context) bool { return false }
+		return sampleNone
 	}
-	return func(ctx context.Context) bool {
-		return ctx != nil && ctx != context.Background() && trace.SpanContextFromContext(ctx).IsSampled()
+	return sampleTraces
+}
+
+var background = context.Background()
+
+// takes tells whether a measurement with this context becomes an exemplar.
+func (s sampling) takes(ctx context.Context) bool {
+	if s == sampleTraces && (ctx == background || ctx == nil) {
+		return false
 	}
+	return s.takesSpan(ctx)
+}
+
+func (s sampling) takesSpan(ctx context.Context) bool {
+	return s == sampleAll || s == sampleTraces && trace.SpanContextFromContext(ctx).IsSampled()
 }
 
 // An account is what one instrument recorded, or several that are equal.
@@ -120,7 +141,7 @@ func (l *ledger) collect(reader int) []metricdata.ScopeMetrics {
 type live[N int64 | float64] struct {
 	set       attribute.Set
 	start     time.Time
-	value     cell.Sum[N]
+	value     cell.Number
 	histogram *cell.Histogram // nil unless it is one
 	exemplars atomic.Pointer[[]atomic.Pointer[metricdata.Exemplar[N]]]
 	finished  atomic.Bool
@@ -171,13 +192,37 @@ func (a *account[N]) record(ctx context.Context, l *live[N], v N) {
 	case l.histogram != nil:
 		bucket = l.histogram.Record(float64(v))
 	case a.def.class() == classGauge:
-		l.value.Set(v)
+		l.replace(v)
 	default:
-		l.value.Add(v)
+		l.add(v)
 	}
-	if a.ledger.sampled(ctx) {
+	if a.ledger.samples.takes(ctx) {
 		l.remember(ctx, bucket, len(a.def.buckets)+1, v)
 	}
+}
+
+func (l *live[N]) add(v N) {
+	if i, ok := any(v).(int64); ok {
+		l.value.AddInt64(i)
+	} else {
+		l.value.AddFloat64(float64(v))
+	}
+}
+
+func (l *live[N]) replace(v N) {
+	if i, ok := any(v).(int64); ok {
+		l.value.SetInt64(i)
+	} else {
+		l.value.SetFloat64(float64(v))
+	}
+}
+
+func (l *live[N]) read() N {
+	var zero N
+	if _, ok := any(zero).(int64); ok {
+		return N(l.value.Int64())
+	}
+	return N(l.value.Float64())
 }
 
 // remember keeps the measurement as the exemplar of its bucket.
@@ -235,7 +280,7 @@ func (a *account[N]) collect(reader uint64) metricdata.Metrics {
 	}
 	points := make([]metricdata.DataPoint[N], 0, a.series.Len())
 	a.each(reader, func(l *live[N]) ended[N] {
-		v := l.value.Value()
+		v := l.read()
 		points = append(points, metricdata.DataPoint[N]{
 			Attributes: l.set, StartTime: l.start, Time: now, Value: v, Exemplars: l.kept(),
 		})
@@ -299,8 +344,8 @@ func (a *account[N]) settle() {
 				e.counts = s
 			}
 		case a.def.class() != classGauge:
-			if v := e.live.value.Value(); v != e.value {
-				a.at(e.live.set).value.Add(v - e.value)
+			if v := e.live.read(); v != e.value {
+				a.at(e.live.set).add(v - e.value)
 				e.value = v
 			}
 		}
@@ -312,35 +357,55 @@ func (a *account[N]) settle() {
 	a.ends = kept
 }
 
-// A recorder of an account: an instrument, or one that is bound to attributes.
+// An entry is what an instrument records through, bound to attributes or not.
 type entry[N int64 | float64] struct {
 	account *account[N]
-	bound   *atomic.Pointer[live[N]] // nil unless it is bound
-	set     attribute.Set            // that it is bound to
+	samples sampling
+	bound   atomic.Pointer[live[N]] // nil unless it is bound
+	set     attribute.Set           // that it is bound to
 }
 
-func entryOf[N int64 | float64](m *meter, d definition) entry[N] {
-	return entry[N]{account: accountOf[N](m.ledger, m.scope, d)}
+func (e *entry[N]) init(m *meter, d definition) {
+	e.account, e.samples = accountOf[N](m.ledger, m.scope, d), m.ledger.samples
 }
 
-func (e *entry[N]) bind(attrs []attribute.KeyValue) entry[N] {
-	set := attribute.NewSet(slices.Clone(attrs)...)
-	if e.set.Len() > 0 {
-		set = attribute.NewSet(append(e.set.ToSlice(), set.ToSlice()...)...)
+// bind makes to what e is, bound to more attributes.
+func (e *entry[N]) bind(to *entry[N], attrs []attribute.KeyValue) {
+	to.account, to.samples = e.account, e.samples
+	to.set = e.with(attribute.NewSet(slices.Clone(attrs)...))
+	to.bound.Store(e.account.at(to.set))
+}
+
+// hot returns the series that is bound, if it goes on and the measurement brings nothing else.
+func (e *entry[N]) hot(opts int) *live[N] {
+	if l := e.bound.Load(); l != nil && opts == 0 && !l.gone.Load() {
+		return l
 	}
-	b := entry[N]{account: e.account, set: set, bound: new(atomic.Pointer[live[N]])}
-	b.bound.Store(e.account.at(set))
-	return b
+	return nil
 }
 
-// now returns the series that is bound, or the one that follows it if it has ended.
-func (e *entry[N]) now() *live[N] {
-	l := e.bound.Load()
-	if l.gone.Load() {
-		l = e.account.at(e.set)
+// of returns the series of a measurement. One that is bound and has ended is followed by another.
+func (e *entry[N]) of(set attribute.Set) *live[N] {
+	l := e.account.at(e.with(set))
+	if set.Len() == 0 && e.bound.Load() != nil {
 		e.bound.Store(l)
 	}
 	return l
+}
+
+func (e *entry[N]) add(ctx context.Context, v N, opts []metric.AddOption) {
+	e.account.record(ctx, e.of(withRaw(metric.NewAddConfig(opts).Attributes(), opts)), v)
+}
+
+func (e *entry[N]) record(ctx context.Context, v N, opts []metric.RecordOption) {
+	e.account.record(ctx, e.of(withRaw(metric.NewRecordConfig(opts).Attributes(), opts)), v)
+}
+
+// sampled keeps the exemplar of a measurement that a hot path has taken.
+func (e *entry[N]) sampled(ctx context.Context, l *live[N], bucket int, v N) {
+	if e.samples.takesSpan(ctx) {
+		l.remember(ctx, bucket, len(e.account.def.buckets)+1, v)
+	}
 }
 
 // Finish ends a series, as metric/x.Finisher has it.
@@ -360,28 +425,6 @@ func (e *entry[N]) with(set attribute.Set) attribute.Set {
 		return e.set
 	}
 	return attribute.NewSet(append(e.set.ToSlice(), set.ToSlice()...)...)
-}
-
-type adding[N int64 | float64] struct{ entry[N] }
-
-func (a *adding[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
-	if len(opts) == 0 && a.bound != nil {
-		a.account.record(ctx, a.now(), v)
-		return
-	}
-	set := a.with(withRaw(metric.NewAddConfig(opts).Attributes(), opts))
-	a.account.record(ctx, a.account.at(set), v)
-}
-
-type recording_[N int64 | float64] struct{ entry[N] }
-
-func (r *recording_[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
-	if len(opts) == 0 && r.bound != nil {
-		r.account.record(ctx, r.now(), v)
-		return
-	}
-	set := r.with(withRaw(metric.NewRecordConfig(opts).Attributes(), opts))
-	r.account.record(ctx, r.account.at(set), v)
 }
 
 // withRaw adds unsafe attributes, as the SDK does.

@@ -120,7 +120,9 @@ func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (me
 	d := define(name, sdkmetric.InstrumentKindCounter, int64Number, metric.NewInt64CounterConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Int64Counter, metric.Int64Counter(noop.Int64Counter{}),
 		func(m *meter, d definition) metric.Int64Counter {
-			return &ownInt64Counter{adding: adding[int64]{entryOf[int64](m, d)}}
+			i := &ownInt64Counter{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -130,7 +132,9 @@ func (m *meter) Int64UpDownCounter(
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, int64Number, metric.NewInt64UpDownCounterConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Int64UpDownCounter, metric.Int64UpDownCounter(noop.Int64UpDownCounter{}),
 		func(m *meter, d definition) metric.Int64UpDownCounter {
-			return &ownInt64UpDownCounter{adding: adding[int64]{entryOf[int64](m, d)}}
+			i := &ownInt64UpDownCounter{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -140,7 +144,9 @@ func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption)
 	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
 	return synchronous(m, d, opts, m.sdk.Int64Histogram, metric.Int64Histogram(noop.Int64Histogram{}),
 		func(m *meter, d definition) metric.Int64Histogram {
-			return &ownInt64Histogram{recording_: recording_[int64]{entryOf[int64](m, d)}}
+			i := &ownInt64Histogram{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -148,7 +154,9 @@ func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric
 	d := define(name, sdkmetric.InstrumentKindGauge, int64Number, metric.NewInt64GaugeConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Int64Gauge, metric.Int64Gauge(noop.Int64Gauge{}),
 		func(m *meter, d definition) metric.Int64Gauge {
-			return &ownInt64Gauge{recording_: recording_[int64]{entryOf[int64](m, d)}}
+			i := &ownInt64Gauge{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -156,7 +164,9 @@ func (m *meter) Float64Counter(name string, opts ...metric.Float64CounterOption)
 	d := define(name, sdkmetric.InstrumentKindCounter, float64Number, metric.NewFloat64CounterConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Float64Counter, metric.Float64Counter(noop.Float64Counter{}),
 		func(m *meter, d definition) metric.Float64Counter {
-			return &ownFloat64Counter{adding: adding[float64]{entryOf[float64](m, d)}}
+			i := &ownFloat64Counter{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -166,7 +176,9 @@ func (m *meter) Float64UpDownCounter(
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, float64Number, metric.NewFloat64UpDownCounterConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Float64UpDownCounter, metric.Float64UpDownCounter(noop.Float64UpDownCounter{}),
 		func(m *meter, d definition) metric.Float64UpDownCounter {
-			return &ownFloat64UpDownCounter{adding: adding[float64]{entryOf[float64](m, d)}}
+			i := &ownFloat64UpDownCounter{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -176,7 +188,9 @@ func (m *meter) Float64Histogram(name string, opts ...metric.Float64HistogramOpt
 	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
 	return synchronous(m, d, opts, m.sdk.Float64Histogram, metric.Float64Histogram(noop.Float64Histogram{}),
 		func(m *meter, d definition) metric.Float64Histogram {
-			return &ownFloat64Histogram{recording_: recording_[float64]{entryOf[float64](m, d)}}
+			i := &ownFloat64Histogram{}
+			i.init(m, d)
+			return i
 		})
 }
 
@@ -184,7 +198,9 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 	d := define(name, sdkmetric.InstrumentKindGauge, float64Number, metric.NewFloat64GaugeConfig(opts...))
 	return synchronous(m, d, opts, m.sdk.Float64Gauge, metric.Float64Gauge(noop.Float64Gauge{}),
 		func(m *meter, d definition) metric.Float64Gauge {
-			return &ownFloat64Gauge{recording_: recording_[float64]{entryOf[float64](m, d)}}
+			i := &ownFloat64Gauge{}
+			i.init(m, d)
+			return i
 		})
 }
 

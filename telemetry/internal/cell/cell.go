@@ -32,66 +32,67 @@ type slot struct {
 	_ [cacheLine - 8]byte
 }
 
-// A Sum adds up int64 or float64 values. The zero value is 0. It is safe for concurrent use.
-type Sum[N int64 | float64] struct {
+// A Number is an int64 or a float64 that is added to, or set. Whoever uses it keeps to one type and one of the two. The
+// zero value is 0. It is safe for concurrent use.
+type Number struct {
 	first   atomic.Uint64
 	stripes atomic.Pointer[[]slot]
 }
 
-// Add adds v.
-func (s *Sum[N]) Add(v N) {
-	if more := s.stripes.Load(); more != nil {
-		addTo(&(*more)[stripe()].n, v)
-		return
-	}
-	old := s.first.Load()
-	if !s.first.CompareAndSwap(old, plus(old, v)) {
-		s.grow()
-		s.Add(v)
+// AddInt64 adds v.
+func (n *Number) AddInt64(v int64) {
+	if old := n.first.Load(); n.stripes.Load() != nil || !n.first.CompareAndSwap(old, old+uint64(v)) {
+		n.striped().Add(uint64(v))
 	}
 }
 
-// Set replaces the value. A Sum that is set is not added to.
-func (s *Sum[N]) Set(v N) { s.first.Store(bits(v)) }
-
-func (s *Sum[N]) grow() {
-	more := make([]slot, stripes)
-	s.stripes.CompareAndSwap(nil, &more)
+// AddFloat64 adds v.
+func (n *Number) AddFloat64(v float64) {
+	if old := n.first.Load(); n.stripes.Load() != nil || !n.first.CompareAndSwap(old, plus(old, v)) {
+		addFloat64(n.striped(), v)
+	}
 }
 
-// Value returns the sum of what was added before, and perhaps of some of what is being added.
-func (s *Sum[N]) Value() N {
-	total := from[N](s.first.Load())
-	if more := s.stripes.Load(); more != nil {
+// striped returns this goroutine's word.
+func (n *Number) striped() *atomic.Uint64 {
+	if n.stripes.Load() == nil {
+		more := make([]slot, stripes)
+		n.stripes.CompareAndSwap(nil, &more)
+	}
+	return &(*n.stripes.Load())[stripe()].n
+}
+
+// SetInt64 replaces the value.
+func (n *Number) SetInt64(v int64) { n.first.Store(uint64(v)) }
+
+// SetFloat64 replaces the value.
+func (n *Number) SetFloat64(v float64) { n.first.Store(math.Float64bits(v)) }
+
+// Int64 returns the value: what was added before, and perhaps some of what is being added.
+func (n *Number) Int64() int64 {
+	total := n.first.Load()
+	if more := n.stripes.Load(); more != nil {
 		for i := range *more {
-			total += from[N]((*more)[i].n.Load())
+			total += (*more)[i].n.Load()
+		}
+	}
+	return int64(total)
+}
+
+// Float64 returns the value: what was added before, and perhaps some of what is being added.
+func (n *Number) Float64() float64 {
+	total := math.Float64frombits(n.first.Load())
+	if more := n.stripes.Load(); more != nil {
+		for i := range *more {
+			total += math.Float64frombits((*more)[i].n.Load())
 		}
 	}
 	return total
 }
 
-func plus[N int64 | float64](old uint64, v N) uint64 { return bits(from[N](old) + v) }
+func plus(old uint64, v float64) uint64 { return math.Float64bits(math.Float64frombits(old) + v) }
 
-func from[N int64 | float64](b uint64) N {
-	var zero N
-	if _, ok := any(zero).(int64); ok {
-		return N(int64(b))
-	}
-	return N(math.Float64frombits(b))
-}
-
-func bits[N int64 | float64](v N) uint64 {
-	if i, ok := any(v).(int64); ok {
-		return uint64(i)
-	}
-	return math.Float64bits(float64(v))
-}
-
-func addTo[N int64 | float64](to *atomic.Uint64, v N) {
-	if i, ok := any(v).(int64); ok {
-		to.Add(uint64(i))
-		return
-	}
+func addFloat64(to *atomic.Uint64, v float64) {
 	for {
 		old := to.Load()
 		if to.CompareAndSwap(old, plus(old, v)) {

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -55,7 +56,7 @@ func (h *Histogram) Record(v float64) int {
 
 // Merge adds what another histogram with these boundaries counted between two readings.
 func (h *Histogram) Merge(now, before Snapshot) {
-	addTo(&h.first.sum, now.Sum-before.Sum)
+	addFloat64(&h.first.sum, now.Sum-before.Sum)
 	for i := range now.Counts {
 		h.first.counts[i].Add(now.Counts[i] - before.Counts[i])
 	}
@@ -66,40 +67,47 @@ func (h *Histogram) Merge(now, before Snapshot) {
 }
 
 func (b *block) record(i int, v float64) {
-	addTo(&b.sum, v)
+	addFloat64(&b.sum, v)
 	b.counts[i].Add(1)
 	b.extremes(v)
 }
 
+// extremes keeps the least and the greatest value. NaN is neither.
 func (b *block) extremes(v float64) {
-	for old := b.min.Load(); !(math.Float64frombits(old) <= v) && v == v; old = b.min.Load() {
+	if lo, hi := math.Float64frombits(b.min.Load()), math.Float64frombits(b.max.Load()); lo <= v && v <= hi || v != v {
+		return
+	}
+	for old := b.min.Load(); !(math.Float64frombits(old) <= v); old = b.min.Load() {
 		if b.min.CompareAndSwap(old, math.Float64bits(v)) {
 			break
 		}
 	}
-	for old := b.max.Load(); !(math.Float64frombits(old) >= v) && v == v; old = b.max.Load() {
+	for old := b.max.Load(); !(math.Float64frombits(old) >= v); old = b.max.Load() {
 		if b.max.CompareAndSwap(old, math.Float64bits(v)) {
 			break
 		}
 	}
 }
 
-// bucket returns the index of the first boundary that is not below v: without branches, as values are not to be
-// foretold. NaN is above all.
+// linear is up to how many boundaries are compared one after another, without a branch: values are not to be foretold.
+const linear = 16
+
+// bucket returns the index of the first boundary that is not below v. NaN is above all.
 func (h *Histogram) bucket(v float64) int {
-	n := len(h.bounds)
-	i := 0
-	for n > 0 {
-		half := (n + 1) / 2
-		if h.bounds[i+half-1] < v {
-			i += half
-			n -= half
-		} else {
-			n = half - 1
-		}
-	}
 	if v != v {
 		return len(h.bounds)
+	}
+	if len(h.bounds) > linear {
+		i, _ := slices.BinarySearch(h.bounds, v)
+		return i
+	}
+	i := 0
+	for _, b := range h.bounds {
+		below := 0
+		if b < v {
+			below = 1
+		}
+		i += below
 	}
 	return i
 }
