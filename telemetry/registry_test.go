@@ -810,7 +810,7 @@ func TestRegisterLeavesNoTrace(t *testing.T) {
 func TestUTF8NamesStayApart(t *testing.T) {
 	p := newProvider(t)
 	for i, name := range []string{"请求", "错误", "my-metric.total", "my_metric_total", "__"} {
-		promauto.With(p.Registerer()).NewGauge(prometheus.GaugeOpts{Name: name}).Set(float64(i + 1))
+		promauto.With(p.Registerer()).NewGauge(prometheus.GaugeOpts{Name: name}).Set(float64(i + 11))
 	}
 	page := scrape(t, p)
 	got := map[float64]string{}
@@ -819,13 +819,13 @@ func TestUTF8NamesStayApart(t *testing.T) {
 			got[value(m)] = name
 		}
 	}
-	for v, want := range map[float64]string{1: "U___8bf7__6c42_", 2: "U___9519__8bef_", 3: "U__my_2d_metric_2e_total", 4: "my_metric_total", 5: "__"} {
+	for v, want := range map[float64]string{11: "U___8bf7__6c42_", 12: "U___9519__8bef_", 13: "U__my_2d_metric_2e_total", 14: "my_metric_total", 15: "__"} {
 		if got[v] != want {
 			t.Errorf("%v is %q, want %q", v, got[v], want)
 		}
 	}
 	utf8 := string(get(t, p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8"))
-	for _, want := range []string{`{"请求"} 1`, `{"错误"} 2`, `{"my-metric.total"} 3`, "my_metric_total 4"} {
+	for _, want := range []string{`{"请求"} 11`, `{"错误"} 12`, `{"my-metric.total"} 13`, "my_metric_total 14"} {
 		if !strings.Contains(utf8, want) {
 			t.Errorf("want %s:\n%s", want, utf8)
 		}
