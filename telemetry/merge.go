@@ -177,7 +177,7 @@ func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 // once is trusted with its own OpenMetrics names: client_golang's Go collector has a gauge x beside a counter x_total.
 func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	name := f.GetName()
-	if name == otlptranslator.TargetInfoMetricName {
+	if name == otlptranslator.TargetInfoMetricName && m.s.exposition != nil {
 		return &placed{MetricFamily: f, first: party{from: g, family: f}}, ReasonReserved
 	}
 	if p := m.byName[name]; p != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
@@ -256,9 +255,7 @@ func (s *scraper) failOf(n guard.News) {
 
 // plain tells whether what was gathered can be on the page as it is: nothing of it meets, in any format.
 func (g *gathered) plain() bool {
-	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool {
-		return f.GetName() == otlptranslator.TargetInfoMetricName || !checkedFit(f)
-	})
+	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool { return !checkedFit(f) })
 }
 
 // news returns what the registry has to tell, once.

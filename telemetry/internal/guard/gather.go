@@ -157,24 +157,25 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 	}
 }
 
-// hanging marks the collectors of a run that have not answered. Where a level hangs and none of its collectors does, it
-// is in a metric, as a function is: then those that can hang are gathered by themselves from now on.
+// hanging deals with the collectors of a run that has not answered. Those of a level are gathered by themselves from now
+// on, so that none waits for another; a function hangs in its metric, where it is not seen which one, so then all that
+// can hang are. One that is by itself is not asked again until it has answered.
 func (x *run) hanging() (news []News) {
-	for _, e := range x.entries {
-		if e.running.Load() > 0 && e.hanging.CompareAndSwap(false, true) {
-			if e.running.Load() == 0 { // it has just answered
-				e.hanging.Store(false)
-				continue
-			}
-			news = append(news, News{Second: e, Err: ErrHangs})
+	if x.level == nil {
+		e := x.entries[0]
+		if e.hanging.Store(true); e.running.Load() == 0 { // it has just answered
+			e.hanging.Store(false)
 		}
+		return []News{{Second: e, Err: ErrHangs}}
 	}
-	if len(news) > 0 || x.level == nil {
-		return news
-	}
-	for _, e := range x.entries {
-		if e.Reported() && !e.alone.Swap(true) {
-			news = append(news, News{Second: e})
+	for _, busy := range []bool{true, false} {
+		for _, e := range x.entries {
+			if (busy && e.running.Load() > 0 || !busy && e.Reported()) && !e.alone.Swap(true) {
+				news = append(news, News{Second: e})
+			}
+		}
+		if len(news) > 0 {
+			break
 		}
 	}
 	return news

@@ -42,7 +42,7 @@ type level struct {
 	reg     registry
 	entries []*Registration
 	indexed int // how many of the entries are in byName
-	byName  map[string]*Registration
+	byName  map[string][]*Registration
 }
 
 type registry interface {
@@ -64,7 +64,7 @@ func New() *Registry {
 // over returns a Registry whose first level is a registry that others may have registered with.
 func over(base registry) *Registry {
 	return &Registry{
-		levels:  []*level{{reg: base, byName: map[string]*Registration{}}},
+		levels:  []*level{{reg: base, byName: map[string][]*Registration{}}},
 		byInner: map[prometheus.Collector][]*Registration{},
 		told:    map[newsKey]struct{}{},
 	}
@@ -192,7 +192,7 @@ func (r *Registry) found(e, first *Registration, refusal error, must bool) error
 		r.tell(News{Second: e, Err: err})
 		return err
 	}
-	fresh := &level{reg: prometheus.NewRegistry(), byName: map[string]*Registration{}}
+	fresh := &level{reg: prometheus.NewRegistry(), byName: map[string][]*Registration{}}
 	if fresh.reg.Register(e) == nil {
 		r.levels = append(r.levels, fresh)
 		r.keep(e, fresh)
@@ -263,9 +263,11 @@ func (r *Registry) remove(e *Registration) bool {
 		r.drop(old)
 		return old.level == nil || old.level.reg.Unregister(described(old.descs))
 	}
+	name := e.define()[0].Name
 	for _, l := range r.levels {
-		for _, old := range l.entries {
-			if alike(old.descs, e.descs) {
+		l.owner(name)
+		for _, old := range l.byName[name] {
+			if old.inner != nil && alike(old.descs, e.descs) {
 				r.drop(old)
 				return l.reg.Unregister(described(old.descs))
 			}
@@ -280,17 +282,10 @@ func (r *Registry) remove(e *Registration) bool {
 	if !base.reg.Unregister(e) {
 		return false
 	}
-	for _, old := range base.entries {
-		if sameNames(old.define(), e.define()) {
-			r.drop(old)
-			break
-		}
+	if old := base.owner(name); old != nil {
+		r.drop(old)
 	}
 	return true
-}
-
-func sameNames(a, b []Definition) bool {
-	return slices.EqualFunc(a, b, func(a, b Definition) bool { return a.Name == b.Name })
 }
 
 // drop forgets a registration.
@@ -298,8 +293,12 @@ func (r *Registry) drop(e *Registration) {
 	r.all = without(r.all, e)
 	if e.level != nil {
 		l := e.level
+		l.owner("") // all are indexed
 		l.entries = without(l.entries, e)
-		l.indexed, l.byName = 0, map[string]*Registration{}
+		l.indexed = len(l.entries)
+		for _, d := range e.define() {
+			l.byName[d.Name] = without(l.byName[d.Name], e)
+		}
 	}
 	if comparable(e.inner) {
 		if rest := without(r.byInner[e.inner], e); len(rest) > 0 {
@@ -315,7 +314,10 @@ func (l *level) owner(name string) *Registration {
 	for ; l.indexed < len(l.entries); l.indexed++ {
 		l.index(l.entries[l.indexed])
 	}
-	return l.byName[name]
+	if all := l.byName[name]; len(all) > 0 {
+		return all[0]
+	}
+	return nil
 }
 
 // indexOthers adds what was registered past the guard, which is all that is known of it.
@@ -329,8 +331,8 @@ func (l *level) indexOthers() {
 
 func (l *level) index(e *Registration) {
 	for _, d := range e.define() {
-		if _, ok := l.byName[d.Name]; !ok {
-			l.byName[d.Name] = e
+		if all := l.byName[d.Name]; e.inner != nil || len(all) == 0 { // of what is unknown, one will do
+			l.byName[d.Name] = append(all, e)
 		}
 	}
 }
