@@ -17,14 +17,14 @@ type ownInt64Counter struct {
 }
 
 func (i *ownInt64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.add(ctx, v, opts)
 		return
 	}
 	l.value.AddInt64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 
@@ -40,14 +40,14 @@ type ownInt64UpDownCounter struct {
 }
 
 func (i *ownInt64UpDownCounter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.add(ctx, v, opts)
 		return
 	}
 	l.value.AddInt64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 
@@ -63,14 +63,14 @@ type ownInt64Histogram struct {
 }
 
 func (i *ownInt64Histogram) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.record(ctx, v, opts)
 		return
 	}
 	bucket := l.histogram.Record(float64(v))
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, bucket, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, bucket, v)
 	}
 }
 
@@ -86,14 +86,14 @@ type ownInt64Gauge struct {
 }
 
 func (i *ownInt64Gauge) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.record(ctx, v, opts)
 		return
 	}
 	l.value.SetInt64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 
@@ -109,14 +109,14 @@ type ownFloat64Counter struct {
 }
 
 func (i *ownFloat64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.add(ctx, v, opts)
 		return
 	}
 	l.value.AddFloat64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 
@@ -132,14 +132,14 @@ type ownFloat64UpDownCounter struct {
 }
 
 func (i *ownFloat64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.add(ctx, v, opts)
 		return
 	}
 	l.value.AddFloat64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 
@@ -155,14 +155,14 @@ type ownFloat64Histogram struct {
 }
 
 func (i *ownFloat64Histogram) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.record(ctx, v, opts)
 		return
 	}
 	bucket := l.histogram.Record(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, bucket, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, bucket, v)
 	}
 }
 
@@ -178,14 +178,14 @@ type ownFloat64Gauge struct {
 }
 
 func (i *ownFloat64Gauge) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
-	l := i.hot(len(opts))
-	if l == nil {
+	l := i.hot.Load()
+	if l == nil || len(opts) > 0 || l.gone.Load() {
 		i.record(ctx, v, opts)
 		return
 	}
 	l.value.SetFloat64(v)
-	if i.samples != sampleTraces || ctx != background {
-		i.sampled(ctx, l, 0, v)
+	if !i.samples.idle(ctx) {
+		i.sampled(ctx, 0, v)
 	}
 }
 

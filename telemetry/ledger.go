@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -67,15 +68,17 @@ var background = context.Background()
 
 // takes tells whether a measurement with this context becomes an exemplar.
 func (s sampling) takes(ctx context.Context) bool {
-	if s == sampleTraces && (ctx == background || ctx == nil) {
-		return false
-	}
-	return s.takesSpan(ctx)
+	return s == sampleAll || s == sampleTraces && ctx != nil && trace.SpanContextFromContext(ctx).IsSampled()
 }
 
-func (s sampling) takesSpan(ctx context.Context) bool {
-	return s == sampleAll || s == sampleTraces && trace.SpanContextFromContext(ctx).IsSampled()
+// idle tells, for next to nothing, that a measurement is not sampled: by default one is only within a span, and
+// context.Background has none.
+func (s sampling) idle(ctx context.Context) bool {
+	return s == sampleTraces && typeWord(ctx) == typeWord(background)
 }
+
+// typeWord returns the word of an interface that tells its type.
+func typeWord(ctx context.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&ctx)) }
 
 // An account is what one instrument recorded, or several that are equal.
 type account[N int64 | float64] struct {
@@ -139,14 +142,19 @@ func (l *ledger) collect(reader int) []metricdata.ScopeMetrics {
 
 // live is a series that is recorded to.
 type live[N int64 | float64] struct {
+	cells
 	set       attribute.Set
 	start     time.Time
-	value     cell.Number
-	histogram *cell.Histogram // nil unless it is one
 	exemplars atomic.Pointer[[]atomic.Pointer[metricdata.Exemplar[N]]]
 	finished  atomic.Bool
-	gone      atomic.Bool   // it is not collected any more
 	seen      atomic.Uint64 // the readers that collected it since it was finished
+}
+
+// The cells of a series, and all that a hot path needs to know of it.
+type cells struct {
+	value     cell.Number
+	histogram *cell.Histogram // nil unless it is one
+	gone      atomic.Bool     // it is not collected any more
 }
 
 // An ended series is watched for a while: who was recording when it ended may have been late.
@@ -361,7 +369,8 @@ func (a *account[N]) settle() {
 type entry[N int64 | float64] struct {
 	account *account[N]
 	samples sampling
-	bound   atomic.Pointer[live[N]] // nil unless it is bound
+	hot     atomic.Pointer[cells]   // of the series that is bound; nil unless one is
+	bound   atomic.Pointer[live[N]] // the same
 	set     attribute.Set           // that it is bound to
 }
 
@@ -373,22 +382,19 @@ func (e *entry[N]) init(m *meter, d definition) {
 func (e *entry[N]) bind(to *entry[N], attrs []attribute.KeyValue) {
 	to.account, to.samples = e.account, e.samples
 	to.set = e.with(attribute.NewSet(slices.Clone(attrs)...))
-	to.bound.Store(e.account.at(to.set))
+	to.hold(e.account.at(to.set))
 }
 
-// hot returns the series that is bound, if it goes on and the measurement brings nothing else.
-func (e *entry[N]) hot(opts int) *live[N] {
-	if l := e.bound.Load(); l != nil && opts == 0 && !l.gone.Load() {
-		return l
-	}
-	return nil
+func (e *entry[N]) hold(l *live[N]) {
+	e.bound.Store(l)
+	e.hot.Store(&l.cells)
 }
 
 // of returns the series of a measurement. One that is bound and has ended is followed by another.
 func (e *entry[N]) of(set attribute.Set) *live[N] {
 	l := e.account.at(e.with(set))
 	if set.Len() == 0 && e.bound.Load() != nil {
-		e.bound.Store(l)
+		e.hold(l)
 	}
 	return l
 }
@@ -402,8 +408,8 @@ func (e *entry[N]) record(ctx context.Context, v N, opts []metric.RecordOption) 
 }
 
 // sampled keeps the exemplar of a measurement that a hot path has taken.
-func (e *entry[N]) sampled(ctx context.Context, l *live[N], bucket int, v N) {
-	if e.samples.takesSpan(ctx) {
+func (e *entry[N]) sampled(ctx context.Context, bucket int, v N) {
+	if l := e.bound.Load(); e.samples.takes(ctx) {
 		l.remember(ctx, bucket, len(e.account.def.buckets)+1, v)
 	}
 }

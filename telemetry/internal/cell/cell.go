@@ -41,10 +41,14 @@ type Number struct {
 
 // AddInt64 adds v.
 func (n *Number) AddInt64(v int64) {
-	if old := n.first.Load(); n.stripes.Load() != nil || !n.first.CompareAndSwap(old, old+uint64(v)) {
-		n.striped().Add(uint64(v))
+	if old := n.first.Load(); n.stripes.Load() == nil && n.first.CompareAndSwap(old, old+uint64(v)) {
+		return
 	}
+	n.addStriped(uint64(v))
 }
+
+//go:noinline
+func (n *Number) addStriped(v uint64) { n.striped().Add(v) }
 
 // AddFloat64 adds v.
 func (n *Number) AddFloat64(v float64) {
