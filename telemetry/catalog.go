@@ -125,16 +125,30 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 		conflicts = conflicts[:1]
 		err = c.reject(id, &conflicts[0])
 	} else {
-		c.admitted[id] = a
-		c.created[strings.ToLower(a.create.name)] = struct{}{}
+		a = c.publish(id, a)
 	}
 	n := c.remember(conflicts)
 	c.mu.Unlock()
-	if err == nil {
-		c.expect(a)
-	}
 	c.announce(n)
 	return a, err
+}
+
+// publish makes an admission the answer for its definition, once the streams are known that the SDK will collect. Views
+// are asked without the lock; whoever is faster meanwhile has published an admission to the same family.
+func (c *catalog) publish(id identity, a admission) admission {
+	var viewed []sdkmetric.Stream
+	if len(c.views) > 0 {
+		c.mu.Unlock()
+		viewed = c.applyViews(id.scope, a.create)
+		c.mu.Lock()
+		if other, ok := c.admitted[id]; ok {
+			return other
+		}
+	}
+	c.expect(a, viewed)
+	c.admitted[id] = a
+	c.created[strings.ToLower(a.create.name)] = struct{}{}
+	return a
 }
 
 // recall returns the answer that a definition got before.

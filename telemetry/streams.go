@@ -24,18 +24,12 @@ type stream struct {
 	help   string // a view's own description, which is the operator's word
 }
 
-// expect records under which keys the SDK will collect the instrument, which it does not have yet.
-func (c *catalog) expect(a admission) {
-	if a.family == nil {
-		return
-	}
+// expect records under which keys the SDK will collect the instrument, which it does not have yet. The lock is held.
+func (c *catalog) expect(a admission, viewed []sdkmetric.Stream) {
 	scope, d := a.as.instrument().Scope, a.create
-	viewed := c.applyViews(scope, d)
-	if reshaped(d, viewed) {
-		return // a view that matches the new name only; collection will see
+	if a.family == nil || reshaped(d, viewed) {
+		return // a view that matches, or matches the new name only; collection will see
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(viewed) == 0 {
 		viewed = []sdkmetric.Stream{{Name: d.name, Unit: d.unit, Description: d.description}}
 	}
