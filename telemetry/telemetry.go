@@ -82,6 +82,9 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 	if cfg.global {
 		p.scraper.watch = p.watchGlobal()
 	}
+	c.shared = c.shared || slices.ContainsFunc(p.scraper.suppliers, func(s *supplier) bool {
+		return s.registry != nil && s.registry == guard.Default()
+	})
 	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)
 	if cfg.disabled {
 		return p, p.instrument(cfg)
