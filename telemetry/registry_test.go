@@ -852,7 +852,8 @@ func TestUTF8NamesStayApart(t *testing.T) {
 			t.Errorf("%v is %q, want %q", v, got[v], want)
 		}
 	}
-	utf8 := string(get(t, p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8"))
+	_, body := fetch(p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8")
+	utf8 := string(body)
 	for _, want := range []string{`{"请求"} 11`, `{"错误"} 12`, `{"my-metric.total"} 13`, "my_metric_total 14"} {
 		if !strings.Contains(utf8, want) {
 			t.Errorf("want %s:\n%s", want, utf8)
