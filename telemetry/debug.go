@@ -139,7 +139,7 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 	ctx, cancel := context.WithTimeout(ctx, defaultScrapeTimeout)
 	defer cancel()
 	out := []debugInstrument{}
-	exposed := map[meeting]*placed{} // by who defines it, and as what
+	exposed := map[string]*placed{} // by who defines it, and as what
 	for _, p := range s.foreign(ctx).byName {
 		if len(p.Metric) == 0 {
 			continue
@@ -148,7 +148,7 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 			if by.from == nil {
 				continue
 			}
-			exposed[meeting{family: by.family.GetName(), first: by.who()}] = p
+			exposed[by.family.GetName()+" "+by.who()] = p
 			if o := by.from.owner(by.family.GetName()); o == nil || o.Early() {
 				out = append(out, describe(by.instrument()).on(p))
 			}
@@ -160,7 +160,7 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 		}
 		for _, f := range src.registry.Families() {
 			d := describe(registered(f.By, f.Definition))
-			if p := exposed[meeting{family: f.Name, first: f.By}]; p != nil {
+			if p := exposed[f.Name+" "+src.name+" "+placeOf(f.By)]; p != nil {
 				d = d.on(p)
 			}
 			out = append(out, d)
@@ -230,6 +230,7 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
 		return nil
 	}
+	rm.ScopeMetrics = append(rm.ScopeMetrics, x.ledger.collect(63)...)
 	out := map[usageKey]*usage{}
 	for _, sm := range rm.ScopeMetrics {
 		keys := make([]streamKey, len(sm.Metrics))

@@ -12,10 +12,24 @@
 //
 // An instrument is identified when it is created, by the family that it will have in Prometheus: http.requests, a
 // counter, is http_requests_total. Where the family is there already, the second instrument is merged with the first,
-// or renamed beside it; then the SDK makes it, and recording through it costs what it costs there. When the page is
-// read, observable callbacks run outside the SDK's locks, each under a deadline; what the SDK collected is merged and
-// repaired once more, for what creation cannot see, which is views and attributes; OpenTelemetry's Prometheus exporter
-// turns it into families; and client_golang's families are merged with these.
+// or renamed beside it. What a synchronous instrument records goes to a series of a ledger of ours, which the page and
+// cumulative pushes read; the SDK has the instruments that a view matches, all observable ones, and all where a reader of
+// the caller's or delta temporality is there. When the page is read, observable callbacks run outside the SDK's locks,
+// each under a deadline; what was collected is merged and repaired once more, for what creation cannot see, which is
+// views and attributes; OpenTelemetry's Prometheus exporter turns it into families; and client_golang's families are
+// merged with these.
+//
+// # Recording where speed matters
+//
+// Instruments satisfy the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which are
+// experimental there. A bound instrument has its attributes looked up once; recording through it allocates nothing:
+//
+//	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
+//	ok.Add(ctx, 1)
+//
+// It is the same series as that of the call with these attributes. Finish ends a series: it is collected once more by the
+// page and by each push, and then its memory is free; what is recorded later starts anew. Where the SDK has the
+// instrument, one of [Provider.Meter] cannot be bound, and one of [Meter] can, and costs what it costs there.
 //
 // Each conflict is told once, with both places in the code: as a warning in slog, in [Provider.Conflicts], on the
 // page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch.

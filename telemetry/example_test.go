@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/x"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -145,6 +146,28 @@ func ExampleWithConflictPolicy() {
 		fmt.Println(conflict.Conflict.Family, conflict.Conflict.Reason, conflict.Conflict.Resolution)
 	}
 	// Output: http_requests_total Description Rejected
+}
+
+// A bound counter has its attributes looked up once: recording through it allocates nothing.
+func Example_bind() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithoutRuntime())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+	requests, _ := p.Meter("api").Int64Counter("http.requests", metric.WithDescription("Requests."))
+	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
+	for range 3 {
+		ok.Add(ctx, 1)
+	}
+	printPage(p.Handler(), "http_requests_total")
+	requests.(x.Finisher).Finish(ctx, attribute.String("result", "ok")) // collected once more, then gone
+	// Output:
+	// # HELP http_requests_total Requests.
+	// # TYPE http_requests_total counter
+	// http_requests_total{result="ok"} 3
 }
 
 // printPage prints the lines of /metrics that tell of families with one of the prefixes.

@@ -38,7 +38,7 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.ExponentialHistogramDataPoint[float64] {
 	sum := *a
 	sum.Count, sum.Sum = a.Count+b.Count, a.Sum+b.Sum
-	sparsePoint(a).plus(sparsePoint(b)).point(&sum)
+	sparsePoint(a).plus(sparsePoint(b)).within(maxSpan).point(&sum)
 	sum.Min, sum.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{} // Prometheus has none
 	return &sum
 }

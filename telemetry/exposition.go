@@ -27,6 +27,7 @@ type exposition struct {
 	failed    func(reason string)     // feeds telemetry_scrape_errors_total
 	collector prometheus.Collector    // the exporter's
 	target    metricdata.Metrics      // target_info
+	ledger    *ledger                 // nil where the SDK has everything
 	ready     []metricdata.Metrics    // what the exporter is about to get; guarded by the fold's lock
 }
 
@@ -96,6 +97,7 @@ func (x *exposition) collect(ctx context.Context) ([]*dto.MetricFamily, []Confli
 			x.failed(failCollect)
 		}
 	}
+	x.rm.ScopeMetrics = append(x.rm.ScopeMetrics, x.ledger.collect(0)...)
 	x.take(x.rm)
 	x.prepare()
 	return x.export(), x.pending

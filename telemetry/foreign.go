@@ -185,8 +185,13 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 		return nil
 	}
 	values := map[string][]string{}
+	textual := meetInText(m.Label)
 	for _, l := range m.Label {
-		if name := legacyLabel(foreignLabel(t, l.GetName())); name != "" {
+		name := foreignLabel(t, l.GetName())
+		if textual {
+			name = legacyLabel(name)
+		}
+		if name != "" {
 			values[name] = append(values[name], soundText(l.GetValue()))
 		}
 	}
@@ -285,6 +290,18 @@ func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 		counts[i] += n
 	}
 	sum.Bucket = bucketsOf(counts, bounds, main.Bucket)
+	if other, _ := classic(b); slices.Equal(bounds, other) {
+		for i, bucket := range b.Bucket {
+			if i < len(sum.Bucket) && sum.Bucket[i].Exemplar == nil {
+				sum.Bucket[i].Exemplar = bucket.GetExemplar()
+			}
+		}
+	}
+	if last := len(bounds); last < len(main.Bucket) && main.Bucket[last].GetExemplar() != nil { // that of +Inf has one
+		sum.Bucket = append(sum.Bucket, &dto.Bucket{
+			UpperBound: new(math.Inf(+1)), CumulativeCount: &n, Exemplar: main.Bucket[last].Exemplar,
+		})
+	}
 	if other, _ := classic(b); isClassic(a) && isClassic(b) && !slices.Equal(bounds, other) {
 		lost = fmt.Sprintf("boundaries %v, then %v", bounds, other)
 	}

@@ -46,7 +46,7 @@ var failures = []string{
 // served, what cannot is counted in telemetry_scrape_errors_total and logged once.
 type scraper struct {
 	exposition *exposition // nil where the SDK is disabled, and under WithoutPrometheus
-	catalog    *catalog    // nil where the SDK is disabled
+	catalog    *catalog
 	suppliers  []*supplier
 	turns      chan struct{}
 	watch      func() // is called at each scrape
@@ -173,7 +173,7 @@ func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
 // untyped returns a family of counters as one of unknown type.
 func untyped(f *dto.MetricFamily) *dto.MetricFamily {
 	out := shallow(f)
-	out.Type = dto.MetricType_UNTYPED.Enum()
+	out.Type, out.Unit = dto.MetricType_UNTYPED.Enum(), nil
 	for i, m := range f.Metric {
 		out.Metric[i] = &dto.Metric{
 			Label: m.Label, TimestampMs: m.TimestampMs, Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())},
@@ -262,7 +262,7 @@ func (s *scraper) merge(own []*dto.MetricFamily, foreign []*gathered) *merge {
 		m.add(g)
 	}
 	m.oneRuntime()
-	if s.catalog != nil && len(m.conflicts) > 0 {
+	if len(m.conflicts) > 0 {
 		s.catalog.tell(m.conflicts...)
 	}
 	return m

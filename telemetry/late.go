@@ -122,6 +122,7 @@ type lateAdder[N int64 | float64] struct {
 	name  string
 	to    atomic.Pointer[adder[N]]
 	early early[addition[N]]
+	bound bindings[adder[N]]
 }
 
 type addition[N int64 | float64] struct {
@@ -149,6 +150,7 @@ func (l *lateAdder[N]) Enabled(ctx context.Context) bool {
 
 func (l *lateAdder[N]) set(a adder[N]) {
 	l.early.release(l.name, func() { l.to.Store(&a) }, func(m addition[N]) { a.Add(m.ctx, m.value, m.opts...) })
+	l.bound.settle(a)
 }
 
 // lateRecorder is lateAdder for histograms and gauges.
@@ -156,6 +158,7 @@ type lateRecorder[N int64 | float64] struct {
 	name  string
 	to    atomic.Pointer[recorder[N]]
 	early early[record[N]]
+	bound bindings[recorder[N]]
 }
 
 type record[N int64 | float64] struct {
@@ -182,6 +185,7 @@ func (l *lateRecorder[N]) Enabled(ctx context.Context) bool {
 
 func (l *lateRecorder[N]) set(r recorder[N]) {
 	l.early.release(l.name, func() { l.to.Store(&r) }, func(m record[N]) { r.Record(m.ctx, m.value, m.opts...) })
+	l.bound.settle(r)
 }
 
 type (

@@ -55,18 +55,20 @@ func (p party) instrument() Instrument {
 	return p.from.instrument(p.family)
 }
 
-// who identifies the party from one scrape to the next.
-func (p party) who() any {
-	switch {
-	case p.from == nil:
-		return nil
-	case p.from.part == nil:
-		return p.from.supplier
+// who identifies the party from one scrape to the next: by the place that registered it, as far as that is known.
+func (p party) who() string {
+	if p.from == nil {
+		return ""
 	}
-	if o := p.registration(); o != nil {
-		return o
+	return p.from.supplier.name + " " + placeOf(p.registration())
+}
+
+// placeOf is the way to the code that registered something.
+func placeOf(e *guard.Registration) string {
+	if e == nil || e.Early() {
+		return "early"
 	}
-	return p.from.supplier.registry
+	return strings.Join(e.Site(), " ")
 }
 
 // registration is that behind a party, or nil where it is not known.
@@ -85,10 +87,8 @@ func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
 	for _, f := range own {
 		m.place(&placed{MetricFamily: f})
 	}
-	if s.catalog != nil {
-		for _, f := range s.catalog.all() {
-			m.claim(f)
-		}
+	for _, f := range s.catalog.all() {
+		m.claim(f)
 	}
 	return m
 }
@@ -223,7 +223,7 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, g *gathered, reason R
 	})
 	as := f
 	f = shallow(f)
-	f.Name = &name
+	f.Name, f.Unit = &name, nil // the name no longer ends in it
 	if same := m.byName[name]; same != nil {
 		m.join(same, f, g)
 		return
@@ -323,16 +323,16 @@ func (p *placed) inItsBuckets(m *dto.Metric) *dto.Metric {
 	return out
 }
 
-// tell tells of two parties that became one family, unless they are one, or it was told before.
+// tell reports, once, that two different parties share a family.
 func (m *merge) tell(there *placed, first, second party, d differences) {
-	k := meeting{family: there.GetName(), first: first.who(), second: second.who()}
-	if k.first == k.second && first.from == second.from {
+	if first.from == second.from && first.registration() == second.registration() {
 		return // one collector, or Gatherer, has the family twice
 	}
-	if k.first != nil && m.s.hasMet(k) { // told when they were registered
+	k := meeting{family: there.GetName(), second: second.who()}
+	if first.from != nil && first.from.part != nil && m.s.hasMet(k) { // told when it was registered
 		return
 	}
-	k.reasons = fmt.Sprint(d.reasons)
+	k.first, k.reasons = first.who(), fmt.Sprint(d.reasons)
 	if !m.s.meet(k) {
 		return
 	}
@@ -350,12 +350,10 @@ func (m *merge) tell(there *placed, first, second party, d differences) {
 	m.conflicts = append(m.conflicts, c)
 }
 
-// A meeting is two parties in one family, and what they differ in: no reasons if they were told of when the second was
+// A meeting is two parties in one family, and what they differ in: the second alone if it was told of when it was
 // registered, with all that they differ in.
 type meeting struct {
-	family        string
-	first, second any
-	reasons       string
+	family, first, second, reasons string
 }
 
 func (s *scraper) hasMet(k meeting) bool {
@@ -365,7 +363,8 @@ func (s *scraper) hasMet(k meeting) bool {
 	return ok
 }
 
-// meet notes a meeting, and tells whether it is new. Beyond a bound all are new: the catalog has the last word.
+// meet notes a meeting, and tells whether it is new. When the map is full every meeting counts as new; the catalog still
+// drops repeats.
 func (s *scraper) meet(k meeting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -408,7 +407,14 @@ func (p *placed) at(metric *dto.Metric) (int, bool) {
 
 // appendLabels appends what makes two series one. Names are those of the text format, where two may become one.
 func appendLabels(b []byte, m *dto.Metric) []byte {
-	for _, l := range m.Label {
+	labels := m.Label
+	if slices.ContainsFunc(labels, func(l *dto.LabelPair) bool { return legacyLabel(l.GetName()) != l.GetName() }) {
+		labels = slices.Clone(labels)
+		slices.SortFunc(labels, func(a, b *dto.LabelPair) int {
+			return strings.Compare(legacyLabel(a.GetName()), legacyLabel(b.GetName()))
+		})
+	}
+	for _, l := range labels {
 		if l.GetValue() == "" { // no label, in Prometheus's data model
 			continue
 		}

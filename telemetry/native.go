@@ -158,6 +158,31 @@ func (s sparse) wider(threshold float64) sparse {
 	return s
 }
 
+// maxSpan is how many buckets an exponential point has at most, from the first to the last: the SDK's own default.
+const maxSpan = 160
+
+// within makes the histogram coarser until its buckets span no more than most.
+func (s sparse) within(most int32) sparse {
+	for s.schema > minSchema && (span(s.positive) > most || span(s.negative) > most) {
+		s = s.coarser(s.schema - 1)
+	}
+	return s
+}
+
+func span(buckets map[int32]uint64) int32 {
+	if len(buckets) == 0 {
+		return 0
+	}
+	lo, hi := int32(math.MaxInt32), int32(math.MinInt32)
+	for i := range buckets {
+		lo, hi = min(lo, i), max(hi, i)
+	}
+	if int64(hi)-int64(lo) >= math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return hi - lo + 1
+}
+
 // end is the upper boundary of a positive bucket.
 func (s sparse) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +33,8 @@ type push struct {
 	fold    *fold
 	sources *scraper // of client_golang metrics
 	outage  *outage
+	ledger  *ledger         // nil where the SDK has everything
+	reader  int             // of the ledger
 	ready   <-chan struct{} // closed when the Provider is complete
 }
 
@@ -59,6 +63,18 @@ func (p *push) start(c *catalog, cfg config, sources *scraper, ready <-chan stru
 	p.fold, p.sources, p.ready = newFold(c, cfg), sources, ready
 	p.fold.native = true
 	return sdkmetric.NewPeriodicReader(p)
+}
+
+// needsSDK tells whether the exporter wants what a ledger does not have: differences, and exponential histograms.
+func (p *push) needsSDK() bool {
+	for _, k := range []sdkmetric.InstrumentKind{
+		sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindHistogram, sdkmetric.InstrumentKindGauge,
+	} {
+		if p.Temporality(k) != metricdata.CumulativeTemporality || !reflect.DeepEqual(p.Aggregation(k), sdkmetric.DefaultAggregationSelector(k)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Temporality is the exporter's choice.
@@ -107,6 +123,7 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 			x.catalog.tell(conflicts...)
 		}
 	}()
+	rm = &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(slices.Clip(rm.ScopeMetrics), p.ledger.collect(p.reader)...)}
 	x.take(rm)
 	rest := p.join(foreign)
 	x.describe()

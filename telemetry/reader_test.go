@@ -109,7 +109,7 @@ func TestShutdownIsBounded(t *testing.T) {
 func TestInstrumentsAreTheSDKs(t *testing.T) {
 	sdk := sdkmetric.NewMeterProvider()
 	defer stop(sdk)
-	ours, theirs := newProvider(t).Meter("one"), sdk.Meter("one")
+	ours, theirs := newProvider(t, telemetry.WithReader(sdkmetric.NewManualReader())).Meter("one"), sdk.Meter("one")
 	for name, pair := range map[string][2]any{
 		"counter":   {must(ours.Int64Counter("a")), must(theirs.Int64Counter("a"))},
 		"histogram": {must(ours.Float64Histogram("b")), must(theirs.Float64Histogram("b"))},

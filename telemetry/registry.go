@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
-	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
 // Registerer is for code on client_golang that takes a registry, and for promauto.With. What is registered is on the
@@ -29,13 +28,17 @@ func (p *Provider) Registerer() prometheus.Registerer { return p.registry }
 // Gatherer returns the whole page, for a pushgateway or a handler of one's own: OpenTelemetry's instruments, and all
 // of client_golang's that the Provider knows of. Under WithoutPrometheus it has only the latter. Gathering takes ten
 // seconds at most and returns no error: what cannot be had is told, and counted in telemetry_scrape_errors_total.
-func (p *Provider) Gatherer() prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return p.scraper.gatherPage() })
-}
+func (p *Provider) Gatherer() prometheus.Gatherer { return pageOf{p.scraper} }
+
+// A pageOf is a Gatherer that can be compared, so that one that is given twice counts once.
+type pageOf struct{ s *scraper }
+
+// Gather implements prometheus.Gatherer.
+func (p pageOf) Gather() ([]*dto.MetricFamily, error) { return p.s.gatherPage() }
 
 // gatherPage is gather for those who cannot say how long they wait.
 func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
-	if site.Here(0).Has(thisPackage + ".(*gathering).run") {
+	if slices.Contains(askedBy(), s) {
 		return nil, nil // a supplier asks for the page that it is about to be on
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), defaultScrapeTimeout)
@@ -96,12 +99,8 @@ func (s *scraper) hear() {
 				s.refused(n)
 				continue
 			}
-			var first any = n.First
-			if n.First.Early() {
-				first = src.registry
-			}
 			for _, name := range n.Names {
-				s.meet(meeting{family: name, first: first, second: n.Second})
+				s.meet(meeting{family: name, second: src.name + " " + placeOf(n.Second)})
 			}
 			s.catalog.tell(conflictOf(n))
 		}
@@ -130,7 +129,7 @@ func conflictOf(n guard.News) Conflict {
 	a, b := n.First.Type(), n.Second.Type()
 	if a != nil && b != nil && *a != *b {
 		d.add(ReasonKind, "")
-		c.Resolution, c.Second.Prometheus = Renamed, renamedTo(c.Family, *b, kindSuffix(*b), 1)
+		c.Resolution = Renamed
 	}
 	d.definitions(n.Before, n.After)
 	if n.Bounds[0] != nil || n.Bounds[1] != nil {

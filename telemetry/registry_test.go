@@ -592,12 +592,20 @@ func TestNativeHistogramsAdd(t *testing.T) {
 	}
 }
 
-// A Gatherer that asks for the page that it is about to be on gets what is not on it already.
+// The page of one Provider may be on that of another, once; one that asks for itself gets nothing, and ends.
 func TestGathererOfThePage(t *testing.T) {
 	p := newProvider(t)
 	p.Registerer().MustRegister(hits("A", 1))
 	through := newProvider(t, telemetry.WithGatherer(prometheus.Gatherers{p.Gatherer(), p.Gatherer()}))
-	if got := scrape(t, through).sum("hits_total"); got != 0 {
+	if got := scrape(t, through).sum("hits_total"); got != 1 {
+		t.Errorf("hits_total = %v", got)
+	}
+	var itself *telemetry.Provider
+	itself = newProvider(t, telemetry.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return itself.Gatherer().Gather()
+	})))
+	itself.Registerer().MustRegister(hits("A", 1))
+	if got := scrape(t, itself).sum("hits_total"); got != 1 {
 		t.Errorf("hits_total = %v", got)
 	}
 	w := httptest.NewRecorder()
@@ -844,7 +852,8 @@ func TestUTF8NamesStayApart(t *testing.T) {
 			t.Errorf("%v is %q, want %q", v, got[v], want)
 		}
 	}
-	utf8 := string(get(t, p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8"))
+	_, body := fetch(p.Handler(), "text/plain;version=1.0.0;escaping=allow-utf-8")
+	utf8 := string(body)
 	for _, want := range []string{`{"请求"} 11`, `{"错误"} 12`, `{"my-metric.total"} 13`, "my_metric_total 14"} {
 		if !strings.Contains(utf8, want) {
 			t.Errorf("want %s:\n%s", want, utf8)
@@ -973,5 +982,127 @@ func TestCountersWithoutTotal(t *testing.T) {
 	}
 	if om := string(get(t, p.Handler(), acceptOpenMetrics)); !strings.Contains(om, "\nhits 2") || !strings.Contains(om, "\nhits_total 3") {
 		t.Errorf("%s", om)
+	}
+}
+
+// A collector that gathers the page that it is on ends, and is told of.
+func TestCollectorThatGathersItself(t *testing.T) {
+	log := logs(t)
+	p := newProvider(t)
+	var calls atomic.Int64
+	p.Registerer().MustRegister(hits("A", 1), collecting{describes(descriptor("x", "")), func(chan<- prometheus.Metric) {
+		calls.Add(1)
+		_, _ = p.Gatherer().Gather()
+	}})
+	if got := scrape(t, p).sum("hits_total"); got != 1 || calls.Load() > 1000 {
+		t.Errorf("hits_total = %v, %d calls", got, calls.Load())
+	}
+	if log.told("does it gather itself?", "registry_test.go:") == 0 {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// What was unregistered is in nobody's way, and unregistering it again removes nobody else.
+func TestUnregisterTwice(t *testing.T) {
+	p := newProvider(t)
+	a, b := hits("A", 5), hits("B", 2)
+	p.Registerer().MustRegister(a, b)
+	if first, again := p.Registerer().Unregister(b), p.Registerer().Unregister(b); !first || again {
+		t.Errorf("unregistered: %v, %v", first, again)
+	}
+	if got := scrape(t, p).sum("hits_total"); got != 5 {
+		t.Errorf("hits_total = %v", got)
+	}
+}
+
+// The process is measured once, however many registries have a collector for it.
+func TestTheProcessIsMeasuredOnce(t *testing.T) {
+	one, two := prometheus.NewRegistry(), prometheus.NewRegistry()
+	for _, reg := range []prometheus.Registerer{one, two} {
+		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	single := newProvider(t, telemetry.WithGatherer(one))
+	double := newProvider(t, telemetry.WithGatherer(one), telemetry.WithGatherer(two))
+	for _, family := range []string{"go_memstats_mallocs_total", "process_cpu_seconds_total"} {
+		a, b := scrape(t, single).sum(family), scrape(t, double).sum(family)
+		if b > 1.5*a+1 {
+			t.Errorf("%s: %v with one registry, %v with two", family, a, b)
+		}
+	}
+}
+
+// Collectors that come and go leave nothing behind.
+func TestUnregisteredCollectorsAreForgotten(t *testing.T) {
+	p := newProvider(t)
+	p.Registerer().MustRegister(hits("A", 1))
+	cycle := func(n int) uint64 {
+		for range n {
+			c := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hits_total", Help: "B"}, []string{"path"})
+			for i := range 100 {
+				c.WithLabelValues(fmt.Sprint(i)).Set(1)
+			}
+			p.Registerer().MustRegister(c)
+			get(t, p.Handler(), acceptText)
+			p.Registerer().Unregister(c)
+		}
+		return heap()
+	}
+	before := cycle(50)
+	if after := cycle(300); after > before+2<<20 {
+		t.Errorf("%d bytes are kept", after-before)
+	}
+	if c := p.Conflicts(); len(c) != 1 {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// Of constant labels, the one conflict there is names the right two.
+func TestConflictOfConstLabels(t *testing.T) {
+	p := newProvider(t)
+	depth := func(shard string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "depth", Help: "D", ConstLabels: prometheus.Labels{"shard": shard}})
+	}
+	p.Registerer().MustRegister(depth("1"))
+	p.Registerer().MustRegister(depth("2"))
+	p.Registerer().MustRegister(depth("2"))
+	scrape(t, p)
+	if c := p.Conflicts(); len(c) != 1 || line(t, c[0].First.Site)+1 != line(t, c[0].Second.Site) {
+		t.Errorf("told: %v", c)
+	}
+}
+
+// A family that is renamed, or of unknown type in OpenMetrics, has no unit that its name does not end in.
+func TestUnitsOfRenamedFamilies(t *testing.T) {
+	p := newProvider(t)
+	opts := prometheus.Opts{Name: "x_seconds", Unit: "seconds"}
+	p.Registerer().MustRegister(prometheus.NewHistogram(prometheus.HistogramOpts{Name: "x_seconds", Unit: "seconds"}))
+	p.Registerer().MustRegister(prometheus.NewGauge(prometheus.GaugeOpts(opts)))
+	for _, f := range must(p.Gatherer().Gather()) {
+		if f.GetUnit() != "" && !strings.HasSuffix(f.GetName(), "_"+f.GetUnit()) {
+			t.Errorf("%s is in %s", f.GetName(), f.GetUnit())
+		}
+	}
+}
+
+// Series whose labels become one set in the text format are one, in whatever order their own names are.
+func TestUTF8LabelsThatMeet(t *testing.T) {
+	p := newProvider(t)
+	for _, labels := range []prometheus.Labels{{"a.b": "1", "a_a": "2"}, {"a_a": "2", "a_b": "1"}} {
+		promauto.With(p.Registerer()).NewCounter(prometheus.CounterOpts{Name: "x_total", ConstLabels: labels}).Inc()
+	}
+	if got := scrape(t, p)["x_total"].GetMetric(); len(got) != 1 || value(got[0]) != 2 {
+		t.Errorf("%v", got)
+	}
+}
+
+// Exponential histograms that are far apart add up in little memory.
+func TestExponentialHistogramsFarApart(t *testing.T) {
+	p := newProvider(t, telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "lat"},
+		sdkmetric.Stream{Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}})))
+	for scope, v := range map[string]float64{"one": 1e-100, "two": 1e100} {
+		must(p.Meter(scope).Float64Histogram("lat")).Record(ctx, v)
+	}
+	if got := scrape(t, p).series("lat").GetHistogram(); got.GetSampleCount() != 2 {
+		t.Errorf("%v", got)
 	}
 }

@@ -20,6 +20,21 @@ import (
 // The tests of this file call Setup. They come after those of setup_test.go, as that one's early instruments of
 // OpenTelemetry belong to the first Setup of the process.
 
+// again runs the test in a process of its own, and tells whether it has: what is made before the first Setup of a process
+// is handed over once.
+func again(t *testing.T) bool {
+	const alone = "TELEMETRY_TEST_ALONE"
+	if os.Getenv(alone) != "" {
+		return false
+	}
+	test := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	test.Env = append(os.Environ(), alone+"=1")
+	if out, err := test.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	return true
+}
+
 // measuring is a log handler that counts its records, through instruments that it makes when it needs them.
 type measuring struct {
 	slog.Handler
@@ -44,13 +59,7 @@ func (m measuring) WithAttrs(a []slog.Attr) slog.Handler {
 
 // Whatever is logged, and whenever: what handles the log may make instruments and record through them.
 func TestALogHandlerMayMeasure(t *testing.T) {
-	const alone = "TELEMETRY_TEST_ALONE"
-	if os.Getenv(alone) == "" { // OpenTelemetry hands its early instruments over once in a process
-		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-		again.Env = append(os.Environ(), alone+"=1")
-		if out, err := again.CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
+	if again(t) {
 		return
 	}
 	flood := must(telemetry.Meter("robust").Int64Counter("robust.flood"))

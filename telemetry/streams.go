@@ -105,6 +105,11 @@ func (c *catalog) placeStream(k streamKey) (*stream, []Conflict) {
 	return st, conflicts
 }
 
+// viewed tells whether a view matches an instrument.
+func (c *catalog) viewed(scope instrumentation.Scope, d definition) bool {
+	return len(c.applyViews(scope, d)) > 0
+}
+
 // applyViews asks the views what they will make of an instrument, as the SDK will.
 func (c *catalog) applyViews(scope instrumentation.Scope, d definition) []sdkmetric.Stream {
 	var out []sdkmetric.Stream

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +102,11 @@ func (g *gathered) owner(family string) *guard.Registration {
 // reported tells that a family's values are not counted by client_golang's own instruments, so that two of them may
 // be of one thing.
 func (g *gathered) reported(family string) bool {
-	if g == nil || g.part == nil {
+	if g == nil {
 		return false
+	}
+	if g.part == nil { // the process is one, whoever reports on it
+		return scopeOfEarlier(family) != earlierScope
 	}
 	o := g.owner(family)
 	return o == nil || o.Reported()
@@ -149,6 +153,7 @@ func kindOf(t dto.MetricType) sdkmetric.InstrumentKind {
 // A gathering is one run of a supplier.
 type gathering struct {
 	of        *supplier
+	asked     []*scraper // for whose pages, from the outermost on
 	done      chan struct{}
 	results   []*gathered
 	news      []guard.News
@@ -165,13 +170,16 @@ func (s *supplier) start(ctx context.Context, to *scraper) *gathering {
 		to.fail(failGatherer, s.name+" has not answered an earlier scrape", nil)
 		return nil
 	}
-	r := &gathering{of: s, done: make(chan struct{})}
+	r := &gathering{of: s, asked: append(slices.Clip(askedBy()), to), done: make(chan struct{})}
 	go r.run(ctx)
 	return r
 }
 
 func (r *gathering) run(ctx context.Context) {
+	id := goroutine()
+	asking.Store(id, r.asked)
 	defer func() {
+		asking.Delete(id)
 		if p := recover(); p != nil {
 			r.err = fmt.Errorf("panic: %v", p)
 		}
@@ -199,6 +207,24 @@ func (r *gathering) run(ctx context.Context) {
 	for _, p := range parts {
 		r.results = append(r.results, &gathered{supplier: r.of, families: p.Families, part: &p, checked: !p.Alone()})
 	}
+}
+
+// asking is for whose pages a goroutine gathers: a Gatherer that asks for one of them would never end.
+var asking sync.Map // of the goroutine to []*scraper
+
+func askedBy() []*scraper {
+	if v, ok := asking.Load(goroutine()); ok {
+		return v.([]*scraper)
+	}
+	return nil
+}
+
+// goroutine identifies the one that calls, by the first line of its stack: a Gatherer has no context to carry this.
+func goroutine() string {
+	var b [32]byte
+	line := string(b[:runtime.Stack(b[:], false)])
+	id, _, _ := strings.Cut(strings.TrimPrefix(line, "goroutine "), " ")
+	return id
 }
 
 // wait returns what was gathered, even if an error came with it, or nothing when ctx ends.

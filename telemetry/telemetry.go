@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type Provider struct {
 	catalog   *catalog
 	callbacks *callbacks
 	scraper   *scraper
+	ledger    *ledger
 	registry  *guard.Registry // for collectors of client_golang
 	paged     bool            // there is a page: not under WithoutPrometheus
 	limit     int             // series of one instrument
@@ -80,6 +82,9 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 	if cfg.global {
 		p.scraper.watch = p.watchGlobal()
 	}
+	c.shared = c.shared || slices.ContainsFunc(p.scraper.suppliers, func(s *supplier) bool {
+		return s.registry != nil && s.registry == guard.Default()
+	})
 	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)
 	if cfg.disabled {
 		return p, p.instrument(cfg)
@@ -108,15 +113,20 @@ func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan str
 		sdkmetric.WithCardinalityLimit(cfg.cardinalityLimit),
 		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
 	}
+	if len(cfg.readers) == 0 && !slices.ContainsFunc(p.pushes, (*push).needsSDK) {
+		p.ledger = newLedger(cfg.cardinalityLimit, 1+len(p.pushes))
+	}
 	if p.paged {
 		x, err := newExposition(p.catalog, p.callbacks, cfg, res)
 		if err != nil {
 			return err
 		}
+		x.ledger = p.ledger
 		p.scraper.exposition = x
 		opts = append(opts, sdkmetric.WithReader(x.reader))
 	}
-	for _, push := range p.pushes {
+	for i, push := range p.pushes {
+		push.ledger, push.reader = p.ledger, 1+i
 		opts = append(opts, sdkmetric.WithReader(push.start(p.catalog, cfg, p.scraper, ready)))
 	}
 	for _, r := range cfg.readers {
@@ -248,7 +258,7 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	defer p.mu.Unlock()
 	m, ok := p.meters[scope]
 	if !ok {
-		m = newMeter(p.sdk.Meter(name, opts...), scope, p.catalog, p.callbacks)
+		m = newMeter(p.sdk.Meter(name, opts...), scope, p.catalog, p.callbacks, p.ledger)
 		p.meters[scope] = m
 	}
 	return m

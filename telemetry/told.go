@@ -95,7 +95,7 @@ func (c *catalog) announce(n news) {
 var logged sync.Map
 
 func loggedElsewhere(x Conflict) bool {
-	if !strings.HasPrefix(x.First.Scope.Name, clientScope) || x.First.Site == "" || x.Second.Site == "" {
+	if !strings.HasPrefix(x.First.Scope.Name, clientScope) || x.Second.Site == "" {
 		return false
 	}
 	_, already := logged.LoadOrStore(conflictKey{x.Family, x.Reason, x.First.key(), x.Second.key()}, true)

@@ -4,7 +4,6 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -18,7 +17,7 @@ func (e *Registration) learnBounds() {
 		return
 	}
 	out, found := firstBounds(e.inner)
-	if e.bounds = out; found || !isVec || constrained(e.descs[0]) {
+	if e.bounds = out; found || !isVec {
 		return
 	}
 	values := slices.Repeat([]string{"asked for its boundaries"}, define(e.descs[0]).variable)
@@ -30,10 +29,6 @@ func (e *Registration) learnBounds() {
 	c, _ := one.(prometheus.Collector)
 	e.bounds, _ = firstBounds(c)
 }
-
-// constrained tells whether a label of the descriptor changes the values it is given: then a series made to ask for
-// boundaries could be one that somebody counts in. The text of a descriptor marks such labels so.
-func constrained(d *prometheus.Desc) bool { return strings.Contains(d.String(), "c(") }
 
 // firstBounds returns the boundaries of the first series that a histogram collects, and whether it has one.
 func firstBounds(c prometheus.Collector) (bounds []float64, found bool) {

@@ -80,8 +80,10 @@ func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again
 			}
 			found := x.hanging()
 			news = append(news, found...)
-			if len(found) == 0 {
-				news = append(news, News{Err: ErrHangs}) // registered past the guard
+			if len(found) == 0 { // it was registered past the guard: all others are gathered by themselves
+				news = append(news, News{Err: ErrHangs})
+				x.level.hangs.Store(x)
+				found = x.separate()
 			}
 			again = again || len(found) > 0 && x.level != nil
 			continue
@@ -108,7 +110,7 @@ func (r *Registry) runs() []*run {
 	defer r.mu.Unlock()
 	out := make([]*run, 0, len(r.levels))
 	for i, l := range r.levels {
-		if i > 0 && len(l.entries) == 0 {
+		if i > 0 && len(l.entries) == 0 || l.hanging() {
 			continue
 		}
 		out = append(out, &run{level: l, entries: l.entries, done: make(chan struct{})})
@@ -181,6 +183,31 @@ func (x *run) hanging() (news []News) {
 	return news
 }
 
+// separate has all collectors of a run gathered by themselves from now on.
+func (x *run) separate() (news []News) {
+	for _, e := range x.entries {
+		if !e.alone.Swap(true) {
+			news = append(news, News{Second: e})
+		}
+	}
+	return news
+}
+
+// hanging tells whether an earlier gathering of the level is still going.
+func (l *level) hanging() bool {
+	x := l.hangs.Load()
+	if x == nil {
+		return false
+	}
+	select {
+	case <-x.done:
+		l.hangs.CompareAndSwap(x, nil)
+		return false
+	default:
+		return true
+	}
+}
+
 // ErrHangs is what is wrong with a collector that is left out until it answers.
 var ErrHangs = errors.New("it does not answer in time")
 
@@ -229,14 +256,26 @@ func (x *run) divide(err error) {
 			found = true
 		}
 	}
-	if !found { // a contradiction of another kind, or with what was registered past the guard
-		for _, e := range x.entries {
-			found = !e.alone.Swap(true) || found
-		}
+	if !found && x.together() != nil { // they contradict each other in another way
+		found = len(x.separate()) > 0
 	}
-	if x.again = found; !found {
+	if x.again = found; !found { // what was registered past the guard is at fault
 		x.news = append(x.news, News{Err: err})
 	}
+}
+
+// together gathers the collectors of a run without what was registered past the guard.
+func (x *run) together() error {
+	reg := prometheus.NewRegistry()
+	for _, e := range x.entries {
+		if !e.alone.Load() {
+			if err := reg.Register(bare{e}); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := safely(reg)
+	return err
 }
 
 // contradicts tells whether families cannot stand beside those seen before, and otherwise adds them to these.

@@ -21,13 +21,15 @@ type News struct {
 
 // A newsKey is what makes news the same: code that registers again and again is told of once.
 type newsKey struct {
-	first        *Registration
-	family, site string
-	fault        bool
+	first, family, site string
+	fault               bool
 }
 
 func (r *Registry) tell(n News) {
-	k := newsKey{first: n.First, family: n.After.Name, site: strings.Join(n.Second.Site(), " "), fault: n.Err != nil}
+	k := newsKey{family: n.After.Name, site: strings.Join(n.Second.Site(), " "), fault: n.Err != nil}
+	if n.First != nil {
+		k.first = strings.Join(n.First.Site(), " ")
+	}
 	if _, ok := r.told[k]; ok || len(r.news) >= maxNews {
 		return
 	}

@@ -52,12 +52,6 @@ func newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 	return e
 }
 
-// learn is what is done once for a collector that is to be registered.
-func (e *Registration) learn() *Registration {
-	e.learnBounds()
-	return e
-}
-
 func isNil(c prometheus.Collector) bool {
 	if c == nil {
 		return true
@@ -110,12 +104,20 @@ func (e *Registration) collect(ch chan<- prometheus.Metric) {
 	shield{of: e, collector: e.safe}.Collect(ch)
 }
 
+// maxRunning is how many gatherings may ask a collector at the same time.
+const maxRunning = 64
+
 // enter tells whether the collector may be asked: it does not hang since an earlier time.
 func (e *Registration) enter() bool {
 	if e.hanging.Load() {
 		return false
 	}
-	e.running.Add(1)
+	if e.running.Add(1) > maxRunning {
+		e.running.Add(-1)
+		err := errors.New("it is gathered while it is being gathered, again and again: does it gather itself?")
+		e.fault.Store(&err)
+		return false
+	}
 	return true
 }
 

@@ -1,5 +1,5 @@
-// Package guard is a registry of client_golang that refuses nothing that another definition of the same name is the
-// only reason to refuse. Start reading at [Registry].
+// Package guard provides a registry of client_golang that accepts every valid collector, also one whose name is taken.
+// Start reading at [Registry].
 //
 // It replaces client_golang's default registry before other packages register with that (see package install). Go
 // initializes the packages whose imports are ready in the order of their import paths, so this package may import
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -27,7 +28,8 @@ type Registry struct {
 	serve func() ([]*dto.MetricFamily, error) // what Gather returns
 	heard func()                              // called, without a lock, when there are News
 
-	fresh bool // nobody else registers with the first level
+	base  registry // of the first level
+	fresh bool     // nobody else registers with it
 
 	mu      sync.Mutex
 	levels  []*level
@@ -43,6 +45,7 @@ type level struct {
 	entries []*Registration
 	indexed int // how many of the entries are in byName
 	byName  map[string][]*Registration
+	hangs   atomic.Pointer[run] // one that does not end
 }
 
 type registry interface {
@@ -52,7 +55,7 @@ type registry interface {
 
 // maxLevels bounds how many definitions of one name are kept: code that registers a new collector for each request
 // must not fill the memory.
-const maxLevels = 1000
+const maxLevels = 100
 
 // New returns an empty Registry.
 func New() *Registry {
@@ -64,6 +67,7 @@ func New() *Registry {
 // over returns a Registry whose first level is a registry that others may have registered with.
 func over(base registry) *Registry {
 	return &Registry{
+		base:    base,
 		levels:  []*level{{reg: base, byName: map[string][]*Registration{}}},
 		byInner: map[prometheus.Collector][]*Registration{},
 		told:    map[newsKey]struct{}{},
@@ -83,7 +87,7 @@ func (r *Registry) Gather() ([]*dto.MetricFamily, error) {
 	serve := r.serve
 	r.mu.Unlock()
 	if serve == nil { // the program is still being initialized
-		return r.levels[0].reg.Gather()
+		return r.base.Gather()
 	}
 	return serve()
 }
@@ -94,7 +98,7 @@ func (r *Registry) Is(g prometheus.Gatherer) bool {
 	case *Registry:
 		return g == r
 	case *prometheus.Registry:
-		base, _ := r.levels[0].reg.(*prometheus.Registry)
+		base, _ := r.base.(*prometheus.Registry)
 		return g == base
 	}
 	return false
@@ -104,7 +108,7 @@ func (r *Registry) Is(g prometheus.Gatherer) bool {
 // type with equal descriptors is there, and the error of a descriptor that is invalid, both as client_golang does. It
 // returns nil where client_golang would refuse the collector for what another one defines.
 func (r *Registry) Register(c prometheus.Collector) error {
-	e := newRegistration(c, site.Here(1)).learn()
+	e := r.newRegistration(c, site.Here(1))
 	must := e.viaMust()
 	if err := r.admit(e, must); !must {
 		return err
@@ -116,8 +120,21 @@ func (r *Registry) Register(c prometheus.Collector) error {
 func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 	stack := site.Here(1)
 	for _, c := range cs {
-		_ = r.admit(newRegistration(c, stack).learn(), true)
+		_ = r.admit(r.newRegistration(c, stack), true)
 	}
+}
+
+// newRegistration asks a collector that is new here for its boundaries. One that is registered is not asked: that would
+// be seen.
+func (r *Registry) newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
+	e := newRegistration(c, stack)
+	r.mu.Lock()
+	old := r.find(e)
+	r.mu.Unlock()
+	if old == nil {
+		e.learnBounds()
+	}
+	return e
 }
 
 func (r *Registry) admit(e *Registration, must bool) error {
@@ -273,11 +290,17 @@ func (r *Registry) remove(e *Registration) bool {
 			}
 		}
 	}
-	// As in client_golang, help and labels need not be equal; but where there were conflicts they tell who is meant.
+	// client_golang compares names and constant labels only. After a conflict that is ambiguous, so help and labels must
+	// match too.
 	base := r.levels[0]
-	if len(r.levels) > 1 && !errors.As(base.reg.Register(e), &prometheus.AlreadyRegisteredError{}) {
-		base.reg.Unregister(e)
-		return false
+	if len(r.levels) > 1 {
+		err := base.reg.Register(e)
+		if err == nil {
+			base.reg.Unregister(e)
+		}
+		if !errors.As(err, &prometheus.AlreadyRegisteredError{}) {
+			return false
+		}
 	}
 	if !base.reg.Unregister(e) {
 		return false
@@ -293,12 +316,13 @@ func (r *Registry) drop(e *Registration) {
 	r.all = without(r.all, e)
 	if e.level != nil {
 		l := e.level
-		l.owner("") // all are indexed
-		l.entries = without(l.entries, e)
-		l.indexed = len(l.entries)
-		for _, d := range e.define() {
-			l.byName[d.Name] = without(l.byName[d.Name], e)
+		if slices.Index(l.entries, e) < l.indexed {
+			l.indexed--
+			for _, d := range e.define() {
+				l.byName[d.Name] = without(l.byName[d.Name], e)
+			}
 		}
+		l.entries = without(l.entries, e)
 	}
 	if comparable(e.inner) {
 		if rest := without(r.byInner[e.inner], e); len(rest) > 0 {

@@ -1,0 +1,88 @@
+package cell
+
+import (
+	"math"
+	"sync"
+	"testing"
+)
+
+const workers, each = 16, 20_000
+
+func together(work func(i int)) {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range each {
+				work(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Whoever adds at once, the sum is exact.
+func TestSumsAreExact(t *testing.T) {
+	var i, f Number
+	h := NewHistogram([]float64{1, 10})
+	together(func(n int) {
+		i.AddInt64(1)
+		f.AddFloat64(.5)
+		h.Record(float64(n % 20))
+	})
+	if i.Int64() != workers*each || f.Float64() != workers*each/2 {
+		t.Errorf("%d, %v", i.Int64(), f.Float64())
+	}
+	s := h.Read()
+	if s.Count != workers*each || s.Sum != workers*each*9.5 || s.Min != 0 || s.Max != 19 ||
+		s.Counts[0] != workers*each/10 || s.Counts[1] != workers*each*9/20 || s.Counts[2] != workers*each*9/20 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A value is in the first bucket whose boundary is not below it, however many boundaries there are.
+func TestBuckets(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 15, 16, 17, 40} {
+		var bounds []float64
+		for i := range n {
+			bounds = append(bounds, float64(i))
+		}
+		h := NewHistogram(bounds)
+		for v := -1.0; v < float64(n)+1; v += .5 {
+			want := 0
+			for want < n && bounds[want] < v {
+				want++
+			}
+			if got := h.Record(v); got != want {
+				t.Errorf("%v of %d boundaries is in bucket %d, want %d", v, n, got, want)
+			}
+		}
+		if got := h.Record(math.NaN()); got != n {
+			t.Errorf("NaN is in bucket %d of %d", got, n)
+		}
+		if got := h.Record(math.Inf(1)); got != n {
+			t.Errorf("+Inf is in bucket %d of %d", got, n)
+		}
+	}
+}
+
+// What is added is never seen to shrink.
+func TestReadersSeeNoLess(t *testing.T) {
+	var n Number
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		together(func(int) { n.AddInt64(1) })
+	}()
+	for last := int64(0); ; {
+		v := n.Int64()
+		if v < last {
+			t.Fatalf("%d after %d", v, last)
+		}
+		last = v
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
