@@ -122,6 +122,8 @@ func WithSpanExporter(e sdktrace.SpanExporter) Option {
 
 // WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
 // the two meet, and pushes them with ours. A gatherer that fails, panics or hangs costs the page only its own families.
+// Under package promguard it is on the page of the default registry too: a handler of prometheus.Gatherers that has both
+// would have it twice.
 //
 // client_golang does not keep who registered what: a conflict names the code that called WithGatherer. Collectors
 // registered with [Provider.Registerer], or with the default registry under package promguard, are named one by one.

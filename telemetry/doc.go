@@ -43,7 +43,7 @@
 //
 // # Coming from client_golang
 //
-// What there is a panic at start, or an error from Register, is here, for OpenTelemetry's instruments:
+// Where client_golang panics or returns an error, OpenTelemetry's instruments get this instead:
 //
 //   - One name, two help texts. One family with the sum of both, and the first HELP that is not empty
 //     (Description, Merged).
@@ -105,7 +105,7 @@
 //
 // # Concurrency and bounds
 //
-// Everything here is safe for concurrent use. A Provider keeps what the SDK keeps: memory grows with distinct
-// instruments and, within the cardinality limit, with series. Conflicts are kept up to 1000. At most eight scrapes
+// Everything here is safe for concurrent use. Memory grows with distinct instruments and, within the cardinality limit,
+// with series. Conflicts are kept up to 1000. At most eight scrapes
 // run at a time; a hanging callback or gatherer is not started again until it returns.
 package telemetry

@@ -25,8 +25,8 @@ const (
 	float64Number = "float64"
 )
 
-// A meter identifies each instrument that it is asked for, then lets the SDK's meter make it. Synchronous
-// instruments are the SDK's own, so recording costs nothing extra. It is safe for concurrent use.
+// A meter identifies each instrument that it is asked for. A synchronous one records to the ledger, or is the SDK's own
+// where the ledger cannot have it; an observable one is the SDK's. It is safe for concurrent use.
 type meter struct {
 	embedded.Meter
 
