@@ -257,14 +257,16 @@ func bridged(families []*dto.MetricFamily) []metricdata.Metrics {
 	return scopes[0].Metrics
 }
 
-// withoutNative leaves a histogram that has both kinds of buckets those that every format of the page shows.
+// withoutNative leaves a histogram that has both kinds of buckets those that every format of the page shows. The bridge
+// takes a family for what its first series is; where only some are native, these have their count and sum.
 func withoutNative(f *dto.MetricFamily) *dto.MetricFamily {
 	if f.GetType() != dto.MetricType_HISTOGRAM {
 		return f
 	}
 	out := shallow(f)
+	classic := slices.ContainsFunc(f.Metric, func(m *dto.Metric) bool { return len(m.GetHistogram().GetBucket()) > 0 })
 	for i, m := range out.Metric {
-		if h := m.GetHistogram(); len(h.GetBucket()) > 0 && h.Schema != nil {
+		if h := m.GetHistogram(); classic && h.Schema != nil {
 			out.Metric[i] = &dto.Metric{Label: m.Label, TimestampMs: m.TimestampMs, Histogram: &dto.Histogram{
 				SampleCount: h.SampleCount, SampleSum: h.SampleSum, Bucket: h.Bucket, CreatedTimestamp: h.CreatedTimestamp,
 			}}

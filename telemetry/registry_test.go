@@ -1106,3 +1106,38 @@ func TestExponentialHistogramsFarApart(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// Register takes a GaugeFunc for another thing than a CounterFunc of equal descriptor, which client_golang does not.
+func TestFunctionsOfOtherKinds(t *testing.T) {
+	p := newProvider(t)
+	seven := func() float64 { return 7 }
+	if err := p.Registerer().Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "f_total"}, seven)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Registerer().Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "f_total"}, seven)); err != nil {
+		t.Error(err)
+	}
+	page := scrape(t, p)
+	if page.sum("f_total") != 7 || page.sum("f_total_gauge") != 7 {
+		t.Errorf("%v %v", page["f_total"], page["f_total_gauge"])
+	}
+}
+
+// A family some of whose series are native histograms is pushed as the page has it.
+func TestFamiliesOfBothHistogramsArePushed(t *testing.T) {
+	for _, native := range []string{"1", "2"} { // which is the first series
+		wire := newWire(t)
+		p := newProvider(t, telemetry.WithMetricExporter(wire))
+		for _, l := range []string{"1", "2"} {
+			opts := prometheus.HistogramOpts{Name: "h", ConstLabels: prometheus.Labels{"l": l}, Buckets: []float64{1, 10}}
+			if l == native {
+				opts.Buckets, opts.NativeHistogramBucketFactor = nil, 1.1
+			}
+			h := prometheus.NewHistogram(opts)
+			h.Observe(4)
+			p.Registerer().MustRegister(h)
+		}
+		flush(t, p)
+		wire.agrees(t, p, otelprom.WithoutScopeInfo())
+	}
+}

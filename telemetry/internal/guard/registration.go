@@ -221,9 +221,24 @@ func (e *Registration) same(other *Registration) bool {
 		e.inner == other.inner && alike(e.descs, other.descs)
 }
 
-// sameType tells whether the collectors are of one Go type.
+// sameType tells whether the collectors are of one Go type, and, of functions, report one kind of value: those of
+// counters and gauges are of one Go type too.
 func (e *Registration) sameType(other *Registration) bool {
-	return reflect.TypeOf(e.inner) == reflect.TypeOf(other.inner)
+	return reflect.TypeOf(e.inner) == reflect.TypeOf(other.inner) && functionKind(e.inner) == functionKind(other.inner)
+}
+
+var functionType = reflect.TypeOf(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "x"}, func() float64 { return 0 }))
+
+// functionKind tells a CounterFunc, a GaugeFunc and an UntypedFunc apart. client_golang tells only by calling them; where
+// a later version keeps the kind elsewhere, they are alike, as they are there.
+func functionKind(c prometheus.Collector) int64 {
+	if reflect.TypeOf(c) != functionType {
+		return 0
+	}
+	if kind := reflect.ValueOf(c).Elem().FieldByName("valType"); kind.CanInt() {
+		return kind.Int()
+	}
+	return 0
 }
 
 // viaMust tells whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
