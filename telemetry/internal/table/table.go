@@ -51,11 +51,18 @@ func (t *Table[V]) Get(set attribute.Set) *Entry[V] {
 	}
 	d := set.Equivalent()
 	for e := (*places)[place(d, len(*places))].Load(); e != nil; e = e.next.Load() {
-		if e.hash == d && e.Set == set {
+		if e.hash == d && (identical(&e.Set, &set) || e.Set == set) {
 			return e
 		}
 	}
 	return nil
+}
+
+// identical tells, for next to nothing, that two sets are copies of one: their words are equal, those that point to the
+// attributes included. Others may be equal all the same.
+func identical(a, b *attribute.Set) bool {
+	const words = unsafe.Sizeof(*a) / unsafe.Sizeof(uintptr(0))
+	return *(*[words]uintptr)(unsafe.Pointer(a)) == *(*[words]uintptr)(unsafe.Pointer(b))
 }
 
 // Len returns how many entries there are.
