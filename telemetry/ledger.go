@@ -37,11 +37,13 @@ type collectable interface {
 	owner() instrumentation.Scope
 }
 
-// newLedger returns a ledger for so many readers: the page and pushes.
-func newLedger(limit, readers int) *ledger {
-	return &ledger{
-		limit: limit, samples: exemplarFilter(), readers: 1<<readers - 1, byKey: map[streamKey]any{},
+// newLedger returns a ledger for the page, which is reader 0, if there is one, and for so many pushes.
+func newLedger(limit int, paged bool, pushes int) *ledger {
+	l := &ledger{limit: limit, samples: exemplarFilter(), readers: (1<<pushes - 1) << 1, byKey: map[streamKey]any{}}
+	if paged {
+		l.readers |= 1
 	}
+	return l
 }
 
 // A sampling says which measurements become exemplars.

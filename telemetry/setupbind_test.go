@@ -207,3 +207,17 @@ func TestBindCountsAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Without a page, the pushes decide when a series that is finished goes.
+func TestFinishWithoutAPage(t *testing.T) {
+	p, k := pushing(t, telemetry.WithoutPrometheus())
+	c := must(p.Meter("one").Int64Counter("hits"))
+	c.Add(ctx, 1, path)
+	c.(x.Finisher).Finish(ctx, attribute.String("path", "/a"))
+	for _, want := range []int{1, 0} {
+		flush(t, p)
+		if got := len(k.find("hits")); got != want {
+			t.Errorf("%d metrics are pushed, want %d", got, want)
+		}
+	}
+}

@@ -114,7 +114,7 @@ func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan str
 		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
 	}
 	if len(cfg.readers) == 0 && !slices.ContainsFunc(p.pushes, (*push).needsSDK) {
-		p.ledger = newLedger(cfg.cardinalityLimit, 1+len(p.pushes))
+		p.ledger = newLedger(cfg.cardinalityLimit, p.paged, len(p.pushes))
 	}
 	if p.paged {
 		x, err := newExposition(p.catalog, p.callbacks, cfg, res)
