@@ -271,6 +271,21 @@ func TestMustRegisterNeverPanics(t *testing.T) {
 	}
 }
 
+// Asking a vector for its boundaries calls the functions that constrain its labels; one that panics does no harm.
+func TestRegisterSurvivesConstraints(t *testing.T) {
+	p := newProvider(t)
+	p.Registerer().MustRegister(prometheus.V2.NewHistogramVec(prometheus.HistogramVecOpts{
+		HistogramOpts: prometheus.HistogramOpts{Name: "lat"},
+		VariableLabels: prometheus.ConstrainedLabels{{Name: "path", Constraint: func(v string) string {
+			if v != "/a" {
+				panic("ouch")
+			}
+			return v
+		}}},
+	}))
+	scrape(t, p)
+}
+
 // collecting is a collector made of functions.
 type collecting struct {
 	describe func(chan<- *prometheus.Desc)

@@ -10,8 +10,10 @@ import (
 )
 
 // learnBounds asks a histogram of client_golang's for the boundaries of its classic buckets, before it is registered. A
-// vector without series is asked by way of a series that is made for that and deleted.
+// vector without series is asked by way of a series that is made for that and deleted. Its labels may have constraints,
+// which are functions of the caller's: if one panics, the boundaries are not known.
 func (e *Registration) learnBounds() {
+	defer func() { _ = recover() }()
 	vec, isVec := e.inner.(*prometheus.HistogramVec)
 	if !isVec && reflect.TypeOf(e.inner) != histogramType || len(e.descs) != 1 || e.invalid != nil {
 		return
