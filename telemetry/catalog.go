@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
@@ -185,7 +186,7 @@ func (c *catalog) decide(as *admitted, d definition, viewed []sdkmetric.Stream) 
 				c.origins[k] = as
 			}
 		}
-		as.edit(func(i *Instrument) { i.Prometheus = familyName(d.name, d.unit, d.class()) })
+		as.edit(func(i *Instrument) { i.Prometheus = rule.FamilyName(d.name, d.unit, d.class()) })
 		return admission{create: d, as: as}, nil
 	}
 	dry := c.policy == Reject

@@ -11,6 +11,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
@@ -209,7 +211,7 @@ func (c config) buildResource() (*resource.Resource, error) {
 			continue
 		}
 		// Schema URLs may differ between the parts; the attributes are what counts.
-		if res, err = resource.Merge(res, resource.NewSchemaless(soundAttributes(r.Attributes())...)); err != nil {
+		if res, err = resource.Merge(res, resource.NewSchemaless(rule.SoundAttributes(r.Attributes())...)); err != nil {
 			return nil, fmt.Errorf("telemetry: resource: %w", err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // Instrument describes an instrument that some code asked for.
@@ -183,12 +185,12 @@ type definition struct {
 	buckets                 []float64 // boundaries in force as far as creation can see; nil is the reader's default
 }
 
-func (d definition) class() class { return classOf(d.kind) }
+func (d definition) class() rule.Class { return rule.ClassOf(d.kind) }
 
 // compare decides what a second definition of one family becomes. Both are of one class. An empty Reason is no
 // conflict; then the two are merged.
 func compare(first, second definition) (Reason, Resolution) {
-	gauge := first.class() == classGauge
+	gauge := first.class() == rule.Gauge
 	switch {
 	case first.kind != second.kind && gauge:
 		return ReasonKind, Renamed // one is set, the other observed: neither can be told from the other

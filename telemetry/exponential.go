@@ -2,6 +2,8 @@ package telemetry
 
 import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // addExponential takes the points of exponential histograms. Those that meet add up, at the coarser resolution. One that
@@ -69,7 +71,7 @@ func (s *series) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p
 	counts := make([]uint64, len(p.bounds)+1)
 	copy(counts, h.BucketCounts)
 	own, from := sparsePoint(pt).counts()
-	for i, n := range rebucket(own, from, p.bounds) {
+	for i, n := range rule.Rebucket(own, from, p.bounds) {
 		counts[i] += n
 	}
 	h.Bounds, h.BucketCounts = p.bounds, counts

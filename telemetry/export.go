@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // This file takes the pages through OpenTelemetry's exporter.
@@ -30,7 +32,7 @@ func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics
 		return to
 	}
 	m := metricdata.Metrics{Name: p.family.name, Description: p.help}
-	if p.family.class == classHistogram {
+	if p.family.class == rule.Histogram {
 		return p.histograms(now, m, to)
 	}
 	points := make([]metricdata.DataPoint[float64], 0, live)
@@ -41,11 +43,11 @@ func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics
 			})
 		}
 	}
-	if p.family.class == classGauge {
+	if p.family.class == rule.Gauge {
 		m.Data = metricdata.Gauge[float64]{DataPoints: points}
 	} else {
 		m.Data = metricdata.Sum[float64]{
-			DataPoints: points, Temporality: p.temporality, IsMonotonic: p.family.class == classCounter,
+			DataPoints: points, Temporality: p.temporality, IsMonotonic: p.family.class == rule.Counter,
 		}
 	}
 	return append(to, m)

@@ -12,6 +12,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // An exposition turns what the SDK holds into Prometheus families that cannot fail a scrape:
@@ -66,7 +68,7 @@ func (captureCollector) Unregister(prometheus.Collector) bool { return false }
 
 // targetInfo describes the process by the attributes of its resource.
 func targetInfo(res *resource.Resource) metricdata.Metrics {
-	labels, _ := translate(*res.Set(), nil)
+	labels, _ := rule.Labels(*res.Set(), nil)
 	return metricdata.Metrics{
 		Name: otlptranslator.TargetInfoMetricName, Description: "Target metadata",
 		Data: metricdata.Gauge[float64]{DataPoints: []metricdata.DataPoint[float64]{{Attributes: labels, Value: 1}}},

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // A family is one name on the page.
 type family struct {
 	name   string
-	class  class
+	class  rule.Class
 	origin string     // the family that its instruments asked for, in lower case; another than name after a rename
 	def    definition // what every instrument of the family is created with
 	first  *admitted
@@ -21,9 +23,9 @@ type family struct {
 // place finds or founds the family for a definition, and says what that collided with. With dry, a definition
 // that collides leaves no trace.
 func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Conflict) {
-	want, cl := familyName(d.name, d.unit, d.class()), d.class()
-	if reservedFamily(want, cl) {
-		return c.rename(as, d, want, ReasonReserved, &family{name: base(want, cl), first: as}, dry)
+	want, cl := rule.FamilyName(d.name, d.unit, d.class()), d.class()
+	if rule.Reserved(want, cl) {
+		return c.rename(as, d, want, ReasonReserved, &family{name: rule.Base(want, cl), first: as}, dry)
 	}
 	there := c.holder(want, cl)
 	if there == nil {
@@ -31,7 +33,7 @@ func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Confli
 	}
 	if there.class != cl || !strings.EqualFold(there.name, want) {
 		reason := ReasonName // the samples meet, as those of histogram lat and gauge lat.count
-		if strings.EqualFold(base(there.name, there.class), base(want, cl)) || strings.EqualFold(there.name, want) {
+		if strings.EqualFold(rule.Base(there.name, there.class), rule.Base(want, cl)) || strings.EqualFold(there.name, want) {
 			reason = ReasonKind
 		}
 		return c.rename(as, d, want, reason, there, dry)
@@ -56,8 +58,8 @@ func (f *family) definitionOfFirst() definition {
 }
 
 // holder returns the family that has one of the names that a family would occupy.
-func (c *catalog) holder(name string, cl class) *family {
-	for _, n := range sampleNames(name, cl) {
+func (c *catalog) holder(name string, cl rule.Class) *family {
+	for _, n := range rule.SampleNames(name, cl) {
 		if f := c.names[n]; f != nil {
 			return f
 		}
@@ -69,7 +71,7 @@ func (c *catalog) found(as *admitted, d definition, name, origin string, dry boo
 	as.edit(func(i *Instrument) { i.Prometheus = name })
 	f := &family{name: name, class: d.class(), origin: strings.ToLower(origin), def: d, first: as, help: d.description}
 	var conflicts []Conflict
-	quantity := strings.ToLower(d.name) + " " + f.class.suffix()
+	quantity := strings.ToLower(d.name) + " " + f.class.Suffix()
 	if other := c.quantity[quantity]; other != nil && name == origin && other.first.instrument().Unit != d.unit {
 		conflicts = append(conflicts, Conflict{
 			Family: name, Reason: ReasonUnit, Resolution: Kept, First: other.first.instrument(), Second: as.instrument(),
@@ -81,7 +83,7 @@ func (c *catalog) found(as *admitted, d definition, name, origin string, dry boo
 	if c.quantity[quantity] == nil {
 		c.quantity[quantity] = f
 	}
-	for _, n := range sampleNames(name, f.class) {
+	for _, n := range rule.SampleNames(name, f.class) {
 		if c.names[n] == nil {
 			c.names[n] = f
 		}
@@ -100,7 +102,7 @@ func (c *catalog) join(f *family, as *admitted, d definition, reason Reason) []C
 	x := Conflict{
 		Family: f.name, Reason: reason, Resolution: Merged, First: f.first.instrument(), Second: as.instrument(),
 	}
-	if f.class == classHistogram && !slices.Equal(f.def.buckets, d.buckets) {
+	if f.class == rule.Histogram && !slices.Equal(f.def.buckets, d.buckets) {
 		x.Detail = fmt.Sprintf("boundaries %v, then %v", f.def.buckets, d.buckets)
 	}
 	return []Conflict{x}
@@ -128,10 +130,10 @@ func (c *catalog) rename(
 func (c *catalog) alternative(as *admitted, d definition, want string) (*family, []Conflict) {
 	cl := d.class()
 	for n := 1; ; n++ {
-		name := renamed(want, cl, n)
+		name := rule.Renamed(want, cl, n)
 		other := c.holder(name, cl)
 		if other == nil {
-			d.name, d.unit = instrumentFor(name, d.unit, cl)
+			d.name, d.unit = rule.InstrumentFor(name, d.unit, cl)
 			return c.found(as, d, name, want, false)
 		}
 		if other.class != cl || other.origin != strings.ToLower(want) || !strings.EqualFold(other.name, name) {
@@ -146,7 +148,7 @@ func (c *catalog) alternative(as *admitted, d definition, want string) (*family,
 // A claimed family is a copy of what others need to know of one.
 type claimed struct {
 	name, help string
-	class      class
+	class      rule.Class
 	first      Instrument
 	bounds     []float64 // of histograms whose author or view gave some
 }
@@ -158,18 +160,18 @@ func (c *catalog) all() []claimed {
 	out := make([]claimed, 0, len(c.names))
 	for n, f := range c.names {
 		if n == strings.ToLower(f.name) {
-			out = append(out, claimed{f.name, f.help, f.class, f.first.instrument(), usableOrNil(f.def.buckets)})
+			out = append(out, claimed{f.name, f.help, f.class, f.first.instrument(), rule.BoundariesOrNil(f.def.buckets)})
 		}
 	}
 	return out
 }
 
 // dto is the TYPE that the class has on the page.
-func (c class) dto() dto.MetricType {
+func dtoType(c rule.Class) dto.MetricType {
 	switch c {
-	case classCounter:
+	case rule.Counter:
 		return dto.MetricType_COUNTER
-	case classHistogram:
+	case rule.Histogram:
 		return dto.MetricType_HISTOGRAM
 	}
 	return dto.MetricType_GAUGE

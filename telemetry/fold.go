@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // A fold sorts what the SDK collected into families, where points that meet become one. The page has one, and each
@@ -106,39 +108,39 @@ func (x *fold) newFeed(k streamKey, st *stream) *feed {
 	}
 	p := x.byName[key]
 	if p == nil {
-		p = &page{family: st.family, bySet: map[attribute.Distinct]*series{}, bounds: usableOrNil(st.family.def.buckets)}
+		p = &page{family: st.family, bySet: map[attribute.Distinct]*series{}, bounds: rule.BoundariesOrNil(st.family.def.buckets)}
 		x.byName[key] = p
 		x.pages = append(x.pages, p)
 	}
 	f := &feed{stream: st, page: p, bySource: map[attribute.Distinct]*series{}}
 	if x.scopeLabels && !x.native {
-		f.scope = scopeLabels(k.scope)
+		f.scope = rule.ScopeLabels(k.scope)
 	}
 	x.feeds[k] = f
 	return f
 }
 
-func shapeOf(data metricdata.Aggregation) (class, string) {
+func shapeOf(data metricdata.Aggregation) (rule.Class, string) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:
 		return sumClass(d.IsMonotonic), int64Number
 	case metricdata.Sum[float64]:
 		return sumClass(d.IsMonotonic), float64Number
 	case metricdata.Gauge[int64]:
-		return classGauge, int64Number
+		return rule.Gauge, int64Number
 	case metricdata.Gauge[float64]:
-		return classGauge, float64Number
+		return rule.Gauge, float64Number
 	case metricdata.Histogram[int64], metricdata.ExponentialHistogram[int64]:
-		return classHistogram, int64Number
+		return rule.Histogram, int64Number
 	}
-	return classHistogram, float64Number
+	return rule.Histogram, float64Number
 }
 
-func sumClass(monotonic bool) class {
+func sumClass(monotonic bool) rule.Class {
 	if monotonic {
-		return classCounter
+		return rule.Counter
 	}
-	return classUpDown
+	return rule.UpDown
 }
 
 func (x *fold) add(f *feed, data metricdata.Aggregation) {
@@ -230,13 +232,13 @@ func (x *fold) duplicate(first, second *stream) {
 	x.pending = append(x.pending, c)
 }
 
-func (x *fold) repaired(f *feed, done repair) {
+func (x *fold) repaired(f *feed, done rule.Repair) {
 	fresh := done &^ f.repaired
 	if fresh == 0 {
 		return
 	}
 	f.repaired |= fresh
-	for bit, reason := range map[repair]Reason{repairReserved: ReasonReserved, repairEncoding: ReasonEncoding} {
+	for bit, reason := range map[rule.Repair]Reason{rule.RepairReserved: ReasonReserved, rule.RepairEncoding: ReasonEncoding} {
 		if fresh&bit != 0 {
 			x.pending = append(x.pending, Conflict{
 				Family: f.stream.family.name, Reason: reason, Resolution: Repaired,

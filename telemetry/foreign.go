@@ -10,6 +10,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // This file makes metrics of other sources fit for a page, and adds them up. A prometheus.Registry gives nothing
@@ -27,7 +29,7 @@ func cleaned(f *dto.MetricFamily, checked bool) (*dto.MetricFamily, int) {
 	}
 	if !utf8.ValidString(f.GetHelp()) || !utf8.ValidString(f.GetUnit()) {
 		f = shallow(f)
-		f.Help, f.Unit = new(soundText(f.GetHelp())), nil
+		f.Help, f.Unit = new(rule.SoundText(f.GetHelp())), nil
 	}
 	if checked && checkedFit(f) {
 		return f, 0
@@ -143,7 +145,7 @@ func meetInText(labels []*dto.LabelPair) bool {
 func foreignLabel(t dto.MetricType, name string) string {
 	if name == "le" && t == dto.MetricType_HISTOGRAM || name == "quantile" && t == dto.MetricType_SUMMARY ||
 		strings.HasPrefix(name, "__") {
-		return exportedPrefix + strings.Trim(name, "_")
+		return rule.ExportedPrefix + strings.Trim(name, "_")
 	}
 	if name == "" || !utf8.ValidString(name) {
 		return legacyLabel(name)
@@ -192,7 +194,7 @@ func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 			name = legacyLabel(name)
 		}
 		if name != "" {
-			values[name] = append(values[name], soundText(l.GetValue()))
+			values[name] = append(values[name], rule.SoundText(l.GetValue()))
 		}
 	}
 	out := relabelled(m, nil)
@@ -329,10 +331,10 @@ func isClassic(h *dto.Histogram) bool { return len(h.GetBucket()) > 0 || !isNati
 func inBuckets(h *dto.Histogram, bounds []float64) []uint64 {
 	if s, ok := sparseOf(h); ok && !isClassic(h) {
 		counts, from := s.counts()
-		return rebucket(counts, from, bounds)
+		return rule.Rebucket(counts, from, bounds)
 	}
 	from, counts := classic(h)
-	return rebucket(counts, from, bounds)
+	return rule.Rebucket(counts, from, bounds)
 }
 
 // classic returns the finite boundaries of a histogram and the count of each bucket, the last one unbounded.

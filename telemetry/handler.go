@@ -17,6 +17,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 const (
@@ -150,7 +152,7 @@ func isLegacy(f *dto.MetricFamily) bool { return model.LegacyValidation.IsValidM
 func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
 	openMetrics := func(f *dto.MetricFamily) string {
 		if f.GetType() == dto.MetricType_COUNTER {
-			return base(f.GetName(), classCounter)
+			return rule.Base(f.GetName(), rule.Counter)
 		}
 		return f.GetName()
 	}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
@@ -101,11 +102,11 @@ func accountOf[N int64 | float64](l *ledger, scope instrumentation.Scope, d defi
 	if a, ok := l.byKey[k].(*account[N]); ok {
 		return a
 	}
-	if d.class() == classHistogram {
+	if d.class() == rule.Histogram {
 		if d.buckets == nil {
 			d.buckets = defaultBuckets
 		}
-		d.buckets = usable(d.buckets)
+		d.buckets = rule.Boundaries(d.buckets)
 	}
 	a := &account[N]{ledger: l, scope: scope, def: d}
 	l.byKey[k] = a
@@ -189,7 +190,7 @@ func (a *account[N]) at(set attribute.Set) *live[N] {
 
 func (a *account[N]) newLive(set attribute.Set) *live[N] {
 	l := &live[N]{set: set, start: time.Now()}
-	if a.def.class() == classHistogram {
+	if a.def.class() == rule.Histogram {
 		l.histogram = cell.NewHistogram(a.def.buckets)
 	}
 	return l
@@ -201,7 +202,7 @@ func (a *account[N]) record(ctx context.Context, l *live[N], v N) {
 	switch {
 	case l.histogram != nil:
 		bucket = l.histogram.Record(float64(v))
-	case a.def.class() == classGauge:
+	case a.def.class() == rule.Gauge:
 		l.replace(v)
 	default:
 		l.add(v)
@@ -284,7 +285,7 @@ func (a *account[N]) collect(reader uint64) metricdata.Metrics {
 		return m
 	}
 	now := time.Now()
-	if a.def.class() == classHistogram {
+	if a.def.class() == rule.Histogram {
 		m.Data = metricdata.Histogram[N]{Temporality: metricdata.CumulativeTemporality, DataPoints: a.histograms(reader, now)}
 		return m
 	}
@@ -297,11 +298,11 @@ func (a *account[N]) collect(reader uint64) metricdata.Metrics {
 		return ended[N]{live: l, value: v}
 	})
 	switch c := a.def.class(); c {
-	case classGauge:
+	case rule.Gauge:
 		m.Data = metricdata.Gauge[N]{DataPoints: points}
 	default:
 		m.Data = metricdata.Sum[N]{
-			DataPoints: points, Temporality: metricdata.CumulativeTemporality, IsMonotonic: c == classCounter,
+			DataPoints: points, Temporality: metricdata.CumulativeTemporality, IsMonotonic: c == rule.Counter,
 		}
 	}
 	return m
@@ -353,7 +354,7 @@ func (a *account[N]) settle() {
 				a.at(e.live.set).histogram.Merge(s, e.counts)
 				e.counts = s
 			}
-		case a.def.class() != classGauge:
+		case a.def.class() != rule.Gauge:
 			if v := e.live.read(); v != e.value {
 				a.at(e.live.set).add(v - e.value)
 				e.value = v

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/otlptranslator"
 
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // A merge puts the families of several suppliers on one page. Ours come first and keep their names. Names are compared
@@ -98,7 +99,7 @@ func (m *merge) claim(f claimed) {
 	p := m.byName[f.name]
 	if p == nil {
 		p = &placed{MetricFamily: &dto.MetricFamily{
-			Name: new(f.name), Help: new(f.help), Type: f.class.dto().Enum(),
+			Name: new(f.name), Help: new(f.help), Type: dtoType(f.class).Enum(),
 		}}
 		m.place(p)
 	}
@@ -124,7 +125,7 @@ func occupied(f *dto.MetricFamily) []string {
 	case dto.MetricType_SUMMARY:
 		return []string{n, n + "_count", n + "_sum"}
 	case dto.MetricType_COUNTER:
-		return []string{n, base(n, classCounter)}
+		return []string{n, rule.Base(n, rule.Counter)}
 	}
 	return []string{n}
 }
@@ -188,13 +189,13 @@ func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	}
 	for _, n := range occupied(f) {
 		p := m.taken[n]
-		if p == nil || p.first.from == g && (n == base(name, classCounter) || n == base(p.GetName(), classCounter)) {
+		if p == nil || p.first.from == g && (n == rule.Base(name, rule.Counter) || n == rule.Base(p.GetName(), rule.Counter)) {
 			continue
 		}
 		if p.GetType() == dto.MetricType_COUNTER && f.GetType() == dto.MetricType_COUNTER {
 			continue // x and x_total, which meet in OpenMetrics only: see distinctInOpenMetrics
 		}
-		if strings.EqualFold(strings.TrimSuffix(p.GetName(), totalSuffix), strings.TrimSuffix(name, totalSuffix)) {
+		if strings.EqualFold(strings.TrimSuffix(p.GetName(), rule.TotalSuffix), strings.TrimSuffix(name, rule.TotalSuffix)) {
 			return p, ReasonKind
 		}
 		return p, ReasonName
@@ -238,7 +239,7 @@ func renamedTo(name string, t dto.MetricType, suffix string, n int) string {
 		suffix = fmt.Sprintf("%s_%d", suffix, n)
 	}
 	if t == dto.MetricType_COUNTER {
-		return base(name, classCounter) + "_" + suffix + totalSuffix
+		return rule.Base(name, rule.Counter) + "_" + suffix + rule.TotalSuffix
 	}
 	return name + "_" + suffix
 }

@@ -13,6 +13,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
@@ -74,7 +75,7 @@ type instrumentConfig interface {
 
 func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrumentConfig) definition {
 	return definition{
-		name: name, unit: soundText(cfg.Unit()), description: soundText(cfg.Description()), kind: k, number: number,
+		name: name, unit: rule.SoundText(cfg.Unit()), description: rule.SoundText(cfg.Description()), kind: k, number: number,
 	}
 }
 
@@ -221,7 +222,7 @@ func observe[N int64 | float64, O any](
 	defer m.shared.mu.Unlock()
 	src, ok := m.shared.byKey[k].(*source[N])
 	if !ok {
-		src = &source[N]{gauge: d.class() == classGauge}
+		src = &source[N]{gauge: d.class() == rule.Gauge}
 		sdkOpts := append(advice(opts),
 			any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
 		err = create(a.create.name, src, sdkOpts...)

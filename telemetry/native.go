@@ -187,7 +187,7 @@ func span(buckets map[int32]uint64) int32 {
 func (s sparse) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
 
 // counts returns the buckets from the most negative to the most positive, each with its upper boundary, in the form
-// that rebucket takes.
+// that Rebucket takes.
 func (s sparse) counts() (counts []uint64, bounds []float64) {
 	add := func(n uint64, upper float64) { counts, bounds = append(counts, n), append(bounds, upper) }
 	for _, i := range slices.SortedFunc(maps.Keys(s.negative), func(a, b int32) int { return cmp.Compare(b, a) }) {

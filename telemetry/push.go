@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // bridgeScope is the scope of pushed client_golang metrics.
@@ -215,20 +217,20 @@ func (p *page) native(now uint64) []metricdata.Metrics {
 	} else {
 		out = p.metrics(now, nil)
 	}
-	name, unit := p.family.def.name, soundText(p.family.def.unit)
-	if !becomes(p.family.name, name, unit, p.family.class) { // the SDK takes invalid names, with an error
-		name, unit = instrumentFor(p.family.name, unit, p.family.class)
+	name, unit := p.family.def.name, rule.SoundText(p.family.def.unit)
+	if !rule.Becomes(p.family.name, name, unit, p.family.class) { // the SDK takes invalid names, with an error
+		name, unit = rule.InstrumentFor(p.family.name, unit, p.family.class)
 	}
 	for i := range out {
-		out[i].Name, out[i].Unit, out[i].Description = name, unit, soundText(p.help)
+		out[i].Name, out[i].Unit, out[i].Description = name, unit, rule.SoundText(p.help)
 	}
 	return out
 }
 
 func soundScope(s instrumentation.Scope) instrumentation.Scope {
 	return instrumentation.Scope{
-		Name: soundText(s.Name), Version: soundText(s.Version), SchemaURL: soundText(s.SchemaURL),
-		Attributes: sound(s.Attributes),
+		Name: rule.SoundText(s.Name), Version: rule.SoundText(s.Version), SchemaURL: rule.SoundText(s.SchemaURL),
+		Attributes: rule.Sound(s.Attributes),
 	}
 }
 

@@ -7,13 +7,15 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // A streamKey is how the SDK identifies what it collects.
 type streamKey struct {
 	scope                   instrumentation.Scope
 	name, unit, description string
-	class                   class
+	class                   rule.Class
 	number                  string
 }
 
@@ -85,13 +87,13 @@ func (c *catalog) originOf(k streamKey) *admitted {
 		return as
 	}
 	return newAdmitted(c.order, nil, Instrument{
-		Scope: k.scope, Name: k.name, Kind: k.class.kind(), Number: k.number, Unit: k.unit, Description: k.description,
+		Scope: k.scope, Name: k.name, Kind: k.class.Kind(), Number: k.number, Unit: k.unit, Description: k.description,
 	})
 }
 
 func (c *catalog) placeStream(k streamKey) (*stream, []Conflict) {
 	as := c.originOf(k)
-	d := definition{name: k.name, unit: k.unit, description: k.description, kind: k.class.kind(), number: k.number}
+	d := definition{name: k.name, unit: k.unit, description: k.description, kind: k.class.Kind(), number: k.number}
 	i := as.instrument()
 	i.Name, i.Unit, i.Description, i.Kind = k.name, k.unit, k.description, d.kind
 	viewed := newAdmitted(as.order, as.path, i)
@@ -143,29 +145,16 @@ func bucketsAfter(viewed []sdkmetric.Stream, buckets []float64) []float64 {
 }
 
 // classAfter is the class of what an aggregation makes of a kind.
-func classAfter(a sdkmetric.Aggregation, k sdkmetric.InstrumentKind) class {
+func classAfter(a sdkmetric.Aggregation, k sdkmetric.InstrumentKind) rule.Class {
 	switch a.(type) {
 	case sdkmetric.AggregationExplicitBucketHistogram, sdkmetric.AggregationBase2ExponentialHistogram:
-		return classHistogram
+		return rule.Histogram
 	case sdkmetric.AggregationDrop:
-		return classUnknown
+		return rule.Unknown
 	case sdkmetric.AggregationSum:
-		if classOf(k) == classHistogram {
-			return classCounter
+		if rule.ClassOf(k) == rule.Histogram {
+			return rule.Counter
 		}
 	}
-	return classOf(k)
-}
-
-// kind is a kind of the class, for what is known by its data only.
-func (c class) kind() sdkmetric.InstrumentKind {
-	switch c {
-	case classCounter:
-		return sdkmetric.InstrumentKindCounter
-	case classUpDown:
-		return sdkmetric.InstrumentKindUpDownCounter
-	case classGauge:
-		return sdkmetric.InstrumentKindGauge
-	}
-	return sdkmetric.InstrumentKindHistogram
+	return rule.ClassOf(k)
 }

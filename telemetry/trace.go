@@ -15,6 +15,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // traces is what a Provider has where spans are exported: nil where they are not.
@@ -134,17 +136,17 @@ func soundSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 func unsoundSpan(s sdktrace.ReadOnlySpan) bool {
 	scope := s.InstrumentationScope()
 	return !utf8.ValidString(s.Name()) || !utf8.ValidString(s.Status().Description) || scope != soundScope(scope) ||
-		slices.ContainsFunc(s.Attributes(), unsound) ||
+		slices.ContainsFunc(s.Attributes(), rule.Unsound) ||
 		slices.ContainsFunc(s.Events(), func(e sdktrace.Event) bool {
-			return !utf8.ValidString(e.Name) || slices.ContainsFunc(e.Attributes, unsound)
+			return !utf8.ValidString(e.Name) || slices.ContainsFunc(e.Attributes, rule.Unsound)
 		}) ||
-		slices.ContainsFunc(s.Links(), func(l sdktrace.Link) bool { return slices.ContainsFunc(l.Attributes, unsound) })
+		slices.ContainsFunc(s.Links(), func(l sdktrace.Link) bool { return slices.ContainsFunc(l.Attributes, rule.Unsound) })
 }
 
 // A soundSpan is a span with U+FFFD in place of what is not UTF-8.
 type soundSpan struct{ sdktrace.ReadOnlySpan }
 
-func (s soundSpan) Name() string { return soundText(s.ReadOnlySpan.Name()) }
+func (s soundSpan) Name() string { return rule.SoundText(s.ReadOnlySpan.Name()) }
 
 func (s soundSpan) InstrumentationScope() instrumentation.Scope {
 	return soundScope(s.ReadOnlySpan.InstrumentationScope())
@@ -152,18 +154,18 @@ func (s soundSpan) InstrumentationScope() instrumentation.Scope {
 
 func (s soundSpan) Status() sdktrace.Status {
 	st := s.ReadOnlySpan.Status()
-	st.Description = soundText(st.Description)
+	st.Description = rule.SoundText(st.Description)
 	return st
 }
 
 func (s soundSpan) Attributes() []attribute.KeyValue {
-	return soundAttributes(s.ReadOnlySpan.Attributes())
+	return rule.SoundAttributes(s.ReadOnlySpan.Attributes())
 }
 
 func (s soundSpan) Events() []sdktrace.Event {
 	events := slices.Clone(s.ReadOnlySpan.Events())
 	for i := range events {
-		events[i].Name, events[i].Attributes = soundText(events[i].Name), soundAttributes(events[i].Attributes)
+		events[i].Name, events[i].Attributes = rule.SoundText(events[i].Name), rule.SoundAttributes(events[i].Attributes)
 	}
 	return events
 }
@@ -171,7 +173,7 @@ func (s soundSpan) Events() []sdktrace.Event {
 func (s soundSpan) Links() []sdktrace.Link {
 	links := slices.Clone(s.ReadOnlySpan.Links())
 	for i := range links {
-		links[i].Attributes = soundAttributes(links[i].Attributes)
+		links[i].Attributes = rule.SoundAttributes(links[i].Attributes)
 	}
 	return links
 }

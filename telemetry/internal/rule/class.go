@@ -1,0 +1,76 @@
+package rule
+
+import (
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/prometheus/otlptranslator"
+)
+
+// A Class is what an instrument becomes on the page. Two instruments of one Class can share a family; two of
+// different classes cannot, even where Prometheus gives both the TYPE gauge: values that add up and values that
+// replace each other have no common meaning.
+type Class int
+
+const (
+	Unknown Class = iota
+	Counter
+	UpDown
+	Gauge
+	Histogram
+)
+
+func ClassOf(k sdkmetric.InstrumentKind) Class {
+	switch k {
+	case sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindObservableCounter:
+		return Counter
+	case sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindObservableUpDownCounter:
+		return UpDown
+	case sdkmetric.InstrumentKindGauge, sdkmetric.InstrumentKindObservableGauge:
+		return Gauge
+	case sdkmetric.InstrumentKindHistogram:
+		return Histogram
+	}
+	return Unknown
+}
+
+// Suffix is what a renamed instrument of the Class ends in.
+func (c Class) Suffix() string {
+	switch c {
+	case Counter:
+		return "counter"
+	case UpDown:
+		return "updowncounter"
+	case Gauge:
+		return "gauge"
+	case Histogram:
+		return "histogram"
+	}
+	return "metric"
+}
+
+func (c Class) translatorType() otlptranslator.MetricType {
+	switch c {
+	case Counter:
+		return otlptranslator.MetricTypeMonotonicCounter
+	case UpDown:
+		return otlptranslator.MetricTypeNonMonotonicCounter
+	case Gauge:
+		return otlptranslator.MetricTypeGauge
+	case Histogram:
+		return otlptranslator.MetricTypeHistogram
+	}
+	return otlptranslator.MetricTypeUnknown
+}
+
+// Kind is a kind of the Class, for what is known by its data only.
+func (c Class) Kind() sdkmetric.InstrumentKind {
+	switch c {
+	case Counter:
+		return sdkmetric.InstrumentKindCounter
+	case UpDown:
+		return sdkmetric.InstrumentKindUpDownCounter
+	case Gauge:
+		return sdkmetric.InstrumentKindGauge
+	}
+	return sdkmetric.InstrumentKindHistogram
+}

@@ -1,0 +1,114 @@
+package rule
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+)
+
+// A Repair says what had to be done to attributes so that they can be labels.
+type Repair uint8
+
+const (
+	RepairReserved Repair = 1 << iota // a name that Prometheus or this exporter needs for itself
+	RepairEncoding                    // a value that is not UTF-8, or a key that is empty
+)
+
+// LabelName translates an attribute's key. It returns "" for an empty key, for which there is no label.
+func LabelName(key string) (string, Repair) {
+	if key == "" {
+		return "", RepairEncoding
+	}
+	namer := otlptranslator.LabelNamer{}
+	name, err := namer.Build(key)
+	if err != nil { // nothing but underscores is left: the namer's own prefix makes a label of it
+		return "key_", RepairEncoding
+	}
+	if ReservedLabel(name) {
+		return ExportedPrefix + strings.Trim(name, "_"), RepairReserved
+	}
+	return name, 0
+}
+
+func ReservedLabel(name string) bool {
+	switch name {
+	case "le", "quantile":
+		return true
+	}
+	return strings.HasPrefix(name, "__") || strings.HasPrefix(name, ScopeLabelPrefix)
+}
+
+func LabelValue(v attribute.Value) (string, Repair) {
+	s := v.String()
+	if utf8.ValidString(s) {
+		return s, 0
+	}
+	return strings.ToValidUTF8(s, string(utf8.RuneError)), RepairEncoding
+}
+
+// Labels makes labels of attributes. Keys that become one label have their values sorted and joined by ";", as
+// the specification and the exporter do.
+func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repair) {
+	var done Repair
+	values := make(map[string][]string, set.Len())
+	for it := set.Iter(); it.Next(); {
+		kv := it.Attribute()
+		name, r := LabelName(string(kv.Key))
+		done |= r
+		if name == "" {
+			continue
+		}
+		value, r := LabelValue(kv.Value)
+		done |= r
+		values[name] = append(values[name], value)
+	}
+	kvs := make([]attribute.KeyValue, 0, len(values)+len(scope))
+	for name, vs := range values {
+		slices.Sort(vs)
+		kvs = append(kvs, attribute.String(name, strings.Join(vs, ";")))
+	}
+	return attribute.NewSet(append(kvs, scope...)...), done
+}
+
+// ScopeLabels are the labels that the exporter gives to the points of a scope.
+func ScopeLabels(s instrumentation.Scope) []attribute.KeyValue {
+	set, _ := Labels(s.Attributes, nil)
+	var out []attribute.KeyValue
+	for _, kv := range set.ToSlice() {
+		switch kv.Key {
+		case "name", "version", "schema_url":
+		default:
+			out = append(out, attribute.String(ScopeLabelPrefix+string(kv.Key), kv.Value.AsString()))
+		}
+	}
+	for k, v := range map[string]string{"name": s.Name, "version": s.Version, "schema_url": s.SchemaURL} {
+		v, _ := LabelValue(attribute.StringValue(v))
+		out = append(out, attribute.String(ScopeLabelPrefix+k, v))
+	}
+	return out
+}
+
+func Values(labels attribute.Set) []string {
+	out := make([]string, 0, labels.Len())
+	for it := labels.Iter(); it.Next(); {
+		out = append(out, it.Attribute().Value.AsString())
+	}
+	return out
+}
+
+// WithoutEmpty leaves out what Prometheus's data model has no room for: a label without a value is no label. Series that
+// are one for it are one here.
+func WithoutEmpty(labels attribute.Set) attribute.Set {
+	empty := func(kv attribute.KeyValue) bool {
+		return kv.Value.Type() == attribute.STRING && kv.Value.AsString() == ""
+	}
+	if !slices.ContainsFunc(labels.ToSlice(), empty) {
+		return labels
+	}
+	full, _ := labels.Filter(func(kv attribute.KeyValue) bool { return !empty(kv) })
+	return full
+}
