@@ -94,9 +94,14 @@ func (w *wire) agrees(tb testing.TB, p *telemetry.Provider, opts ...otelprom.Opt
 	}
 }
 
-// comparable returns the lines of a page but those of target_info, and of the pushes, which go on.
+// comparable returns the lines of a page but those of target_info, of the pushes, which go on, and the HELP that the stock
+// page has without a description.
 func comparable(page string) []string {
-	return slices.DeleteFunc(strings.Split(strings.TrimSpace(page), "\n"), func(l string) bool {
-		return strings.Contains(l, "target_info") && !strings.Contains(l, "target_info_") || strings.Contains(l, "telemetry_export")
+	return slices.DeleteFunc(strings.Split(page, "\n"), func(l string) bool {
+		return l == "" || emptyHelp(l) || strings.Contains(l, "target_info") && !strings.Contains(l, "target_info_") || strings.Contains(l, "telemetry_export")
 	})
+}
+
+func emptyHelp(line string) bool {
+	return strings.HasPrefix(line, "# HELP ") && strings.HasSuffix(line, " ")
 }

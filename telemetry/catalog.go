@@ -236,6 +236,17 @@ func (c *catalog) helps(streams []*stream) []string {
 	return out
 }
 
+// helpsOf returns the HELP of kept families as it is now.
+func (c *catalog) helpsOf(kept []*kept) []string {
+	out := make([]string, len(kept))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, k := range kept {
+		out[i] = k.family.help
+	}
+	return out
+}
+
 // family returns the family of a name, or nil.
 func (c *catalog) family(name string) *family {
 	c.mu.Lock()

@@ -230,7 +230,6 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
 		return nil
 	}
-	rm.ScopeMetrics = append(rm.ScopeMetrics, x.ledger.collect(63)...)
 	out := map[usageKey]*usage{}
 	for _, sm := range rm.ScopeMetrics {
 		keys := make([]streamKey, len(sm.Metrics))
@@ -247,6 +246,13 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 				out[k].add(set)
 			}
 		}
+	}
+	for _, a := range x.ledger.accounts() {
+		k := usageKey{a.stream.family.name, a.Scope, a.stream.from.instrument().Number}
+		if out[k] == nil {
+			out[k] = &usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
+		}
+		a.Sets(out[k].add)
 	}
 	return out
 }

@@ -18,7 +18,7 @@ const maxExemplarRunes = 128
 const exemplarRunes = maxExemplarRunes - len("trace_id") - 32 - len("span_id") - 16
 
 // keepExemplars adds the exemplars of a point to its series.
-func keepExemplars[N int64 | float64](x *fold, f *feed, s *series, in []metricdata.Exemplar[N]) {
+func keepExemplars[N int64 | float64](x *fold, f *feed, s *folded, in []metricdata.Exemplar[N]) {
 	for i := range in {
 		e := &in[i]
 		attrs := e.FilteredAttributes
@@ -27,7 +27,7 @@ func keepExemplars[N int64 | float64](x *fold, f *feed, s *series, in []metricda
 		} else if !slices.ContainsFunc(attrs, rule.Unsound) {
 			attrs = slices.Clone(attrs)
 		} else {
-			attrs, f.page.changed = rule.SoundAttributes(attrs), true
+			attrs, f.sheet.changed = rule.SoundAttributes(attrs), true
 		}
 		s.exemplars = append(s.exemplars, metricdata.Exemplar[float64]{
 			FilteredAttributes: attrs, Time: e.Time, Value: float64(e.Value), SpanID: e.SpanID, TraceID: e.TraceID,

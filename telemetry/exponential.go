@@ -24,12 +24,12 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 			s.exp = pt
 		case s.exp != nil && pt.Scale >= minSchema:
 			s.exp = plus(s.exp, pt)
-			f.page.changed = true
+			f.sheet.changed = true
 		default:
 			x.unequal(f)
-			x.flatten(s, f.page)
-			s.absorb(pt, f.page)
-			f.page.changed = true
+			x.flatten(s, f.sheet)
+			s.absorb(pt, f.sheet)
+			f.sheet.changed = true
 		}
 		keepExemplars(x, f, s, points[i].Exemplars)
 	}
@@ -46,7 +46,7 @@ func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.E
 }
 
 // flatten makes a classic histogram of a series that is an exponential one so far.
-func (x *fold) flatten(s *series, p *page) {
+func (x *fold) flatten(s *folded, p *sheet) {
 	if s.exp == nil {
 		return
 	}
@@ -57,13 +57,13 @@ func (x *fold) flatten(s *series, p *page) {
 }
 
 func emptyHistogram(
-	s *series, pt *metricdata.ExponentialHistogramDataPoint[float64],
+	s *folded, pt *metricdata.ExponentialHistogramDataPoint[float64],
 ) metricdata.HistogramDataPoint[float64] {
 	return metricdata.HistogramDataPoint[float64]{Attributes: s.labels, StartTime: pt.StartTime, Time: pt.Time}
 }
 
 // absorb adds an exponential point to a classic one.
-func (s *series) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p *page) {
+func (s *folded) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p *sheet) {
 	if p.bounds == nil {
 		p.bounds = []float64{}
 	}

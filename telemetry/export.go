@@ -14,18 +14,18 @@ import (
 
 // This file takes the pages through OpenTelemetry's exporter.
 
-// prepare lays the pages out for the exporter.
-func (x *exposition) prepare() {
+// lay lays the pages out for the exporter.
+func (x *fold) lay(to []metricdata.Metrics) []metricdata.Metrics {
 	x.describe()
-	x.ready = append(x.ready[:0], x.target)
-	for _, p := range x.pages {
-		x.ready = p.metrics(x.now, x.ready)
+	for _, p := range x.sheets {
+		to = p.metrics(x.now, to)
 	}
+	return to
 }
 
 // metrics appends the page's series as the exporter wants them: up to two metrics, as a family of histograms may
 // hold classic and exponential ones.
-func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {
+func (p *sheet) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {
 	live := p.live(now)
 	p.order(now, live)
 	if live == 0 {
@@ -54,7 +54,7 @@ func (p *page) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics
 }
 
 // live returns how many series the page has.
-func (p *page) live(now uint64) int {
+func (p *sheet) live(now uint64) int {
 	n := 0
 	for _, s := range p.sorted {
 		if s.seen == now {
@@ -64,7 +64,7 @@ func (p *page) live(now uint64) int {
 	return n
 }
 
-func (p *page) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metrics) []metricdata.Metrics {
+func (p *sheet) histograms(now uint64, m metricdata.Metrics, to []metricdata.Metrics) []metricdata.Metrics {
 	var classic []metricdata.HistogramDataPoint[float64]
 	var exponential []metricdata.ExponentialHistogramDataPoint[float64]
 	for _, s := range p.sorted {
@@ -123,7 +123,6 @@ func (x *exposition) export() []*dto.MetricFamily {
 	for range ch {
 		x.failed(failExporter)
 	}
-	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return families
 }
 
@@ -160,8 +159,10 @@ func familyFor(families *[]*dto.MetricFamily, m metricdata.Metrics) *dto.MetricF
 		return (*families)[n-1]
 	}
 	f := &dto.MetricFamily{
-		Name: new(m.Name), Help: new(strings.ToValidUTF8(m.Description, "\uFFFD")), Type: typeOf(m.Data).Enum(),
-		Metric: make([]*dto.Metric, 0, points(m.Data)),
+		Name: new(m.Name), Type: typeOf(m.Data).Enum(), Metric: make([]*dto.Metric, 0, points(m.Data)),
+	}
+	if m.Description != "" {
+		f.Help = new(strings.ToValidUTF8(m.Description, "\uFFFD"))
 	}
 	*families = append(*families, f)
 	return f

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -31,11 +32,13 @@ type exposition struct {
 	target    metricdata.Metrics      // target_info
 	ledger    *ledger                 // nil where the SDK has everything
 	ready     []metricdata.Metrics    // what the exporter is about to get; guarded by the fold's lock
+	aside     *fold                   // for kept families that are needed with their metrics
+	keeping
 }
 
 func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource) (*exposition, error) {
 	x := &exposition{
-		fold: newFold(c, cfg), callbacks: cb, reader: sdkmetric.NewManualReader(), failed: func(string) {},
+		fold: newFold(c, cfg), aside: newFold(c, cfg), callbacks: cb, reader: sdkmetric.NewManualReader(), failed: func(string) {},
 		target: targetInfo(res),
 	}
 	exporter, err := otelprom.New(
@@ -80,27 +83,61 @@ func (x *exposition) Produce(context.Context) ([]metricdata.ScopeMetrics, error)
 	return []metricdata.ScopeMetrics{{Metrics: x.ready}}, nil
 }
 
-// gather returns the families of all instruments, sorted by name. It does not fail: what cannot be had is counted.
-func (x *exposition) gather(ctx context.Context) []*dto.MetricFamily {
+// gather returns the families of all instruments. With whole, all have their metrics; else those that lines can write
+// have none. It does not fail: what cannot be had is counted.
+func (x *exposition) gather(ctx context.Context, whole bool) []shown {
 	observed := x.callbacks.collect(ctx)
 	x.mu.Lock()
-	families, conflicts := x.collect(context.WithValue(context.WithoutCancel(ctx), cycleKey{}, observed))
+	page, conflicts := x.collect(context.WithValue(context.WithoutCancel(ctx), cycleKey{}, observed), whole)
 	x.mu.Unlock()
 	if len(conflicts) > 0 {
 		x.catalog.tell(conflicts...)
 	}
-	return families
+	return page
 }
 
-func (x *exposition) collect(ctx context.Context) ([]*dto.MetricFamily, []Conflict) {
+func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Conflict) {
 	if err := x.reader.Collect(ctx, x.rm); err != nil {
 		x.rm.ScopeMetrics = nil
 		if !errors.Is(err, sdkmetric.ErrReaderShutdown) {
 			x.failed(failCollect)
 		}
 	}
-	x.rm.ScopeMetrics = append(x.rm.ScopeMetrics, x.ledger.collect(0)...)
+	if x.ledger != nil {
+		x.ledger.rules.PageRead()
+	}
+	x.keep(x.ledger.accounts(), x.catalog)
+	var page []shown
+	mixed := x.families(x.rm)
+	for _, k := range x.kept {
+		if whole || mixed[k.family] {
+			x.rm.ScopeMetrics = k.appendTo(x.rm.ScopeMetrics)
+		} else if !k.lines.Empty() {
+			page = append(page, shown{k.head, k})
+		}
+	}
 	x.take(x.rm)
-	x.prepare()
-	return x.export(), x.pending
+	x.ready = x.lay(append(x.ready[:0], x.target))
+	for _, f := range x.export() {
+		page = append(page, shown{MetricFamily: f})
+	}
+	slices.SortFunc(page, byName)
+	return page, x.pending
+}
+
+// whole returns a kept family with its metrics, or nil if it has none any more.
+func (x *exposition) whole(k *kept) *dto.MetricFamily {
+	x.mu.Lock()
+	x.aside.take(&metricdata.ResourceMetrics{ScopeMetrics: k.appendTo(nil)})
+	x.ready = x.aside.lay(x.ready[:0])
+	families := x.export()
+	conflicts := x.aside.pending
+	x.mu.Unlock()
+	if len(conflicts) > 0 {
+		x.catalog.tell(conflicts...)
+	}
+	if len(families) == 0 {
+		return nil
+	}
+	return families[0]
 }

@@ -24,15 +24,15 @@ type fold struct {
 	rm      *metricdata.ResourceMetrics // what was collected
 	now     uint64                      // number of the collection
 	feeds   map[streamKey]*feed
-	pages   []*page
-	byName  map[pageKey]*page
+	sheets  []*sheet
+	byName  map[sheetKey]*sheet
 	pending []Conflict
 	doubled map[[2]*stream]struct{}
 	crowded map[*stream]struct{}
 }
 
-// A pageKey is a family, or, for a push that keeps scopes apart, that of one scope.
-type pageKey struct {
+// A sheetKey is a family, or, for a push that keeps scopes apart, that of one scope.
+type sheetKey struct {
 	family *family
 	scope  instrumentation.Scope
 }
@@ -40,7 +40,7 @@ type pageKey struct {
 func newFold(c *catalog, cfg config) *fold {
 	return &fold{
 		catalog: c, scopeLabels: cfg.scopeLabels, limit: cfg.cardinalityLimit,
-		rm: &metricdata.ResourceMetrics{}, feeds: map[streamKey]*feed{}, byName: map[pageKey]*page{},
+		rm: &metricdata.ResourceMetrics{}, feeds: map[streamKey]*feed{}, byName: map[sheetKey]*sheet{},
 		doubled: map[[2]*stream]struct{}{}, crowded: map[*stream]struct{}{},
 	}
 }
@@ -49,8 +49,8 @@ func newFold(c *catalog, cfg config) *fold {
 // that the first one wins at every collection.
 func (x *fold) take(rm *metricdata.ResourceMetrics) {
 	x.now++
-	x.pending, x.rm = nil, rm
-	for _, p := range x.pages {
+	x.pending = nil
+	for _, p := range x.sheets {
 		p.parts, p.changed = p.parts[:0], false
 	}
 	type batch struct {
@@ -58,7 +58,7 @@ func (x *fold) take(rm *metricdata.ResourceMetrics) {
 		part part
 	}
 	var batches []batch
-	for _, f := range x.resolve() {
+	for _, f := range x.resolve(rm) {
 		batches = append(batches, batch{feed: f})
 	}
 	i := 0
@@ -72,17 +72,17 @@ func (x *fold) take(rm *metricdata.ResourceMetrics) {
 		return cmp.Compare(a.feed.stream.from.order, b.feed.stream.from.order)
 	})
 	for _, b := range batches {
-		b.feed.page.parts = append(b.feed.page.parts, b.part)
+		b.feed.sheet.parts = append(b.feed.sheet.parts, b.part)
 		x.add(b.feed, b.part.metric.Data)
 	}
 }
 
 // resolve returns the feed of each metric that was collected.
-func (x *fold) resolve() []*feed {
+func (x *fold) resolve(rm *metricdata.ResourceMetrics) []*feed {
 	var feeds []*feed
 	var keys []streamKey
 	var missing []int
-	for _, sm := range x.rm.ScopeMetrics {
+	for _, sm := range rm.ScopeMetrics {
 		for _, m := range sm.Metrics {
 			class, number := shapeOf(m.Data)
 			k := streamKey{sm.Scope, m.Name, m.Unit, m.Description, class, number}
@@ -101,18 +101,28 @@ func (x *fold) resolve() []*feed {
 	return feeds
 }
 
+// families returns those that were collected.
+func (x *fold) families(rm *metricdata.ResourceMetrics) map[*family]bool {
+	out := map[*family]bool{}
+	for _, f := range x.resolve(rm) {
+		out[f.stream.family] = true
+	}
+	return out
+}
+
 func (x *fold) newFeed(k streamKey, st *stream) *feed {
-	key := pageKey{family: st.family}
+	key := sheetKey{family: st.family}
 	if x.scopeLabels && x.native {
 		key.scope = k.scope
 	}
 	p := x.byName[key]
 	if p == nil {
-		p = &page{family: st.family, bySet: map[attribute.Distinct]*series{}, bounds: rule.BoundariesOrNil(st.family.def.buckets)}
+		p = &sheet{family: st.family, bySet: map[attribute.Distinct]*folded{}, bounds: rule.BoundariesOrNil(st.family.def.buckets)}
 		x.byName[key] = p
-		x.pages = append(x.pages, p)
+		x.sheets = append(x.sheets, p)
 	}
-	f := &feed{stream: st, page: p, bySource: map[attribute.Distinct]*series{}}
+	f := &feed{stream: st, sheet: p, bySource: map[attribute.Distinct]*folded{}}
+	p.feeds = append(p.feeds, f)
 	if x.scopeLabels && !x.native {
 		f.scope = rule.ScopeLabels(k.scope)
 	}
@@ -147,10 +157,10 @@ func (x *fold) add(f *feed, data metricdata.Aggregation) {
 	n := 0
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addNumbers(x, f, d.DataPoints)
 	case metricdata.Sum[float64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addNumbers(x, f, d.DataPoints)
 	case metricdata.Gauge[int64]:
 		n = len(d.DataPoints)
@@ -159,19 +169,19 @@ func (x *fold) add(f *feed, data metricdata.Aggregation) {
 		n = len(d.DataPoints)
 		addNumbers(x, f, d.DataPoints)
 	case metricdata.Histogram[int64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addHistograms(x, f, d.DataPoints)
 	case metricdata.Histogram[float64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addHistograms(x, f, d.DataPoints)
 	case metricdata.ExponentialHistogram[int64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addExponential(x, f, d.DataPoints)
 	case metricdata.ExponentialHistogram[float64]:
-		n, f.page.temporality = len(d.DataPoints), d.Temporality
+		n, f.sheet.temporality = len(d.DataPoints), d.Temporality
 		addExponential(x, f, d.DataPoints)
 	}
-	f.page.changed = f.page.changed || f.altered
+	f.sheet.changed = f.sheet.changed || f.altered
 	x.crowd(f.stream, n)
 }
 
@@ -188,7 +198,7 @@ func (x *fold) describe() {
 	}
 	for i, help := range x.catalog.helps(streams) {
 		if help != "" { // the earliest is last, and so its help stays
-			feeds[i].page.help = help
+			feeds[i].sheet.help = help
 		}
 	}
 }

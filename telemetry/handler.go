@@ -1,24 +1,17 @@
 package telemetry
 
 import (
+	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
-	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 const (
@@ -87,30 +80,38 @@ func (s *scraper) fail(reason, what string, err error) {
 func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header))
 	defer cancel()
-	families, ok := s.takeTurn(ctx)
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	page, ok := s.takeTurn(ctx, format)
 	if !ok {
 		s.fail(failOverload, "too many scrapes at once", ctx.Err())
 		http.Error(w, "Too many scrapes at once; try again later.", http.StatusServiceUnavailable)
 		return
 	}
+	defer page.free()
 	if r.Context().Err() != nil {
 		return // nobody is there to read it
 	}
 	// A client that reads slowly keeps nobody else waiting, and not for ever this one.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer can
-	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	families = distinct(families, format.ToEscapingScheme())
-	if format.FormatType() == expfmt.TypeOpenMetrics {
-		families = distinctInOpenMetrics(families)
-	}
-	page := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
-	promhttp.HandlerFor(page, promhttp.HandlerOpts{
-		ErrorLog: encodeErrors{s, r.Context()}, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
+	compressed(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		w.Header().Set("Content-Type", string(format))
+		_, _ = w.Write(page.bytes) // the client went away
 	}).ServeHTTP(w, r)
 }
 
-// takeTurn gathers, when it is this scrape's turn.
-func (s *scraper) takeTurn(ctx context.Context) ([]*dto.MetricFamily, bool) {
+// compressed is a handler that compresses what another writes, if the client takes it: by zstd, which is faster, or gzip.
+// Both are at their fastest, as a page is read once.
+var compressed = func() func(http.HandlerFunc) http.HandlerFunc {
+	wrap, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(true))
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	return func(h http.HandlerFunc) http.HandlerFunc { return wrap(h) }
+}()
+
+// takeTurn makes the page when it is this scrape's turn.
+func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format) (*page, bool) {
 	select {
 	case s.turns <- struct{}{}:
 	default:
@@ -121,90 +122,9 @@ func (s *scraper) takeTurn(ctx context.Context) ([]*dto.MetricFamily, bool) {
 		}
 	}
 	defer func() { <-s.turns }()
-	return s.gather(ctx), true
-}
-
-// distinct keeps apart what a reader that takes no UTF-8 names would have under one: 请求 and 错误 are both "__" where
-// every other character is "_". Of those that meet, names with other characters are written as their code points.
-func distinct(families []*dto.MetricFamily, scheme model.EscapingScheme) []*dto.MetricFamily {
-	if scheme == model.NoEscaping || !slices.ContainsFunc(families, func(f *dto.MetricFamily) bool { return !isLegacy(f) }) {
-		return families
-	}
-	names := map[string]int{}
-	for _, f := range families {
-		names[model.EscapeName(f.GetName(), scheme)]++
-	}
-	out := slices.Clone(families)
-	for i, f := range families {
-		if !isLegacy(f) && names[model.EscapeName(f.GetName(), scheme)] > 1 {
-			out[i] = shallow(f)
-			out[i].Name = new(model.EscapeName(f.GetName(), model.ValueEncodingEscaping))
-		}
-	}
-	return out
-}
-
-func isLegacy(f *dto.MetricFamily) bool { return model.LegacyValidation.IsValidMetricName(f.GetName()) }
-
-// distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
-// gauge's too, as in client_golang's Go collector, or a counter's that does not end in _total. Such counters are of
-// unknown type, and their samples are as they were.
-func distinctInOpenMetrics(families []*dto.MetricFamily) []*dto.MetricFamily {
-	openMetrics := func(f *dto.MetricFamily) string {
-		if f.GetType() == dto.MetricType_COUNTER {
-			return rule.Base(f.GetName(), rule.Counter)
-		}
-		return f.GetName()
-	}
-	names := make(map[string]int, len(families))
-	for _, f := range families {
-		names[openMetrics(f)]++
-	}
-	if len(names) == len(families) {
-		return families
-	}
-	out := slices.Clone(families)
-	for i, f := range families {
-		if f.GetType() == dto.MetricType_COUNTER && names[openMetrics(f)] > 1 {
-			out[i] = untyped(f)
-		}
-	}
-	return out
-}
-
-// untyped returns a family of counters as one of unknown type.
-func untyped(f *dto.MetricFamily) *dto.MetricFamily {
-	out := shallow(f)
-	out.Type, out.Unit = dto.MetricType_UNTYPED.Enum(), nil
-	for i, m := range f.Metric {
-		out.Metric[i] = &dto.Metric{
-			Label: m.Label, TimestampMs: m.TimestampMs, Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())},
-		}
-	}
-	return out
-}
-
-// encodeErrors is where promhttp tells of families that it could not write.
-type encodeErrors struct {
-	s   *scraper
-	ctx context.Context // of the request
-}
-
-func (e encodeErrors) Println(v ...any) {
-	if e.ctx.Err() != nil {
-		return // the client hung up
-	}
-	for _, x := range v {
-		if err, ok := x.(error); ok && isNetwork(err) {
-			return // it is hanging up; the context will say so in a moment
-		}
-	}
-	e.s.fail(failEncoding, "a family could not be written", errors.New(fmt.Sprint(v...)))
-}
-
-func isNetwork(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op)
+	t := format.FormatType()
+	families := s.gather(ctx, t != expfmt.TypeTextPlain && t != expfmt.TypeOpenMetrics)
+	return s.write(families, format), true
 }
 
 // scrapeTimeout leaves a little of the time that Prometheus says it will wait, to write the page.
@@ -217,21 +137,25 @@ func scrapeTimeout(h http.Header) time.Duration {
 	return d - min(d/5, 500*time.Millisecond)
 }
 
-// gather returns the whole page, sorted by family.
-func (s *scraper) gather(ctx context.Context) []*dto.MetricFamily {
+// gather returns the page, sorted by family. With whole, all families have their metrics.
+func (s *scraper) gather(ctx context.Context, whole bool) []shown {
 	runs := s.start(ctx)
 	if len(runs) == 0 {
-		return s.own(ctx)
+		return s.own(ctx, whole)
 	}
 	var foreign []*gathered
-	own := s.own(ctx)
+	own := s.own(ctx, whole)
 	for _, r := range runs {
 		foreign = append(foreign, r.wait(ctx, s)...)
 	}
-	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() {
-		return foreign[0].families // as it is: there is nothing to merge
+	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() { // as it is: there is nothing to merge
+		out := make([]shown, len(foreign[0].families))
+		for i, f := range foreign[0].families {
+			out[i].MetricFamily = f
+		}
+		return out
 	}
-	return s.merge(own, foreign).families()
+	return s.merge(own, foreign).page()
 }
 
 // foreign returns what the page has of client_golang alone. What meets an instrument of ours has its name, and not
@@ -258,7 +182,7 @@ func (s *scraper) start(ctx context.Context) []*gathering {
 }
 
 // merge puts our families and those of the suppliers on one page.
-func (s *scraper) merge(own []*dto.MetricFamily, foreign []*gathered) *merge {
+func (s *scraper) merge(own []shown, foreign []*gathered) *merge {
 	m := s.newMerge(own)
 	for _, g := range foreign {
 		m.add(g)
@@ -270,7 +194,7 @@ func (s *scraper) merge(own []*dto.MetricFamily, foreign []*gathered) *merge {
 	return m
 }
 
-func (s *scraper) own(ctx context.Context) (families []*dto.MetricFamily) {
+func (s *scraper) own(ctx context.Context, whole bool) (page []shown) {
 	if s.exposition == nil {
 		return nil
 	}
@@ -279,5 +203,5 @@ func (s *scraper) own(ctx context.Context) (families []*dto.MetricFamily) {
 			s.fail(failPanic, "a fault in package telemetry", fmt.Errorf("panic: %v", p))
 		}
 	}()
-	return s.exposition.gather(ctx)
+	return s.exposition.gather(ctx, whole)
 }

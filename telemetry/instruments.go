@@ -1,196 +1,129 @@
 package telemetry
 
 import (
-	"context"
-
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/series"
 )
 
 // The instruments of a ledger. Each satisfies the Binder of its kind and the Finisher of go.opentelemetry.io/otel/metric/x.
-// Each has a hot path of its own, for a bound one without options: no call but those of its cell.
-
-type ownInt64Counter struct {
-	embedded.Int64Counter
-	entry[int64]
-}
-
-func (i *ownInt64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.add(ctx, v, opts)
-		return
+type (
+	ownInt64Counter struct {
+		series.Int64Adder
+		embedded.Int64Counter
 	}
-	l.value.AddInt64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
+	ownInt64UpDownCounter struct {
+		series.Int64Adder
+		embedded.Int64UpDownCounter
 	}
+	ownInt64Histogram struct {
+		series.Int64Recorder
+		embedded.Int64Histogram
+	}
+	ownInt64Gauge struct {
+		series.Int64Setter
+		embedded.Int64Gauge
+	}
+	ownFloat64Counter struct {
+		series.Float64Adder
+		embedded.Float64Counter
+	}
+	ownFloat64UpDownCounter struct {
+		series.Float64Adder
+		embedded.Float64UpDownCounter
+	}
+	ownFloat64Histogram struct {
+		series.Float64Recorder
+		embedded.Float64Histogram
+	}
+	ownFloat64Gauge struct {
+		series.Float64Setter
+		embedded.Float64Gauge
+	}
+)
+
+// ownInstrument returns the instrument of a definition and the handle that it records through.
+func ownInstrument(d definition) (any, *series.Handle) {
+	type shape struct {
+		kind   sdkmetric.InstrumentKind
+		number string
+	}
+	switch (shape{d.kind, d.number}) {
+	case shape{sdkmetric.InstrumentKindCounter, int64Number}:
+		i := &ownInt64Counter{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindUpDownCounter, int64Number}:
+		i := &ownInt64UpDownCounter{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindHistogram, int64Number}:
+		i := &ownInt64Histogram{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindGauge, int64Number}:
+		i := &ownInt64Gauge{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindCounter, float64Number}:
+		i := &ownFloat64Counter{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindUpDownCounter, float64Number}:
+		i := &ownFloat64UpDownCounter{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindHistogram, float64Number}:
+		i := &ownFloat64Histogram{}
+		return i, &i.Handle
+	case shape{sdkmetric.InstrumentKindGauge, float64Number}:
+		i := &ownFloat64Gauge{}
+		return i, &i.Handle
+	}
+	return nil, nil
 }
 
 func (i *ownInt64Counter) Bind(attrs ...attribute.KeyValue) metric.Int64Counter {
 	b := &ownInt64Counter{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownInt64UpDownCounter struct {
-	embedded.Int64UpDownCounter
-	entry[int64]
-}
-
-func (i *ownInt64UpDownCounter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.add(ctx, v, opts)
-		return
-	}
-	l.value.AddInt64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
-	}
 }
 
 func (i *ownInt64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Int64UpDownCounter {
 	b := &ownInt64UpDownCounter{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownInt64Histogram struct {
-	embedded.Int64Histogram
-	entry[int64]
-}
-
-func (i *ownInt64Histogram) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.record(ctx, v, opts)
-		return
-	}
-	bucket := l.histogram.Record(float64(v))
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, bucket, v)
-	}
 }
 
 func (i *ownInt64Histogram) Bind(attrs ...attribute.KeyValue) metric.Int64Histogram {
 	b := &ownInt64Histogram{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownInt64Gauge struct {
-	embedded.Int64Gauge
-	entry[int64]
-}
-
-func (i *ownInt64Gauge) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.record(ctx, v, opts)
-		return
-	}
-	l.value.SetInt64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
-	}
 }
 
 func (i *ownInt64Gauge) Bind(attrs ...attribute.KeyValue) metric.Int64Gauge {
 	b := &ownInt64Gauge{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownFloat64Counter struct {
-	embedded.Float64Counter
-	entry[float64]
-}
-
-func (i *ownFloat64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.add(ctx, v, opts)
-		return
-	}
-	l.value.AddFloat64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
-	}
 }
 
 func (i *ownFloat64Counter) Bind(attrs ...attribute.KeyValue) metric.Float64Counter {
 	b := &ownFloat64Counter{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownFloat64UpDownCounter struct {
-	embedded.Float64UpDownCounter
-	entry[float64]
-}
-
-func (i *ownFloat64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.add(ctx, v, opts)
-		return
-	}
-	l.value.AddFloat64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
-	}
 }
 
 func (i *ownFloat64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Float64UpDownCounter {
 	b := &ownFloat64UpDownCounter{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownFloat64Histogram struct {
-	embedded.Float64Histogram
-	entry[float64]
-}
-
-func (i *ownFloat64Histogram) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.record(ctx, v, opts)
-		return
-	}
-	bucket := l.histogram.Record(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, bucket, v)
-	}
 }
 
 func (i *ownFloat64Histogram) Bind(attrs ...attribute.KeyValue) metric.Float64Histogram {
 	b := &ownFloat64Histogram{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
-}
-
-type ownFloat64Gauge struct {
-	embedded.Float64Gauge
-	entry[float64]
-}
-
-func (i *ownFloat64Gauge) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
-	l := i.hot.Load()
-	if l == nil || len(opts) > 0 || l.gone.Load() {
-		i.record(ctx, v, opts)
-		return
-	}
-	l.value.SetFloat64(v)
-	if !i.samples.idle(ctx) {
-		i.sampled(ctx, 0, v)
-	}
 }
 
 func (i *ownFloat64Gauge) Bind(attrs ...attribute.KeyValue) metric.Float64Gauge {
 	b := &ownFloat64Gauge{}
-	i.bind(&b.entry, attrs)
+	i.BindTo(&b.Handle, attrs)
 	return b
 }

@@ -25,7 +25,7 @@ type merge struct {
 
 // A placed family is one on the page. Metrics of other suppliers are never changed in place.
 type placed struct {
-	*dto.MetricFamily
+	shown
 	first    party
 	helped   party          // the one whose help it is
 	joined   []party        // all others
@@ -83,10 +83,10 @@ func (p party) registration() *guard.Registration {
 	return nil
 }
 
-func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
+func (s *scraper) newMerge(own []shown) *merge {
 	m := &merge{s: s, byName: make(map[string]*placed, len(own)), taken: make(map[string]*placed, 4*len(own))}
 	for _, f := range own {
-		m.place(&placed{MetricFamily: f})
+		m.place(&placed{shown: f})
 	}
 	for _, f := range s.catalog.all() {
 		m.claim(f)
@@ -98,9 +98,9 @@ func (s *scraper) newMerge(own []*dto.MetricFamily) *merge {
 func (m *merge) claim(f claimed) {
 	p := m.byName[f.name]
 	if p == nil {
-		p = &placed{MetricFamily: &dto.MetricFamily{
+		p = &placed{shown: shown{MetricFamily: &dto.MetricFamily{
 			Name: new(f.name), Help: new(f.help), Type: dtoType(f.class).Enum(),
-		}}
+		}}}
 		m.place(p)
 	}
 	p.first = party{own: f.first}
@@ -164,7 +164,7 @@ func (m *merge) addFamily(g *gathered, f *dto.MetricFamily) {
 // put places a family under a name that is free. as is the family as it was gathered.
 func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 	by := party{from: g, family: as}
-	p := &placed{MetricFamily: f, first: by, helped: by}
+	p := &placed{shown: shown{MetricFamily: f}, first: by, helped: by}
 	m.place(p)
 	if g.checked && checkedFit(f) {
 		return
@@ -179,7 +179,7 @@ func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	name := f.GetName()
 	if name == otlptranslator.TargetInfoMetricName && m.s.exposition != nil {
-		return &placed{MetricFamily: f, first: party{from: g, family: f}}, ReasonReserved
+		return &placed{shown: shown{MetricFamily: f}, first: party{from: g, family: f}}, ReasonReserved
 	}
 	if p := m.byName[name]; p != nil {
 		if p.GetType() == f.GetType() {
@@ -249,6 +249,12 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	by := party{from: g, family: f}
 	if len(there.Metric) > 0 || there.first.from != g {
 		there.joined = append(there.joined, by)
+	}
+	if k := there.kept; k != nil {
+		there.kept = nil
+		if f := m.s.exposition.whole(k); f != nil {
+			there.MetricFamily = f
+		}
 	}
 	there.index()
 	d := differences{}
@@ -449,18 +455,18 @@ func compareMetrics(a, b *dto.Metric) int {
 	return cmp.Compare(a.GetTimestampMs(), b.GetTimestampMs())
 }
 
-// families returns the page, sorted by name, without the names that were only claimed.
-func (m *merge) families() []*dto.MetricFamily {
-	out := make([]*dto.MetricFamily, 0, len(m.byName))
+// page returns the page, sorted by name, without the names that were only claimed.
+func (m *merge) page() []shown {
+	out := make([]shown, 0, len(m.byName))
 	for _, p := range m.byName {
-		if len(p.Metric) == 0 {
+		if len(p.Metric) == 0 && p.kept == nil {
 			continue
 		}
 		if p.byLabel != nil {
 			slices.SortFunc(p.Metric, compareMetrics)
 		}
-		out = append(out, p.MetricFamily)
+		out = append(out, p.shown)
 	}
-	slices.SortFunc(out, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	slices.SortFunc(out, byName)
 	return out
 }

@@ -79,10 +79,10 @@ func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrume
 	}
 }
 
-// synchronous admits an instrument and has the SDK create it under the definition that was admitted. Options are
-// appended, and so override what the author said; options of kinds unknown here stay in force.
+// synchronous admits an instrument and creates it under the definition that was admitted: to record to the ledger, or as
+// the SDK's own. Options are appended, and so override what the author said; options of kinds unknown here stay in force.
 func synchronous[I, O any](
-	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I, own func(*meter, definition) I,
+	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I,
 ) (I, error) {
 	if err := checkName(d.name); err != nil {
 		return refused, err
@@ -92,7 +92,9 @@ func synchronous[I, O any](
 		return refused, err
 	}
 	if m.ledger != nil && len(advice(opts)) == 0 && !m.catalog.viewed(m.scope, a.create) {
-		return own(m, a.create), nil
+		own, h := ownInstrument(a.create)
+		h.Init(m.ledger.account(m.scope, a))
+		return own.(I), nil
 	}
 	opts = append(slices.Clip(opts),
 		any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
@@ -119,90 +121,50 @@ func boundaries(explicit []float64, unit string) []float64 {
 
 func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
 	d := define(name, sdkmetric.InstrumentKindCounter, int64Number, metric.NewInt64CounterConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Int64Counter, metric.Int64Counter(noop.Int64Counter{}),
-		func(m *meter, d definition) metric.Int64Counter {
-			i := &ownInt64Counter{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Int64Counter, metric.Int64Counter(noop.Int64Counter{}))
 }
 
 func (m *meter) Int64UpDownCounter(
 	name string, opts ...metric.Int64UpDownCounterOption,
 ) (metric.Int64UpDownCounter, error) {
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, int64Number, metric.NewInt64UpDownCounterConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Int64UpDownCounter, metric.Int64UpDownCounter(noop.Int64UpDownCounter{}),
-		func(m *meter, d definition) metric.Int64UpDownCounter {
-			i := &ownInt64UpDownCounter{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Int64UpDownCounter, metric.Int64UpDownCounter(noop.Int64UpDownCounter{}))
 }
 
 func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
 	cfg := metric.NewInt64HistogramConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindHistogram, int64Number, cfg)
 	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
-	return synchronous(m, d, opts, m.sdk.Int64Histogram, metric.Int64Histogram(noop.Int64Histogram{}),
-		func(m *meter, d definition) metric.Int64Histogram {
-			i := &ownInt64Histogram{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Int64Histogram, metric.Int64Histogram(noop.Int64Histogram{}))
 }
 
 func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
 	d := define(name, sdkmetric.InstrumentKindGauge, int64Number, metric.NewInt64GaugeConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Int64Gauge, metric.Int64Gauge(noop.Int64Gauge{}),
-		func(m *meter, d definition) metric.Int64Gauge {
-			i := &ownInt64Gauge{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Int64Gauge, metric.Int64Gauge(noop.Int64Gauge{}))
 }
 
 func (m *meter) Float64Counter(name string, opts ...metric.Float64CounterOption) (metric.Float64Counter, error) {
 	d := define(name, sdkmetric.InstrumentKindCounter, float64Number, metric.NewFloat64CounterConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Float64Counter, metric.Float64Counter(noop.Float64Counter{}),
-		func(m *meter, d definition) metric.Float64Counter {
-			i := &ownFloat64Counter{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Float64Counter, metric.Float64Counter(noop.Float64Counter{}))
 }
 
 func (m *meter) Float64UpDownCounter(
 	name string, opts ...metric.Float64UpDownCounterOption,
 ) (metric.Float64UpDownCounter, error) {
 	d := define(name, sdkmetric.InstrumentKindUpDownCounter, float64Number, metric.NewFloat64UpDownCounterConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Float64UpDownCounter, metric.Float64UpDownCounter(noop.Float64UpDownCounter{}),
-		func(m *meter, d definition) metric.Float64UpDownCounter {
-			i := &ownFloat64UpDownCounter{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Float64UpDownCounter, metric.Float64UpDownCounter(noop.Float64UpDownCounter{}))
 }
 
 func (m *meter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
 	cfg := metric.NewFloat64HistogramConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindHistogram, float64Number, cfg)
 	d.buckets = boundaries(cfg.ExplicitBucketBoundaries(), d.unit)
-	return synchronous(m, d, opts, m.sdk.Float64Histogram, metric.Float64Histogram(noop.Float64Histogram{}),
-		func(m *meter, d definition) metric.Float64Histogram {
-			i := &ownFloat64Histogram{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Float64Histogram, metric.Float64Histogram(noop.Float64Histogram{}))
 }
 
 func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
 	d := define(name, sdkmetric.InstrumentKindGauge, float64Number, metric.NewFloat64GaugeConfig(opts...))
-	return synchronous(m, d, opts, m.sdk.Float64Gauge, metric.Float64Gauge(noop.Float64Gauge{}),
-		func(m *meter, d definition) metric.Float64Gauge {
-			i := &ownFloat64Gauge{}
-			i.init(m, d)
-			return i
-		})
+	return synchronous(m, d, opts, m.sdk.Float64Gauge, metric.Float64Gauge(noop.Float64Gauge{}))
 }
 
 // observe admits an observable instrument. The SDK gets one that replays what our own callbacks observed; the

@@ -36,7 +36,7 @@ type push struct {
 	sources *scraper // of client_golang metrics
 	outage  *outage
 	ledger  *ledger         // nil where the SDK has everything
-	reader  int             // of the ledger
+	reader  uint64          // its bit among the ledger's
 	ready   <-chan struct{} // closed when the Provider is complete
 }
 
@@ -143,7 +143,7 @@ func gatherTime(ctx context.Context) time.Duration {
 // join adds the metrics of gatherers that share a family with ours to ours, and returns all others. What is pushed
 // as differences cannot be added to what client_golang counts from the start: then none is added.
 func (p *push) join(m *merge) []metricdata.ScopeMetrics {
-	families := m.families()
+	families := metricsOf(m.page())
 	if len(families) == 0 {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
 		x.feeds[k] = fd
 	}
 	fd.stream.help = m.Description // ours, if we have one: the merge chose
-	fd.page.changed = true
+	fd.sheet.changed = true
 	x.add(fd, m.Data)
 }
 
@@ -182,7 +182,7 @@ func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
 func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 	var out []metricdata.ScopeMetrics
 	at := map[instrumentation.Scope]int{}
-	for _, p := range x.pages {
+	for _, p := range x.sheets {
 		metrics := p.native(x.now)
 		if len(metrics) == 0 || left(p.family) {
 			continue
@@ -200,7 +200,7 @@ func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 }
 
 // scope is that of the first instrument that has values.
-func (p *page) scope() instrumentation.Scope {
+func (p *sheet) scope() instrumentation.Scope {
 	if len(p.parts) > 0 {
 		return p.parts[0].scope
 	}
@@ -209,7 +209,7 @@ func (p *page) scope() instrumentation.Scope {
 
 // native returns the page's series under the name and unit that the family has in OpenTelemetry: the SDK's own
 // metric, if that says it all.
-func (p *page) native(now uint64) []metricdata.Metrics {
+func (p *sheet) native(now uint64) []metricdata.Metrics {
 	var out []metricdata.Metrics
 	if live := p.live(now); live > 0 && !p.changed && len(p.parts) == 1 {
 		p.order(now, live)

@@ -43,7 +43,7 @@ func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), defaultScrapeTimeout)
 	defer cancel()
-	return s.gather(ctx), nil
+	return metricsOf(s.gather(ctx, true)), nil
 }
 
 // alone is the page of client_golang's default registry while no Provider of Setup is there.

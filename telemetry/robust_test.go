@@ -263,3 +263,36 @@ func TestExponentialHistogramsAdd(t *testing.T) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
 }
+
+// Series that are not observed for a while are on the page again when they are.
+func TestSeriesComeBack(t *testing.T) {
+	p := newProvider(t)
+	there := true
+	g, err := p.Meter("m").Int64ObservableGauge("pool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Meter("m").RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i := range 200 {
+			if there {
+				o.ObserveInt64(g, int64(i), metric.WithAttributes(attribute.Int("i", i)))
+			}
+		}
+		return nil
+	}, g); err != nil {
+		t.Fatal(err)
+	}
+	for _, there = range []bool{true, false, true} {
+		want := 0
+		if there {
+			want = 200
+		}
+		var got int
+		if f := scrape(t, p)["pool"]; f != nil {
+			got = len(f.Metric)
+		}
+		if got != want {
+			t.Errorf("%d series, want %d", got, want)
+		}
+	}
+}

@@ -26,8 +26,8 @@ func (m *merge) oneRuntime() {
 	left := false
 	for _, p := range m.byName {
 		if p.first.from == nil && p.first.own.Scope.Name == runtimeScope && len(p.joined) == 0 {
-			left = left || len(p.Metric) > 0
-			p.Metric = nil
+			left = left || len(p.Metric) > 0 || p.kept != nil
+			p.Metric, p.kept = nil, nil
 		}
 	}
 	if left && m.s.meet(meeting{family: runtimeScope}) {

@@ -114,7 +114,7 @@ func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan str
 		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
 	}
 	if len(cfg.readers) == 0 && !slices.ContainsFunc(p.pushes, (*push).needsSDK) {
-		p.ledger = newLedger(cfg.cardinalityLimit, p.paged, len(p.pushes))
+		p.ledger = newLedger(cfg, p.paged, len(p.pushes))
 	}
 	if p.paged {
 		x, err := newExposition(p.catalog, p.callbacks, cfg, res)
@@ -126,7 +126,7 @@ func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan str
 		opts = append(opts, sdkmetric.WithReader(x.reader))
 	}
 	for i, push := range p.pushes {
-		push.ledger, push.reader = p.ledger, 1+i
+		push.ledger, push.reader = p.ledger, readerOf(i)
 		opts = append(opts, sdkmetric.WithReader(push.start(p.catalog, cfg, p.scraper, ready)))
 	}
 	for _, r := range cfg.readers {

@@ -99,7 +99,7 @@ func TestExposition(t *testing.T) {
 	if second := page(); first != second {
 		t.Errorf("two runs differ:\n%s\n%s", first, second)
 	}
-	if !strings.HasPrefix(first, "# HELP shop_duration_seconds") || strings.Contains(first, "telemetry_") ||
+	if !strings.HasPrefix(first, "# TYPE shop_duration_seconds histogram\n") || strings.Contains(first, "telemetry_") ||
 		!strings.Contains(first, `shop_payments_total{result="lost",shard="1"} 1`) {
 		t.Error(first)
 	}

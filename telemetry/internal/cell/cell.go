@@ -35,49 +35,91 @@ type slot struct {
 // A Number is an int64 or a float64 that is added to, or set. Whoever uses it keeps to one type and one of the two. The
 // zero value is 0. It is safe for concurrent use.
 type Number struct {
-	first   atomic.Uint64
-	stripes atomic.Pointer[[]slot]
+	first atomic.Uint64
+	more  atomic.Pointer[slots]
 }
 
-// AddInt64 adds v.
-func (n *Number) AddInt64(v int64) {
-	if old := n.first.Load(); n.stripes.Load() == nil && n.first.CompareAndSwap(old, old+uint64(v)) {
-		return
+type slots struct {
+	closed atomic.Bool
+	list   []slot
+}
+
+// closed is what a Number that was closed early has.
+var closed = func() *slots { s := &slots{}; s.closed.Store(true); return s }()
+
+// TryAddInt64 adds v, or returns false if it takes more than a moment: then AddInt64 is to be called. It is inlined.
+func (n *Number) TryAddInt64(v int64) bool {
+	old := n.first.Load()
+	return n.more.Load() == nil && n.first.CompareAndSwap(old, old+uint64(v))
+}
+
+// TryAddFloat64 is TryAddInt64 for AddFloat64.
+func (n *Number) TryAddFloat64(v float64) bool {
+	old := n.first.Load()
+	return n.more.Load() == nil && n.first.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v))
+}
+
+// AddInt64 adds v, and returns false, and adds nothing, if the Number is closed.
+func (n *Number) AddInt64(v int64) bool {
+	if n.TryAddInt64(v) {
+		return true
 	}
-	n.addStriped(uint64(v))
-}
-
-//go:noinline
-func (n *Number) addStriped(v uint64) { n.striped().Add(v) }
-
-// AddFloat64 adds v.
-func (n *Number) AddFloat64(v float64) {
-	if old := n.first.Load(); n.stripes.Load() != nil || !n.first.CompareAndSwap(old, plus(old, v)) {
-		addFloat64(n.striped(), v)
+	s := n.striped()
+	if s != nil {
+		s.Add(uint64(v))
 	}
+	return s != nil
 }
 
-// striped returns this goroutine's word.
+// AddFloat64 adds v, and returns false, and adds nothing, if the Number is closed.
+func (n *Number) AddFloat64(v float64) bool {
+	if n.TryAddFloat64(v) {
+		return true
+	}
+	s := n.striped()
+	if s != nil {
+		addFloat64(s, v)
+	}
+	return s != nil
+}
+
+// striped returns this goroutine's word, or nil if the Number is closed.
 func (n *Number) striped() *atomic.Uint64 {
-	if n.stripes.Load() == nil {
-		more := make([]slot, stripes)
-		n.stripes.CompareAndSwap(nil, &more)
+	if n.more.Load() == nil {
+		n.more.CompareAndSwap(nil, &slots{list: make([]slot, stripes)})
 	}
-	return &(*n.stripes.Load())[stripe()].n
+	m := n.more.Load()
+	if m.closed.Load() {
+		return nil
+	}
+	return &m.list[stripe()].n
 }
 
-// SetInt64 replaces the value.
-func (n *Number) SetInt64(v int64) { n.first.Store(uint64(v)) }
+// SetInt64 replaces the value, or returns false if the Number is closed.
+func (n *Number) SetInt64(v int64) bool {
+	if n.more.Load() != nil {
+		return false
+	}
+	n.first.Store(uint64(v))
+	return true
+}
 
-// SetFloat64 replaces the value.
-func (n *Number) SetFloat64(v float64) { n.first.Store(math.Float64bits(v)) }
+// SetFloat64 replaces the value, or returns false if the Number is closed.
+func (n *Number) SetFloat64(v float64) bool { return n.SetInt64(int64(math.Float64bits(v))) }
+
+// Close ends the Number: what is recorded from now on is refused. What is being recorded may be in time.
+func (n *Number) Close() {
+	if !n.more.CompareAndSwap(nil, closed) {
+		n.more.Load().closed.Store(true)
+	}
+}
 
 // Int64 returns the value: what was added before, and perhaps some of what is being added.
 func (n *Number) Int64() int64 {
 	total := n.first.Load()
-	if more := n.stripes.Load(); more != nil {
-		for i := range *more {
-			total += (*more)[i].n.Load()
+	if more := n.more.Load(); more != nil {
+		for i := range more.list {
+			total += more.list[i].n.Load()
 		}
 	}
 	return int64(total)
@@ -86,9 +128,9 @@ func (n *Number) Int64() int64 {
 // Float64 returns the value: what was added before, and perhaps some of what is being added.
 func (n *Number) Float64() float64 {
 	total := math.Float64frombits(n.first.Load())
-	if more := n.stripes.Load(); more != nil {
-		for i := range *more {
-			total += math.Float64frombits((*more)[i].n.Load())
+	if more := n.more.Load(); more != nil {
+		for i := range more.list {
+			total += math.Float64frombits(more.list[i].n.Load())
 		}
 	}
 	return total

@@ -3,6 +3,7 @@ package cell
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -83,6 +84,55 @@ func TestReadersSeeNoLess(t *testing.T) {
 		case <-done:
 			return
 		default:
+		}
+	}
+}
+
+// What a cell accepted before it was closed is in it, and what it refuses is not.
+func TestClose(t *testing.T) {
+	for _, striped := range []bool{false, true} {
+		var n Number
+		h := NewHistogram([]float64{1})
+		if striped {
+			n.more.Store(&slots{list: make([]slot, stripes)})
+			h.recordStriped(0, 1)
+		}
+		var took, counted atomic.Int64
+		half := make(chan struct{})
+		go func() {
+			<-half
+			n.Close()
+			h.Close()
+			n.Close()
+		}()
+		together(func(i int) {
+			if i == each/2 {
+				select {
+				case half <- struct{}{}:
+				default:
+				}
+			}
+			if n.AddInt64(1) {
+				took.Add(1)
+			}
+			if h.Record(1) >= 0 {
+				counted.Add(1)
+			}
+		})
+		n.Close()
+		h.Close()
+		if n.AddInt64(1) || n.AddFloat64(1) || n.SetInt64(1) || h.Record(1) >= 0 {
+			t.Error("a closed cell takes values")
+		}
+		if got := n.Int64(); got != took.Load() {
+			t.Errorf("%d, accepted %d", got, took.Load())
+		}
+		want := uint64(counted.Load())
+		if striped {
+			want++
+		}
+		if got := h.Read().Count; got != want {
+			t.Errorf("%d values, accepted %d", got, want)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 type Histogram struct {
 	bounds []float64 // ascending; values up to and including a boundary are in its bucket
 	first  block
-	more   atomic.Pointer[[]block]
+	more   atomic.Pointer[blocks]
 }
 
 // A block is a whole histogram, for one CPU.
@@ -18,8 +18,20 @@ type block struct {
 	sum      atomic.Uint64
 	min, max atomic.Uint64 // bits of float64; NaN until there is a value
 	counts   []atomic.Uint64
-	_        [cacheLine]byte
 }
+
+type blocks struct {
+	closed atomic.Bool
+	list   []paddedBlock
+}
+
+type paddedBlock struct {
+	block
+	_ [cacheLine]byte
+}
+
+// ended is what a Histogram that was closed early has.
+var ended = func() *blocks { b := &blocks{}; b.closed.Store(true); return b }()
 
 var nan = math.Float64bits(math.NaN())
 
@@ -36,25 +48,45 @@ func NewHistogram(bounds []float64) *Histogram {
 	return h
 }
 
-// Record counts v, and returns the index of its bucket.
+// Record counts v, and returns the index of its bucket, or -1 if the Histogram is closed and nothing is counted.
 func (h *Histogram) Record(v float64) int {
 	i := h.bucket(v)
-	if more := h.more.Load(); more != nil {
-		(*more)[stripe()].record(i, v)
-		return i
-	}
 	b := &h.first
-	old := b.sum.Load()
-	if b.sum.CompareAndSwap(old, plus(old, v)) {
+	if old := b.sum.Load(); h.more.Load() == nil && b.sum.CompareAndSwap(old, plus(old, v)) {
 		b.counts[i].Add(1)
 		b.extremes(v)
 		return i
 	}
-	h.grow()
-	return h.Record(v)
+	return h.recordStriped(i, v)
 }
 
-// Merge adds what another histogram with these boundaries counted between two readings.
+func (h *Histogram) recordStriped(i int, v float64) int {
+	if h.more.Load() == nil {
+		more := &blocks{list: make([]paddedBlock, stripes)}
+		for i := range more.list {
+			more.list[i].init(len(h.bounds) + 1)
+		}
+		h.more.CompareAndSwap(nil, more)
+	}
+	more := h.more.Load()
+	if more.closed.Load() {
+		return -1
+	}
+	b := &more.list[stripe()].block
+	addFloat64(&b.sum, v)
+	b.counts[i].Add(1)
+	b.extremes(v)
+	return i
+}
+
+// Close ends the Histogram: what is recorded from now on is refused. What is being recorded may be in time.
+func (h *Histogram) Close() {
+	if !h.more.CompareAndSwap(nil, ended) {
+		h.more.Load().closed.Store(true)
+	}
+}
+
+// Merge adds what another histogram with these boundaries counted between two readings, even to one that is closed.
 func (h *Histogram) Merge(now, before Snapshot) {
 	addFloat64(&h.first.sum, now.Sum-before.Sum)
 	for i := range now.Counts {
@@ -66,17 +98,15 @@ func (h *Histogram) Merge(now, before Snapshot) {
 	}
 }
 
-func (b *block) record(i int, v float64) {
-	addFloat64(&b.sum, v)
-	b.counts[i].Add(1)
-	b.extremes(v)
-}
-
 // extremes keeps the least and the greatest value. NaN is neither.
 func (b *block) extremes(v float64) {
 	if lo, hi := math.Float64frombits(b.min.Load()), math.Float64frombits(b.max.Load()); lo <= v && v <= hi || v != v {
 		return
 	}
+	b.stretch(v)
+}
+
+func (b *block) stretch(v float64) {
 	for old := b.min.Load(); !(math.Float64frombits(old) <= v); old = b.min.Load() {
 		if b.min.CompareAndSwap(old, math.Float64bits(v)) {
 			break
@@ -112,14 +142,6 @@ func (h *Histogram) bucket(v float64) int {
 	return i
 }
 
-func (h *Histogram) grow() {
-	more := make([]block, stripes)
-	for i := range more {
-		more[i].init(len(h.bounds) + 1)
-	}
-	h.more.CompareAndSwap(nil, &more)
-}
-
 // A Snapshot is what a histogram has counted.
 type Snapshot struct {
 	Count    uint64
@@ -130,14 +152,49 @@ type Snapshot struct {
 
 // Read adds up what was recorded before, and perhaps some of what is being recorded. The count is that of the buckets.
 func (h *Histogram) Read() Snapshot {
-	s := Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: make([]uint64, len(h.bounds)+1)}
+	s := NewSnapshot(len(h.bounds) + 1)
+	h.AddTo(&s)
+	return s
+}
+
+// NewSnapshot returns one of no values.
+func NewSnapshot(buckets int) Snapshot {
+	return Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: make([]uint64, buckets)}
+}
+
+// Reset makes the snapshot one of no values.
+func (s *Snapshot) Reset() {
+	clear(s.Counts)
+	*s = Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: s.Counts}
+}
+
+// AddTo adds what Read returns to a snapshot of as many buckets.
+func (h *Histogram) AddTo(s *Snapshot) {
 	s.add(&h.first)
 	if more := h.more.Load(); more != nil {
-		for i := range *more {
-			s.add(&(*more)[i])
+		for i := range more.list {
+			s.add(&more.list[i].block)
 		}
 	}
-	return s
+}
+
+// Add adds another snapshot of as many buckets.
+func (s *Snapshot) Add(o Snapshot) {
+	s.Count, s.Sum = s.Count+o.Count, s.Sum+o.Sum
+	for i, n := range o.Counts {
+		s.Counts[i] += n
+	}
+	s.stretch(o.Min, o.Max)
+}
+
+// stretch takes in a least and a greatest value. NaN is none.
+func (s *Snapshot) stretch(lo, hi float64) {
+	if !(s.Min <= lo) && lo == lo {
+		s.Min = lo
+	}
+	if !(s.Max >= hi) && hi == hi {
+		s.Max = hi
+	}
 }
 
 func (s *Snapshot) add(b *block) {
@@ -147,10 +204,5 @@ func (s *Snapshot) add(b *block) {
 		s.Counts[i] += n
 		s.Count += n
 	}
-	if v := math.Float64frombits(b.min.Load()); !(s.Min <= v) && v == v {
-		s.Min = v
-	}
-	if v := math.Float64frombits(b.max.Load()); !(s.Max >= v) && v == v {
-		s.Max = v
-	}
+	s.stretch(math.Float64frombits(b.min.Load()), math.Float64frombits(b.max.Load()))
 }

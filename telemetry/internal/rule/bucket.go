@@ -33,6 +33,7 @@ func Rebucket(counts []uint64, from, to []float64) []uint64 {
 	return out
 }
 
+// BoundariesOrNil is Boundaries, and nil for nil, which leaves them to somebody else.
 func BoundariesOrNil(bounds []float64) []float64 {
 	if bounds == nil {
 		return nil

@@ -11,6 +11,7 @@ import (
 // replace each other have no common meaning.
 type Class int
 
+// The classes.
 const (
 	Unknown Class = iota
 	Counter
@@ -19,6 +20,7 @@ const (
 	Histogram
 )
 
+// ClassOf returns the class of a kind of instrument.
 func ClassOf(k sdkmetric.InstrumentKind) Class {
 	switch k {
 	case sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindObservableCounter:

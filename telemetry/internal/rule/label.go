@@ -13,6 +13,7 @@ import (
 // A Repair says what had to be done to attributes so that they can be labels.
 type Repair uint8
 
+// The repairs.
 const (
 	RepairReserved Repair = 1 << iota // a name that Prometheus or this exporter needs for itself
 	RepairEncoding                    // a value that is not UTF-8, or a key that is empty
@@ -34,6 +35,7 @@ func LabelName(key string) (string, Repair) {
 	return name, 0
 }
 
+// ReservedLabel tells whether Prometheus or the exporter gives a label a meaning of its own.
 func ReservedLabel(name string) bool {
 	switch name {
 	case "le", "quantile":
@@ -42,6 +44,7 @@ func ReservedLabel(name string) bool {
 	return strings.HasPrefix(name, "__") || strings.HasPrefix(name, ScopeLabelPrefix)
 }
 
+// LabelValue returns the value of an attribute as a label has it.
 func LabelValue(v attribute.Value) (string, Repair) {
 	s := v.String()
 	if utf8.ValidString(s) {
@@ -92,6 +95,7 @@ func ScopeLabels(s instrumentation.Scope) []attribute.KeyValue {
 	return out
 }
 
+// Values returns the values of labels in the order of their names.
 func Values(labels attribute.Set) []string {
 	out := make([]string, 0, labels.Len())
 	for it := labels.Iter(); it.Next(); {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
+// What names end in, begin with and may be long.
 const (
 	TotalSuffix      = "_total"
 	MaxNameLength    = 255 // the SDK refuses longer instrument names

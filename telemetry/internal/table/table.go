@@ -13,49 +13,55 @@ import (
 // A Table maps attribute sets to values of any type. Sets are compared, not only their hashes: two that differ are two
 // entries whatever they hash to. The zero value is empty and ready to use. It is safe for concurrent use.
 type Table[V any] struct {
-	entries atomic.Pointer[[]atomic.Pointer[Entry[V]]] // by hash; its length is a power of two
+	// The places are a power of two. An entry is in the place that its hash names, or in the first free one behind.
+	places atomic.Pointer[[]atomic.Pointer[Entry[V]]]
 
 	mu    sync.Mutex
-	count int
+	count int // of entries
+	used  int // of places, those of removed entries included
+
+	gone atomic.Pointer[Entry[V]] // is in the place of each removed entry
 }
 
-// An Entry is one set of attributes and its value.
+// An Entry is one set of attributes and its value. It stays where it is in memory.
 type Entry[V any] struct {
 	Set   attribute.Set
 	Value V
-	hash  attribute.Distinct
-	next  atomic.Pointer[Entry[V]] // of those that share a place
 }
 
-const leastEntries = 8
+const leastPlaces = 8
 
-// place returns where a hash belongs among n places. OpenTelemetry's Distinct is a hash of 64 bits that it does not give
-// away; should it become something else, entries are hashed anew.
-func place(d attribute.Distinct, n int) int {
+// start returns where to look first for a hash. OpenTelemetry's Distinct is a hash of 64 bits that it does not give
+// away; should it become something else, it is hashed anew.
+func start(d attribute.Distinct) uint64 {
 	var h uint64
 	if unsafe.Sizeof(d) == unsafe.Sizeof(h) {
 		h = *(*uint64)(unsafe.Pointer(&d))
 	} else {
 		h = maphash.Comparable(seed, d)
 	}
-	return int((h ^ h>>32) & uint64(n-1))
+	return h ^ h>>32
 }
 
 var seed = maphash.MakeSeed()
 
 // Get returns the entry of a set, or nil.
-func (t *Table[V]) Get(set attribute.Set) *Entry[V] {
-	places := t.entries.Load()
+func (t *Table[V]) Get(set *attribute.Set) *Entry[V] {
+	places := t.places.Load()
 	if places == nil {
 		return nil
 	}
 	d := set.Equivalent()
-	for e := (*places)[place(d, len(*places))].Load(); e != nil; e = e.next.Load() {
-		if e.hash == d && (identical(&e.Set, &set) || e.Set == set) {
+	mask := uint64(len(*places) - 1)
+	for i := start(d) & mask; ; i = (i + 1) & mask {
+		e := (*places)[i].Load()
+		if e == nil {
+			return nil
+		}
+		if (identical(&e.Set, set) || e.Set.Equivalent() == d && e.Set == *set) && e != t.gone.Load() {
 			return e
 		}
 	}
-	return nil
 }
 
 // identical tells, for next to nothing, that two sets are copies of one: their words are equal, those that point to the
@@ -72,83 +78,89 @@ func (t *Table[V]) Len() int {
 	return t.count
 }
 
-// Add returns the entry of a set. One that is not there is made by value, which gets the number of entries that there
-// are. No other entry is made or removed meanwhile. Where value returns false there is none.
-func (t *Table[V]) Add(set attribute.Set, value func(entries int) (V, bool)) *Entry[V] {
-	if e := t.Get(set); e != nil {
+// Add returns the entry of a set. One that is not there is made: fill completes it, and gets the number of entries that
+// there are. No other entry is made or removed meanwhile. Where fill returns false there is none.
+func (t *Table[V]) Add(set attribute.Set, fill func(e *Entry[V], entries int) bool) *Entry[V] {
+	if e := t.Get(&set); e != nil {
 		return e
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.Get(set); e != nil {
+	if e := t.Get(&set); e != nil {
 		return e
 	}
-	v, ok := value(t.count)
-	if !ok {
+	e := &Entry[V]{Set: set}
+	if !fill(e, t.count) {
 		return nil
 	}
-	places := t.entries.Load()
-	if places == nil || t.count >= len(*places) {
-		places = t.grow(places)
+	places := t.places.Load()
+	if places == nil || (t.used+1)*4 > len(*places)*3 {
+		places = t.rehash(places)
 	}
-	e := &Entry[V]{Set: set, Value: v, hash: set.Equivalent()}
-	at := &(*places)[place(e.hash, len(*places))]
-	e.next.Store(at.Load())
-	at.Store(e)
+	put(*places, e)
 	t.count++
+	t.used++
 	return e
 }
 
-// grow makes a larger list of places. Entries are chained anew, so readers of the old list see copies of theirs.
-func (t *Table[V]) grow(old *[]atomic.Pointer[Entry[V]]) *[]atomic.Pointer[Entry[V]] {
-	n := leastEntries
-	if old != nil {
-		n = 2 * len(*old)
+func put[V any](places []atomic.Pointer[Entry[V]], e *Entry[V]) {
+	mask := uint64(len(places) - 1)
+	i := start(e.Set.Equivalent()) & mask
+	for places[i].Load() != nil {
+		i = (i + 1) & mask
+	}
+	places[i].Store(e)
+}
+
+// rehash makes a list of places with room for more. Readers of the old list find the same entries.
+func (t *Table[V]) rehash(old *[]atomic.Pointer[Entry[V]]) *[]atomic.Pointer[Entry[V]] {
+	n := leastPlaces
+	for (t.count+1)*2 > n {
+		n *= 2
 	}
 	places := make([]atomic.Pointer[Entry[V]], n)
 	if old != nil {
 		for i := range *old {
-			for e := (*old)[i].Load(); e != nil; e = e.next.Load() {
-				at := &places[place(e.hash, n)]
-				c := &Entry[V]{Set: e.Set, Value: e.Value, hash: e.hash}
-				c.next.Store(at.Load())
-				at.Store(c)
+			if e := (*old)[i].Load(); e != nil && e != t.gone.Load() {
+				put(places, e)
 			}
 		}
 	}
-	t.entries.Store(&places)
+	t.used = t.count
+	t.places.Store(&places)
 	return &places
 }
 
-// Remove takes the entry of a set out, and tells whether it was there.
-func (t *Table[V]) Remove(set attribute.Set) bool {
+// Remove takes an entry out, and tells whether it was there.
+func (t *Table[V]) Remove(e *Entry[V]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	places := t.entries.Load()
+	places := t.places.Load()
 	if places == nil {
 		return false
 	}
-	d := set.Equivalent()
-	at := &(*places)[place(d, len(*places))]
-	for e := at.Load(); e != nil; e = at.Load() {
-		if e.hash == d && e.Set == set {
-			at.Store(e.next.Load())
+	mask := uint64(len(*places) - 1)
+	for i := start(e.Set.Equivalent()) & mask; ; i = (i + 1) & mask {
+		switch (*places)[i].Load() {
+		case nil:
+			return false
+		case e:
+			t.gone.CompareAndSwap(nil, &Entry[V]{})
+			(*places)[i].Store(t.gone.Load())
 			t.count--
 			return true
 		}
-		at = &e.next
 	}
-	return false
 }
 
 // All calls visit for each entry, in no order. Entries that are added meanwhile may be left out.
 func (t *Table[V]) All(visit func(*Entry[V])) {
-	places := t.entries.Load()
+	places := t.places.Load()
 	if places == nil {
 		return
 	}
 	for i := range *places {
-		for e := (*places)[i].Load(); e != nil; e = e.next.Load() {
+		if e := (*places)[i].Load(); e != nil && e != t.gone.Load() {
 			visit(e)
 		}
 	}

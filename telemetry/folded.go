@@ -15,18 +15,19 @@ import (
 // This file turns what the SDK collected into families without a conflict: points of all scopes, number types and
 // attribute spellings that have equal labels become one series.
 
-// A page is one family as it is exposed, with the series it had at the last collection. Translating attributes is
-// the dear part of an exposition, so it is done once for each series, not at every scrape. A page belongs to a fold
+// A sheet is one family as it is exposed, with the series it had at the last collection. Translating attributes is
+// the dear part of an exposition, so it is done once for each series, not at every scrape. A sheet belongs to a fold
 // and is guarded by its lock.
-type page struct {
+type sheet struct {
 	family      *family
 	help        string
 	bounds      []float64 // of all its histograms
-	bySet       map[attribute.Distinct]*series
-	sorted      []*series
+	bySet       map[attribute.Distinct]*folded
+	sorted      []*folded
 	unsorted    bool
 	temporality metricdata.Temporality
 
+	feeds   []*feed
 	parts   []part // what the SDK collected of it now
 	changed bool   // its series are not just what the only part says
 }
@@ -37,8 +38,8 @@ type part struct {
 	metric *metricdata.Metrics
 }
 
-// A series is one line of the page, or, of a histogram, one group of lines.
-type series struct {
+// A folded series is one line of the page, or, of a histogram, one group of lines.
+type folded struct {
 	key    attribute.Distinct // of its labels
 	labels attribute.Set      // translated: valid, distinct names; values are UTF-8 strings. In a native fold, attributes
 	values []string           // of the labels in order, to sort by
@@ -56,9 +57,9 @@ type series struct {
 // A feed is what one stream of the SDK remembers between collections: the series of each of its attribute sets.
 type feed struct {
 	stream   *stream
-	page     *page
+	sheet    *sheet
 	scope    []attribute.KeyValue // labels of the scope, where those are asked for
-	bySource map[attribute.Distinct]*series
+	bySource map[attribute.Distinct]*folded
 	repaired rule.Repair // what was told of
 	altered  bool        // some attributes are not as they came
 	foreign  bool        // it is of client_golang
@@ -66,7 +67,7 @@ type feed struct {
 }
 
 // at returns the series for a set of attributes, and what had to be repaired if it is new.
-func (x *fold) at(f *feed, set attribute.Set) (*series, rule.Repair) {
+func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 	key := set.Equivalent()
 	if s, ok := f.bySource[key]; ok {
 		return s, 0
@@ -75,11 +76,11 @@ func (x *fold) at(f *feed, set attribute.Set) (*series, rule.Repair) {
 	if !f.foreign { // client_golang's are labels already
 		labels, done = rule.Labels(set, f.scope)
 	}
-	p := f.page
+	p := f.sheet
 	identity := rule.WithoutEmpty(labels)
 	s, ok := p.bySet[identity.Equivalent()]
 	if !ok {
-		s = &series{key: identity.Equivalent(), labels: labels, values: rule.Values(labels)}
+		s = &folded{key: identity.Equivalent(), labels: labels, values: rule.Values(labels)}
 		if x.native && !f.foreign {
 			s.labels = rule.Sound(set)
 		}
@@ -103,18 +104,21 @@ func (f *feed) forget(points int) {
 }
 
 // order sorts the series as client_golang does, and drops those that are gone once they are many.
-func (p *page) order(now uint64, live int) {
+func (p *sheet) order(now uint64, live int) {
 	if len(p.sorted) > 2*live+64 {
-		p.sorted = slices.DeleteFunc(p.sorted, func(s *series) bool {
+		p.sorted = slices.DeleteFunc(p.sorted, func(s *folded) bool {
 			if s.seen == now {
 				return false
 			}
 			delete(p.bySet, s.key)
 			return true
 		})
+		for _, f := range p.feeds { // they may know some that are gone
+			clear(f.bySource)
+		}
 	}
 	if p.unsorted {
-		slices.SortFunc(p.sorted, func(a, b *series) int {
+		slices.SortFunc(p.sorted, func(a, b *folded) int {
 			return cmp.Or(cmp.Compare(len(a.values), len(b.values)), slices.Compare(a.values, b.values))
 		})
 		p.unsorted = false
@@ -135,11 +139,11 @@ func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoi
 			s.start, s.time = pt.StartTime, pt.Time
 		case gauge:
 			x.duplicate(s.from, f.stream)
-			f.page.changed = true
+			f.sheet.changed = true
 			continue
 		default:
 			s.value += float64(pt.Value)
-			f.page.changed = true
+			f.sheet.changed = true
 		}
 		keepExemplars(x, f, s, pt.Exemplars)
 	}
@@ -151,23 +155,23 @@ func addHistograms[N int64 | float64](x *fold, f *feed, points []metricdata.Hist
 		pt := &points[i]
 		s, done := x.at(f, pt.Attributes)
 		x.repaired(f, done)
-		if f.page.bounds == nil {
-			f.page.bounds = rule.Boundaries(pt.Bounds)
+		if f.sheet.bounds == nil {
+			f.sheet.bounds = rule.Boundaries(pt.Bounds)
 		}
-		counts := rule.Rebucket(pt.BucketCounts, pt.Bounds, f.page.bounds)
-		if s.seen == x.now && (s.exp != nil || !slices.Equal(pt.Bounds, f.page.bounds)) {
+		counts := rule.Rebucket(pt.BucketCounts, pt.Bounds, f.sheet.bounds)
+		if s.seen == x.now && (s.exp != nil || !slices.Equal(pt.Bounds, f.sheet.bounds)) {
 			x.unequal(f)
 		}
-		f.page.changed = f.page.changed || s.seen == x.now || !slices.Equal(pt.Bounds, f.page.bounds)
+		f.sheet.changed = f.sheet.changed || s.seen == x.now || !slices.Equal(pt.Bounds, f.sheet.bounds)
 		h := &s.histogram
 		if s.seen != x.now {
 			s.seen, s.from, s.exp, s.exemplars = x.now, f.stream, nil, nil
 			*h = metricdata.HistogramDataPoint[float64]{
 				Attributes: s.labels, StartTime: pt.StartTime, Time: pt.Time,
-				Count: pt.Count, Bounds: f.page.bounds, BucketCounts: counts, Sum: float64(pt.Sum),
+				Count: pt.Count, Bounds: f.sheet.bounds, BucketCounts: counts, Sum: float64(pt.Sum),
 			}
 		} else {
-			x.flatten(s, f.page)
+			x.flatten(s, f.sheet)
 			counts = slices.Clone(counts) // the SDK's own slice stays as it is
 			for i, n := range h.BucketCounts {
 				counts[i] += n

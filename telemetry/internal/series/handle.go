@@ -1,0 +1,127 @@
+package series
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
+type Handle struct {
+	bound   atomic.Pointer[entry] // the series that it is bound to, or nil
+	quiet   uintptr               // see Sampling.quiet
+	account *Account
+	set     attribute.Set // that it is bound to
+}
+
+// Init opens a handle to an account. It is called once, before anything else.
+func (h *Handle) Init(a *Account) { h.account, h.quiet = a, a.rules.Samples.quiet() }
+
+// BindTo makes to what h is, bound to more attributes.
+func (h *Handle) BindTo(to *Handle, attrs []attribute.KeyValue) {
+	to.Init(h.account)
+	set := attribute.NewSet(slices.Clone(attrs)...)
+	to.set = h.with(&set)
+	to.bound.Store(h.account.at(&to.set))
+}
+
+// sample keeps a measurement that was taken as an exemplar, if it is to be one.
+func (h *Handle) sample(ctx context.Context, e *entry, bucket int, raw uint64) {
+	if h.account.rules.Samples.takes(ctx) {
+		e.Value.remember(ctx, bucket, raw)
+	}
+}
+
+func (h *Handle) add(ctx context.Context, raw uint64, opts []metric.AddOption) {
+	if len(opts) == 0 {
+		h.measure(ctx, raw)
+		return
+	}
+	set := addSet(opts)
+	h.measureWith(ctx, raw, &set)
+}
+
+func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOption) {
+	if len(opts) == 0 {
+		h.measure(ctx, raw)
+		return
+	}
+	set := recordSet(opts)
+	h.measureWith(ctx, raw, &set)
+}
+
+// measure takes a measurement without options. A series that has ended is followed by another.
+func (h *Handle) measure(ctx context.Context, raw uint64) {
+	e := h.bound.Load()
+	if e == nil {
+		for !h.take(ctx, h.account.at(&h.set), raw) {
+		}
+		return
+	}
+	for !h.take(ctx, e, raw) {
+		e = h.account.at(&h.set)
+		h.bound.Store(e)
+	}
+}
+
+// measureWith takes a measurement with attributes.
+func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set) {
+	if h.bound.Load() != nil {
+		both := h.with(set)
+		set = &both
+	}
+	for !h.take(ctx, h.account.at(set), raw) {
+	}
+}
+
+// take takes a measurement to a series, or returns false if that has ended.
+func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
+	bucket, a, s := 0, h.account, &e.Value
+	switch {
+	case s.histogram != nil:
+		if bucket = s.histogram.Record(a.float(raw)); bucket < 0 {
+			return false
+		}
+	case a.gauge():
+		if !s.value.SetInt64(int64(raw)) { // the bits, whatever they are
+			return false
+		}
+	case a.Float:
+		if !s.value.AddFloat64(math.Float64frombits(raw)) {
+			return false
+		}
+	default:
+		if !s.value.AddInt64(int64(raw)) {
+			return false
+		}
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, bucket, raw)
+	}
+	return true
+}
+
+// with returns the attributes of a measurement: those that are bound, and those that it brings, which win.
+func (h *Handle) with(set *attribute.Set) attribute.Set {
+	switch {
+	case h.set.Len() == 0:
+		return *set
+	case set.Len() == 0:
+		return h.set
+	}
+	return attribute.NewSet(append(h.set.ToSlice(), set.ToSlice()...)...)
+}
+
+// Finish ends a series, as Finisher of go.opentelemetry.io/otel/metric/x has it.
+func (h *Handle) Finish(_ context.Context, attrs ...attribute.KeyValue) {
+	set := attribute.NewSet(slices.Clone(attrs)...)
+	set = h.with(&set)
+	h.account.finish(&set)
+}
+
+// Enabled tells that measurements are taken.
+func (*Handle) Enabled(context.Context) bool { return true }

@@ -1,0 +1,106 @@
+package series
+
+import (
+	"context"
+	"math"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// The hot path of a bound handle without options is written out for each kind: there is no call but those that count.
+type (
+	// Int64Adder is a handle of a counter.
+	Int64Adder struct{ Handle }
+	// Float64Adder is a handle of a counter.
+	Float64Adder struct{ Handle }
+	// Int64Setter is a handle of a gauge.
+	Int64Setter struct{ Handle }
+	// Float64Setter is a handle of a gauge.
+	Float64Setter struct{ Handle }
+	// Int64Recorder is a handle of a histogram.
+	Int64Recorder struct{ Handle }
+	// Float64Recorder is a handle of a histogram.
+	Float64Recorder struct{ Handle }
+)
+
+// Add adds to a counter.
+func (h *Int64Adder) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 || !e.Value.value.TryAddInt64(v) {
+		h.add(ctx, uint64(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, 0, uint64(v))
+	}
+}
+
+// Add adds to a counter.
+func (h *Float64Adder) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 || !e.Value.value.TryAddFloat64(v) {
+		h.add(ctx, math.Float64bits(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, 0, math.Float64bits(v))
+	}
+}
+
+// Record sets a gauge.
+func (h *Int64Setter) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 || !e.Value.value.SetInt64(v) {
+		h.record(ctx, uint64(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, 0, uint64(v))
+	}
+}
+
+// Record sets a gauge.
+func (h *Float64Setter) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 || !e.Value.value.SetFloat64(v) {
+		h.record(ctx, math.Float64bits(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, 0, math.Float64bits(v))
+	}
+}
+
+// Record records to a histogram.
+func (h *Int64Recorder) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 {
+		h.record(ctx, uint64(v), opts)
+		return
+	}
+	bucket := e.Value.histogram.Record(float64(v))
+	if bucket < 0 {
+		h.record(ctx, uint64(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, bucket, uint64(v))
+	}
+}
+
+// Record records to a histogram.
+func (h *Float64Recorder) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
+	e := h.bound.Load()
+	if e == nil || len(opts) > 0 {
+		h.record(ctx, math.Float64bits(v), opts)
+		return
+	}
+	bucket := e.Value.histogram.Record(v)
+	if bucket < 0 {
+		h.record(ctx, math.Float64bits(v), opts)
+		return
+	}
+	if typeWord(ctx) != h.quiet {
+		h.sample(ctx, e, bucket, math.Float64bits(v))
+	}
+}

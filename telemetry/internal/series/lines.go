@@ -1,0 +1,285 @@
+package series
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/onemeter/onemeter/telemetry/internal/cell"
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/text"
+)
+
+// Lines are the series of a family as the page has them: the text of their labels, which is made once, and the cells that
+// the numbers are read from. Series of several accounts that have equal labels are one line: counters add up, and of
+// gauges the first is shown. It is safe for concurrent use.
+type Lines struct {
+	name  string
+	class rule.Class
+
+	mu       sync.Mutex
+	accounts []*Account // in their order
+	lines    []line     // sorted as client_golang does
+	empties  bool       // some labels have no value
+	findings []Finding
+	heads    [2]head     // by format
+	tails    [2][]string // of the lines of buckets, by format
+
+	number float64       // what a line adds up to
+	added  bool          // something was
+	counts cell.Snapshot // the same of a histogram
+}
+
+// A line is a series of the page; a histogram's is a group of lines.
+type line struct {
+	labels string // as text.Labels has them
+	first  *entry
+	more   *[]*entry // the others that have these labels, in the order of their accounts; nil is none
+}
+
+// series returns those of the line, in order.
+func (ln *line) series() []*entry {
+	if ln.more == nil {
+		return []*entry{ln.first}
+	}
+	return append([]*entry{ln.first}, *ln.more...)
+}
+
+func (ln *line) set(series []*entry) {
+	ln.first, ln.more = nil, nil
+	if len(series) > 0 {
+		ln.first = series[0]
+	}
+	if len(series) > 1 {
+		rest := slices.Clone(series[1:])
+		ln.more = &rest
+	}
+}
+
+type head struct{ help, text string }
+
+// A Finding is something that somebody has to be told of.
+type Finding struct {
+	Of, Other *Account // Other has gauges with the labels of some of Of; else it is nil
+	Repair    rule.Repair
+	Crowded   bool // it is close to its limit, while there is still room
+}
+
+// NewLines returns the lines of a family, which has no accounts yet.
+func NewLines(name string, c rule.Class) *Lines { return &Lines{name: name, class: c} }
+
+// Add adds an account. All have the class of the family, and equal boundaries.
+func (l *Lines) Add(a *Account) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accounts = append(l.accounts, a)
+	slices.SortStableFunc(l.accounts, func(a, b *Account) int { return cmp.Compare(a.Order, b.Order) })
+}
+
+// Accounts returns those that were added, in their order.
+func (l *Lines) Accounts() []*Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.accounts)
+}
+
+// Empty tells whether no account has a series.
+func (l *Lines) Empty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !slices.ContainsFunc(l.accounts, func(a *Account) bool { return !a.empty() })
+}
+
+// Type is the TYPE of the family.
+func (l *Lines) Type() dto.MetricType {
+	switch l.class {
+	case rule.Counter:
+		return dto.MetricType_COUNTER
+	case rule.Histogram:
+		return dto.MetricType_HISTOGRAM
+	}
+	return dto.MetricType_GAUGE
+}
+
+// Append appends the family as it is on the page, with its comments, or nothing if it has no series. It returns what was
+// found since it was called before. Series that were finished are collected for the page.
+func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.accounts { // always in this order
+		a.mu.Lock()
+		defer a.mu.Unlock()
+	}
+	l.findings = nil
+	l.refresh()
+	if len(l.lines) == 0 {
+		return b, l.findings
+	}
+	if h := &l.heads[f]; h.text == "" || h.help != help {
+		*h = head{help, f.Head(l.name, help, l.Type())}
+	}
+	if l.class == rule.Histogram && l.tails[f] == nil {
+		l.tails[f] = tails(f, l.accounts[0].Bounds)
+		l.counts = cell.NewSnapshot(len(l.tails[f]))
+	}
+	var shown []*end
+	for _, a := range l.accounts {
+		shown = append(shown, a.showEnded(Page)...)
+	}
+	start := len(b)
+	b = append(b, l.heads[f].text...)
+	samples, dead := len(b), false
+	for i := range l.lines {
+		ln := &l.lines[i]
+		if ln.more == nil && !ln.first.Value.has(gone) {
+			l.reset()
+			l.add(ln.first)
+			b = l.appendLine(b, f, ln.labels, ln.first)
+			continue
+		}
+		b = l.appendMixed(b, f, ln, shown)
+		dead = dead || ln.first == nil
+	}
+	if dead {
+		l.lines = slices.DeleteFunc(l.lines, func(ln line) bool { return ln.first == nil })
+	}
+	if len(b) == samples {
+		b = b[:start]
+	}
+	return b, l.findings
+}
+
+// appendMixed appends a line of several series, some of which may have ended. These leave it.
+func (l *Lines) appendMixed(b []byte, f text.Format, ln *line, shown []*end) []byte {
+	l.reset()
+	var of, stay []*entry
+	for _, e := range ln.series() {
+		if i := slices.IndexFunc(shown, func(x *end) bool { return x.entry == e }); i >= 0 {
+			l.addEnd(shown[i])
+			of = append(of, e)
+			continue
+		}
+		if e.Value.has(offPage) {
+			continue
+		}
+		stay = append(stay, e)
+		if !e.Value.has(gone) && !e.Value.account.hidden(shown, e) {
+			l.add(e)
+			of = append(of, e)
+		}
+	}
+	if len(of) > 0 {
+		b = l.appendLine(b, f, ln.labels, of...)
+	}
+	ln.set(stay)
+	return b
+}
+
+// hidden tells whether a series of the account waits for the next collection.
+func (a *Account) hidden(shown []*end, e *entry) bool {
+	return slices.ContainsFunc(shown, func(x *end) bool { return x.entry.Value.account == a && x.entry.Set == e.Set })
+}
+
+// reset begins to add up a line.
+func (l *Lines) reset() {
+	l.number, l.added = 0, false
+	if l.class == rule.Histogram {
+		l.counts.Reset()
+	}
+}
+
+func (l *Lines) add(e *entry) {
+	if s := &e.Value; s.histogram != nil {
+		s.histogram.AddTo(&l.counts)
+	} else if s.account.Float {
+		l.addNumber(s.value.Float64())
+	} else {
+		l.addNumber(float64(s.value.Int64()))
+	}
+}
+
+func (l *Lines) addEnd(x *end) {
+	if l.class == rule.Histogram {
+		l.counts.Add(x.counts)
+	} else {
+		l.addNumber(x.entry.Value.account.float(x.value))
+	}
+}
+
+// addNumber adds to a counter. Of gauges the first stays.
+func (l *Lines) addNumber(v float64) {
+	if l.class != rule.Gauge || !l.added {
+		l.number += v
+	}
+	l.added = true
+}
+
+// appendLine appends what was added up.
+func (l *Lines) appendLine(b []byte, f text.Format, labels string, of ...*entry) []byte {
+	if l.class == rule.Histogram {
+		return l.appendHistogram(b, f, labels, of)
+	}
+	b = appendName(b, l.name, "", labels)
+	b = f.AppendFloat(b, l.number)
+	if f == text.OpenMetrics && l.class == rule.Counter {
+		b = appendExemplar(b, of, 0)
+	}
+	return append(b, '\n')
+}
+
+func (l *Lines) appendHistogram(b []byte, f text.Format, labels string, of []*entry) []byte {
+	start := len(b)
+	b = append(append(b, l.name...), "_bucket{"...)
+	if labels != "" {
+		b = append(append(b, labels...), ',')
+	}
+	head := b[start:]
+	sum := uint64(0)
+	for i, tail := range l.tails[f] {
+		if i > 0 {
+			b = append(b, head...)
+		}
+		sum += l.counts.Counts[i]
+		b = append(b, tail...)
+		b = f.AppendCount(b, sum)
+		if f == text.OpenMetrics {
+			b = appendExemplar(b, of, i)
+		}
+		b = append(b, '\n')
+	}
+	b = appendName(b, l.name, "_sum", labels)
+	b = f.AppendFloat(b, l.counts.Sum)
+	b = append(b, '\n')
+	b = appendName(b, l.name, "_count", labels)
+	b = f.AppendCount(b, l.counts.Count)
+	return append(b, '\n')
+}
+
+// tails are what follows the labels of each bucket.
+func tails(f text.Format, bounds []float64) []string {
+	out := make([]string, 0, len(bounds)+1)
+	for _, v := range bounds {
+		out = append(out, `le="`+string(f.AppendFloat(nil, v))+`"} `)
+	}
+	return append(out, `le="+Inf"} `)
+}
+
+func appendName(b []byte, name, suffix, labels string) []byte {
+	b = append(append(b, name...), suffix...)
+	if labels != "" {
+		b = append(append(append(b, '{'), labels...), '}')
+	}
+	return append(b, ' ')
+}
+
+// appendExemplar appends that of a bucket: the last, as client_golang does.
+func appendExemplar(b []byte, of []*entry, bucket int) []byte {
+	for _, e := range slices.Backward(of) {
+		if x := e.Value.exemplar(bucket); x != nil {
+			return text.AppendExemplar(b, x.trace, x.span, e.Value.account.float(x.value), x.at)
+		}
+	}
+	return b
+}

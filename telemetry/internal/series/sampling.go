@@ -1,0 +1,51 @@
+package series
+
+import (
+	"context"
+	"os"
+	"strings"
+	"unsafe"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// A Sampling says which measurements become exemplars.
+type Sampling uint8
+
+// The samplings of the specification.
+const (
+	SampleTraces Sampling = iota // those within a sampled span
+	SampleAll
+	SampleNone
+)
+
+// SamplingFromEnv returns the one that OTEL_METRICS_EXEMPLAR_FILTER names, as the SDK has it.
+func SamplingFromEnv() Sampling {
+	switch strings.ToLower(strings.TrimSpace(os.Getenv("OTEL_METRICS_EXEMPLAR_FILTER"))) {
+	case "always_on":
+		return SampleAll
+	case "always_off":
+		return SampleNone
+	}
+	return SampleTraces
+}
+
+// takes tells whether a measurement with this context becomes an exemplar.
+func (s Sampling) takes(ctx context.Context) bool {
+	return s == SampleAll || s == SampleTraces && ctx != nil && typeWord(ctx) != typeWord(background) &&
+		trace.SpanContextFromContext(ctx).IsSampled()
+}
+
+// quiet is the type word of contexts whose measurements are not sampled, or what none has: by default they are only within a span,
+// and context.Background has none.
+func (s Sampling) quiet() uintptr {
+	if s == SampleTraces {
+		return typeWord(background)
+	}
+	return 1 // no type has it
+}
+
+var background = context.Background()
+
+// typeWord returns the word of an interface that tells its type. The word of nil is 0.
+func typeWord(ctx context.Context) uintptr { return word(unsafe.Pointer(&ctx)) }

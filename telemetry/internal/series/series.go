@@ -1,0 +1,104 @@
+// Package series holds what synchronous instruments record. An [Account] has the series of one instrument, and hands
+// them to the SDK's exporters as metric data; [Lines] has those of a family, and writes them to the page. A [Handle] is
+// what an instrument records through.
+//
+// Recording takes no lock, and waits for no reader.
+package series
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"context"
+
+	"github.com/onemeter/onemeter/telemetry/internal/cell"
+	"github.com/onemeter/onemeter/telemetry/internal/table"
+)
+
+// A series is what was recorded with one set of attributes.
+type series struct {
+	account   *Account
+	value     cell.Number
+	histogram *cell.Histogram                            // nil unless it is one
+	exemplars atomic.Pointer[[]atomic.Pointer[exemplar]] // by bucket
+	started   int64                                      // in ns since 1970
+	state     atomic.Uint32
+}
+
+// The state of a series.
+const (
+	gone    = 1 << iota // it has ended
+	onPage              // Lines has it, or had
+	offPage             // it has ended, and the page is done with it
+)
+
+type entry = table.Entry[series]
+
+// An exemplar is a measurement that stands for others.
+type exemplar struct {
+	at    int64  // in ns since 1970
+	value uint64 // an int64, or the bits of a float64, as the account has them
+	trace trace.TraceID
+	span  trace.SpanID
+}
+
+func (s *series) has(state uint32) bool { return s.state.Load()&state != 0 }
+
+// remember keeps a measurement as the exemplar of its bucket.
+func (s *series) remember(ctx context.Context, bucket int, value uint64) {
+	if s.exemplars.Load() == nil {
+		fresh := make([]atomic.Pointer[exemplar], len(s.account.Bounds)+1)
+		s.exemplars.CompareAndSwap(nil, &fresh)
+	}
+	e := &exemplar{at: time.Now().UnixNano(), value: value}
+	if ctx != nil {
+		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+			e.trace, e.span = span.TraceID(), span.SpanID()
+		}
+	}
+	(*s.exemplars.Load())[bucket].Store(e)
+}
+
+// exemplar returns that of a bucket, or nil.
+func (s *series) exemplar(bucket int) *exemplar {
+	if all := s.exemplars.Load(); all != nil {
+		return (*all)[bucket].Load()
+	}
+	return nil
+}
+
+// close ends the cells. What is recorded later goes to another series.
+func (s *series) close() {
+	s.state.Or(gone)
+	s.value.Close()
+	if s.histogram != nil {
+		s.histogram.Close()
+	}
+}
+
+// exemplars returns those of a series as the SDK has them.
+func exemplars[N int64 | float64](s *series) []metricdata.Exemplar[N] {
+	all := s.exemplars.Load()
+	if all == nil {
+		return nil
+	}
+	var out []metricdata.Exemplar[N]
+	for i := range *all {
+		e := (*all)[i].Load()
+		if e == nil {
+			continue
+		}
+		x := metricdata.Exemplar[N]{Time: time.Unix(0, e.at), Value: number[N](e.value)}
+		if e.span.IsValid() {
+			x.TraceID, x.SpanID = e.trace[:], e.span[:]
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+var overflow = attribute.NewSet(attribute.Bool("otel.metric.overflow", true))

@@ -1,0 +1,191 @@
+package series
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/text"
+)
+
+// refresh takes in what is new in the accounts. Their locks are held.
+func (l *Lines) refresh() {
+	var fresh []line
+	for _, a := range l.accounts {
+		a.settle()
+		for _, e := range a.takeFresh() {
+			if !e.Value.has(onPage | offPage) {
+				e.Value.state.Or(onPage)
+				labels, done := rule.Labels(e.Set, a.Labels)
+				a.repaired |= l.repaired(a, done)
+				fresh = append(fresh, line{labels: text.Labels(labels), first: e})
+			}
+		}
+		l.crowd(a)
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	pack(fresh)
+	l.empties = l.empties || slices.ContainsFunc(fresh, func(ln line) bool { return strings.Contains(ln.labels, `=""`) })
+	slices.SortStableFunc(fresh, func(a, b line) int { return compareLabels(a.labels, b.labels) })
+	l.lines = l.merge(l.lines, fresh)
+	if l.empties {
+		l.joinEmpty()
+	}
+}
+
+// repaired finds what was repaired first of an account's attributes.
+func (l *Lines) repaired(a *Account, done rule.Repair) rule.Repair {
+	fresh := done &^ a.repaired
+	if fresh != 0 {
+		l.findings = append(l.findings, Finding{Of: a, Repair: fresh})
+	}
+	return fresh
+}
+
+func (l *Lines) crowd(a *Account) {
+	if limit := a.rules.Limit; limit > 0 && !a.crowded && a.series.Len()*5 >= limit*4 {
+		a.crowded = true
+		l.findings = append(l.findings, Finding{Of: a, Crowded: true})
+	}
+}
+
+// packed is about how long the texts are that are kept as one: one for each series would cost more memory, and one for all
+// would keep that of series that have ended.
+const packed = 4096
+
+// pack puts the labels of several lines into one text.
+func pack(lines []line) {
+	for len(lines) > 0 {
+		n, size := 0, 0
+		for n < len(lines) && size < packed {
+			size += len(lines[n].labels)
+			n++
+		}
+		var b strings.Builder
+		b.Grow(size)
+		for _, ln := range lines[:n] {
+			b.WriteString(ln.labels)
+		}
+		all := b.String()
+		for i := range lines[:n] {
+			lines[i].labels, all = all[:len(lines[i].labels)], all[len(lines[i].labels):]
+		}
+		lines = lines[n:]
+	}
+}
+
+// merge merges two sorted lists into one, where equal labels are one line.
+func (l *Lines) merge(old, fresh []line) []line {
+	out := make([]line, 0, len(old)+len(fresh))
+	for len(old)+len(fresh) > 0 {
+		var next line
+		if len(fresh) == 0 || len(old) > 0 && compareLabels(old[0].labels, fresh[0].labels) <= 0 {
+			next, old = old[0], old[1:]
+		} else {
+			next, fresh = fresh[0], fresh[1:]
+		}
+		if n := len(out); n > 0 && out[n-1].labels == next.labels {
+			l.join(&out[n-1], next)
+			continue
+		}
+		out = append(out, next)
+	}
+	return slices.Clip(out)
+}
+
+// join adds the series of a line to another with equal labels.
+func (l *Lines) join(to *line, from line) {
+	all := append(to.series(), from.series()...)
+	slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(a.Value.account.Order, b.Value.account.Order) })
+	to.set(all)
+	if l.class != rule.Gauge {
+		return
+	}
+	for _, e := range all[1:] {
+		l.findings = append(l.findings, Finding{Of: to.first.Value.account, Other: e.Value.account})
+	}
+}
+
+// joinEmpty joins lines that differ in labels without a value: these are none, in Prometheus's data model. Where such
+// lines meet they are shown without them, so that it does not matter which came first.
+func (l *Lines) joinEmpty() {
+	byText := make(map[string]int, len(l.lines))
+	out := l.lines[:0]
+	met := false
+	for _, ln := range l.lines {
+		k := withoutEmpty(ln.labels)
+		i, ok := byText[k]
+		if !ok {
+			byText[k] = len(out)
+			out = append(out, ln)
+			continue
+		}
+		met = true
+		out[i].labels = k
+		l.join(&out[i], ln)
+	}
+	clear(l.lines[len(out):])
+	l.lines = out
+	if met {
+		slices.SortStableFunc(l.lines, func(a, b line) int { return compareLabels(a.labels, b.labels) })
+	}
+}
+
+// withoutEmpty returns labels without those that have no value.
+func withoutEmpty(labels string) string {
+	if !strings.Contains(labels, `=""`) {
+		return labels
+	}
+	var out []string
+	for rest := labels; rest != ""; {
+		name, value, after := cutLabel(rest)
+		if value != "" {
+			out = append(out, name+`="`+value+`"`)
+		}
+		rest = after
+	}
+	return strings.Join(out, ",")
+}
+
+// cutLabel cuts the first label off.
+func cutLabel(labels string) (name, value, rest string) {
+	name, rest, _ = strings.Cut(labels, `="`) // a quote within a value has a backslash before it
+	end := 0
+	for rest[end] != '"' {
+		if rest[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	return name, rest[:end], strings.TrimPrefix(rest[end+1:], ",")
+}
+
+// compareLabels orders series as client_golang does: by the number of their labels, then by the values of these. What is
+// equal in both is ordered by the names.
+func compareLabels(a, b string) int {
+	x, y := a, b
+	if c := cmp.Compare(strings.Count(x, `="`), strings.Count(y, `="`)); c != 0 {
+		return c
+	}
+	for x != "" && y != "" {
+		var v, w string
+		_, v, x = cutLabel(x)
+		_, w, y = cutLabel(y)
+		if c := strings.Compare(unescape(v), unescape(w)); c != 0 {
+			return c
+		}
+	}
+	return strings.Compare(a, b)
+}
+
+var escapes = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)
+
+func unescape(v string) string {
+	if strings.IndexByte(v, '\\') < 0 {
+		return v
+	}
+	return escapes.Replace(v)
+}
