@@ -21,10 +21,27 @@ var stripes = func() uintptr {
 	return n
 }()
 
-// stripe returns a number that differs between goroutines, mostly: their stacks are in different places.
-func stripe() uintptr {
+// A spread tells goroutines which stripe is theirs.
+type spread struct {
+	closed atomic.Bool
+	salt   atomic.Uint64
+}
+
+// stripe returns the stripe of this goroutine: the place of its stack, hashed with a salt.
+func (s *spread) stripe() uintptr {
 	var here byte
-	return (uintptr(unsafe.Pointer(&here)) >> 10 * 0x9E3779B97F4A7C15 >> 40) & (stripes - 1)
+	h := (uint64(uintptr(unsafe.Pointer(&here)))>>10 ^ s.salt.Load()) * 0x9E3779B97F4A7C15
+	return uintptr(h>>40) & (stripes - 1)
+}
+
+// maxSalt is how often goroutines are spread anew. Where there are more of them than stripes, some always meet.
+const maxSalt = 64
+
+// met spreads the goroutines anew, as two have met in a stripe.
+func (s *spread) met() {
+	if s.salt.Load() < maxSalt {
+		s.salt.Add(1)
+	}
 }
 
 type slot struct {
@@ -40,20 +57,31 @@ type Number struct {
 }
 
 type slots struct {
-	closed atomic.Bool
-	list   []slot
+	spread
+	list []slot
 }
 
 // closed is what a Number that was closed early has.
 var closed = func() *slots { s := &slots{}; s.closed.Store(true); return s }()
 
-// TryAddInt64 adds v, or returns false if it takes more than a moment: then AddInt64 is to be called. It is inlined.
-func (n *Number) TryAddInt64(v int64) bool {
-	old := n.first.Load()
-	return n.more.Load() == nil && n.first.CompareAndSwap(old, old+uint64(v))
+// Calm tells that the cell is one word, and not closed.
+func (n *Number) Calm() bool { return n.more.Load() == nil }
+
+// AddCalm adds v to a calm cell, and returns whether Probe is to be called, which is now and then. It is inlined: the hot
+// path of a counter has one locked instruction, and no loop.
+func (n *Number) AddCalm(v int64) bool { return n.first.Add(uint64(v))%probes == 0 }
+
+// probes is how many additions of 1 there are to a probe.
+const probes = 64
+
+// Probe grows stripes if another CPU writes the cell at this moment.
+func (n *Number) Probe() {
+	if old := n.first.Load(); !n.first.CompareAndSwap(old, old) {
+		n.striped()
+	}
 }
 
-// TryAddFloat64 is TryAddInt64 for AddFloat64.
+// TryAddFloat64 adds v, or returns false if it takes more than a moment: then AddFloat64 is to be called. It is inlined.
 func (n *Number) TryAddFloat64(v float64) bool {
 	old := n.first.Load()
 	return n.more.Load() == nil && n.first.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v))
@@ -61,14 +89,26 @@ func (n *Number) TryAddFloat64(v float64) bool {
 
 // AddInt64 adds v, and returns false, and adds nothing, if the Number is closed.
 func (n *Number) AddInt64(v int64) bool {
-	if n.TryAddInt64(v) {
+	if n.Calm() {
+		if n.AddCalm(v) {
+			n.Probe()
+		}
 		return true
 	}
-	s := n.striped()
-	if s != nil {
-		s.Add(uint64(v))
+	return n.AddStriped(v)
+}
+
+// AddStriped is AddInt64 for a cell that is not calm.
+func (n *Number) AddStriped(v int64) bool {
+	m := n.striped()
+	if m == nil {
+		return false
 	}
-	return s != nil
+	to := &m.list[m.stripe()].n
+	if old := to.Add(uint64(v)); old%probes == 0 && !to.CompareAndSwap(old, old) {
+		m.met()
+	}
+	return true
 }
 
 // AddFloat64 adds v, and returns false, and adds nothing, if the Number is closed.
@@ -76,23 +116,29 @@ func (n *Number) AddFloat64(v float64) bool {
 	if n.TryAddFloat64(v) {
 		return true
 	}
-	s := n.striped()
-	if s != nil {
-		addFloat64(s, v)
+	m := n.striped()
+	if m == nil {
+		return false
 	}
-	return s != nil
+	to := &m.list[m.stripe()].n
+	if old := to.Load(); !to.CompareAndSwap(old, plus(old, v)) {
+		m.met()
+		addFloat64(to, v)
+	}
+	return true
 }
 
-// striped returns this goroutine's word, or nil if the Number is closed.
-func (n *Number) striped() *atomic.Uint64 {
-	if n.more.Load() == nil {
-		n.more.CompareAndSwap(nil, &slots{list: make([]slot, stripes)})
-	}
+// striped returns the stripes, which it makes, or nil if the Number is closed.
+func (n *Number) striped() *slots {
 	m := n.more.Load()
+	if m == nil {
+		n.more.CompareAndSwap(nil, &slots{list: make([]slot, stripes)})
+		m = n.more.Load()
+	}
 	if m.closed.Load() {
 		return nil
 	}
-	return &m.list[stripe()].n
+	return m
 }
 
 // SetInt64 replaces the value, or returns false if the Number is closed.

@@ -24,7 +24,7 @@ func together(work func(i int)) {
 // Whoever adds at once, the sum is exact.
 func TestSumsAreExact(t *testing.T) {
 	var i, f Number
-	h := NewHistogram([]float64{1, 10})
+	h := NewHistogram(NewBounds([]float64{1, 10}))
 	together(func(n int) {
 		i.AddInt64(1)
 		f.AddFloat64(.5)
@@ -40,28 +40,40 @@ func TestSumsAreExact(t *testing.T) {
 	}
 }
 
-// A value is in the first bucket whose boundary is not below it, however many boundaries there are.
+// A value is in the first bucket whose boundary is not below it, whatever the boundaries are.
 func TestBuckets(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 15, 16, 17, 40} {
-		var bounds []float64
+	lists := [][]float64{
+		nil, {0}, {-1, 0}, {-3, -2, 5}, {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000},
+		{1, 1 + 1e-15, 1 + 2e-15, 1.5}, {5e-324, 1e-310, 1, 1e300}, {1e-300, 1e300}, {math.MaxFloat64}, {math.Inf(-1), 0, 1},
+	}
+	for _, n := range []int{1, 15, 16, 17, 40, 1000} {
+		var ints, powers []float64
 		for i := range n {
-			bounds = append(bounds, float64(i))
+			ints = append(ints, float64(i))
+			powers = append(powers, math.Ldexp(1, i-10))
 		}
-		h := NewHistogram(bounds)
-		for v := -1.0; v < float64(n)+1; v += .5 {
+		lists = append(lists, ints, powers)
+	}
+	for _, bounds := range lists {
+		h := NewHistogram(NewBounds(bounds))
+		values := []float64{math.Inf(-1), -1, 0, math.Copysign(0, -1), 5e-324, 1, math.MaxFloat64, math.Inf(1)}
+		for _, b := range bounds {
+			values = append(values, b, math.Nextafter(b, math.Inf(-1)), math.Nextafter(b, math.Inf(1)), -b, b*1.01, b*.99, b*2, b/2)
+		}
+		for _, v := range values {
 			want := 0
-			for want < n && bounds[want] < v {
+			for want < len(bounds) && bounds[want] < v {
 				want++
 			}
-			if got := h.Record(v); got != want {
-				t.Errorf("%v of %d boundaries is in bucket %d, want %d", v, n, got, want)
+			if got := h.Record(v); v == v && got != want {
+				t.Fatalf("%v is in bucket %d of %v, want %d", v, got, bounds, want)
 			}
 		}
-		if got := h.Record(math.NaN()); got != n {
-			t.Errorf("NaN is in bucket %d of %d", got, n)
-		}
-		if got := h.Record(math.Inf(1)); got != n {
-			t.Errorf("+Inf is in bucket %d of %d", got, n)
+		for _, nan := range []float64{math.NaN(), math.Copysign(math.NaN(), -1)} {
+			if got := h.Record(nan); got != len(bounds) {
+				t.Errorf("NaN is in bucket %d of %d", got, len(bounds))
+			}
 		}
 	}
 }
@@ -92,7 +104,7 @@ func TestReadersSeeNoLess(t *testing.T) {
 func TestClose(t *testing.T) {
 	for _, striped := range []bool{false, true} {
 		var n Number
-		h := NewHistogram([]float64{1})
+		h := NewHistogram(NewBounds([]float64{1}))
 		if striped {
 			n.more.Store(&slots{list: make([]slot, stripes)})
 			h.recordStriped(0, 1)

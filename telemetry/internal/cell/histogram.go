@@ -2,13 +2,12 @@ package cell
 
 import (
 	"math"
-	"slices"
 	"sync/atomic"
 )
 
 // A Histogram counts values in buckets. It is safe for concurrent use.
 type Histogram struct {
-	bounds []float64 // ascending; values up to and including a boundary are in its bucket
+	bounds *Bounds
 	first  block
 	more   atomic.Pointer[blocks]
 }
@@ -21,8 +20,8 @@ type block struct {
 }
 
 type blocks struct {
-	closed atomic.Bool
-	list   []paddedBlock
+	spread
+	list []paddedBlock
 }
 
 type paddedBlock struct {
@@ -41,30 +40,33 @@ func (b *block) init(buckets int) {
 	b.max.Store(nan)
 }
 
-// NewHistogram returns an empty histogram with these boundaries, which are not changed any more.
-func NewHistogram(bounds []float64) *Histogram {
-	h := &Histogram{bounds: bounds}
-	h.first.init(len(bounds) + 1)
+// NewHistogram returns an empty histogram.
+func NewHistogram(b *Bounds) *Histogram {
+	h := &Histogram{bounds: b}
+	h.first.init(b.buckets())
 	return h
 }
 
 // Record counts v, and returns the index of its bucket, or -1 if the Histogram is closed and nothing is counted.
 func (h *Histogram) Record(v float64) int {
-	i := h.bucket(v)
 	b := &h.first
-	if old := b.sum.Load(); h.more.Load() == nil && b.sum.CompareAndSwap(old, plus(old, v)) {
-		b.counts[i].Add(1)
-		b.extremes(v)
-		return i
+	outside := b.outside(v) // before what is locked, as loads wait for that
+	i := h.bounds.bucket(v)
+	if old := b.sum.Load(); h.more.Load() != nil || !b.sum.CompareAndSwap(old, plus(old, v)) {
+		return h.recordStriped(i, v)
 	}
-	return h.recordStriped(i, v)
+	b.counts[i].Add(1)
+	if outside {
+		b.stretch(v)
+	}
+	return i
 }
 
 func (h *Histogram) recordStriped(i int, v float64) int {
 	if h.more.Load() == nil {
 		more := &blocks{list: make([]paddedBlock, stripes)}
 		for i := range more.list {
-			more.list[i].init(len(h.bounds) + 1)
+			more.list[i].init(h.bounds.buckets())
 		}
 		h.more.CompareAndSwap(nil, more)
 	}
@@ -72,10 +74,15 @@ func (h *Histogram) recordStriped(i int, v float64) int {
 	if more.closed.Load() {
 		return -1
 	}
-	b := &more.list[stripe()].block
-	addFloat64(&b.sum, v)
+	b := &more.list[more.stripe()].block
+	if old := b.sum.Load(); !b.sum.CompareAndSwap(old, plus(old, v)) {
+		more.met()
+		addFloat64(&b.sum, v)
+	}
 	b.counts[i].Add(1)
-	b.extremes(v)
+	if b.outside(v) {
+		b.stretch(v)
+	}
 	return i
 }
 
@@ -93,19 +100,17 @@ func (h *Histogram) Merge(now, before Snapshot) {
 		h.first.counts[i].Add(now.Counts[i] - before.Counts[i])
 	}
 	if now.Min == now.Min {
-		h.first.extremes(now.Min)
-		h.first.extremes(now.Max)
+		h.first.stretch(now.Min)
+		h.first.stretch(now.Max)
 	}
 }
 
-// extremes keeps the least and the greatest value. NaN is neither.
-func (b *block) extremes(v float64) {
-	if lo, hi := math.Float64frombits(b.min.Load()), math.Float64frombits(b.max.Load()); lo <= v && v <= hi || v != v {
-		return
-	}
-	b.stretch(v)
+// outside tells whether a value is beyond the least and the greatest so far, or there are none. NaN is neither.
+func (b *block) outside(v float64) bool {
+	return v == v && !(math.Float64frombits(b.min.Load()) <= v && v <= math.Float64frombits(b.max.Load()))
 }
 
+// stretch makes a value the least or the greatest, if it is.
 func (b *block) stretch(v float64) {
 	for old := b.min.Load(); !(math.Float64frombits(old) <= v); old = b.min.Load() {
 		if b.min.CompareAndSwap(old, math.Float64bits(v)) {
@@ -119,29 +124,6 @@ func (b *block) stretch(v float64) {
 	}
 }
 
-// linear is up to how many boundaries are compared one after another, without a branch: values are not to be foretold.
-const linear = 16
-
-// bucket returns the index of the first boundary that is not below v. NaN is above all.
-func (h *Histogram) bucket(v float64) int {
-	if v != v {
-		return len(h.bounds)
-	}
-	if len(h.bounds) > linear {
-		i, _ := slices.BinarySearch(h.bounds, v)
-		return i
-	}
-	i := 0
-	for _, b := range h.bounds {
-		below := 0
-		if b < v {
-			below = 1
-		}
-		i += below
-	}
-	return i
-}
-
 // A Snapshot is what a histogram has counted.
 type Snapshot struct {
 	Count    uint64
@@ -152,7 +134,7 @@ type Snapshot struct {
 
 // Read adds up what was recorded before, and perhaps some of what is being recorded. The count is that of the buckets.
 func (h *Histogram) Read() Snapshot {
-	s := NewSnapshot(len(h.bounds) + 1)
+	s := NewSnapshot(h.bounds.buckets())
 	h.AddTo(&s)
 	return s
 }

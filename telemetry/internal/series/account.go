@@ -57,6 +57,7 @@ const Page = 1
 type Account struct {
 	Definition
 	rules  *Rules
+	bounds *cell.Bounds
 	series table.Table[series]
 
 	freshMu sync.Mutex
@@ -82,7 +83,7 @@ func NewAccount(d Definition, r *Rules) *Account {
 	} else {
 		d.Bounds = nil
 	}
-	return &Account{Definition: d, rules: r}
+	return &Account{Definition: d, rules: r, bounds: cell.NewBounds(d.Bounds)}
 }
 
 // defaultBounds are the SDK's, which the specification gives.
@@ -109,6 +110,7 @@ func (a *Account) at(set *attribute.Set) *entry {
 	if e := a.series.Get(set); e != nil {
 		return e
 	}
+	set = canonical(set)
 	e := a.series.Add(*set, func(e *entry, entries int) bool {
 		if a.rules.Limit > 0 && entries >= a.rules.Limit-1 && *set != overflow {
 			return false
@@ -122,10 +124,20 @@ func (a *Account) at(set *attribute.Set) *entry {
 	return a.series.Add(overflow, func(e *entry, _ int) bool { a.fill(e); return true })
 }
 
+// canonical returns the one set for no attributes, of which OpenTelemetry has two that are not equal.
+func canonical(set *attribute.Set) *attribute.Set {
+	if set.Len() == 0 {
+		return &none
+	}
+	return set
+}
+
+var none attribute.Set
+
 func (a *Account) fill(e *entry) {
 	e.Value.account, e.Value.started = a, time.Now().UnixNano()
 	if a.Class == rule.Histogram {
-		e.Value.histogram = cell.NewHistogram(a.Bounds)
+		e.Value.histogram = cell.NewHistogram(a.bounds)
 	}
 	a.freshMu.Lock()
 	defer a.freshMu.Unlock()

@@ -34,7 +34,7 @@ func (a *Account) finish(set *attribute.Set) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.series.Get(set)
+	e := a.series.Get(canonical(set))
 	if e == nil {
 		return
 	}

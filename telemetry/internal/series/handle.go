@@ -8,18 +8,31 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/cell"
 )
 
 // A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
 type Handle struct {
-	bound   atomic.Pointer[entry] // the series that it is bound to, or nil
+	bound   atomic.Pointer[entry] // the series that it is bound to, or unbound
 	quiet   uintptr               // see Sampling.quiet
 	account *Account
 	set     attribute.Set // that it is bound to
 }
 
 // Init opens a handle to an account. It is called once, before anything else.
-func (h *Handle) Init(a *Account) { h.account, h.quiet = a, a.rules.Samples.quiet() }
+func (h *Handle) Init(a *Account) {
+	h.account, h.quiet = a, a.rules.Samples.quiet()
+	h.bound.Store(unbound)
+}
+
+// unbound is what a handle is bound to that is not: it takes nothing.
+var unbound = func() *entry {
+	e := &entry{}
+	e.Value.histogram = cell.NewHistogram(cell.NewBounds(nil))
+	e.Value.close()
+	return e
+}()
 
 // BindTo makes to what h is, bound to more attributes.
 func (h *Handle) BindTo(to *Handle, attrs []attribute.KeyValue) {
@@ -41,8 +54,12 @@ func (h *Handle) add(ctx context.Context, raw uint64, opts []metric.AddOption) {
 		h.measure(ctx, raw)
 		return
 	}
-	set := addSet(opts)
-	h.measureWith(ctx, raw, &set)
+	set := addedSet(opts)
+	if set == nil {
+		all := addSet(opts)
+		set = &all
+	}
+	h.measureWith(ctx, raw, set)
 }
 
 func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOption) {
@@ -50,27 +67,28 @@ func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOpt
 		h.measure(ctx, raw)
 		return
 	}
-	set := recordSet(opts)
-	h.measureWith(ctx, raw, &set)
+	set := recordedSet(opts)
+	if set == nil {
+		all := recordSet(opts)
+		set = &all
+	}
+	h.measureWith(ctx, raw, set)
 }
 
 // measure takes a measurement without options. A series that has ended is followed by another.
 func (h *Handle) measure(ctx context.Context, raw uint64) {
 	e := h.bound.Load()
-	if e == nil {
-		for !h.take(ctx, h.account.at(&h.set), raw) {
+	bound := e != unbound
+	for e == unbound || !h.take(ctx, e, raw) {
+		if e = h.account.at(&h.set); bound {
+			h.bound.Store(e)
 		}
-		return
-	}
-	for !h.take(ctx, e, raw) {
-		e = h.account.at(&h.set)
-		h.bound.Store(e)
 	}
 }
 
 // measureWith takes a measurement with attributes.
 func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set) {
-	if h.bound.Load() != nil {
+	if h.bound.Load() != unbound {
 		both := h.with(set)
 		set = &both
 	}

@@ -7,7 +7,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// The hot path of a bound handle without options is written out for each kind: there is no call but those that count.
+// The hot path, of a bound handle without options, where nothing is sampled, is written out for each kind: there is no call
+// but those that count. All else is add's and record's.
 type (
 	// Int64Adder is a handle of a counter.
 	Int64Adder struct{ Handle }
@@ -26,81 +27,56 @@ type (
 // Add adds to a counter.
 func (h *Int64Adder) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 || !e.Value.value.TryAddInt64(v) {
-		h.add(ctx, uint64(v), opts)
-		return
+	if len(opts) == 0 && typeWord(ctx) == h.quiet {
+		if e.Value.value.Calm() {
+			if e.Value.value.AddCalm(v) {
+				e.Value.value.Probe()
+			}
+			return
+		}
+		if e.Value.value.AddStriped(v) {
+			return
+		}
 	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, 0, uint64(v))
-	}
+	h.add(ctx, uint64(v), opts)
 }
 
 // Add adds to a counter.
 func (h *Float64Adder) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 || !e.Value.value.TryAddFloat64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.TryAddFloat64(v) {
 		h.add(ctx, math.Float64bits(v), opts)
-		return
-	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, 0, math.Float64bits(v))
 	}
 }
 
 // Record sets a gauge.
 func (h *Int64Setter) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 || !e.Value.value.SetInt64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.SetInt64(v) {
 		h.record(ctx, uint64(v), opts)
-		return
-	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, 0, uint64(v))
 	}
 }
 
 // Record sets a gauge.
 func (h *Float64Setter) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 || !e.Value.value.SetFloat64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.SetFloat64(v) {
 		h.record(ctx, math.Float64bits(v), opts)
-		return
-	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, 0, math.Float64bits(v))
 	}
 }
 
 // Record records to a histogram.
 func (h *Int64Recorder) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || e.Value.histogram.Record(float64(v)) < 0 {
 		h.record(ctx, uint64(v), opts)
-		return
-	}
-	bucket := e.Value.histogram.Record(float64(v))
-	if bucket < 0 {
-		h.record(ctx, uint64(v), opts)
-		return
-	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, bucket, uint64(v))
 	}
 }
 
 // Record records to a histogram.
 func (h *Float64Recorder) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if e == nil || len(opts) > 0 {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || e.Value.histogram.Record(v) < 0 {
 		h.record(ctx, math.Float64bits(v), opts)
-		return
-	}
-	bucket := e.Value.histogram.Record(v)
-	if bucket < 0 {
-		h.record(ctx, math.Float64bits(v), opts)
-		return
-	}
-	if typeWord(ctx) != h.quiet {
-		h.sample(ctx, e, bucket, math.Float64bits(v))
 	}
 }

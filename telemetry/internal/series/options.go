@@ -1,6 +1,7 @@
 package series
 
 import (
+	"reflect"
 	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -37,8 +38,8 @@ func withRaw(set attribute.Set, opt any) attribute.Set {
 	return set
 }
 
-// An option that metric.WithAttributeSet returns has no raw attributes. It is known by the word of the interface that
-// tells the type: to ask for a method costs more than all else.
+// An option of metric.WithAttributeSet or WithAttributes is known by the word of its interface that tells the type: to ask
+// it for a method costs more than all else.
 var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 	var add metric.AddOption = metric.WithAttributeSet(overflow)
 	var record metric.RecordOption = metric.WithAttributeSet(overflow)
@@ -47,3 +48,30 @@ var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 
 // word returns the first word of an interface.
 func word(of unsafe.Pointer) uintptr { return *(*uintptr)(of) }
+
+// pointed tells that such an option is a pointer to its set. That is not promised, so it is tried.
+var pointed = func() bool {
+	var add metric.AddOption = metric.WithAttributeSet(overflow)
+	of := reflect.TypeOf(add)
+	return of.Kind() == reflect.Pointer && of.Elem().Kind() == reflect.Struct && of.Elem().NumField() == 1 &&
+		of.Elem().Field(0).Type == reflect.TypeOf(overflow) && *pointee(unsafe.Pointer(&add)) == overflow
+}()
+
+// pointee returns the set that an option in an interface points to.
+func pointee(of unsafe.Pointer) *attribute.Set { return (*[2]*attribute.Set)(of)[1] }
+
+// addedSet returns the set of one option, or nil where it takes addSet to have it.
+func addedSet(opts []metric.AddOption) *attribute.Set {
+	if len(opts) != 1 || !pointed || word(unsafe.Pointer(&opts[0])) != wordOfAdd {
+		return nil
+	}
+	return pointee(unsafe.Pointer(&opts[0]))
+}
+
+// recordedSet returns the set of one option, or nil where it takes recordSet to have it.
+func recordedSet(opts []metric.RecordOption) *attribute.Set {
+	if len(opts) != 1 || !pointed || word(unsafe.Pointer(&opts[0])) != wordOfRecord {
+		return nil
+	}
+	return pointee(unsafe.Pointer(&opts[0]))
+}

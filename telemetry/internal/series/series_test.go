@@ -1,0 +1,279 @@
+package series
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/x"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/text"
+)
+
+var ctx = context.Background()
+
+const push = Page << 1
+
+func path(v string) attribute.KeyValue { return attribute.String("path", v) }
+
+// A family is one with one account, its lines, and a handle to record through.
+type family struct {
+	*Account
+	*Lines
+	counter Int64Adder
+}
+
+func newFamily(readers uint64) *family {
+	r := &Rules{Readers: readers}
+	r.PageRead()
+	f := &family{Account: NewAccount(Definition{Name: "c", Class: rule.Counter}, r), Lines: NewLines("c_total", rule.Counter)}
+	f.Lines.Add(f.Account)
+	f.counter.Init(f.Account)
+	return f
+}
+
+// samples returns the page without comments.
+func (f *family) samples() string {
+	b, _ := f.Append(nil, text.Prometheus, "")
+	return strings.TrimPrefix(string(b), "# TYPE c_total counter\n")
+}
+
+// pushed returns what a push collects.
+func (f *family) pushed() string {
+	var out []string
+	if d, ok := f.Collect(push).Data.(metricdata.Sum[int64]); ok {
+		for _, p := range d.DataPoints {
+			out = append(out, fmt.Sprintf("%s=%d", p.Attributes.Encoded(attribute.DefaultEncoder()), p.Value))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// All ways to say that there are no attributes are one series.
+func TestNoAttributes(t *testing.T) {
+	f := newFamily(Page)
+	f.counter.Add(ctx, 1)
+	f.counter.Add(ctx, 1, metric.WithAttributes())
+	f.counter.Add(ctx, 1, metric.WithAttributeSet(attribute.Set{}))
+	f.counter.Add(ctx, 1, metric.WithAttributeSet(*attribute.EmptySet()))
+	f.counter.Add(ctx, 1, x.WithUnsafeAttributes())
+	if got := f.samples(); got != "c_total 5\n" {
+		t.Errorf("%q", got)
+	}
+	f.counter.Finish(ctx)
+	if f.Len() != 0 {
+		t.Error("it is not finished")
+	}
+}
+
+// However attributes are given, they are found.
+func TestOptions(t *testing.T) {
+	f := newFamily(Page)
+	ab := []attribute.KeyValue{attribute.String("a", "1"), attribute.String("b", "2")}
+	option := metric.WithAttributes(ab...)
+	for _, opts := range [][]metric.AddOption{
+		{option}, {metric.WithAttributeSet(attribute.NewSet(ab...))}, {metric.WithAttributes(ab[0]), metric.WithAttributes(ab[1])},
+		{x.WithUnsafeAttributes(ab[1], ab[0])}, {metric.WithAttributes(ab[0]), x.WithUnsafeAttributes(ab[1])},
+		{metric.WithAttributes(attribute.String("b", "0"), ab[0]), metric.WithAttributes(ab[1])},
+	} {
+		f.counter.Add(ctx, 1, opts...)
+	}
+	if got := f.samples(); got != "c_total{a=\"1\",b=\"2\"} 6\n" {
+		t.Errorf("%q", got)
+	}
+	option.(x.Settable[attribute.Set]).Set(attribute.NewSet(path("/x"))) // an option can be used again for others
+	f.counter.Add(ctx, 1, option)
+	if got := f.samples(); got != "c_total{path=\"/x\"} 1\nc_total{a=\"1\",b=\"2\"} 6\n" {
+		t.Errorf("%q", got)
+	}
+	if !pointed {
+		t.Error("options are not what they were: measure what it costs, see pointed")
+	}
+}
+
+// A series that is finished is collected once more by each reader, and what is recorded later begins anew: no reader sees
+// both in one.
+func TestFinish(t *testing.T) {
+	f := newFamily(Page | push)
+	var bound Int64Adder
+	f.counter.BindTo(&bound.Handle, []attribute.KeyValue{path("/a")})
+	bound.Add(ctx, 3)
+	expect := func(page, pushed string) {
+		t.Helper()
+		if got := f.samples(); got != page {
+			t.Errorf("the page is %q, want %q", got, page)
+		}
+		if pushed != "" {
+			if got := f.pushed(); got != pushed {
+				t.Errorf("pushed is %q, want %q", got, pushed)
+			}
+		}
+	}
+	expect("c_total{path=\"/a\"} 3\n", "")
+	bound.Finish(ctx)
+	bound.Finish(ctx)                                        // again is nothing
+	bound.Add(ctx, 1)                                        // to a new series
+	f.counter.Add(ctx, 1, metric.WithAttributes(path("/a"))) // to the same
+	expect("c_total{path=\"/a\"} 3\n", "")
+	expect("c_total{path=\"/a\"} 2\n", "path=/a=3")
+	expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
+	bound.Finish(ctx)
+	expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
+	for range lateRounds + 2 {
+		if got := f.samples() + f.pushed(); got != "" {
+			t.Errorf("it is still there: %q", got)
+		}
+	}
+	if n := len(f.ended) + f.Len() + len(f.lines); n != 0 {
+		t.Errorf("%d are kept", n)
+	}
+	f.counter.Finish(ctx, path("/unknown"))
+	f.counter.Finish(ctx, attribute.Bool("otel.metric.overflow", true))
+}
+
+// What nobody collects does not wait for it.
+func TestFinishedSeriesDoNotPileUp(t *testing.T) {
+	f := newFamily(Page | push)
+	f.samples()
+	f.rules.read.Store(time.Now().Add(-forgotten - time.Second).UnixNano())
+	for i := range 10_000 {
+		f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
+		f.counter.Finish(ctx, attribute.Int("i", i))
+		if i%100 == 0 {
+			f.pushed()
+		}
+	}
+	f.pushed()
+	if n := len(f.ended); n > 1000 {
+		t.Errorf("%d ended series wait", n)
+	}
+	if n := len(f.fresh); n > 1000 {
+		t.Errorf("%d ended series wait for the page", n)
+	}
+	f.rules.PageRead()
+	f.samples()
+	for range lateRounds + 1 {
+		f.pushed()
+		f.samples()
+	}
+	if n := len(f.ended) + len(f.lines); n != 0 {
+		t.Errorf("%d are kept", n)
+	}
+}
+
+// Each reader's sum over all series that follow each other is what was counted, however they come and go.
+func TestFinishLosesNothing(t *testing.T) {
+	f := newFamily(Page | push | push<<1)
+	const workers, each = 8, 20_000
+	totals := map[uint64]*total{push: {}, push << 1: {}}
+	stop := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	repeat := func(read func()) {
+		readers.Go(func() {
+			for {
+				read()
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for reader, sum := range totals {
+		repeat(func() { sum.read(f.Collect(reader)) })
+	}
+	repeat(func() { f.samples() })
+	for w := range workers {
+		writers.Go(func() {
+			var bound Int64Adder
+			f.counter.BindTo(&bound.Handle, []attribute.KeyValue{path("/a")})
+			for i := range each {
+				if w%2 == 0 {
+					bound.Add(ctx, 1)
+				} else {
+					f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+				}
+				if i%1000 == w {
+					f.counter.Finish(ctx, path("/a"))
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	readers.Wait()
+	f.counter.Finish(ctx, path("/a"))
+	for len(f.ended) > 0 {
+		f.samples()
+		for reader, sum := range totals {
+			sum.read(f.Collect(reader))
+		}
+	}
+	for reader, sum := range totals {
+		if got := sum.past + sum.last; got != workers*each {
+			t.Errorf("reader %b counted %d, want %d", reader, got, workers*each)
+		}
+	}
+}
+
+// A total adds up a counter that may begin anew, as its start time tells.
+type total struct {
+	start      time.Time
+	past, last int64
+}
+
+func (t *total) read(m metricdata.Metrics) {
+	d, ok := m.Data.(metricdata.Sum[int64])
+	if !ok {
+		return
+	}
+	if p := d.DataPoints[0]; p.StartTime.Equal(t.start) {
+		t.last = p.Value
+	} else {
+		t.start, t.past, t.last = p.StartTime, t.past+t.last, p.Value
+	}
+}
+
+// Lines are sorted as client_golang sorts series, and those with equal labels are one.
+func TestLines(t *testing.T) {
+	f := newFamily(Page)
+	add := func(kvs ...attribute.KeyValue) { f.counter.Add(ctx, 1, metric.WithAttributes(kvs...)) }
+	add(attribute.String("a", "x\ny"))
+	add(attribute.String("a", `x"`))
+	add(attribute.String("a", "x "))
+	add(attribute.Int("a", 7))
+	add(attribute.String("a", "7"))
+	add(attribute.String("a", "1"), attribute.String("b", ""))
+	add()
+	want := `c_total 1
+c_total{a="7"} 2
+c_total{a="x\ny"} 1
+c_total{a="x "} 1
+c_total{a="x\""} 1
+c_total{a="1",b=""} 1
+`
+	if got := f.samples(); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	add(attribute.String("a", "1")) // the same without the empty one
+	want = `c_total 1
+c_total{a="1"} 2
+c_total{a="7"} 2
+c_total{a="x\ny"} 1
+c_total{a="x "} 1
+c_total{a="x\""} 1
+`
+	for range 2 {
+		if got := f.samples(); got != want {
+			t.Errorf("%s\nwant\n%s", got, want)
+		}
+	}
+}
