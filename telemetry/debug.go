@@ -248,7 +248,7 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 		}
 	}
 	for _, a := range x.ledger.accounts() {
-		k := usageKey{a.stream.family.name, a.Scope, a.stream.from.instrument().Number}
+		k := usageKey{streamOf(a).family.name, a.Scope, streamOf(a).from.instrument().Number}
 		if out[k] == nil {
 			out[k] = &usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 		}

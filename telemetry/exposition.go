@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/series"
 )
 
 // An exposition turns what the SDK holds into Prometheus families that cannot fail a scrape:
@@ -33,7 +34,6 @@ type exposition struct {
 	ledger    *ledger                 // nil where the SDK has everything
 	ready     []metricdata.Metrics    // what the exporter is about to get; guarded by the fold's lock
 	aside     *fold                   // for kept families that are needed with their metrics
-	keeping
 }
 
 func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource) (*exposition, error) {
@@ -106,14 +106,13 @@ func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Confli
 	if x.ledger != nil {
 		x.ledger.rules.PageRead()
 	}
-	x.keep(x.ledger.accounts(), x.catalog)
 	var page []shown
 	mixed := x.families(x.rm)
-	for _, k := range x.kept {
+	for _, k := range x.ledger.keep(x.catalog) {
 		if whole || mixed[k.family] {
-			x.rm.ScopeMetrics = k.appendTo(x.rm.ScopeMetrics)
+			x.rm.ScopeMetrics = k.appendTo(x.rm.ScopeMetrics, series.Page)
 		} else if !k.lines.Empty() {
-			page = append(page, shown{k.head, k})
+			page = append(page, shown{k.head.Load(), k})
 		}
 	}
 	x.take(x.rm)
@@ -128,7 +127,7 @@ func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Confli
 // whole returns a kept family with its metrics, or nil if it has none any more.
 func (x *exposition) whole(k *kept) *dto.MetricFamily {
 	x.mu.Lock()
-	x.aside.take(&metricdata.ResourceMetrics{ScopeMetrics: k.appendTo(nil)})
+	x.aside.take(&metricdata.ResourceMetrics{ScopeMetrics: k.appendTo(nil, series.Page)})
 	x.ready = x.aside.lay(x.ready[:0])
 	families := x.export()
 	conflicts := x.aside.pending

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"strings"
+	"sync/atomic"
 
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -30,50 +31,45 @@ func byName(a, b shown) int { return strings.Compare(a.GetName(), b.GetName()) }
 
 // A kept family is one of the ledger, whose text is kept from one scrape to the next.
 type kept struct {
-	family  *family
-	lines   *series.Lines
-	head    *dto.MetricFamily // as the page has it, without metrics; it is replaced, never changed
-	streams map[*series.Account]*stream
+	family *family
+	lines  *series.Lines
+	head   atomic.Pointer[dto.MetricFamily] // as the page has it, without metrics; replaced when the help is another
 }
 
-// keeping is what an exposition knows of the ledger.
-type keeping struct {
-	kept     []*kept // in order of creation
-	byFamily map[*family]*kept
-	known    int // accounts of the ledger
-}
-
-// keep takes in accounts that are new, and what the families are called now.
-func (x *keeping) keep(accounts []booked, c *catalog) {
-	if x.byFamily == nil {
-		x.byFamily = map[*family]*kept{}
+// keep returns the families of the ledger, with what is new, and as they are called now.
+func (l *ledger) keep(c *catalog) []*kept {
+	if l == nil {
+		return nil
 	}
-	for _, a := range accounts[x.known:] {
-		k := x.byFamily[a.stream.family]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.list[l.known:] {
+		f := streamOf(a).family
+		k := l.byFamily[f]
 		if k == nil {
-			f := a.stream.family
-			k = &kept{family: f, lines: series.NewLines(f.name, f.class), streams: map[*series.Account]*stream{}}
-			x.byFamily[f] = k
-			x.kept = append(x.kept, k)
+			k = &kept{family: f, lines: series.NewLines(f.name, f.class)}
+			l.byFamily[f] = k
+			l.kept = append(l.kept, k)
 		}
-		k.lines.Add(a.Account)
-		k.streams[a.Account] = a.stream
+		k.lines.Add(a)
 	}
-	x.known = len(accounts)
-	for i, help := range c.helpsOf(x.kept) {
-		if k := x.kept[i]; k.head == nil || k.head.GetHelp() != help {
-			k.head = &dto.MetricFamily{Name: &k.family.name, Type: dtoType(k.family.class).Enum()}
+	l.known = len(l.list)
+	for i, help := range c.helpsOf(l.kept) {
+		if k := l.kept[i]; k.head.Load() == nil || k.head.Load().GetHelp() != help {
+			head := &dto.MetricFamily{Name: &k.family.name, Type: dtoType(k.family.class).Enum()}
 			if help != "" {
-				k.head.Help = &help
+				head.Help = &help
 			}
+			k.head.Store(head)
 		}
 	}
+	return l.kept
 }
 
-// appendTo appends what the page collects of the family as the SDK has it.
-func (k *kept) appendTo(sm []metricdata.ScopeMetrics) []metricdata.ScopeMetrics {
+// appendTo appends what a reader collects of the family as the SDK has it.
+func (k *kept) appendTo(sm []metricdata.ScopeMetrics, reader uint64) []metricdata.ScopeMetrics {
 	for _, a := range k.lines.Accounts() {
-		sm = appendMetric(sm, a, series.Page)
+		sm = appendMetric(sm, a, reader)
 	}
 	return sm
 }
@@ -89,9 +85,9 @@ func (k *kept) append(page []byte, f text.Format, help string, c *catalog) []byt
 
 // conflicts returns what there is to tell of a finding.
 func (k *kept) conflicts(f series.Finding) []Conflict {
-	of := k.streams[f.Of].from.instrument()
+	of := streamOf(f.Of).from.instrument()
 	if f.Other != nil {
-		c := duplicate(of, k.streams[f.Other].from.instrument())
+		c := duplicate(of, streamOf(f.Other).from.instrument())
 		c.Family = k.family.name
 		return []Conflict{c}
 	}

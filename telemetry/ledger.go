@@ -17,20 +17,20 @@ type ledger struct {
 	rules       series.Rules
 	scopeLabels bool
 
-	mu    sync.Mutex
-	byKey map[streamKey]*series.Account
-	list  []booked // in order of creation
+	mu       sync.Mutex
+	byKey    map[streamKey]*series.Account
+	list     []*series.Account // in order of creation
+	known    int               // how many of them are in families
+	kept     []*kept           // in order of creation
+	byFamily map[*family]*kept
 }
 
-// booked is an account and the stream that it is.
-type booked struct {
-	*series.Account
-	stream *stream
-}
+// streamOf returns the stream that an account is.
+func streamOf(a *series.Account) *stream { return a.Owner.(*stream) }
 
 // newLedger returns a ledger for the page, if there is one, and for so many pushes.
 func newLedger(cfg config, paged bool, pushes int) *ledger {
-	l := &ledger{scopeLabels: cfg.scopeLabels, byKey: map[streamKey]*series.Account{}}
+	l := &ledger{scopeLabels: cfg.scopeLabels, byKey: map[streamKey]*series.Account{}, byFamily: map[*family]*kept{}}
 	l.rules.Limit, l.rules.Samples = cfg.cardinalityLimit, series.SamplingFromEnv()
 	for i := range pushes {
 		l.rules.Readers |= readerOf(i)
@@ -57,18 +57,19 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	def := series.Definition{
 		Scope: scope, Name: d.name, Unit: d.unit, Description: d.description, Class: d.class(),
 		Float: d.number == float64Number, Bounds: d.buckets, Order: a.as.order,
+		Owner: &stream{family: a.family, from: a.as},
 	}
 	if l.scopeLabels {
 		def.Labels = rule.ScopeLabels(scope)
 	}
 	account := series.NewAccount(def, &l.rules)
 	l.byKey[k] = account
-	l.list = append(l.list, booked{account, &stream{family: a.family, from: a.as}})
+	l.list = append(l.list, account)
 	return account
 }
 
 // accounts returns all of them, in order of creation.
-func (l *ledger) accounts() []booked {
+func (l *ledger) accounts() []*series.Account {
 	if l == nil {
 		return nil
 	}
@@ -77,26 +78,22 @@ func (l *ledger) accounts() []booked {
 	return l.list
 }
 
-// collect returns all accounts by scope, for a reader.
-func (l *ledger) collect(reader uint64) []metricdata.ScopeMetrics {
-	var out []metricdata.ScopeMetrics
-	for _, a := range l.accounts() {
-		out = appendMetric(out, a.Account, reader)
-	}
-	return out
-}
-
 // appendMetric appends what a reader collects of an account, if that has something.
 func appendMetric(to []metricdata.ScopeMetrics, a *series.Account, reader uint64) []metricdata.ScopeMetrics {
 	m := a.Collect(reader)
 	if m.Data == nil {
 		return to
 	}
+	return appendTo(to, a.Scope, m)
+}
+
+// appendTo appends metrics to those of their scope.
+func appendTo(to []metricdata.ScopeMetrics, scope instrumentation.Scope, metrics ...metricdata.Metrics) []metricdata.ScopeMetrics {
 	for i := len(to) - 1; i >= 0; i-- { // those of one scope are neighbours, mostly
-		if to[i].Scope == a.Scope {
-			to[i].Metrics = append(to[i].Metrics, m)
+		if to[i].Scope == scope {
+			to[i].Metrics = append(to[i].Metrics, metrics...)
 			return to
 		}
 	}
-	return append(to, metricdata.ScopeMetrics{Scope: a.Scope, Metrics: []metricdata.Metrics{m}})
+	return append(to, metricdata.ScopeMetrics{Scope: scope, Metrics: metrics})
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,11 +127,42 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 			x.catalog.tell(conflicts...)
 		}
 	}()
-	rm = &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(slices.Clip(rm.ScopeMetrics), p.ledger.collect(p.reader)...)}
+	added, rest := p.divide(foreign)
+	rm = &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: slices.Clone(rm.ScopeMetrics)}
+	mixed := x.families(rm)
+	var plain []*kept
+	for _, k := range p.ledger.keep(x.catalog) {
+		if !mixed[k.family] && added[k.family] == nil && k.lines.Plain() {
+			plain = append(plain, k)
+		} else {
+			rm.ScopeMetrics = k.appendTo(rm.ScopeMetrics, p.reader)
+		}
+	}
 	x.take(rm)
-	rest := p.join(foreign)
+	for _, f := range slices.SortedFunc(maps.Keys(added), func(a, b *family) int { return strings.Compare(a.name, b.name) }) {
+		x.addForeign(f, foreign.byName[f.name].joined, added[f])
+	}
 	x.describe()
-	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(x.scopes(foreign.left), rest...)}
+	scopes := p.plain(x.scopes(foreign.left), plain, foreign.left)
+	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(scopes, rest...)}
+}
+
+// plain appends families of the ledger that the page has as OTLP has them.
+func (p *push) plain(to []metricdata.ScopeMetrics, families []*kept, left func(*family) bool) []metricdata.ScopeMetrics {
+	for _, k := range families {
+		if left(k.family) {
+			continue
+		}
+		a := k.lines.Accounts()[0]
+		m := a.Collect(p.reader)
+		if m.Data == nil {
+			continue
+		}
+		m.Name, m.Unit = k.family.native()
+		m.Description = k.head.Load().GetHelp()
+		to = appendTo(to, soundScope(a.Scope), m)
+	}
+	return to
 }
 
 // gatherTime is how long gatherers may take, so that there is time left to send the rest.
@@ -140,31 +173,39 @@ func gatherTime(ctx context.Context) time.Duration {
 	return defaultScrapeTimeout
 }
 
-// join adds the metrics of gatherers that share a family with ours to ours, and returns all others. What is pushed
-// as differences cannot be added to what client_golang counts from the start: then none is added.
-func (p *push) join(m *merge) []metricdata.ScopeMetrics {
+// divide returns the metrics of gatherers that share a family with ours, and all others. What is pushed as differences
+// cannot be added to what client_golang counts from the start: then none is added.
+func (p *push) divide(m *merge) (map[*family][]metricdata.Metrics, []metricdata.ScopeMetrics) {
 	families := metricsOf(m.page())
 	if len(families) == 0 {
-		return nil
+		return nil, nil
 	}
 	var rest []metricdata.Metrics
+	added := map[*family][]metricdata.Metrics{}
 	apart := p.Temporality(sdkmetric.InstrumentKindCounter) == metricdata.DeltaTemporality
 	for _, metric := range bridged(families) {
-		there := m.byName[metric.Name]
-		if f := p.fold.catalog.family(metric.Name); f != nil && there.first.from == nil && !apart {
-			p.fold.addForeign(f, there.joined[len(there.joined)-1].instrument(), metric)
+		f := p.fold.catalog.family(metric.Name)
+		if f != nil && m.byName[metric.Name].first.from == nil && !apart {
+			added[f] = append(added[f], metric)
 			continue
 		}
 		rest = append(rest, metric)
 	}
 	if len(rest) == 0 {
-		return nil
+		return added, nil
 	}
-	return []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: bridgeScope}, Metrics: rest}}
+	return added, []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: bridgeScope}, Metrics: rest}}
 }
 
-// addForeign adds a metric of client_golang to a family of ours.
-func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
+// addForeign adds metrics of client_golang to a family of ours.
+func (x *fold) addForeign(f *family, joined []party, metrics []metricdata.Metrics) {
+	from := joined[len(joined)-1].instrument()
+	for _, m := range metrics {
+		x.addOne(f, from, m)
+	}
+}
+
+func (x *fold) addOne(f *family, from Instrument, m metricdata.Metrics) {
 	k := streamKey{scope: instrumentation.Scope{Name: bridgeScope}, name: m.Name, class: f.class, number: float64Number}
 	fd := x.feeds[k]
 	if fd == nil {
@@ -181,20 +222,12 @@ func (x *fold) addForeign(f *family, from Instrument, m metricdata.Metrics) {
 // left tells which families the page leaves out.
 func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 	var out []metricdata.ScopeMetrics
-	at := map[instrumentation.Scope]int{}
 	for _, p := range x.sheets {
 		metrics := p.native(x.now)
 		if len(metrics) == 0 || left(p.family) {
 			continue
 		}
-		scope := p.scope()
-		i, ok := at[scope]
-		if !ok {
-			i = len(out)
-			at[scope] = i
-			out = append(out, metricdata.ScopeMetrics{Scope: soundScope(scope)})
-		}
-		out[i].Metrics = append(out[i].Metrics, metrics...)
+		out = appendTo(out, soundScope(p.scope()), metrics...)
 	}
 	return out
 }
@@ -217,14 +250,20 @@ func (p *sheet) native(now uint64) []metricdata.Metrics {
 	} else {
 		out = p.metrics(now, nil)
 	}
-	name, unit := p.family.def.name, rule.SoundText(p.family.def.unit)
-	if !rule.Becomes(p.family.name, name, unit, p.family.class) { // the SDK takes invalid names, with an error
-		name, unit = rule.InstrumentFor(p.family.name, unit, p.family.class)
-	}
+	name, unit := p.family.native()
 	for i := range out {
 		out[i].Name, out[i].Unit, out[i].Description = name, unit, rule.SoundText(p.help)
 	}
 	return out
+}
+
+// native is the name and the unit that a family has in OpenTelemetry.
+func (f *family) native() (name, unit string) {
+	name, unit = f.def.name, rule.SoundText(f.def.unit)
+	if !rule.Becomes(f.name, name, unit, f.class) { // the SDK takes invalid names, with an error
+		return rule.InstrumentFor(f.name, unit, f.class)
+	}
+	return name, unit
 }
 
 func soundScope(s instrumentation.Scope) instrumentation.Scope {

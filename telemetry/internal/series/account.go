@@ -25,6 +25,7 @@ type Definition struct {
 	Bounds                  []float64            // of a histogram
 	Labels                  []attribute.KeyValue // that each of its series has on the page, beside its attributes
 	Order                   int                  // of the instruments of a family: the first one's gauges are shown
+	Owner                   any                  // whose it is, for who made it
 }
 
 // Rules are what all accounts of a Provider have in common.

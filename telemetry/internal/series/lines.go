@@ -20,10 +20,11 @@ type Lines struct {
 	class rule.Class
 
 	mu       sync.Mutex
-	accounts []*Account // in their order
-	lines    []line     // sorted as client_golang does
-	empties  bool       // some labels have no value
-	findings []Finding
+	accounts []*Account  // in their order
+	lines    []line      // sorted as client_golang does
+	empties  bool        // some labels have no value
+	altered  bool        // some labels are not what OTLP has: see Plain
+	findings []Finding   // that were not told yet
 	heads    [2]head     // by format
 	tails    [2][]string // of the lines of buckets, by format
 
@@ -112,10 +113,11 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 	}
-	l.findings = nil
 	l.refresh()
+	found := l.findings
+	l.findings = nil
 	if len(l.lines) == 0 {
-		return b, l.findings
+		return b, found
 	}
 	if h := &l.heads[f]; h.text == "" || h.help != help {
 		*h = head{help, f.Head(l.name, help, l.Type())}
@@ -148,7 +150,22 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 	if len(b) == samples {
 		b = b[:start]
 	}
-	return b, l.findings
+	return b, found
+}
+
+// Plain tells whether the page has the series of one account as OTLP has them: no two are one, and no attribute is
+// repaired.
+func (l *Lines) Plain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.accounts) != 1 {
+		return false
+	}
+	a := l.accounts[0]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l.refresh()
+	return !l.altered
 }
 
 // appendMixed appends a line of several series, some of which may have ended. These leave it.

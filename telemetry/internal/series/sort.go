@@ -19,6 +19,8 @@ func (l *Lines) refresh() {
 				e.Value.state.Or(onPage)
 				labels, done := rule.Labels(e.Set, a.Labels)
 				a.repaired |= l.repaired(a, done)
+				l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
+					slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
 				fresh = append(fresh, line{labels: text.Labels(labels), first: e})
 			}
 		}
@@ -98,6 +100,7 @@ func (l *Lines) merge(old, fresh []line) []line {
 
 // join adds the series of a line to another with equal labels.
 func (l *Lines) join(to *line, from line) {
+	l.altered = true
 	all := append(to.series(), from.series()...)
 	slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(a.Value.account.Order, b.Value.account.Order) })
 	to.set(all)
