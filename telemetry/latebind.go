@@ -9,34 +9,43 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// This file binds instruments of Meter to attributes, as go.opentelemetry.io/otel/metric/x has it. One that is bound
-// before Setup finds its Provider with the instrument that it was bound from.
+// This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x has it. One that is bound before Setup
+// finds its instrument with the one that it was bound from.
 
-// bindings are the bound instruments that wait for theirs.
-type bindings[I any] struct {
-	mu   sync.Mutex
-	to   *I
-	made []func(I)
+// followers are the bound stand-ins of another.
+type followers struct {
+	mu     sync.Mutex
+	to     any
+	made   []func(any)
+	sealed bool // no other instrument follows
 }
 
-// add has bind called with the instrument, now and for each Provider that follows.
-func (b *bindings[I]) add(bind func(I)) {
-	b.mu.Lock()
-	b.made = append(b.made, bind)
-	to := b.to
-	b.mu.Unlock()
+// seal tells that there will be no other instrument, so that nobody needs to be remembered.
+func (f *followers) seal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sealed = true
+}
+
+func (f *followers) follow(settled func(any)) {
+	f.mu.Lock()
+	if !f.sealed {
+		f.made = append(f.made, settled)
+	}
+	to := f.to
+	f.mu.Unlock()
 	if to != nil {
-		bind(*to)
+		settled(to)
 	}
 }
 
-func (b *bindings[I]) settle(to I) {
-	b.mu.Lock()
-	b.to = &to
-	made := slices.Clone(b.made)
-	b.mu.Unlock()
-	for _, bind := range made {
-		bind(to)
+func (f *followers) settled(to any) {
+	f.mu.Lock()
+	f.to = to
+	made := slices.Clone(f.made)
+	f.mu.Unlock()
+	for _, settled := range made {
+		settled(to)
 	}
 }
 
@@ -45,7 +54,31 @@ type finisher interface {
 	Finish(context.Context, ...attribute.KeyValue)
 }
 
-// An addingWith is an instrument of the SDK, which cannot be bound, with the attributes that it is to be bound to.
+// A binderOf is a metric/x Binder of one kind.
+type binderOf[I any] interface {
+	Bind(...attribute.KeyValue) I
+}
+
+// bindStandIn binds what from stands for: the instrument itself if it is there and can be bound, else bound, which stands
+// for that.
+func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
+	if b, ok := from.instrument().(binderOf[I]); ok {
+		return b.Bind(attrs...)
+	}
+	attrs = slices.Clone(attrs)
+	with := metric.WithAttributes(attrs...)
+	settled := func(instrument any) {
+		if b, ok := instrument.(binderOf[I]); ok {
+			bound.settle(b.Bind(attrs...))
+		} else {
+			bound.settleWith(instrument, with)
+		}
+	}
+	from.follow(settled)
+	return bound.(I)
+}
+
+// An addingWith is an instrument of the SDK, which cannot be bound, with the attributes that it is bound to.
 type addingWith[N int64 | float64] struct {
 	adder[N]
 	with metric.MeasurementOption
@@ -65,196 +98,42 @@ func (r recordingWith[N]) Record(ctx context.Context, v N, opts ...metric.Record
 	r.recorder.Record(ctx, v, append([]metric.RecordOption{r.with}, opts...)...)
 }
 
-// Finish ends a series, if the instrument has found its Provider.
-func (l *lateAdder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
-	if to := l.to.Load(); to != nil {
-		if f, ok := (*to).(finisher); ok {
-			f.Finish(ctx, attrs...)
-		}
-	}
-}
-
-// Finish ends a series, if the instrument has found its Provider.
-func (l *lateRecorder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
-	if to := l.to.Load(); to != nil {
-		if f, ok := (*to).(finisher); ok {
-			f.Finish(ctx, attrs...)
-		}
-	}
-}
-
 // Bind returns the instrument bound to attributes.
 func (l *lateInt64Counter) Bind(attrs ...attribute.KeyValue) metric.Int64Counter {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Int64Counter
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateInt64Counter{lateAdder: lateAdder[int64]{name: l.name}}
-	l.bound.add(func(to adder[int64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(addingWith[int64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Int64Counter](l, &lateInt64Counter{lateAdder: lateAdder[int64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateInt64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Int64UpDownCounter {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Int64UpDownCounter
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateInt64UpDownCounter{lateAdder: lateAdder[int64]{name: l.name}}
-	l.bound.add(func(to adder[int64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(addingWith[int64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Int64UpDownCounter](l, &lateInt64UpDownCounter{lateAdder: lateAdder[int64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateInt64Histogram) Bind(attrs ...attribute.KeyValue) metric.Int64Histogram {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Int64Histogram
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateInt64Histogram{lateRecorder: lateRecorder[int64]{name: l.name}}
-	l.bound.add(func(to recorder[int64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(recordingWith[int64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Int64Histogram](l, &lateInt64Histogram{lateRecorder: lateRecorder[int64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateInt64Gauge) Bind(attrs ...attribute.KeyValue) metric.Int64Gauge {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Int64Gauge
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateInt64Gauge{lateRecorder: lateRecorder[int64]{name: l.name}}
-	l.bound.add(func(to recorder[int64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(recordingWith[int64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Int64Gauge](l, &lateInt64Gauge{lateRecorder: lateRecorder[int64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateFloat64Counter) Bind(attrs ...attribute.KeyValue) metric.Float64Counter {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Float64Counter
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateFloat64Counter{lateAdder: lateAdder[float64]{name: l.name}}
-	l.bound.add(func(to adder[float64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(addingWith[float64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Float64Counter](l, &lateFloat64Counter{lateAdder: lateAdder[float64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateFloat64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Float64UpDownCounter {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Float64UpDownCounter
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateFloat64UpDownCounter{lateAdder: lateAdder[float64]{name: l.name}}
-	l.bound.add(func(to adder[float64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(addingWith[float64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Float64UpDownCounter](l, &lateFloat64UpDownCounter{lateAdder: lateAdder[float64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateFloat64Histogram) Bind(attrs ...attribute.KeyValue) metric.Float64Histogram {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Float64Histogram
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateFloat64Histogram{lateRecorder: lateRecorder[float64]{name: l.name}}
-	l.bound.add(func(to recorder[float64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(recordingWith[float64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Float64Histogram](l, &lateFloat64Histogram{lateRecorder: lateRecorder[float64]{name: l.name}}, attrs)
 }
 
 // Bind returns the instrument bound to attributes.
 func (l *lateFloat64Gauge) Bind(attrs ...attribute.KeyValue) metric.Float64Gauge {
-	type binder interface {
-		Bind(...attribute.KeyValue) metric.Float64Gauge
-	}
-	if to := l.to.Load(); to != nil {
-		if b, ok := (*to).(binder); ok {
-			return b.Bind(attrs...)
-		}
-	}
-	attrs = slices.Clone(attrs)
-	bound := &lateFloat64Gauge{lateRecorder: lateRecorder[float64]{name: l.name}}
-	l.bound.add(func(to recorder[float64]) {
-		if b, ok := to.(binder); ok {
-			bound.set(b.Bind(attrs...))
-		} else {
-			bound.set(recordingWith[float64]{to, metric.WithAttributeSet(attribute.NewSet(slices.Clone(attrs)...))})
-		}
-	})
-	return bound
+	return bindStandIn[metric.Float64Gauge](l, &lateFloat64Gauge{lateRecorder: lateRecorder[float64]{name: l.name}}, attrs)
 }

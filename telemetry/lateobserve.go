@@ -28,27 +28,30 @@ type lateFloat64Observable struct {
 	to atomic.Pointer[metric.Float64Observable]
 }
 
+// newObservableStandIn returns the stand-in for an observable instrument, and what gives it the instrument.
+func newObservableStandIn(d definition) (stand any, settle func(any)) {
+	if d.number == int64Number {
+		l := &lateInt64Observable{}
+		return l, func(i any) { l.to.Store(new(i.(metric.Int64Observable))) }
+	}
+	l := &lateFloat64Observable{}
+	return l, func(i any) { l.to.Store(new(i.(metric.Float64Observable))) }
+}
+
 // lateObserving returns the stand-in for an observable instrument: the one made before, if there was one and no callback
-// comes with this request, which would have to run too. O is an observable of OpenTelemetry's API, L our stand-in.
-func lateObserving[O any, L any](
-	m *lateMeter, d definition, callbacks int, stand *L, to *atomic.Pointer[O], create func(metric.Meter) (O, error),
-) (*L, error) {
-	b := &binding{meter: m, site: callSite(), create: func(of metric.Meter) error {
-		i, err := create(of)
-		to.Store(&i)
+// comes with this request, which would have to run too.
+func lateObserving[I any](m *lateMeter, d definition, callbacks int, create func(metric.Meter) (I, error)) (I, error) {
+	stand, settle := newObservableStandIn(d)
+	b := m.binding(func(to metric.Meter) error {
+		i, err := create(to)
+		settle(i)
 		return err
-	}}
+	})
 	if callbacks > 0 {
-		return stand, m.late.add(b)
+		return stand.(I), m.late.add(b)
 	}
-	known, p := m.know(d, stand, b)
-	if known != nil {
-		return known.(*L), nil
-	}
-	if p == nil {
-		return stand, nil
-	}
-	return stand, b.bind(p)
+	known, err := m.once(d, stand, b)
+	return known.(I), err
 }
 
 func (m *lateMeter) Int64ObservableCounter(
@@ -56,8 +59,7 @@ func (m *lateMeter) Int64ObservableCounter(
 ) (metric.Int64ObservableCounter, error) {
 	cfg := metric.NewInt64ObservableCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableCounter, int64Number, cfg)
-	l := &lateInt64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Int64ObservableCounter, error) {
 		return to.Int64ObservableCounter(name, opts...)
 	})
 }
@@ -67,8 +69,7 @@ func (m *lateMeter) Int64ObservableUpDownCounter(
 ) (metric.Int64ObservableUpDownCounter, error) {
 	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, int64Number, cfg)
-	l := &lateInt64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Int64ObservableUpDownCounter, error) {
 		return to.Int64ObservableUpDownCounter(name, opts...)
 	})
 }
@@ -78,8 +79,7 @@ func (m *lateMeter) Int64ObservableGauge(
 ) (metric.Int64ObservableGauge, error) {
 	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableGauge, int64Number, cfg)
-	l := &lateInt64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Int64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Int64ObservableGauge, error) {
 		return to.Int64ObservableGauge(name, opts...)
 	})
 }
@@ -89,8 +89,7 @@ func (m *lateMeter) Float64ObservableCounter(
 ) (metric.Float64ObservableCounter, error) {
 	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableCounter, float64Number, cfg)
-	l := &lateFloat64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Float64ObservableCounter, error) {
 		return to.Float64ObservableCounter(name, opts...)
 	})
 }
@@ -100,8 +99,7 @@ func (m *lateMeter) Float64ObservableUpDownCounter(
 ) (metric.Float64ObservableUpDownCounter, error) {
 	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, float64Number, cfg)
-	l := &lateFloat64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Float64ObservableUpDownCounter, error) {
 		return to.Float64ObservableUpDownCounter(name, opts...)
 	})
 }
@@ -111,8 +109,7 @@ func (m *lateMeter) Float64ObservableGauge(
 ) (metric.Float64ObservableGauge, error) {
 	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableGauge, float64Number, cfg)
-	l := &lateFloat64Observable{}
-	return lateObserving(m, d, len(cfg.Callbacks()), l, &l.to, func(to metric.Meter) (metric.Float64Observable, error) {
+	return lateObserving(m, d, len(cfg.Callbacks()), func(to metric.Meter) (metric.Float64ObservableGauge, error) {
 		return to.Float64ObservableGauge(name, opts...)
 	})
 }

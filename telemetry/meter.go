@@ -101,7 +101,11 @@ func synchronous[I, O any](
 	if d.kind == sdkmetric.InstrumentKindHistogram {
 		opts = append(opts, any(metric.WithExplicitBucketBoundaries(a.create.buckets...)).(O))
 	}
-	return create(a.create.name, opts...)
+	i, err := create(a.create.name, opts...)
+	stand := newStandIn(a.create) // for it can be bound
+	stand.settle(i)
+	stand.seal()
+	return stand.(I), err
 }
 
 // checkName returns the SDK's own error for a name that it does not take. Such an instrument is in no family.
@@ -168,9 +172,10 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 }
 
 // observe admits an observable instrument. The SDK gets one that replays what our own callbacks observed; the
-// caller gets a handle on it and keeps the callbacks' behaviour: they run, all of them, at every collection.
-func observe[N int64 | float64, O any](
-	m *meter, d definition, opts []O, create func(string, *source[N], ...O) error,
+// caller gets a handle on it and keeps the callbacks' behaviour: they run, all of them, at every collection. It returns nil
+// where the instrument is refused.
+func observe[N int64 | float64, I, O any](
+	m *meter, d definition, opts []O, create func(string, ...O) (I, error), replay func(*source[N]) O,
 ) (*observable[N], error) {
 	if err := checkName(d.name); err != nil {
 		return nil, err
@@ -185,13 +190,36 @@ func observe[N int64 | float64, O any](
 	src, ok := m.shared.byKey[k].(*source[N])
 	if !ok {
 		src = &source[N]{gauge: d.class() == rule.Gauge}
-		sdkOpts := append(advice(opts),
+		sdkOpts := append(advice(opts), replay(src),
 			any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
-		err = create(a.create.name, src, sdkOpts...)
-		src.err = err
+		_, src.err = create(a.create.name, sdkOpts...)
 		m.shared.byKey[k] = src
 	}
 	return &observable[N]{source: src, meter: m, as: a.as}, src.err
+}
+
+func observeInt64[I, O any](
+	m *meter, d definition, run []metric.Int64Callback, opts []O, create func(string, ...O) (I, error), refused I,
+) (I, error) {
+	o, err := observe(m, d, opts, create, func(s *source[int64]) O {
+		return any(metric.WithInt64Callback(m.callbacks.replayInt64(s))).(O)
+	})
+	if o == nil {
+		return refused, err
+	}
+	return any(m.callbacks.addInt64(o, run)).(I), err
+}
+
+func observeFloat64[I, O any](
+	m *meter, d definition, run []metric.Float64Callback, opts []O, create func(string, ...O) (I, error), refused I,
+) (I, error) {
+	o, err := observe(m, d, opts, create, func(s *source[float64]) O {
+		return any(metric.WithFloat64Callback(m.callbacks.replayFloat64(s))).(O)
+	})
+	if o == nil {
+		return refused, err
+	}
+	return any(m.callbacks.addFloat64(o, run)).(I), err
 }
 
 // advice keeps the options that restrict attributes and leaves out the callbacks, which the SDK must not see.
@@ -210,14 +238,8 @@ func (m *meter) Int64ObservableCounter(
 ) (metric.Int64ObservableCounter, error) {
 	cfg := metric.NewInt64ObservableCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableCounter, int64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableCounterOption) error {
-		_, err := m.sdk.Int64ObservableCounter(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Int64ObservableCounter{}, err
-	}
-	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+	return observeInt64(m, d, cfg.Callbacks(), opts, m.sdk.Int64ObservableCounter,
+		metric.Int64ObservableCounter(noop.Int64ObservableCounter{}))
 }
 
 func (m *meter) Int64ObservableUpDownCounter(
@@ -225,14 +247,8 @@ func (m *meter) Int64ObservableUpDownCounter(
 ) (metric.Int64ObservableUpDownCounter, error) {
 	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, int64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableUpDownCounterOption) error {
-		_, err := m.sdk.Int64ObservableUpDownCounter(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Int64ObservableUpDownCounter{}, err
-	}
-	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+	return observeInt64(m, d, cfg.Callbacks(), opts, m.sdk.Int64ObservableUpDownCounter,
+		metric.Int64ObservableUpDownCounter(noop.Int64ObservableUpDownCounter{}))
 }
 
 func (m *meter) Int64ObservableGauge(
@@ -240,14 +256,8 @@ func (m *meter) Int64ObservableGauge(
 ) (metric.Int64ObservableGauge, error) {
 	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableGauge, int64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[int64], opts ...metric.Int64ObservableGaugeOption) error {
-		_, err := m.sdk.Int64ObservableGauge(name, append(opts, metric.WithInt64Callback(m.callbacks.replayInt64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Int64ObservableGauge{}, err
-	}
-	return m.callbacks.addInt64(o, cfg.Callbacks()), err
+	return observeInt64(m, d, cfg.Callbacks(), opts, m.sdk.Int64ObservableGauge,
+		metric.Int64ObservableGauge(noop.Int64ObservableGauge{}))
 }
 
 func (m *meter) Float64ObservableCounter(
@@ -255,14 +265,8 @@ func (m *meter) Float64ObservableCounter(
 ) (metric.Float64ObservableCounter, error) {
 	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableCounter, float64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableCounterOption) error {
-		_, err := m.sdk.Float64ObservableCounter(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Float64ObservableCounter{}, err
-	}
-	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+	return observeFloat64(m, d, cfg.Callbacks(), opts, m.sdk.Float64ObservableCounter,
+		metric.Float64ObservableCounter(noop.Float64ObservableCounter{}))
 }
 
 func (m *meter) Float64ObservableUpDownCounter(
@@ -270,14 +274,8 @@ func (m *meter) Float64ObservableUpDownCounter(
 ) (metric.Float64ObservableUpDownCounter, error) {
 	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableUpDownCounter, float64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableUpDownCounterOption) error {
-		_, err := m.sdk.Float64ObservableUpDownCounter(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Float64ObservableUpDownCounter{}, err
-	}
-	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+	return observeFloat64(m, d, cfg.Callbacks(), opts, m.sdk.Float64ObservableUpDownCounter,
+		metric.Float64ObservableUpDownCounter(noop.Float64ObservableUpDownCounter{}))
 }
 
 func (m *meter) Float64ObservableGauge(
@@ -285,14 +283,8 @@ func (m *meter) Float64ObservableGauge(
 ) (metric.Float64ObservableGauge, error) {
 	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
 	d := define(name, sdkmetric.InstrumentKindObservableGauge, float64Number, cfg)
-	o, err := observe(m, d, opts, func(name string, s *source[float64], opts ...metric.Float64ObservableGaugeOption) error {
-		_, err := m.sdk.Float64ObservableGauge(name, append(opts, metric.WithFloat64Callback(m.callbacks.replayFloat64(s)))...)
-		return err
-	})
-	if o == nil {
-		return noop.Float64ObservableGauge{}, err
-	}
-	return m.callbacks.addFloat64(o, cfg.Callbacks()), err
+	return observeFloat64(m, d, cfg.Callbacks(), opts, m.sdk.Float64ObservableGauge,
+		metric.Float64ObservableGauge(noop.Float64ObservableGauge{}))
 }
 
 // RegisterCallback registers f to run at every collection. Instruments that were refused are left out, as the SDK

@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"errors"
-	"reflect"
 	"testing"
 	"time"
 
@@ -102,22 +101,5 @@ func TestShutdownIsBounded(t *testing.T) {
 	close(exporter.release)
 	if err := p.Shutdown(ctx); err != nil { // waits for the end
 		t.Logf("the shutdown that was cut short ended with %v", err)
-	}
-}
-
-// A synchronous instrument is the SDK's own, so recording cannot cost more than it does there.
-func TestInstrumentsAreTheSDKs(t *testing.T) {
-	sdk := sdkmetric.NewMeterProvider()
-	defer stop(sdk)
-	ours, theirs := newProvider(t, telemetry.WithReader(sdkmetric.NewManualReader())).Meter("one"), sdk.Meter("one")
-	for name, pair := range map[string][2]any{
-		"counter":   {must(ours.Int64Counter("a")), must(theirs.Int64Counter("a"))},
-		"histogram": {must(ours.Float64Histogram("b")), must(theirs.Float64Histogram("b"))},
-		"gauge":     {must(ours.Float64Gauge("c")), must(theirs.Float64Gauge("c"))},
-		"merged":    {must(ours.Int64Counter("a", metric.WithDescription("A"))), must(theirs.Int64Counter("a"))},
-	} {
-		if reflect.TypeOf(pair[0]) != reflect.TypeOf(pair[1]) {
-			t.Errorf("%s: %T, want %T", name, pair[0], pair[1])
-		}
 	}
 }

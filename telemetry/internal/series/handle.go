@@ -14,10 +14,11 @@ import (
 
 // A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
 type Handle struct {
-	bound   atomic.Pointer[entry] // the series that it is bound to, or unbound
+	bound   atomic.Pointer[entry] // the series that it is bound to, or unbound; there is one from its first measurement on
 	quiet   uintptr               // see Sampling.quiet
 	account *Account
-	set     attribute.Set // that it is bound to
+	binds   bool          // it is bound
+	set     attribute.Set // to which attributes
 }
 
 // Init opens a handle to an account. It is called once, before anything else.
@@ -26,7 +27,7 @@ func (h *Handle) Init(a *Account) {
 	h.bound.Store(unbound)
 }
 
-// unbound is what a handle is bound to that is not: it takes nothing.
+// unbound is what a handle has that is bound to no series: it takes nothing.
 var unbound = func() *entry {
 	e := &entry{}
 	e.Value.histogram = cell.NewHistogram(cell.NewBounds(nil))
@@ -38,8 +39,7 @@ var unbound = func() *entry {
 func (h *Handle) BindTo(to *Handle, attrs []attribute.KeyValue) {
 	to.Init(h.account)
 	set := attribute.NewSet(slices.Clone(attrs)...)
-	to.set = h.with(&set)
-	to.bound.Store(h.account.at(&to.set))
+	to.binds, to.set = true, h.with(&set)
 }
 
 // sample keeps a measurement that was taken as an exemplar, if it is to be one.
@@ -77,10 +77,8 @@ func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOpt
 
 // measure takes a measurement without options. A series that has ended is followed by another.
 func (h *Handle) measure(ctx context.Context, raw uint64) {
-	e := h.bound.Load()
-	bound := e != unbound
-	for e == unbound || !h.take(ctx, e, raw) {
-		if e = h.account.at(&h.set); bound {
+	for e := h.bound.Load(); e == unbound || !h.take(ctx, e, raw); {
+		if e = h.account.at(&h.set); h.binds {
 			h.bound.Store(e)
 		}
 	}
@@ -88,7 +86,7 @@ func (h *Handle) measure(ctx context.Context, raw uint64) {
 
 // measureWith takes a measurement with attributes.
 func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set) {
-	if h.bound.Load() != unbound {
+	if h.binds {
 		both := h.with(set)
 		set = &both
 	}
