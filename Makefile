@@ -10,7 +10,7 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz run clean
+.PHONY: test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz soak run clean
 
 test: check race compat ## everything that CI runs
 
@@ -62,6 +62,10 @@ fuzz: ## every fuzz target, $(FUZZ) each
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
 	  done; done
+
+SOAK ?= 1h
+soak: ## goroutines that record, bind, finish, scrape and push at once, for $(SOAK), under the race detector
+	SOAK=$(SOAK) $(GO) test -race -timeout 0 -count 1 -run '^TestSoak$$' ./telemetry
 
 run:
 	$(GO) run ./cmd/imserver

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/x"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
@@ -68,61 +69,73 @@ func recordingTo[N int64 | float64](record func(context.Context, N, ...metric.Re
 	}
 }
 
-// bind returns the instrument bound to attributes, or false where it cannot be.
-func bind[I any](i I, attrs []attribute.KeyValue) (I, bool) {
-	b, ok := any(i).(interface{ Bind(...attribute.KeyValue) I })
-	if !ok {
-		return i, false
-	}
-	return b.Bind(attrs...), true
+// A synchronous instrument, whatever its kind: recorded through, bound, and finished.
+type synchronous struct {
+	record recordFunc
+	bind   func(...attribute.KeyValue) (recordFunc, bool) // false where it cannot be bound
+	finish func(...attribute.KeyValue)
 }
 
-// synchronousKinds return what records through a new instrument, and through it bound.
-var synchronousKinds = []func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)){
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		c := must(m.Int64Counter(i.name, unit(i.unit), desc(i.desc)))
-		return addingTo(c.Add), func(kvs []attribute.KeyValue) (recordFunc, bool) { b, ok := bind(c, kvs); return addingTo(b.Add), ok }
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		c := must(m.Float64Counter(i.name, unit(i.unit), desc(i.desc)))
-		return addingTo(c.Add), func(kvs []attribute.KeyValue) (recordFunc, bool) { b, ok := bind(c, kvs); return addingTo(b.Add), ok }
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		c := must(m.Int64UpDownCounter(i.name, unit(i.unit), desc(i.desc)))
-		return addingTo(c.Add), func(kvs []attribute.KeyValue) (recordFunc, bool) { b, ok := bind(c, kvs); return addingTo(b.Add), ok }
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		c := must(m.Float64UpDownCounter(i.name, unit(i.unit), desc(i.desc)))
-		return addingTo(c.Add), func(kvs []attribute.KeyValue) (recordFunc, bool) { b, ok := bind(c, kvs); return addingTo(b.Add), ok }
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		h := must(m.Int64Histogram(i.name, unit(i.unit), desc(i.desc), metric.WithExplicitBucketBoundaries(1, 10, 100)))
-		return recordingTo(h.Record), func(kvs []attribute.KeyValue) (recordFunc, bool) {
-			b, ok := bind(h, kvs)
-			return recordingTo(b.Record), ok
-		}
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		h := must(m.Float64Histogram(i.name, unit(i.unit), desc(i.desc), metric.WithExplicitBucketBoundaries(-5, 0, 10, 100)))
-		return recordingTo(h.Record), func(kvs []attribute.KeyValue) (recordFunc, bool) {
-			b, ok := bind(h, kvs)
-			return recordingTo(b.Record), ok
-		}
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		g := must(m.Int64Gauge(i.name, unit(i.unit), desc(i.desc)))
-		return recordingTo(g.Record), func(kvs []attribute.KeyValue) (recordFunc, bool) {
-			b, ok := bind(g, kvs)
-			return recordingTo(b.Record), ok
-		}
-	},
-	func(m metric.Meter, i instrumentOf) (recordFunc, func([]attribute.KeyValue) (recordFunc, bool)) {
-		g := must(m.Float64Gauge(i.name, unit(i.unit), desc(i.desc)))
-		return recordingTo(g.Record), func(kvs []attribute.KeyValue) (recordFunc, bool) {
-			b, ok := bind(g, kvs)
-			return recordingTo(b.Record), ok
-		}
-	},
+// synchronousOf makes one of an instrument and its method that records.
+func synchronousOf[I any](i I, record func(I) recordFunc) synchronous {
+	return synchronous{
+		record: record(i),
+		bind: func(attrs ...attribute.KeyValue) (recordFunc, bool) {
+			b, ok := any(i).(interface{ Bind(...attribute.KeyValue) I })
+			if !ok {
+				return nil, false
+			}
+			return record(b.Bind(attrs...)), true
+		},
+		finish: func(attrs ...attribute.KeyValue) {
+			if f, ok := any(i).(x.Finisher); ok {
+				f.Finish(ctx, attrs...)
+			}
+		},
+	}
+}
+
+// A kindOf is a kind of synchronous instrument.
+type kindOf struct {
+	kind   sdkmetric.InstrumentKind
+	number string
+	make   func(m metric.Meter, i instrumentOf) synchronous
+}
+
+// synchronousKinds are all eight.
+var synchronousKinds = []kindOf{
+	{sdkmetric.InstrumentKindCounter, "int64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Int64Counter(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Int64Counter) recordFunc { return addingTo(i.Add) })
+	}},
+	{sdkmetric.InstrumentKindUpDownCounter, "int64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Int64UpDownCounter(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Int64UpDownCounter) recordFunc { return addingTo(i.Add) })
+	}},
+	{sdkmetric.InstrumentKindHistogram, "int64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Int64Histogram(i.name, unit(i.unit), desc(i.desc), metric.WithExplicitBucketBoundaries(-5, 0, 10, 100))),
+			func(i metric.Int64Histogram) recordFunc { return recordingTo(i.Record) })
+	}},
+	{sdkmetric.InstrumentKindGauge, "int64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Int64Gauge(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Int64Gauge) recordFunc { return recordingTo(i.Record) })
+	}},
+	{sdkmetric.InstrumentKindCounter, "float64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Float64Counter(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Float64Counter) recordFunc { return addingTo(i.Add) })
+	}},
+	{sdkmetric.InstrumentKindUpDownCounter, "float64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Float64UpDownCounter(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Float64UpDownCounter) recordFunc { return addingTo(i.Add) })
+	}},
+	{sdkmetric.InstrumentKindHistogram, "float64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Float64Histogram(i.name, unit(i.unit), desc(i.desc), metric.WithExplicitBucketBoundaries(-5, 0, 10, 100))),
+			func(i metric.Float64Histogram) recordFunc { return recordingTo(i.Record) })
+	}},
+	{sdkmetric.InstrumentKindGauge, "float64", func(m metric.Meter, i instrumentOf) synchronous {
+		return synchronousOf(must(m.Float64Gauge(i.name, unit(i.unit), desc(i.desc))),
+			func(i metric.Float64Gauge) recordFunc { return recordingTo(i.Record) })
+	}},
 }
 
 // programViews leave names as they are: what a rename does to a family is for other tests.
@@ -168,14 +181,9 @@ func genProgram(t *rapid.T) program {
 
 // run runs the program. Where instruments cannot be bound, the attributes come with each call. With mustBind they can.
 func (p program) run(t *rapid.T, mp metric.MeterProvider, mustBind bool, collect func()) {
-	type maker struct {
-		record recordFunc
-		bind   func([]attribute.KeyValue) (recordFunc, bool)
-	}
-	var all []maker
+	var all []synchronous
 	for _, i := range p.made {
-		r, b := synchronousKinds[i.kind](mp.Meter(i.scope), i)
-		all = append(all, maker{r, b})
+		all = append(all, synchronousKinds[i.kind].make(mp.Meter(i.scope), i))
 	}
 	handles := map[string]recordFunc{}
 	for n, s := range p.steps {
@@ -190,7 +198,7 @@ func (p program) run(t *rapid.T, mp metric.MeterProvider, mustBind bool, collect
 		if s.bound {
 			k := fmt.Sprint(s.of, s.attrs)
 			if handles[k] == nil {
-				h, ok := all[s.of].bind(s.attrs)
+				h, ok := all[s.of].bind(s.attrs...)
 				if mustBind && !ok {
 					t.Fatalf("%+v cannot be bound", p.made[s.of])
 				}

@@ -72,24 +72,23 @@ func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 	if s, ok := f.bySource[key]; ok {
 		return s, 0
 	}
-	labels, done := set, rule.Repair(0)
-	if !f.foreign { // client_golang's are labels already
+	var labels attribute.Set
+	var done rule.Repair
+	if f.foreign { // client_golang's are labels already
+		labels = rule.WithoutEmpty(set)
+	} else {
 		labels, done = rule.Labels(set, f.scope)
 	}
 	p := f.sheet
-	identity := rule.WithoutEmpty(labels)
-	s, ok := p.bySet[identity.Equivalent()]
+	s, ok := p.bySet[labels.Equivalent()]
 	if !ok {
-		s = &folded{key: identity.Equivalent(), labels: labels, values: rule.Values(labels)}
+		s = &folded{key: labels.Equivalent(), labels: labels, values: rule.Values(labels)}
 		if x.native && !f.foreign {
 			s.labels = rule.Sound(set)
 		}
 		p.bySet[s.key] = s
 		p.sorted = append(p.sorted, s)
 		p.unsorted = true
-	} else if set := rule.WithoutEmpty(s.labels); set.Len() < s.labels.Len() { // its labels may not depend on which came first
-		s.labels, s.values = set, rule.Values(identity)
-		p.unsorted, p.changed = true, true
 	}
 	f.bySource[key] = s
 	f.altered = f.altered || s.labels.Equivalent() != key
@@ -137,6 +136,10 @@ func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoi
 		case s.seen != x.now:
 			s.seen, s.from, s.value, s.exemplars = x.now, f.stream, float64(pt.Value), nil
 			s.start, s.time = pt.StartTime, pt.Time
+		case gauge && s.from == f.stream && pt.StartTime.Before(s.start): // of one instrument the older series is the first
+			s.start, s.time, s.value, s.exemplars = pt.StartTime, pt.Time, float64(pt.Value), nil
+			f.sheet.changed = true
+			x.duplicate(s.from, f.stream)
 		case gauge:
 			x.duplicate(s.from, f.stream)
 			f.sheet.changed = true

@@ -129,12 +129,17 @@ func (r *Recorder) series(name string, attrs []attribute.KeyValue) []series {
 	return out
 }
 
+// has tells whether a series has these attributes. What has no value is no label.
 func has(labels []*dto.LabelPair, attrs []attribute.KeyValue) bool {
 	for _, kv := range attrs {
 		translated, _ := (&otlptranslator.LabelNamer{}).Build(string(kv.Key)) // "" is no label
-		if !slices.ContainsFunc(labels, func(l *dto.LabelPair) bool {
-			return (l.GetName() == translated || l.GetName() == string(kv.Key)) && l.GetValue() == kv.Value.String()
-		}) {
+		value := ""
+		for _, l := range labels {
+			if l.GetName() == translated || l.GetName() == string(kv.Key) {
+				value = l.GetValue()
+			}
+		}
+		if value != kv.Value.String() {
 			return false
 		}
 	}

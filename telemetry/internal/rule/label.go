@@ -54,7 +54,8 @@ func LabelValue(v attribute.Value) (string, Repair) {
 }
 
 // Labels makes labels of attributes. Keys that become one label have their values sorted and joined by ";", as
-// the specification and the exporter do.
+// the specification and the exporter do. What has no value is no label, in Prometheus's data model, so series that differ
+// in such alone are one. The labels of a scope stay as they are.
 func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repair) {
 	var done Repair
 	values := make(map[string][]string, set.Len())
@@ -72,7 +73,9 @@ func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repai
 	kvs := make([]attribute.KeyValue, 0, len(values)+len(scope))
 	for name, vs := range values {
 		slices.Sort(vs)
-		kvs = append(kvs, attribute.String(name, strings.Join(vs, ";")))
+		if value := strings.Join(vs, ";"); value != "" {
+			kvs = append(kvs, attribute.String(name, value))
+		}
 	}
 	return attribute.NewSet(append(kvs, scope...)...), done
 }
@@ -104,15 +107,10 @@ func Values(labels attribute.Set) []string {
 	return out
 }
 
-// WithoutEmpty leaves out what Prometheus's data model has no room for: a label without a value is no label. Series that
-// are one for it are one here.
+// WithoutEmpty leaves out labels without a value: these are none, in Prometheus's data model.
 func WithoutEmpty(labels attribute.Set) attribute.Set {
-	empty := func(kv attribute.KeyValue) bool {
-		return kv.Value.Type() == attribute.STRING && kv.Value.AsString() == ""
-	}
-	if !slices.ContainsFunc(labels.ToSlice(), empty) {
-		return labels
-	}
-	full, _ := labels.Filter(func(kv attribute.KeyValue) bool { return !empty(kv) })
+	full, _ := labels.Filter(func(kv attribute.KeyValue) bool {
+		return kv.Value.Type() != attribute.STRING || kv.Value.AsString() != ""
+	})
 	return full
 }

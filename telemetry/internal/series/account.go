@@ -66,11 +66,13 @@ type Account struct {
 	fresh   []*entry // that Lines does not know yet
 	pruneAt int      // so many, as nobody may read the page
 
-	mu       sync.Mutex // one collects at a time, and no series ends meanwhile
-	ended    []*end     // in their order
-	settleAt int        // so many, as nobody may collect
+	mu       sync.Mutex             // one collects at a time, and no series ends meanwhile
+	ended    []*end                 // in their order
+	open     map[attribute.Set]*end // those that nobody has collected
+	settleAt int                    // so many, as nobody may collect
 
-	repaired rule.Repair // of its attributes, as Lines told; guarded by the lock of Lines
+	onPage   shown       // what Lines shows of ended; the rest is guarded by the lock of Lines
+	repaired rule.Repair // of its attributes, as Lines told
 	crowded  bool        // Lines told of it
 }
 
@@ -146,7 +148,7 @@ func (a *Account) fill(e *entry) {
 		return
 	}
 	if a.fresh = append(a.fresh, e); len(a.fresh) > a.pruneAt {
-		a.fresh = slices.DeleteFunc(a.fresh, func(e *entry) bool { return e.Value.has(offPage) })
+		a.fresh = slices.DeleteFunc(a.fresh, func(e *entry) bool { return e.Value.has(settled) })
 		a.pruneAt = 2*len(a.fresh) + 64
 	}
 }
@@ -245,7 +247,7 @@ func (a *Account) each(reader uint64, visit func(*entry, uint64, cell.Snapshot))
 		visit(x.entry, x.value, x.counts)
 	}
 	a.series.All(func(e *entry) {
-		if hides(shown, e) {
+		if shown.hides(e) {
 			return
 		}
 		v, c := a.read(&e.Value)

@@ -10,9 +10,11 @@ import (
 )
 
 // An end is that of a series, which each reader collects once more. A later measurement makes a new series: each reader
-// has it from its next collection on, so that none sees a sum of both.
+// has it from its next collection on, so that none sees a sum of both. Series that end one after another before anybody has
+// collected the first are one end.
 type end struct {
 	entry *entry
+	more  []*entry // that followed it, and ended too
 
 	seen   uint64 // the readers that collected it
 	frozen bool   // one has, and all others get the same
@@ -40,18 +42,37 @@ func (a *Account) finish(set *attribute.Set) {
 	}
 	a.series.Remove(e)
 	e.Value.close()
-	a.ended = append(a.ended, &end{entry: e})
+	if x := a.open[e.Set]; x != nil {
+		x.more = append(x.more, e)
+		e.Value.state.Or(offPage | settled)
+		return
+	}
+	if a.open == nil {
+		a.open = map[attribute.Set]*end{}
+	}
+	x := &end{entry: e}
+	a.ended, a.open[e.Set] = append(a.ended, x), x
 	if len(a.ended) > a.settleAt {
 		a.settle()
 		a.settleAt = 2*len(a.ended) + 64
 	}
 }
 
+// shown are the ends that a reader collects now, by their attributes. The series that follow them wait for the next
+// collection.
+type shown map[attribute.Set]*end
+
+// hides tells whether a series waits.
+func (s shown) hides(e *entry) bool { return len(s) > 0 && s[e.Set] != nil }
+
 // showEnded returns the ends that a reader collects now, with their values. Of several of one set it is the first.
-func (a *Account) showEnded(reader uint64) []*end {
-	var out []*end
+func (a *Account) showEnded(reader uint64) shown {
+	if len(a.ended) == 0 {
+		return nil
+	}
+	out := shown{}
 	for _, x := range a.ended {
-		if x.seen&reader != 0 || hides(out, x.entry) {
+		if x.seen&reader != 0 || out.hides(x.entry) {
 			continue
 		}
 		x.seen |= reader
@@ -60,17 +81,32 @@ func (a *Account) showEnded(reader uint64) []*end {
 		}
 		if !x.frozen {
 			x.frozen = true
-			x.value, x.counts = a.read(&x.entry.Value)
+			delete(a.open, x.entry.Set)
+			x.value, x.counts = a.final(x)
 			x.movedValue, x.movedCounts = x.value, x.counts
 		}
-		out = append(out, x)
+		out[x.entry.Set] = x
 	}
 	return out
 }
 
-// hides tells whether a series waits for the next collection, as one with its attributes is among these.
-func hides(shown []*end, e *entry) bool {
-	return slices.ContainsFunc(shown, func(x *end) bool { return x.entry != e && x.entry.Set == e.Set })
+// final adds up the series that ended: the last one's value of gauges.
+func (a *Account) final(x *end) (uint64, cell.Snapshot) {
+	value, counts := a.read(&x.entry.Value)
+	for _, e := range x.more {
+		v, c := a.read(&e.Value)
+		switch {
+		case e.Value.histogram != nil:
+			counts.Add(c)
+		case a.gauge():
+			value = v
+		case a.Float:
+			value = math.Float64bits(math.Float64frombits(value) + math.Float64frombits(v))
+		default:
+			value += v
+		}
+	}
+	return value, counts
 }
 
 // settle moves what came too late for the end of a series to the one that follows it, and forgets ends that all readers
@@ -86,16 +122,18 @@ func (a *Account) settle() {
 		}
 		if x.seen&readers == readers {
 			x.rounds++
-			x.entry.Value.state.Or(offPage)
+			x.entry.Value.state.Or(offPage | settled)
+			if !x.frozen { // nobody reads
+				delete(a.open, x.entry.Set)
+			}
 		}
 		return x.rounds > lateRounds
 	})
 }
 
 func (a *Account) move(x *end) {
-	s := &x.entry.Value
-	value, counts := a.read(s)
-	if s.histogram != nil {
+	value, counts := a.final(x)
+	if x.entry.Value.histogram != nil {
 		if counts.Count != x.movedCounts.Count {
 			a.at(&x.entry.Set).Value.histogram.Merge(counts, x.movedCounts)
 		}

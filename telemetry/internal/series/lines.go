@@ -22,7 +22,6 @@ type Lines struct {
 	mu       sync.Mutex
 	accounts []*Account  // in their order
 	lines    []line      // sorted as client_golang does
-	empties  bool        // some labels have no value
 	altered  bool        // some labels are not what OTLP has: see Plain
 	findings []Finding   // that were not told yet
 	heads    [2]head     // by format
@@ -37,7 +36,7 @@ type Lines struct {
 type line struct {
 	labels string // as text.Labels has them
 	first  *entry
-	more   *[]*entry // the others that have these labels, in the order of their accounts; nil is none
+	more   *[]*entry // the others that have these labels, in the order of their accounts, then by age; nil is none
 }
 
 // series returns those of the line, in order.
@@ -126,9 +125,8 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 		l.tails[f] = tails(f, l.accounts[0].Bounds)
 		l.counts = cell.NewSnapshot(len(l.tails[f]))
 	}
-	var shown []*end
 	for _, a := range l.accounts {
-		shown = append(shown, a.showEnded(Page)...)
+		a.onPage = a.showEnded(Page)
 	}
 	start := len(b)
 	b = append(b, l.heads[f].text...)
@@ -141,7 +139,7 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 			b = l.appendLine(b, f, ln.labels, ln.first)
 			continue
 		}
-		b = l.appendMixed(b, f, ln, shown)
+		b = l.appendMixed(b, f, ln)
 		dead = dead || ln.first == nil
 	}
 	if dead {
@@ -169,12 +167,13 @@ func (l *Lines) Plain() bool {
 }
 
 // appendMixed appends a line of several series, some of which may have ended. These leave it.
-func (l *Lines) appendMixed(b []byte, f text.Format, ln *line, shown []*end) []byte {
+func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	l.reset()
 	var of, stay []*entry
 	for _, e := range ln.series() {
-		if i := slices.IndexFunc(shown, func(x *end) bool { return x.entry == e }); i >= 0 {
-			l.addEnd(shown[i])
+		a := e.Value.account
+		if x := a.onPage[e.Set]; x != nil && x.entry == e {
+			l.addEnd(x)
 			of = append(of, e)
 			continue
 		}
@@ -182,7 +181,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line, shown []*end) []b
 			continue
 		}
 		stay = append(stay, e)
-		if !e.Value.has(gone) && !e.Value.account.hidden(shown, e) {
+		if !e.Value.has(gone) && !a.onPage.hides(e) {
 			l.add(e)
 			of = append(of, e)
 		}
@@ -192,11 +191,6 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line, shown []*end) []b
 	}
 	ln.set(stay)
 	return b
-}
-
-// hidden tells whether a series of the account waits for the next collection.
-func (a *Account) hidden(shown []*end, e *entry) bool {
-	return slices.ContainsFunc(shown, func(x *end) bool { return x.entry.Value.account == a && x.entry.Set == e.Set })
 }
 
 // reset begins to add up a line.

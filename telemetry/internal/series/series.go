@@ -34,6 +34,7 @@ const (
 	gone    = 1 << iota // it has ended
 	onPage              // Lines has it, or had
 	offPage             // it has ended, and the page is done with it
+	settled             // all readers are
 )
 
 type entry = table.Entry[series]

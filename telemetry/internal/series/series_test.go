@@ -251,19 +251,19 @@ func TestLines(t *testing.T) {
 	add(attribute.String("a", "x "))
 	add(attribute.Int("a", 7))
 	add(attribute.String("a", "7"))
-	add(attribute.String("a", "1"), attribute.String("b", ""))
+	add(attribute.String("a", "1"), attribute.String("b", "")) // a label without a value is none
 	add()
 	want := `c_total 1
+c_total{a="1"} 1
 c_total{a="7"} 2
 c_total{a="x\ny"} 1
 c_total{a="x "} 1
 c_total{a="x\""} 1
-c_total{a="1",b=""} 1
 `
 	if got := f.samples(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	add(attribute.String("a", "1")) // the same without the empty one
+	add(attribute.String("a", "1"))
 	want = `c_total 1
 c_total{a="1"} 2
 c_total{a="7"} 2

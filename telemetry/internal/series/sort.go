@@ -15,12 +15,15 @@ func (l *Lines) refresh() {
 	for _, a := range l.accounts {
 		a.settle()
 		for _, e := range a.takeFresh() {
-			if !e.Value.has(onPage | offPage) {
-				e.Value.state.Or(onPage)
-				labels, done := rule.Labels(e.Set, a.Labels)
-				a.repaired |= l.repaired(a, done)
-				l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
-					slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
+			if e.Value.has(onPage) {
+				continue
+			}
+			e.Value.state.Or(onPage)
+			labels, done := rule.Labels(e.Set, a.Labels)
+			a.repaired |= l.repaired(a, done)
+			l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
+				slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
+			if !e.Value.has(offPage) {
 				fresh = append(fresh, line{labels: text.Labels(labels), first: e})
 			}
 		}
@@ -30,12 +33,8 @@ func (l *Lines) refresh() {
 		return
 	}
 	pack(fresh)
-	l.empties = l.empties || slices.ContainsFunc(fresh, func(ln line) bool { return strings.Contains(ln.labels, `=""`) })
 	slices.SortStableFunc(fresh, func(a, b line) int { return compareLabels(a.labels, b.labels) })
 	l.lines = l.merge(l.lines, fresh)
-	if l.empties {
-		l.joinEmpty()
-	}
 }
 
 // repaired finds what was repaired first of an account's attributes.
@@ -102,7 +101,9 @@ func (l *Lines) merge(old, fresh []line) []line {
 func (l *Lines) join(to *line, from line) {
 	l.altered = true
 	all := append(to.series(), from.series()...)
-	slices.SortStableFunc(all, func(a, b *entry) int { return cmp.Compare(a.Value.account.Order, b.Value.account.Order) })
+	slices.SortStableFunc(all, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.Value.account.Order, b.Value.account.Order), cmp.Compare(a.Value.started, b.Value.started))
+	})
 	to.set(all)
 	if l.class != rule.Gauge {
 		return
@@ -110,47 +111,6 @@ func (l *Lines) join(to *line, from line) {
 	for _, e := range all[1:] {
 		l.findings = append(l.findings, Finding{Of: to.first.Value.account, Other: e.Value.account})
 	}
-}
-
-// joinEmpty joins lines that differ in labels without a value: these are none, in Prometheus's data model. Where such
-// lines meet they are shown without them, so that it does not matter which came first.
-func (l *Lines) joinEmpty() {
-	byText := make(map[string]int, len(l.lines))
-	out := l.lines[:0]
-	met := false
-	for _, ln := range l.lines {
-		k := withoutEmpty(ln.labels)
-		i, ok := byText[k]
-		if !ok {
-			byText[k] = len(out)
-			out = append(out, ln)
-			continue
-		}
-		met = true
-		out[i].labels = k
-		l.join(&out[i], ln)
-	}
-	clear(l.lines[len(out):])
-	l.lines = out
-	if met {
-		slices.SortStableFunc(l.lines, func(a, b line) int { return compareLabels(a.labels, b.labels) })
-	}
-}
-
-// withoutEmpty returns labels without those that have no value.
-func withoutEmpty(labels string) string {
-	if !strings.Contains(labels, `=""`) {
-		return labels
-	}
-	var out []string
-	for rest := labels; rest != ""; {
-		name, value, after := cutLabel(rest)
-		if value != "" {
-			out = append(out, name+`="`+value+`"`)
-		}
-		rest = after
-	}
-	return strings.Join(out, ",")
 }
 
 // cutLabel cuts the first label off.
