@@ -10,12 +10,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// maxExemplarRunes is what OpenMetrics allows for the names and values of an exemplar's labels together.
-const maxExemplarRunes = 128
-
 // exemplarRunes is what attributes may take of it, beside trace_id and span_id. What is beyond is left out, rather
 // than the exemplar.
-const exemplarRunes = maxExemplarRunes - len("trace_id") - 32 - len("span_id") - 16
+const exemplarRunes = rule.MaxExemplarRunes - len("trace_id") - 32 - len("span_id") - 16
 
 // keepExemplars adds the exemplars of a point to its series.
 func keepExemplars[N int64 | float64](x *fold, f *feed, s *folded, in []metricdata.Exemplar[N]) {

@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/sparse"
 )
 
 // addExponential takes the points of exponential histograms. Those that meet add up, at the coarser resolution. One that
@@ -20,9 +21,9 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 			s.histogram = emptyHistogram(s, pt)
 		}
 		switch {
-		case first && pt.Scale >= minSchema:
+		case first && pt.Scale >= sparse.MinSchema:
 			s.exp = pt
-		case s.exp != nil && pt.Scale >= minSchema:
+		case s.exp != nil && pt.Scale >= sparse.MinSchema:
 			s.exp = plus(s.exp, pt)
 			f.sheet.changed = true
 		default:
@@ -40,7 +41,7 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.ExponentialHistogramDataPoint[float64] {
 	sum := *a
 	sum.Count, sum.Sum = a.Count+b.Count, a.Sum+b.Sum
-	sparsePoint(a).plus(sparsePoint(b)).within(maxSpan).point(&sum)
+	sparse.OfPoint(a).Plus(sparse.OfPoint(b)).Within(sparse.MaxSpan).Point(&sum)
 	sum.Min, sum.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{} // Prometheus has none
 	return &sum
 }
@@ -70,7 +71,7 @@ func (s *folded) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p
 	h := &s.histogram
 	counts := make([]uint64, len(p.bounds)+1)
 	copy(counts, h.BucketCounts)
-	own, from := sparsePoint(pt).counts()
+	own, from := sparse.OfPoint(pt).Counts()
 	for i, n := range rule.Rebucket(own, from, p.bounds) {
 		counts[i] += n
 	}

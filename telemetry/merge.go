@@ -1,15 +1,14 @@
 package telemetry
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 
+	"github.com/onemeter/onemeter/telemetry/internal/foreign"
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
@@ -138,7 +137,7 @@ func (m *merge) add(g *gathered) {
 		}
 	}()
 	for _, f := range g.families {
-		f, dropped := cleaned(f, g.checked)
+		f, dropped := foreign.Cleaned(f, g.checked)
 		if dropped > 0 {
 			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics that cannot be exposed in %s", g.supplier.name, f.GetName()), nil)
 		}
@@ -166,10 +165,10 @@ func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 	by := party{from: g, family: as}
 	p := &placed{shown: shown{MetricFamily: f}, first: by, helped: by}
 	m.place(p)
-	if g.checked && checkedFit(f) {
+	if g.checked && foreign.Fit(f) {
 		return
 	}
-	p.MetricFamily = shallow(f) // series may be there twice: join adds them up
+	p.MetricFamily = foreign.Shallow(f) // series may be there twice: join adds them up
 	p.Metric = nil
 	m.join(p, f, g)
 }
@@ -223,7 +222,7 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, g *gathered, reason R
 		Family: there.GetName(), Reason: reason, Resolution: Renamed, First: first, Second: second,
 	})
 	as := f
-	f = shallow(f)
+	f = foreign.Shallow(f)
 	f.Name, f.Unit = &name, nil // the name no longer ends in it
 	if same := m.byName[name]; same != nil {
 		m.join(same, f, g)
@@ -280,13 +279,13 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 			doubled = true
 			continue
 		}
-		sum, lost := addMetric(there.Metric[i], metric)
+		sum, lost := foreign.Add(there.Metric[i], metric)
 		if len(sum.Label) != len(metric.Label) { // one has labels without a value, which are none
-			sum = relabelled(sum, slices.DeleteFunc(slices.Clone(sum.Label), func(l *dto.LabelPair) bool { return l.GetValue() == "" }))
+			sum = foreign.Relabelled(sum, slices.DeleteFunc(slices.Clone(sum.Label), func(l *dto.LabelPair) bool { return l.GetValue() == "" }))
 		}
 		there.Metric[i] = sum
-		doubled = doubled || lost == lostAll
-		if lost != "" && lost != lostAll {
+		doubled = doubled || lost == foreign.LostAll
+		if lost != "" && lost != foreign.LostAll {
 			d.add(ReasonBuckets, lost)
 		}
 	}
@@ -311,12 +310,12 @@ func (p *placed) unequal(m *dto.Metric) string {
 	}
 	if p.bounds == nil {
 		if i := slices.IndexFunc(p.Metric, func(m *dto.Metric) bool { return len(m.GetHistogram().GetBucket()) > 0 }); i >= 0 {
-			p.bounds, _ = classic(p.Metric[i].GetHistogram())
+			p.bounds, _ = foreign.Classic(p.Metric[i].GetHistogram())
 		} else {
-			p.bounds, _ = classic(m.GetHistogram())
+			p.bounds, _ = foreign.Classic(m.GetHistogram())
 		}
 	}
-	if own, _ := classic(m.GetHistogram()); !slices.Equal(own, p.bounds) {
+	if own, _ := foreign.Classic(m.GetHistogram()); !slices.Equal(own, p.bounds) {
 		return fmt.Sprintf("boundaries %v, then %v", p.bounds, own)
 	}
 	return ""
@@ -324,9 +323,9 @@ func (p *placed) unequal(m *dto.Metric) string {
 
 // inItsBuckets returns the metric with the family's boundaries.
 func (p *placed) inItsBuckets(m *dto.Metric) *dto.Metric {
-	out := relabelled(m, m.Label)
-	out.Histogram = copyHistogram(m.Histogram)
-	out.Histogram.Bucket = bucketsOf(inBuckets(m.Histogram, p.bounds), p.bounds, nil)
+	out := foreign.Relabelled(m, m.Label)
+	out.Histogram = foreign.CopyHistogram(m.Histogram)
+	out.Histogram.Bucket = foreign.BucketsOf(foreign.InBuckets(m.Histogram, p.bounds), p.bounds, nil)
 	return out
 }
 
@@ -391,68 +390,25 @@ func (p *placed) index() {
 	if p.byLabel != nil {
 		return
 	}
-	p.MetricFamily = shallow(p.MetricFamily)
+	p.MetricFamily = foreign.Shallow(p.MetricFamily)
 	p.byLabel = make(map[string]int, len(p.Metric))
 	from := origin{p.first.from, p.first.from.reported(p.GetName())}
 	p.origins = make([]origin, len(p.Metric))
 	for i, metric := range p.Metric {
 		p.origins[i] = from
-		p.labelKey = appendLabels(p.labelKey[:0], metric)
+		p.labelKey = foreign.AppendLabels(p.labelKey[:0], metric)
 		p.byLabel[string(p.labelKey)] = i
 	}
 }
 
 // at returns the index of the series with the metric's labels. A new one gets the next index.
 func (p *placed) at(metric *dto.Metric) (int, bool) {
-	p.labelKey = appendLabels(p.labelKey[:0], metric)
+	p.labelKey = foreign.AppendLabels(p.labelKey[:0], metric)
 	i, ok := p.byLabel[string(p.labelKey)]
 	if !ok {
 		p.byLabel[string(p.labelKey)] = len(p.Metric)
 	}
 	return i, ok
-}
-
-// appendLabels appends what makes two series one. Names are those of the text format, where two may become one.
-func appendLabels(b []byte, m *dto.Metric) []byte {
-	labels := m.Label
-	if slices.ContainsFunc(labels, func(l *dto.LabelPair) bool { return legacyLabel(l.GetName()) != l.GetName() }) {
-		labels = slices.Clone(labels)
-		slices.SortFunc(labels, func(a, b *dto.LabelPair) int {
-			return strings.Compare(legacyLabel(a.GetName()), legacyLabel(b.GetName()))
-		})
-	}
-	for _, l := range labels {
-		if l.GetValue() == "" { // no label, in Prometheus's data model
-			continue
-		}
-		b = append(b, legacyLabel(l.GetName())...)
-		b = append(b, 0xff)
-		b = append(b, l.GetValue()...)
-		b = append(b, 0xff)
-	}
-	if m.TimestampMs != nil {
-		b = fmt.Appendf(b, "%d", m.GetTimestampMs())
-	}
-	return b
-}
-
-func legacyLabel(name string) string {
-	if model.LegacyValidation.IsValidLabelName(name) {
-		return name
-	}
-	return model.EscapeName(name, model.UnderscoreEscaping)
-}
-
-func compareMetrics(a, b *dto.Metric) int {
-	if len(a.Label) != len(b.Label) {
-		return cmp.Compare(len(a.Label), len(b.Label))
-	}
-	for i := range a.Label {
-		if c := strings.Compare(a.Label[i].GetValue(), b.Label[i].GetValue()); c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(a.GetTimestampMs(), b.GetTimestampMs())
 }
 
 // page returns the page, sorted by name, without the names that were only claimed.
@@ -463,7 +419,7 @@ func (m *merge) page() []shown {
 			continue
 		}
 		if p.byLabel != nil {
-			slices.SortFunc(p.Metric, compareMetrics)
+			slices.SortFunc(p.Metric, foreign.Compare)
 		}
 		out = append(out, p.shown)
 	}

@@ -18,6 +18,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/onemeter/onemeter/telemetry/internal/foreign"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
@@ -304,7 +305,7 @@ func withoutNative(f *dto.MetricFamily) *dto.MetricFamily {
 	if f.GetType() != dto.MetricType_HISTOGRAM {
 		return f
 	}
-	out := shallow(f)
+	out := foreign.Shallow(f)
 	classic := slices.ContainsFunc(f.Metric, func(m *dto.Metric) bool { return len(m.GetHistogram().GetBucket()) > 0 })
 	for i, m := range out.Metric {
 		if h := m.GetHistogram(); classic && h.Schema != nil {

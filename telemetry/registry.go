@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 
+	"github.com/onemeter/onemeter/telemetry/internal/foreign"
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
@@ -141,7 +142,7 @@ func conflictOf(n guard.News) Conflict {
 	case c.Resolution == Merged && a != nil && *a == dto.MetricType_GAUGE:
 		d.note("where their labels are equal, the first one's value is shown")
 	case c.Resolution == Merged && a != nil && *a == dto.MetricType_SUMMARY:
-		d.note(quantilesLost)
+		d.note(foreign.QuantilesLost)
 	}
 	if len(n.Names) > 1 {
 		d.note(fmt.Sprintf("%d more families of the two meet", len(n.Names)-1))

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/onemeter/onemeter/telemetry/internal/foreign"
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
@@ -281,7 +282,7 @@ func (s *scraper) failOf(n guard.News) {
 
 // plain tells whether what was gathered can be on the page as it is: nothing of it meets, in any format.
 func (g *gathered) plain() bool {
-	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool { return !checkedFit(f) })
+	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool { return !foreign.Fit(f) })
 }
 
 // news returns what the registry has to tell, once.

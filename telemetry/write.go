@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/onemeter/onemeter/telemetry/internal/foreign"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
@@ -101,7 +102,7 @@ func distinct(families []shown, scheme model.EscapingScheme) []shown {
 	out := slices.Clone(families)
 	for i, f := range families {
 		if !isLegacy(f) && names[model.EscapeName(f.GetName(), scheme)] > 1 {
-			out[i].MetricFamily = shallow(f.MetricFamily)
+			out[i].MetricFamily = foreign.Shallow(f.MetricFamily)
 			out[i].Name = new(model.EscapeName(f.GetName(), model.ValueEncodingEscaping))
 		}
 	}
@@ -142,7 +143,7 @@ func (s *scraper) distinctInOpenMetrics(families []shown) []shown {
 
 // untyped returns a family of counters as one of unknown type.
 func untyped(f *dto.MetricFamily) *dto.MetricFamily {
-	out := shallow(f)
+	out := foreign.Shallow(f)
 	out.Type, out.Unit = dto.MetricType_UNTYPED.Enum(), nil
 	for i, m := range f.Metric {
 		out.Metric[i] = &dto.Metric{

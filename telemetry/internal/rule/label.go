@@ -19,6 +19,9 @@ const (
 	RepairEncoding                    // a value that is not UTF-8, or a key that is empty
 )
 
+// MaxExemplarRunes is what OpenMetrics allows for the names and values of an exemplar's labels together.
+const MaxExemplarRunes = 128
+
 // LabelName translates an attribute's key. It returns "" for an empty key, for which there is no label.
 func LabelName(key string) (string, Repair) {
 	if key == "" {

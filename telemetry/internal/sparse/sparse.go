@@ -1,4 +1,5 @@
-package telemetry
+// Package sparse adds up histograms with exponential buckets, of Prometheus and of OpenTelemetry.
+package sparse
 
 import (
 	"cmp"
@@ -10,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// A sparse histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or
+// A Histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or
 // an exponential one of OpenTelemetry, whose bucket i is Prometheus's i+1.
-type sparse struct {
+type Histogram struct {
 	schema             int32
 	zeroThreshold      float64
 	zeros              uint64
@@ -20,23 +21,26 @@ type sparse struct {
 }
 
 // The schemas of exponential buckets. Others, such as -53 for boundaries of one's own, cannot be added.
-const minSchema, maxSchema = -4, 8
+const (
+	MinSchema = -4
+	MaxSchema = 8
+)
 
-// sparseOf returns the native buckets of a histogram, or false where it has none that can be added.
-func sparseOf(h *dto.Histogram) (sparse, bool) {
-	if h.GetSchema() < minSchema || h.GetSchema() > maxSchema || !isNative(h) ||
+// Of returns the native buckets of a histogram, or false where it has none that can be added.
+func Of(h *dto.Histogram) (Histogram, bool) {
+	if h.GetSchema() < MinSchema || h.GetSchema() > MaxSchema || !IsNative(h) ||
 		h.GetZeroCountFloat() > 0 || len(h.GetPositiveCount())+len(h.GetNegativeCount()) > 0 {
-		return sparse{}, false
+		return Histogram{}, false
 	}
-	return sparse{
+	return Histogram{
 		schema: h.GetSchema(), zeroThreshold: h.GetZeroThreshold(), zeros: h.GetZeroCount(),
 		positive: unpack(h.GetPositiveSpan(), h.GetPositiveDelta()),
 		negative: unpack(h.GetNegativeSpan(), h.GetNegativeDelta()),
 	}, true
 }
 
-// isNative tells whether a histogram has native buckets, as Prometheus tells it.
-func isNative(h *dto.Histogram) bool {
+// IsNative tells whether a histogram has native buckets, as Prometheus tells it.
+func IsNative(h *dto.Histogram) bool {
 	return h.Schema != nil && (len(h.GetPositiveSpan()) > 0 || len(h.GetNegativeSpan()) > 0 ||
 		h.GetZeroCount() > 0 || h.GetZeroThreshold() > 0)
 }
@@ -89,8 +93,8 @@ func pack(buckets map[int32]uint64) (spans []*dto.BucketSpan, deltas []int64) {
 	return spans, deltas
 }
 
-// into writes the buckets to a histogram.
-func (s sparse) into(h *dto.Histogram) {
+// Into writes the buckets to a histogram.
+func (s Histogram) Into(h *dto.Histogram) {
 	h.Schema, h.ZeroThreshold, h.ZeroCount = new(s.schema), new(s.zeroThreshold), new(s.zeros)
 	h.PositiveSpan, h.PositiveDelta = pack(s.positive)
 	h.NegativeSpan, h.NegativeDelta = pack(s.negative)
@@ -99,8 +103,8 @@ func (s sparse) into(h *dto.Histogram) {
 	}
 }
 
-// plus adds two histograms, exactly, at the coarser resolution and the wider zero bucket of the two.
-func (s sparse) plus(o sparse) sparse {
+// Plus adds two histograms, exactly, at the coarser resolution and the wider zero bucket of the two.
+func (s Histogram) Plus(o Histogram) Histogram {
 	schema := min(s.schema, o.schema)
 	s, o = s.coarser(schema), o.coarser(schema)
 	// A bucket that the wider zero bucket cuts goes into it whole, which widens it to that bucket's end.
@@ -111,7 +115,7 @@ func (s sparse) plus(o sparse) sparse {
 		}
 		threshold = max(s.zeroThreshold, o.zeroThreshold)
 	}
-	out := sparse{schema: schema, zeroThreshold: s.zeroThreshold, zeros: s.zeros + o.zeros,
+	out := Histogram{schema: schema, zeroThreshold: s.zeroThreshold, zeros: s.zeros + o.zeros,
 		positive: maps.Clone(s.positive), negative: maps.Clone(s.negative)}
 	for i, n := range o.positive {
 		out.positive[i] += n
@@ -122,7 +126,7 @@ func (s sparse) plus(o sparse) sparse {
 	return out
 }
 
-func (s sparse) coarser(schema int32) sparse {
+func (s Histogram) coarser(schema int32) Histogram {
 	shift := s.schema - schema
 	if shift == 0 {
 		return s
@@ -140,7 +144,7 @@ func coarser(buckets map[int32]uint64, shift int32) map[int32]uint64 {
 	return out
 }
 
-func (s sparse) wider(threshold float64) sparse {
+func (s Histogram) wider(threshold float64) Histogram {
 	if threshold <= s.zeroThreshold {
 		return s
 	}
@@ -158,12 +162,12 @@ func (s sparse) wider(threshold float64) sparse {
 	return s
 }
 
-// maxSpan is how many buckets an exponential point has at most, from the first to the last: the SDK's own default.
-const maxSpan = 160
+// MaxSpan is how many buckets an exponential point has at most, from the first to the last: the SDK's own default.
+const MaxSpan = 160
 
-// within makes the histogram coarser until its buckets span no more than most.
-func (s sparse) within(most int32) sparse {
-	for s.schema > minSchema && (span(s.positive) > most || span(s.negative) > most) {
+// Within makes the histogram coarser until its buckets span no more than most.
+func (s Histogram) Within(most int32) Histogram {
+	for s.schema > MinSchema && (span(s.positive) > most || span(s.negative) > most) {
 		s = s.coarser(s.schema - 1)
 	}
 	return s
@@ -184,11 +188,11 @@ func span(buckets map[int32]uint64) int32 {
 }
 
 // end is the upper boundary of a positive bucket.
-func (s sparse) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
+func (s Histogram) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
 
-// counts returns the buckets from the most negative to the most positive, each with its upper boundary, in the form
+// Counts returns the buckets from the most negative to the most positive, each with its upper boundary, in the form
 // that Rebucket takes.
-func (s sparse) counts() (counts []uint64, bounds []float64) {
+func (s Histogram) Counts() (counts []uint64, bounds []float64) {
 	add := func(n uint64, upper float64) { counts, bounds = append(counts, n), append(bounds, upper) }
 	for _, i := range slices.SortedFunc(maps.Keys(s.negative), func(a, b int32) int { return cmp.Compare(b, a) }) {
 		add(s.negative[i], -s.end(i-1))
@@ -202,8 +206,8 @@ func (s sparse) counts() (counts []uint64, bounds []float64) {
 	return append(counts, 0), bounds
 }
 
-// sparsePoint returns an exponential point of OpenTelemetry as a sparse histogram.
-func sparsePoint(p *metricdata.ExponentialHistogramDataPoint[float64]) sparse {
+// OfPoint returns an exponential point of OpenTelemetry as a sparse histogram.
+func OfPoint(p *metricdata.ExponentialHistogramDataPoint[float64]) Histogram {
 	take := func(b metricdata.ExponentialBucket) map[int32]uint64 {
 		out := make(map[int32]uint64, len(b.Counts))
 		for i, n := range b.Counts {
@@ -213,14 +217,14 @@ func sparsePoint(p *metricdata.ExponentialHistogramDataPoint[float64]) sparse {
 		}
 		return out
 	}
-	return sparse{
+	return Histogram{
 		schema: p.Scale, zeroThreshold: p.ZeroThreshold, zeros: p.ZeroCount,
 		positive: take(p.PositiveBucket), negative: take(p.NegativeBucket),
 	}
 }
 
-// point writes the buckets to an exponential point.
-func (s sparse) point(p *metricdata.ExponentialHistogramDataPoint[float64]) {
+// Point writes the buckets to an exponential point.
+func (s Histogram) Point(p *metricdata.ExponentialHistogramDataPoint[float64]) {
 	give := func(buckets map[int32]uint64) metricdata.ExponentialBucket {
 		if len(buckets) == 0 {
 			return metricdata.ExponentialBucket{}
