@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 // panics, hangs or creates instruments cannot take the process, the scrape or the SDK along. What they observe is
 // kept in a cycle; the SDK's own instruments replay it.
 type callbacks struct {
+	log     voice
 	timeout time.Duration
 	failed  func()                // feeds telemetry_callback_errors_total
 	tell    func(...Conflict)     // for gauges observed twice
@@ -28,8 +28,8 @@ type callbacks struct {
 	list []*callback // replaced, never changed in place
 }
 
-func newCallbacks(timeout time.Duration, tell func(...Conflict)) *callbacks {
-	c := &callbacks{timeout: timeout, failed: func() {}, tell: tell, turn: make(chan struct{}, 1)}
+func newCallbacks(log voice, timeout time.Duration, tell func(...Conflict)) *callbacks {
+	c := &callbacks{log: log, timeout: timeout, failed: func() {}, tell: tell, turn: make(chan struct{}, 1)}
 	c.latest.Store(newCycle())
 	return c
 }
@@ -229,6 +229,6 @@ func (c *callbacks) trouble(cb *callback, what string, err error) {
 		return
 	}
 	cb.told = true
-	slog.Warn("telemetry: observable callback "+what+"; its instruments have no new values",
+	c.log.warn("observable callback "+what+"; its instruments have no new values",
 		"site", cb.site, "error", err)
 }

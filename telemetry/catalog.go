@@ -21,6 +21,7 @@ const maxConflicts = 1000
 // A catalog knows every instrument that was asked for and the family that each is exposed under. It is safe for
 // concurrent use. No code of others, the SDK, a view or a logger, runs while its lock is held.
 type catalog struct {
+	log    voice
 	policy ConflictPolicy
 	views  []sdkmetric.View
 	count  func(Reason) // feeds telemetry_conflicts_total
@@ -84,8 +85,9 @@ type conflictKey struct {
 	first, second string
 }
 
-func newCatalog(policy ConflictPolicy, views []sdkmetric.View) *catalog {
+func newCatalog(log voice, policy ConflictPolicy, views []sdkmetric.View) *catalog {
 	return &catalog{
+		log:      log,
 		policy:   policy,
 		views:    views,
 		count:    func(Reason) {},

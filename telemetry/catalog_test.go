@@ -48,7 +48,7 @@ func TestCompare(t *testing.T) {
 
 // A flood of conflicts is counted, but kept and logged only so far.
 func TestConflictsAreBounded(t *testing.T) {
-	c, counted := newCatalog(KeepFirst, nil), 0
+	c, counted := newCatalog(voice{}, KeepFirst, nil), 0
 	c.count = func(Reason) { counted++ }
 	for i := range 3 * maxConflicts {
 		c.tell(Conflict{Family: strings.Repeat("x", i), Reason: ReasonName})

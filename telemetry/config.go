@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type config struct {
 	metricExporters   []exporterTo[sdkmetric.Exporter]
 	spanExporters     []exporterTo[sdktrace.SpanExporter]
 	gatherers         []given
+	log               voice
 	scopeLabels       bool
 	cardinalityLimit  int
 	policy            ConflictPolicy
@@ -147,6 +149,13 @@ type given struct {
 	site     string
 }
 
+// WithLogger has the Provider log to a logger rather than to slog's default one: conflicts, callbacks, collectors and pushes
+// that fail, and, if it is made by Setup, what OpenTelemetry logs. Measurements that were lost before Setup are told of in
+// slog's default logger. A nil logger is the default.
+func WithLogger(l *slog.Logger) Option {
+	return optionFunc(func(c config) config { c.log.to = l; return c })
+}
+
 // WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and a scope's attributes to each
 // series, which keeps equal instruments of different scopes apart. It is off by default.
 func WithScopeLabels() Option {
@@ -202,7 +211,7 @@ func (c config) buildResource() (*resource.Resource, error) {
 		own = append(own, attribute.String("service.version", c.version))
 	}
 	res := resource.Default()
-	env, err := resourceFromEnvironment()
+	env, err := resourceFromEnvironment(c.log)
 	if err != nil {
 		return nil, err
 	}

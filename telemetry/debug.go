@@ -5,15 +5,21 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // maxKeys is how many attribute keys of an instrument the debug page lists.
@@ -22,10 +28,18 @@ const maxKeys = 5
 //go:embed debug.html
 var debugHTML string
 
-var debugPage = template.Must(template.New("debug").Parse(debugHTML))
+var debugPage = template.Must(template.New("debug").Funcs(template.FuncMap{"words": words}).Parse(debugHTML))
+
+// words lets a name break between its words.
+func words(name string) template.HTML {
+	return template.HTML(wordEnds.Replace(template.HTMLEscapeString(name)))
+}
+
+var wordEnds = strings.NewReplacer("_", "_<wbr>", ".", ".<wbr>", "/", "/<wbr>")
 
 // A debugReport is what DebugHandler shows. Its JSON form is for machines; fields may be added.
 type debugReport struct {
+	Filter      string            `json:"filter,omitempty"`  // what is shown has it in a name, a scope or a place
 	Limit       int               `json:"cardinality_limit"` // series of one instrument; 0 is none
 	Series      int               `json:"series"`
 	Conflicts   []debugConflict   `json:"conflicts"`
@@ -34,19 +48,53 @@ type debugReport struct {
 }
 
 type debugInstrument struct {
-	Name        string     `json:"name"`
-	Family      string     `json:"family"`
-	Kind        string     `json:"kind"`
-	Number      string     `json:"number,omitempty"`
-	Unit        string     `json:"unit,omitempty"`
-	Description string     `json:"description,omitempty"`
-	Scope       string     `json:"scope,omitempty"`
-	Version     string     `json:"scope_version,omitempty"`
-	Site        string     `json:"site,omitempty"`
-	Unknown     string     `json:"site_unknown,omitempty"` // why there is no site
-	Series      int        `json:"series"`
-	Share       float64    `json:"share_of_limit"` // 0 to 1
-	Keys        []debugKey `json:"attribute_keys,omitempty"`
+	Name        string      `json:"name"`
+	Family      string      `json:"family"`
+	Kind        string      `json:"kind"`
+	Number      string      `json:"number,omitempty"`
+	Unit        string      `json:"unit,omitempty"`
+	Description string      `json:"description,omitempty"`
+	Scope       string      `json:"scope,omitempty"`
+	Version     string      `json:"scope_version,omitempty"`
+	Site        string      `json:"site,omitempty"`
+	Unknown     string      `json:"site_unknown,omitempty"` // why there is no site
+	Series      int         `json:"series"`
+	Value       *debugValue `json:"value,omitempty"` // of all series; nil where there is none
+	Share       float64     `json:"share_of_limit"`  // 0 to 1
+	Keys        []debugKey  `json:"attribute_keys,omitempty"`
+}
+
+// A debugValue is what an instrument has measured: the sum of a counter or an up-down counter, what a histogram has counted
+// and its sum, and the least and the greatest value of a gauge.
+type debugValue struct {
+	Sum   *float64 `json:"sum,omitempty"`
+	Count *uint64  `json:"count,omitempty"`
+	Least *float64 `json:"least,omitempty"`
+	Most  *float64 `json:"most,omitempty"`
+}
+
+// String is the value for people.
+func (v *debugValue) String() string {
+	switch {
+	case v == nil:
+		return ""
+	case v.Count != nil && *v.Count > 0:
+		return fmt.Sprintf("%d, mean %.4g", *v.Count, *v.Sum/float64(*v.Count))
+	case v.Count != nil:
+		return "0"
+	case v.Sum != nil:
+		return number(*v.Sum)
+	case *v.Least == *v.Most:
+		return number(*v.Least)
+	}
+	return number(*v.Least) + " to " + number(*v.Most)
+}
+
+func number(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
 // A debugKey is an attribute key and how many values it has.
@@ -74,12 +122,13 @@ func (c debugConflict) OneSided() bool {
 		c.First.Description == c.Second.Description && c.First.Scope == c.Second.Scope && c.First.Number == c.Second.Number
 }
 
-// DebugHandler shows every instrument, with its live series and the attribute keys that cause them, and every
-// conflict: as a page for people, and with ?format=json for machines. It shows names and places in the code, and no
-// attribute values; serve it where only operators reach it.
+// DebugHandler shows every instrument, with its live series, what they add up to and the attribute keys that cause them, and
+// every conflict: as a page for people, and with ?format=json for machines. ?q=text leaves what has the text in a name, a
+// scope or a place in the code. It shows no attribute values; serve it where only operators reach it.
 func (p *Provider) DebugHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		report := p.report(r.Context())
+		report.filter(r.URL.Query().Get("q"))
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.URL.Query().Get("format") == "json" {
@@ -95,6 +144,26 @@ func (p *Provider) DebugHandler() http.Handler {
 	})
 }
 
+// maxFilter bounds what is looked for.
+const maxFilter = 200
+
+// filter leaves what has a text, in any case, in a name, a scope or a place.
+func (r *debugReport) filter(text string) {
+	if text == "" {
+		return
+	}
+	r.Filter = rule.SoundText(text[:min(len(text), maxFilter)])
+	low := strings.ToLower(r.Filter)
+	other := func(d debugInstrument) bool {
+		return !slices.ContainsFunc([]string{d.Name, d.Family, d.Scope, d.Site, d.Description, d.Kind}, func(s string) bool {
+			return strings.Contains(strings.ToLower(s), low)
+		})
+	}
+	r.Instruments = slices.DeleteFunc(r.Instruments, other)
+	r.Client = slices.DeleteFunc(r.Client, other)
+	r.Conflicts = slices.DeleteFunc(r.Conflicts, func(c debugConflict) bool { return other(c.First) && other(c.Second) })
+}
+
 func (p *Provider) report(ctx context.Context) debugReport {
 	var live map[usageKey]*usage
 	r := debugReport{Limit: p.limit, Conflicts: []debugConflict{}, Instruments: []debugInstrument{}, Client: p.scraper.client(ctx)}
@@ -107,7 +176,7 @@ func (p *Provider) report(ctx context.Context) debugReport {
 	for _, i := range p.Instruments() {
 		d := describe(i)
 		if u := live[usageKey{i.Prometheus, i.Scope, i.Number}]; u != nil {
-			d.Series, d.Keys = u.series, u.top()
+			d.Series, d.Keys, d.Value = u.series, u.top(), u.value(i.Kind)
 			if p.limit > 0 {
 				d.Share = float64(u.series) / float64(p.limit)
 			}
@@ -174,9 +243,16 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 func (d debugInstrument) on(p *placed) debugInstrument {
 	u := usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 	for _, m := range p.Metric {
-		u.add(labelSet(m))
+		switch {
+		case m.Histogram != nil:
+			u.add(labelSet(m), m.Histogram.GetSampleSum(), m.Histogram.GetSampleCount())
+		case m.Summary != nil:
+			u.add(labelSet(m), m.Summary.GetSampleSum(), m.Summary.GetSampleCount())
+		default:
+			u.add(labelSet(m), m.GetCounter().GetValue()+m.GetGauge().GetValue()+m.GetUntyped().GetValue(), 0)
+		}
 	}
-	d.Family, d.Series, d.Keys = p.GetName(), u.series, u.top()
+	d.Family, d.Series, d.Keys, d.Value = p.GetName(), u.series, u.top(), u.value(kindOf(p.GetType()))
 	d.Kind = strings.ToLower(strings.ReplaceAll(p.GetType().String(), "_", " "))
 	return d
 }
@@ -197,12 +273,21 @@ type usageKey struct {
 
 // usage is what an instrument has on the page now.
 type usage struct {
-	series int
-	values map[attribute.Key]map[attribute.Value]struct{}
+	series      int
+	sum         float64
+	count       uint64
+	least, most float64
+	values      map[attribute.Key]map[attribute.Value]struct{}
 }
 
-func (u *usage) add(set attribute.Set) {
+// add adds a series with its value, or what a histogram has counted and its sum.
+func (u *usage) add(set attribute.Set, value float64, count uint64) {
+	if u.series == 0 {
+		u.least, u.most = value, value
+	}
 	u.series++
+	u.sum, u.count = u.sum+value, u.count+count
+	u.least, u.most = min(u.least, value), max(u.most, value)
 	for it := set.Iter(); it.Next(); {
 		kv := it.Attribute()
 		if u.values[kv.Key] == nil {
@@ -210,6 +295,20 @@ func (u *usage) add(set attribute.Set) {
 		}
 		u.values[kv.Key][attribute.StringValue(kv.Value.String())] = struct{}{}
 	}
+}
+
+// value is what the series have measured, by the kind of their instrument. What JSON has no number for is left out.
+func (u *usage) value(k sdkmetric.InstrumentKind) *debugValue {
+	finite := !math.IsNaN(u.sum) && !math.IsInf(u.sum, 0)
+	switch {
+	case u.series == 0 || !finite:
+		return nil
+	case k == sdkmetric.InstrumentKindHistogram || u.count > 0:
+		return &debugValue{Sum: &u.sum, Count: &u.count}
+	case rule.ClassOf(k) == rule.Counter || rule.ClassOf(k) == rule.UpDown:
+		return &debugValue{Sum: &u.sum}
+	}
+	return &debugValue{Least: &u.least, Most: &u.most}
 }
 
 // top returns the keys with the most values: those that make the series.
@@ -242,9 +341,7 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 			if out[k] == nil {
 				out[k] = &usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 			}
-			for _, set := range setsOf(sm.Metrics[i].Data) {
-				out[k].add(set)
-			}
+			eachPoint(sm.Metrics[i].Data, out[k].add)
 		}
 	}
 	for _, a := range x.ledger.accounts() {
@@ -252,54 +349,49 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 		if out[k] == nil {
 			out[k] = &usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 		}
-		a.Sets(out[k].add)
+		a.All(out[k].add)
 	}
 	return out
 }
 
-// setsOf returns the attributes of each point.
-func setsOf(data metricdata.Aggregation) []attribute.Set {
+// eachPoint calls visit for each point, with its value, or what a histogram has counted and its sum.
+func eachPoint(data metricdata.Aggregation, visit func(set attribute.Set, value float64, count uint64)) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:
-		return sets(d.DataPoints)
+		eachNumber(d.DataPoints, visit)
 	case metricdata.Sum[float64]:
-		return sets(d.DataPoints)
+		eachNumber(d.DataPoints, visit)
 	case metricdata.Gauge[int64]:
-		return sets(d.DataPoints)
+		eachNumber(d.DataPoints, visit)
 	case metricdata.Gauge[float64]:
-		return sets(d.DataPoints)
+		eachNumber(d.DataPoints, visit)
 	case metricdata.Histogram[int64]:
-		return histogramSets(d.DataPoints)
+		eachHistogram(d.DataPoints, visit)
 	case metricdata.Histogram[float64]:
-		return histogramSets(d.DataPoints)
+		eachHistogram(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[int64]:
-		return exponentialSets(d.DataPoints)
+		eachExponential(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[float64]:
-		return exponentialSets(d.DataPoints)
+		eachExponential(d.DataPoints, visit)
 	}
-	return nil
 }
 
-func sets[N int64 | float64](points []metricdata.DataPoint[N]) []attribute.Set {
-	out := make([]attribute.Set, len(points))
+func eachNumber[N int64 | float64](points []metricdata.DataPoint[N], visit func(attribute.Set, float64, uint64)) {
 	for i := range points {
-		out[i] = points[i].Attributes
+		visit(points[i].Attributes, float64(points[i].Value), 0)
 	}
-	return out
 }
 
-func histogramSets[N int64 | float64](points []metricdata.HistogramDataPoint[N]) []attribute.Set {
-	out := make([]attribute.Set, len(points))
+func eachHistogram[N int64 | float64](points []metricdata.HistogramDataPoint[N], visit func(attribute.Set, float64, uint64)) {
 	for i := range points {
-		out[i] = points[i].Attributes
+		visit(points[i].Attributes, float64(points[i].Sum), points[i].Count)
 	}
-	return out
 }
 
-func exponentialSets[N int64 | float64](points []metricdata.ExponentialHistogramDataPoint[N]) []attribute.Set {
-	out := make([]attribute.Set, len(points))
+func eachExponential[N int64 | float64](
+	points []metricdata.ExponentialHistogramDataPoint[N], visit func(attribute.Set, float64, uint64),
+) {
 	for i := range points {
-		out[i] = points[i].Attributes
+		visit(points[i].Attributes, float64(points[i].Sum), points[i].Count)
 	}
-	return out
 }

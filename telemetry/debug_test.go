@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -41,7 +44,7 @@ func TestDebugPage(t *testing.T) {
 	h := conflicted(t).DebugHandler()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/telemetry", nil))
-	body := w.Body.String()
+	body := strings.ReplaceAll(w.Body.String(), "<wbr>", "")
 	for _, want := range []string{
 		"http_requests_total_gauge", "debug_test.go:", "Cardinality", "Duplicate", "Total number of HTTP requests",
 		"HTTP请求总数", "user&nbsp;(90)", "&lt;script&gt;", "github.com/acme/push 1.2", `name="viewport"`,
@@ -88,4 +91,57 @@ func TestDebugJSON(t *testing.T) {
 		}
 	}
 	t.Error("http.requests with 90 series is not there")
+}
+
+// The page shows what was measured, and what is looked for.
+func TestDebugValuesAndFilter(t *testing.T) {
+	p := newProvider(t)
+	m := p.Meter("github.com/acme/shop")
+	c := must(m.Int64Counter("orders"))
+	c.Add(ctx, 2, metric.WithAttributes(attribute.String("kind", "a")))
+	c.Add(ctx, 3, metric.WithAttributes(attribute.String("kind", "b")))
+	g := must(m.Float64Gauge("level"))
+	g.Record(ctx, 1.5, metric.WithAttributes(attribute.String("tank", "a")))
+	g.Record(ctx, 4, metric.WithAttributes(attribute.String("tank", "b")))
+	h := must(m.Float64Histogram("price"))
+	h.Record(ctx, 2)
+	h.Record(ctx, 4)
+	must(m.Int64Counter("unused"))
+	must(m.Int64ObservableUpDownCounter("queue", int64s(7, metric.WithAttributes())))
+	h2 := must(m.Float64Gauge("broken"))
+	h2.Record(ctx, math.NaN())
+	get := func(query string) string {
+		w := httptest.NewRecorder()
+		p.DebugHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/telemetry?"+query, nil))
+		return w.Body.String()
+	}
+	var report struct {
+		Instruments []struct {
+			Name  string
+			Value map[string]float64
+		}
+	}
+	if err := json.Unmarshal([]byte(get("format=json&q=SHOP")), &report); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]map[string]float64{}
+	for _, i := range report.Instruments {
+		got[i.Name] = i.Value
+	}
+	want := map[string]map[string]float64{
+		"orders": {"sum": 5}, "level": {"least": 1.5, "most": 4}, "price": {"sum": 6, "count": 2}, "unused": nil, "queue": {"sum": 7}, "broken": nil,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	page := get("q=lev%22%3C")
+	if !strings.Contains(page, `value="lev&#34;&lt;"`) || strings.Contains(page, ">orders<") || strings.Contains(page, ">level<") {
+		t.Errorf("the filter is not kept, or not kept apart: %s", page)
+	}
+	if page := get("q=level"); !strings.Contains(page, ">level<") || strings.Contains(page, ">orders<") || !strings.Contains(page, "1.5 to 4") {
+		t.Error(page)
+	}
+	if page := get("q=" + strings.Repeat("%C3%BC", 5000)); len(page) > 20_000 { // what is asked for is bounded
+		t.Errorf("%d bytes", len(page))
+	}
 }

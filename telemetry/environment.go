@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/url"
 	"os"
@@ -92,7 +91,7 @@ type otlpTarget struct {
 }
 
 // otlpTargetOf checks every variable of the OTLP exporter of a signal.
-func otlpTargetOf(signal string) (otlpTarget, error) {
+func otlpTargetOf(log voice, signal string) (otlpTarget, error) {
 	v := func(name string) (string, string) {
 		name = otlpVariable(signal, name)
 		return name, env(name)
@@ -120,21 +119,21 @@ func otlpTargetOf(signal string) (otlpTarget, error) {
 	name, value = v("INSECURE")
 	errs = append(errs, checkInsecure(name, value, u))
 	name, value = v("HEADERS")
-	errs = append(errs, checkHeaders(name, value))
+	errs = append(errs, checkHeaders(log, name, value))
 	name, value = v("TIMEOUT")
 	errs = append(errs, checkMilliseconds(name, value))
 	name, value = v("CERTIFICATE")
 	errs = append(errs, checkCertificate(name, value))
 	errs = append(errs, checkClientCertificate(signal))
 	name, value = v("COMPRESSION")
-	warnUnknown(name, value, "gzip", "none")
+	warnUnknown(log, name, value, "gzip", "none")
 	return t, errors.Join(errs...)
 }
 
 // warnUnknown warns of a word that is not in the list of a variable, and so ignored.
-func warnUnknown(name, value string, known ...string) {
+func warnUnknown(log voice, name, value string, known ...string) {
 	if value != "" && !slices.Contains(known, strings.ToLower(value)) {
-		slog.Warn("telemetry: an environment variable is ignored: its value is unknown",
+		log.warn("an environment variable is ignored: its value is unknown",
 			"name", name, "value", value, "want", strings.Join(known, ", "))
 	}
 }
@@ -188,11 +187,11 @@ func checkInsecure(name, value string, u *url.URL) error {
 }
 
 // checkHeaders checks key=value,key=value with escaped values. They are secrets: no error repeats one.
-func checkHeaders(name, value string) error {
+func checkHeaders(log voice, name, value string) error {
 	if value == "" {
 		return nil
 	}
-	for i, pair := range pairsOf(name, value) {
+	for i, pair := range pairsOf(log, name, value) {
 		if pair == "" {
 			continue
 		}
@@ -266,15 +265,15 @@ func checkClientCertificate(signal string) error {
 }
 
 // checkMetricsEnvironment checks what is not the exporter's of metrics. It is asked once, whatever is pushed.
-func checkMetricsEnvironment(pushing bool) error {
-	warnUnknown("OTEL_METRICS_EXEMPLAR_FILTER", env("OTEL_METRICS_EXEMPLAR_FILTER"), "trace_based", "always_on", "always_off")
+func checkMetricsEnvironment(log voice, pushing bool) error {
+	warnUnknown(log, "OTEL_METRICS_EXEMPLAR_FILTER", env("OTEL_METRICS_EXEMPLAR_FILTER"), "trace_based", "always_on", "always_off")
 	if !pushing {
 		return nil
 	}
 	const temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-	warnUnknown(temporality, env(temporality), "cumulative", "delta", "lowmemory")
+	warnUnknown(log, temporality, env(temporality), "cumulative", "delta", "lowmemory")
 	const aggregation = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
-	warnUnknown(aggregation, env(aggregation), "explicit_bucket_histogram", "base2_exponential_bucket_histogram")
+	warnUnknown(log, aggregation, env(aggregation), "explicit_bucket_histogram", "base2_exponential_bucket_histogram")
 	return errors.Join(
 		checkMilliseconds("OTEL_METRIC_EXPORT_INTERVAL", env("OTEL_METRIC_EXPORT_INTERVAL")),
 		checkMilliseconds("OTEL_METRIC_EXPORT_TIMEOUT", env("OTEL_METRIC_EXPORT_TIMEOUT")),
@@ -284,13 +283,13 @@ func checkMetricsEnvironment(pushing bool) error {
 // maxSpans bounds what OTEL_BSP_… may ask the queue of spans to hold.
 const maxSpans = 1_000_000
 
-func checkTracesEnvironment() error {
+func checkTracesEnvironment(log voice) error {
 	const sampler, arg = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
-	warnUnknown(sampler, env(sampler), "always_on", "always_off", "traceidratio",
+	warnUnknown(log, sampler, env(sampler), "always_on", "always_off", "traceidratio",
 		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
 	if ratio, err := strconv.ParseFloat(env(arg), 64); strings.HasSuffix(strings.ToLower(env(sampler)), "traceidratio") &&
 		env(arg) != "" && (err != nil || !(ratio >= 0 && ratio <= 1)) {
-		warnUnknown(arg, env(arg), "a number from 0 to 1")
+		warnUnknown(log, arg, env(arg), "a number from 0 to 1")
 	}
 	return errors.Join(
 		checkMilliseconds("OTEL_BSP_SCHEDULE_DELAY", env("OTEL_BSP_SCHEDULE_DELAY")),
@@ -302,10 +301,10 @@ func checkTracesEnvironment() error {
 
 // resourceFromEnvironment reads OTEL_RESOURCE_ATTRIBUTES, key=value,key=value with URL-escaped values, and
 // OTEL_SERVICE_NAME, which wins. Pairs that are empty, as templates leave them, are ignored with a warning.
-func resourceFromEnvironment() (*resource.Resource, error) {
+func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 	const name = "OTEL_RESOURCE_ATTRIBUTES"
 	var attrs []attribute.KeyValue
-	for i, pair := range pairsOf(name, env(name)) {
+	for i, pair := range pairsOf(log, name, env(name)) {
 		if pair == "" {
 			continue
 		}
@@ -329,7 +328,7 @@ func resourceFromEnvironment() (*resource.Resource, error) {
 }
 
 // pairsOf splits a list of pairs. Those that are empty are "", and told of, once for the variable.
-func pairsOf(name, value string) []string {
+func pairsOf(log voice, name, value string) []string {
 	if value == "" {
 		return nil
 	}
@@ -340,7 +339,7 @@ func pairsOf(name, value string) []string {
 		empty = empty || pairs[i] == ""
 	}
 	if empty {
-		slog.Warn("telemetry: an environment variable has an empty pair, such as after a comma at its end; it is ignored", "name", name)
+		log.warn("an environment variable has an empty pair, such as after a comma at its end; it is ignored", "name", name)
 	}
 	return pairs
 }

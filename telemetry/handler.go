@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -73,7 +72,7 @@ func (s *scraper) fail(reason, what string, err error) {
 		if err != nil {
 			args = append(args, "error", err)
 		}
-		slog.Warn("telemetry: "+what+"; the rest of the page is served", args...)
+		s.catalog.log.warn(what+"; the rest of the page is served", args...)
 	}
 }
 

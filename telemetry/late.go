@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 
@@ -55,7 +54,7 @@ func (l *late) bind(p *Provider) {
 	l.mu.Unlock()
 	for _, b := range made {
 		if err := b.bind(p); err != nil {
-			slog.Warn("telemetry: an instrument made before Setup: " + err.Error())
+			p.log.warn("an instrument made before Setup: " + err.Error())
 		}
 	}
 }

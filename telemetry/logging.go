@@ -40,18 +40,18 @@ func level(verbosity int) slog.Level {
 }
 
 func (s *logSink) Enabled(v int) bool {
-	return slog.Default().Enabled(context.Background(), level(v))
+	return s.provider.log.logger().Enabled(context.Background(), level(v))
 }
 
 func (s *logSink) Info(v int, msg string, kvs ...any) {
 	if s.toldOtherwise(msg, kvs) {
 		return
 	}
-	mailbox.post(level(v), "opentelemetry: "+s.name+msg, append(slices.Clone(s.values), kvs...))
+	mailbox.post(s.provider.log, level(v), "opentelemetry: "+s.name+msg, append(slices.Clone(s.values), kvs...))
 }
 
 func (s *logSink) Error(err error, msg string, kvs ...any) {
-	mailbox.post(slog.LevelError, "opentelemetry: "+s.name+msg, append(append([]any{"error", err}, s.values...), kvs...))
+	mailbox.post(s.provider.log, slog.LevelError, "opentelemetry: "+s.name+msg, append(append([]any{"error", err}, s.values...), kvs...))
 }
 
 func (s *logSink) WithValues(kvs ...any) logr.LogSink {
@@ -77,8 +77,10 @@ func (s *logSink) toldOtherwise(msg string, kvs []any) bool {
 	return false
 }
 
-// logError is OpenTelemetry's error handler.
-func logError(err error) { mailbox.post(slog.LevelError, "opentelemetry: "+err.Error(), nil) }
+// otelError is OpenTelemetry's error handler.
+func (v voice) otelError(err error) {
+	mailbox.post(v, slog.LevelError, "opentelemetry: "+err.Error(), nil)
+}
 
 // mailbox is where OpenTelemetry's log goes before slog. OpenTelemetry logs while it holds locks, and what handles a
 // log record may ask it for an instrument; so a goroutine of its own delivers, which ends when there is nothing left.
@@ -95,19 +97,20 @@ type letters struct {
 }
 
 type letter struct {
+	to    voice
 	level slog.Level
 	text  string
 	args  []any
 }
 
-func (m *letters) post(level slog.Level, text string, args []any) {
+func (m *letters) post(to voice, level slog.Level, text string, args []any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.waiting) == maxLetters {
 		m.lost++
 		return
 	}
-	m.waiting = append(m.waiting, letter{level, text, args})
+	m.waiting = append(m.waiting, letter{to, level, text, args})
 	if m.delivering == nil {
 		m.delivering = make(chan struct{})
 		go m.deliver(m.delivering)
@@ -127,10 +130,10 @@ func (m *letters) deliver(done chan struct{}) {
 		}
 		m.mu.Unlock()
 		for _, l := range all {
-			slog.Log(context.Background(), l.level, l.text, l.args...)
+			l.to.logger().Log(context.Background(), l.level, l.text, l.args...)
 		}
 		if lost > 0 {
-			slog.Warn("telemetry: messages of OpenTelemetry were lost: the log is too slow", "lost", lost)
+			all[0].to.warn("messages of OpenTelemetry were lost: the log is too slow", "lost", lost)
 		}
 	}
 }

@@ -108,11 +108,29 @@ func synchronous[I, O any](
 	return stand.(I), err
 }
 
-// checkName returns the SDK's own error for a name that it does not take. Such an instrument is in no family.
+// checkName returns the SDK's own error for a name that it does not take. Such an instrument is in no family. The SDK is
+// asked only for names that are not plainly valid: to make a meter takes long, and may log.
 func checkName(name string) error {
+	if plainName(name) {
+		return nil
+	}
 	m := sdkmetric.NewMeterProvider(sdkmetric.WithResource(resource.Empty())).Meter(thisPackage)
 	_, err := m.Int64Gauge(name)
 	return err
+}
+
+// plainName tells whether a name is of letters, digits and punctuation as the specification has it.
+func plainName(name string) bool {
+	letter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+	for i := range len(name) {
+		switch c := name[i]; {
+		case letter(c):
+		case i > 0 && ('0' <= c && c <= '9' || c == '_' || c == '.' || c == '-' || c == '/'):
+		default:
+			return false
+		}
+	}
+	return 0 < len(name) && len(name) <= rule.MaxNameLength
 }
 
 // boundaries are the author's, or those for seconds, or none, which leaves them to the reader.

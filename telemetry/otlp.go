@@ -21,8 +21,8 @@ type exporterTo[E any] struct {
 }
 
 // metricExporters makes the exporters of metrics that the environment asks for. They do not dial yet.
-func metricExporters(ctx context.Context) ([]exporterTo[sdkmetric.Exporter], error) {
-	return exporters(metricsSignal, func() (sdkmetric.Exporter, error) { return stdoutmetric.New() },
+func metricExporters(ctx context.Context, log voice) ([]exporterTo[sdkmetric.Exporter], error) {
+	return exporters(log, metricsSignal, func() (sdkmetric.Exporter, error) { return stdoutmetric.New() },
 		func(t otlpTarget) (sdkmetric.Exporter, error) {
 			switch {
 			case t.protocol == protocolHTTP && t.named:
@@ -37,8 +37,8 @@ func metricExporters(ctx context.Context) ([]exporterTo[sdkmetric.Exporter], err
 }
 
 // spanExporters makes the exporters of spans that the environment asks for. They do not dial yet.
-func spanExporters(ctx context.Context) ([]exporterTo[sdktrace.SpanExporter], error) {
-	return exporters(tracesSignal, func() (sdktrace.SpanExporter, error) { return stdouttrace.New() },
+func spanExporters(ctx context.Context, log voice) ([]exporterTo[sdktrace.SpanExporter], error) {
+	return exporters(log, tracesSignal, func() (sdktrace.SpanExporter, error) { return stdouttrace.New() },
 		func(t otlpTarget) (sdktrace.SpanExporter, error) {
 			switch {
 			case t.protocol == protocolHTTP && t.named:
@@ -53,7 +53,7 @@ func spanExporters(ctx context.Context) ([]exporterTo[sdktrace.SpanExporter], er
 }
 
 func exporters[E any](
-	signal string, console func() (E, error), otlp func(otlpTarget) (E, error),
+	log voice, signal string, console func() (E, error), otlp func(otlpTarget) (E, error),
 ) ([]exporterTo[E], error) {
 	names, err := exportersOf(signal)
 	if err != nil {
@@ -67,7 +67,7 @@ func exporters[E any](
 			e, err = console()
 		} else {
 			var t otlpTarget
-			if t, err = otlpTargetOf(signal); err != nil {
+			if t, err = otlpTargetOf(log, signal); err != nil {
 				return nil, err
 			}
 			to = t.endpoint + " (" + t.protocol + ")"

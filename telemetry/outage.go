@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"regexp"
 	"strings"
@@ -30,6 +29,7 @@ var exportFailures = []string{
 // An outage watches the exports of one exporter: it counts each, and tells when they begin to fail and when they
 // are well again, not of every failure in between.
 type outage struct {
+	log    voice
 	signal string // "metrics" or "traces"
 	to     string // where to, for people
 
@@ -40,8 +40,8 @@ type outage struct {
 	since  time.Time
 }
 
-func newOutage(signal, to string) *outage {
-	return &outage{signal: signal, to: to, count: func(string) {}}
+func newOutage(log voice, signal, to string) *outage {
+	return &outage{log: log, signal: signal, to: to, count: func(string) {}}
 }
 
 // countBy sets what counts.
@@ -59,7 +59,7 @@ func (o *outage) record(err error) {
 	o.err = err
 	if err == nil {
 		if o.failed > 0 {
-			slog.Info("telemetry: push works again", "signal", o.signal, "to", o.to,
+			o.log.info("push works again", "signal", o.signal, "to", o.to,
 				"failed", o.failed, "after", time.Since(o.since).Round(time.Millisecond))
 		}
 		o.failed = 0
@@ -69,7 +69,7 @@ func (o *outage) record(err error) {
 		return
 	}
 	o.since = time.Now()
-	slog.Warn("telemetry: push fails; it goes on trying, and tells when it works again",
+	o.log.warn("push fails; it goes on trying, and tells when it works again",
 		"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err))
 }
 

@@ -47,18 +47,18 @@ type push struct {
 func newPushes(ctx context.Context, cfg config) ([]*push, error) {
 	targets := cfg.metricExporters
 	if !cfg.withoutPush {
-		named, err := metricExporters(ctx)
+		named, err := metricExporters(ctx, cfg.log)
 		if err != nil {
 			return nil, err
 		}
 		targets = append(targets, named...)
 	}
-	if err := checkMetricsEnvironment(len(targets) > 0); err != nil {
+	if err := checkMetricsEnvironment(cfg.log, len(targets) > 0); err != nil {
 		return nil, err
 	}
 	var out []*push
 	for _, t := range targets {
-		out = append(out, &push{to: t.exporter, outage: newOutage("metrics", t.to)})
+		out = append(out, &push{to: t.exporter, outage: newOutage(cfg.log, "metrics", t.to)})
 	}
 	return out, nil
 }

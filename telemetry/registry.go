@@ -49,7 +49,7 @@ func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
 
 // alone is the page of client_golang's default registry while no Provider of Setup is there.
 var alone = sync.OnceValue(func() *scraper {
-	c := newCatalog(KeepFirst, nil)
+	c := newCatalog(voice{}, KeepFirst, nil)
 	c.shared = true
 	return newScraper(nil, c, suppliersOf([]*guard.Registry{guard.Default()}, nil))
 })

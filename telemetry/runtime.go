@@ -1,7 +1,5 @@
 package telemetry
 
-import "log/slog"
-
 // runtimeScope is that of OpenTelemetry's metrics of the Go runtime.
 const runtimeScope = "go.opentelemetry.io/contrib/instrumentation/runtime"
 
@@ -31,7 +29,7 @@ func (m *merge) oneRuntime() {
 		}
 	}
 	if left && m.s.meet(meeting{family: runtimeScope}) {
-		slog.Info("telemetry: client_golang's Go collector measures the Go runtime, so OpenTelemetry's metrics of it are left out",
+		m.s.catalog.log.info("client_golang's Go collector measures the Go runtime, so OpenTelemetry's metrics of it are left out",
 			"registered", theirs.first.instrument().whereabouts())
 	}
 }
@@ -42,7 +40,7 @@ func (m *merge) left(f *family) bool {
 }
 
 // tellRuntimeTwice tells of a runtime.Start beside ours.
-func tellRuntimeTwice(site string) {
-	slog.Warn("telemetry: a second runtime.Start adds nothing: the Provider measures the Go runtime itself, unless it has WithoutRuntime",
+func (p *Provider) tellRuntimeTwice(site string) {
+	p.log.warn("a second runtime.Start adds nothing: the Provider measures the Go runtime itself, unless it has WithoutRuntime",
 		"site", site)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"strings"
 	"sync"
@@ -28,7 +27,7 @@ var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Prov
 
 // Setup is New, and makes the result the process's default: OpenTelemetry's global MeterProvider, and everything
 // made by Meter and otel.Meter before; where spans are exported, the global TracerProvider and propagator too. It
-// sends OpenTelemetry's own logs and errors to slog. It is the only
+// sends OpenTelemetry's own logs and errors to slog, or to the logger of WithLogger. It is the only
 // function here that touches globals; call it once, from main.
 //
 // A second Setup is an error, unless the first Provider was shut down. Instruments of telemetry.Meter then move to
@@ -48,7 +47,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	// What there is to tell is told when all is in place: OpenTelemetry holds locks while it hands instruments over.
 	tell := p.catalog.hold()
 	otel.SetLogger(newLogger(p))
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(logError))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(p.log.otelError))
 	defaults.late.bind(p)
 	before := otel.GetMeterProvider()
 	otel.SetMeterProvider(p)
@@ -58,13 +57,13 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 		otel.SetTextMapPropagator(p.Propagator())
 	}
 	tell()
-	warnOfOther(before, "before")
+	p.warnOfOther(before, "before")
 	p.serveDefault()
 	return p, nil
 }
 
 // warnOfOther tells of a MeterProvider that somebody else has made the global one.
-func warnOfOther(mp metric.MeterProvider, when string) {
+func (p *Provider) warnOfOther(mp metric.MeterProvider, when string) {
 	t := reflect.TypeOf(mp)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -72,7 +71,7 @@ func warnOfOther(mp metric.MeterProvider, when string) {
 	if own, ok := mp.(*Provider); ok && own.stopped.Load() || strings.HasSuffix(t.PkgPath(), "/otel/internal/global") {
 		return // of an earlier Setup, or OpenTelemetry's own that waits for one
 	}
-	slog.Warn("telemetry: otel.SetMeterProvider was called "+when+" Setup: what is made of that MeterProvider is not on this page",
+	p.log.warn("otel.SetMeterProvider was called "+when+" Setup: what is made of that MeterProvider is not on this page",
 		"provider", fmt.Sprintf("%T", mp))
 }
 
@@ -81,7 +80,7 @@ func (p *Provider) watchGlobal() func() {
 	var once sync.Once
 	return func() {
 		if now := otel.GetMeterProvider(); p.global.Load() && now != metric.MeterProvider(p) && !p.stopped.Load() {
-			once.Do(func() { warnOfOther(now, "after") })
+			once.Do(func() { p.warnOfOther(now, "after") })
 		}
 	}
 }

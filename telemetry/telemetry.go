@@ -29,6 +29,7 @@ import (
 type Provider struct {
 	embedded.MeterProvider
 
+	log       voice
 	sdk       *sdkmetric.MeterProvider // nil where OTEL_SDK_DISABLED is true
 	pushes    []*push
 	traces    *traces // nil where none are exported
@@ -63,10 +64,11 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newCatalog(cfg.policy, cfg.views)
+	c := newCatalog(cfg.log, cfg.policy, cfg.views)
 	p := &Provider{
 		catalog:   c,
-		callbacks: newCallbacks(cfg.callbackTimeout, c.tell),
+		log:       cfg.log,
+		callbacks: newCallbacks(cfg.log, cfg.callbackTimeout, c.tell),
 		limit:     max(cfg.cardinalityLimit, 0),
 		registry:  guard.New(),
 		paged:     !cfg.withoutPrometheus,
@@ -246,7 +248,7 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 		return noop.Meter{}
 	}
 	if name == runtimeScope && p.runtime.Load() {
-		tellRuntimeTwice(callSite().String())
+		p.tellRuntimeTwice(callSite().String())
 		return noop.Meter{}
 	}
 	cfg := metric.NewMeterConfig(opts...)

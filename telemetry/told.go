@@ -86,7 +86,7 @@ func (c *catalog) announce(n news) {
 		if c.shared && loggedElsewhere(x) {
 			continue
 		}
-		slog.LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)
+		c.log.logger().LogAttrs(context.Background(), slog.LevelWarn, "telemetry: conflict", x.attrs()...)
 	}
 }
 

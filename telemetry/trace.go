@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -31,7 +30,7 @@ type traces struct {
 func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces, error) {
 	targets := cfg.spanExporters
 	if !cfg.withoutPush {
-		named, err := spanExporters(ctx)
+		named, err := spanExporters(ctx, cfg.log)
 		if err != nil {
 			return nil, err
 		}
@@ -40,14 +39,14 @@ func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces
 	if len(targets) == 0 {
 		return nil, nil
 	}
-	if err := checkTracesEnvironment(); err != nil {
+	if err := checkTracesEnvironment(cfg.log); err != nil {
 		return nil, err
 	}
 	running, quit := context.WithCancel(context.Background())
-	t := &traces{propagator: newPropagator(), quit: quit}
+	t := &traces{propagator: newPropagator(cfg.log), quit: quit}
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	for _, target := range targets {
-		o := newOutage("traces", target.to)
+		o := newOutage(cfg.log, "traces", target.to)
 		t.outages = append(t.outages, o)
 		opts = append(opts, sdktrace.WithBatcher(&spanPush{to: target.exporter, outage: o, running: running}))
 	}
@@ -56,7 +55,7 @@ func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces
 }
 
 // newPropagator is that of OTEL_PROPAGATORS, or else W3C's trace context and baggage.
-func newPropagator() propagation.TextMapPropagator {
+func newPropagator(log voice) propagation.TextMapPropagator {
 	names := slices.DeleteFunc(strings.Split(env("OTEL_PROPAGATORS"), ","), func(s string) bool {
 		return strings.TrimSpace(s) == ""
 	})
@@ -66,7 +65,7 @@ func newPropagator() propagation.TextMapPropagator {
 	if len(names) > 0 {
 		p, err := autoprop.TextMapPropagator(names...)
 		if err != nil {
-			slog.Warn("telemetry: OTEL_PROPAGATORS names propagators that are unknown, which are ignored", "error", err)
+			log.warn("OTEL_PROPAGATORS names propagators that are unknown, which are ignored", "error", err)
 		}
 		if p != nil {
 			return p

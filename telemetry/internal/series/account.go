@@ -103,9 +103,16 @@ func (a *Account) empty() bool {
 	return a.series.Len() == 0 && !slices.ContainsFunc(a.ended, func(x *end) bool { return x.seen&Page == 0 })
 }
 
-// Sets calls visit for the attributes of each series.
-func (a *Account) Sets(visit func(attribute.Set)) {
-	a.series.All(func(e *entry) { visit(e.Set) })
+// All calls visit for each series, with its value, or what a histogram has counted and its sum.
+func (a *Account) All(visit func(set attribute.Set, value float64, count uint64)) {
+	a.series.All(func(e *entry) {
+		v, c := a.read(&e.Value)
+		if e.Value.histogram != nil {
+			visit(e.Set, c.Sum, c.Count)
+		} else {
+			visit(e.Set, a.float(v), 0)
+		}
+	})
 }
 
 // at returns the series of a set, or that for the rest.
