@@ -12,12 +12,15 @@
 //
 // An instrument is identified when it is created, by the family that it will have in Prometheus: http.requests, a
 // counter, is http_requests_total. Where the family is there already, the second instrument is merged with the first,
-// or renamed beside it. What a synchronous instrument records goes to a series of a ledger of ours, which the page and
-// cumulative pushes read; the SDK has the instruments that a view matches, all observable ones, and all where a reader of
-// the caller's or delta temporality is there. When the page is read, observable callbacks run outside the SDK's locks,
-// each under a deadline; what was collected is merged and repaired once more, for what creation cannot see, which is
+// or renamed beside it. What a synchronous instrument records goes to series of our own, which the page and cumulative
+// pushes read; a scrape writes the text of their labels, which is kept, and the numbers. Five files lead from an increment
+// to the page: instruments.go, internal/series/hot.go, cell.go in internal/cell, internal/series/lines.go, write.go.
+//
+// The SDK has the rest: observable instruments, those that a view matches, and all where a reader of the caller's
+// ([WithReader]) or delta temporality is there. When the page is read, observable callbacks run outside the SDK's locks,
+// each under a deadline. What the SDK collected is merged and repaired once more, for what creation cannot see, which is
 // views and attributes; OpenTelemetry's Prometheus exporter turns it into families; and client_golang's families are
-// merged with these.
+// merged with these. A page for protobuf, and [Provider.Gatherer], have all families by this way.
 //
 // # Recording where speed matters
 //
@@ -27,12 +30,17 @@
 //	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
-// It is the same series as that of the call with these attributes. Finish ends a series: it is collected once more by the
-// page and by each push, and then its memory is free; what is recorded later starts anew. Where the SDK has the
-// instrument, one of [Provider.Meter] cannot be bound, and one of [Meter] can, and costs what it costs there.
+// It is the same series as that of the call with these attributes, and there is none before the first measurement. Finish
+// ends a series: it is collected once more by the page and by each push, and then its memory is free. What is recorded
+// later starts anew, and is collected from the next time on. A page that nobody has read for five minutes is not waited for.
+// Where the SDK has the instrument, a bound one costs what the call costs there, and Finish does nothing.
+//
+// Without Bind, an option of metric.WithAttributeSet that is made once and used again costs a few times a bound call;
+// metric.WithAttributes at each call costs most of all, as it sorts the attributes.
 //
 // Each conflict is told once, with both places in the code: as a warning in slog, in [Provider.Conflicts], on the
-// page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch.
+// page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch. [WithLogger] takes another
+// logger.
 //
 // # Metrics of client_golang
 //
@@ -62,7 +70,8 @@
 //   - Two gauges, or two callbacks of an observable gauge, with equal labels. The first one's value, at every scrape
 //     (Duplicate, Merged): gauges cannot be added.
 //
-// Beyond that, a label called le, quantile, __name__ or otel_scope_… becomes exported_le and so on (Reserved,
+// An attribute without a value is no label, as Prometheus's data model has it, and a family without a description has no
+// HELP. Beyond that, a label called le, quantile, __name__ or otel_scope_… becomes exported_le and so on (Reserved,
 // Repaired); text that is not UTF-8 has U+FFFD in place of what is not (Encoding, Repaired); an instrument has at
 // most 2000 series, then one with otel_metric_overflow="true", and is told of at 80 % (Cardinality, Limited); and
 // callbacks, collectors and gatherers that fail, panic or hang cost the page their own metrics only

@@ -56,7 +56,7 @@ func wrong(name, format string, args ...any) error {
 
 // exportersOf returns what OTEL_METRICS_EXPORTER or OTEL_TRACES_EXPORTER asks for. The specification's default,
 // otlp, holds where an endpoint is named; a process that says nothing of either pushes nothing.
-func exportersOf(signal string) ([]string, error) {
+func exportersOf(log voice, signal string) ([]string, error) {
 	name := "OTEL_" + signal + "_EXPORTER"
 	value := env(name)
 	if value == "" {
@@ -66,9 +66,9 @@ func exportersOf(signal string) ([]string, error) {
 		return nil, nil
 	}
 	var out []string
-	words := strings.Split(value, ",")
+	words := slices.DeleteFunc(wordsOf(log, name, value), func(w string) bool { return w == "" })
 	for _, w := range words {
-		switch w = strings.ToLower(strings.TrimSpace(w)); {
+		switch w = strings.ToLower(w); {
 		case w == otlpExporter, w == consoleExporter:
 			out = append(out, w)
 		case w == "prometheus" && signal == metricsSignal: // the page is there anyway
@@ -191,7 +191,7 @@ func checkHeaders(log voice, name, value string) error {
 	if value == "" {
 		return nil
 	}
-	for i, pair := range pairsOf(log, name, value) {
+	for i, pair := range wordsOf(log, name, value) {
 		if pair == "" {
 			continue
 		}
@@ -291,6 +291,15 @@ func checkTracesEnvironment(log voice) error {
 		env(arg) != "" && (err != nil || !(ratio >= 0 && ratio <= 1)) {
 		warnUnknown(log, arg, env(arg), "a number from 0 to 1")
 	}
+	for _, limit := range []string{
+		"OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+		"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+		"OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT",
+	} {
+		if _, err := strconv.Atoi(env(limit)); err != nil && env(limit) != "" {
+			warnUnknown(log, limit, env(limit), "a whole number; below 0 is no limit")
+		}
+	}
 	return errors.Join(
 		checkMilliseconds("OTEL_BSP_SCHEDULE_DELAY", env("OTEL_BSP_SCHEDULE_DELAY")),
 		checkMilliseconds("OTEL_BSP_EXPORT_TIMEOUT", env("OTEL_BSP_EXPORT_TIMEOUT")),
@@ -304,7 +313,7 @@ func checkTracesEnvironment(log voice) error {
 func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 	const name = "OTEL_RESOURCE_ATTRIBUTES"
 	var attrs []attribute.KeyValue
-	for i, pair := range pairsOf(log, name, env(name)) {
+	for i, pair := range wordsOf(log, name, env(name)) {
 		if pair == "" {
 			continue
 		}
@@ -327,8 +336,8 @@ func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 	return resource.NewSchemaless(attrs...), nil
 }
 
-// pairsOf splits a list of pairs. Those that are empty are "", and told of, once for the variable.
-func pairsOf(log voice, name, value string) []string {
+// wordsOf splits a list of words or pairs. Those that are empty are "", and told of, once for the variable.
+func wordsOf(log voice, name, value string) []string {
 	if value == "" {
 		return nil
 	}
@@ -339,7 +348,7 @@ func pairsOf(log voice, name, value string) []string {
 		empty = empty || pairs[i] == ""
 	}
 	if empty {
-		log.warn("an environment variable has an empty pair, such as after a comma at its end; it is ignored", "name", name)
+		log.warn("an environment variable has an empty word or pair, such as after a comma at its end; it is ignored", "name", name)
 	}
 	return pairs
 }

@@ -118,7 +118,9 @@ func TestUnknownWordsAreIgnored(t *testing.T) {
 	for name, value := range map[string]string{
 		"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "monthly",
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "pie", "OTEL_METRICS_EXEMPLAR_FILTER": "sometimes",
-		"OTEL_TRACES_SAMPLER": "lottery", "OTEL_PROPAGATORS": "pigeon",
+		"OTEL_TRACES_SAMPLER": "lottery", "OTEL_PROPAGATORS": "pigeon", "OTEL_SPAN_EVENT_COUNT_LIMIT": "many", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "1e3",
+		// Templates leave an empty word behind a comma.
+		"OTEL_METRICS_EXPORTER": "none,", "OTEL_TRACES_EXPORTER": ",none",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer

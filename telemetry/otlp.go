@@ -55,7 +55,7 @@ func spanExporters(ctx context.Context, log voice) ([]exporterTo[sdktrace.SpanEx
 func exporters[E any](
 	log voice, signal string, console func() (E, error), otlp func(otlpTarget) (E, error),
 ) ([]exporterTo[E], error) {
-	names, err := exportersOf(signal)
+	names, err := exportersOf(log, signal)
 	if err != nil {
 		return nil, err
 	}
