@@ -3,15 +3,17 @@ package series
 import (
 	"math"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
 // An end is that of a series, which each reader collects once more. A later measurement makes a new series: each reader
-// has it from its next collection on, so that none sees a sum of both. Series that end one after another before anybody has
-// collected the first are one end.
+// has it from its next collection on, so that none sees a sum of both. Series that end one after another before a reader has
+// collected the first are one for it.
 type end struct {
 	entry *entry
 	more  []*entry // that followed it, and ended too
@@ -24,9 +26,12 @@ type end struct {
 	movedValue  uint64 // what it was, with all that was moved to the series that followed
 	movedCounts cell.Snapshot
 	rounds      int // of collections, since all readers collected it
+	at          time.Time
 }
 
-// lateRounds is how many collections it takes until nobody can be recording any more who began before the end.
+// An end is watched for so long and for so many collections: then nobody can be recording any more who began before it.
+var lateTime = time.Second
+
 const lateRounds = 2
 
 // finish ends a series.
@@ -50,7 +55,7 @@ func (a *Account) finish(set *attribute.Set) {
 	if a.open == nil {
 		a.open = map[attribute.Set]*end{}
 	}
-	x := &end{entry: e}
+	x := &end{entry: e, at: time.Now()}
 	a.ended, a.open[e.Set] = append(a.ended, x), x
 	if len(a.ended) > a.settleAt {
 		a.settle()
@@ -65,14 +70,14 @@ type shown map[attribute.Set]*end
 // hides tells whether a series waits.
 func (s shown) hides(e *entry) bool { return len(s) > 0 && s[e.Set] != nil }
 
-// showEnded returns the ends that a reader collects now, with their values. Of several of one set it is the first.
+// showEnded returns the ends that a reader collects now, with their values. Those of one set are one.
 func (a *Account) showEnded(reader uint64) shown {
 	if len(a.ended) == 0 {
 		return nil
 	}
 	out := shown{}
 	for _, x := range a.ended {
-		if x.seen&reader != 0 || out.hides(x.entry) {
+		if x.seen&reader != 0 {
 			continue
 		}
 		x.seen |= reader
@@ -85,28 +90,48 @@ func (a *Account) showEnded(reader uint64) shown {
 			x.value, x.counts = a.final(x)
 			x.movedValue, x.movedCounts = x.value, x.counts
 		}
+		if before := out[x.entry.Set]; before != nil {
+			x = a.join(before, x)
+		}
 		out[x.entry.Set] = x
 	}
 	return out
 }
 
-// final adds up the series that ended: the last one's value of gauges.
+// join returns what two ends are together, as the first.
+func (a *Account) join(x, y *end) *end {
+	both := &end{entry: x.entry}
+	both.value, both.counts = a.sum(x.value, copyOf(x.counts), y.value, y.counts)
+	return both
+}
+
+// final adds up the series that ended.
 func (a *Account) final(x *end) (uint64, cell.Snapshot) {
 	value, counts := a.read(&x.entry.Value)
 	for _, e := range x.more {
 		v, c := a.read(&e.Value)
-		switch {
-		case e.Value.histogram != nil:
-			counts.Add(c)
-		case a.gauge():
-			value = v
-		case a.Float:
-			value = math.Float64bits(math.Float64frombits(value) + math.Float64frombits(v))
-		default:
-			value += v
-		}
+		value, counts = a.sum(value, counts, v, c)
 	}
 	return value, counts
+}
+
+// sum adds a value that came later, into counts. Of gauges it is the later one.
+func (a *Account) sum(value uint64, counts cell.Snapshot, later uint64, c cell.Snapshot) (uint64, cell.Snapshot) {
+	switch {
+	case a.Class == rule.Histogram:
+		counts.Add(c)
+		return 0, counts
+	case a.gauge():
+		return later, counts
+	case a.Float:
+		return math.Float64bits(math.Float64frombits(value) + math.Float64frombits(later)), counts
+	}
+	return value + later, counts
+}
+
+func copyOf(s cell.Snapshot) cell.Snapshot {
+	s.Counts = slices.Clone(s.Counts)
+	return s
 }
 
 // settle moves what came too late for the end of a series to the one that follows it, and forgets ends that all readers
@@ -127,7 +152,7 @@ func (a *Account) settle() {
 				delete(a.open, x.entry.Set)
 			}
 		}
-		return x.rounds > lateRounds
+		return x.rounds > lateRounds && time.Since(x.at) > lateTime
 	})
 }
 

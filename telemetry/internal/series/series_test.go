@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,11 @@ import (
 )
 
 var ctx = context.Background()
+
+func TestMain(m *testing.M) {
+	lateTime = 10 * time.Millisecond
+	os.Exit(m.Run())
+}
 
 const push = Page << 1
 
@@ -131,6 +137,8 @@ func TestFinish(t *testing.T) {
 			t.Errorf("it is still there: %q", got)
 		}
 	}
+	time.Sleep(2 * lateTime)
+	f.pushed()
 	if n := len(f.ended) + f.Len() + len(f.lines); n != 0 {
 		t.Errorf("%d are kept", n)
 	}
@@ -150,6 +158,7 @@ func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 			f.pushed()
 		}
 	}
+	time.Sleep(2 * lateTime)
 	f.pushed()
 	if n := len(f.ended); n > 1000 {
 		t.Errorf("%d ended series wait", n)
@@ -159,6 +168,7 @@ func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 	}
 	f.rules.PageRead()
 	f.samples()
+	time.Sleep(2 * lateTime)
 	for range lateRounds + 1 {
 		f.pushed()
 		f.samples()
