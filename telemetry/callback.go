@@ -19,7 +19,7 @@ import (
 type callbacks struct {
 	log     voice
 	timeout time.Duration
-	failed  func()                // feeds telemetry_callback_errors_total
+	self    *selfMetrics
 	tell    func(...Conflict)     // for gauges observed twice
 	latest  atomic.Pointer[cycle] // for readers that are not ours
 	turn    chan struct{}         // holds one token: collections take turns
@@ -28,8 +28,8 @@ type callbacks struct {
 	list []*callback // replaced, never changed in place
 }
 
-func newCallbacks(log voice, timeout time.Duration, tell func(...Conflict)) *callbacks {
-	c := &callbacks{log: log, timeout: timeout, failed: func() {}, tell: tell, turn: make(chan struct{}, 1)}
+func newCallbacks(cfg config, self *selfMetrics, tell func(...Conflict)) *callbacks {
+	c := &callbacks{log: cfg.log, timeout: cfg.callbackTimeout, self: self, tell: tell, turn: make(chan struct{}, 1)}
 	c.latest.Store(newCycle())
 	return c
 }
@@ -224,7 +224,7 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 
 // trouble counts a callback's failure, and logs it once until the callback is well again.
 func (c *callbacks) trouble(cb *callback, what string, err error) {
-	c.failed()
+	c.self.callbackFailed()
 	if cb.told {
 		return
 	}

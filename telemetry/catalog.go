@@ -24,8 +24,8 @@ type catalog struct {
 	log    voice
 	policy ConflictPolicy
 	views  []sdkmetric.View
-	count  func(Reason) // feeds telemetry_conflicts_total
-	shared bool         // it knows of client_golang's default registry, and others do or did
+	self   *selfMetrics
+	shared bool // it knows of client_golang's default registry, and others do or did
 
 	mu       sync.Mutex
 	order    int                    // of the next instrument
@@ -85,12 +85,13 @@ type conflictKey struct {
 	first, second string
 }
 
-func newCatalog(log voice, policy ConflictPolicy, views []sdkmetric.View) *catalog {
+func newCatalog(cfg config, self *selfMetrics, shared bool) *catalog {
 	return &catalog{
-		log:      log,
-		policy:   policy,
-		views:    views,
-		count:    func(Reason) {},
+		log:      cfg.log,
+		policy:   cfg.policy,
+		views:    cfg.views,
+		self:     self,
+		shared:   shared,
 		admitted: map[identity]admission{},
 		rejected: map[identity]*ConflictError{},
 		names:    map[string]*family{},

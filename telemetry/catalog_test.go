@@ -48,15 +48,16 @@ func TestCompare(t *testing.T) {
 
 // A flood of conflicts is counted, but kept and logged only so far.
 func TestConflictsAreBounded(t *testing.T) {
-	c, counted := newCatalog(voice{}, KeepFirst, nil), 0
-	c.count = func(Reason) { counted++ }
+	self := newSelfMetrics()
+	c := newCatalog(config{}, self, false)
 	for i := range 3 * maxConflicts {
 		c.tell(Conflict{Family: strings.Repeat("x", i), Reason: ReasonName})
 	}
 	if n := len(c.conflicts()); n != maxConflicts {
 		t.Errorf("%d conflicts are kept", n)
 	}
-	if counted != 3*maxConflicts {
+	early := &self.conflicts.(*lateInt64Counter).early
+	if counted := len(early.kept) + early.lost; counted != 3*maxConflicts {
 		t.Errorf("%d conflicts are counted", counted)
 	}
 }

@@ -107,11 +107,11 @@ func (x *exposition) export() []*dto.MetricFamily {
 		for range points(m.Data) {
 			metric, ok := <-ch
 			if !ok {
-				x.failed(failExporter)
+				x.self.scrapeFailed(failExporter)
 				break
 			}
 			if err := metric.Write(&slab[0]); err != nil {
-				x.failed(failExporter)
+				x.self.scrapeFailed(failExporter)
 				continue
 			}
 			oneInfinity(slab[0].Histogram)
@@ -121,7 +121,7 @@ func (x *exposition) export() []*dto.MetricFamily {
 		}
 	}
 	for range ch {
-		x.failed(failExporter)
+		x.self.scrapeFailed(failExporter)
 	}
 	return families
 }

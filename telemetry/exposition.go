@@ -28,18 +28,18 @@ type exposition struct {
 	*fold
 	callbacks *callbacks
 	reader    *sdkmetric.ManualReader // of the Provider's SDK
-	failed    func(reason string)     // feeds telemetry_scrape_errors_total
-	collector prometheus.Collector    // the exporter's
-	target    metricdata.Metrics      // target_info
-	ledger    *ledger                 // nil where the SDK has everything
-	ready     []metricdata.Metrics    // what the exporter is about to get; guarded by the fold's lock
-	aside     *fold                   // for kept families that are needed with their metrics
+	self      *selfMetrics
+	collector prometheus.Collector // the exporter's
+	target    metricdata.Metrics   // target_info
+	ledger    *ledger              // nil where the SDK has everything
+	ready     []metricdata.Metrics // what the exporter is about to get; guarded by the fold's lock
+	aside     *fold                // for kept families that are needed with their metrics
 }
 
-func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource) (*exposition, error) {
+func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource, l *ledger, self *selfMetrics) (*exposition, error) {
 	x := &exposition{
-		fold: newFold(c, cfg), aside: newFold(c, cfg), callbacks: cb, reader: sdkmetric.NewManualReader(), failed: func(string) {},
-		target: targetInfo(res),
+		fold: newFold(c, cfg, false), aside: newFold(c, cfg, false), callbacks: cb, reader: sdkmetric.NewManualReader(), self: self,
+		target: targetInfo(res), ledger: l,
 	}
 	exporter, err := otelprom.New(
 		otelprom.WithRegisterer(captureCollector{&x.collector}),
@@ -100,7 +100,7 @@ func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Confli
 	if err := x.reader.Collect(ctx, x.rm); err != nil {
 		x.rm.ScopeMetrics = nil
 		if !errors.Is(err, sdkmetric.ErrReaderShutdown) {
-			x.failed(failCollect)
+			x.self.scrapeFailed(failCollect)
 		}
 	}
 	if x.ledger != nil {

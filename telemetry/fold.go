@@ -37,9 +37,9 @@ type sheetKey struct {
 	scope  instrumentation.Scope
 }
 
-func newFold(c *catalog, cfg config) *fold {
+func newFold(c *catalog, cfg config, native bool) *fold {
 	return &fold{
-		catalog: c, scopeLabels: cfg.scopeLabels, limit: cfg.cardinalityLimit,
+		catalog: c, native: native, scopeLabels: cfg.scopeLabels, limit: cfg.cardinalityLimit,
 		rm: &metricdata.ResourceMetrics{}, feeds: map[streamKey]*feed{}, byName: map[sheetKey]*sheet{},
 		doubled: map[[2]*stream]struct{}{}, crowded: map[*stream]struct{}{},
 	}

@@ -45,22 +45,23 @@ type scraper struct {
 	turns      chan struct{}
 	watch      func() // is called at each scrape
 
-	mu     sync.Mutex
-	failed func(reason string)
-	told   map[string]struct{}  // what was logged
-	met    map[meeting]struct{} // what was told of
+	self *selfMetrics
+
+	mu   sync.Mutex
+	told map[string]struct{}  // what was logged
+	met  map[meeting]struct{} // what was told of
 }
 
-func newScraper(x *exposition, c *catalog, suppliers []*supplier) *scraper {
+func newScraper(x *exposition, c *catalog, suppliers []*supplier, self *selfMetrics, watch func()) *scraper {
 	return &scraper{
-		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), watch: func() {}, failed: func(string) {},
+		exposition: x, catalog: c, suppliers: suppliers, turns: make(chan struct{}, maxScrapes), watch: watch, self: self,
 		told: map[string]struct{}{}, met: map[meeting]struct{}{},
 	}
 }
 
 // fail counts a failure and logs it, once for each reason and text.
 func (s *scraper) fail(reason, what string, err error) {
-	s.failed(reason)
+	s.self.scrapeFailed(reason)
 	s.mu.Lock()
 	_, told := s.told[reason+what]
 	if !told && len(s.told) < maxConflicts {

@@ -26,51 +26,56 @@ var exportFailures = []string{
 	exportConnect, exportUnavailable, exportTimeout, exportDenied, exportRejected, exportPartial, exportOther,
 }
 
+// The signals that are pushed.
+const (
+	signalMetrics = "metrics"
+	signalTraces  = "traces"
+)
+
 // An outage watches the exports of one exporter: it counts each, and tells when they begin to fail and when they
 // are well again, not of every failure in between.
 type outage struct {
 	log    voice
-	signal string // "metrics" or "traces"
+	self   *selfMetrics
+	signal string
 	to     string // where to, for people
 
 	mu     sync.Mutex
-	count  func(failure string) // feeds telemetry_exports_total and telemetry_export_errors_total; "" is success
-	err    error                // of the last export
-	failed int                  // exports since they began to fail
+	err    error // of the last export
+	failed int   // exports since they began to fail
 	since  time.Time
 }
 
-func newOutage(log voice, signal, to string) *outage {
-	return &outage{log: log, signal: signal, to: to, count: func(string) {}}
-}
-
-// countBy sets what counts.
-func (o *outage) countBy(count func(failure string)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.count = count
+func newOutage(log voice, self *selfMetrics, signal, to string) *outage {
+	return &outage{log: log, self: self, signal: signal, to: to}
 }
 
 func (o *outage) record(err error) {
 	failure := reasonOf(err)
+	o.self.exported(o.signal, failure)
+	switch failed, since := o.note(err); {
+	case err == nil && failed > 0:
+		o.log.info("push works again", "signal", o.signal, "to", o.to, "failed", failed, "after", since.Round(time.Millisecond))
+	case err != nil && failed == 1:
+		o.log.warn("push fails; it goes on trying, and tells when it works again",
+			"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err))
+	}
+}
+
+// note notes the outcome of an export, and returns how many failed one after another, and for how long.
+func (o *outage) note(err error) (failed int, since time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.count(failure)
 	o.err = err
-	if err == nil {
-		if o.failed > 0 {
-			o.log.info("push works again", "signal", o.signal, "to", o.to,
-				"failed", o.failed, "after", time.Since(o.since).Round(time.Millisecond))
+	if err != nil {
+		if o.failed++; o.failed == 1 {
+			o.since = time.Now()
 		}
-		o.failed = 0
-		return
+		return o.failed, time.Since(o.since)
 	}
-	if o.failed++; o.failed > 1 {
-		return
-	}
-	o.since = time.Now()
-	o.log.warn("push fails; it goes on trying, and tells when it works again",
-		"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err))
+	failed = o.failed
+	o.failed = 0
+	return failed, time.Since(o.since)
 }
 
 // failing returns the error of the last export, for who asked to have everything sent.

@@ -43,8 +43,8 @@ type push struct {
 	ready   <-chan struct{} // closed when the Provider is complete
 }
 
-// newPushes returns a push for each exporter that the environment and the options name. They do not start yet.
-func newPushes(ctx context.Context, cfg config) ([]*push, error) {
+// metricTargets returns the exporters that the environment and the options name.
+func metricTargets(ctx context.Context, cfg config) ([]exporterTo[sdkmetric.Exporter], error) {
 	targets := cfg.metricExporters
 	if !cfg.withoutPush {
 		named, err := metricExporters(ctx, cfg.log)
@@ -53,29 +53,15 @@ func newPushes(ctx context.Context, cfg config) ([]*push, error) {
 		}
 		targets = append(targets, named...)
 	}
-	if err := checkMetricsEnvironment(cfg.log, len(targets) > 0); err != nil {
-		return nil, err
-	}
-	var out []*push
-	for _, t := range targets {
-		out = append(out, &push{to: t.exporter, outage: newOutage(cfg.log, "metrics", t.to)})
-	}
-	return out, nil
+	return targets, checkMetricsEnvironment(cfg.log, len(targets) > 0)
 }
 
-// start returns the reader that pushes at intervals, by OTEL_METRIC_EXPORT_INTERVAL.
-func (p *push) start(c *catalog, cfg config, sources *scraper, ready <-chan struct{}) sdkmetric.Reader {
-	p.fold, p.sources, p.ready = newFold(c, cfg), sources, ready
-	p.fold.native = true
-	return sdkmetric.NewPeriodicReader(p)
-}
-
-// needsSDK tells whether the exporter wants what a ledger does not have: differences, and exponential histograms.
-func (p *push) needsSDK() bool {
+// needsSDK tells whether an exporter wants what a ledger does not have: differences, and exponential histograms.
+func needsSDK(e exporterTo[sdkmetric.Exporter]) bool {
 	for _, k := range []sdkmetric.InstrumentKind{
 		sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindHistogram, sdkmetric.InstrumentKindGauge,
 	} {
-		if p.Temporality(k) != metricdata.CumulativeTemporality || !reflect.DeepEqual(p.Aggregation(k), sdkmetric.DefaultAggregationSelector(k)) {
+		if e.exporter.Temporality(k) != metricdata.CumulativeTemporality || !reflect.DeepEqual(e.exporter.Aggregation(k), sdkmetric.DefaultAggregationSelector(k)) {
 			return true
 		}
 	}

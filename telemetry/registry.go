@@ -49,9 +49,9 @@ func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
 
 // alone is the page of client_golang's default registry while no Provider of Setup is there.
 var alone = sync.OnceValue(func() *scraper {
-	c := newCatalog(voice{}, KeepFirst, nil)
-	c.shared = true
-	return newScraper(nil, c, suppliersOf([]*guard.Registry{guard.Default()}, nil))
+	self := newSelfMetrics()
+	c := newCatalog(config{}, self, true)
+	return newScraper(nil, c, suppliersOf([]*guard.Registry{guard.Default()}, nil), self, func() {})
 })
 
 // serving is the Provider whose page the default registry shows.
@@ -116,7 +116,7 @@ func (s *scraper) refused(n guard.News) {
 	}
 	what += ", registered at " + cmp.Or(n.Second.Site().String(), "an unknown place")
 	if _, told := logged.LoadOrStore(what, true); told && s.catalog.shared {
-		s.failed(failInvalid)
+		s.self.scrapeFailed(failInvalid)
 		return
 	}
 	s.fail(failInvalid, what, n.Err)

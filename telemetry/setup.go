@@ -76,7 +76,10 @@ func (p *Provider) warnOfOther(mp metric.MeterProvider, when string) {
 }
 
 // watchGlobal returns a function that tells once if somebody else has taken the global MeterProvider's place.
-func (p *Provider) watchGlobal() func() {
+func (p *Provider) watchGlobal(cfg config) func() {
+	if !cfg.global {
+		return func() {}
+	}
 	var once sync.Once
 	return func() {
 		if now := otel.GetMeterProvider(); p.global.Load() && now != metric.MeterProvider(p) && !p.stopped.Load() {

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -45,6 +44,7 @@ type Provider struct {
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
+	ready     chan struct{} // closed when all is made
 	done      chan struct{} // closed when the shutdown has ended
 
 	mu     sync.Mutex
@@ -64,44 +64,37 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newCatalog(cfg.log, cfg.policy, cfg.views)
 	p := &Provider{
-		catalog:   c,
-		log:       cfg.log,
-		callbacks: newCallbacks(cfg.log, cfg.callbackTimeout, c.tell),
-		limit:     max(cfg.cardinalityLimit, 0),
-		registry:  guard.New(),
-		paged:     !cfg.withoutPrometheus,
-		meters:    map[instrumentation.Scope]*meter{},
-		done:      make(chan struct{}),
+		log: cfg.log, limit: max(cfg.cardinalityLimit, 0), registry: guard.New(), paged: !cfg.withoutPrometheus,
+		meters: map[instrumentation.Scope]*meter{}, ready: make(chan struct{}), done: make(chan struct{}),
 	}
 	registries := []*guard.Registry{p.registry}
 	if r := guard.Default(); r != nil && cfg.global {
 		registries = []*guard.Registry{r, p.registry}
-		c.shared = true
 	}
-	p.scraper = newScraper(nil, c, suppliersOf(registries, cfg.gatherers))
-	if cfg.global {
-		p.scraper.watch = p.watchGlobal()
+	suppliers := suppliersOf(registries, cfg.gatherers)
+	if !cfg.withoutRuntime && !cfg.disabled {
+		process, err := processSupplier()
+		if err != nil {
+			return nil, err
+		}
+		suppliers = append(suppliers, process)
 	}
-	c.shared = c.shared || slices.ContainsFunc(p.scraper.suppliers, func(s *supplier) bool {
-		return s.registry != nil && s.registry == guard.Default()
-	})
+	shared := slices.ContainsFunc(suppliers, func(s *supplier) bool { return s.registry != nil && s.registry == guard.Default() })
+	self := newSelfMetrics()
+	p.catalog = newCatalog(cfg, self, shared)
+	p.callbacks = newCallbacks(cfg, self, p.catalog.tell)
+	if !cfg.disabled {
+		err = p.startSDK(ctx, cfg, res, suppliers, self)
+	} else {
+		p.scraper = newScraper(nil, p.catalog, suppliers, self, p.watchGlobal(cfg))
+	}
+	if err != nil {
+		return nil, err
+	}
 	p.registry.Serve(p.scraper.gatherPage, p.scraper.hear)
-	if cfg.disabled {
-		return p, p.instrument(cfg)
-	}
-	if p.pushes, err = newPushes(ctx, cfg); err != nil {
-		return nil, err
-	}
-	if p.traces, err = newTraces(ctx, cfg, res); err != nil {
-		return nil, err
-	}
-	ready := make(chan struct{})
-	if err = p.startSDK(cfg, res, ready); err == nil {
-		err = p.instrument(cfg)
-	}
-	close(ready)
+	err = p.instrument(cfg, self)
+	close(p.ready)
 	if err != nil {
 		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
@@ -109,27 +102,39 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 }
 
 // startSDK makes the SDK's MeterProvider with all its readers.
-func (p *Provider) startSDK(cfg config, res *resource.Resource, ready <-chan struct{}) error {
+func (p *Provider) startSDK(
+	ctx context.Context, cfg config, res *resource.Resource, suppliers []*supplier, self *selfMetrics,
+) error {
+	targets, err := metricTargets(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if p.traces, err = newTraces(ctx, cfg, res, self); err != nil {
+		return err
+	}
 	opts := []sdkmetric.Option{
 		sdkmetric.WithResource(res),
 		sdkmetric.WithCardinalityLimit(cfg.cardinalityLimit),
 		sdkmetric.WithView(append([]sdkmetric.View{keepLeader}, cfg.views...)...),
 	}
-	if len(cfg.readers) == 0 && !slices.ContainsFunc(p.pushes, (*push).needsSDK) {
-		p.ledger = newLedger(cfg, p.paged, len(p.pushes))
+	if len(cfg.readers) == 0 && !slices.ContainsFunc(targets, needsSDK) {
+		p.ledger = newLedger(cfg, p.paged, len(targets))
 	}
+	var x *exposition
 	if p.paged {
-		x, err := newExposition(p.catalog, p.callbacks, cfg, res)
-		if err != nil {
+		if x, err = newExposition(p.catalog, p.callbacks, cfg, res, p.ledger, self); err != nil {
 			return err
 		}
-		x.ledger = p.ledger
-		p.scraper.exposition = x
 		opts = append(opts, sdkmetric.WithReader(x.reader))
 	}
-	for i, push := range p.pushes {
-		push.ledger, push.reader = p.ledger, readerOf(i)
-		opts = append(opts, sdkmetric.WithReader(push.start(p.catalog, cfg, p.scraper, ready)))
+	p.scraper = newScraper(x, p.catalog, suppliers, self, p.watchGlobal(cfg))
+	for i, t := range targets {
+		push := &push{
+			to: t.exporter, fold: newFold(p.catalog, cfg, true), sources: p.scraper, ledger: p.ledger, reader: readerOf(i),
+			outage: newOutage(cfg.log, self, signalMetrics, t.to), ready: p.ready,
+		}
+		p.pushes = append(p.pushes, push)
+		opts = append(opts, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push)))
 	}
 	for _, r := range cfg.readers {
 		opts = append(opts, sdkmetric.WithReader(r))
@@ -150,94 +155,34 @@ func keepLeader(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	return sdkmetric.Stream{Name: i.Name}, i.Name == leaderName && i.Scope.Name == thisPackage
 }
 
-// instrument makes the metrics that a Provider has about itself, the Go runtime and the process.
-func (p *Provider) instrument(cfg config) error {
-	m := p.Meter(thisPackage)
-	conflicts, err1 := m.Int64Counter("telemetry.conflicts",
-		metric.WithDescription("Instruments or attributes that met another in one Prometheus family."))
-	callbacks, err2 := m.Int64Counter("telemetry.callback.errors",
-		metric.WithDescription("Runs of observable callbacks that failed, panicked or were too late."))
-	scrapes, err3 := m.Int64Counter("telemetry.scrape.errors",
-		metric.WithDescription("Faults that cost a scrape some of its metrics."))
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	byReason := map[string]metric.AddOption{}
-	for _, r := range failures {
-		byReason[r] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", r)))
-	}
-	for _, r := range reasons {
-		byReason[string(r)] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(r))))
-		conflicts.Add(ctx, 0, byReason[string(r)])
-	}
-	callbacks.Add(ctx, 0)
-	p.catalog.count = func(r Reason) { conflicts.Add(ctx, 1, byReason[string(r)]) }
-	p.callbacks.failed = func() { callbacks.Add(ctx, 1) }
-	if p.paged || len(p.pushes) > 0 {
-		for _, r := range failures {
-			scrapes.Add(ctx, 0, byReason[r])
-		}
-		p.scraper.failed = func(reason string) { scrapes.Add(ctx, 1, byReason[reason]) }
-		if p.scraper.exposition != nil {
-			p.scraper.exposition.failed = p.scraper.failed
+// instrument makes the metrics that a Provider has about itself and the Go runtime.
+func (p *Provider) instrument(cfg config, self *selfMetrics) error {
+	var signals []string
+	for _, o := range p.outages() {
+		if !slices.Contains(signals, o.signal) {
+			signals = append(signals, o.signal)
 		}
 	}
-	if err := p.instrumentExports(m); err != nil {
+	if err := self.make(p.Meter(thisPackage), p.paged || len(p.pushes) > 0, signals); err != nil {
 		return err
 	}
 	if cfg.withoutRuntime || cfg.disabled {
 		return nil
 	}
-	return p.instrumentRuntime()
-}
-
-// instrumentExports counts what is pushed, where something is.
-func (p *Provider) instrumentExports(m metric.Meter) error {
-	outages := p.outages()
-	if len(outages) == 0 {
-		return nil
-	}
-	exports, err1 := m.Int64Counter("telemetry.exports",
-		metric.WithDescription("Pushes of metrics or traces, those that failed included."))
-	faults, err2 := m.Int64Counter("telemetry.export.errors",
-		metric.WithDescription("Pushes of metrics or traces that failed."))
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	for _, o := range outages {
-		signal := attribute.String("signal", o.signal)
-		all := metric.WithAttributeSet(attribute.NewSet(signal))
-		exports.Add(ctx, 0, all)
-		byReason := map[string]metric.AddOption{}
-		for _, r := range exportFailures {
-			byReason[r] = metric.WithAttributeSet(attribute.NewSet(signal, attribute.String("reason", r)))
-			faults.Add(ctx, 0, byReason[r])
-		}
-		o.countBy(func(failure string) {
-			exports.Add(ctx, 1, all)
-			if failure != "" {
-				faults.Add(ctx, 1, byReason[failure])
-			}
-		})
-	}
-	return nil
-}
-
-// instrumentRuntime adds the metrics of the Go runtime, and those of the process under the names that operators
-// know.
-func (p *Provider) instrumentRuntime() error {
 	if err := runtime.Start(runtime.WithMeterProvider(p)); err != nil {
 		return fmt.Errorf("telemetry: runtime metrics: %w", err)
 	}
 	p.runtime.Store(true)
+	return nil
+}
+
+// processSupplier has the metrics of the process under the names that operators know.
+func processSupplier() (*supplier, error) {
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
-		return fmt.Errorf("telemetry: process metrics: %w", err)
+		return nil, fmt.Errorf("telemetry: process metrics: %w", err)
 	}
-	p.scraper.suppliers = append(p.scraper.suppliers, &supplier{from: reg, name: "the process collector", fallback: true})
-	return nil
+	return &supplier{from: reg, name: "the process collector", fallback: true}, nil
 }
 
 // Meter returns a meter whose instruments are matched with all others of the Provider. Meters of one name, version,

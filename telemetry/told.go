@@ -79,10 +79,10 @@ func (c *catalog) announce(n news) {
 	}
 	c.mu.Unlock()
 	for _, x := range n.beyond {
-		c.count(x.Reason)
+		c.self.conflict(x.Reason)
 	}
 	for _, x := range n.fresh {
-		c.count(x.Reason)
+		c.self.conflict(x.Reason)
 		if c.shared && loggedElsewhere(x) {
 			continue
 		}

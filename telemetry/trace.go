@@ -27,7 +27,7 @@ type traces struct {
 }
 
 // newTraces returns nil where neither the environment nor an option names an exporter.
-func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces, error) {
+func newTraces(ctx context.Context, cfg config, res *resource.Resource, self *selfMetrics) (*traces, error) {
 	targets := cfg.spanExporters
 	if !cfg.withoutPush {
 		named, err := spanExporters(ctx, cfg.log)
@@ -46,7 +46,7 @@ func newTraces(ctx context.Context, cfg config, res *resource.Resource) (*traces
 	t := &traces{propagator: newPropagator(cfg.log), quit: quit}
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	for _, target := range targets {
-		o := newOutage(cfg.log, "traces", target.to)
+		o := newOutage(cfg.log, self, signalTraces, target.to)
 		t.outages = append(t.outages, o)
 		opts = append(opts, sdktrace.WithBatcher(&spanPush{to: target.exporter, outage: o, running: running}))
 	}
