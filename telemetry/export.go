@@ -23,6 +23,16 @@ func (x *fold) lay(to []metricdata.Metrics) []metricdata.Metrics {
 	return to
 }
 
+// layOne lays out the page of one family.
+func (x *fold) layOne(f *family, help string, to []metricdata.Metrics) []metricdata.Metrics {
+	p := x.byName[sheetKey{family: f}]
+	if p == nil {
+		return to
+	}
+	p.help = help
+	return p.metrics(x.now, to)
+}
+
 // metrics appends the page's series as the exporter wants them: up to two metrics, as a family of histograms may
 // hold classic and exponential ones.
 func (p *sheet) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {

@@ -128,7 +128,7 @@ func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Confli
 func (x *exposition) whole(k *kept) *dto.MetricFamily {
 	x.mu.Lock()
 	x.aside.take(&metricdata.ResourceMetrics{ScopeMetrics: k.appendTo(nil, series.Page)})
-	x.ready = x.aside.lay(x.ready[:0])
+	x.ready = x.aside.layOne(k.family, k.head.Load().GetHelp(), x.ready[:0])
 	families := x.export()
 	conflicts := x.aside.pending
 	x.mu.Unlock()

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
@@ -164,15 +162,4 @@ func (c *catalog) all() []claimed {
 		}
 	}
 	return out
-}
-
-// dto is the TYPE that the class has on the page.
-func dtoType(c rule.Class) dto.MetricType {
-	switch c {
-	case rule.Counter:
-		return dto.MetricType_COUNTER
-	case rule.Histogram:
-		return dto.MetricType_HISTOGRAM
-	}
-	return dto.MetricType_GAUGE
 }

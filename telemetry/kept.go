@@ -56,7 +56,7 @@ func (l *ledger) keep(c *catalog) []*kept {
 	l.known = len(l.list)
 	for i, help := range c.helpsOf(l.kept) {
 		if k := l.kept[i]; k.head.Load() == nil || k.head.Load().GetHelp() != help {
-			head := &dto.MetricFamily{Name: &k.family.name, Type: dtoType(k.family.class).Enum()}
+			head := &dto.MetricFamily{Name: &k.family.name, Type: k.family.class.Type().Enum()}
 			if help != "" {
 				head.Help = &help
 			}
@@ -77,10 +77,14 @@ func (k *kept) appendTo(sm []metricdata.ScopeMetrics, reader uint64) []metricdat
 // append appends the text of the family to a page, and tells of what is found.
 func (k *kept) append(page []byte, f text.Format, help string, c *catalog) []byte {
 	page, found := k.lines.Append(page, f, help)
+	k.tell(found, c)
+	return page
+}
+
+func (k *kept) tell(found []series.Finding, c *catalog) {
 	for _, what := range found {
 		c.tell(k.conflicts(what)...)
 	}
-	return page
 }
 
 // conflicts returns what there is to tell of a finding.

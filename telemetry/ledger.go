@@ -68,6 +68,13 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	return account
 }
 
+// stop tells that nobody collects any more.
+func (l *ledger) stop() {
+	if l != nil {
+		l.rules.Stop()
+	}
+}
+
 // accounts returns all of them, in order of creation.
 func (l *ledger) accounts() []*series.Account {
 	if l == nil {

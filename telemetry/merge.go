@@ -98,7 +98,7 @@ func (m *merge) claim(f claimed) {
 	p := m.byName[f.name]
 	if p == nil {
 		p = &placed{shown: shown{MetricFamily: &dto.MetricFamily{
-			Name: new(f.name), Help: new(f.help), Type: dtoType(f.class).Enum(),
+			Name: new(f.name), Help: new(f.help), Type: f.class.Type().Enum(),
 		}}}
 		m.place(p)
 	}

@@ -117,39 +117,41 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	added, rest := p.divide(foreign)
 	rm = &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: slices.Clone(rm.ScopeMetrics)}
 	mixed := x.families(rm)
-	var plain []*kept
+	var plain []metricdata.ScopeMetrics
 	for _, k := range p.ledger.keep(x.catalog) {
-		if !mixed[k.family] && added[k.family] == nil && k.lines.Plain() {
-			plain = append(plain, k)
-		} else {
-			rm.ScopeMetrics = k.appendTo(rm.ScopeMetrics, p.reader)
+		if foreign.left(k.family) {
+			continue
 		}
+		if !mixed[k.family] && added[k.family] == nil {
+			if m, ok := k.plain(p.reader, x.catalog); ok {
+				plain = appendTo(plain, soundScope(k.lines.Accounts()[0].Scope), m...)
+				continue
+			}
+		}
+		rm.ScopeMetrics = k.appendTo(rm.ScopeMetrics, p.reader)
 	}
 	x.take(rm)
 	for _, f := range slices.SortedFunc(maps.Keys(added), func(a, b *family) int { return strings.Compare(a.name, b.name) }) {
 		x.addForeign(f, foreign.byName[f.name].joined, added[f])
 	}
 	x.describe()
-	scopes := p.plain(x.scopes(foreign.left), plain, foreign.left)
+	scopes := x.scopes(foreign.left)
+	for _, sm := range plain {
+		scopes = appendTo(scopes, sm.Scope, sm.Metrics...)
+	}
 	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(scopes, rest...)}
 }
 
-// plain appends families of the ledger that the page has as OTLP has them.
-func (p *push) plain(to []metricdata.ScopeMetrics, families []*kept, left func(*family) bool) []metricdata.ScopeMetrics {
-	for _, k := range families {
-		if left(k.family) {
-			continue
-		}
-		a := k.lines.Accounts()[0]
-		m := a.Collect(p.reader)
-		if m.Data == nil {
-			continue
-		}
-		m.Name, m.Unit = k.family.native()
-		m.Description = k.head.Load().GetHelp()
-		to = appendTo(to, soundScope(a.Scope), m)
+// plain returns the metric of a family that the page has as OTLP has it, if it has series, and whether it is so.
+func (k *kept) plain(reader uint64, c *catalog) ([]metricdata.Metrics, bool) {
+	m, ok, found := k.lines.CollectPlain(reader)
+	k.tell(found, c)
+	if !ok || m.Data == nil {
+		return nil, ok
 	}
-	return to
+	m.Name, m.Unit = k.family.native()
+	m.Description = k.head.Load().GetHelp()
+	return []metricdata.Metrics{m}, true
 }
 
 // gatherTime is how long gatherers may take, so that there is time left to send the rest.

@@ -320,6 +320,7 @@ func (p *Provider) stop(ctx context.Context) error {
 	if p.sdk != nil {
 		err = p.sdk.Shutdown(ctx)
 	}
+	p.ledger.stop()
 	err = errors.Join(err, <-spans, p.failing())
 	mailbox.flush(ctx)
 	return err

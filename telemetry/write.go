@@ -20,7 +20,7 @@ type page struct{ bytes []byte }
 
 var (
 	pages    sync.Pool
-	pageSize atomic.Int64 // of the largest so far, so that a new one need not grow
+	pageSize atomic.Int64 // of the last one, so that a new one need not grow
 )
 
 func newPage() *page {
@@ -32,9 +32,7 @@ func newPage() *page {
 }
 
 func (p *page) free() {
-	if size := int64(len(p.bytes)); size*9/8 > pageSize.Load() {
-		pageSize.Store(size * 5 / 4)
-	}
+	pageSize.Store(int64(len(p.bytes)) * 9 / 8)
 	pages.Put(p)
 }
 
@@ -136,9 +134,12 @@ func (s *scraper) distinctInOpenMetrics(families []shown) []shown {
 		if f.kept != nil {
 			f = shown{MetricFamily: s.exposition.whole(f.kept)}
 		}
+		if f.MetricFamily == nil { // its last series has ended
+			f.MetricFamily = &dto.MetricFamily{Name: out[i].Name, Type: out[i].Type}
+		}
 		out[i] = shown{MetricFamily: untyped(f.MetricFamily)}
 	}
-	return out
+	return slices.DeleteFunc(out, func(f shown) bool { return f.kept == nil && len(f.Metric) == 0 })
 }
 
 // untyped returns a family of counters as one of unknown type.

@@ -24,7 +24,7 @@ func together(work func(i int)) {
 // Whoever adds at once, the sum is exact.
 func TestSumsAreExact(t *testing.T) {
 	var i, f Number
-	h := NewHistogram(NewBounds([]float64{1, 10}))
+	h := NewHistogram(NewBounds([]float64{1, 10}), false)
 	together(func(n int) {
 		i.AddInt64(1)
 		f.AddFloat64(.5)
@@ -56,7 +56,7 @@ func TestBuckets(t *testing.T) {
 		lists = append(lists, ints, powers)
 	}
 	for _, bounds := range lists {
-		h := NewHistogram(NewBounds(bounds))
+		h := NewHistogram(NewBounds(bounds), false)
 		values := []float64{math.Inf(-1), -1, 0, math.Copysign(0, -1), 5e-324, 1, math.MaxFloat64, math.Inf(1)}
 		for _, b := range bounds {
 			values = append(values, b, math.Nextafter(b, math.Inf(-1)), math.Nextafter(b, math.Inf(1)), -b, b*1.01, b*.99, b*2, b/2)
@@ -104,10 +104,10 @@ func TestReadersSeeNoLess(t *testing.T) {
 func TestClose(t *testing.T) {
 	for _, striped := range []bool{false, true} {
 		var n Number
-		h := NewHistogram(NewBounds([]float64{1}))
+		h := NewHistogram(NewBounds([]float64{1}), false)
 		if striped {
 			n.more.Store(&slots{list: make([]slot, stripes)})
-			h.recordStriped(0, 1)
+			h.recordStriped(0, 1, 0)
 		}
 		var took, counted atomic.Int64
 		half := make(chan struct{})
@@ -146,5 +146,16 @@ func TestClose(t *testing.T) {
 		if got := h.Read().Count; got != want {
 			t.Errorf("%d values, accepted %d", got, want)
 		}
+	}
+}
+
+// The sum of integers is exact, beyond what a float64 holds.
+func TestIntegerSums(t *testing.T) {
+	h := NewHistogram(NewBounds(nil), true)
+	h.RecordInt64(1 << 53)
+	h.RecordInt64(1)
+	h.recordStriped(0, 1, 1)
+	if got := h.Read(); got.IntSum != 1<<53+2 || got.Count != 3 {
+		t.Errorf("%+v", got)
 	}
 }

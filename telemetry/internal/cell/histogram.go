@@ -8,13 +8,14 @@ import (
 // A Histogram counts values in buckets. It is safe for concurrent use.
 type Histogram struct {
 	bounds *Bounds
+	ints   bool // the sum is an int64
 	first  block
 	more   atomic.Pointer[blocks]
 }
 
 // A block is a whole histogram, for one CPU.
 type block struct {
-	sum      atomic.Uint64
+	sum      atomic.Uint64 // bits of float64, or an int64
 	min, max atomic.Uint64 // bits of float64; NaN until there is a value
 	counts   []atomic.Uint64
 }
@@ -40,20 +41,25 @@ func (b *block) init(buckets int) {
 	b.max.Store(nan)
 }
 
-// NewHistogram returns an empty histogram.
-func NewHistogram(b *Bounds) *Histogram {
-	h := &Histogram{bounds: b}
+// NewHistogram returns an empty histogram, of integers or of others.
+func NewHistogram(b *Bounds, ints bool) *Histogram {
+	h := &Histogram{bounds: b, ints: ints}
 	h.first.init(b.buckets())
 	return h
 }
 
 // Record counts v, and returns the index of its bucket, or -1 if the Histogram is closed and nothing is counted.
-func (h *Histogram) Record(v float64) int {
+func (h *Histogram) Record(v float64) int { return h.record(v, 0) }
+
+// RecordInt64 is Record for a histogram of integers.
+func (h *Histogram) RecordInt64(v int64) int { return h.record(float64(v), v) }
+
+func (h *Histogram) record(v float64, n int64) int {
 	b := &h.first
 	outside := b.outside(v) // before what is locked, as loads wait for that
 	i := h.bounds.bucket(v)
-	if old := b.sum.Load(); h.more.Load() != nil || !b.sum.CompareAndSwap(old, plus(old, v)) {
-		return h.recordStriped(i, v)
+	if old := b.sum.Load(); h.more.Load() != nil || !b.sum.CompareAndSwap(old, h.plus(old, v, n)) {
+		return h.recordStriped(i, v, n)
 	}
 	b.counts[i].Add(1)
 	if outside {
@@ -62,7 +68,15 @@ func (h *Histogram) Record(v float64) int {
 	return i
 }
 
-func (h *Histogram) recordStriped(i int, v float64) int {
+// plus adds a value to a sum.
+func (h *Histogram) plus(sum uint64, v float64, n int64) uint64 {
+	if h.ints {
+		return sum + uint64(n)
+	}
+	return plus(sum, v)
+}
+
+func (h *Histogram) recordStriped(i int, v float64, n int64) int {
 	if h.more.Load() == nil {
 		more := &blocks{list: make([]paddedBlock, stripes)}
 		for i := range more.list {
@@ -75,15 +89,23 @@ func (h *Histogram) recordStriped(i int, v float64) int {
 		return -1
 	}
 	b := &more.list[more.stripe()].block
-	if old := b.sum.Load(); !b.sum.CompareAndSwap(old, plus(old, v)) {
+	if old := b.sum.Load(); !b.sum.CompareAndSwap(old, h.plus(old, v, n)) {
 		more.met()
-		addFloat64(&b.sum, v)
+		h.addSum(b, v, n)
 	}
 	b.counts[i].Add(1)
 	if b.outside(v) {
 		b.stretch(v)
 	}
 	return i
+}
+
+func (h *Histogram) addSum(b *block, v float64, n int64) {
+	for {
+		if old := b.sum.Load(); b.sum.CompareAndSwap(old, h.plus(old, v, n)) {
+			return
+		}
+	}
 }
 
 // Close ends the Histogram: what is recorded from now on is refused. What is being recorded may be in time.
@@ -93,14 +115,17 @@ func (h *Histogram) Close() {
 	}
 }
 
-// Merge adds what another histogram with these boundaries counted between two readings, even to one that is closed.
+// Merge adds what another histogram with these boundaries counted between two readings, even to one that is closed. Of the
+// values it knows the least and the greatest only if they were that of all.
 func (h *Histogram) Merge(now, before Snapshot) {
-	addFloat64(&h.first.sum, now.Sum-before.Sum)
+	h.addSum(&h.first, now.Sum-before.Sum, now.IntSum-before.IntSum)
 	for i := range now.Counts {
 		h.first.counts[i].Add(now.Counts[i] - before.Counts[i])
 	}
-	if now.Min == now.Min {
+	if now.Min < before.Min {
 		h.first.stretch(now.Min)
+	}
+	if now.Max > before.Max {
 		h.first.stretch(now.Max)
 	}
 }
@@ -127,7 +152,8 @@ func (b *block) stretch(v float64) {
 // A Snapshot is what a histogram has counted.
 type Snapshot struct {
 	Count    uint64
-	Sum      float64
+	Sum      float64 // or
+	IntSum   int64
 	Min, Max float64 // NaN where there is none
 	Counts   []uint64
 }
@@ -152,17 +178,20 @@ func (s *Snapshot) Reset() {
 
 // AddTo adds what Read returns to a snapshot of as many buckets.
 func (h *Histogram) AddTo(s *Snapshot) {
-	s.add(&h.first)
+	h.addBlock(s, &h.first)
 	if more := h.more.Load(); more != nil {
 		for i := range more.list {
-			s.add(&more.list[i].block)
+			h.addBlock(s, &more.list[i].block)
 		}
 	}
 }
 
+// Total is the sum as a float64.
+func (s Snapshot) Total() float64 { return s.Sum + float64(s.IntSum) }
+
 // Add adds another snapshot of as many buckets.
 func (s *Snapshot) Add(o Snapshot) {
-	s.Count, s.Sum = s.Count+o.Count, s.Sum+o.Sum
+	s.Count, s.Sum, s.IntSum = s.Count+o.Count, s.Sum+o.Sum, s.IntSum+o.IntSum
 	for i, n := range o.Counts {
 		s.Counts[i] += n
 	}
@@ -179,8 +208,12 @@ func (s *Snapshot) stretch(lo, hi float64) {
 	}
 }
 
-func (s *Snapshot) add(b *block) {
-	s.Sum += math.Float64frombits(b.sum.Load())
+func (h *Histogram) addBlock(s *Snapshot, b *block) {
+	if h.ints {
+		s.IntSum += int64(b.sum.Load())
+	} else {
+		s.Sum += math.Float64frombits(b.sum.Load())
+	}
 	for i := range b.counts {
 		n := b.counts[i].Load()
 		s.Counts[i] += n

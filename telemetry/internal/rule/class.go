@@ -1,6 +1,7 @@
 package rule
 
 import (
+	dto "github.com/prometheus/client_model/go"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/prometheus/otlptranslator"
@@ -75,4 +76,15 @@ func (c Class) Kind() sdkmetric.InstrumentKind {
 		return sdkmetric.InstrumentKindGauge
 	}
 	return sdkmetric.InstrumentKindHistogram
+}
+
+// Type is the TYPE that the class has on the page.
+func (c Class) Type() dto.MetricType {
+	switch c {
+	case Counter:
+		return dto.MetricType_COUNTER
+	case Histogram:
+		return dto.MetricType_HISTOGRAM
+	}
+	return dto.MetricType_GAUGE
 }

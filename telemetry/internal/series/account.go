@@ -34,17 +34,24 @@ type Rules struct {
 	Samples Sampling
 	Readers uint64       // a bit for each that collects
 	read    atomic.Int64 // when the page was read, in ns since 1970
+	stopped atomic.Bool
 }
 
 // forgotten is how long nobody has read a page that does not count as a reader any more. Prometheus gives up a series
 // that it did not scrape for as long.
 const forgotten = 5 * time.Minute
 
-// PageRead notes that the page is read. It is called once before anything else.
+// PageRead notes that the page is read. It is called first when the rules are made.
 func (r *Rules) PageRead() { r.read.Store(time.Now().UnixNano()) }
+
+// Stop tells that nobody collects any more.
+func (r *Rules) Stop() { r.stopped.Store(true) }
 
 // readers returns those that collect.
 func (r *Rules) readers() uint64 {
+	if r.stopped.Load() {
+		return 0
+	}
 	if time.Since(time.Unix(0, r.read.Load())) > forgotten {
 		return r.Readers &^ Page
 	}
@@ -62,16 +69,15 @@ type Account struct {
 	series table.Table[series]
 
 	freshMu sync.Mutex
-	paged   bool     // Lines wants to know of new series
 	fresh   []*entry // that Lines does not know yet
 	pruneAt int      // so many, as nobody may read the page
 
-	mu       sync.Mutex             // one collects at a time, and no series ends meanwhile
-	ended    []*end                 // in their order
-	open     map[attribute.Set]*end // those that nobody has collected
-	settleAt int                    // so many, as nobody may collect
+	mu       sync.Mutex // one collects at a time, and no series ends meanwhile
+	ended    []*end     // in their order
+	open     ends       // those that nobody has collected
+	settleAt int        // so many, as nobody may collect
 
-	onPage   shown       // what Lines shows of ended; the rest is guarded by the lock of Lines
+	onPage   ends        // what Lines shows of ended; the rest is guarded by the lock of Lines
 	repaired rule.Repair // of its attributes, as Lines told
 	crowded  bool        // Lines told of it
 }
@@ -106,11 +112,10 @@ func (a *Account) empty() bool {
 // All calls visit for each series, with its value, or what a histogram has counted and its sum.
 func (a *Account) All(visit func(set attribute.Set, value float64, count uint64)) {
 	a.series.All(func(e *entry) {
-		v, c := a.read(&e.Value)
-		if e.Value.histogram != nil {
-			visit(e.Set, c.Sum, c.Count)
+		if t := a.read(&e.Value); e.Value.histogram != nil {
+			visit(e.Set, t.counts.Total(), t.counts.Count)
 		} else {
-			visit(e.Set, a.float(v), 0)
+			visit(e.Set, a.float(t.value), 0)
 		}
 	})
 }
@@ -147,13 +152,10 @@ var none attribute.Set
 func (a *Account) fill(e *entry) {
 	e.Value.account, e.Value.started = a, time.Now().UnixNano()
 	if a.Class == rule.Histogram {
-		e.Value.histogram = cell.NewHistogram(a.bounds)
+		e.Value.histogram = cell.NewHistogram(a.bounds, !a.Float)
 	}
 	a.freshMu.Lock()
 	defer a.freshMu.Unlock()
-	if !a.paged {
-		return
-	}
 	if a.fresh = append(a.fresh, e); len(a.fresh) > a.pruneAt {
 		a.fresh = slices.DeleteFunc(a.fresh, func(e *entry) bool { return e.Value.has(settled) })
 		a.pruneAt = 2*len(a.fresh) + 64
@@ -164,13 +166,6 @@ func (a *Account) fill(e *entry) {
 func (a *Account) takeFresh() []*entry {
 	a.freshMu.Lock()
 	defer a.freshMu.Unlock()
-	if !a.paged {
-		a.paged = true
-		for _, x := range a.ended {
-			a.fresh = append(a.fresh, x.entry)
-		}
-		a.series.All(func(e *entry) { a.fresh = append(a.fresh, e) })
-	}
 	out := a.fresh
 	a.fresh = nil
 	return out
@@ -199,24 +194,30 @@ func (a *Account) Collect(reader uint64) metricdata.Metrics {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.settle()
+	return a.collect(reader, func(*entry) bool { return true })
+}
+
+// collect returns the series that are wanted. The account's lock is held.
+func (a *Account) collect(reader uint64, wanted func(*entry) bool) metricdata.Metrics {
 	m := metricdata.Metrics{Name: a.Name, Description: a.Description, Unit: a.Unit}
 	switch {
 	case a.series.Len()+len(a.ended) == 0:
 	case a.Float:
-		m.Data = collect[float64](a, reader)
+		m.Data = collect[float64](a, reader, wanted)
 	default:
-		m.Data = collect[int64](a, reader)
+		m.Data = collect[int64](a, reader, wanted)
 	}
 	return m
 }
 
-func collect[N int64 | float64](a *Account, reader uint64) metricdata.Aggregation {
+func collect[N int64 | float64](a *Account, reader uint64, wanted func(*entry) bool) metricdata.Aggregation {
 	now := time.Now()
 	if a.Class == rule.Histogram {
 		points := make([]metricdata.HistogramDataPoint[N], 0, a.series.Len())
-		a.each(reader, func(e *entry, _ uint64, c cell.Snapshot) {
+		a.each(reader, wanted, func(e *entry, t total) {
+			c := t.counts
 			p := metricdata.HistogramDataPoint[N]{
-				Attributes: e.Set, StartTime: time.Unix(0, e.Value.started), Time: now, Count: c.Count, Sum: N(c.Sum),
+				Attributes: e.Set, StartTime: time.Unix(0, e.Value.started), Time: now, Count: c.Count, Sum: sumOf[N](c),
 				Bounds: a.Bounds, BucketCounts: c.Counts, Exemplars: exemplars[N](&e.Value),
 			}
 			if !math.IsNaN(c.Min) {
@@ -230,9 +231,9 @@ func collect[N int64 | float64](a *Account, reader uint64) metricdata.Aggregatio
 		return metricdata.Histogram[N]{Temporality: metricdata.CumulativeTemporality, DataPoints: points}
 	}
 	points := make([]metricdata.DataPoint[N], 0, a.series.Len())
-	a.each(reader, func(e *entry, v uint64, _ cell.Snapshot) {
+	a.each(reader, wanted, func(e *entry, t total) {
 		points = append(points, metricdata.DataPoint[N]{
-			Attributes: e.Set, StartTime: time.Unix(0, e.Value.started), Time: now, Value: number[N](v),
+			Attributes: e.Set, StartTime: time.Unix(0, e.Value.started), Time: now, Value: number[N](t.value),
 			Exemplars: exemplars[N](&e.Value),
 		})
 	})
@@ -247,28 +248,40 @@ func collect[N int64 | float64](a *Account, reader uint64) metricdata.Aggregatio
 	}
 }
 
+// sumOf returns the sum of a histogram, exactly where it is of integers.
+func sumOf[N int64 | float64](c cell.Snapshot) N {
+	var zero N
+	if _, ok := any(zero).(int64); ok {
+		return N(c.IntSum)
+	}
+	return N(c.Sum)
+}
+
 // each visits what a reader collects: the series with their values, of which one that ended hides the one that follows it.
-func (a *Account) each(reader uint64, visit func(*entry, uint64, cell.Snapshot)) {
+// What it hands out is not touched any more.
+func (a *Account) each(reader uint64, wanted func(*entry) bool, visit func(*entry, total)) {
 	shown := a.showEnded(reader)
-	for _, x := range shown {
-		visit(x.entry, x.value, x.counts)
+	for _, same := range shown {
+		for _, x := range same {
+			t := x.total
+			t.counts.Counts = slices.Clone(t.counts.Counts)
+			visit(x.entry, t)
+		}
 	}
 	a.series.All(func(e *entry) {
-		if shown.hides(e) {
-			return
+		if wanted(e) && shown.of(&e.Set) == nil {
+			visit(e, a.read(&e.Value))
 		}
-		v, c := a.read(&e.Value)
-		visit(e, v, c)
 	})
 }
 
-// read returns the value of a series: a raw one, or a histogram's.
-func (a *Account) read(s *series) (uint64, cell.Snapshot) {
+// read returns the total of a series.
+func (a *Account) read(s *series) total {
 	switch {
 	case s.histogram != nil:
-		return 0, s.histogram.Read()
+		return total{counts: s.histogram.Read()}
 	case a.Float:
-		return math.Float64bits(s.value.Float64()), cell.Snapshot{}
+		return total{value: math.Float64bits(s.value.Float64())}
 	}
-	return uint64(s.value.Int64()), cell.Snapshot{}
+	return total{value: uint64(s.value.Int64())}
 }

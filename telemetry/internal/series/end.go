@@ -9,6 +9,7 @@ import (
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
 // An end is that of a series, which each reader collects once more. A later measurement makes a new series: each reader
@@ -16,23 +17,30 @@ import (
 // collected the first are one for it.
 type end struct {
 	entry *entry
-	more  []*entry // that followed it, and ended too
+	at    time.Time
+	more  []*end // that followed before anybody collected this one; they are a part of it
+	past  total  // of those that followed so long ago that nothing can come any more
 
 	seen   uint64 // the readers that collected it
 	frozen bool   // one has, and all others get the same
-	value  uint64 // raw; what it was then
-	counts cell.Snapshot
-
-	movedValue  uint64 // what it was, with all that was moved to the series that followed
-	movedCounts cell.Snapshot
-	rounds      int // of collections, since all readers collected it
-	at          time.Time
+	total  total  // what it was then
+	moved  total  // what it was, with all that was moved to the series that followed
+	rounds int    // of settling, since all readers collected it
 }
 
-// An end is watched for so long and for so many collections: then nobody can be recording any more who began before it.
-var lateTime = time.Second
+// A total is what a series has recorded: a raw value, or a histogram's.
+type total struct {
+	value  uint64
+	counts cell.Snapshot
+}
+
+// An end is watched for so long, and for so many rounds: then nobody can be recording any more who began before it.
+var lateTime = 5 * time.Second
 
 const lateRounds = 2
+
+// maxMore is how many series that ended are kept as one before those are added up that have ended long ago.
+const maxMore = 64
 
 // finish ends a series.
 func (a *Account) finish(set *attribute.Set) {
@@ -47,35 +55,70 @@ func (a *Account) finish(set *attribute.Set) {
 	}
 	a.series.Remove(e)
 	e.Value.close()
-	if x := a.open[e.Set]; x != nil {
-		x.more = append(x.more, e)
+	y := &end{entry: e, at: time.Now()}
+	if x := a.open.of(&e.Set); x != nil {
 		e.Value.state.Or(offPage | settled)
+		x.more = append(x.more, y)
+		if len(x.more) > maxMore {
+			a.shorten(x)
+		}
 		return
 	}
-	if a.open == nil {
-		a.open = map[attribute.Set]*end{}
-	}
-	x := &end{entry: e, at: time.Now()}
-	a.ended, a.open[e.Set] = append(a.ended, x), x
+	a.open.add(y)
+	a.ended = append(a.ended, y)
 	if len(a.ended) > a.settleAt {
 		a.settle()
-		a.settleAt = 2*len(a.ended) + 64
+		a.settleAt = 2*len(a.ended) + maxMore
 	}
 }
 
-// shown are the ends that a reader collects now, by their attributes. The series that follow them wait for the next
-// collection.
-type shown map[attribute.Set]*end
+// shorten adds up those that ended long ago.
+func (a *Account) shorten(x *end) {
+	x.more = slices.DeleteFunc(x.more, func(y *end) bool {
+		if time.Since(y.at) < lateTime {
+			return false
+		}
+		x.past = a.sum(x.past, a.read(&y.entry.Value))
+		return true
+	})
+}
 
-// hides tells whether a series waits.
-func (s shown) hides(e *entry) bool { return len(s) > 0 && s[e.Set] != nil }
+// ends are some by the attributes of their series.
+type ends map[attribute.Distinct][]*end
 
-// showEnded returns the ends that a reader collects now, with their values. Those of one set are one.
-func (a *Account) showEnded(reader uint64) shown {
+// of returns that of a set, or nil.
+func (m ends) of(set *attribute.Set) *end {
+	for _, x := range m[set.Equivalent()] {
+		if table.Equal(&x.entry.Set, set) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (m *ends) add(x *end) {
+	if *m == nil {
+		*m = ends{}
+	}
+	d := x.entry.Set.Equivalent()
+	(*m)[d] = append((*m)[d], x)
+}
+
+func (m ends) remove(x *end) {
+	d := x.entry.Set.Equivalent()
+	if left := slices.DeleteFunc(m[d], func(y *end) bool { return x == y }); len(left) > 0 {
+		m[d] = left
+	} else {
+		delete(m, d)
+	}
+}
+
+// showEnded returns the ends that a reader collects now. Those of one set are one.
+func (a *Account) showEnded(reader uint64) ends {
 	if len(a.ended) == 0 {
 		return nil
 	}
-	out := shown{}
+	out := ends{}
 	for _, x := range a.ended {
 		if x.seen&reader != 0 {
 			continue
@@ -86,52 +129,43 @@ func (a *Account) showEnded(reader uint64) shown {
 		}
 		if !x.frozen {
 			x.frozen = true
-			delete(a.open, x.entry.Set)
-			x.value, x.counts = a.final(x)
-			x.movedValue, x.movedCounts = x.value, x.counts
+			a.open.remove(x)
+			x.total = a.final(x)
+			x.moved = x.total
 		}
-		if before := out[x.entry.Set]; before != nil {
-			x = a.join(before, x)
+		if before := out.of(&x.entry.Set); before != nil {
+			out.remove(before)
+			x = &end{entry: before.entry, total: a.sum(before.total, x.total)}
 		}
-		out[x.entry.Set] = x
+		out.add(x)
 	}
 	return out
 }
 
-// join returns what two ends are together, as the first.
-func (a *Account) join(x, y *end) *end {
-	both := &end{entry: x.entry}
-	both.value, both.counts = a.sum(x.value, copyOf(x.counts), y.value, y.counts)
-	return both
-}
-
-// final adds up the series that ended.
-func (a *Account) final(x *end) (uint64, cell.Snapshot) {
-	value, counts := a.read(&x.entry.Value)
-	for _, e := range x.more {
-		v, c := a.read(&e.Value)
-		value, counts = a.sum(value, counts, v, c)
+// final adds up the series of an end.
+func (a *Account) final(x *end) total {
+	t := a.sum(a.read(&x.entry.Value), x.past)
+	for _, y := range x.more {
+		t = a.sum(t, a.read(&y.entry.Value))
 	}
-	return value, counts
+	return t
 }
 
-// sum adds a value that came later, into counts. Of gauges it is the later one.
-func (a *Account) sum(value uint64, counts cell.Snapshot, later uint64, c cell.Snapshot) (uint64, cell.Snapshot) {
+// sum adds a total that came later. Of gauges it is the later one.
+func (a *Account) sum(t, later total) total {
 	switch {
-	case a.Class == rule.Histogram:
-		counts.Add(c)
-		return 0, counts
+	case later.counts.Counts != nil:
+		t.counts.Counts = slices.Clone(t.counts.Counts)
+		t.counts.Add(later.counts)
+	case a.Class == rule.Histogram: // none came later
 	case a.gauge():
-		return later, counts
+		t.value = later.value
 	case a.Float:
-		return math.Float64bits(math.Float64frombits(value) + math.Float64frombits(later)), counts
+		t.value = math.Float64bits(math.Float64frombits(t.value) + math.Float64frombits(later.value))
+	default:
+		t.value += later.value
 	}
-	return value + later, counts
-}
-
-func copyOf(s cell.Snapshot) cell.Snapshot {
-	s.Counts = slices.Clone(s.Counts)
-	return s
+	return t
 }
 
 // settle moves what came too late for the end of a series to the one that follows it, and forgets ends that all readers
@@ -148,24 +182,27 @@ func (a *Account) settle() {
 		if x.seen&readers == readers {
 			x.rounds++
 			x.entry.Value.state.Or(offPage | settled)
-			if !x.frozen { // nobody reads
-				delete(a.open, x.entry.Set)
-			}
 		}
-		return x.rounds > lateRounds && time.Since(x.at) > lateTime
+		gone := x.rounds > lateRounds && time.Since(x.at) > lateTime
+		if gone && !x.frozen { // nobody collects
+			a.open.remove(x)
+		}
+		return gone
 	})
 }
 
+// move adds what came after the end was collected to the series that follows.
 func (a *Account) move(x *end) {
-	value, counts := a.final(x)
-	if x.entry.Value.histogram != nil {
-		if counts.Count != x.movedCounts.Count {
-			a.at(&x.entry.Set).Value.histogram.Merge(counts, x.movedCounts)
+	now := a.final(x)
+	switch {
+	case a.Class == rule.Histogram:
+		if now.counts.Count != x.moved.counts.Count {
+			a.at(&x.entry.Set).Value.histogram.Merge(now.counts, x.moved.counts)
 		}
-	} else if !a.gauge() && value != x.movedValue {
-		a.addRaw(&x.entry.Set, value, x.movedValue)
+	case !a.gauge() && now.value != x.moved.value:
+		a.addRaw(&x.entry.Set, now.value, x.moved.value)
 	}
-	x.movedValue, x.movedCounts = value, counts
+	x.moved = now
 }
 
 // addRaw adds the difference of two raw values to the series of a set.

@@ -14,23 +14,25 @@ import (
 
 // A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
 type Handle struct {
-	bound   atomic.Pointer[entry] // the series that it is bound to, or unbound; there is one from its first measurement on
-	quiet   uintptr               // see Sampling.quiet
-	account *Account
-	binds   bool          // it is bound
-	set     attribute.Set // to which attributes
+	bound atomic.Pointer[entry] // if it is bound, its series, from the first measurement on; or else unbound
+	// A measurement whose context has the type word quiet is no exemplar. All is set in both where none is.
+	quiet, all uintptr
+	account    *Account
+	binds      bool          // it is bound
+	set        attribute.Set // to which attributes
 }
 
 // Init opens a handle to an account. It is called once, before anything else.
 func (h *Handle) Init(a *Account) {
-	h.account, h.quiet = a, a.rules.Samples.quiet()
+	h.account = a
+	h.quiet, h.all = a.rules.Samples.quiet()
 	h.bound.Store(unbound)
 }
 
 // unbound is what a handle has that is bound to no series: it takes nothing.
 var unbound = func() *entry {
 	e := &entry{}
-	e.Value.histogram = cell.NewHistogram(cell.NewBounds(nil))
+	e.Value.histogram = cell.NewHistogram(cell.NewBounds(nil), false)
 	e.Value.close()
 	return e
 }()
@@ -78,7 +80,7 @@ func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOpt
 // measure takes a measurement without options. A series that has ended is followed by another.
 func (h *Handle) measure(ctx context.Context, raw uint64) {
 	for e := h.bound.Load(); e == unbound || !h.take(ctx, e, raw); {
-		if e = h.account.at(&h.set); h.binds {
+		if e = h.account.at(&h.set); h.binds && (e.Set != overflow || h.set == overflow) {
 			h.bound.Store(e)
 		}
 	}
@@ -98,8 +100,12 @@ func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set
 func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 	bucket, a, s := 0, h.account, &e.Value
 	switch {
+	case s.histogram != nil && a.Float:
+		if bucket = s.histogram.Record(math.Float64frombits(raw)); bucket < 0 {
+			return false
+		}
 	case s.histogram != nil:
-		if bucket = s.histogram.Record(a.float(raw)); bucket < 0 {
+		if bucket = s.histogram.RecordInt64(int64(raw)); bucket < 0 {
 			return false
 		}
 	case a.gauge():
@@ -115,7 +121,7 @@ func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 			return false
 		}
 	}
-	if typeWord(ctx) != h.quiet {
+	if typeWord(ctx)|h.all != h.quiet {
 		h.sample(ctx, e, bucket, raw)
 	}
 	return true

@@ -5,10 +5,11 @@ import (
 	"slices"
 	"sync"
 
-	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/table"
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
@@ -19,10 +20,14 @@ type Lines struct {
 	name  string
 	class rule.Class
 
+	addMu    sync.Mutex
+	accounts []*Account // in their order; replaced, never changed
+
 	mu       sync.Mutex
-	accounts []*Account  // in their order
 	lines    []line      // sorted as client_golang does
-	altered  bool        // some labels are not what OTLP has: see Plain
+	fresh    []line      // new ones
+	sweepAt  int         // so many lines, as only pushes may read
+	altered  bool        // some labels are not what OTLP has: see CollectPlain
 	findings []Finding   // that were not told yet
 	heads    [2]head     // by format
 	tails    [2][]string // of the lines of buckets, by format
@@ -70,63 +75,48 @@ type Finding struct {
 // NewLines returns the lines of a family, which has no accounts yet.
 func NewLines(name string, c rule.Class) *Lines { return &Lines{name: name, class: c} }
 
-// Add adds an account. All have the class of the family, and equal boundaries.
+// Add adds an account. All have the class of the family, and equal boundaries. It does not wait for a page that is written.
 func (l *Lines) Add(a *Account) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.accounts = append(l.accounts, a)
-	slices.SortStableFunc(l.accounts, func(a, b *Account) int { return cmp.Compare(a.Order, b.Order) })
+	l.addMu.Lock()
+	defer l.addMu.Unlock()
+	i, _ := slices.BinarySearchFunc(l.accounts, a.Order+1, func(a *Account, order int) int { return cmp.Compare(a.Order, order) })
+	l.accounts = slices.Insert(slices.Clone(l.accounts), i, a)
 }
 
 // Accounts returns those that were added, in their order.
 func (l *Lines) Accounts() []*Account {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.accounts)
+	l.addMu.Lock()
+	defer l.addMu.Unlock()
+	return l.accounts
 }
 
 // Empty tells whether no account has a series.
 func (l *Lines) Empty() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !slices.ContainsFunc(l.accounts, func(a *Account) bool { return !a.empty() })
-}
-
-// Type is the TYPE of the family.
-func (l *Lines) Type() dto.MetricType {
-	switch l.class {
-	case rule.Counter:
-		return dto.MetricType_COUNTER
-	case rule.Histogram:
-		return dto.MetricType_HISTOGRAM
-	}
-	return dto.MetricType_GAUGE
+	return !slices.ContainsFunc(l.Accounts(), func(a *Account) bool { return !a.empty() })
 }
 
 // Append appends the family as it is on the page, with its comments, or nothing if it has no series. It returns what was
-// found since it was called before. Series that were finished are collected for the page.
+// found since it, or CollectPlain, was called before. Series that were finished are collected for the page.
 func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, a := range l.accounts { // always in this order
+	accounts := l.Accounts()
+	for _, a := range accounts {
 		a.mu.Lock()
-		defer a.mu.Unlock()
+		l.refresh(a)
+		a.onPage = a.showEnded(Page)
+		a.mu.Unlock()
 	}
-	l.refresh()
-	found := l.findings
-	l.findings = nil
+	found := l.merge()
 	if len(l.lines) == 0 {
 		return b, found
 	}
 	if h := &l.heads[f]; h.text == "" || h.help != help {
-		*h = head{help, f.Head(l.name, help, l.Type())}
+		*h = head{help, f.Head(l.name, help, l.class.Type())}
 	}
 	if l.class == rule.Histogram && l.tails[f] == nil {
-		l.tails[f] = tails(f, l.accounts[0].Bounds)
+		l.tails[f] = tails(f, accounts[0].Bounds)
 		l.counts = cell.NewSnapshot(len(l.tails[f]))
-	}
-	for _, a := range l.accounts {
-		a.onPage = a.showEnded(Page)
 	}
 	start := len(b)
 	b = append(b, l.heads[f].text...)
@@ -151,19 +141,25 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 	return b, found
 }
 
-// Plain tells whether the page has the series of one account as OTLP has them: no two are one, and no attribute is
-// repaired.
-func (l *Lines) Plain() bool {
+// CollectPlain is Collect of the family's account, if there is one alone whose series the page has as OTLP has them: no two
+// are one, and no attribute is repaired.
+func (l *Lines) CollectPlain(reader uint64) (m metricdata.Metrics, plain bool, found []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.accounts) != 1 {
-		return false
+	accounts := l.Accounts()
+	if len(accounts) != 1 {
+		return m, false, nil
 	}
-	a := l.accounts[0]
+	a := accounts[0]
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l.refresh()
-	return !l.altered
+	l.refresh(a)
+	found = l.merge()
+	if l.altered {
+		return m, false, found
+	}
+	// What is new since is collected the next time: nobody has looked at its attributes.
+	return a.collect(reader, func(e *entry) bool { return e.Value.has(onPage) }), true, found
 }
 
 // appendMixed appends a line of several series, some of which may have ended. These leave it.
@@ -171,8 +167,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	l.reset()
 	var of, stay []*entry
 	for _, e := range ln.series() {
-		a := e.Value.account
-		if x := a.onPage[e.Set]; x != nil && x.entry == e {
+		if x := e.Value.account.onPage.of(&e.Set); x != nil && x.entry == e {
 			l.addEnd(x)
 			of = append(of, e)
 			continue
@@ -181,7 +176,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 			continue
 		}
 		stay = append(stay, e)
-		if !e.Value.has(gone) && !a.onPage.hides(e) {
+		if !follows(of, e) { // one that has ended just now is shown as it is, and once more as an end
 			l.add(e)
 			of = append(of, e)
 		}
@@ -191,6 +186,13 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	}
 	ln.set(stay)
 	return b
+}
+
+// follows tells whether a series waits, as one that it follows is shown.
+func follows(shown []*entry, e *entry) bool {
+	return slices.ContainsFunc(shown, func(s *entry) bool {
+		return s.Value.account == e.Value.account && table.Equal(&s.Set, &e.Set)
+	})
 }
 
 // reset begins to add up a line.
@@ -213,9 +215,9 @@ func (l *Lines) add(e *entry) {
 
 func (l *Lines) addEnd(x *end) {
 	if l.class == rule.Histogram {
-		l.counts.Add(x.counts)
+		l.counts.Add(x.total.counts)
 	} else {
-		l.addNumber(x.entry.Value.account.float(x.value))
+		l.addNumber(x.entry.Value.account.float(x.total.value))
 	}
 }
 
@@ -261,7 +263,7 @@ func (l *Lines) appendHistogram(b []byte, f text.Format, labels string, of []*en
 		b = append(b, '\n')
 	}
 	b = appendName(b, l.name, "_sum", labels)
-	b = f.AppendFloat(b, l.counts.Sum)
+	b = f.AppendFloat(b, l.counts.Total())
 	b = append(b, '\n')
 	b = appendName(b, l.name, "_count", labels)
 	b = f.AppendCount(b, l.counts.Count)

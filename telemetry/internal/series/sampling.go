@@ -36,13 +36,16 @@ func (s Sampling) takes(ctx context.Context) bool {
 		trace.SpanContextFromContext(ctx).IsSampled()
 }
 
-// quiet is the type word of contexts whose measurements are not sampled, or what none has: by default they are only within a span,
-// and context.Background has none.
-func (s Sampling) quiet() uintptr {
-	if s == SampleTraces {
-		return typeWord(background)
+// quiet returns a type word that contexts have whose measurements are no exemplars, and the bits to set in one before the
+// two are compared: by default an exemplar is within a span, and context.Background has none.
+func (s Sampling) quiet() (word, all uintptr) {
+	switch s {
+	case SampleTraces:
+		return typeWord(background), 0
+	case SampleNone:
+		return ^uintptr(0), ^uintptr(0)
 	}
-	return 1 // no type has it
+	return ^uintptr(0), 0 // no type has it
 }
 
 var background = context.Background()

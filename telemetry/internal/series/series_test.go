@@ -163,7 +163,7 @@ func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 	if n := len(f.ended); n > 1000 {
 		t.Errorf("%d ended series wait", n)
 	}
-	if n := len(f.fresh); n > 1000 {
+	if n := len(f.Account.fresh); n > 1000 {
 		t.Errorf("%d ended series wait for the page", n)
 	}
 	f.rules.PageRead()
@@ -182,7 +182,7 @@ func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 func TestFinishLosesNothing(t *testing.T) {
 	f := newFamily(Page | push | push<<1)
 	const workers, each = 8, 20_000
-	totals := map[uint64]*total{push: {}, push << 1: {}}
+	totals := map[uint64]*summed{push: {}, push << 1: {}}
 	stop := make(chan struct{})
 	var readers, writers sync.WaitGroup
 	repeat := func(read func()) {
@@ -234,13 +234,13 @@ func TestFinishLosesNothing(t *testing.T) {
 	}
 }
 
-// A total adds up a counter that may begin anew, as its start time tells.
-type total struct {
+// A summed adds up a counter that may begin anew, as its start time tells.
+type summed struct {
 	start      time.Time
 	past, last int64
 }
 
-func (t *total) read(m metricdata.Metrics) {
+func (t *summed) read(m metricdata.Metrics) {
 	d, ok := m.Data.(metricdata.Sum[int64])
 	if !ok {
 		return

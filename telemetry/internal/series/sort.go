@@ -6,35 +6,43 @@ import (
 	"strings"
 
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
+	"github.com/onemeter/onemeter/telemetry/internal/table"
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// refresh takes in what is new in the accounts. Their locks are held.
-func (l *Lines) refresh() {
-	var fresh []line
-	for _, a := range l.accounts {
-		a.settle()
-		for _, e := range a.takeFresh() {
-			if e.Value.has(onPage) {
-				continue
-			}
-			e.Value.state.Or(onPage)
-			labels, done := rule.Labels(e.Set, a.Labels)
-			a.repaired |= l.repaired(a, done)
-			l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
-				slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
-			if !e.Value.has(offPage) {
-				fresh = append(fresh, line{labels: text.Labels(labels), first: e})
-			}
+// refresh takes in what is new in an account, whose lock is held. Merge is to be called behind.
+func (l *Lines) refresh(a *Account) {
+	a.settle()
+	for _, e := range a.takeFresh() {
+		e.Value.state.Or(onPage)
+		labels, done := rule.Labels(e.Set, a.Labels)
+		a.repaired |= l.repaired(a, done)
+		l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
+			slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
+		if !e.Value.has(offPage) {
+			l.fresh = append(l.fresh, line{labels: text.Labels(labels), first: e})
 		}
-		l.crowd(a)
 	}
-	if len(fresh) == 0 {
-		return
+	l.crowd(a)
+}
+
+// merge merges what is new into the lines, and returns what was found.
+func (l *Lines) merge() []Finding {
+	if fresh := l.fresh; len(fresh) > 0 {
+		l.fresh = nil
+		pack(fresh)
+		slices.SortStableFunc(fresh, func(a, b line) int { return compareLabels(a.labels, b.labels) })
+		l.lines = l.merged(l.lines, fresh)
 	}
-	pack(fresh)
-	slices.SortStableFunc(fresh, func(a, b line) int { return compareLabels(a.labels, b.labels) })
-	l.lines = l.merge(l.lines, fresh)
+	if len(l.lines) > l.sweepAt {
+		l.lines = slices.DeleteFunc(l.lines, func(ln line) bool {
+			return !slices.ContainsFunc(ln.series(), func(e *entry) bool { return !e.Value.has(offPage) })
+		})
+		l.sweepAt = 2*len(l.lines) + 64
+	}
+	found := l.findings
+	l.findings = nil
+	return found
 }
 
 // repaired finds what was repaired first of an account's attributes.
@@ -78,8 +86,8 @@ func pack(lines []line) {
 	}
 }
 
-// merge merges two sorted lists into one, where equal labels are one line.
-func (l *Lines) merge(old, fresh []line) []line {
+// merged merges two sorted lists into one, where equal labels are one line.
+func (l *Lines) merged(old, fresh []line) []line {
 	out := make([]line, 0, len(old)+len(fresh))
 	for len(old)+len(fresh) > 0 {
 		var next line
@@ -97,20 +105,30 @@ func (l *Lines) merge(old, fresh []line) []line {
 	return slices.Clip(out)
 }
 
-// join adds the series of a line to another with equal labels.
+// join adds the series of a line to another with equal labels, and finds where gauges meet that do not follow each other.
 func (l *Lines) join(to *line, from line) {
-	l.altered = true
-	all := append(to.series(), from.series()...)
-	slices.SortStableFunc(all, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(a.Value.account.Order, b.Value.account.Order), cmp.Compare(a.Value.started, b.Value.started))
-	})
+	all := to.series()
+	for _, e := range from.series() {
+		at, _ := slices.BinarySearchFunc(all, e, byAge)
+		all = slices.Insert(all, at, e)
+		first := all[0]
+		if at == 0 {
+			first = all[1] // it comes before: then that is the other
+		}
+		if first.Value.account == e.Value.account && table.Equal(&first.Set, &e.Set) {
+			continue
+		}
+		l.altered = true
+		if l.class == rule.Gauge {
+			l.findings = append(l.findings, Finding{Of: all[0].Value.account, Other: all[max(at, 1)].Value.account})
+		}
+	}
 	to.set(all)
-	if l.class != rule.Gauge {
-		return
-	}
-	for _, e := range all[1:] {
-		l.findings = append(l.findings, Finding{Of: to.first.Value.account, Other: e.Value.account})
-	}
+}
+
+// byAge orders series of equal labels: by their accounts, then by age.
+func byAge(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.Value.account.Order, b.Value.account.Order), cmp.Compare(a.Value.started, b.Value.started))
 }
 
 // cutLabel cuts the first label off.
@@ -129,10 +147,10 @@ func cutLabel(labels string) (name, value, rest string) {
 // compareLabels orders series as client_golang does: by the number of their labels, then by the values of these. What is
 // equal in both is ordered by the names.
 func compareLabels(a, b string) int {
-	x, y := a, b
-	if c := cmp.Compare(strings.Count(x, `="`), strings.Count(y, `="`)); c != 0 {
+	if c := cmp.Compare(countLabels(a), countLabels(b)); c != 0 {
 		return c
 	}
+	x, y := a, b
 	for x != "" && y != "" {
 		var v, w string
 		_, v, x = cutLabel(x)
@@ -142,6 +160,13 @@ func compareLabels(a, b string) int {
 		}
 	}
 	return strings.Compare(a, b)
+}
+
+func countLabels(labels string) (n int) {
+	for ; labels != ""; n++ {
+		_, _, labels = cutLabel(labels)
+	}
+	return n
 }
 
 var escapes = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)

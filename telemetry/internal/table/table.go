@@ -58,7 +58,7 @@ func (t *Table[V]) Get(set *attribute.Set) *Entry[V] {
 		if e == nil {
 			return nil
 		}
-		if (identical(&e.Set, set) || e.Set.Equivalent() == d && e.Set == *set) && e != t.gone.Load() {
+		if (identical(&e.Set, set) || e.Set.Equivalent() == d && Equal(&e.Set, set)) && e != t.gone.Load() {
 			return e
 		}
 	}
@@ -69,6 +69,24 @@ func (t *Table[V]) Get(set *attribute.Set) *Entry[V] {
 func identical(a, b *attribute.Set) bool {
 	const words = unsafe.Sizeof(*a) / unsafe.Sizeof(uintptr(0))
 	return *(*[words]uintptr)(unsafe.Pointer(a)) == *(*[words]uintptr)(unsafe.Pointer(b))
+}
+
+// Equal tells whether two sets have equal attributes, of which NaN is equal to NaN.
+func Equal(a, b *attribute.Set) bool {
+	if *a == *b {
+		return true
+	}
+	if a.Equivalent() != b.Equivalent() || a.Len() != b.Len() {
+		return false
+	}
+	for i := range a.Len() { // a slice that has NaN is not equal to itself
+		x, _ := a.Get(i)
+		y, _ := b.Get(i)
+		if x.Key != y.Key || x.Value.Type() != y.Value.Type() || x.Value.String() != y.Value.String() {
+			return false
+		}
+	}
+	return true
 }
 
 // Len returns how many entries there are.
