@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -12,40 +13,49 @@ import (
 // This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x has it. One that is bound before Setup
 // finds its instrument with the one that it was bound from.
 
-// followers are the bound stand-ins of another.
+// followers are what was bound from a stand-in, by attributes: whoever binds again and again has the same.
 type followers struct {
 	mu     sync.Mutex
 	to     any
-	made   []func(any)
+	made   map[attribute.Set]*follower
 	sealed bool // no other instrument follows
 }
 
-// seal tells that there will be no other instrument, so that nobody needs to be remembered.
+// A follower is what a stand-in bound to attributes, and what has it move on to another instrument.
+type follower struct {
+	bound any
+	move  func(instrument any)
+}
+
+// seal tells that there will be no other instrument.
 func (f *followers) seal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sealed = true
 }
 
-func (f *followers) follow(settled func(any)) {
+// follow returns what is bound to a set: what was before, or what make makes for the instrument that is there, or nil.
+func (f *followers) follow(set attribute.Set, make func(instrument any, sealed bool) *follower) any {
 	f.mu.Lock()
-	if !f.sealed {
-		f.made = append(f.made, settled)
+	defer f.mu.Unlock()
+	if b := f.made[set]; b != nil {
+		return b.bound
 	}
-	to := f.to
-	f.mu.Unlock()
-	if to != nil {
-		settled(to)
+	b := make(f.to, f.sealed)
+	if f.made == nil {
+		f.made = map[attribute.Set]*follower{}
 	}
+	f.made[set] = b
+	return b.bound
 }
 
 func (f *followers) settled(to any) {
 	f.mu.Lock()
 	f.to = to
-	made := slices.Clone(f.made)
+	made := slices.Collect(maps.Values(f.made))
 	f.mu.Unlock()
-	for _, settled := range made {
-		settled(to)
+	for _, b := range made {
+		b.move(to)
 	}
 }
 
@@ -60,22 +70,34 @@ type binderOf[I any] interface {
 }
 
 // bindStandIn binds what from stands for: the instrument itself if it is there and can be bound, else bound, which stands
-// for that.
+// for that. Both move on when another instrument follows.
 func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
-	if b, ok := from.instrument().(binderOf[I]); ok {
-		return b.Bind(attrs...)
-	}
-	attrs = slices.Clone(attrs)
-	with := metric.WithAttributes(attrs...)
-	settled := func(instrument any) {
+	set := attribute.NewSet(slices.Clone(attrs)...)
+	move := func(instrument any) {
 		if b, ok := instrument.(binderOf[I]); ok {
-			bound.settle(b.Bind(attrs...))
+			bound.settle(b.Bind(set.ToSlice()...))
 		} else {
-			bound.settleWith(instrument, with)
+			bound.settleWith(instrument, metric.WithAttributeSet(set))
 		}
 	}
-	from.follow(settled)
-	return bound.(I)
+	return from.follow(set, func(instrument any, sealed bool) *follower {
+		if b, ok := instrument.(binderOf[I]); ok {
+			own := b.Bind(set.ToSlice()...)
+			return &follower{own, func(instrument any) {
+				if h, ok := any(own).(interface{ PassOn(to any) }); ok {
+					move(instrument)
+					h.PassOn(bound)
+				}
+			}}
+		}
+		if instrument != nil {
+			move(instrument)
+		}
+		if sealed {
+			bound.seal()
+		}
+		return &follower{bound, move}
+	}).(I)
 }
 
 // An addingWith is an instrument of the SDK, which cannot be bound, with the attributes that it is bound to.

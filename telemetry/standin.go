@@ -17,8 +17,8 @@ type standIn interface {
 	settle(instrument any)                                     // it passes on to the instrument from now on
 	settleWith(instrument any, attrs metric.MeasurementOption) // the same, with attributes
 	instrument() any                                           // that it is settled to, or nil
-	follow(settled func(instrument any))                       // calls settled with it, now and for each that follows
-	seal()                                                     // none follows
+	seal()                                                     // no other follows
+	follow(set attribute.Set, make func(instrument any, sealed bool) *follower) any
 }
 
 // newStandIn returns the stand-in for an instrument of a definition.
@@ -69,15 +69,16 @@ type lateAdder[N int64 | float64] struct {
 }
 
 type addition[N int64 | float64] struct {
-	ctx   context.Context
-	value N
-	opts  []metric.AddOption
+	ctx    context.Context
+	value  N
+	opts   []metric.AddOption
+	finish *[]attribute.KeyValue // or it is the end of a series
 }
 
 func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
 	to := l.to.Load()
 	if to == nil {
-		if l.early.keep(addition[N]{contextToKeep(ctx), v, slices.Clone(opts)}) {
+		if l.early.keep(addition[N]{ctx: contextToKeep(ctx), value: v, opts: slices.Clone(opts)}) {
 			return
 		}
 		to = l.to.Load()
@@ -93,7 +94,13 @@ func (l *lateAdder[N]) Enabled(ctx context.Context) bool {
 
 func (l *lateAdder[N]) settle(instrument any) {
 	to := instrument.(adder[N])
-	l.early.release(l.name, func() { l.to.Store(&to) }, func(m addition[N]) { to.Add(m.ctx, m.value, m.opts...) })
+	l.early.release(l.name, func() { l.to.Store(&to) }, func(m addition[N]) {
+		if m.finish == nil {
+			to.Add(m.ctx, m.value, m.opts...)
+		} else if f, ok := instrument.(finisher); ok {
+			f.Finish(m.ctx, *m.finish...)
+		}
+	})
 	l.settled(instrument)
 }
 
@@ -108,8 +115,13 @@ func (l *lateAdder[N]) instrument() any {
 	return nil
 }
 
-// Finish ends a series, if there is an instrument that can.
+// Finish ends a series, if the instrument can.
 func (l *lateAdder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
+	if l.to.Load() == nil {
+		if attrs := slices.Clone(attrs); l.early.keep(addition[N]{ctx: context.Background(), finish: &attrs}) {
+			return
+		}
+	}
 	if f, ok := l.instrument().(finisher); ok {
 		f.Finish(ctx, attrs...)
 	}
@@ -124,15 +136,16 @@ type lateRecorder[N int64 | float64] struct {
 }
 
 type record[N int64 | float64] struct {
-	ctx   context.Context
-	value N
-	opts  []metric.RecordOption
+	ctx    context.Context
+	value  N
+	opts   []metric.RecordOption
+	finish *[]attribute.KeyValue // or it is the end of a series
 }
 
 func (l *lateRecorder[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
 	to := l.to.Load()
 	if to == nil {
-		if l.early.keep(record[N]{contextToKeep(ctx), v, slices.Clone(opts)}) {
+		if l.early.keep(record[N]{ctx: contextToKeep(ctx), value: v, opts: slices.Clone(opts)}) {
 			return
 		}
 		to = l.to.Load()
@@ -147,7 +160,13 @@ func (l *lateRecorder[N]) Enabled(ctx context.Context) bool {
 
 func (l *lateRecorder[N]) settle(instrument any) {
 	to := instrument.(recorder[N])
-	l.early.release(l.name, func() { l.to.Store(&to) }, func(m record[N]) { to.Record(m.ctx, m.value, m.opts...) })
+	l.early.release(l.name, func() { l.to.Store(&to) }, func(m record[N]) {
+		if m.finish == nil {
+			to.Record(m.ctx, m.value, m.opts...)
+		} else if f, ok := instrument.(finisher); ok {
+			f.Finish(m.ctx, *m.finish...)
+		}
+	})
 	l.settled(instrument)
 }
 
@@ -162,8 +181,13 @@ func (l *lateRecorder[N]) instrument() any {
 	return nil
 }
 
-// Finish ends a series, if there is an instrument that can.
+// Finish ends a series, if the instrument can.
 func (l *lateRecorder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
+	if l.to.Load() == nil {
+		if attrs := slices.Clone(attrs); l.early.keep(record[N]{ctx: context.Background(), finish: &attrs}) {
+			return
+		}
+	}
 	if f, ok := l.instrument().(finisher); ok {
 		f.Finish(ctx, attrs...)
 	}

@@ -17,6 +17,7 @@ type Handle struct {
 	bound atomic.Pointer[entry] // if it is bound, its series, from the first measurement on; or else unbound
 	// A measurement whose context has the type word quiet is no exemplar. All is set in both where none is.
 	quiet, all uintptr
+	next       atomic.Pointer[next] // where measurements go instead, or nil
 	account    *Account
 	binds      bool          // it is bound
 	set        attribute.Set // to which attributes
@@ -26,6 +27,42 @@ type Handle struct {
 func (h *Handle) Init(a *Account) {
 	h.account = a
 	h.quiet, h.all = a.rules.Samples.quiet()
+	h.bound.Store(unbound)
+}
+
+// A next is an instrument that follows another.
+type next struct {
+	add    func(ctx context.Context, raw uint64, opts []metric.AddOption)
+	record func(ctx context.Context, raw uint64, opts []metric.RecordOption)
+}
+
+// PassOn has what is recorded through the handle from now on recorded by an instrument of OpenTelemetry's API that is of its
+// kind: its account's Provider was followed by another.
+func (h *Handle) PassOn(to any) {
+	n := &next{}
+	switch to := to.(type) {
+	case interface {
+		Add(context.Context, int64, ...metric.AddOption)
+	}:
+		n.add = func(ctx context.Context, raw uint64, opts []metric.AddOption) { to.Add(ctx, int64(raw), opts...) }
+	case interface {
+		Add(context.Context, float64, ...metric.AddOption)
+	}:
+		n.add = func(ctx context.Context, raw uint64, opts []metric.AddOption) {
+			to.Add(ctx, math.Float64frombits(raw), opts...)
+		}
+	case interface {
+		Record(context.Context, int64, ...metric.RecordOption)
+	}:
+		n.record = func(ctx context.Context, raw uint64, opts []metric.RecordOption) { to.Record(ctx, int64(raw), opts...) }
+	case interface {
+		Record(context.Context, float64, ...metric.RecordOption)
+	}:
+		n.record = func(ctx context.Context, raw uint64, opts []metric.RecordOption) {
+			to.Record(ctx, math.Float64frombits(raw), opts...)
+		}
+	}
+	h.next.Store(n)
 	h.bound.Store(unbound)
 }
 
@@ -52,6 +89,10 @@ func (h *Handle) sample(ctx context.Context, e *entry, bucket int, raw uint64) {
 }
 
 func (h *Handle) add(ctx context.Context, raw uint64, opts []metric.AddOption) {
+	if n := h.next.Load(); n != nil {
+		n.add(ctx, raw, opts)
+		return
+	}
 	if len(opts) == 0 {
 		h.measure(ctx, raw)
 		return
@@ -65,6 +106,10 @@ func (h *Handle) add(ctx context.Context, raw uint64, opts []metric.AddOption) {
 }
 
 func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOption) {
+	if n := h.next.Load(); n != nil {
+		n.record(ctx, raw, opts)
+		return
+	}
 	if len(opts) == 0 {
 		h.measure(ctx, raw)
 		return
@@ -82,6 +127,9 @@ func (h *Handle) measure(ctx context.Context, raw uint64) {
 	for e := h.bound.Load(); e == unbound || !h.take(ctx, e, raw); {
 		if e = h.account.at(&h.set); h.binds && (e.Set != overflow || h.set == overflow) {
 			h.bound.Store(e)
+			if h.next.Load() != nil { // it came meanwhile
+				h.bound.Store(unbound)
+			}
 		}
 	}
 }

@@ -155,6 +155,7 @@ func (l *Lines) CollectPlain(reader uint64) (m metricdata.Metrics, plain bool, f
 	defer a.mu.Unlock()
 	l.refresh(a)
 	found = l.merge()
+	l.sweep()
 	if l.altered {
 		return m, false, found
 	}

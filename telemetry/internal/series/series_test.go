@@ -3,7 +3,9 @@ package series
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -284,6 +286,134 @@ c_total{a="x\""} 1
 	for range 2 {
 		if got := f.samples(); got != want {
 			t.Errorf("%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// A reader that is slower than another has all that ended since as one, and is not behind.
+func TestSlowReaderIsNotBehind(t *testing.T) {
+	f := newFamily(Page | push)
+	for range 10 {
+		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+		f.counter.Finish(ctx, path("/a"))
+		f.pushed()
+	}
+	f.counter.Add(ctx, 5, metric.WithAttributes(path("/a")))
+	for i, want := range []string{"c_total{path=\"/a\"} 10\n", "c_total{path=\"/a\"} 5\n"} {
+		if got := f.samples(); got != want {
+			t.Errorf("page %d is %q, want %q", i, got, want)
+		}
+	}
+}
+
+// Series of one set that end again and again are added up, whoever collects.
+func TestEndsOfOneSetDoNotPileUp(t *testing.T) {
+	f := newFamily(Page)
+	const n = 20_000
+	for range n {
+		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+		f.counter.Finish(ctx, path("/a"))
+	}
+	time.Sleep(2 * lateTime)
+	f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+	f.counter.Finish(ctx, path("/a"))
+	if got := len(f.ended) + len(f.ended[0].more); got > 2*maxMore {
+		t.Errorf("%d are kept", got)
+	}
+	if got, want := f.samples(), fmt.Sprintf("c_total{path=\"/a\"} %d\n", n+1); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Where only pushes read, lines of series that ended are forgotten.
+func TestLinesOfPushesAreSwept(t *testing.T) {
+	f := newFamily(push)
+	for i := range 10_000 {
+		f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
+		if _, plain, _ := f.CollectPlain(push); !plain {
+			t.Fatal("it is not plain")
+		}
+		f.counter.Finish(ctx, attribute.Int("i", i))
+		if i%1000 == 0 {
+			time.Sleep(2 * lateTime)
+		}
+	}
+	if n := len(f.lines); n > 5000 {
+		t.Errorf("%d lines are kept", n)
+	}
+}
+
+// Attributes are equal to themselves, whatever is in them.
+func TestNaN(t *testing.T) {
+	f := newFamily(Page)
+	for range 3 {
+		f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Float64Slice("x", []float64{math.NaN(), 1})))
+	}
+	if f.Len() != 1 {
+		t.Errorf("%d series", f.Len())
+	}
+	f.counter.Finish(ctx, attribute.Float64Slice("x", []float64{math.NaN(), 1}))
+	if f.Len() != 0 || !strings.HasSuffix(f.samples(), " 3\n") || f.samples() != "" {
+		t.Error("it is not finished once")
+	}
+}
+
+// A bound handle that met the limit records to its own series as soon as there is room.
+func TestBoundHandleAtTheLimit(t *testing.T) {
+	f := newFamily(Page)
+	f.rules.Limit = 2
+	f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+	var bound Int64Adder
+	f.counter.BindTo(&bound.Handle, []attribute.KeyValue{path("/b")})
+	bound.Add(ctx, 1)
+	f.counter.Finish(ctx, path("/a"))
+	bound.Add(ctx, 1)
+	f.counter.Add(ctx, 1, metric.WithAttributes(path("/b")))
+	f.samples()
+	if got, want := f.samples(), "c_total{otel_metric_overflow=\"true\"} 3\n"; got != want && got != "c_total{path=\"/b\"} 2\n"+strings.Replace(want, "3", "1", 1) {
+		t.Errorf("%q", got)
+	}
+}
+
+// The number of labels counts, not what looks like one in a value.
+func TestOrderOfValuesWithSigns(t *testing.T) {
+	if compareLabels(`a="x="`, `a="1",b="2"`) >= 0 {
+		t.Error("two labels come before one")
+	}
+}
+
+// Sums of integers are exact, in a histogram too, and what is finished is not touched by who collects it.
+func TestIntegerHistogram(t *testing.T) {
+	r := &Rules{Readers: push | push<<1}
+	a := NewAccount(Definition{Name: "h", Class: rule.Histogram, Bounds: []float64{1, 2}}, r)
+	var h Int64Recorder
+	h.Init(a)
+	for _, v := range []int64{1 << 53, 1, 1} {
+		h.Record(ctx, v)
+	}
+	point := func(reader uint64) metricdata.HistogramDataPoint[int64] {
+		return a.Collect(reader).Data.(metricdata.Histogram[int64]).DataPoints[0]
+	}
+	if got := point(push).Sum; got != 1<<53+2 {
+		t.Errorf("the sum is %d", got)
+	}
+	h.Finish(ctx)
+	clear(point(push).BucketCounts)
+	if got := point(push << 1).BucketCounts; !slices.Equal(got, []uint64{2, 0, 1}) {
+		t.Errorf("counts are %v", got)
+	}
+}
+
+// Where no measurement is an exemplar, contexts cost nothing: see Sampling.quiet.
+func TestQuiet(t *testing.T) {
+	type key struct{}
+	other := context.WithValue(ctx, key{}, 1)
+	for s, want := range map[Sampling][2]bool{SampleTraces: {true, false}, SampleNone: {true, true}, SampleAll: {false, false}} {
+		quiet, all := s.quiet()
+		for i, c := range []context.Context{ctx, other} {
+			if got := typeWord(c)|all == quiet; got != want[i] {
+				t.Errorf("%v, context %d: %v", s, i, got)
+			}
 		}
 	}
 }

@@ -34,15 +34,20 @@ func (l *Lines) merge() []Finding {
 		slices.SortStableFunc(fresh, func(a, b line) int { return compareLabels(a.labels, b.labels) })
 		l.lines = l.merged(l.lines, fresh)
 	}
-	if len(l.lines) > l.sweepAt {
-		l.lines = slices.DeleteFunc(l.lines, func(ln line) bool {
-			return !slices.ContainsFunc(ln.series(), func(e *entry) bool { return !e.Value.has(offPage) })
-		})
-		l.sweepAt = 2*len(l.lines) + 64
-	}
 	found := l.findings
 	l.findings = nil
 	return found
+}
+
+// sweep drops lines whose series have ended, as nobody may read the page, now and then.
+func (l *Lines) sweep() {
+	if len(l.lines) <= l.sweepAt {
+		return
+	}
+	l.lines = slices.DeleteFunc(l.lines, func(ln line) bool {
+		return !slices.ContainsFunc(ln.series(), func(e *entry) bool { return !e.Value.has(offPage) })
+	})
+	l.sweepAt = 2*len(l.lines) + 64
 }
 
 // repaired finds what was repaired first of an account's attributes.
