@@ -14,19 +14,18 @@ import (
 
 // A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
 type Handle struct {
-	bound atomic.Pointer[entry] // if it is bound, its series, from the first measurement on; or else unbound
-	// A measurement whose context has the type word quiet is no exemplar. All is set in both where none is.
-	quiet, all uintptr
-	next       atomic.Pointer[next] // where measurements go instead, or nil
-	account    *Account
-	binds      bool          // it is bound
-	set        attribute.Set // to which attributes
+	bound   atomic.Pointer[entry] // if it is bound, its series, from the first measurement on; or else unbound
+	quiet   uintptr               // see Sampling.quiet
+	next    atomic.Pointer[next]  // where measurements go instead, or nil
+	account *Account
+	binds   bool          // it is bound
+	set     attribute.Set // to which attributes
 }
 
 // Init opens a handle to an account. It is called once, before anything else.
 func (h *Handle) Init(a *Account) {
 	h.account = a
-	h.quiet, h.all = a.rules.Samples.quiet()
+	h.quiet = a.rules.Samples.quiet()
 	h.bound.Store(unbound)
 }
 
@@ -169,7 +168,7 @@ func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 			return false
 		}
 	}
-	if typeWord(ctx)|h.all != h.quiet {
+	if typeWord(ctx) != h.quiet {
 		h.sample(ctx, e, bucket, raw)
 	}
 	return true

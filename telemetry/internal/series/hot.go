@@ -27,7 +27,7 @@ type (
 // Add adds to a counter.
 func (h *Int64Adder) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	e := h.bound.Load()
-	if len(opts) == 0 && typeWord(ctx)|h.all == h.quiet {
+	if len(opts) == 0 && typeWord(ctx) == h.quiet {
 		if e.Value.value.Calm() {
 			if e.Value.value.AddCalm(v) {
 				e.Value.value.Probe()
@@ -44,7 +44,7 @@ func (h *Int64Adder) Add(ctx context.Context, v int64, opts ...metric.AddOption)
 // Add adds to a counter.
 func (h *Float64Adder) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	e := h.bound.Load()
-	if len(opts) > 0 || typeWord(ctx)|h.all != h.quiet || !e.Value.value.TryAddFloat64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.TryAddFloat64(v) {
 		h.add(ctx, math.Float64bits(v), opts)
 	}
 }
@@ -52,7 +52,7 @@ func (h *Float64Adder) Add(ctx context.Context, v float64, opts ...metric.AddOpt
 // Record sets a gauge.
 func (h *Int64Setter) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if len(opts) > 0 || typeWord(ctx)|h.all != h.quiet || !e.Value.value.SetInt64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.SetInt64(v) {
 		h.record(ctx, uint64(v), opts)
 	}
 }
@@ -60,7 +60,7 @@ func (h *Int64Setter) Record(ctx context.Context, v int64, opts ...metric.Record
 // Record sets a gauge.
 func (h *Float64Setter) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if len(opts) > 0 || typeWord(ctx)|h.all != h.quiet || !e.Value.value.SetFloat64(v) {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || !e.Value.value.SetFloat64(v) {
 		h.record(ctx, math.Float64bits(v), opts)
 	}
 }
@@ -68,7 +68,7 @@ func (h *Float64Setter) Record(ctx context.Context, v float64, opts ...metric.Re
 // Record records to a histogram.
 func (h *Int64Recorder) Record(ctx context.Context, v int64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if len(opts) > 0 || typeWord(ctx)|h.all != h.quiet || e.Value.histogram.RecordInt64(v) < 0 {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || e.Value.histogram.RecordInt64(v) < 0 {
 		h.record(ctx, uint64(v), opts)
 	}
 }
@@ -76,7 +76,7 @@ func (h *Int64Recorder) Record(ctx context.Context, v int64, opts ...metric.Reco
 // Record records to a histogram.
 func (h *Float64Recorder) Record(ctx context.Context, v float64, opts ...metric.RecordOption) {
 	e := h.bound.Load()
-	if len(opts) > 0 || typeWord(ctx)|h.all != h.quiet || e.Value.histogram.Record(v) < 0 {
+	if len(opts) > 0 || typeWord(ctx) != h.quiet || e.Value.histogram.Record(v) < 0 {
 		h.record(ctx, math.Float64bits(v), opts)
 	}
 }

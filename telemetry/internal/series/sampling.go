@@ -36,16 +36,13 @@ func (s Sampling) takes(ctx context.Context) bool {
 		trace.SpanContextFromContext(ctx).IsSampled()
 }
 
-// quiet returns a type word that contexts have whose measurements are no exemplars, and the bits to set in one before the
-// two are compared: by default an exemplar is within a span, and context.Background has none.
-func (s Sampling) quiet() (word, all uintptr) {
-	switch s {
-	case SampleTraces:
-		return typeWord(background), 0
-	case SampleNone:
-		return ^uintptr(0), ^uintptr(0)
+// quiet returns the type word of contexts whose measurements are plainly no exemplars: by default these are within a span,
+// and context.Background has none.
+func (s Sampling) quiet() uintptr {
+	if s == SampleAll {
+		return ^uintptr(0) // no type has it
 	}
-	return ^uintptr(0), 0 // no type has it
+	return typeWord(background)
 }
 
 var background = context.Background()

@@ -403,17 +403,3 @@ func TestIntegerHistogram(t *testing.T) {
 		t.Errorf("counts are %v", got)
 	}
 }
-
-// Where no measurement is an exemplar, contexts cost nothing: see Sampling.quiet.
-func TestQuiet(t *testing.T) {
-	type key struct{}
-	other := context.WithValue(ctx, key{}, 1)
-	for s, want := range map[Sampling][2]bool{SampleTraces: {true, false}, SampleNone: {true, true}, SampleAll: {false, false}} {
-		quiet, all := s.quiet()
-		for i, c := range []context.Context{ctx, other} {
-			if got := typeWord(c)|all == quiet; got != want[i] {
-				t.Errorf("%v, context %d: %v", s, i, got)
-			}
-		}
-	}
-}
