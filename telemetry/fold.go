@@ -117,11 +117,11 @@ func (x *fold) newFeed(k streamKey, st *stream) *feed {
 	}
 	p := x.byName[key]
 	if p == nil {
-		p = &sheet{family: st.family, bySet: map[attribute.Distinct]*folded{}, bounds: rule.BoundariesOrNil(st.family.def.buckets)}
+		p = &sheet{family: st.family, bySet: map[attribute.Set]*folded{}, bounds: rule.BoundariesOrNil(st.family.def.buckets)}
 		x.byName[key] = p
 		x.sheets = append(x.sheets, p)
 	}
-	f := &feed{stream: st, sheet: p, bySource: map[attribute.Distinct]*folded{}}
+	f := &feed{stream: st, sheet: p, bySource: map[attribute.Set]*folded{}}
 	p.feeds = append(p.feeds, f)
 	if x.scopeLabels && !x.native {
 		f.scope = rule.ScopeLabels(k.scope)

@@ -21,8 +21,8 @@ import (
 type sheet struct {
 	family      *family
 	help        string
-	bounds      []float64 // of all its histograms
-	bySet       map[attribute.Distinct]*folded
+	bounds      []float64                 // of all its histograms
+	bySet       map[attribute.Set]*folded // by its labels: sets are compared, not their hashes
 	sorted      []*folded
 	unsorted    bool
 	temporality metricdata.Temporality
@@ -40,10 +40,10 @@ type part struct {
 
 // A folded series is one line of the page, or, of a histogram, one group of lines.
 type folded struct {
-	key    attribute.Distinct // of its labels
-	labels attribute.Set      // translated: valid, distinct names; values are UTF-8 strings. In a native fold, attributes
-	values []string           // of the labels in order, to sort by
-	seen   uint64             // the collection that wrote the rest
+	key    attribute.Set // its labels
+	labels attribute.Set // the same: valid, distinct names; values are UTF-8 strings. In a native fold, attributes
+	values []string      // of the labels in order, to sort by
+	seen   uint64        // the collection that wrote the rest
 	from   *stream
 
 	start, time time.Time
@@ -59,7 +59,7 @@ type feed struct {
 	stream   *stream
 	sheet    *sheet
 	scope    []attribute.KeyValue // labels of the scope, where those are asked for
-	bySource map[attribute.Distinct]*folded
+	bySource map[attribute.Set]*folded
 	repaired rule.Repair // what was told of
 	altered  bool        // some attributes are not as they came
 	foreign  bool        // it is of client_golang
@@ -68,8 +68,7 @@ type feed struct {
 
 // at returns the series for a set of attributes, and what had to be repaired if it is new.
 func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
-	key := set.Equivalent()
-	if s, ok := f.bySource[key]; ok {
+	if s, ok := f.bySource[set]; ok {
 		return s, 0
 	}
 	var labels attribute.Set
@@ -79,10 +78,13 @@ func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 	} else {
 		labels, done = rule.Labels(set, f.scope)
 	}
+	if labels.Len() == 0 {
+		labels = attribute.Set{} // OpenTelemetry has two that are empty
+	}
 	p := f.sheet
-	s, ok := p.bySet[labels.Equivalent()]
+	s, ok := p.bySet[labels]
 	if !ok {
-		s = &folded{key: labels.Equivalent(), labels: labels, values: rule.Values(labels)}
+		s = &folded{key: labels, labels: labels, values: rule.Values(labels)}
 		if x.native && !f.foreign {
 			s.labels = rule.Sound(set)
 		}
@@ -90,8 +92,8 @@ func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 		p.sorted = append(p.sorted, s)
 		p.unsorted = true
 	}
-	f.bySource[key] = s
-	f.altered = f.altered || s.labels.Equivalent() != key
+	f.bySource[set] = s
+	f.altered = f.altered || s.labels.Equivalent() != set.Equivalent()
 	return s, done
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -20,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/onemeter/onemeter/telemetry"
@@ -293,6 +295,33 @@ func TestSeriesComeBack(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%d series, want %d", got, want)
+		}
+	}
+}
+
+// Sets of attributes whose hashes collide are two series, on every page and in pushes.
+func TestCollidingHashes(t *testing.T) {
+	w := newWire(t)
+	p := newProvider(t, telemetry.WithMetricExporter(w))
+	a, b := attribute.NewSet(attribute.String("p", "a")), attribute.NewSet(attribute.String("p", "b"))
+	hash := func(s *attribute.Set) *uint64 { return (*uint64)(unsafe.Pointer(s)) } // its first word
+	*hash(&a) = *hash(&b)
+	if a.Equivalent() != b.Equivalent() || a == b {
+		t.Fatal("the first word of a set is no hash")
+	}
+	c := must(p.Meter("m").Int64Counter("hits"))
+	c.Add(ctx, 1, metric.WithAttributeSet(a))
+	c.Add(ctx, 2, metric.WithAttributeSet(b))
+	page := scrape(t, p)
+	if x, y := value(page.series("hits_total", "p=a")), value(page.series("hits_total", "p=b")); x != 1 || y != 2 {
+		t.Errorf("%v and %v", x, y)
+	}
+	if err := p.ForceFlush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range w.find("hits") {
+		if n := len(m.Data.(metricdata.Sum[int64]).DataPoints); n != 2 {
+			t.Errorf("%d are pushed", n)
 		}
 	}
 }
