@@ -32,7 +32,8 @@
 //
 // It is the same series as that of the call with these attributes, and there is none before the first measurement. Finish
 // ends a series: it is collected once more by the page and by each push, and then its memory is free. What is recorded
-// later starts anew, and is collected from the next time on. A page that nobody has read for five minutes is not waited for.
+// later starts anew, and is collected from the next time on. The page counts as one reader, so of two servers that scrape it
+// one sees the last value of a finished series. A page that nobody has read for five minutes is not waited for.
 // Where the SDK has the instrument, a bound one costs what the call costs there, and Finish does nothing.
 //
 // Without Bind, an option of metric.WithAttributeSet that is made once and used again costs a few times a bound call;
