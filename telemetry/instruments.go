@@ -45,12 +45,14 @@ type (
 	}
 )
 
+// A shape is what tells the eight synchronous instruments apart.
+type shape struct {
+	kind   sdkmetric.InstrumentKind
+	number string
+}
+
 // ownInstrument returns the instrument of a definition and the handle that it records through.
 func ownInstrument(d definition) (any, *series.Handle) {
-	type shape struct {
-		kind   sdkmetric.InstrumentKind
-		number string
-	}
 	switch (shape{d.kind, d.number}) {
 	case shape{sdkmetric.InstrumentKindCounter, int64Number}:
 		i := &ownInt64Counter{}
@@ -80,48 +82,56 @@ func ownInstrument(d definition) (any, *series.Handle) {
 	return nil, nil
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownInt64Counter) Bind(attrs ...attribute.KeyValue) metric.Int64Counter {
 	b := &ownInt64Counter{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownInt64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Int64UpDownCounter {
 	b := &ownInt64UpDownCounter{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownInt64Histogram) Bind(attrs ...attribute.KeyValue) metric.Int64Histogram {
 	b := &ownInt64Histogram{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownInt64Gauge) Bind(attrs ...attribute.KeyValue) metric.Int64Gauge {
 	b := &ownInt64Gauge{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownFloat64Counter) Bind(attrs ...attribute.KeyValue) metric.Float64Counter {
 	b := &ownFloat64Counter{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownFloat64UpDownCounter) Bind(attrs ...attribute.KeyValue) metric.Float64UpDownCounter {
 	b := &ownFloat64UpDownCounter{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownFloat64Histogram) Bind(attrs ...attribute.KeyValue) metric.Float64Histogram {
 	b := &ownFloat64Histogram{}
 	i.BindTo(&b.Handle, attrs)
 	return b
 }
 
+// Bind returns the instrument bound to attributes.
 func (i *ownFloat64Gauge) Bind(attrs ...attribute.KeyValue) metric.Float64Gauge {
 	b := &ownFloat64Gauge{}
 	i.BindTo(&b.Handle, attrs)

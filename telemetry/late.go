@@ -39,7 +39,7 @@ func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
 	}
 	m, ok := l.meters[scope]
 	if !ok {
-		m = &lateMeter{late: l, name: name, opts: opts, known: map[lateKey]any{}}
+		m = &lateMeter{late: l, name: name, opts: opts, known: map[identity]any{}}
 		l.meters[scope] = m
 	}
 	return m
@@ -93,11 +93,7 @@ type lateMeter struct {
 	late  *late
 	name  string
 	opts  []metric.MeterOption
-	known map[lateKey]any // so that code that asks again and again gets the same one; guarded by late.mu
-}
-
-type lateKey struct {
-	identity
+	known map[identity]any // so that code that asks again and again gets the same one; guarded by late.mu
 }
 
 func (m *lateMeter) of(p *Provider) metric.Meter { return p.Meter(m.name, m.opts...) }
@@ -124,8 +120,8 @@ func (b *binding) bind(p *Provider) error {
 
 // once returns what was asked for before under the definition, or stand, which it binds if there is a Provider.
 func (m *lateMeter) once(d definition, stand any, b binder) (any, error) {
-	k := lateKey{identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
-		buckets: fmt.Sprint(d.buckets)}}
+	k := identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
+		buckets: fmt.Sprint(d.buckets)}
 	m.late.mu.Lock()
 	if known := m.known[k]; known != nil {
 		m.late.mu.Unlock()

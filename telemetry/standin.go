@@ -23,10 +23,6 @@ type standIn interface {
 
 // newStandIn returns the stand-in for an instrument of a definition.
 func newStandIn(d definition) standIn {
-	type shape struct {
-		kind   sdkmetric.InstrumentKind
-		number string
-	}
 	switch (shape{d.kind, d.number}) {
 	case shape{sdkmetric.InstrumentKindCounter, int64Number}:
 		return &lateInt64Counter{lateAdder: lateAdder[int64]{name: d.name}}

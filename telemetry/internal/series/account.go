@@ -77,7 +77,7 @@ type Account struct {
 	open     ends       // those that nobody has collected
 	settleAt int        // so many, as nobody may collect
 
-	onPage   ends        // what Lines shows of ended; the rest is guarded by the lock of Lines
+	showing  ends        // what Lines shows of ended; the rest is guarded by the lock of Lines
 	repaired rule.Repair // of its attributes, as Lines told
 	crowded  bool        // Lines told of it
 }
@@ -157,7 +157,7 @@ func (a *Account) fill(e *entry) {
 	a.freshMu.Lock()
 	defer a.freshMu.Unlock()
 	if a.fresh = append(a.fresh, e); len(a.fresh) > a.pruneAt {
-		a.fresh = slices.DeleteFunc(a.fresh, func(e *entry) bool { return e.Value.has(settled) })
+		a.fresh = slices.DeleteFunc(a.fresh, func(e *entry) bool { return e.Value.has(done) })
 		a.pruneAt = 2*len(a.fresh) + 64
 	}
 }

@@ -57,7 +57,7 @@ func (a *Account) finish(set *attribute.Set) {
 	e.Value.close()
 	y := &end{entry: e, at: time.Now()}
 	if x := a.open.of(&e.Set); x != nil {
-		e.Value.state.Or(offPage | settled)
+		e.Value.state.Or(offPage | done)
 		x.more = append(x.more, y)
 		if len(x.more) > maxMore {
 			a.shorten(x)
@@ -181,7 +181,7 @@ func (a *Account) settle() {
 		}
 		if x.seen&readers == readers {
 			x.rounds++
-			x.entry.Value.state.Or(offPage | settled)
+			x.entry.Value.state.Or(offPage | done)
 		}
 		gone := x.rounds > lateRounds && time.Since(x.at) > lateTime
 		if gone && !x.frozen { // nobody collects

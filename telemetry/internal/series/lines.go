@@ -104,7 +104,7 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 	for _, a := range accounts {
 		a.mu.Lock()
 		l.refresh(a)
-		a.onPage = a.showEnded(Page)
+		a.showing = a.showEnded(Page)
 		a.mu.Unlock()
 	}
 	found := l.merge()
@@ -168,7 +168,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	l.reset()
 	var of, stay []*entry
 	for _, e := range ln.series() {
-		if x := e.Value.account.onPage.of(&e.Set); x != nil && x.entry == e {
+		if x := e.Value.account.showing.of(&e.Set); x != nil && x.entry == e {
 			l.addEnd(x)
 			of = append(of, e)
 			continue

@@ -6,14 +6,13 @@
 package series
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
-
-	"context"
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
 	"github.com/onemeter/onemeter/telemetry/internal/table"
@@ -34,7 +33,7 @@ const (
 	gone    = 1 << iota // it has ended
 	onPage              // Lines has it, or had
 	offPage             // it has ended, and the page is done with it
-	settled             // all readers are
+	done                // all readers are
 )
 
 type entry = table.Entry[series]
