@@ -229,6 +229,9 @@ func (c Conflict) attrs() []slog.Attr {
 	if c.First == c.Second {
 		return out
 	}
+	if c.First.Prometheus != c.Family {
+		out = append(out, slog.String("first_family", c.First.Prometheus))
+	}
 	return append(out, slog.String("second", c.Second.String()), slog.String("second_family", c.Second.Prometheus))
 }
 

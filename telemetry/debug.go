@@ -131,11 +131,16 @@ func (p *Provider) DebugHandler() http.Handler {
 		report.filter(r.URL.Query().Get("q"))
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.URL.Query().Get("format") == "json" {
+		switch format := strings.ToLower(r.URL.Query().Get("format")); format {
+		case "", "html":
+		case "json":
 			w.Header().Set("Content-Type", "application/json")
 			enc := json.NewEncoder(w)
 			enc.SetIndent("", "  ")
 			_ = enc.Encode(report) // the client went away
+			return
+		default:
+			http.Error(w, "The format is not known: leave it out, or ask for format=json.", http.StatusBadRequest)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -155,13 +160,17 @@ func (r *debugReport) filter(text string) {
 	r.Filter = rule.SoundText(text[:min(len(text), maxFilter)])
 	low := strings.ToLower(r.Filter)
 	other := func(d debugInstrument) bool {
-		return !slices.ContainsFunc([]string{d.Name, d.Family, d.Scope, d.Site, d.Description, d.Kind}, func(s string) bool {
+		return !slices.ContainsFunc([]string{d.Name, d.Family, d.Scope, d.Site}, func(s string) bool {
 			return strings.Contains(strings.ToLower(s), low)
 		})
 	}
 	r.Instruments = slices.DeleteFunc(r.Instruments, other)
 	r.Client = slices.DeleteFunc(r.Client, other)
 	r.Conflicts = slices.DeleteFunc(r.Conflicts, func(c debugConflict) bool { return other(c.First) && other(c.Second) })
+	r.Series = 0
+	for _, i := range r.Instruments {
+		r.Series += i.Series
+	}
 }
 
 func (p *Provider) report(ctx context.Context) debugReport {
@@ -327,7 +336,7 @@ func (u *usage) top() []debugKey {
 func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	var rm metricdata.ResourceMetrics
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
-		return nil
+		rm.ScopeMetrics = nil // after Shutdown there is still what was recorded
 	}
 	out := map[usageKey]*usage{}
 	for _, sm := range rm.ScopeMetrics {

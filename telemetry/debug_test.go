@@ -141,6 +141,9 @@ func TestDebugValuesAndFilter(t *testing.T) {
 	if page := get("q=level"); !strings.Contains(page, ">level<") || strings.Contains(page, ">orders<") || !strings.Contains(page, "1.5 to 4") {
 		t.Error(page)
 	}
+	if page := get("format=xml"); !strings.Contains(page, "format=json") || strings.Contains(page, "<") {
+		t.Errorf("another format is %s", page)
+	}
 	if page := get("q=" + strings.Repeat("%C3%BC", 5000)); len(page) > 20_000 { // what is asked for is bounded
 		t.Errorf("%d bytes", len(page))
 	}

@@ -13,7 +13,7 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 	for i := range points {
 		pt := float64Point(&points[i])
 		s, done := x.at(f, pt.Attributes)
-		x.repaired(f, done)
+		x.repaired(f, points[i].Attributes, done)
 		pt.Attributes = s.labels
 		first := s.seen != x.now
 		if first {

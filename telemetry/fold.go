@@ -242,18 +242,22 @@ func (x *fold) duplicate(first, second *stream) {
 	x.pending = append(x.pending, c)
 }
 
-func (x *fold) repaired(f *feed, done rule.Repair) {
+func (x *fold) repaired(f *feed, set attribute.Set, done rule.Repair) {
 	fresh := done &^ f.repaired
-	if fresh == 0 {
-		return
-	}
 	f.repaired |= fresh
-	for bit, reason := range map[rule.Repair]Reason{rule.RepairReserved: ReasonReserved, rule.RepairEncoding: ReasonEncoding} {
-		if fresh&bit != 0 {
-			x.pending = append(x.pending, Conflict{
-				Family: f.stream.family.name, Reason: reason, Resolution: Repaired,
-				First: f.stream.from.instrument(), Second: f.stream.from.instrument(),
-			})
-		}
+	for _, c := range repairs(set, fresh) {
+		c.Family, c.First, c.Second = f.stream.family.name, f.stream.from.instrument(), f.stream.from.instrument()
+		x.pending = append(x.pending, c)
 	}
+}
+
+// repairs returns what there is to tell of attributes that were repaired.
+func repairs(set attribute.Set, done rule.Repair) (out []Conflict) {
+	if done&rule.RepairReserved != 0 {
+		out = append(out, Conflict{Reason: ReasonReserved, Resolution: Repaired, Detail: rule.Repairs(set, rule.RepairReserved)})
+	}
+	if done&rule.RepairEncoding != 0 {
+		out = append(out, Conflict{Reason: ReasonEncoding, Resolution: Repaired, Detail: rule.Repairs(set, rule.RepairEncoding)})
+	}
+	return out
 }

@@ -133,7 +133,7 @@ func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoi
 	for i := range points {
 		pt := &points[i]
 		s, done := x.at(f, pt.Attributes)
-		x.repaired(f, done)
+		x.repaired(f, points[i].Attributes, done)
 		switch {
 		case s.seen != x.now:
 			s.seen, s.from, s.value, s.exemplars = x.now, f.stream, float64(pt.Value), nil
@@ -159,7 +159,7 @@ func addHistograms[N int64 | float64](x *fold, f *feed, points []metricdata.Hist
 	for i := range points {
 		pt := &points[i]
 		s, done := x.at(f, pt.Attributes)
-		x.repaired(f, done)
+		x.repaired(f, points[i].Attributes, done)
 		if f.sheet.bounds == nil {
 			f.sheet.bounds = rule.Boundaries(pt.Bounds)
 		}

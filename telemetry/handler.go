@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -80,8 +81,9 @@ func (s *scraper) fail(reason, what string, err error) {
 func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header))
 	defer cancel()
+	names := r.URL.Query()["name[]"]
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	page, ok := s.takeTurn(ctx, format)
+	page, ok := s.takeTurn(ctx, format, names)
 	if !ok {
 		s.fail(failOverload, "too many scrapes at once", ctx.Err())
 		http.Error(w, "Too many scrapes at once; try again later.", http.StatusServiceUnavailable)
@@ -111,7 +113,7 @@ var compressed = func() func(http.HandlerFunc) http.HandlerFunc {
 }()
 
 // takeTurn makes the page when it is this scrape's turn.
-func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format) (*page, bool) {
+func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format, names []string) (*page, bool) {
 	select {
 	case s.turns <- struct{}{}:
 	default:
@@ -124,6 +126,9 @@ func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format) (*page, bo
 	defer func() { <-s.turns }()
 	t := format.FormatType()
 	families := s.gather(ctx, t != expfmt.TypeTextPlain && t != expfmt.TypeOpenMetrics)
+	if len(names) > 0 { // as promhttp has it
+		families = slices.DeleteFunc(families, func(f shown) bool { return !slices.Contains(names, f.GetName()) })
+	}
 	return s.write(families, format), true
 }
 

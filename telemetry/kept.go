@@ -7,7 +7,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/series"
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
@@ -96,13 +95,12 @@ func (k *kept) conflicts(f series.Finding) []Conflict {
 		return []Conflict{c}
 	}
 	var out []Conflict
-	add := func(when bool, reason Reason, resolution Resolution) {
-		if when {
-			out = append(out, Conflict{Family: k.family.name, Reason: reason, Resolution: resolution, First: of, Second: of})
-		}
+	for _, c := range repairs(f.Set, f.Repair) {
+		c.Family, c.First, c.Second = k.family.name, of, of
+		out = append(out, c)
 	}
-	add(f.Repair&rule.RepairReserved != 0, ReasonReserved, Repaired)
-	add(f.Repair&rule.RepairEncoding != 0, ReasonEncoding, Repaired)
-	add(f.Crowded, ReasonCardinality, Limited)
+	if f.Crowded {
+		out = append(out, Conflict{Family: k.family.name, Reason: ReasonCardinality, Resolution: Limited, First: of, Second: of})
+	}
 	return out
 }

@@ -24,7 +24,10 @@ type late struct {
 
 // A binder creates its instrument, or registers its callback, with a Provider. It is called again for a Provider
 // that follows a stopped one.
-type binder interface{ bind(*Provider) error }
+type binder interface {
+	bind(*Provider) error
+	place() string // the code that asked
+}
 
 func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
 	cfg := metric.NewMeterConfig(opts...)
@@ -54,7 +57,7 @@ func (l *late) bind(p *Provider) {
 	l.mu.Unlock()
 	for _, b := range made {
 		if err := b.bind(p); err != nil {
-			p.log.warn("an instrument made before Setup: " + err.Error())
+			p.log.warn("an instrument made before Setup: "+err.Error(), "site", b.place())
 		}
 	}
 }
@@ -110,6 +113,8 @@ func (m *lateMeter) binding(create func(metric.Meter) error) *binding {
 	return &binding{meter: m, site: callSite(), create: create}
 }
 
+func (b *binding) place() string { return b.site.String() }
+
 func (b *binding) bind(p *Provider) error {
 	m := b.meter.of(p)
 	if own, ok := m.(*meter); ok {
@@ -139,6 +144,10 @@ func (m *lateMeter) once(d definition, stand any, b binder) (any, error) {
 // lateSync returns the stand-in for a definition, the one made before if there was one.
 func lateSync[I any](m *lateMeter, d definition, create func(metric.Meter) (I, error)) (I, error) {
 	stand := newStandIn(d)
+	if err := checkName(d.name); err != nil {
+		stand.settle(discarding(d))
+		return stand.(I), err
+	}
 	known, err := m.once(d, stand, m.binding(func(to metric.Meter) error {
 		i, err := create(to)
 		stand.settle(i)

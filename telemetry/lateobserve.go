@@ -38,10 +38,22 @@ func newObservableStandIn(d definition) (stand any, settle func(any)) {
 	return l, func(i any) { l.to.Store(new(i.(metric.Float64Observable))) }
 }
 
+// refusedObservable is what an observable instrument is that was refused.
+func refusedObservable(d definition) any {
+	if d.number == int64Number {
+		return noop.Int64ObservableGauge{}
+	}
+	return noop.Float64ObservableGauge{}
+}
+
 // lateObserving returns the stand-in for an observable instrument: the one made before, if there was one and no callback
 // comes with this request, which would have to run too.
 func lateObserving[I any](m *lateMeter, d definition, callbacks int, create func(metric.Meter) (I, error)) (I, error) {
 	stand, settle := newObservableStandIn(d)
+	if err := checkName(d.name); err != nil {
+		settle(refusedObservable(d))
+		return stand.(I), err
+	}
 	b := m.binding(func(to metric.Meter) error {
 		i, err := create(to)
 		settle(i)
@@ -128,6 +140,8 @@ type lateRegistration struct {
 	insts    []metric.Observable
 	to       atomic.Pointer[metric.Registration]
 }
+
+func (r *lateRegistration) place() string { return r.site.String() }
 
 func (r *lateRegistration) bind(p *Provider) error {
 	m := r.meter.of(p)

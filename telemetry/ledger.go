@@ -57,7 +57,8 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	def := series.Definition{
 		Scope: scope, Name: d.name, Unit: d.unit, Description: d.description, Class: d.class(),
 		Float: d.number == float64Number, Bounds: d.buckets, Order: a.as.order,
-		Owner: &stream{family: a.family, from: a.as},
+		Unlimited: scope.Name == thisPackage, // they have as many series as there are reasons
+		Owner:     &stream{family: a.family, from: a.as},
 	}
 	if l.scopeLabels {
 		def.Labels = rule.ScopeLabels(scope)

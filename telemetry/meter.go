@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -94,7 +95,7 @@ func synchronous[I, O any](
 	if m.ledger != nil && len(advice(opts)) == 0 && !m.catalog.viewed(m.scope, a.create) {
 		own, h := ownInstrument(a.create)
 		h.Init(m.ledger.account(m.scope, a))
-		return own.(I), nil
+		return own.(I), checkBoundaries(d)
 	}
 	opts = append(slices.Clip(opts),
 		any(metric.WithDescription(a.create.description)).(O), any(metric.WithUnit(a.create.unit)).(O))
@@ -131,6 +132,17 @@ func plainName(name string) bool {
 		}
 	}
 	return 0 < len(name) && len(name) <= rule.MaxNameLength
+}
+
+// checkBoundaries returns an error for boundaries that the SDK does not take. The instrument counts all the same, in those
+// that are in order.
+func checkBoundaries(d definition) error {
+	for i := 1; i < len(d.buckets); i++ {
+		if !(d.buckets[i] > d.buckets[i-1]) {
+			return fmt.Errorf("telemetry: histogram %q: its boundaries do not ascend: %v; those in order are used", d.name, d.buckets)
+		}
+	}
+	return nil
 }
 
 // boundaries are the author's, or those for seconds, or none, which leaves them to the reader.

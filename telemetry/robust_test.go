@@ -325,3 +325,63 @@ func TestCollidingHashes(t *testing.T) {
 		}
 	}
 }
+
+// Boundaries that do not ascend are an error, as the SDK has it, and what is recorded counts in those that do.
+func TestBoundariesThatDoNotAscend(t *testing.T) {
+	p := newProvider(t)
+	for _, bounds := range [][]float64{{3, 2, 1}, {1, 1, 2}, {1, math.NaN(), 2}} {
+		name := fmt.Sprintf("h%d", len(p.Instruments()))
+		h, err := p.Meter("m").Float64Histogram(name, metric.WithExplicitBucketBoundaries(bounds...))
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v: error %v", bounds, err)
+		}
+		h.Record(ctx, 2)
+		if got := scrape(t, p).series(name).GetHistogram().GetSampleCount(); got != 1 {
+			t.Errorf("%v: %d values", bounds, got)
+		}
+	}
+	if _, err := p.Meter("m").Float64Histogram("ok", metric.WithExplicitBucketBoundaries(1, 2, math.Inf(1))); err != nil {
+		t.Error(err)
+	}
+}
+
+// A page can be asked for by names, as promhttp's.
+func TestNamesOfAPage(t *testing.T) {
+	p := newProvider(t)
+	must(p.Meter("m").Int64Counter("a")).Add(ctx, 1)
+	must(p.Meter("m").Int64Counter("b")).Add(ctx, 1)
+	for query, want := range map[string]string{
+		"?name[]=a_total":                "# TYPE a_total counter\na_total 1\n",
+		"?name[]=nothing":                "",
+		"?name[]=a_total&name[]=b_total": "# TYPE a_total counter\na_total 1\n# TYPE b_total counter\nb_total 1\n",
+	} {
+		w := httptest.NewRecorder()
+		p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics"+query, nil))
+		if w.Code != 200 || w.Body.String() != want {
+			t.Errorf("%s: %d %q", query, w.Code, w.Body)
+		}
+	}
+}
+
+// What is repaired is told with what became of it, on the page and where only the SDK has the instrument.
+func TestRepairsAreTold(t *testing.T) {
+	for name, opts := range map[string][]telemetry.Option{"own": nil, "SDK": {telemetry.WithReader(sdkmetric.NewManualReader())}} {
+		p := newProvider(t, opts...)
+		must(p.Meter("m").Int64Counter("c")).Add(ctx, 1, metric.WithAttributes(attribute.String("le", "x"), attribute.String("path", "a\xff")))
+		get(t, p.Handler(), acceptText)
+		all := fmt.Sprint(p.Conflicts())
+		for _, want := range []string{`attribute "le" is label exported_le`, `a value of attribute "path" is not UTF-8`} {
+			if !strings.Contains(all, want) {
+				t.Errorf("%s: %q is not in %s", name, want, all)
+			}
+		}
+	}
+}
+
+// A limit of series holds for the program, not for what a Provider counts of itself.
+func TestOwnMetricsHaveNoLimit(t *testing.T) {
+	p := newProvider(t, telemetry.WithCardinalityLimit(3))
+	if page := string(get(t, p.Handler(), acceptText)); strings.Contains(page, "overflow") || told(p) != "" {
+		t.Errorf("%v\n%s", p.Conflicts(), page)
+	}
+}

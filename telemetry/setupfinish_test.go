@@ -1,6 +1,8 @@
 package telemetry_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"strings"
 	"sync"
@@ -150,5 +152,32 @@ func TestExemplarsWithoutSpans(t *testing.T) {
 	page := get(t, p.Handler(), acceptOpenMetrics)
 	if err := checkOpenMetrics(page); err != nil || !strings.Contains(string(page), `c_total 1.0 # {`) {
 		t.Errorf("%v: %s", err, page)
+	}
+}
+
+// An invalid name is an error before Setup, too.
+func TestInvalidNamesBeforeSetup(t *testing.T) {
+	if again(t) {
+		return
+	}
+	m := telemetry.Meter("names")
+	c, err1 := m.Int64Counter("1bad")
+	h, err2 := m.Float64Histogram("")
+	g, err3 := m.Float64ObservableGauge("é")
+	for _, err := range []error{err1, err2, err3} {
+		if !errors.Is(err, sdkmetric.ErrInstrumentName) {
+			t.Errorf("error %v", err)
+		}
+	}
+	c.Add(ctx, 1)
+	h.Record(ctx, 1)
+	p := must(telemetry.Setup(ctx, telemetry.WithoutRuntime()))
+	defer stop(p)
+	c.Add(ctx, 1)
+	if _, err := m.RegisterCallback(func(context.Context, metric.Observer) error { return nil }, g); err != nil {
+		t.Error(err)
+	}
+	if page := string(get(t, p.Handler(), acceptText)); strings.Contains(page, "bad") {
+		t.Error(page)
 	}
 }

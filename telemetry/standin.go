@@ -223,3 +223,18 @@ type (
 		lateRecorder[float64]
 	}
 )
+
+// A discard is an instrument that was refused.
+type discard[N int64 | float64] struct{}
+
+// discarding returns one for a definition.
+func discarding(d definition) any {
+	if d.number == int64Number {
+		return discard[int64]{}
+	}
+	return discard[float64]{}
+}
+
+func (discard[N]) Add(context.Context, N, ...metric.AddOption)       {}
+func (discard[N]) Record(context.Context, N, ...metric.RecordOption) {}
+func (discard[N]) Enabled(context.Context) bool                      { return false }

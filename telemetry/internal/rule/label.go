@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -116,4 +117,23 @@ func WithoutEmpty(labels attribute.Set) attribute.Set {
 		return kv.Value.Type() != attribute.STRING || kv.Value.AsString() != ""
 	})
 	return full
+}
+
+// Repairs says what Labels, or LabelValue, repairs of attributes in a way.
+func Repairs(set attribute.Set, what Repair) string {
+	var out []string
+	for it := set.Iter(); it.Next(); {
+		kv := it.Attribute()
+		name, done := LabelName(string(kv.Key))
+		value, more := LabelValue(kv.Value)
+		switch {
+		case done&what != 0 && name == "":
+			out = append(out, "an attribute has no key, and is left out")
+		case done&what != 0:
+			out = append(out, fmt.Sprintf("attribute %q is label %s", kv.Key, name))
+		case more&what != 0:
+			out = append(out, fmt.Sprintf("a value of attribute %q is not UTF-8: %q", kv.Key, value))
+		}
+	}
+	return strings.Join(out, ", ")
 }

@@ -25,6 +25,7 @@ type Definition struct {
 	Bounds                  []float64            // of a histogram
 	Labels                  []attribute.KeyValue // that each of its series has on the page, beside its attributes
 	Order                   int                  // of the instruments of a family: the first one's gauges are shown
+	Unlimited               bool                 // no limit holds
 	Owner                   any                  // whose it is, for who made it
 }
 
@@ -127,7 +128,7 @@ func (a *Account) at(set *attribute.Set) *entry {
 	}
 	set = canonical(set)
 	e := a.series.Add(*set, func(e *entry, entries int) bool {
-		if a.rules.Limit > 0 && entries >= a.rules.Limit-1 && *set != overflow {
+		if a.rules.Limit > 0 && !a.Unlimited && entries >= a.rules.Limit-1 && *set != overflow {
 			return false
 		}
 		a.fill(e)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
@@ -69,7 +70,8 @@ type head struct{ help, text string }
 type Finding struct {
 	Of, Other *Account // Other has gauges with the labels of some of Of; else it is nil
 	Repair    rule.Repair
-	Crowded   bool // it is close to its limit, while there is still room
+	Set       attribute.Set // the attributes that were repaired
+	Crowded   bool          // it is close to its limit, while there is still room
 }
 
 // NewLines returns the lines of a family, which has no accounts yet.

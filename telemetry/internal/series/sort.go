@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 	"github.com/onemeter/onemeter/telemetry/internal/text"
@@ -16,7 +18,7 @@ func (l *Lines) refresh(a *Account) {
 	for _, e := range a.takeFresh() {
 		e.Value.state.Or(onPage)
 		labels, done := rule.Labels(e.Set, a.Labels)
-		a.repaired |= l.repaired(a, done)
+		a.repaired |= l.repaired(a, e.Set, done)
 		l.altered = l.altered || done != 0 || labels.Len() != e.Set.Len()+len(a.Labels) ||
 			slices.ContainsFunc(e.Set.ToSlice(), rule.Unsound)
 		if !e.Value.has(offPage) {
@@ -51,16 +53,16 @@ func (l *Lines) sweep() {
 }
 
 // repaired finds what was repaired first of an account's attributes.
-func (l *Lines) repaired(a *Account, done rule.Repair) rule.Repair {
+func (l *Lines) repaired(a *Account, set attribute.Set, done rule.Repair) rule.Repair {
 	fresh := done &^ a.repaired
 	if fresh != 0 {
-		l.findings = append(l.findings, Finding{Of: a, Repair: fresh})
+		l.findings = append(l.findings, Finding{Of: a, Repair: fresh, Set: set})
 	}
 	return fresh
 }
 
 func (l *Lines) crowd(a *Account) {
-	if limit := a.rules.Limit; limit > 0 && !a.crowded && a.series.Len()*5 >= limit*4 {
+	if limit := a.rules.Limit; limit > 0 && !a.Unlimited && !a.crowded && a.series.Len()*5 >= limit*4 {
 		a.crowded = true
 		l.findings = append(l.findings, Finding{Of: a, Crowded: true})
 	}
