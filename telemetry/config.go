@@ -126,13 +126,13 @@ func WithSpanExporter(e sdktrace.SpanExporter) Option {
 
 // WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
 // the two meet, and pushes them with ours. A gatherer that fails, panics or hangs costs the page only its own families.
-// Under package promguard it is on the page of the default registry too: a handler of prometheus.Gatherers that has both
-// would have it twice.
+// With package promguard the page of the default registry has them too: do not serve both in prometheus.Gatherers, or
+// these metrics appear twice.
 //
 // client_golang does not keep who registered what: a conflict names the code that called WithGatherer. Collectors
 // registered with [Provider.Registerer], or with the default registry under package promguard, are named one by one.
-// A registry that holds a collector of prometheus.WrapRegistererWith which panics ends the process, as it does
-// without a Provider; these two do not.
+// If a collector panics that was registered through prometheus.WrapRegistererWith, the process ends, as it does without a
+// Provider. With Provider.Registerer, and the default registry under promguard, it does not.
 func WithGatherer(g prometheus.Gatherer) Option {
 	from := given{g, callSite().String()}
 	return optionFunc(func(c config) config {
@@ -149,9 +149,9 @@ type given struct {
 	site     string
 }
 
-// WithLogger has the Provider log to a logger rather than to slog's default one: conflicts, callbacks, collectors and pushes
-// that fail, and, if it is made by Setup, what OpenTelemetry logs. Measurements that were lost before Setup are told of in
-// slog's default logger. A nil logger is the default.
+// WithLogger sets the logger of the Provider: for conflicts, for callbacks, collectors and pushes that fail, and, with
+// Setup, for what OpenTelemetry logs. The default, and nil, is slog's default logger at the time of each message. Before
+// Setup is complete OpenTelemetry, and the warning about measurements lost before Setup, use slog's default logger.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(c config) config { c.log.to = l; return c })
 }

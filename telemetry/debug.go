@@ -123,8 +123,8 @@ func (c debugConflict) OneSided() bool {
 }
 
 // DebugHandler shows every instrument, with its live series, what they add up to and the attribute keys that cause them, and
-// every conflict: as a page for people, and with ?format=json for machines. ?q=text leaves what has the text in a name, a
-// scope or a place in the code. It shows no attribute values; serve it where only operators reach it.
+// every conflict: as a page for people, and with ?format=json for machines. ?q=text shows only entries whose name, scope or
+// place in the code contains the text. It shows no attribute values; serve it where only operators can reach it.
 func (p *Provider) DebugHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		report := p.report(r.Context())

@@ -1,5 +1,5 @@
 // Package telemetry gives a process metrics that cannot fail: OpenTelemetry's instruments, exposed to Prometheus,
-// without a panic, a failed scrape or a lost count when two pieces of code define one thing differently.
+// without a panic, a failed scrape or a lost count when two pieces of code define one metric differently.
 //
 // Call [Setup] once, in main, and serve its [Provider.Handler] as /metrics. Libraries and package-level variables use
 // [Meter], which works before Setup and after it:
@@ -10,45 +10,51 @@
 //
 // # From an instrument to the page
 //
-// An instrument is identified when it is created, by the family that it will have in Prometheus: http.requests, a
-// counter, is http_requests_total. Where the family is there already, the second instrument is merged with the first,
-// or renamed beside it. What a synchronous instrument records goes to series of our own, which the page and cumulative
-// pushes read; a scrape writes the text of their labels, which is kept, and the numbers. Five files lead from an increment
-// to the page: instruments.go, internal/series/hot.go, cell.go in internal/cell, internal/series/lines.go, write.go.
+// An instrument gets its Prometheus family when it is created: the counter http.requests is http_requests_total. If the
+// family exists already, the second instrument is merged with the first, or exposed under another name.
 //
-// The SDK has the rest: observable instruments, those that a view matches, and all where a reader of the caller's
-// ([WithReader]) or delta temporality is there. When the page is read, observable callbacks run outside the SDK's locks,
-// each under a deadline. What the SDK collected is merged and repaired once more, for what creation cannot see, which is
-// views and attributes; OpenTelemetry's Prometheus exporter turns it into families; and client_golang's families are
-// merged with these. A page for protobuf, and [Provider.Gatherer], have all families by this way.
+// Synchronous instruments record to series of this package, which the page and cumulative pushes read. A scrape writes the
+// text of their labels, which is built once and kept, and the current numbers. To follow an increment to the page, read
+// instruments.go, internal/series/hot.go, internal/cell/cell.go, internal/series/lines.go and write.go.
+//
+// The SDK keeps the series of observable instruments, of instruments that a view matches, and of every instrument if you
+// pass [WithReader] or choose delta temporality. At a scrape, observable callbacks run outside the SDK's locks, each with a
+// deadline. What the SDK collects is merged and repaired again, because views and attributes are not known at creation.
+// OpenTelemetry's Prometheus exporter turns it into families, and client_golang's families are merged with these. The page
+// in protobuf and [Provider.Gatherer] take this way for all families.
 //
 // # Recording where speed matters
 //
-// Instruments satisfy the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which are
-// experimental there. A bound instrument has its attributes looked up once; recording through it allocates nothing:
+// Instruments implement the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which is
+// experimental. A bound instrument looks its attributes up once; recording through it allocates nothing:
 //
 //	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
-// It is the same series as that of the call with these attributes, and there is none before the first measurement. Finish
-// ends a series: it is collected once more by the page and by each push, and then its memory is free. What is recorded
-// later starts anew, and is collected from the next time on. The page counts as one reader, so of two servers that scrape it
-// one sees the last value of a finished series. A page that nobody has read for five minutes is not waited for.
-// Where the SDK has the instrument, a bound one costs what the call costs there, and Finish does nothing.
+// It records to the same series as a call with these attributes. The series is created by the first measurement. Without
+// Bind, create the option of metric.WithAttributeSet once and reuse it: that costs a few times as much as a bound call.
+// metric.WithAttributes in each call costs most, because it sorts the attributes.
 //
-// Without Bind, an option of metric.WithAttributeSet that is made once and used again costs a few times a bound call;
-// metric.WithAttributes at each call costs most of all, as it sorts the attributes.
+// Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later measurement
+// starts a new series at zero, which appears in the collection after the last one of the old series. Use it for series that
+// do not come back, such as those of a tenant that left: Prometheus takes a series that starts again for a counter that was
+// reset, and if other instruments share the family and the labels, the sum falls by the part that ended. The page counts as
+// one reader: if two servers scrape it, one of them sees the last value. If nobody reads the page for five minutes, ended
+// series are freed without being shown. Where the SDK keeps the series, a bound instrument costs what the SDK's costs, and
+// Finish does nothing.
 //
-// Each conflict is told once, with both places in the code: as a warning in slog, in [Provider.Conflicts], on the
-// page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch. [WithLogger] takes another
-// logger.
+// # Conflicts
+//
+// Each conflict is reported once, with the two places in the code: as a warning in slog, in [Provider.Conflicts], on the
+// page of [Provider.DebugHandler], and in telemetry_conflicts_total{reason}, which an alert can watch. [WithLogger] sets
+// another logger.
 //
 // # Metrics of client_golang
 //
-// They are on the same page and are pushed too, merged with OpenTelemetry's by the same rules, if they are registered
-// with client_golang's default registry and package promguard is imported, or with [Provider.Registerer]; both name the
-// places of a conflict. [WithGatherer] adds a registry of one's own. What does not conflict is on the page as
-// client_golang has it, names that are not in the text format included.
+// They are on the same page, and are pushed too, if they are registered with client_golang's default registry and package
+// promguard is imported, or with [Provider.Registerer]. They are merged with OpenTelemetry's by the same rules, and a
+// conflict names both places. [WithGatherer] adds a registry of your own. Metrics without a conflict are exposed as
+// client_golang exposes them, including names that the text format does not allow.
 //
 // # Coming from client_golang
 //
@@ -59,63 +65,66 @@
 //   - One name, other labels. Two series of one family; no conflict.
 //   - One name, registered twice. The same instrument; no conflict, and no AlreadyRegisteredError to handle. Two
 //     observable counters with a callback each add up.
-//   - One name, two kinds. The first keeps the name; the second ends in its kind: a gauge beside the counter
-//     http_requests_total is http_requests_total_gauge (Kind, Renamed). A counter and an observable counter are of one
-//     kind, and add up (Kind, Merged).
-//   - Two spellings: http.requests, http_requests, http_requests_total. One family (Name, Merged); case alone is no
-//     conflict.
-//   - One histogram, other buckets. One series with the boundaries of the first; counts of the second move to the
-//     bucket that holds their own (Buckets, Merged). Histograms in seconds without boundaries have .005 to 10.
+//   - One name, two kinds. The first keeps the name; the second gets a name that ends in its kind: a gauge beside the
+//     counter http_requests_total is http_requests_total_gauge (Kind, Renamed). A counter and an observable counter are of
+//     one kind, and add up (Kind, Merged).
+//   - Two spellings: http.requests, http_requests, http_requests_total. One family (Name, Merged). Names that differ only
+//     in case are equal.
+//   - One histogram, other buckets. One series with the boundaries of the first; each bucket of the second is added to the
+//     bucket of the first that contains it (Buckets, Merged). Histograms in seconds without boundaries have .005 to 10.
 //   - One quantity in two units, lat in s and in ms. Two families, lat_seconds and lat_milliseconds, and a warning,
-//     as their numbers do not compare (Unit, Kept).
-//   - Two gauges, or two callbacks of an observable gauge, with equal labels. The first one's value, at every scrape
-//     (Duplicate, Merged): gauges cannot be added.
+//     because their numbers cannot be compared (Unit, Kept).
+//   - Two gauges, or two callbacks of an observable gauge, with equal labels. Every scrape shows the first one's value,
+//     because gauges cannot be added (Duplicate, Merged).
+//   - A negative Add to a counter. It is subtracted, as OpenTelemetry's SDK does; Prometheus sees a reset.
 //
-// An attribute without a value is no label, as Prometheus's data model has it, and a family without a description has no
-// HELP. Beyond that, a label called le, quantile, __name__ or otel_scope_… becomes exported_le and so on (Reserved,
-// Repaired); text that is not UTF-8 has U+FFFD in place of what is not (Encoding, Repaired); an instrument has at
-// most 2000 series, then one with otel_metric_overflow="true", and is told of at 80 % (Cardinality, Limited); and
-// callbacks, collectors and gatherers that fail, panic or hang cost the page their own metrics only
+// Labels called le, quantile, __name__ or otel_scope_… become exported_le and so on (Reserved, Repaired). Invalid UTF-8 is
+// replaced by U+FFFD (Encoding, Repaired). An attribute without a value is no label, because Prometheus does not
+// distinguish the two, and a family without a description has no HELP. An instrument keeps up to 2000 series; the rest is
+// summed in one with otel_metric_overflow="true", and a warning is logged at 80 % (Cardinality, Limited;
+// [WithCardinalityLimit]). A callback, collector or gatherer that fails, panics or hangs costs the page only its own metrics
 // (telemetry_callback_errors_total, telemetry_scrape_errors_total{reason}).
 //
-// Where histograms of either library meet, classic buckets have the first one's boundaries, exponential and native ones
-// the coarser resolution of the two; of one classic and one native histogram the sum is classic. The quantiles of
-// summaries cannot be added: count and sum are, and the first one's quantiles are shown. Two functions or collectors of
-// client_golang that report one series are not added up, as they may report one thing: the first one's value is shown.
+// If histograms of the two libraries meet, classic buckets have the first one's boundaries, and exponential and native ones
+// the coarser resolution of the two. The sum of a classic and a native histogram is classic. Quantiles of summaries cannot
+// be added: their counts and sums are, and the first one's quantiles are shown. If two functions or collectors of
+// client_golang report the same series, it may be one measurement: the first one's value is shown.
 //
-// The Go runtime is measured once: a second runtime.Start does nothing, and where client_golang's Go collector is on
-// the page, OpenTelemetry's metrics of the runtime are left out.
+// The Go runtime is measured once: a second runtime.Start does nothing, and if client_golang's Go collector is on the page,
+// OpenTelemetry's runtime metrics are left out.
 //
-// In tests, package telemetrytest makes each conflict of instruments an error at creation, and its NoConflicts reports
+// In tests, package telemetrytest turns each conflict of instruments into an error at creation, and its NoConflicts reports
 // all others.
 //
 // # Push and traces
 //
-// The page is always there. OpenTelemetry's environment variables add pushes of metrics, and turn traces on:
+// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on:
 // OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the forms of one
 // signal, over http/protobuf or grpc, OTEL_METRIC_EXPORT_INTERVAL, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_PROPAGATORS,
-// OTEL_METRICS_EXEMPLAR_FILTER. Where an endpoint is named, otlp is the default; where nothing is, nothing is sent,
-// and no span is made. A wrong value is an error of New and Setup that names the variable; an unknown word of a list,
-// such as a sampler's, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add exporters made in
-// code.
+// OTEL_METRICS_EXEMPLAR_FILTER. If an endpoint is set, the default exporter is otlp; if nothing is set, nothing is sent, and
+// no span is created. OTEL_SDK_DISABLED=true turns off OpenTelemetry's instruments and pushes; the page then has
+// client_golang's metrics only. A wrong value is an error of New and Setup that names the variable, and the Provider is nil;
+// an unknown word of a list, such as a sampler's, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add
+// exporters in code.
 //
-// A push agrees with the page: merged instruments are one metric of the first one's scope, renamed and repaired ones
-// are so there too, client_golang's metrics go along, and a collector's page for Prometheus equals /metrics. What
-// needs no repair is pushed as OpenTelemetry has it, with its own name, scope, attributes and number type. Four things
-// differ, as OTLP has no word for them: an untyped metric of client_golang is sent as a gauge; its counters get _total at
-// the end if they have none; its histograms with both kinds of buckets are sent with the classic ones; and with delta
-// temporality its metrics are not added to ours.
+// A push agrees with the page: merged instruments are one metric of the first one's scope, renames and repairs are the same,
+// client_golang's metrics are included, and a collector's page for Prometheus equals /metrics. What needs no repair is
+// pushed as OpenTelemetry has it, with its own name, scope, attributes and number type. Four things differ, because OTLP
+// cannot express them: an untyped metric of client_golang is sent as a gauge; its counters get the suffix _total if they
+// have none; its histograms with both kinds of buckets are sent with the classic ones; and with delta temporality its
+// metrics are not added to OpenTelemetry's.
 //
-// A receiver that is away costs nothing but what it would have got: recording and scrapes go on, each push is given
-// up in its time, and the next one has every count, unless delta temporality was chosen. telemetry_exports_total and
-// telemetry_export_errors_total{reason} count pushes; the log tells when they begin to fail, and when they work again.
-// [Provider.Shutdown] sends what is left, within its context or five seconds.
+// If the receiver is down, the process is not affected: recording and scrapes go on, each push gives up after its timeout,
+// and the next successful push has every count, unless you chose delta temporality. telemetry_exports_total and
+// telemetry_export_errors_total{reason} count pushes. The log says when they begin to fail, and when they work again.
+// [Provider.Shutdown] sends what is left, within its context or five seconds. After it, the page still shows what was
+// recorded.
 //
-// A measurement within a sampled span carries its trace to the page: as an exemplar, in OpenMetrics.
+// A measurement within a sampled span carries its trace to the page as an OpenMetrics exemplar.
 //
 // # Concurrency and bounds
 //
-// Everything here is safe for concurrent use. Memory grows with distinct instruments and, within the cardinality limit,
-// with series. Conflicts are kept up to 1000. At most eight scrapes
-// run at a time; a hanging callback or gatherer is not started again until it returns.
+// Everything is safe for concurrent use. Memory grows with the number of distinct instruments and, within the cardinality
+// limit, of series. The first 1000 conflicts are kept. At most eight scrapes run at a time. A callback or gatherer that
+// hangs is not started again until it returns.
 package telemetry

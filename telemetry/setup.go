@@ -25,14 +25,14 @@ var defaults struct {
 // ErrSetupTwice is what Setup returns while the Provider of an earlier Setup is in use.
 var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Provider is not shut down")
 
-// Setup is New, and makes the result the process's default: OpenTelemetry's global MeterProvider, and everything
-// made by Meter and otel.Meter before; where spans are exported, the global TracerProvider and propagator too. It
+// Setup calls New and installs the result as the process's global MeterProvider. Instruments that Meter and otel.Meter
+// made before begin to record to it. If spans are exported, it installs the TracerProvider and the propagator too. It
 // sends OpenTelemetry's own logs and errors to slog, or to the logger of WithLogger. It is the only
-// function here that touches globals; call it once, from main.
+// function here that touches globals; call it once, from main. On an error the Provider is nil.
 //
-// A second Setup is an error, unless the first Provider was shut down. Instruments of telemetry.Meter then move to
-// the new Provider; those made by otel.Meter before the first Setup stay with the first, as OpenTelemetry binds
-// them once.
+// A second Setup is an error, unless the first Provider was shut down. Then the instruments of Meter, bound ones included,
+// move to the new Provider; those made by otel.Meter before the first Setup stay with the first, because OpenTelemetry
+// binds them once.
 func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err := begin(callerOfSetup().String()); err != nil {
 		return nil, err

@@ -225,8 +225,8 @@ func (p *Provider) Handler() http.Handler {
 // Instruments returns a copy of what was asked for, sorted by family, then in order of creation.
 func (p *Provider) Instruments() []Instrument { return p.catalog.instruments() }
 
-// Conflicts returns a copy of the conflicts in order of discovery, each once. After 1000 further ones are counted
-// in telemetry_conflicts_total only.
+// Conflicts returns a copy of the conflicts in order of discovery, each once. The first 1000 are kept; later ones are only
+// counted in telemetry_conflicts_total.
 func (p *Provider) Conflicts() []Conflict { return p.catalog.conflicts() }
 
 // An Export is a signal that a Provider pushes, and where to.
