@@ -118,13 +118,42 @@ func (r *registration) Unregister() error {
 }
 
 // collect runs every callback once, all at the same time, and returns what they observed in time. It takes at most a
-// little more than the timeout, however many hang, and ends earlier when ctx does.
+// little more than the timeout, however many hang, and ends earlier when ctx does. What there is to tell is told when the
+// turn is over, as a logger may collect.
 func (c *callbacks) collect(ctx context.Context) *cycle {
+	out, conflicts, troubles := c.takeTurn(ctx)
+	c.report(conflicts, troubles)
+	return out
+}
+
+// collectWithinSDK is collect for a reader that is not ours. The SDK holds a lock that an instrument needs to be made.
+func (c *callbacks) collectWithinSDK(ctx context.Context) {
+	if _, conflicts, troubles := c.takeTurn(ctx); len(conflicts)+len(troubles) > 0 {
+		mailbox.do(func() { c.report(conflicts, troubles) })
+	}
+}
+
+func (c *callbacks) report(conflicts []Conflict, troubles []trouble) {
+	for _, t := range troubles {
+		c.log.warn("observable callback "+t.what+"; its instruments have no new values", "site", t.site, "error", t.err)
+	}
+	if len(conflicts) > 0 {
+		c.tell(conflicts...)
+	}
+}
+
+// A trouble is what is to be logged of a callback.
+type trouble struct {
+	site, what string
+	err        error
+}
+
+func (c *callbacks) takeTurn(ctx context.Context) (out *cycle, conflicts []Conflict, troubles []trouble) {
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
-		return c.latest.Load()
+		return c.latest.Load(), nil, nil
 	}
 	c.mu.Lock()
 	list := c.list
@@ -136,14 +165,13 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 			break
 		}
 		if cb.last != nil && !cb.last.ended() {
-			c.trouble(cb, "has not returned since an earlier collection", nil)
+			troubles = c.trouble(troubles, cb, "has not returned since an earlier collection", nil)
 			continue
 		}
 		cb.last = c.start(ctx, cb)
 		runs = append(runs, cb.last)
 	}
-	out := newCycle()
-	var conflicts []Conflict
+	out = newCycle()
 	for _, r := range runs {
 		returned := r.wait(ctx, time.Until(r.deadline))
 		switch {
@@ -152,10 +180,10 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 		case ctx.Err() != nil && time.Now().Before(r.deadline):
 			continue // the collection was given up: not the callback's fault
 		case !returned:
-			c.trouble(r.callback, "did not return in time", nil)
+			troubles = c.trouble(troubles, r.callback, "did not return in time", nil)
 			continue
 		default:
-			c.trouble(r.callback, "failed", r.err)
+			troubles = c.trouble(troubles, r.callback, "failed", r.err)
 		}
 		r.recording.mu.Lock()
 		conflicts = append(conflicts, gather(out.int64s, r.recording.int64s)...)
@@ -163,10 +191,7 @@ func (c *callbacks) collect(ctx context.Context) *cycle {
 		r.recording.mu.Unlock()
 	}
 	c.latest.Store(out)
-	if len(conflicts) > 0 {
-		c.tell(conflicts...)
-	}
-	return out
+	return out, conflicts, troubles
 }
 
 // A run is one call of one callback.
@@ -222,13 +247,12 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// trouble counts a callback's failure, and logs it once until the callback is well again.
-func (c *callbacks) trouble(cb *callback, what string, err error) {
+// trouble counts a callback's failure, which is logged once until the callback is well again.
+func (c *callbacks) trouble(to []trouble, cb *callback, what string, err error) []trouble {
 	c.self.callbackFailed()
 	if cb.told {
-		return
+		return to
 	}
 	cb.told = true
-	c.log.warn("observable callback "+what+"; its instruments have no new values",
-		"site", cb.site, "error", err)
+	return append(to, trouble{cb.site, what, err})
 }

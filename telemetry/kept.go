@@ -76,14 +76,10 @@ func (k *kept) appendTo(sm []metricdata.ScopeMetrics, reader uint64) []metricdat
 // append appends the text of the family to a page, and tells of what is found.
 func (k *kept) append(page []byte, f text.Format, help string, c *catalog) []byte {
 	page, found := k.lines.Append(page, f, help)
-	k.tell(found, c)
-	return page
-}
-
-func (k *kept) tell(found []series.Finding, c *catalog) {
 	for _, what := range found {
 		c.tell(k.conflicts(what)...)
 	}
+	return page
 }
 
 // conflicts returns what there is to tell of a finding.

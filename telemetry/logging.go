@@ -82,8 +82,9 @@ func (v voice) otelError(err error) {
 	mailbox.post(v, slog.LevelError, "opentelemetry: "+err.Error(), nil)
 }
 
-// mailbox is where OpenTelemetry's log goes before slog. OpenTelemetry logs while it holds locks, and what handles a
-// log record may ask it for an instrument; so a goroutine of its own delivers, which ends when there is nothing left.
+// mailbox is where goes before slog what OpenTelemetry logs, and what there is to log within an export. OpenTelemetry holds
+// locks meanwhile, and what handles a log record may ask it for an instrument, or a Provider for an export; so a goroutine
+// of its own delivers, which ends when there is nothing left.
 var mailbox letters
 
 // maxLetters bounds what waits for a slow log.
@@ -96,21 +97,23 @@ type letters struct {
 	delivering chan struct{} // closed when all is delivered; nil where nobody delivers
 }
 
-type letter struct {
-	to    voice
-	level slog.Level
-	text  string
-	args  []any
+// A letter is something to do: to log, mostly.
+type letter func()
+
+// post has a message logged.
+func (m *letters) post(to voice, level slog.Level, text string, args []any) {
+	m.do(func() { to.logger().Log(context.Background(), level, text, args...) })
 }
 
-func (m *letters) post(to voice, level slog.Level, text string, args []any) {
+// do has something done when no lock is held that the caller may hold.
+func (m *letters) do(what letter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.waiting) == maxLetters {
 		m.lost++
 		return
 	}
-	m.waiting = append(m.waiting, letter{to, level, text, args})
+	m.waiting = append(m.waiting, what)
 	if m.delivering == nil {
 		m.delivering = make(chan struct{})
 		go m.deliver(m.delivering)
@@ -129,11 +132,11 @@ func (m *letters) deliver(done chan struct{}) {
 			return
 		}
 		m.mu.Unlock()
-		for _, l := range all {
-			l.to.logger().Log(context.Background(), l.level, l.text, l.args...)
+		for _, what := range all {
+			what()
 		}
 		if lost > 0 {
-			all[0].to.warn("messages of OpenTelemetry were lost: the log is too slow", "lost", lost)
+			voice{}.warn("messages were lost: the log is too slow", "lost", lost)
 		}
 	}
 }

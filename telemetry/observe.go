@@ -52,7 +52,7 @@ type observation[N int64 | float64] struct {
 func (c *callbacks) lead() metric.Int64Callback {
 	return func(ctx context.Context, _ metric.Int64Observer) error {
 		if ctx.Value(cycleKey{}) == nil {
-			c.collect(ctx)
+			c.collectWithinSDK(ctx)
 		}
 		return nil
 	}

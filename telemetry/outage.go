@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"regexp"
 	"strings"
@@ -50,15 +51,16 @@ func newOutage(log voice, self *selfMetrics, signal, to string) *outage {
 	return &outage{log: log, self: self, signal: signal, to: to}
 }
 
+// record notes an export. It is called within one, so the log is another goroutine's: who handles it may ask for an export.
 func (o *outage) record(err error) {
 	failure := reasonOf(err)
 	o.self.exported(o.signal, failure)
 	switch failed, since := o.note(err); {
 	case err == nil && failed > 0:
-		o.log.info("push works again", "signal", o.signal, "to", o.to, "failed", failed, "after", since.Round(time.Millisecond))
+		mailbox.post(o.log, slog.LevelInfo, "telemetry: push works again", []any{"signal", o.signal, "to", o.to, "failed", failed, "after", since.Round(time.Millisecond)})
 	case err != nil && failed == 1:
-		o.log.warn("push fails; it goes on trying, and tells when it works again",
-			"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err))
+		mailbox.post(o.log, slog.LevelWarn, "telemetry: push fails; it goes on trying, and tells when it works again",
+			[]any{"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err)})
 	}
 }
 

@@ -118,12 +118,14 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	rm = &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: slices.Clone(rm.ScopeMetrics)}
 	mixed := x.families(rm)
 	var plain []metricdata.ScopeMetrics
+	var found []Conflict
 	for _, k := range p.ledger.keep(x.catalog) {
 		if foreign.left(k.family) {
 			continue
 		}
 		if !mixed[k.family] && added[k.family] == nil {
-			if m, ok := k.plain(p.reader, x.catalog); ok {
+			m, ok, conflicts := k.plain(p.reader)
+			if found = append(found, conflicts...); ok {
 				plain = appendTo(plain, soundScope(k.lines.Accounts()[0].Scope), m...)
 				continue
 			}
@@ -131,6 +133,7 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 		rm.ScopeMetrics = k.appendTo(rm.ScopeMetrics, p.reader)
 	}
 	x.take(rm)
+	x.pending = append(x.pending, found...)
 	for _, f := range slices.SortedFunc(maps.Keys(added), func(a, b *family) int { return strings.Compare(a.name, b.name) }) {
 		x.addForeign(f, foreign.byName[f.name].joined, added[f])
 	}
@@ -142,16 +145,19 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(scopes, rest...)}
 }
 
-// plain returns the metric of a family that the page has as OTLP has it, if it has series, and whether it is so.
-func (k *kept) plain(reader uint64, c *catalog) ([]metricdata.Metrics, bool) {
-	m, ok, found := k.lines.CollectPlain(reader)
-	k.tell(found, c)
-	if !ok || m.Data == nil {
-		return nil, ok
+// plain returns the metric of a family that the page has as OTLP has it, if it has series, whether it is so, and what there
+// is to tell.
+func (k *kept) plain(reader uint64) (metrics []metricdata.Metrics, plain bool, conflicts []Conflict) {
+	m, plain, found := k.lines.CollectPlain(reader)
+	for _, what := range found {
+		conflicts = append(conflicts, k.conflicts(what)...)
+	}
+	if !plain || m.Data == nil {
+		return nil, plain, conflicts
 	}
 	m.Name, m.Unit = k.family.native()
 	m.Description = k.head.Load().GetHelp()
-	return []metricdata.Metrics{m}, true
+	return []metricdata.Metrics{m}, true, conflicts
 }
 
 // gatherTime is how long gatherers may take, so that there is time left to send the rest.

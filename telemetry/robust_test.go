@@ -2,14 +2,17 @@ package telemetry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -383,5 +386,81 @@ func TestOwnMetricsHaveNoLimit(t *testing.T) {
 	p := newProvider(t, telemetry.WithCardinalityLimit(3))
 	if page := string(get(t, p.Handler(), acceptText)); strings.Contains(page, "overflow") || told(p) != "" {
 		t.Errorf("%v\n%s", p.Conflicts(), page)
+	}
+}
+
+// A meddler is a slog handler that uses the Provider whose log it handles.
+type meddler struct {
+	slog.Handler
+	use    func()
+	inside *atomic.Int32
+	calls  *atomic.Int32
+}
+
+func (m meddler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (m meddler) Handle(context.Context, slog.Record) error {
+	defer m.inside.Add(-1)
+	m.calls.Add(1)
+	if m.inside.Add(1) == 1 { // what that logs is not to be followed
+		m.use()
+	}
+	return nil
+}
+
+// A logger may scrape, make instruments and record: nothing is locked while it runs.
+func TestLoggerThatUsesTheProvider(t *testing.T) {
+	var p *telemetry.Provider
+	m := meddler{Handler: slog.DiscardHandler, inside: new(atomic.Int32), calls: new(atomic.Int32)}
+	m.use = func() {
+		if p == nil {
+			return
+		}
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		for _, accept := range []string{acceptText, acceptProtobuf} {
+			fetch(p.Handler(), accept)
+		}
+		_ = p.Conflicts()
+		p.DebugHandler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		must(p.Meter("log").Int64Counter("lines")).Add(ctx, 1)
+		must(p.Meter("log").Int64ObservableGauge("level", int64s(1, metric.WithAttributes())))
+		if short.Err() != nil {
+			t.Error("something is locked")
+		}
+	}
+	push := &keeper{temporality: metricdata.CumulativeTemporality, err: errors.New("refused")}
+	reader := sdkmetric.NewManualReader() // so that the SDK has everything
+	p = must(telemetry.New(ctx, telemetry.WithoutRuntime(), telemetry.WithLogger(slog.New(m)), telemetry.WithReader(reader),
+		telemetry.WithMetricExporter(push), telemetry.WithCardinalityLimit(5),
+		telemetry.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("ouch") }))))
+	defer func() { _ = p.Shutdown(ctx) }() // the push is refused
+	meter := p.Meter("m")
+	must(meter.Int64Counter("jobs", metric.WithDescription("A")))
+	must(meter.Int64Counter("jobs", metric.WithDescription("B")))
+	for _, step := range []func(){
+		func() {
+			must(meter.Int64ObservableGauge("g", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { panic("ouch") })))
+		},
+		func() { pushed(t, reader, "jobs") },
+		func() { fetch(p.Handler(), acceptText) },
+		func() {
+			c := must(meter.Int64Counter("repaired"))
+			for i := range 5 {
+				c.Add(ctx, 1, metric.WithAttributes(attribute.Int("le", i)))
+			}
+			_ = p.ForceFlush(ctx)
+		},
+		func() {
+			must(meter.Int64Counter("again")).Add(ctx, 1, metric.WithAttributes(attribute.String("quantile", "\xff")))
+			fetch(p.Handler(), acceptText)
+		},
+	} {
+
+		step()
+
+	}
+	if n := m.calls.Load(); n < 4 {
+		t.Errorf("the logger was called %d times", n)
 	}
 }
