@@ -14,7 +14,7 @@ const module = "github.com/onemeter/onemeter"
 // ground up. A package that is not listed fails the test: give it a floor.
 var floors = map[string][]string{
 	"telemetry/internal/rule": {}, "telemetry/internal/cell": {}, "telemetry/internal/table": {}, "telemetry/internal/text": {},
-	"telemetry/internal/site": {}, "telemetry/internal/sparse": {}, "telemetry/internal/ratio": {},
+	"telemetry/internal/exporting": {}, "telemetry/internal/site": {}, "telemetry/internal/sparse": {}, "telemetry/internal/ratio": {},
 	"telemetry/internal/series": {
 		"telemetry/internal/rule", "telemetry/internal/cell", "telemetry/internal/table", "telemetry/internal/text",
 	},
@@ -23,9 +23,10 @@ var floors = map[string][]string{
 	"telemetry/internal/guard/install": {"telemetry/internal/guard"},
 	"telemetry": {
 		"telemetry/internal/rule", "telemetry/internal/series", "telemetry/internal/text", "telemetry/internal/sparse",
-		"telemetry/internal/foreign", "telemetry/internal/guard", "telemetry/internal/site",
+		"telemetry/internal/foreign", "telemetry/internal/guard", "telemetry/internal/site", "telemetry/internal/exporting",
 	},
 	"telemetry/telemetrytest": {"telemetry"},
+	"telemetry/otlp":          {"telemetry/internal/exporting"},
 	"telemetry/promguard":     {"telemetry", "telemetry/internal/guard/install"},
 	"internal/needs":          {},
 
@@ -46,7 +47,7 @@ var floors = map[string][]string{
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
 		"server/redisconn", "server/redisbus", "server/rediscache", "server/redislimit", "server/turn",
 	},
-	"cmd/imserver": {"telemetry", "server"},
+	"cmd/imserver": {"telemetry", "telemetry/otlp", "server"},
 	"cmd/imload":   {}, // a client like any other
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},
@@ -54,7 +55,7 @@ var floors = map[string][]string{
 }
 
 // mayMeasure are the only packages that know of telemetry.
-var mayMeasure = []string{"telemetry", "telemetry/telemetrytest", "telemetry/promguard", "server", "server/observe", "cmd/imserver"}
+var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytest", "telemetry/promguard", "server", "server/observe", "cmd/imserver"}
 
 type listed struct {
 	ImportPath string
@@ -83,6 +84,26 @@ func TestFloors(t *testing.T) {
 			}
 			if strings.HasPrefix(name, "telemetry") && !ours && !telemetryMayImport(imp) {
 				t.Errorf("%s imports %s: telemetry imports OpenTelemetry and Prometheus only", name, imp)
+			}
+		}
+	}
+}
+
+// Exporters come by import: what a program links that only measures and has a page is no more than this.
+func TestWhatTelemetryLinks(t *testing.T) {
+	const most = 335
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/telemetry").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := strings.Fields(string(out))
+	if len(all) > most {
+		t.Errorf("package telemetry links %d packages, want %d at most", len(all), most)
+	}
+	for _, p := range all {
+		for _, other := range []string{"google.golang.org/grpc", "go.opentelemetry.io/otel/exporters/otlp", "go.opentelemetry.io/otel/exporters/stdout"} {
+			if strings.HasPrefix(p, other) {
+				t.Errorf("package telemetry links %s: that is package otlp's", p)
 			}
 		}
 	}

@@ -98,7 +98,8 @@
 //
 // # Push and traces
 //
-// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on:
+// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on, if main
+// imports package telemetry/otlp, which links the exporters (else an error of New and Setup names the import):
 // OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the forms of one
 // signal, over http/protobuf or grpc, OTEL_METRIC_EXPORT_INTERVAL, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_PROPAGATORS,
 // OTEL_METRICS_EXEMPLAR_FILTER. If an endpoint is set, the default exporter is otlp; if nothing is set, nothing is sent, and

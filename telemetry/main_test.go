@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	_ "github.com/onemeter/onemeter/telemetry/otlp"
 )
 
 // What is told goes to the log too; the tests that look at it set a logger of their own.

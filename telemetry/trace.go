@@ -2,11 +2,11 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/onemeter/onemeter/telemetry/internal/exporting"
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
@@ -56,22 +57,38 @@ func newTraces(ctx context.Context, cfg config, res *resource.Resource, self *se
 
 // newPropagator is that of OTEL_PROPAGATORS, or else W3C's trace context and baggage.
 func newPropagator(log voice) propagation.TextMapPropagator {
-	names := slices.DeleteFunc(strings.Split(env("OTEL_PROPAGATORS"), ","), func(s string) bool {
-		return strings.TrimSpace(s) == ""
-	})
-	for i, n := range names {
-		names[i] = strings.ToLower(strings.TrimSpace(n))
+	const variable = "OTEL_PROPAGATORS"
+	known := map[string]propagation.TextMapPropagator{
+		"tracecontext": propagation.TraceContext{}, "baggage": propagation.Baggage{}, "none": nil,
 	}
-	if len(names) > 0 {
-		p, err := autoprop.TextMapPropagator(names...)
-		if err != nil {
-			log.warn("OTEL_PROPAGATORS names propagators that are unknown, which are ignored", "error", err)
+	var out []propagation.TextMapPropagator
+	asked := false
+	for _, name := range wordsOf(log, variable, strings.ToLower(env(variable))) {
+		p, ok := known[name]
+		if !ok && name != "" {
+			var err error
+			if p, err = linkedPropagator(name); err != nil {
+				log.warn("a word of OTEL_PROPAGATORS is ignored", "name", variable, "value", name, "error", err)
+				continue
+			}
 		}
+		asked = asked || name != ""
 		if p != nil {
-			return p
+			out = append(out, p)
 		}
 	}
-	return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+	if !asked {
+		return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+	}
+	return propagation.NewCompositeTextMapPropagator(out...)
+}
+
+// linkedPropagator is one that package otlp links: b3, b3multi, jaeger, xray, ottrace.
+func linkedPropagator(name string) (propagation.TextMapPropagator, error) {
+	if exporting.Linked == nil {
+		return nil, fmt.Errorf("this program does not link it, if it exists: import _ %q in main", thisPackage+"/otlp")
+	}
+	return exporting.Linked.Propagator(name)
 }
 
 // stop sends what is left, and leaves nothing running.

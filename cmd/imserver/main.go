@@ -19,6 +19,7 @@ import (
 
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
+	_ "github.com/onemeter/onemeter/telemetry/otlp" // what the OTEL_ variables can ask for
 )
 
 // Exit codes: a configuration that is wrong is the caller's to mend.

@@ -1,0 +1,63 @@
+// Package otlp links the exporters that OpenTelemetry's environment variables can ask for: OTLP over gRPC and HTTP, and the
+// console, of metrics and traces, and the propagators beside W3C's. Import it for that alone, in main:
+//
+//	import _ "github.com/onemeter/onemeter/telemetry/otlp"
+//
+// Package telemetry does not link them, because they are two fifths of a small program. If OTEL_METRICS_EXPORTER,
+// OTEL_TRACES_EXPORTER or an endpoint asks for one and this package is not imported, telemetry.New and Setup return an error
+// that says so. Exporters of telemetry.WithMetricExporter and WithSpanExporter do not need it.
+package otlp
+
+import (
+	"context"
+
+	"go.opentelemetry.io/contrib/propagators/autoprop"
+	"go.opentelemetry.io/otel/propagation"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/onemeter/onemeter/telemetry/internal/exporting"
+)
+
+func init() {
+	exporting.Linked = &exporting.Makers{Metrics: metrics, Spans: spans, Propagator: propagator}
+}
+
+func propagator(name string) (propagation.TextMapPropagator, error) {
+	return autoprop.TextMapPropagator(name)
+}
+
+func metrics(ctx context.Context, t exporting.Target) (sdkmetric.Exporter, error) {
+	switch {
+	case t.Console:
+		return stdoutmetric.New()
+	case t.GRPC && t.Insecure:
+		return otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithInsecure())
+	case t.GRPC:
+		return otlpmetricgrpc.New(ctx)
+	case t.Insecure:
+		return otlpmetrichttp.New(ctx, otlpmetrichttp.WithInsecure())
+	}
+	return otlpmetrichttp.New(ctx)
+}
+
+func spans(ctx context.Context, t exporting.Target) (sdktrace.SpanExporter, error) {
+	switch {
+	case t.Console:
+		return stdouttrace.New()
+	case t.GRPC && t.Insecure:
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithInsecure())
+	case t.GRPC:
+		return otlptracegrpc.New(ctx)
+	case t.Insecure:
+		return otlptracehttp.New(ctx, otlptracehttp.WithInsecure())
+	}
+	return otlptracehttp.New(ctx)
+}
