@@ -20,6 +20,7 @@ import (
 
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/telemetry"
+	_ "github.com/onemeter/onemeter/telemetry/otlp" // the environment asks for it
 )
 
 const collectorConfig = "config.yaml"

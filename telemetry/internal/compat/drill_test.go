@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
+	_ "github.com/onemeter/onemeter/telemetry/otlp" // the environment asks for it
 )
 
 // An outageKind is a way for a receiver to be away.
