@@ -469,7 +469,10 @@ func TestCollectorHangs(t *testing.T) {
 func TestSlowCollectorIsShown(t *testing.T) {
 	p := newProvider(t)
 	d := descriptor("slow_total", "A")
+	var running sync.WaitGroup
 	p.Registerer().MustRegister(hits("A", 1), collecting{describes(d), func(ch chan<- prometheus.Metric) {
+		running.Add(1)
+		defer running.Done()
 		time.Sleep(700 * time.Millisecond)
 		ch <- constant(d, 1)
 	}})
@@ -481,7 +484,7 @@ func TestSlowCollectorIsShown(t *testing.T) {
 		if shown := strings.Contains(w.Body.String(), "slow_total 1"); !strings.Contains(w.Body.String(), "hits_total") || i == 3 && !shown {
 			t.Errorf("page %d: %s", i, w.Body)
 		}
-		time.Sleep(300 * time.Millisecond) // between scrapes it answers
+		running.Wait() // between scrapes it answers
 	}
 }
 

@@ -69,6 +69,8 @@ type Account struct {
 	bounds *cell.Bounds
 	series table.Table[series]
 
+	started atomic.Int64 // when the last series was made, in ns since 1970
+
 	freshMu sync.Mutex
 	fresh   []*entry // that Lines does not know yet
 	pruneAt int      // so many, as nobody may read the page
@@ -150,8 +152,19 @@ func canonical(set *attribute.Set) *attribute.Set {
 
 var none attribute.Set
 
+// startTime returns a time that no other series of the account has, so that one tells from the one that it follows, however
+// coarse the clock is.
+func (a *Account) startTime() int64 {
+	for {
+		last := a.started.Load()
+		if now := max(time.Now().UnixNano(), last+1); a.started.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
 func (a *Account) fill(e *entry) {
-	e.Value.account, e.Value.started = a, time.Now().UnixNano()
+	e.Value.account, e.Value.started = a, a.startTime()
 	if a.Class == rule.Histogram {
 		e.Value.histogram = cell.NewHistogram(a.bounds, !a.Float)
 	}

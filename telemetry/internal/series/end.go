@@ -35,9 +35,10 @@ type total struct {
 }
 
 // An end is watched for so long, and for so many rounds: then nobody can be recording any more who began before it.
-var lateTime = 5 * time.Second
-
-const lateRounds = 2
+const (
+	lateTime   = 5 * time.Second
+	lateRounds = 2
+)
 
 // maxMore is how many series that ended are kept as one before those are added up that have ended long ago.
 const maxMore = 64
@@ -72,15 +73,13 @@ func (a *Account) finish(set *attribute.Set) {
 	}
 }
 
-// shorten adds up those that ended long ago.
+// shorten adds up those that ended long ago, which are the first.
 func (a *Account) shorten(x *end) {
-	x.more = slices.DeleteFunc(x.more, func(y *end) bool {
-		if time.Since(y.at) < lateTime {
-			return false
-		}
-		x.past = a.sum(x.past, a.read(&y.entry.Value))
-		return true
-	})
+	for len(x.more) > 0 && time.Since(x.more[0].at) > lateTime {
+		x.past = a.sum(x.past, a.read(&x.more[0].entry.Value))
+		x.more[0] = nil
+		x.more = x.more[1:]
+	}
 }
 
 // ends are some by the attributes of their series.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,11 +21,6 @@ import (
 )
 
 var ctx = context.Background()
-
-func TestMain(m *testing.M) {
-	lateTime = 10 * time.Millisecond
-	os.Exit(m.Run())
-}
 
 const push = Page << 1
 
@@ -109,75 +104,79 @@ func TestOptions(t *testing.T) {
 // A series that is finished is collected once more by each reader, and what is recorded later begins anew: no reader sees
 // both in one.
 func TestFinish(t *testing.T) {
-	f := newFamily(Page | push)
-	var bound Int64Adder
-	f.counter.BindTo(&bound.Handle, []attribute.KeyValue{path("/a")})
-	bound.Add(ctx, 3)
-	expect := func(page, pushed string) {
-		t.Helper()
-		if got := f.samples(); got != page {
-			t.Errorf("the page is %q, want %q", got, page)
-		}
-		if pushed != "" {
-			if got := f.pushed(); got != pushed {
-				t.Errorf("pushed is %q, want %q", got, pushed)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(Page | push)
+		var bound Int64Adder
+		f.counter.BindTo(&bound.Handle, []attribute.KeyValue{path("/a")})
+		bound.Add(ctx, 3)
+		expect := func(page, pushed string) {
+			t.Helper()
+			if got := f.samples(); got != page {
+				t.Errorf("the page is %q, want %q", got, page)
+			}
+			if pushed != "" {
+				if got := f.pushed(); got != pushed {
+					t.Errorf("pushed is %q, want %q", got, pushed)
+				}
 			}
 		}
-	}
-	expect("c_total{path=\"/a\"} 3\n", "")
-	bound.Finish(ctx)
-	bound.Finish(ctx)                                        // again is nothing
-	bound.Add(ctx, 1)                                        // to a new series
-	f.counter.Add(ctx, 1, metric.WithAttributes(path("/a"))) // to the same
-	expect("c_total{path=\"/a\"} 3\n", "")
-	expect("c_total{path=\"/a\"} 2\n", "path=/a=3")
-	expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
-	bound.Finish(ctx)
-	expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
-	for range lateRounds + 2 {
-		if got := f.samples() + f.pushed(); got != "" {
-			t.Errorf("it is still there: %q", got)
+		expect("c_total{path=\"/a\"} 3\n", "")
+		bound.Finish(ctx)
+		bound.Finish(ctx)                                        // again is nothing
+		bound.Add(ctx, 1)                                        // to a new series
+		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a"))) // to the same
+		expect("c_total{path=\"/a\"} 3\n", "")
+		expect("c_total{path=\"/a\"} 2\n", "path=/a=3")
+		expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
+		bound.Finish(ctx)
+		expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
+		for range lateRounds + 2 {
+			if got := f.samples() + f.pushed(); got != "" {
+				t.Errorf("it is still there: %q", got)
+			}
 		}
-	}
-	time.Sleep(2 * lateTime)
-	f.pushed()
-	if n := len(f.ended) + f.Len() + len(f.lines); n != 0 {
-		t.Errorf("%d are kept", n)
-	}
-	f.counter.Finish(ctx, path("/unknown"))
-	f.counter.Finish(ctx, attribute.Bool("otel.metric.overflow", true))
+		time.Sleep(2 * lateTime)
+		f.pushed()
+		if n := len(f.ended) + f.Len() + len(f.lines); n != 0 {
+			t.Errorf("%d are kept", n)
+		}
+		f.counter.Finish(ctx, path("/unknown"))
+		f.counter.Finish(ctx, attribute.Bool("otel.metric.overflow", true))
+	})
 }
 
 // What nobody collects does not wait for it.
 func TestFinishedSeriesDoNotPileUp(t *testing.T) {
-	f := newFamily(Page | push)
-	f.samples()
-	f.rules.read.Store(time.Now().Add(-forgotten - time.Second).UnixNano())
-	for i := range 10_000 {
-		f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
-		f.counter.Finish(ctx, attribute.Int("i", i))
-		if i%100 == 0 {
-			f.pushed()
-		}
-	}
-	time.Sleep(2 * lateTime)
-	f.pushed()
-	if n := len(f.ended); n > 1000 {
-		t.Errorf("%d ended series wait", n)
-	}
-	if n := len(f.Account.fresh); n > 1000 {
-		t.Errorf("%d ended series wait for the page", n)
-	}
-	f.rules.PageRead()
-	f.samples()
-	time.Sleep(2 * lateTime)
-	for range lateRounds + 1 {
-		f.pushed()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(Page | push)
 		f.samples()
-	}
-	if n := len(f.ended) + len(f.lines); n != 0 {
-		t.Errorf("%d are kept", n)
-	}
+		time.Sleep(2 * forgotten) // nobody reads the page
+		for i := range 10_000 {
+			f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
+			f.counter.Finish(ctx, attribute.Int("i", i))
+			if i%100 == 0 {
+				f.pushed()
+			}
+		}
+		time.Sleep(2 * lateTime)
+		f.pushed()
+		if n := len(f.ended); n > 1000 {
+			t.Errorf("%d ended series wait", n)
+		}
+		if n := len(f.Account.fresh); n > 1000 {
+			t.Errorf("%d ended series wait for the page", n)
+		}
+		f.rules.PageRead()
+		f.samples()
+		time.Sleep(2 * lateTime)
+		for range lateRounds + 1 {
+			f.pushed()
+			f.samples()
+		}
+		if n := len(f.ended) + len(f.lines); n != 0 {
+			t.Errorf("%d are kept", n)
+		}
+	})
 }
 
 // Each reader's sum over all series that follow each other is what was counted, however they come and go.
@@ -223,7 +222,7 @@ func TestFinishLosesNothing(t *testing.T) {
 	close(stop)
 	readers.Wait()
 	f.counter.Finish(ctx, path("/a"))
-	for len(f.ended) > 0 {
+	for range lateRounds + 1 {
 		f.samples()
 		for reader, sum := range totals {
 			sum.read(f.Collect(reader))
@@ -308,39 +307,43 @@ func TestSlowReaderIsNotBehind(t *testing.T) {
 
 // Series of one set that end again and again are added up, whoever collects.
 func TestEndsOfOneSetDoNotPileUp(t *testing.T) {
-	f := newFamily(Page)
-	const n = 20_000
-	for range n {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(Page)
+		const n = 20_000
+		for range n {
+			f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
+			f.counter.Finish(ctx, path("/a"))
+		}
+		time.Sleep(2 * lateTime)
 		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
 		f.counter.Finish(ctx, path("/a"))
-	}
-	time.Sleep(2 * lateTime)
-	f.counter.Add(ctx, 1, metric.WithAttributes(path("/a")))
-	f.counter.Finish(ctx, path("/a"))
-	if got := len(f.ended) + len(f.ended[0].more); got > 2*maxMore {
-		t.Errorf("%d are kept", got)
-	}
-	if got, want := f.samples(), fmt.Sprintf("c_total{path=\"/a\"} %d\n", n+1); got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
+		if got := len(f.ended) + len(f.ended[0].more); got > 2*maxMore {
+			t.Errorf("%d are kept", got)
+		}
+		if got, want := f.samples(), fmt.Sprintf("c_total{path=\"/a\"} %d\n", n+1); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
 }
 
 // Where only pushes read, lines of series that ended are forgotten.
 func TestLinesOfPushesAreSwept(t *testing.T) {
-	f := newFamily(push)
-	for i := range 10_000 {
-		f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
-		if _, plain, _ := f.CollectPlain(push); !plain {
-			t.Fatal("it is not plain")
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(push)
+		for i := range 10_000 {
+			f.counter.Add(ctx, 1, metric.WithAttributes(attribute.Int("i", i)))
+			if _, plain, _ := f.CollectPlain(push); !plain {
+				t.Fatal("it is not plain")
+			}
+			f.counter.Finish(ctx, attribute.Int("i", i))
+			if i%100 == 99 {
+				time.Sleep(2 * lateTime)
+			}
 		}
-		f.counter.Finish(ctx, attribute.Int("i", i))
-		if i%1000 == 0 {
-			time.Sleep(2 * lateTime)
+		if n := len(f.lines); n > 5000 {
+			t.Errorf("%d lines are kept", n)
 		}
-	}
-	if n := len(f.lines); n > 5000 {
-		t.Errorf("%d lines are kept", n)
-	}
+	})
 }
 
 // Attributes are equal to themselves, whatever is in them.
