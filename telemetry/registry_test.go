@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -418,74 +419,79 @@ func TestCollectorHangs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := logs(t)
-			release := make(chan struct{})
-			var calls atomic.Int32
-			p := newProvider(t)
-			p.Registerer().MustRegister(hits("A", 1))
-			d := descriptor("slow_total", "A")
-			register(p.Registerer(), collecting{describes(d), func(ch chan<- prometheus.Metric) {
-				calls.Add(1)
-				<-release
-				ch <- constant(d, 1)
-			}})
-			begin := time.Now()
-			ask := func() string {
-				r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-				r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "1")
-				w := httptest.NewRecorder()
-				p.Handler().ServeHTTP(w, r)
-				if w.Code != 200 {
-					t.Errorf("status %d", w.Code)
+			synctest.Test(t, func(t *testing.T) {
+				log := logs(t)
+				release := make(chan struct{})
+				var calls atomic.Int32
+				p := newProvider(t)
+				p.Registerer().MustRegister(hits("A", 1))
+				d := descriptor("slow_total", "A")
+				register(p.Registerer(), collecting{describes(d), func(ch chan<- prometheus.Metric) {
+					calls.Add(1)
+					<-release
+					ch <- constant(d, 1)
+				}})
+				begin := time.Now()
+				ask := func() string {
+					r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+					r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "1")
+					w := httptest.NewRecorder()
+					p.Handler().ServeHTTP(w, r)
+					if w.Code != 200 {
+						t.Errorf("status %d", w.Code)
+					}
+					return w.Body.String()
 				}
-				return w.Body.String()
-			}
-			for range 3 {
-				if page := ask(); !strings.Contains(page, `hits_total{path="/a"} 1`) {
-					t.Errorf("the healthy collector is not on the page: %s", page)
+				for range 3 {
+					if page := ask(); !strings.Contains(page, `hits_total{path="/a"} 1`) {
+						t.Errorf("the healthy collector is not on the page: %s", page)
+					}
 				}
-			}
-			asked := int32(2) // with others, and once more by itself
-			if name == "alone" {
-				asked = 1
-			}
-			if took := time.Since(begin); took > 3*time.Second || calls.Load() != asked {
-				t.Errorf("three pages took %v and asked %d times", took, calls.Load())
-			}
-			if log.told("does not answer", "registry_test.go:") != 1 {
-				t.Errorf("it is not told once: %s", log)
-			}
-			close(release)
-			for until := time.Now().Add(5 * time.Second); !strings.Contains(ask(), "slow_total 1"); time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(until) {
-					t.Fatal("it answers again, and is not on the page")
+				asked := int32(2) // with others, and once more by itself
+				if name == "alone" {
+					asked = 1
 				}
-			}
+				if took := time.Since(begin); took > time.Second || calls.Load() != asked {
+					t.Errorf("three pages took %v and asked %d times", took, calls.Load())
+				}
+				if log.told("does not answer", "registry_test.go:") != 1 {
+					t.Errorf("it is not told once: %s", log)
+				}
+				close(release)
+				synctest.Wait()
+				if page := ask(); !strings.Contains(page, "slow_total 1") {
+					t.Errorf("it answers again, and is not on the page: %s", page)
+				}
+			})
 		})
 	}
 }
 
 // A collector that is slower than half of the time there is, is on the page all the same.
 func TestSlowCollectorIsShown(t *testing.T) {
-	p := newProvider(t)
-	d := descriptor("slow_total", "A")
-	var running sync.WaitGroup
-	p.Registerer().MustRegister(hits("A", 1), collecting{describes(d), func(ch chan<- prometheus.Metric) {
-		running.Add(1)
-		defer running.Done()
-		time.Sleep(700 * time.Millisecond)
-		ch <- constant(d, 1)
-	}})
-	for i := range 4 {
-		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "1.25")
-		w := httptest.NewRecorder()
-		p.Handler().ServeHTTP(w, r)
-		if shown := strings.Contains(w.Body.String(), "slow_total 1"); !strings.Contains(w.Body.String(), "hits_total") || i == 3 && !shown {
-			t.Errorf("page %d: %s", i, w.Body)
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t)
+		d := descriptor("slow_total", "A")
+		p.Registerer().MustRegister(hits("A", 1), collecting{describes(d), func(ch chan<- prometheus.Metric) {
+			time.Sleep(700 * time.Millisecond)
+			ch <- constant(d, 1)
+		}})
+		for i := range 4 {
+			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "1.25")
+			w := httptest.NewRecorder()
+			p.Handler().ServeHTTP(w, r)
+			page := w.Body.String()
+			if !strings.Contains(page, "hits_total") {
+				t.Errorf("page %d: %s", i, page)
+			}
+			// The first page shows that it is slow; from then on it is asked by itself, and has all the time there is.
+			if strings.Contains(page, "slow_total 1") != (i > 0) {
+				t.Errorf("page %d: %s", i, page)
+			}
+			time.Sleep(time.Minute) // between scrapes it answers
 		}
-		running.Wait() // between scrapes it answers
-	}
+	})
 }
 
 // Of three equal collectors, the one that is unregistered goes, and the others stay.
