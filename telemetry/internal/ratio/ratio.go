@@ -31,6 +31,38 @@ func Report(b *testing.B, n int, ours, other func()) {
 	b.ReportMetric(o.allocs, "other-allocs")
 }
 
+// A Side is one of several ways to do the same work.
+type Side struct {
+	Name string
+	Run  func()
+}
+
+// Added does the same work n times in each way, in turns, and reports for each way what it costs beyond bare, which does the work
+// alone: CPU time, garbage collection included, and allocations.
+func Added(b *testing.B, n int, bare func(), sides ...Side) {
+	b.Helper()
+	base := side{run: bare, ns: math.Inf(1)}
+	all := make([]side, len(sides))
+	for i, s := range sides {
+		all[i] = side{run: s.Run, ns: math.Inf(1)}
+	}
+	for range rounds {
+		base.round(b, n)
+		for i := range all {
+			all[i].round(b, n)
+		}
+	}
+	for i, s := range sides {
+		b.Run(s.Name, func(b *testing.B) {
+			for b.Loop() {
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(all[i].ns-base.ns, "added-cpu-ns")
+			b.ReportMetric(all[i].allocs-base.allocs, "added-allocs")
+		})
+	}
+}
+
 type side struct {
 	run        func()
 	ns, allocs float64 // of one call

@@ -1,0 +1,45 @@
+// Package echometrics measures servers of echo v4 as package httpmetrics does those of net/http: the same metrics, the same
+// attributes from closed sets, the same rules of what is counted.
+//
+//	e := echo.New()
+//	e.Use(echometrics.Middleware())
+//	e.GET("/items/:id", item)
+package echometrics
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/telemetry/httpmetrics"
+	"github.com/onemeter/onemeter/telemetry/httpmetrics/internal/exchange"
+)
+
+// Middleware measures every request. http.route is the path of the route as echo.Context has it, such as "/items/:id"; a
+// request that matches none has no http.route.
+//
+// It belongs before all other middleware, with Echo.Use, or with Echo.Pre to measure also what other Pre middleware answers.
+// Since the status must be known, it has an error of the handler answered at once, by Context.Error, and then returns it, as
+// echo's own RequestLogger does: middleware before it cannot change the answer any more, and an HTTPErrorHandler of one's own must
+// look at Response.Committed, as echo asks of it anyway.
+func Middleware(opts ...httpmetrics.Option) echo.MiddlewareFunc {
+	server := exchange.NewServer(exchange.NewConfig(opts))
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if !server.Measures(c.Request()) {
+				return next(c)
+			}
+			resp := c.Response()
+			before := resp.Writer
+			x := server.Begin(before, c.Request())
+			resp.Writer = x.Writer()
+			defer func() {
+				resp.Writer = before
+				x.End(c.Path(), recover())
+			}()
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package exchange
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// maxHosts bounds the servers that a client tells apart.
+const maxHosts = 100
+
+// A Client measures what an HTTP client asks. It is safe for concurrent use.
+type Client struct {
+	cfg      Config
+	next     http.RoundTripper
+	duration metric.Float64Histogram
+	bound    *lookup[key, metric.Float64Histogram] // by host and port
+}
+
+// NewClient makes the instruments. What the Provider refuses does nothing, and OpenTelemetry's error handler is told.
+func NewClient(next http.RoundTripper, cfg Config) *Client {
+	c := &Client{cfg: cfg, next: next}
+	c.duration = made(cfg.meter().Float64Histogram("http.client.request.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of HTTP client requests."), durationBounds()))
+	c.bound = newLookup(maxHosts, c.bind)
+	return c
+}
+
+func (c *Client) bind(host string, k key) metric.Float64Histogram {
+	attrs := append(serverOf(host, k.secure()), k.answer(k.errorType(http.StatusBadRequest))...)
+	return bindDuration(c.duration, append(attrs, attribute.String("http.request.method", k.method().String())))
+}
+
+// serverOf are the attributes of the server that is asked.
+func serverOf(host string, secure bool) []attribute.KeyValue {
+	if host == Other {
+		return []attribute.KeyValue{attribute.String("server.address", Other)}
+	}
+	u := url.URL{Host: host}
+	port, err := strconv.Atoi(u.Port())
+	switch {
+	case err == nil:
+	case secure:
+		port = 443
+	default:
+		port = 80
+	}
+	return []attribute.KeyValue{attribute.String("server.address", u.Hostname()), attribute.Int("server.port", port)}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.cfg.Filter != nil && !c.cfg.Filter(r) {
+		return c.next.RoundTrip(r)
+	}
+	start := time.Now()
+	resp, err := c.next.RoundTrip(r)
+	took := time.Since(start)
+	var status int
+	var protocol uint8
+	if resp != nil {
+		status, protocol = resp.StatusCode, protocolOf(resp.ProtoMajor, resp.ProtoMinor)
+	}
+	if r.URL != nil && status != http.StatusSwitchingProtocols {
+		k := keyOf(clamped(status), MethodOf(r.Method), protocol, r.URL.Scheme == "https", faultOf(err))
+		c.bound.of(r.URL.Host, k).Record(r.Context(), took.Seconds())
+	}
+	return resp, err
+}
+
+// clamped is a status as HTTP has it, or 0: what a server sends may be of any number of digits.
+func clamped(status int) int {
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return status
+}
+
+// CloseIdleConnections closes those of the transport inside, for http.Client.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.next.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// faultOf says why there is no answer.
+func faultOf(err error) fault {
+	if err == nil {
+		return sound
+	}
+	var (
+		slow     net.Error
+		name     *net.DNSError
+		verified *tls.CertificateVerificationError
+		alert    tls.AlertError
+		record   tls.RecordHeaderError
+		op       *net.OpError
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return canceled
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
+		return timeout
+	case errors.As(err, &name):
+		return unresolved
+	case errors.As(err, &verified), errors.As(err, &alert), errors.As(err, &record):
+		return insecure
+	case errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return unconnected
+	}
+	return unknown
+}

@@ -1,0 +1,134 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// An Exchange is one request and its answer. It is the ResponseWriter and the request's body that the handler gets.
+type Exchange struct {
+	server  *Server
+	request *http.Request
+	method  Method
+	start   time.Time
+	active  metric.Int64UpDownCounter // nil once the request is no longer counted as active
+
+	body io.ReadCloser // what the request came with
+	read atomic.Int64  // bytes; a transport may still read when the handler has returned
+
+	to      http.ResponseWriter
+	written int64 // bytes
+	status  int   // 0 until the header is written
+	taken   bool  // the connection is hijacked
+}
+
+// Begin starts to measure a request. The handler gets Writer, and End must follow.
+func (s *Server) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
+	x := &Exchange{server: s, request: r, method: MethodOf(r.Method), to: w, start: time.Now()}
+	x.active = s.activeOf(x.method, r.TLS != nil)
+	x.active.Add(r.Context(), 1)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body = r.Body
+		r.Body = (*body)(x)
+	}
+	return x
+}
+
+// body is the request's body of an Exchange.
+type body Exchange
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+func (b *body) Close() error { return b.body.Close() }
+
+// leave ends the time in which the request is active.
+func (x *Exchange) leave() {
+	if x.active != nil {
+		x.active.Add(x.request.Context(), -1)
+		x.active = nil
+	}
+}
+
+// End records the request. The route is a template, or "" if there is none; reason is what the handler panicked with, and
+// End panics with it again.
+func (x *Exchange) End(route string, reason any) {
+	took := time.Since(x.start)
+	if x.body != nil {
+		x.request.Body = x.body // net/http wants to know its own again
+	}
+	x.leave()
+	x.record(route, took, reason)
+	if reason != nil {
+		panic(reason)
+	}
+}
+
+func (x *Exchange) record(route string, took time.Duration, reason any) {
+	r, s := x.request, x.server
+	ctx := r.Context()
+	status, why := x.outcome(reason)
+	if s.cfg.Route != nil {
+		route = s.cfg.Route(r)
+	}
+	k := keyOf(status, x.method, protocolOf(r.ProtoMajor, r.ProtoMinor), r.TLS != nil, why)
+	if x.upgraded() {
+		x.tell(ctx, k, routeOf(route), took)
+		return
+	}
+	bound := s.bound.of(route, k)
+	bound.duration.Record(ctx, took.Seconds())
+	bound.requestSize.Record(ctx, x.read.Load())
+	bound.responseSize.Record(ctx, x.size())
+	x.tell(ctx, k, bound.route, took)
+}
+
+// tell passes the result on to whoever asked for it.
+func (x *Exchange) tell(ctx context.Context, k key, route string, took time.Duration) {
+	if f := x.server.cfg.Result; f != nil {
+		f(ctx, Result{
+			Method: k.method().String(), Route: route, Status: k.status(), ErrorType: k.serverError(), Duration: took,
+			RequestSize: x.read.Load(), ResponseSize: x.size(), Upgraded: x.upgraded(),
+		})
+	}
+}
+
+// outcome returns the status that the client was sent, 0 for none, and what is wrong with the answer.
+func (x *Exchange) outcome(reason any) (int, fault) {
+	switch err, _ := reason.(error); {
+	case err != nil && errors.Is(err, http.ErrAbortHandler):
+		return x.status, aborted
+	case reason != nil:
+		return x.status, panicked
+	case x.status != 0:
+		return x.status, sound
+	case x.taken:
+		if x.request.Header.Get("Upgrade") != "" { // the handler has answered on the connection itself
+			return http.StatusSwitchingProtocols, sound
+		}
+		return 0, sound
+	case errors.Is(x.request.Context().Err(), context.Canceled):
+		return 0, canceled
+	}
+	return http.StatusOK, sound // net/http writes it for the handler
+}
+
+// upgraded tells whether the connection serves another protocol now, which may take hours.
+func (x *Exchange) upgraded() bool { return x.taken || x.status == http.StatusSwitchingProtocols }
+
+// size is how much of a body the client was sent.
+func (x *Exchange) size() int64 {
+	if x.request.Method == http.MethodHead { // net/http leaves it out
+		return 0
+	}
+	return x.written
+}

@@ -1,0 +1,159 @@
+// Package exchange measures one HTTP request and its answer, for whatever serves it. Its packages httpmetrics and echometrics
+// bring the request and the route; everything else is here.
+package exchange
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// scope names the instruments of a server and of a client.
+const scope = "github.com/onemeter/onemeter/telemetry/httpmetrics"
+
+// maxRoutes bounds the routes, which come from the program: more than that are raw paths.
+const maxRoutes = 1000
+
+// Config is what a Server or a Client is made of. The zero value measures everything with the default Provider.
+type Config struct {
+	Provider metric.MeterProvider
+	Filter   func(*http.Request) bool
+	Route    func(*http.Request) string
+	Result   func(context.Context, Result)
+}
+
+// NewConfig is what options make.
+func NewConfig[O ~func(*Config)](opts []O) (c Config) {
+	for _, o := range opts {
+		o(&c)
+	}
+	return c
+}
+
+// meter is the one that instruments are made with.
+func (c Config) meter() metric.Meter {
+	if c.Provider == nil {
+		return telemetry.Meter(scope)
+	}
+	return c.Provider.Meter(scope)
+}
+
+// A Result is what is known of a request once it is answered; httpmetrics.Result has the words for it.
+type Result struct {
+	Method       string
+	Route        string
+	Status       int
+	ErrorType    string
+	Duration     time.Duration
+	RequestSize  int64
+	ResponseSize int64
+	Upgraded     bool
+}
+
+// A Server has the instruments of one HTTP server. It is safe for concurrent use.
+type Server struct {
+	cfg                       Config
+	duration                  metric.Float64Histogram
+	requestSize, responseSize metric.Int64Histogram
+	active                    metric.Int64UpDownCounter
+
+	bound    *lookup[key, *series]
+	answered [len(methods)][2]atomic.Pointer[metric.Int64UpDownCounter] // by method and scheme, from active
+}
+
+// A series is what the requests of one route, status and so on are recorded with.
+type series struct {
+	route                     string
+	duration                  metric.Float64Histogram
+	requestSize, responseSize metric.Int64Histogram
+}
+
+// durationBounds are the boundaries that the semantic conventions advise, in seconds.
+func durationBounds() metric.HistogramOption {
+	return metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)
+}
+
+// sizeBounds run from a small JSON answer to a large upload, in bytes. The conventions advise none.
+func sizeBounds() metric.HistogramOption {
+	return metric.WithExplicitBucketBoundaries(0, 256, 1<<10, 4<<10, 16<<10, 64<<10, 256<<10, 1<<20, 4<<20, 16<<20, 64<<20)
+}
+
+// NewServer makes the instruments. What the Provider refuses does nothing, and OpenTelemetry's error handler is told.
+func NewServer(cfg Config) *Server {
+	s := &Server{cfg: cfg}
+	m := cfg.meter()
+	s.duration = made(m.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of HTTP server requests."), durationBounds()))
+	s.requestSize = made(m.Int64Histogram("http.server.request.body.size", metric.WithUnit("By"),
+		metric.WithDescription("Size of HTTP server request bodies."), sizeBounds()))
+	s.responseSize = made(m.Int64Histogram("http.server.response.body.size", metric.WithUnit("By"),
+		metric.WithDescription("Size of HTTP server response bodies."), sizeBounds()))
+	s.active = made(m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Number of active HTTP server requests.")))
+	s.bound = newLookup(maxRoutes, s.bind)
+	return s
+}
+
+func made[I any](instrument I, err error) I {
+	if err != nil {
+		otel.Handle(err)
+	}
+	return instrument
+}
+
+func (s *Server) bind(pattern string, k key) *series {
+	route := routeOf(pattern)
+	attrs := append(active(k.method(), k.secure()), k.answer(k.serverError())...)
+	if route != "" {
+		attrs = append(attrs, attribute.String("http.route", route))
+	}
+	return &series{
+		route: route, duration: bindDuration(s.duration, attrs),
+		requestSize: bindSize(s.requestSize, attrs), responseSize: bindSize(s.responseSize, attrs),
+	}
+}
+
+// active are the attributes of the requests that are being answered, which the others have too.
+func active(m Method, secure bool) []attribute.KeyValue {
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	return []attribute.KeyValue{attribute.String("http.request.method", m.String()), attribute.String("url.scheme", scheme)}
+}
+
+// serverError is the error.type of a server: a client's own doing is none.
+func (k key) serverError() string { return k.errorType(http.StatusInternalServerError) }
+
+// routeOf leaves the path of a pattern of http.ServeMux, which may begin with a method and a host.
+func routeOf(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i > 0 {
+		return pattern[i:]
+	}
+	return pattern
+}
+
+func (s *Server) activeOf(m Method, secure bool) metric.Int64UpDownCounter {
+	scheme := 0
+	if secure {
+		scheme = 1
+	}
+	p := &s.answered[m][scheme]
+	if c := p.Load(); c != nil {
+		return *c
+	}
+	c := bindActive(s.active, active(m, secure))
+	p.Store(&c)
+	return c
+}
+
+// Measures tells whether a request is measured at all.
+func (s *Server) Measures(r *http.Request) bool { return s.cfg.Filter == nil || s.cfg.Filter(r) }
