@@ -25,17 +25,17 @@
 //
 // # Recording where speed matters
 //
-// Instruments implement the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which is
-// experimental. A bound instrument looks its attributes up once; recording through it allocates nothing:
+// [Bind] returns an instrument with its attributes looked up once; recording through it allocates nothing:
 //
-//	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
+//	ok := telemetry.Bind(requests, attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
 // It records to the same series as a call with these attributes. The series is created by the first measurement. Without
-// Bind, create the option of metric.WithAttributeSet once and reuse it: that costs a few times as much as a bound call.
+// [Bind], create the option of metric.WithAttributeSet once and reuse it: that costs a few times as much as a bound call.
 // metric.WithAttributes in each call costs most, because it sorts the attributes.
 //
-// Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later measurement
+// Instruments also implement the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which is
+// experimental. Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later measurement
 // starts a new series at zero, which appears in the collection after the last one of the old series. Use it for series that
 // do not come back, such as those of a tenant that left: Prometheus takes a series that starts again for a counter that was
 // reset, and if other instruments share the family and the labels, the sum falls by the part that ended. The page counts as

@@ -149,7 +149,7 @@ func ExampleWithConflictPolicy() {
 }
 
 // A bound counter has its attributes looked up once: recording through it allocates nothing.
-func Example_bind() {
+func ExampleBind() {
 	ctx := context.Background()
 	p, err := telemetry.New(ctx, telemetry.WithoutRuntime())
 	if err != nil {
@@ -158,7 +158,7 @@ func Example_bind() {
 	}
 	defer func() { _ = p.Shutdown(ctx) }()
 	requests, _ := p.Meter("api").Int64Counter("http.requests", metric.WithDescription("Requests."))
-	ok := requests.(x.Int64CounterBinder).Bind(attribute.String("result", "ok"))
+	ok := telemetry.Bind(requests, attribute.String("result", "ok"))
 	for range 3 {
 		ok.Add(ctx, 1)
 	}

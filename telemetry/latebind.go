@@ -103,21 +103,29 @@ func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
 // An addingWith is an instrument of the SDK, which cannot be bound, with the attributes that it is bound to.
 type addingWith[N int64 | float64] struct {
 	adder[N]
-	with metric.MeasurementOption
+	with []metric.AddOption
 }
 
 func (a addingWith[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
-	a.adder.Add(ctx, v, append([]metric.AddOption{a.with}, opts...)...)
+	if len(opts) == 0 {
+		a.adder.Add(ctx, v, a.with...)
+		return
+	}
+	a.adder.Add(ctx, v, slices.Concat(a.with, opts)...)
 }
 
 // A recordingWith is addingWith for histograms and gauges.
 type recordingWith[N int64 | float64] struct {
 	recorder[N]
-	with metric.MeasurementOption
+	with []metric.RecordOption
 }
 
 func (r recordingWith[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
-	r.recorder.Record(ctx, v, append([]metric.RecordOption{r.with}, opts...)...)
+	if len(opts) == 0 {
+		r.recorder.Record(ctx, v, r.with...)
+		return
+	}
+	r.recorder.Record(ctx, v, slices.Concat(r.with, opts)...)
 }
 
 // Bind returns the instrument bound to attributes.

@@ -101,7 +101,7 @@ func (l *lateAdder[N]) settle(instrument any) {
 }
 
 func (l *lateAdder[N]) settleWith(instrument any, attrs metric.MeasurementOption) {
-	l.settle(addingWith[N]{instrument.(adder[N]), attrs})
+	l.settle(addingWith[N]{instrument.(adder[N]), []metric.AddOption{attrs}})
 }
 
 func (l *lateAdder[N]) instrument() any {
@@ -167,7 +167,7 @@ func (l *lateRecorder[N]) settle(instrument any) {
 }
 
 func (l *lateRecorder[N]) settleWith(instrument any, attrs metric.MeasurementOption) {
-	l.settle(recordingWith[N]{instrument.(recorder[N]), attrs})
+	l.settle(recordingWith[N]{instrument.(recorder[N]), []metric.RecordOption{attrs}})
 }
 
 func (l *lateRecorder[N]) instrument() any {

@@ -31,7 +31,21 @@
 //
 // # Cost
 //
-// A request costs one allocation and less than a microsecond. The attributes of a route and status are looked up once.
-// With otelhttp, which makes spans, put otelhttp outside and turn its metrics off with
-// otelhttp.WithMeterProvider(noop.NewMeterProvider()); measurements then have the span for their exemplars.
+// Beside its handler, a request costs one allocation and about 0.4 µs. The attributes of a route and status are looked up once.
+//
+// # Beside otelhttp
+//
+// For spans, put otelhttp outside and turn its metrics off, so that nothing is counted twice. Measurements within a sampled span then
+// have its ids as their exemplar.
+//
+//	otelhttp.NewHandler(httpmetrics.Handler(mux), "", otelhttp.WithMeterProvider(noop.NewMeterProvider()))
+//
+// If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; other routers
+// set Request.Pattern in a middleware. Its attributes server.address and server.port come from the Host header, so that every client
+// can make series. A view leaves them out:
+//
+//	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(
+//		sdkmetric.Instrument{Name: "http.server.*"},
+//		sdkmetric.Stream{AttributeFilter: attribute.NewDenyKeysFilter("server.address", "server.port")},
+//	)))
 package httpmetrics

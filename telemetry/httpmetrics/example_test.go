@@ -7,6 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
 	"github.com/onemeter/onemeter/telemetry"
 	"github.com/onemeter/onemeter/telemetry/httpmetrics"
 )
@@ -37,4 +42,47 @@ func ExampleHandler() {
 	// Unordered output:
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/items/{id}",network_protocol_version="1.1",url_scheme="http"} 2
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",url_scheme="http"} 1
+}
+
+// With otelhttp for the spans, its metrics are turned off.
+func Example_otelhttp() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "item", r.PathValue("id")) })
+
+	h := otelhttp.NewHandler(httpmetrics.Handler(mux), "", otelhttp.WithMeterProvider(noop.NewMeterProvider()))
+
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/items/7", nil))
+	fmt.Print(w.Body)
+	// Output: item 7
+}
+
+// If the metrics are to stay otelhttp's, a view keeps clients from making series.
+func Example_otelhttpMetrics() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithoutRuntime(), telemetry.WithView(sdkmetric.NewView(
+		sdkmetric.Instrument{Name: "http.server.*"},
+		sdkmetric.Stream{AttributeFilter: attribute.NewDenyKeysFilter("server.address", "server.port")},
+	)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /items/{id}", func(http.ResponseWriter, *http.Request) {})
+	h := otelhttp.NewHandler(mux, "", otelhttp.WithMeterProvider(p))
+
+	for i := range 100 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, fmt.Sprintf("http://host-%d.example/items/7", i), nil))
+	}
+	w := httptest.NewRecorder()
+	p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(line, "http_server_request_duration_seconds_count") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/items/{id}",network_protocol_name="http",network_protocol_version="1.1",url_scheme="http"} 100
 }

@@ -13,6 +13,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // maxHosts bounds the servers that a client tells apart.
@@ -37,7 +39,7 @@ func NewClient(next http.RoundTripper, cfg Config) *Client {
 
 func (c *Client) bind(host string, k key) metric.Float64Histogram {
 	attrs := append(serverOf(host, k.secure()), k.answer(k.errorType(http.StatusBadRequest))...)
-	return bindDuration(c.duration, append(attrs, attribute.String("http.request.method", k.method().String())))
+	return telemetry.Bind(c.duration, append(attrs, attribute.String("http.request.method", k.method().String()))...)
 }
 
 // serverOf are the attributes of the server that is asked.

@@ -116,8 +116,8 @@ func (s *Server) bind(pattern string, k key) *series {
 		attrs = append(attrs, attribute.String("http.route", route))
 	}
 	return &series{
-		route: route, duration: bindDuration(s.duration, attrs),
-		requestSize: bindSize(s.requestSize, attrs), responseSize: bindSize(s.responseSize, attrs),
+		route: route, duration: telemetry.Bind(s.duration, attrs...),
+		requestSize: telemetry.Bind(s.requestSize, attrs...), responseSize: telemetry.Bind(s.responseSize, attrs...),
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *Server) activeOf(m Method, secure bool) metric.Int64UpDownCounter {
 	if c := p.Load(); c != nil {
 		return *c
 	}
-	c := bindActive(s.active, active(m, secure))
+	c := telemetry.Bind(s.active, active(m, secure)...)
 	p.Store(&c)
 	return c
 }

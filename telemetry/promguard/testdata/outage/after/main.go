@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 
-	_ "github.com/onemeter/onemeter/telemetry/promguard"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"im.example/backend/api"
 	"im.example/backend/push"
+
+	_ "github.com/onemeter/onemeter/telemetry/promguard"
 )
 
 func main() {
