@@ -51,7 +51,7 @@ func start(t *testing.T, change func(*server.Config), opts ...telemetry.Option) 
 	if change != nil {
 		change(&cfg)
 	}
-	tel, err := telemetry.New(t.Context(), append(server.TelemetryOptions(), opts...)...)
+	tel, err := telemetry.New(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

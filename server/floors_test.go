@@ -42,7 +42,7 @@ var floors = map[string][]string{
 	"server/redisbus": {"server/chat"}, "server/rediscache": {"server/chat"}, "server/redislimit": {"server/chat"},
 	"server/turn": {},
 	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
-	"server/observe":            {"telemetry", "server/chat", "server/call"},
+	"server/observe":            {"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call"},
 	"server/sqlstore/storetest": {"server/chat", "server/call"}, "server/blob/blobtest": {"server/chat"},
 
 	"server": {

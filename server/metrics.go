@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -21,7 +22,7 @@ const (
 
 // openMetrics puts /metrics and /debug/telemetry on the main address, or on
 // their own.
-func (s *Server) openMetrics(cfg *rest.Config, tel *telemetry.Provider) error {
+func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *telemetry.Provider) error {
 	token, err := s.cfg.metricsToken()
 	if err != nil {
 		return fmt.Errorf("metrics-token: %w", err)
@@ -37,7 +38,7 @@ func (s *Server) openMetrics(cfg *rest.Config, tel *telemetry.Provider) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", page)
 	mux.Handle("GET /debug/telemetry", debug)
-	s.metrics = s.httpServer(mux)
+	s.metrics = s.httpServer(seen.Handler(mux))
 	s.metrics.ReadTimeout, s.metrics.WriteTimeout = metricsTimeout, metricsTimeout
 	return nil
 }

@@ -221,9 +221,9 @@ func checkRequests(t *testing.T, a *app, before, after page, scrapes float64) {
 		t.Errorf("%v scrapes are counted, want %v", got, scrapes-1)
 	}
 	route := `http_server_request_duration_seconds{http_request_method="POST",http_response_status_code="200",` +
-		`http_route="/api/messages"}`
+		`http_route="/api/messages",network_protocol_version="1.1",url_scheme="http"}`
 	if got := after.samples[route]; got != 25 {
-		t.Errorf("otelhttp counted %v on the route of messages, want 25", got)
+		t.Errorf("http.server.request.duration has %v on the route of messages, want 25", got)
 	}
 	for name := range after.samples {
 		if strings.HasPrefix(name, "http_server_") && strings.Contains(name, `"/ws"`) {

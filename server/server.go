@@ -269,6 +269,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 
 	cfg := rest.Config{
+		Around:         seen.Echo(),
 		WebSocket:      s.hub.Serve,
 		Calls:          s.calls,
 		AllowedOrigins: s.cfg.AllowedOrigins,
@@ -281,10 +282,10 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 		Log:            s.log,
 		Version:        s.version,
 	}
-	if err := s.openMetrics(&cfg, tel); err != nil {
+	if err := s.openMetrics(&cfg, seen, tel); err != nil {
 		return err
 	}
-	s.main = s.httpServer(seen.HTTP(rest.New(s.chat, cfg)))
+	s.main = s.httpServer(seen.Spans(rest.New(s.chat, cfg)))
 	return nil
 }
 
@@ -367,9 +368,3 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 
 // LogHandler has h name the trace that something is logged in: trace_id, span_id.
 func LogHandler(h slog.Handler) slog.Handler { return observe.LogHandler(h) }
-
-// TelemetryOptions are what the server asks of the Provider that it records
-// through.
-func TelemetryOptions() []telemetry.Option {
-	return []telemetry.Option{telemetry.WithView(observe.Views()...)}
-}

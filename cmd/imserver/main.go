@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // serve runs a server until ctx ends, and flushes telemetry after it. A receiver
 // of telemetry that is away is no failure of the server.
 func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
-	tel, err := telemetry.Setup(ctx, append(server.TelemetryOptions(), telemetry.WithService("imserver", buildVersion()))...)
+	tel, err := telemetry.Setup(ctx, telemetry.WithService("imserver", buildVersion()))
 	if err != nil {
 		return err // says that it is telemetry's
 	}

@@ -7,58 +7,56 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
-// labels are attributes as recording wants them: a set computed once, in slices
-// made once, so that recording allocates nothing.
-type labels struct {
-	add     []metric.AddOption
-	record  []metric.RecordOption
-	observe []metric.ObserveOption
-}
-
-func newLabels(attrs ...attribute.KeyValue) labels {
-	opt := metric.WithAttributeSet(attribute.NewSet(attrs...))
-	return labels{
-		add:     []metric.AddOption{opt},
-		record:  []metric.RecordOption{opt},
-		observe: []metric.ObserveOption{opt},
-	}
-}
-
-// A labelTable remembers the labels of each key. Its keys come from closed
-// sets: routes, statuses, statements of our own. It is safe for concurrent use.
-type labelTable[K comparable] struct {
-	attrs func(K) []attribute.KeyValue
-	known atomic.Pointer[map[K]labels]
+// A table remembers what is made for each key. Its keys come from closed sets:
+// routes, statuses, statements of our own. It is safe for concurrent use.
+type table[K comparable, V any] struct {
+	make  func(K) V
+	known atomic.Pointer[map[K]V]
 	mu    sync.Mutex // held while known is replaced
 }
 
-func newLabelTable[K comparable](attrs func(K) []attribute.KeyValue) *labelTable[K] {
-	t := &labelTable[K]{attrs: attrs}
-	t.known.Store(&map[K]labels{})
+func newTable[K comparable, V any](makes func(K) V) *table[K, V] {
+	t := &table[K, V]{make: makes}
+	t.known.Store(&map[K]V{})
 	return t
 }
 
-// byValue is a table of one attribute.
-func byValue(key string) *labelTable[string] {
-	return newLabelTable(func(v string) []attribute.KeyValue {
-		return []attribute.KeyValue{attribute.String(key, v)}
-	})
-}
-
-func (t *labelTable[K]) of(key K) labels {
-	if l, ok := (*t.known.Load())[key]; ok {
-		return l
+func (t *table[K, V]) of(key K) V {
+	if v, ok := (*t.known.Load())[key]; ok {
+		return v
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := *t.known.Load()
-	if l, ok := known[key]; ok {
-		return l
+	if v, ok := known[key]; ok {
+		return v
 	}
-	l, grown := newLabels(t.attrs(key)...), maps.Clone(known)
-	grown[key] = l
+	v, grown := t.make(key), maps.Clone(known)
+	grown[key] = v
 	t.known.Store(&grown)
-	return l
+	return v
+}
+
+// by is a table of an instrument, bound to the attributes of each key.
+func by[K comparable, I any](instrument I, attrs func(K) []attribute.KeyValue) *table[K, I] {
+	return newTable(func(key K) I { return telemetry.Bind(instrument, attrs(key)...) })
+}
+
+// value is one attribute, whose value is the key.
+func value(key string) func(string) []attribute.KeyValue {
+	return func(v string) []attribute.KeyValue { return []attribute.KeyValue{attribute.String(key, v)} }
+}
+
+// observedWith are attributes for an observable instrument, made once.
+func observedWith(attrs ...attribute.KeyValue) []metric.ObserveOption {
+	return []metric.ObserveOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
+}
+
+// observedBy is a table of them.
+func observedBy[K comparable](attrs func(K) []attribute.KeyValue) *table[K, []metric.ObserveOption] {
+	return newTable(func(key K) []metric.ObserveOption { return observedWith(attrs(key)...) })
 }

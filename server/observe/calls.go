@@ -14,24 +14,23 @@ const (
 
 // Calls are the hooks by which calls feed their instruments.
 func (o *Observer) Calls() call.Hooks {
-	ins := o.ins
-	types, reasons, phases := byValue(byCallType.key), byValue(byCallEnd.key), byValue(byCallPhase.key)
+	started, setup := by(o.ins.callsStarted, value(byCallType.key)), by(o.ins.callSetup, value(byCallPhase.key))
+	ended, talked := by(o.ins.callsEnded, value(byCallEnd.key)), by(o.ins.callDuration, value(byCallEnd.key))
 	return call.Hooks{
 		Started: func(ctx context.Context, d call.Started) {
-			ins.callsStarted.Add(ctx, 1, types.of(string(d.Type)).add...)
+			started.of(string(d.Type)).Add(ctx, 1)
 		},
 		Progressed: func(ctx context.Context, d call.Progressed) {
 			phase := phaseAnswer
 			if d.State == call.Connected {
 				phase = phaseMedia
 			}
-			ins.callSetup.Record(ctx, d.After.Seconds(), phases.of(phase).record...)
+			setup.of(phase).Record(ctx, d.After.Seconds())
 		},
 		Finished: func(ctx context.Context, d call.Finished) {
-			l := reasons.of(string(d.Reason))
-			ins.callsEnded.Add(ctx, 1, l.add...)
+			ended.of(string(d.Reason)).Add(ctx, 1)
 			if d.Connected {
-				ins.callDuration.Record(ctx, d.Talk.Seconds(), l.record...)
+				talked.of(string(d.Reason)).Record(ctx, d.Talk.Seconds())
 			}
 		},
 	}

@@ -12,13 +12,13 @@ import (
 // Chat are the hooks by which the domain feeds its instruments.
 func (o *Observer) Chat() chat.Hooks {
 	ins := o.ins
-	reasons := byValue("reason")
-	lookups := newLabelTable(lookupAttrs)
-	rejections := newLabelTable(rejectionAttrs)
+	refused := by(ins.refused, value("reason"))
+	lookups := by(ins.cacheLookups, lookupAttrs)
+	rejections := by(ins.loginsRejected, rejectionAttrs)
 	return chat.Hooks{
 		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
 		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
-			ins.refused.Add(ctx, 1, reasons.of(string(d.Reason)).add...)
+			refused.of(string(d.Reason)).Add(ctx, 1)
 		},
 		BatchCommitted: func(ctx context.Context, d chat.BatchCommitted) {
 			if d.Err != nil {
@@ -34,10 +34,10 @@ func (o *Observer) Chat() chat.Hooks {
 			} else {
 				ins.cacheMisses.Add(ctx, 1)
 			}
-			ins.cacheLookups.Add(ctx, 1, lookups.of(d).add...)
+			lookups.of(d).Add(ctx, 1)
 		},
 		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
-			ins.loginsRejected.Add(ctx, 1, rejections.of(d).add...)
+			rejections.of(d).Add(ctx, 1)
 		},
 		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
 		Recovered: func(ctx context.Context, d chat.Recovered) {

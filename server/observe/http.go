@@ -1,21 +1,23 @@
 package observe
 
 import (
+	"context"
 	"net/http"
 	"strconv"
-	"time"
 
+	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/telemetry/httpmetrics"
+	"github.com/onemeter/onemeter/telemetry/httpmetrics/echometrics"
 )
 
-// What stands for everything that a client makes up: a path that is no route,
-// a method that HTTP does not know.
-const (
-	unmatched   = "unmatched"
-	otherMethod = "_OTHER" // as the semantic conventions of OpenTelemetry have it
-)
+// unmatched stands for every path that is no route.
+const unmatched = "unmatched"
 
 // response is what http_requests_total tells responses apart by.
 type response struct {
@@ -31,97 +33,74 @@ func responseAttrs(r response) []attribute.KeyValue {
 	}
 }
 
-// HTTP wraps the server's handler: it counts and times every response, and
-// puts otelhttp (spans and http.server.*) around it. The handler leaves the
-// route template in Request.Pattern; a request that it does not match has none.
-func (o *Observer) HTTP(next http.Handler) http.Handler {
-	counted := o.countResponses(next)
-	return otelhttp.NewHandler(counted, "imserver",
-		otelhttp.WithMeterProvider(o.tel),
-		otelhttp.WithTracerProvider(o.tel.TracerProvider()),
-		otelhttp.WithPropagators(o.tel.Propagator()),
-		// A WebSocket is in no latency histogram.
-		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != webSocketPath }),
-	)
+// answers are what responses are recorded with that are not told apart.
+type answers struct {
+	count    metric.Int64Counter
+	duration metric.Float64Histogram
+}
+
+func (o *Observer) answersOf(r response) answers {
+	attrs := responseAttrs(r)
+	return answers{telemetry.Bind(o.ins.httpRequests, attrs...), telemetry.Bind(o.ins.httpDuration, attrs...)}
+}
+
+// Echo counts and times every response: as http.requests and
+// http.request.duration, and as http.server.* of the semantic conventions.
+func (o *Observer) Echo() echo.MiddlewareFunc { return echometrics.Middleware(o.httpOptions()...) }
+
+// Handler does what Echo does, around a handler of net/http that leaves the route
+// template in Request.Pattern.
+func (o *Observer) Handler(next http.Handler) http.Handler {
+	return httpmetrics.Handler(next, o.httpOptions()...)
+}
+
+func (o *Observer) httpOptions() []httpmetrics.Option {
+	return []httpmetrics.Option{httpmetrics.WithMeterProvider(o.tel), httpmetrics.WithResult(o.responded)}
+}
+
+func (o *Observer) responded(ctx context.Context, r httpmetrics.Result) {
+	if r.Status == 0 {
+		return // the connection was broken off: http.server.* tell
+	}
+	key := response{method: r.Method, path: r.Route, status: r.Status}
+	if key.path == "" {
+		key.path = unmatched
+	}
+	a := o.responses.of(key)
+	a.count.Add(ctx, 1)
+	if !r.Upgraded {
+		a.duration.Record(ctx, r.Duration.Seconds())
+	}
+}
+
+// Spans makes a span of every request, and takes up the trace of its client,
+// where spans are exported. The handler leaves the route template in
+// Request.Pattern.
+func (o *Observer) Spans(next http.Handler) http.Handler {
+	if o.tracing.off {
+		return next
+	}
+	return otelhttp.NewHandler(next, "imserver", append(o.spanOptions(),
+		// A WebSocket's span would be open for hours.
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != webSocketPath }))...)
 }
 
 const webSocketPath = "/ws"
 
-func (o *Observer) countResponses(next http.Handler) http.Handler {
-	table := newLabelTable(responseAttrs)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		watched := statusWriter{ResponseWriter: w}
-		defer func() { // also where the handler breaks the connection off
-			key := response{method: knownMethod(r.Method), path: r.Pattern, status: watched.status}
-			if key.path == "" {
-				key.path = unmatched
-			}
-			if key.status == 0 {
-				key.status = http.StatusOK // nothing was written: net/http does it for the handler
-			}
-			l := table.of(key)
-			o.ins.httpRequests.Add(r.Context(), 1, l.add...)
-			if key.status != http.StatusSwitchingProtocols {
-				o.ins.httpDuration.Record(r.Context(), time.Since(start).Seconds(), l.record...)
-			}
-		}()
-		next.ServeHTTP(&watched, r)
-	})
-}
-
-// A statusWriter remembers the status of the answer: the first that is not
-// merely informational. What else the writer can do, http.ResponseController
-// finds through Unwrap.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func knownMethod(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		return m
-	}
-	return otherMethod
-}
-
-// Transport puts otelhttp around the transport of a client: spans, and
-// http.client.*.
+// Transport counts and times what a client asks, as http.client.request.duration, and
+// makes spans of it where these are exported.
 func (o *Observer) Transport(next http.RoundTripper) http.RoundTripper {
-	return otelhttp.NewTransport(next, otelhttp.WithMeterProvider(o.tel),
-		otelhttp.WithTracerProvider(o.tel.TracerProvider()), otelhttp.WithPropagators(o.tel.Propagator()))
+	next = httpmetrics.Transport(next, httpmetrics.WithMeterProvider(o.tel))
+	if o.tracing.off {
+		return next
+	}
+	return otelhttp.NewTransport(next, o.spanOptions()...)
 }
 
-// httpServerKeys are the attributes that http.server.* keep. The conventions
-// add server.address and server.port, which come from the Host header, so from
-// whoever asks; protocol and scheme are the same for nearly every request.
-var httpServerKeys = []attribute.Key{
-	"http.request.method", "http.response.status_code", "http.route", "error.type",
-}
-
-// Views are what a Provider needs so that nothing a client makes up becomes a
-// series.
-func Views() []sdkmetric.View {
-	return []sdkmetric.View{sdkmetric.NewView(
-		sdkmetric.Instrument{Name: "http.server.*"},
-		sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter(httpServerKeys...)},
-	)}
+func (o *Observer) spanOptions() []otelhttp.Option {
+	return []otelhttp.Option{
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
+		otelhttp.WithTracerProvider(o.tel.TracerProvider()),
+		otelhttp.WithPropagators(o.tel.Propagator()),
+	}
 }

@@ -119,7 +119,7 @@ type instruments struct {
 
 // Labels, and which values they have. None comes from a client.
 var (
-	byMethod      = label{key: "method", from: "HTTP's methods, others being `" + otherMethod + "`"}
+	byMethod      = label{key: "method", from: "HTTP's methods, others being `_OTHER`"}
 	byPath        = label{key: "path", from: "route templates, others being `" + unmatched + "`"}
 	byStatus      = label{key: "status", from: "HTTP's, three digits"}
 	byOperation   = label{key: "operation", from: "the first word of a statement of the server's own"}

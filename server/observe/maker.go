@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // A label is an attribute that an instrument is recorded with. Its values are
@@ -59,21 +61,29 @@ func watched[T metric.Observable](t *maker, name string, labels []label, inst T,
 	return made(t, name, row{labels: labels}, inst, err)
 }
 
+// plain binds an instrument that has no labels: every measurement of it is of one series.
+func plain[I any](inst I, labels []label) I {
+	if len(labels) > 0 {
+		return inst
+	}
+	return telemetry.Bind(inst)
+}
+
 func (t *maker) counter(name, unit, desc string, labels ...label) metric.Int64Counter {
 	c, err := t.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return made(t, name, row{labels: labels}, c, err)
+	return made(t, name, row{labels: labels}, plain(c, labels), err)
 }
 
 func (t *maker) histogram(name, unit, desc string, bounds []float64, labels ...label) metric.Float64Histogram {
 	h, err := t.meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
 		metric.WithExplicitBucketBoundaries(bounds...))
-	return made(t, name, row{labels, slices.Clone(bounds)}, h, err)
+	return made(t, name, row{labels, slices.Clone(bounds)}, plain(h, labels), err)
 }
 
 func (t *maker) intHistogram(name, unit, desc string, bounds []float64, labels ...label) metric.Int64Histogram {
 	h, err := t.meter.Int64Histogram(name, metric.WithUnit(unit), metric.WithDescription(desc),
 		metric.WithExplicitBucketBoundaries(bounds...))
-	return made(t, name, row{labels, slices.Clone(bounds)}, h, err)
+	return made(t, name, row{labels, slices.Clone(bounds)}, plain(h, labels), err)
 }
 
 func (t *maker) gauge(name, unit, desc string, labels ...label) metric.Int64ObservableGauge {

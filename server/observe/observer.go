@@ -11,7 +11,7 @@ import (
 // scope names the server's instruments among those of its libraries.
 const scope = "github.com/onemeter/onemeter/server"
 
-// An Observer owns the server's instruments. HTTP, SQL, Chat, Calls and Watch hand out
+// An Observer owns the server's instruments. Echo, Handler, SQL, Chat, Calls and Watch hand out
 // what feeds them, and are called once each while the server is put together.
 // What they hand out, and the other methods, are safe for concurrent use.
 type Observer struct {
@@ -21,7 +21,9 @@ type Observer struct {
 	tracing tracing
 	delay   rollingMean
 
-	reasons, types, codes *labelTable[string]
+	closed           *table[string, metric.Float64Histogram] // by reason
+	frames, refusals *table[string, metric.Int64Counter]     // by type, by code
+	responses        *table[response, answers]
 }
 
 // New makes the instruments with meters of tel, and spans with its tracers.
@@ -33,7 +35,8 @@ func New(tel *telemetry.Provider) (*Observer, error) {
 		return nil, err
 	}
 	o := &Observer{ins: ins, meter: meter, tel: tel, tracing: newTracing(tel.TracerProvider()),
-		reasons: byValue("reason"), types: byValue("type"), codes: byValue("code")}
+		closed: by(ins.connLifetime, value("reason")), frames: by(ins.framesIn, value("type")), refusals: by(ins.framesRefused, value("code"))}
+	o.responses = newTable(o.answersOf)
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
 		ins.commitFailures, ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,

@@ -20,13 +20,12 @@ import (
 // as one operation, as db.client.operation.duration. Where hooks before it
 // refuse a command, nothing reaches Redis and nothing is recorded.
 func (o *Observer) Redis() redis.Hook {
-	return &redisHook{o.tracing, o.ins.operationDuration, newLabelTable(redisAttrs)}
+	return &redisHook{o.tracing, by(o.ins.operationDuration, redisAttrs)}
 }
 
 type redisHook struct {
 	tracing  tracing
-	duration metric.Float64Histogram
-	labels   *labelTable[redisOperation]
+	duration *table[redisOperation, metric.Float64Histogram]
 }
 
 // A redisOperation is what commands are told apart by. The commands are the
@@ -66,7 +65,7 @@ func (h *redisHook) record(ctx context.Context, op redisOperation, do func(conte
 	}
 	err := do(ctx)
 	op.failure = redisFailure(err)
-	h.duration.Record(ctx, time.Since(start).Seconds(), h.labels.of(op).record...)
+	h.duration.of(op).Record(ctx, time.Since(start).Seconds())
 	if op.failure != "" {
 		span.SetStatus(codes.Error, op.failure)
 	}

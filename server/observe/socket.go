@@ -32,7 +32,7 @@ func (o *Observer) Delivered(ctx context.Context, d Delivery) {
 
 // SocketClosed records the end of a WebSocket; reason is one of a closed set.
 func (o *Observer) SocketClosed(ctx context.Context, reason string, open time.Duration) {
-	o.ins.connLifetime.Record(ctx, open.Seconds(), o.reasons.of(reason).record...)
+	o.closed.of(reason).Record(ctx, open.Seconds())
 }
 
 // SlowClient counts a connection that was cut off because it did not read.
@@ -40,10 +40,10 @@ func (o *Observer) SlowClient(ctx context.Context) { o.ins.slowClients.Add(ctx, 
 
 // FrameReceived counts a frame of a client; frame is its type, or "other".
 func (o *Observer) FrameReceived(ctx context.Context, frame string) {
-	o.ins.framesIn.Add(ctx, 1, o.types.of(frame).add...)
+	o.frames.of(frame).Add(ctx, 1)
 }
 
 // FrameRefused counts an error frame, by its code.
 func (o *Observer) FrameRefused(ctx context.Context, code string) {
-	o.ins.framesRefused.Add(ctx, 1, o.codes.of(code).add...)
+	o.refusals.of(code).Add(ctx, 1)
 }

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/onemeter/onemeter/telemetry"
 )
 
 // maxParsed bounds the statements that are remembered. The server's own are
@@ -27,11 +30,11 @@ type queryClock struct {
 	parsed map[string]*statementKind // by the text of the statement
 }
 
-// A statementKind is the labels of statements that are not told apart.
+// A statementKind has what statements are recorded with that are not told apart.
 type statementKind struct {
 	statement
-	query, operation labels
-	failed           *labelTable[string] // by error.type
+	query, operation metric.Float64Histogram
+	failed           *table[string, metric.Float64Histogram] // by error.type
 }
 
 // A timing is a statement under way.
@@ -74,8 +77,8 @@ func (t timing) end(err error) {
 		operation = t.kind.failed.of(t.clock.failure(err))
 	}
 	finish(t.span, err)
-	t.clock.ins.queryDuration.Record(t.ctx, took, t.kind.query.record...)
-	t.clock.ins.operationDuration.Record(t.ctx, took, operation.record...)
+	t.kind.query.Record(t.ctx, took)
+	operation.Record(t.ctx, took)
 }
 
 func (q *queryClock) kindOf(query string) *statementKind {
@@ -102,9 +105,9 @@ func (q *queryClock) kindOf(query string) *statementKind {
 func (q *queryClock) newKind(s statement) *statementKind {
 	return &statementKind{
 		statement: s,
-		query:     newLabels(attribute.String("operation", s.operation), attribute.String("table", s.table)),
-		operation: newLabels(operationAttrs(q.system, s.operation, s.table, "")...),
-		failed: newLabelTable(func(failure string) []attribute.KeyValue {
+		query:     telemetry.Bind(q.ins.queryDuration, attribute.String("operation", s.operation), attribute.String("table", s.table)),
+		operation: telemetry.Bind(q.ins.operationDuration, operationAttrs(q.system, s.operation, s.table, "")...),
+		failed: by(q.ins.operationDuration, func(failure string) []attribute.KeyValue {
 			return operationAttrs(q.system, s.operation, s.table, failure)
 		}),
 	}

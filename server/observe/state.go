@@ -107,33 +107,33 @@ type watcher struct {
 	ins        *instruments
 	used, idle []metric.ObserveOption
 	hit, miss  []metric.ObserveOption
-	pools      *labelTable[string]
-	conns      *labelTable[[2]string] // pool and state
-	caches     *labelTable[string]
-	lookups    *labelTable[chat.CacheLookup]
-	directions *labelTable[string]
-	reasons    *labelTable[string]
+	pools      *table[string, []metric.ObserveOption]
+	conns      *table[[2]string, []metric.ObserveOption] // pool and state
+	caches     *table[string, []metric.ObserveOption]
+	lookups    *table[chat.CacheLookup, []metric.ObserveOption]
+	directions *table[string, []metric.ObserveOption]
+	reasons    *table[string, []metric.ObserveOption]
 }
 
 func newWatcher(o *Observer) *watcher {
 	return &watcher{
 		delay: &o.delay, ins: o.ins,
-		used: newLabels(attribute.String("state", "used")).observe,
-		idle: newLabels(attribute.String("state", "idle")).observe,
-		hit:  newLabels(attribute.String("hit", "true")).observe,
-		miss: newLabels(attribute.String("hit", "false")).observe,
+		used: observedWith(attribute.String("state", "used")),
+		idle: observedWith(attribute.String("state", "idle")),
+		hit:  observedWith(attribute.String("hit", "true")),
+		miss: observedWith(attribute.String("hit", "false")),
 
-		pools: byValue("db.client.connection.pool.name"),
-		conns: newLabelTable(func(c [2]string) []attribute.KeyValue {
+		pools: observedBy(value("db.client.connection.pool.name")),
+		conns: observedBy(func(c [2]string) []attribute.KeyValue {
 			return []attribute.KeyValue{
 				attribute.String("db.client.connection.pool.name", c[0]), attribute.String("db.client.connection.state", c[1]),
 			}
 		}),
-		caches:  byValue("cache"),
-		lookups: newLabelTable(lookupAttrs),
+		caches:  observedBy(value("cache")),
+		lookups: observedBy(lookupAttrs),
 
-		directions: byValue("direction"),
-		reasons:    byValue("reason"),
+		directions: observedBy(value("direction")),
+		reasons:    observedBy(value("reason")),
 	}
 }
 
@@ -159,10 +159,10 @@ func (w *watcher) turn(to metric.Observer, s TURNState) {
 	to.ObserveInt64(w.ins.turnAttempts, s.Asked)
 	to.ObserveInt64(w.ins.turnFailures, s.Failed)
 	to.ObserveInt64(w.ins.turnAllocations, int64(s.Allocations))
-	to.ObserveInt64(w.ins.turnRelayed, s.ToPeers, w.directions.of("to_peer").observe...)
-	to.ObserveInt64(w.ins.turnRelayed, s.FromPeers, w.directions.of("from_peer").observe...)
-	to.ObserveInt64(w.ins.turnDropped, s.OverLimit, w.reasons.of("limit").observe...)
-	to.ObserveInt64(w.ins.turnDropped, s.Forbidden, w.reasons.of("address").observe...)
+	to.ObserveInt64(w.ins.turnRelayed, s.ToPeers, w.directions.of("to_peer")...)
+	to.ObserveInt64(w.ins.turnRelayed, s.FromPeers, w.directions.of("from_peer")...)
+	to.ObserveInt64(w.ins.turnDropped, s.OverLimit, w.reasons.of("limit")...)
+	to.ObserveInt64(w.ins.turnDropped, s.Forbidden, w.reasons.of("address")...)
 	to.ObserveInt64(w.ins.turnDenied, s.Denied)
 }
 
@@ -182,16 +182,16 @@ func (w *watcher) database(to metric.Observer, s State) {
 
 // pool tells what the semantic conventions have of every pool.
 func (w *watcher) pool(to metric.Observer, name string, used, idle, limit int) {
-	to.ObserveInt64(w.ins.poolConnections, int64(used), w.conns.of([2]string{name, "used"}).observe...)
-	to.ObserveInt64(w.ins.poolConnections, int64(idle), w.conns.of([2]string{name, "idle"}).observe...)
+	to.ObserveInt64(w.ins.poolConnections, int64(used), w.conns.of([2]string{name, "used"})...)
+	to.ObserveInt64(w.ins.poolConnections, int64(idle), w.conns.of([2]string{name, "idle"})...)
 	if limit > 0 {
-		to.ObserveInt64(w.ins.poolMax, int64(limit), w.pools.of(name).observe...)
+		to.ObserveInt64(w.ins.poolMax, int64(limit), w.pools.of(name)...)
 	}
 }
 
 func (w *watcher) redis(to metric.Observer, s PoolState) {
 	w.pool(to, "redis", s.Used, s.Idle, s.Max)
-	name := w.pools.of("redis").observe
+	name := w.pools.of("redis")
 	to.ObserveInt64(w.ins.poolPending, int64(s.Pending), name...)
 	to.ObserveInt64(w.ins.poolTimeouts, int64(s.Timeouts), name...)
 	to.ObserveInt64(w.ins.redisRequests, int64(s.Hits), w.hit...)
@@ -219,13 +219,13 @@ func (w *watcher) bus(to metric.Observer, s BusState) {
 }
 
 func (w *watcher) cache(to metric.Observer, s CacheState) {
-	name := w.caches.of(s.Name).observe
+	name := w.caches.of(s.Name)
 	to.ObserveInt64(w.ins.cacheEntries, int64(s.Entries), name...)
 	if s.Shared == nil {
 		return
 	}
-	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Hits), w.lookups.of(chat.CacheLookup{Cache: s.Name, Hit: true}).observe...)
-	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Misses), w.lookups.of(chat.CacheLookup{Cache: s.Name}).observe...)
+	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Hits), w.lookups.of(chat.CacheLookup{Cache: s.Name, Hit: true})...)
+	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Misses), w.lookups.of(chat.CacheLookup{Cache: s.Name})...)
 	to.ObserveInt64(w.ins.cacheFailures, int64(s.Shared.Failures), name...)
 	to.ObserveInt64(w.ins.cacheOwed, int64(s.Shared.Owed), name...)
 	to.ObserveInt64(w.ins.cacheForgotten, int64(s.Shared.Forgotten), name...)

@@ -73,9 +73,9 @@ func TestTableIsDocumented(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("# Metrics of the server\n\n" +
 		"Made from the table in instruments.go by `go test ./server/observe -update`. Beside these there are `http.server.*`\n" +
-		"of otelhttp, `go_*` of the Go runtime, `process_*`, and `telemetry_*` of the library.\n\n" +
+		"of the semantic conventions, `go_*` of the Go runtime, `process_*`, and `telemetry_*` of the library.\n\n" +
 		"With `--redis` only: `im_redis_*`, `im_cache_shared_*`, and `im_bus_*` apart from `im_bus_failures_total`. With `--blob s3://…`:\n" +
-		"`http_client_*` of otelhttp.\n\n" +
+		"`http_client_request_duration_seconds` of the semantic conventions.\n\n" +
 		"| on /metrics | instrument | kind | unit | what it says | labels | buckets |\n|---|---|---|---|---|---|---|\n")
 	for _, i := range p.Instruments() {
 		if i.Scope.Name != scope {

@@ -24,6 +24,9 @@ import (
 // middleware puts what every request goes through around the routes, those of
 // 404 and 405 included. What only a matched route goes through is in add.
 func (s *Server) middleware() {
+	if s.cfg.Around != nil {
+		s.echo.Pre(s.cfg.Around)
+	}
 	s.echo.Pre(middleware.RemoveTrailingSlash())
 	s.echo.Use(s.accessLine, s.recovered, s.hardened)
 	if len(s.cfg.AllowedOrigins) > 0 {

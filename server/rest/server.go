@@ -14,6 +14,8 @@ import (
 
 // Config is what a Server is made of. Its zero value serves the API alone.
 type Config struct {
+	// Around goes around everything, redirects and 404 included; nil: nothing does.
+	Around echo.MiddlewareFunc
 	// WebSocket serves GET /ws. An error that it returns before it has written
 	// anything becomes an answer in the envelope; a later one is only logged.
 	// It may keep the connection after it has returned, but not w.
