@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,23 +96,68 @@ func TestFloors(t *testing.T) {
 
 // Exporters come by import: what a program links that only measures and has a page is no more than this.
 func TestWhatTelemetryLinks(t *testing.T) {
-	const most = 335
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/telemetry").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	all := strings.Fields(string(out))
-	if len(all) > most {
-		t.Errorf("package telemetry links %d packages, want %d at most", len(all), most)
-	}
-	for _, p := range all {
-		for _, other := range []string{"google.golang.org/grpc", "go.opentelemetry.io/otel/exporters/otlp", "go.opentelemetry.io/otel/exporters/stdout"} {
-			if strings.HasPrefix(p, other) {
-				t.Errorf("package telemetry links %s: that is package otlp's", p)
+	for name, most := range map[string]int{"telemetry": 335, "telemetry/httpmetrics": 340, "telemetry/httpmetrics/echometrics": 360} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/"+name).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all := strings.Fields(string(out))
+		if len(all) > most {
+			t.Errorf("package %s links %d packages, want %d at most", name, len(all), most)
+		}
+		for _, p := range all {
+			for _, other := range []string{"google.golang.org/grpc", "go.opentelemetry.io/otel/exporters/otlp", "go.opentelemetry.io/otel/exporters/stdout"} {
+				if strings.HasPrefix(p, other) {
+					t.Errorf("package %s links %s: that is package otlp's", name, p)
+				}
 			}
 		}
 	}
 }
+
+// A service with echo, its metrics and a page is a binary of this size at most.
+func TestSizeOfAService(t *testing.T) {
+	const most = 20_000_000
+	dir := t.TempDir()
+	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "service")
+	if err := os.WriteFile(source, []byte(service), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > most {
+		t.Errorf("it has %d bytes, want %d at most", info.Size(), most)
+	}
+}
+
+const service = `package main
+
+import (
+	"context"
+	"log"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/telemetry/httpmetrics/echometrics"
+)
+
+func main() {
+	p, err := telemetry.Setup(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	e := echo.New()
+	e.Use(echometrics.Middleware())
+	e.GET("/metrics", echo.WrapHandler(p.Handler()))
+	log.Fatal(e.Start(":8080"))
+}
+`
 
 func telemetryMayImport(imp string) bool {
 	root := strings.Split(imp, "/")[0]
