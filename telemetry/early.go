@@ -8,7 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxEarly bounds the measurements that an instrument keeps until Setup.
+// maxEarly bounds the measurements that an instrument keeps until Setup. Those that add to a bound counter or up-down
+// counter are added up beyond that, so that none is lost.
 const maxEarly = 1000
 
 // early keeps what was recorded through an instrument before Setup, for Setup to record it. M is a measurement.
@@ -29,6 +30,13 @@ func (e *early[M]) keep(m M) bool {
 	case len(e.kept) < maxEarly:
 		e.kept = append(e.kept, m)
 	default:
+		last := &e.kept[maxEarly-1]
+		if a, ok := any(*last).(interface{ joined(M) (M, bool) }); ok {
+			if sum, ok := a.joined(m); ok {
+				*last = sum
+				return true
+			}
+		}
 		e.lost++
 	}
 	return true

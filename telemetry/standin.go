@@ -71,6 +71,15 @@ type addition[N int64 | float64] struct {
 	finish *[]attribute.KeyValue // or it is the end of a series
 }
 
+// joined is the sum of two additions without attributes of their own.
+func (a addition[N]) joined(b addition[N]) (addition[N], bool) {
+	if a.finish != nil || b.finish != nil || len(a.opts)+len(b.opts) > 0 {
+		return a, false
+	}
+	a.value += b.value
+	return a, true
+}
+
 func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
 	to := l.to.Load()
 	if to == nil {

@@ -23,11 +23,38 @@
 // # Which requests are counted, and how
 //
 //   - A stream is counted when its handler returns, and is active until then.
-//   - A connection that is hijacked, as for a WebSocket, is in no histogram, and no longer active.
+//   - A connection that is hijacked, as for a WebSocket, is in no histogram, and no longer active. Count it with WithResult.
 //   - If the handler panics, error.type is "panic", or "aborted" if it panics with http.ErrAbortHandler. The panic goes on. The
 //     status is the one that the client was sent; there is none if the handler had not written yet.
 //   - If the client went away before the handler wrote anything, error.type is "canceled", and there is no status.
 //   - If the status is 500 or more, it is the error.type too.
+//   - A scrape is a request too, and active while it reads the page. WithFilter leaves it out.
+//
+// # Other routers
+//
+// chi sets Request.Pattern, in the request that its middleware gets:
+//
+//	r := chi.NewRouter()
+//	r.Use(func(next http.Handler) http.Handler { return httpmetrics.Handler(next) })
+//
+// gorilla/mux does not, and it calls its middleware for no request that matches no route, so that these are not counted:
+//
+//	r := mux.NewRouter()
+//	r.Use(func(next http.Handler) http.Handler {
+//		return httpmetrics.Handler(next, httpmetrics.WithRoute(func(r *http.Request) string {
+//			route, _ := mux.CurrentRoute(r).GetPathTemplate()
+//			return route
+//		}))
+//	})
+//
+// # Fewer series
+//
+// Two thirds of the lines on /metrics are the sizes of the bodies. A view leaves them out:
+//
+//	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(
+//		sdkmetric.Instrument{Name: "http.server.*.body.size"},
+//		sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}},
+//	)))
 //
 // # Cost
 //
@@ -38,7 +65,9 @@
 // For spans, put otelhttp outside and turn its metrics off, so that nothing is counted twice. Measurements within a sampled span then
 // have its ids as their exemplar.
 //
-//	otelhttp.NewHandler(httpmetrics.Handler(mux), "", otelhttp.WithMeterProvider(noop.NewMeterProvider()))
+//	off := otelhttp.WithMeterProvider(noop.NewMeterProvider()) // go.opentelemetry.io/otel/metric/noop
+//	otelhttp.NewHandler(httpmetrics.Handler(mux), "", off)
+//	otelhttp.NewTransport(httpmetrics.Transport(nil), off)
 //
 // If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; other routers
 // set Request.Pattern in a middleware. Its attributes server.address and server.port come from the Host header, so that every client

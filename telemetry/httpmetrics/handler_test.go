@@ -301,6 +301,33 @@ func TestOtherMeterProviders(t *testing.T) {
 	}
 }
 
+// What the functions of a program do wrong costs no request its answer.
+func TestFunctionsPanic(t *testing.T) {
+	rec := telemetrytest.New(t)
+	var told []error
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { told = append(told, err) }))
+	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Print(err) }))
+	h := httpmetrics.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "four") }), nil,
+		httpmetrics.WithMeterProvider(rec), httpmetrics.WithRoute(func(*http.Request) string { panic("route") }),
+		httpmetrics.WithFilter(func(*http.Request) bool { panic("filter") }),
+		httpmetrics.WithResult(func(context.Context, httpmetrics.Result) { panic("result") }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Body.String() != "four" || rec.Count("http.server.request.duration") != 1 || len(told) != 3 {
+		t.Errorf("answered %q, counted %d, told %v", w.Body, rec.Count("http.server.request.duration"), told)
+	}
+}
+
+// Without a handler it is http.DefaultServeMux, as for http.ListenAndServe.
+func TestDefaultServeMux(t *testing.T) {
+	rec := telemetrytest.New(t)
+	w := httptest.NewRecorder()
+	httpmetrics.Handler(nil, httpmetrics.WithMeterProvider(rec)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Code != http.StatusNotFound || rec.Count("http.server.request.duration") != 1 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
 // All requests are counted exactly, however many come at once.
 func TestConcurrentRequests(t *testing.T) {
 	rec := telemetrytest.New(t)

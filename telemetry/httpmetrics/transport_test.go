@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -168,6 +169,37 @@ func TestTransportOfManyServers(t *testing.T) {
 	}
 	if len(lines) > 1000 {
 		t.Errorf("%d series", len(lines))
+	}
+}
+
+// A context that ends with an error of the program's own is canceled, or too late, all the same.
+func TestTransportTellsCauses(t *testing.T) {
+	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	for want, end := range map[string]func(context.Context) (context.Context, func()){
+		"canceled": func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(20*time.Millisecond, func() { cancel(errors.New("the user left")) })
+			return ctx, func() { cancel(nil) }
+		},
+		"timeout": func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Millisecond, errors.New("the budget is spent"))
+			return ctx, cancel
+		},
+	} {
+		rec := telemetrytest.New(t)
+		client := http.Client{Transport: httpmetrics.Transport(nil, httpmetrics.WithMeterProvider(rec))}
+		ctx, cancel := end(t.Context())
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := client.Do(r); err == nil {
+			resp.Body.Close()
+		}
+		cancel()
+		if got := series(rec, asked); len(got) != 1 || !strings.HasPrefix(got[0], fmt.Sprintf("{error_type=%q,", want)) {
+			t.Errorf("%s: %q", want, got)
+		}
 	}
 }
 

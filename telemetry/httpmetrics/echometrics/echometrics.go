@@ -17,9 +17,11 @@ import (
 // request that matches none has no http.route.
 //
 // It belongs before all other middleware, with Echo.Use, or with Echo.Pre to measure also what other Pre middleware answers.
-// Since the status must be known, it has an error of the handler answered at once, by Context.Error, and then returns it, as
-// echo's own RequestLogger does: middleware before it cannot change the answer any more, and an HTTPErrorHandler of one's own must
-// look at Response.Committed, as echo asks of it anyway.
+// The status must be known, so if the handler returns an error, Middleware calls Context.Error, which answers it with the
+// HTTPErrorHandler, and returns nil. Middleware that is before it therefore sees the answer and not the error.
+//
+// A group with middleware has a route for whatever matches nothing else in it, such as "/api/*", and a wrong method has the route of
+// the right one.
 func Middleware(opts ...httpmetrics.Option) echo.MiddlewareFunc {
 	server := exchange.NewServer(exchange.NewConfig(opts))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -35,11 +37,10 @@ func Middleware(opts ...httpmetrics.Option) echo.MiddlewareFunc {
 				resp.Writer = before
 				x.End(c.Path(), recover())
 			}()
-			err := next(c)
-			if err != nil {
+			if err := next(c); err != nil {
 				c.Error(err)
 			}
-			return err
+			return nil
 		}
 	}
 }

@@ -49,19 +49,18 @@ func serverOf(host string, secure bool) []attribute.KeyValue {
 	}
 	u := url.URL{Host: host}
 	port, err := strconv.Atoi(u.Port())
-	switch {
-	case err == nil:
-	case secure:
-		port = 443
-	default:
+	if err != nil {
 		port = 80
+		if secure {
+			port = 443
+		}
 	}
 	return []attribute.KeyValue{attribute.String("server.address", u.Hostname()), attribute.Int("server.port", port)}
 }
 
 // RoundTrip implements http.RoundTripper.
 func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
-	if c.cfg.Filter != nil && !c.cfg.Filter(r) {
+	if !c.cfg.measures(r) {
 		return c.next.RoundTrip(r)
 	}
 	start := time.Now()
@@ -73,7 +72,7 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 		status, protocol = resp.StatusCode, protocolOf(resp.ProtoMajor, resp.ProtoMinor)
 	}
 	if r.URL != nil && status != http.StatusSwitchingProtocols {
-		k := keyOf(clamped(status), MethodOf(r.Method), protocol, r.URL.Scheme == "https", faultOf(err))
+		k := keyOf(clamped(status), MethodOf(r.Method), protocol, r.URL.Scheme == "https", c.faultOf(r.Context(), resp, err))
 		c.bound.of(r.URL.Host, k).Record(r.Context(), took.Seconds())
 	}
 	return resp, err
@@ -94,10 +93,15 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// faultOf says why there is no answer.
-func faultOf(err error) fault {
-	if err == nil {
+// faultOf says why there is no answer. The context may have ended with an error of the program's own.
+func (c *Client) faultOf(ctx context.Context, resp *http.Response, err error) fault {
+	switch {
+	case err == nil && resp == nil: // against the rules of RoundTripper
+		return unknown
+	case err == nil:
 		return sound
+	case context.Cause(ctx) != nil && errors.Is(err, context.Cause(ctx)):
+		err = ctx.Err()
 	}
 	var (
 		slow     net.Error

@@ -26,6 +26,7 @@ type Exchange struct {
 	written int64 // bytes
 	status  int   // 0 until the header is written
 	taken   bool  // the connection is hijacked
+	gone    bool  // the client went away before there was a status
 }
 
 // Begin starts to measure a request. The handler gets Writer, and End must follow.
@@ -78,7 +79,7 @@ func (x *Exchange) record(route string, took time.Duration, reason any) {
 	ctx := r.Context()
 	status, why := x.outcome(reason)
 	if s.cfg.Route != nil {
-		route = s.cfg.Route(r)
+		route = s.routeOf(r)
 	}
 	k := keyOf(status, x.method, protocolOf(r.ProtoMajor, r.ProtoMinor), r.TLS != nil, why)
 	if x.upgraded() {
@@ -95,6 +96,7 @@ func (x *Exchange) record(route string, took time.Duration, reason any) {
 // tell passes the result on to whoever asked for it.
 func (x *Exchange) tell(ctx context.Context, k key, route string, took time.Duration) {
 	if f := x.server.cfg.Result; f != nil {
+		defer survive("WithResult")
 		f(ctx, Result{
 			Method: k.method().String(), Route: route, Status: k.status(), ErrorType: k.serverError(), Duration: took,
 			RequestSize: x.read.Load(), ResponseSize: x.size(), Upgraded: x.upgraded(),
@@ -109,6 +111,8 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 		return x.status, aborted
 	case reason != nil:
 		return x.status, panicked
+	case x.gone:
+		return 0, canceled
 	case x.status != 0:
 		return x.status, sound
 	case x.taken:
@@ -116,11 +120,14 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 			return http.StatusSwitchingProtocols, sound
 		}
 		return 0, sound
-	case errors.Is(x.request.Context().Err(), context.Canceled):
+	case x.left():
 		return 0, canceled
 	}
 	return http.StatusOK, sound // net/http writes it for the handler
 }
+
+// left tells whether the client has gone away: net/http then cancels the request's context.
+func (x *Exchange) left() bool { return errors.Is(x.request.Context().Err(), context.Canceled) }
 
 // upgraded tells whether the connection serves another protocol now, which may take hours.
 func (x *Exchange) upgraded() bool { return x.taken || x.status == http.StatusSwitchingProtocols }

@@ -4,6 +4,7 @@ package exchange
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -33,7 +34,9 @@ type Config struct {
 // NewConfig is what options make.
 func NewConfig[O ~func(*Config)](opts []O) (c Config) {
 	for _, o := range opts {
-		o(&c)
+		if o != nil {
+			o(&c)
+		}
 	}
 	return c
 }
@@ -156,4 +159,25 @@ func (s *Server) activeOf(m Method, secure bool) metric.Int64UpDownCounter {
 }
 
 // Measures tells whether a request is measured at all.
-func (s *Server) Measures(r *http.Request) bool { return s.cfg.Filter == nil || s.cfg.Filter(r) }
+func (s *Server) Measures(r *http.Request) bool { return s.cfg.measures(r) }
+
+func (c Config) measures(r *http.Request) (yes bool) {
+	if c.Filter == nil {
+		return true
+	}
+	yes = true
+	defer survive("WithFilter")
+	return c.Filter(r)
+}
+
+func (s *Server) routeOf(r *http.Request) (route string) {
+	defer survive("WithRoute")
+	return s.cfg.Route(r)
+}
+
+// survive is deferred around functions of the program's: what they do wrong costs no request its answer.
+func survive(option string) {
+	if p := recover(); p != nil {
+		otel.Handle(fmt.Errorf("httpmetrics: the function of %s panicked: %v", option, p))
+	}
+}

@@ -94,7 +94,7 @@ func (x *Exchange) WriteHeader(status int) {
 // answer remembers the status.
 func (x *Exchange) answer(status int) {
 	if x.status == 0 && !x.taken {
-		x.status = status
+		x.status, x.gone = status, x.left()
 	}
 }
 
