@@ -33,6 +33,7 @@ var floors = map[string][]string{
 	"telemetry/httpmetrics":                   {"telemetry/httpmetrics/internal/exchange"},
 	"telemetry/httpmetrics/echometrics":       {"telemetry/httpmetrics", "telemetry/httpmetrics/internal/exchange"},
 	"telemetry/promguard":                     {"telemetry", "telemetry/internal/guard/install"},
+	"telemetry/metricvet":                     {"telemetry/internal/rule"},
 	"internal/needs":                          {},
 
 	"server/chat":  {},
@@ -52,15 +53,16 @@ var floors = map[string][]string{
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
 		"server/redisconn", "server/redisbus", "server/rediscache", "server/redislimit", "server/turn",
 	},
-	"cmd/imserver": {"telemetry", "telemetry/otlp", "server"},
-	"cmd/imload":   {}, // a client like any other
+	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
+	"cmd/imload":    {}, // a client like any other
+	"cmd/metricvet": {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},
 	"deploy/collector": {"internal/needs", "telemetry"},
 }
 
 // mayMeasure are the only packages that know of telemetry.
-var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytest", "telemetry/promguard", "telemetry/httpmetrics/internal/exchange", "telemetry/httpmetrics", "server", "server/observe", "cmd/imserver"}
+var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytest", "telemetry/promguard", "telemetry/httpmetrics/internal/exchange", "telemetry/httpmetrics", "telemetry/metricvet", "server", "server/observe", "cmd/imserver"}
 
 type listed struct {
 	ImportPath string
@@ -163,7 +165,8 @@ func telemetryMayImport(imp string) bool {
 	root := strings.Split(imp, "/")[0]
 	return !strings.Contains(root, ".") || root == "go.opentelemetry.io" ||
 		strings.HasPrefix(imp, "github.com/prometheus/") || strings.HasPrefix(imp, "github.com/go-logr/") ||
-		strings.HasPrefix(imp, "github.com/klauspost/compress/") // pages
+		strings.HasPrefix(imp, "github.com/klauspost/compress/") || // pages
+		strings.HasPrefix(imp, "golang.org/x/tools/go/") // metricvet
 }
 
 func packages(t *testing.T) []listed {

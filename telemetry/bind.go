@@ -14,7 +14,7 @@ import (
 //	ok := telemetry.Bind(requests, attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
-// It takes every counter, up-down counter, histogram and gauge. Those that are Binders of go.opentelemetry.io/otel/metric/x, as
+// It takes every counter, up-down counter, histogram and gauge, as the interface types of package metric. Those that are Binders of go.opentelemetry.io/otel/metric/x, as
 // all of this package are, bind themselves; for those of another MeterProvider the attributes are kept as an option. Attributes
 // that are given to a measurement all the same are added, and win over bound ones of the same key.
 //

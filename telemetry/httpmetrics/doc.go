@@ -17,16 +17,18 @@
 // # What no client can do
 //
 // Every attribute comes from a closed set, so that a client cannot make series: a method that HTTP does not know is "_OTHER", a
-// request that matches no route has no http.route, and the Host header, the path and the user agent are in no attribute. Of more
-// than 1000 routes, which only a program makes that uses raw paths as routes, the rest is "_OTHER".
+// request that matches no route has no http.route, and the Host header, the path and the user agent are in no attribute. After 1000
+// routes, every further one is "_OTHER"; only a program that uses raw paths as routes has so many.
+// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS="GET,POST" sets which methods are told apart.
 //
 // # Which requests are counted, and how
 //
 //   - A stream is counted when its handler returns, and is active until then.
 //   - A connection that is hijacked, as for a WebSocket, is in no histogram, and no longer active. Count it with WithResult.
 //   - If the handler panics, error.type is "panic", or "aborted" if it panics with http.ErrAbortHandler. The panic goes on. The
-//     status is the one that the client was sent; there is none if the handler had not written yet.
-//   - If the client went away before the handler wrote anything, error.type is "canceled", and there is no status.
+//     status is the one that the handler set; there is none if it had not written yet.
+//   - If the handler wrote nothing and the request's context is canceled, the client went away: error.type is "canceled", and
+//     there is no status.
 //   - If the status is 500 or more, it is the error.type too.
 //   - A scrape is a request too, and active while it reads the page. WithFilter leaves it out.
 //
@@ -58,19 +60,19 @@
 //
 // # Cost
 //
-// Beside its handler, a request costs one allocation and about 0.4 µs. The attributes of a route and status are looked up once.
+// On top of its handler, a request costs one allocation and about 0.4 µs. The attributes of a route and status are looked up once.
 //
 // # Beside otelhttp
 //
 // For spans, put otelhttp outside and turn its metrics off, so that nothing is counted twice. Measurements within a sampled span then
-// have its ids as their exemplar.
+// carry its trace id as an exemplar.
 //
 //	off := otelhttp.WithMeterProvider(noop.NewMeterProvider()) // go.opentelemetry.io/otel/metric/noop
 //	otelhttp.NewHandler(httpmetrics.Handler(mux), "", off)
 //	otelhttp.NewTransport(httpmetrics.Transport(nil), off)
 //
-// If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; other routers
-// set Request.Pattern in a middleware. Its attributes server.address and server.port come from the Host header, so that every client
+// If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; with another
+// router, set Request.Pattern in a middleware of your own. Its attributes server.address and server.port come from the Host header, so that every client
 // can make series. A view leaves them out:
 //
 //	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(

@@ -34,7 +34,8 @@ func WithRoute(f func(*http.Request) string) Option {
 
 // WithResult calls f at the end of each request that is measured, and of each that was upgraded to another protocol: for metrics of
 // one's own, with attributes that no client can make up. The context is that of the request. f is called at the same time
-// for several requests. A Transport ignores it.
+// for
+// several requests, and before net/http sends a small answer, which a slow f delays. A Transport ignores it.
 func WithResult(f func(context.Context, Result)) Option {
 	return func(c *exchange.Config) {
 		if c.Result = nil; f == nil {
@@ -48,8 +49,8 @@ func WithResult(f func(context.Context, Result)) Option {
 type Result struct {
 	Method       string        // one of HTTP's, or "_OTHER"
 	Route        string        // the template; "" if none matched
-	Status       int           // that the client was sent; 0 if it was sent none
-	ErrorType    string        // "panic", "aborted", "canceled", or the status if it is 500 or more; else ""
+	Status       int           // that the handler set; 0 if it set none
+	ErrorType    string        // "panic", "aborted", "canceled", "timeout", or the status if it is 500 or more; else ""
 	Duration     time.Duration // until the handler returned
 	RequestSize  int64         // bytes of the body that the handler read
 	ResponseSize int64         // bytes of the body that was written

@@ -12,7 +12,8 @@ import (
 // The attributes are http.request.method, server.address, server.port, http.response.status_code and
 // network.protocol.version. If the status is 400 or more, it is the error.type too. If there is no answer, error.type is "canceled",
 // "timeout", "name_resolution_error", "connection_error", "secure_connection_error" or "_OTHER". A Transport that asks more than
-// 100 servers has "_OTHER" as the address of the rest; make one for the program, not one for each request. What becomes another
+// 100 servers has "_OTHER" as the address of the rest, so if strangers choose the servers, use WithFilter; make one Transport for the
+// program, not one for each request. What becomes another
 // protocol, as a WebSocket, is not measured.
 //
 // The result is safe for concurrent use, and allocates nothing for a request.

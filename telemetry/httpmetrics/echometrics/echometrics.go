@@ -7,6 +7,9 @@
 package echometrics
 
 import (
+	"context"
+	"errors"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/onemeter/onemeter/telemetry/httpmetrics"
@@ -18,7 +21,8 @@ import (
 //
 // It belongs before all other middleware, with Echo.Use, or with Echo.Pre to measure also what other Pre middleware answers.
 // The status must be known, so if the handler returns an error, Middleware calls Context.Error, which answers it with the
-// HTTPErrorHandler, and returns nil. Middleware that is before it therefore sees the answer and not the error.
+// HTTPErrorHandler, and returns nil. Middleware that is before it therefore sees the answer and not the error. If the error is
+// context.Canceled since the client went away, the request is counted as canceled, without the status of that answer.
 //
 // A group with middleware has a route for whatever matches nothing else in it, such as "/api/*", and a wrong method has the route of
 // the right one.
@@ -31,13 +35,22 @@ func Middleware(opts ...httpmetrics.Option) echo.MiddlewareFunc {
 			}
 			resp := c.Response()
 			before := resp.Writer
-			x := server.Begin(before, c.Request())
+			r := c.Request()
+			x, inner := server.Begin(before, r)
 			resp.Writer = x.Writer()
+			c.SetRequest(inner)
 			defer func() {
 				resp.Writer = before
+				if c.Request() == inner {
+					c.SetRequest(r)
+				}
+				x.Returned(inner)
 				x.End(c.Path(), recover())
 			}()
 			if err := next(c); err != nil {
+				if errors.Is(err, context.Canceled) {
+					x.Abandoned()
+				}
 				c.Error(err)
 			}
 			return nil

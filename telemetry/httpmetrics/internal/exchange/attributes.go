@@ -2,7 +2,10 @@ package exchange
 
 import (
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -10,32 +13,46 @@ import (
 // Other stands for every value outside a closed set, as the semantic conventions have it.
 const Other = "_OTHER"
 
-// methods are those that HTTP knows, by their number. The first one stands for all others.
-var methods = [...]string{
-	Other, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-	http.MethodConnect, http.MethodOptions, http.MethodTrace,
-}
-
-// A Method is one of the methods that HTTP knows.
-type Method uint8
-
-// MethodOf returns the number of a method. HTTP's are in upper case.
-func MethodOf(name string) Method {
-	switch name {
-	case http.MethodGet, "": // a client's request without one
-		return 1
-	case http.MethodPost:
-		return 3
+// methods are those that are told apart, by their number. The first one stands for all others. The semantic conventions have
+// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS set other ones.
+var methods = sync.OnceValue(func() []string {
+	out := []string{
+		Other, http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace, "QUERY",
 	}
-	for i, m := range methods {
+	given := strings.Split(os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"), ",")
+	own := []string{Other}
+	for _, m := range given[:min(len(given), maxMethods)] {
+		if m = strings.TrimSpace(m); m != "" {
+			own = append(own, m)
+		}
+	}
+	if len(own) > 1 {
+		return own
+	}
+	return out
+})
+
+// maxMethods bounds what the environment sets.
+const maxMethods = 64
+
+// A method is one of those that are told apart.
+type method uint8
+
+// methodOf returns the number of a method. HTTP's are in upper case; a client's request without one is a GET.
+func methodOf(name string) method {
+	if name == "" {
+		name = http.MethodGet
+	}
+	for i, m := range methods() {
 		if m == name {
-			return Method(i)
+			return method(i)
 		}
 	}
 	return 0
 }
 
-func (m Method) String() string { return methods[m] }
+func (m method) String() string { return methods()[m] }
 
 // protocols are the versions of HTTP that there are, by their number. The first one stands for all others.
 var protocols = [...]string{"", "1.0", "1.1", "2", "3"}
@@ -76,7 +93,7 @@ var faults = [...]string{
 // A key is what requests to one route or host are told apart by, in one word: status, method, protocol, fault and scheme.
 type key uint32
 
-func keyOf(status int, m Method, protocol uint8, secure bool, f fault) key {
+func keyOf(status int, m method, protocol uint8, secure bool, f fault) key {
 	k := key(status)<<16 | key(m)<<8 | key(protocol)<<5 | key(f)<<1
 	if secure {
 		k |= 1
@@ -85,7 +102,7 @@ func keyOf(status int, m Method, protocol uint8, secure bool, f fault) key {
 }
 
 func (k key) status() int    { return int(k >> 16) }
-func (k key) method() Method { return Method(k >> 8 & 0xff) }
+func (k key) method() method { return method(k >> 8 & 0xff) }
 func (k key) secure() bool   { return k&1 != 0 }
 
 // errorType is the value of error.type; "" is none. A status from the given one on is an error.

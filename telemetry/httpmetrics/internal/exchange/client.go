@@ -28,7 +28,7 @@ type Client struct {
 	bound    *lookup[key, metric.Float64Histogram] // by host and port
 }
 
-// NewClient makes the instruments. What the Provider refuses does nothing, and OpenTelemetry's error handler is told.
+// NewClient makes the instrument. If the Provider refuses it, it records nothing, and otel.Handle gets the error.
 func NewClient(next http.RoundTripper, cfg Config) *Client {
 	c := &Client{cfg: cfg, next: next}
 	c.duration = made(cfg.meter().Float64Histogram("http.client.request.duration", metric.WithUnit("s"),
@@ -72,18 +72,14 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 		status, protocol = resp.StatusCode, protocolOf(resp.ProtoMajor, resp.ProtoMinor)
 	}
 	if r.URL != nil && status != http.StatusSwitchingProtocols {
-		k := keyOf(clamped(status), MethodOf(r.Method), protocol, r.URL.Scheme == "https", c.faultOf(r.Context(), resp, err))
+		why := faultOf(r.Context(), resp, err)
+		if why == sound && (status < 100 || status > 599) { // a server can send any number
+			status, why = 0, unknown
+		}
+		k := keyOf(status, methodOf(r.Method), protocol, r.URL.Scheme == "https", why)
 		c.bound.of(r.URL.Host, k).Record(r.Context(), took.Seconds())
 	}
 	return resp, err
-}
-
-// clamped is a status as HTTP has it, or 0: what a server sends may be of any number of digits.
-func clamped(status int) int {
-	if status < 100 || status > 599 {
-		return 0
-	}
-	return status
 }
 
 // CloseIdleConnections closes those of the transport inside, for http.Client.
@@ -94,7 +90,7 @@ func (c *Client) CloseIdleConnections() {
 }
 
 // faultOf says why there is no answer. The context may have ended with an error of the program's own.
-func (c *Client) faultOf(ctx context.Context, resp *http.Response, err error) fault {
+func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	switch {
 	case err == nil && resp == nil: // against the rules of RoundTripper
 		return unknown
@@ -120,8 +116,24 @@ func (c *Client) faultOf(ctx context.Context, resp *http.Response, err error) fa
 		return unresolved
 	case errors.As(err, &verified), errors.As(err, &alert), errors.As(err, &record):
 		return insecure
-	case errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &op):
+		if op.Op == "remote error" || op.Op == "local error" { // an alert of TLS
+			return insecure
+		}
 		return unconnected
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return unconnected
+	}
+	return endOf(ctx)
+}
+
+// endOf says whether it was the context that ended a request, of which the error does not tell: that is so if http.Client.Timeout runs out.
+func endOf(ctx context.Context) fault {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return timeout
+	}
+	if ctx.Err() != nil {
+		return canceled
 	}
 	return unknown
 }

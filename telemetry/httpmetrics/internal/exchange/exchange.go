@@ -15,7 +15,7 @@ import (
 type Exchange struct {
 	server  *Server
 	request *http.Request
-	method  Method
+	method  method
 	start   time.Time
 	active  metric.Int64UpDownCounter // nil once the request is no longer counted as active
 
@@ -26,20 +26,43 @@ type Exchange struct {
 	written int64 // bytes
 	status  int   // 0 until the header is written
 	taken   bool  // the connection is hijacked
-	gone    bool  // the client went away before there was a status
+	gone    bool  // the client went away, and the error that is written for it does not count
+	late    bool  // http.TimeoutHandler has answered
 }
 
-// Begin starts to measure a request. The handler gets Writer, and End must follow.
-func (s *Server) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
-	x := &Exchange{server: s, request: r, method: MethodOf(r.Method), to: w, start: time.Now()}
+// An uploading is an Exchange whose request has a body, with the request that the handler gets. The one of net/http keeps its own
+// body: net/http looks at its type to see whether the client still waits to send it.
+type uploading struct {
+	Exchange
+	copied http.Request
+}
+
+// Begin starts to measure a request. It returns the request for the handler, whose ResponseWriter is Writer. End must follow.
+func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
+	var x *Exchange
+	inner := r
+	if r.Body != nil && r.Body != http.NoBody {
+		u := &uploading{copied: *r}
+		x, inner = &u.Exchange, &u.copied
+		x.body, inner.Body = r.Body, (*body)(x)
+	} else {
+		x = &Exchange{}
+	}
+	x.server, x.request, x.method, x.to, x.start = s, r, methodOf(r.Method), w, time.Now()
 	x.active = s.activeOf(x.method, r.TLS != nil)
 	x.active.Add(r.Context(), 1)
-	if r.Body != nil && r.Body != http.NoBody {
-		x.body = r.Body
-		r.Body = (*body)(x)
-	}
-	return x
+	return x, inner
 }
+
+// Returned hands on what the handler left in its request: net/http removes the files of a form, and others look for the pattern.
+func (x *Exchange) Returned(inner *http.Request) {
+	if inner != x.request {
+		x.request.Pattern, x.request.MultipartForm = inner.Pattern, inner.MultipartForm
+	}
+}
+
+// Abandoned tells that the handler gave up since the client went away. What is written then, nobody reads.
+func (x *Exchange) Abandoned() { x.gone = x.status == 0 && x.left() }
 
 // body is the request's body of an Exchange.
 type body Exchange
@@ -64,9 +87,6 @@ func (x *Exchange) leave() {
 // End panics with it again.
 func (x *Exchange) End(route string, reason any) {
 	took := time.Since(x.start)
-	if x.body != nil {
-		x.request.Body = x.body // net/http wants to know its own again
-	}
 	x.leave()
 	x.record(route, took, reason)
 	if reason != nil {
@@ -82,14 +102,12 @@ func (x *Exchange) record(route string, took time.Duration, reason any) {
 		route = s.routeOf(r)
 	}
 	k := keyOf(status, x.method, protocolOf(r.ProtoMajor, r.ProtoMinor), r.TLS != nil, why)
-	if x.upgraded() {
-		x.tell(ctx, k, routeOf(route), took)
-		return
-	}
 	bound := s.bound.of(route, k)
-	bound.duration.Record(ctx, took.Seconds())
-	bound.requestSize.Record(ctx, x.read.Load())
-	bound.responseSize.Record(ctx, x.size())
+	if !x.upgraded() {
+		bound.duration.Record(ctx, took.Seconds())
+		bound.requestSize.Record(ctx, x.read.Load())
+		bound.responseSize.Record(ctx, x.size())
+	}
 	x.tell(ctx, k, bound.route, took)
 }
 
@@ -113,6 +131,8 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 		return x.status, panicked
 	case x.gone:
 		return 0, canceled
+	case x.late:
+		return 0, timeout
 	case x.status != 0:
 		return x.status, sound
 	case x.taken:

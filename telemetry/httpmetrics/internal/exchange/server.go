@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +68,7 @@ type Server struct {
 	active                    metric.Int64UpDownCounter
 
 	bound    *lookup[key, *series]
-	answered [len(methods)][2]atomic.Pointer[metric.Int64UpDownCounter] // by method and scheme, from active
+	activeBy [1 + maxMethods][2]atomic.Pointer[metric.Int64UpDownCounter] // by method and scheme
 }
 
 // A series is what the requests of one route, status and so on are recorded with.
@@ -89,7 +88,7 @@ func sizeBounds() metric.HistogramOption {
 	return metric.WithExplicitBucketBoundaries(0, 256, 1<<10, 4<<10, 16<<10, 64<<10, 256<<10, 1<<20, 4<<20, 16<<20, 64<<20)
 }
 
-// NewServer makes the instruments. What the Provider refuses does nothing, and OpenTelemetry's error handler is told.
+// NewServer makes the instruments. If the Provider refuses one, it records nothing, and otel.Handle gets the error.
 func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	m := cfg.meter()
@@ -112,8 +111,7 @@ func made[I any](instrument I, err error) I {
 	return instrument
 }
 
-func (s *Server) bind(pattern string, k key) *series {
-	route := routeOf(pattern)
+func (s *Server) bind(route string, k key) *series {
 	attrs := append(active(k.method(), k.secure()), k.answer(k.serverError())...)
 	if route != "" {
 		attrs = append(attrs, attribute.String("http.route", route))
@@ -125,7 +123,7 @@ func (s *Server) bind(pattern string, k key) *series {
 }
 
 // active are the attributes of the requests that are being answered, which the others have too.
-func active(m Method, secure bool) []attribute.KeyValue {
+func active(m method, secure bool) []attribute.KeyValue {
 	scheme := "http"
 	if secure {
 		scheme = "https"
@@ -136,20 +134,12 @@ func active(m Method, secure bool) []attribute.KeyValue {
 // serverError is the error.type of a server: a client's own doing is none.
 func (k key) serverError() string { return k.errorType(http.StatusInternalServerError) }
 
-// routeOf leaves the path of a pattern of http.ServeMux, which may begin with a method and a host.
-func routeOf(pattern string) string {
-	if i := strings.IndexByte(pattern, '/'); i > 0 {
-		return pattern[i:]
-	}
-	return pattern
-}
-
-func (s *Server) activeOf(m Method, secure bool) metric.Int64UpDownCounter {
+func (s *Server) activeOf(m method, secure bool) metric.Int64UpDownCounter {
 	scheme := 0
 	if secure {
 		scheme = 1
 	}
-	p := &s.answered[m][scheme]
+	p := &s.activeBy[m][scheme]
 	if c := p.Load(); c != nil {
 		return *c
 	}

@@ -2,12 +2,13 @@ package exchange
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 )
 
-// Writer returns the ResponseWriter for the handler. It has the optional interfaces that the one of Begin has.
+// Writer returns the ResponseWriter for the handler. It has the optional interfaces of net/http's own that the one of Begin has.
 // http.ResponseController finds what else that can do through Unwrap.
 func (x *Exchange) Writer() http.ResponseWriter {
 	_, reads := x.to.(io.ReaderFrom)
@@ -76,6 +77,19 @@ func (w flushRead) ReadFrom(r io.Reader) (int64, error)       { return w.readFro
 func (w hijackRead) ReadFrom(r io.Reader) (int64, error)      { return w.readFrom(r) }
 func (w flushHijackRead) ReadFrom(r io.Reader) (int64, error) { return w.readFrom(r) }
 
+// CloseNotify is deprecated, and gin calls it without asking. Both of net/http's writers have it; of others it never tells.
+func (w flushHijackRead) CloseNotify() <-chan bool { return w.closeNotify() }
+
+// CloseNotify is as above.
+func (w flushPush) CloseNotify() <-chan bool { return w.closeNotify() }
+
+func (x *Exchange) closeNotify() <-chan bool {
+	if n, ok := x.to.(interface{ CloseNotify() <-chan bool }); ok {
+		return n.CloseNotify()
+	}
+	return nil
+}
+
 func (w flushPush) Push(target string, opts *http.PushOptions) error {
 	return w.to.(http.Pusher).Push(target, opts)
 }
@@ -94,7 +108,7 @@ func (x *Exchange) WriteHeader(status int) {
 // answer remembers the status.
 func (x *Exchange) answer(status int) {
 	if x.status == 0 && !x.taken {
-		x.status, x.gone = status, x.left()
+		x.status = status
 	}
 }
 
@@ -102,16 +116,22 @@ func (x *Exchange) answer(status int) {
 func (x *Exchange) Write(p []byte) (int, error) {
 	x.answer(http.StatusOK)
 	n, err := x.to.Write(p)
-	x.written += int64(n)
-	return n, err
+	return n, x.wrote(int64(n), err)
+}
+
+func (x *Exchange) wrote(n int64, err error) error {
+	x.written += n
+	if err != nil && errors.Is(err, http.ErrHandlerTimeout) {
+		x.late = true
+	}
+	return err
 }
 
 // WriteString implements io.StringWriter.
 func (x *Exchange) WriteString(s string) (int, error) {
 	x.answer(http.StatusOK)
 	n, err := io.WriteString(x.to, s)
-	x.written += int64(n)
-	return n, err
+	return n, x.wrote(int64(n), err)
 }
 
 func (x *Exchange) readFrom(r io.Reader) (int64, error) {
@@ -119,8 +139,7 @@ func (x *Exchange) readFrom(r io.Reader) (int64, error) {
 	if n > 0 { // without a byte the header is not written yet
 		x.answer(http.StatusOK)
 	}
-	x.written += n
-	return n, err
+	return n, x.wrote(n, err)
 }
 
 // FlushError is what http.ResponseController calls to flush.
