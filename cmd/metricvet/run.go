@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const usage = `Usage: metricvet [flags] [packages]
+
+Reports metrics of one name that one program registers twice, so that client_golang panics at start or every scrape
+fails, and names in dashboards and rules that no code emits. The default packages are ./...
+
+As a tool of go vet: go vet -vettool=$(which metricvet) ./...
+To mute a metric, put a comment on its line or the one above: //metricvet:ignore reason
+
+Exit status: 0 nothing found, 1 something found, 2 the packages or files cannot be read.
+
+Flags:
+`
+
+const (
+	exitOK = iota
+	exitFound
+	exitFailed
+)
+
+// isVet tells whether go vet calls: with -V=full, -flags, or one .cfg file.
+func isVet(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	last := args[len(args)-1]
+	return strings.HasSuffix(last, ".cfg") || strings.HasPrefix(args[0], "-V") || args[0] == "-flags"
+}
+
+type options struct {
+	possible, json bool
+	tags           string
+	dashboards     string
+	rules          []string
+	external       []*regexp.Regexp
+	packages       []string
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("metricvet", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	flags.BoolVar(&o.possible, "possible", false, "report also what may conflict: other registries, conditions, helps that are not known")
+	flags.BoolVar(&o.json, "json", false, "print findings as JSON, in the form of go vet -json")
+	flags.StringVar(&o.tags, "tags", "", "build `tags`, separated by commas")
+	flags.StringVar(&o.dashboards, "dashboards", "", "report names in Grafana's dashboards below this `directory` that no code emits")
+	flags.Func("rules", "report names in Prometheus's rule `files`, such as 'rules/*.yml', that no code emits; may be repeated", func(s string) error {
+		o.rules = append(o.rules, s)
+		return nil
+	})
+	flags.Func("external", "`pattern` of names that other programs emit, such as 'node_.*'; may be repeated", func(s string) error {
+		re, err := regexp.Compile("^(?:" + s + ")$")
+		o.external = append(o.external, re)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.packages = flags.Args(); len(o.packages) == 0 {
+		o.packages = []string{"./..."}
+	}
+	return o, nil
+}
+
+// A finding is a diagnostic, as go vet prints it.
+type finding struct {
+	Category string `json:"category,omitempty"`
+	Posn     string `json:"posn"`
+	Message  string `json:"message"`
+	Related  []struct {
+		Posn    string `json:"posn"`
+		Message string `json:"message"`
+	} `json:"related,omitempty"`
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err != nil {
+		return exitFailed
+	}
+	fail := func(err error) int {
+		fmt.Fprintln(stderr, "metricvet:", err)
+		return exitFailed
+	}
+	byPackage, err := vet(o)
+	if err != nil {
+		return fail(err)
+	}
+	emitted := byPackage.take("emitted")
+	found := byPackage.once()
+	if o.dashboards != "" || len(o.rules) > 0 {
+		dead, err := deadNames(o, emitted)
+		if err != nil {
+			return fail(err)
+		}
+		if len(dead) > 0 {
+			found["dashboards and rules"] = dead
+		}
+	}
+	if err := found.print(stdout, o.json); err != nil {
+		return fail(err)
+	}
+	if len(found) > 0 {
+		return exitFound
+	}
+	return exitOK
+}
+
+// vet runs go vet with this program as its tool: it loads the packages, and keeps the facts of those that have not changed.
+func vet(o options) (findings, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"vet", "-json", "-vettool=" + self, fmt.Sprintf("-metricvet.possible=%v", o.possible),
+		fmt.Sprintf("-metricvet.emit=%v", o.dashboards != "" || len(o.rules) > 0)}
+	if o.tags != "" {
+		args = append(args, "-tags="+o.tags)
+	}
+	cmd := exec.Command("go", append(append(args, "--"), o.packages...)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(errs.String()+out.String()))
+	}
+	all := findings{}
+	for _, text := range []string{out.String(), errs.String()} {
+		if err := all.read(text); err != nil {
+			return nil, fmt.Errorf("go vet -json printed something else: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// findings are those of each package.
+type findings map[string][]finding
+
+// read adds what go vet printed: an object for each package, between comments.
+func (f findings) read(text string) error {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	for dec := json.NewDecoder(strings.NewReader(b.String())); ; {
+		var one map[string]map[string]json.RawMessage
+		if err := dec.Decode(&one); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for pkg, analyzers := range one {
+			var list []finding
+			if err := json.Unmarshal(analyzers["metricvet"], &list); err != nil {
+				return fmt.Errorf("%s: %s", pkg, analyzers["metricvet"])
+			}
+			f[pkg] = append(f[pkg], list...)
+		}
+	}
+}
+
+// take removes the findings of a category, and returns them.
+func (f findings) take(category string) (out []finding) {
+	for pkg, list := range f {
+		for _, one := range list {
+			if one.Category == category {
+				out = append(out, one)
+			}
+		}
+		if f[pkg] = slices.DeleteFunc(list, func(one finding) bool { return one.Category == category }); len(f[pkg]) == 0 {
+			delete(f, pkg)
+		}
+	}
+	return out
+}
+
+// once leaves each finding once: packages and their test variants, and several mains, have the same ones.
+func (f findings) once() findings {
+	out := findings{}
+	seen := map[string]bool{}
+	pkgs := make([]string, 0, len(f))
+	for pkg := range f {
+		pkgs = append(pkgs, pkg)
+	}
+	slices.Sort(pkgs)
+	for _, pkg := range pkgs {
+		for _, one := range f[pkg] {
+			if !seen[one.Message] && !seen[one.Posn+" "+strings.SplitN(one.Message, ":", 2)[0]] {
+				seen[one.Message], seen[one.Posn+" "+strings.SplitN(one.Message, ":", 2)[0]] = true, true
+				out[pkg] = append(out[pkg], one)
+			}
+		}
+	}
+	return out
+}
+
+func (f findings) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		out := map[string]map[string][]finding{}
+		for pkg, list := range f {
+			out[pkg] = map[string][]finding{"metricvet": list}
+		}
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "\t")
+		return enc.Encode(out)
+	}
+	var lines []string
+	for _, list := range f {
+		for _, one := range list {
+			lines = append(lines, relative(one.Posn)+": "+one.Message)
+		}
+	}
+	slices.Sort(lines)
+	for _, line := range slices.Compact(lines) {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relative is a position seen from the working directory, if that is shorter.
+func relative(posn string) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return posn
+	}
+	if rel, err := filepath.Rel(dir, posn); err == nil && len(rel) < len(posn) && !strings.HasPrefix(rel, "..") {
+		return rel
+	}
+	return posn
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMain is metricvet itself where go vet calls it.
+func TestMain(m *testing.M) {
+	if isVet(os.Args[1:]) {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// in runs metricvet in a folder.
+func in(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	t.Chdir(dir)
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+const outage = "../../telemetry/promguard/testdata/outage"
+
+// The outage that this project is about is found before it is deployed, and told with both places and the cure.
+func TestOutageIsFound(t *testing.T) {
+	code, out, errs := in(t, outage, "./before")
+	want := `before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at api/api.go:9, "HTTP请求总数" at push/push.go:6; ` +
+		`the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main` + "\n"
+	if code != exitFound || out != want {
+		t.Errorf("exit %d, %q%s\nwant %q", code, out, errs, want)
+	}
+}
+
+func TestOutageInJSON(t *testing.T) {
+	code, out, errs := in(t, outage, "-json", "./...")
+	var got map[string]map[string][]finding
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitFound {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, errs)
+	}
+	list := got["im.example/backend/before"]["metricvet"]
+	if len(list) != 1 || list[0].Category != "conflict" || !strings.HasPrefix(list[0].Message, "http_requests_total: ") {
+		t.Errorf("%s", out)
+	}
+}
+
+// go vet itself can have metricvet as its tool.
+func TestAsVettool(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vet := exec.CommandContext(t.Context(), "go", "vet", "-vettool="+self, "./before")
+	vet.Dir = outage
+	out, err := vet.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "before/main.go:12:2: http_requests_total: help") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// module writes a module without dependencies.
+func module(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files["go.mod"] = "module m.example\n\ngo 1.26\n"
+	for name, text := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// What cannot be read is told, and is no finding.
+func TestWhatCannotBeRead(t *testing.T) {
+	good := map[string]string{"a.go": "package a\n"}
+	for name, c := range map[string]struct {
+		files map[string]string
+		args  []string
+		want  string
+	}{
+		"code that does not compile": {map[string]string{"a.go": "package a\n\nvar x int = \"\"\n"}, nil, "a.go:3:13: cannot use"},
+		"no such package":            {good, []string{"./nowhere"}, "nowhere"},
+		"an unknown flag":            {good, []string{"-nothing"}, "flag provided but not defined: -nothing"},
+		"no dashboards":              {good, []string{"-dashboards", "."}, "there is no .json file"},
+		"no folder of dashboards":    {good, []string{"-dashboards", "nowhere"}, "no such file or directory"},
+		"a dashboard that is none":   {map[string]string{"a.go": "package a\n", "d/x.json": "{"}, []string{"-dashboards", "d"}, "x.json: unexpected end of JSON"},
+		"no rules":                   {good, []string{"-rules", "*.yml"}, "--rules *.yml: no such files"},
+		"rules that are none":        {map[string]string{"a.go": "package a\n", "r.yml": "groups: 7"}, []string{"-rules", "r.yml"}, "r.yml: yaml:"},
+		"a pattern that is none":     {good, []string{"-external", "("}, "missing closing )"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := in(t, module(t, c.files), c.args...)
+			if code != exitFailed || out != "" || !strings.Contains(errs, c.want) {
+				t.Errorf("exit %d, %q, %q; want %q", code, out, errs, c.want)
+			}
+		})
+	}
+	if code, out, errs := in(t, module(t, good)); code != exitOK || out+errs != "" {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if code, _, errs := in(t, ".", "--help"); code != exitOK || !strings.Contains(errs, "Exit status: 0 nothing found") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
+const board = `{"title": "Shop", "panels": [
+	{"title": "Requests", "targets": [{"expr": "sum by (path) (rate(http_requests_total{job=\"$job\", path=~\"${path:regex}\"}[$__rate_interval]))"}]},
+	{"title": "Gone", "targets": [{"expr": "histogram_quantile(0.9, rate(gone_seconds_bucket[$interval])) + job:ratio"}]},
+	{"title": "Node", "targets": [{"expr": "node_load1 / on(instance) up"}]},
+	{"title": "Broken", "targets": [{"expr": "sum("}]}]}`
+
+const ruleFile = `groups:
+  - name: shop
+    rules:
+      - record: job:ratio
+        expr: rate(http_requests_total[5m]) / lost_total
+      - alert: Many
+        expr: job:ratio > 0.5 or absent(http_requests_total)
+`
+
+// Names that no code emits are found in dashboards and rules; those of a program's packages and of what it links are known.
+func TestDeadNames(t *testing.T) {
+	boards := module(t, map[string]string{"d/shop.json": board, "r.yml": ruleFile})
+	code, out, errs := in(t, outage, "-dashboards", filepath.Join(boards, "d"), "-rules", filepath.Join(boards, "*.yml"), "-external", "node_.*", "./api", "./push")
+	var got []string
+	for line := range strings.Lines(out) {
+		_, line, _ = strings.Cut(line, boards)
+		got = append(got, strings.TrimSpace(line))
+	}
+	want := []string{
+		`/d/shop.json: panel "Broken": "sum(" cannot be parsed:`,
+		`/d/shop.json: panel "Gone": no code emits gone_seconds_bucket.`,
+		`/r.yml: rule job:ratio: no code emits lost_total.`,
+	}
+	if code != exitFound || len(got) != len(want) {
+		t.Fatalf("exit %d, %q, %s", code, got, errs)
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("%q, want %q", got[i], want[i])
+		}
+	}
+}

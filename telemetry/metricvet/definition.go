@@ -1,0 +1,173 @@
+package metricvet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/onemeter/onemeter/telemetry/internal/rule"
+)
+
+// A definition is a metric that is registered somewhere, with a name that is fully known.
+type definition struct {
+	Name     string // on the page
+	Source   string // client_golang or OpenTelemetry
+	Type     string
+	Help     *string // nil where it is not known
+	Labels   []string
+	Const    []string // names and values, as name=value, sorted
+	Known    bool     // the labels and the constant labels
+	Unit     string   // of OpenTelemetry
+	Number   string
+	Scope    *string
+	Registry string // "" where it is not known
+	Auto     bool   // by promauto
+	Definite bool   // every start of a program that links it registers it, and panics if that is refused
+	Site     string // where it is written
+	Via      string // where it is registered, or whoever does that is called
+	Mute     bool
+}
+
+// defined makes a definition of an effect, if its name is known.
+func defined(f effect, atStart bool) (definition, bool) {
+	m := f.Metric
+	name, ok := m.Fields["name"].known()
+	if m.Kind != metric || !ok || name == "" {
+		return definition{}, false
+	}
+	textOf := func(field string) string { s, _ := m.Fields[field].known(); return s }
+	pointer := func(field string) *string {
+		if s, ok := m.Fields[field].known(); ok {
+			return &s
+		}
+		return nil
+	}
+	d := definition{
+		Name: name, Source: textOf("source"), Type: textOf("type"), Help: pointer("help"), Unit: textOf("unit"), Number: textOf("number"),
+		Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe, Mute: m.Fields["mute"].Kind == text,
+	}
+	if d.Source == openTelemetry {
+		if m.Fields["unit"].Kind == unknown {
+			return definition{}, false // it is a part of the name
+		}
+		d.Registry, _ = f.To.Fields["provider"].known()
+		kind, _ := strconv.Atoi(d.Type)
+		class := rule.ClassOf(sdkmetric.InstrumentKind(kind))
+		d.Type = strings.ToLower(class.Type().String())
+		d.Name = rule.FamilyName(name, d.Unit, class)
+		d.Definite = d.Definite && d.Registry != ""
+		return d, true
+	}
+	prefix, known := f.To.Fields["prefix"].known()
+	if d.Registry, ok = f.To.Fields["registry"].known(); !ok || !known || f.To.Kind != registerer {
+		d.Registry = ""
+	}
+	d.Name = prefix + d.Name
+	d.Definite = d.Definite && f.Must && d.Registry != ""
+	d.Auto = d.Via == d.Site
+	d.labels(m)
+	return d, true
+}
+
+func (d *definition) labels(m value) {
+	var ok bool
+	if d.Labels, ok = m.Fields["labels"].texts(); !ok {
+		return
+	}
+	consts := m.Fields["const"]
+	if consts.Kind != zero && consts.Kind != object {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(consts.Fields)) {
+		s, ok := consts.Fields[name].known()
+		if !ok {
+			return
+		}
+		d.Const = append(d.Const, name+"="+s)
+	}
+	d.Known = true
+}
+
+// names are those of all labels, as client_golang compares them.
+func (d definition) names() []string {
+	out := slices.Sorted(slices.Values(d.Labels))
+	for _, c := range d.Const {
+		name, _, _ := strings.Cut(c, "=")
+		out = append(out, name)
+	}
+	return out
+}
+
+// A verdict says what is wrong with two definitions of one name.
+type verdict struct {
+	definite bool
+	what     func(a, b string) string // with the two places
+	follows  string                   // what happens
+}
+
+// judged compares two definitions that one binary has; ok tells whether they conflict.
+func judged(a, b definition) (v verdict, ok bool) {
+	if a.Name != b.Name || a.Mute || b.Mute {
+		return verdict{}, false
+	}
+	same := a.Registry != "" && a.Registry == b.Registry
+	switch {
+	case a.Source != b.Source:
+		return verdict{what: across(a, b), follows: "if both are on one page, its scrape fails"}, a.Help != nil && b.Help != nil && (*a.Help != *b.Help || a.Type != b.Type)
+	case a.Source == openTelemetry:
+		return judgedInstruments(a, b, same)
+	case !same && a.Registry != "" && b.Registry != "":
+		return verdict{}, false // two registries
+	}
+	v = verdict{definite: same && a.Definite && b.Definite, follows: "the program panics at start"}
+	if !v.definite {
+		v.follows = "the program panics if both are registered on one registry"
+	}
+	switch {
+	case a.Help != nil && b.Help != nil && *a.Help != *b.Help:
+		v.what = func(x, y string) string { return fmt.Sprintf("help %q %s, %q %s", *a.Help, x, *b.Help, y) }
+	case a.Known && b.Known && !slices.Equal(a.names(), b.names()):
+		v.what = func(x, y string) string { return fmt.Sprintf("labels %q %s, %q %s", a.names(), x, b.names(), y) }
+	case a.Known && b.Known && !slices.Equal(a.Const, b.Const) && a.Help != nil && b.Help != nil:
+		return verdict{}, false // two series of one family
+	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // it is not known whether they are equal
+		v.definite = false
+		fallthrough
+	default:
+		v.what = func(x, y string) string { return fmt.Sprintf("registered %s and %s", x, y) }
+	}
+	return v, true
+}
+
+func across(a, b definition) func(x, y string) string {
+	return func(x, y string) string {
+		return fmt.Sprintf("%s of %s, help %q, %s, %s of %s, help %q, %s", a.Type, a.Source, *a.Help, x, b.Type, b.Source, *b.Help, y)
+	}
+}
+
+// judgedInstruments compares what OpenTelemetry's exporter makes of two instruments of one meter or two.
+func judgedInstruments(a, b definition, same bool) (v verdict, ok bool) {
+	oneScope := same && a.Scope != nil && b.Scope != nil && *a.Scope == *b.Scope
+	v = verdict{definite: oneScope && a.Definite && b.Definite, follows: "OpenTelemetry's Prometheus exporter answers every scrape with 500"}
+	switch {
+	case a.Type != b.Type:
+		v.definite, v.follows = false, "OpenTelemetry's Prometheus exporter drops one of them"
+		v.what = func(x, y string) string { return fmt.Sprintf("a %s %s, a %s %s", a.Type, x, b.Type, y) }
+	case a.Help != nil && b.Help != nil && *a.Help != *b.Help:
+		v.what = func(x, y string) string { return fmt.Sprintf("description %q %s, %q %s", *a.Help, x, *b.Help, y) }
+	case a.Number != b.Number:
+		v.what = func(x, y string) string { return fmt.Sprintf("%s %s, %s %s", a.Number, x, b.Number, y) }
+	case a.Unit != b.Unit:
+		v.what = func(x, y string) string { return fmt.Sprintf("unit %q %s, %q %s", a.Unit, x, b.Unit, y) }
+	default:
+		return verdict{}, false
+	}
+	if !oneScope && v.follows[0] == 'O' && a.Type == b.Type {
+		v.follows = "the exporter shows the first one's description, and two series"
+	}
+	return v, true
+}

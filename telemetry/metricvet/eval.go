@@ -1,0 +1,416 @@
+package metricvet
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/tools/go/types/typeutil"
+)
+
+// eval returns what is known of an expression.
+func (e *evaluator) eval(x ast.Expr, s *scope) value {
+	if x == nil {
+		return value{}
+	}
+	info := e.pass.TypesInfo
+	if tv := info.Types[x]; tv.Value != nil {
+		if tv.Value.Kind() == constant.String {
+			return literal(constant.StringVal(tv.Value))
+		}
+		return literal(tv.Value.ExactString())
+	}
+	switch x := x.(type) {
+	case *ast.ParenExpr:
+		return e.eval(x.X, s)
+	case *ast.StarExpr:
+		return e.eval(x.X, s)
+	case *ast.TypeAssertExpr:
+		return e.eval(x.X, s)
+	case *ast.UnaryExpr:
+		if x.Op == token.AND {
+			return e.eval(x.X, s)
+		}
+	case *ast.BinaryExpr:
+		if x.Op == token.ADD && isText(info.TypeOf(x)) {
+			return joined(e.eval(x.X, s), e.eval(x.Y, s))
+		}
+	case *ast.Ident:
+		return e.object(info.ObjectOf(x), s)
+	case *ast.SelectorExpr:
+		return e.selected(x, s)
+	case *ast.CompositeLit:
+		return e.composite(x, s)
+	case *ast.CallExpr:
+		return e.result(x, s)
+	}
+	return value{}
+}
+
+func isText(t types.Type) bool {
+	b, ok := t.Underlying().(*types.Basic)
+	return ok && b.Info()&types.IsString != 0
+}
+
+// object returns what a variable holds, if it is assigned once.
+func (e *evaluator) object(obj types.Object, s *scope) value {
+	switch obj := obj.(type) {
+	case *types.Nil:
+		return value{Kind: zero}
+	case *types.Var:
+		if s != nil {
+			if i, ok := s.params[obj]; ok {
+				if len(e.assigned[obj]) > 0 {
+					return value{}
+				}
+				return e.amended(obj, value{Kind: param, Param: i}, s)
+			}
+		}
+		if obj.Pkg() == nil {
+			return value{}
+		}
+		if obj.Pkg().Path() == promPath && (obj.Name() == "DefaultRegisterer" || obj.Name() == "DefaultGatherer") {
+			return registry(defaultRegistry)
+		}
+		if obj.Pkg() != e.pass.Pkg {
+			var f varFact
+			if e.pass.ImportObjectFact(obj, &f) {
+				return f.Value
+			}
+			return value{}
+		}
+		if e.busy[obj] {
+			return value{}
+		}
+		e.busy[obj] = true
+		defer delete(e.busy, obj)
+		switch from := e.assigned[obj]; {
+		case len(from) == 1 && from[0] != nil:
+			return e.amended(obj, e.eval(from[0], e.within[obj]), s)
+		case len(from) == 0 && isStruct(obj.Type()):
+			return e.amended(obj, value{Kind: object}, s)
+		}
+	}
+	return value{}
+}
+
+// amended is a struct with the fields that are set later.
+func (e *evaluator) amended(obj types.Object, v value, s *scope) value {
+	set := e.fields[obj]
+	if len(set) == 0 {
+		return v
+	}
+	if v.Kind != object {
+		return value{}
+	}
+	out := value{Kind: object, Fields: fields{}}
+	for name, f := range v.Fields {
+		out.Fields[name] = f
+	}
+	for name, from := range set {
+		_, before := v.Fields[name]
+		out.Fields[name] = value{}
+		if len(from) == 1 && !before {
+			out.Fields[name] = e.eval(from[0], s)
+		}
+	}
+	return out
+}
+
+// selected returns what a field or a variable of another package holds.
+func (e *evaluator) selected(x *ast.SelectorExpr, s *scope) value {
+	info := e.pass.TypesInfo
+	sel, ok := info.Selections[x]
+	if !ok {
+		return e.object(info.ObjectOf(x.Sel), s)
+	}
+	f, ok := sel.Obj().(*types.Var)
+	if !ok {
+		return value{}
+	}
+	v := e.eval(x.X, s)
+	if v = v.field(f.Name()); v.Kind != unknown && v.Kind != param {
+		return v
+	}
+	if from := e.set[f]; len(from) == 1 && !e.busy[f] { // wherever that is done
+		e.busy[f] = true
+		defer delete(e.busy, f)
+		if once := e.eval(from[0], e.within[f]); once.Kind != unknown && !once.open() {
+			return once
+		}
+	}
+	return v
+}
+
+func (e *evaluator) composite(x *ast.CompositeLit, s *scope) value {
+	t := e.pass.TypesInfo.TypeOf(x)
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	switch t := t.Underlying().(type) {
+	case *types.Struct:
+		out := value{Kind: object, Fields: fields{}}
+		for i, elt := range x.Elts {
+			if kv, ok := elt.(*ast.KeyValueExpr); ok {
+				if key, ok := kv.Key.(*ast.Ident); ok {
+					out.Fields[key.Name] = e.eval(kv.Value, s)
+				}
+			} else if i < t.NumFields() {
+				out.Fields[t.Field(i).Name()] = e.eval(elt, s)
+			}
+		}
+		return out
+	case *types.Slice, *types.Array:
+		out := value{Kind: list}
+		for _, elt := range x.Elts {
+			if _, ok := elt.(*ast.KeyValueExpr); ok {
+				return value{}
+			}
+			out.Items = append(out.Items, e.eval(elt, s))
+		}
+		return out
+	case *types.Map:
+		out := value{Kind: object, Fields: fields{}}
+		for _, elt := range x.Elts {
+			kv, ok := elt.(*ast.KeyValueExpr)
+			if !ok {
+				return value{}
+			}
+			key, ok := e.eval(kv.Key, s).known()
+			if !ok {
+				return value{}
+			}
+			out.Fields[key] = e.eval(kv.Value, s)
+		}
+		return out
+	}
+	return value{}
+}
+
+// result returns what a call returns; of several results, the first one.
+func (e *evaluator) result(x *ast.CallExpr, s *scope) value {
+	info := e.pass.TypesInfo
+	if tv, ok := info.Types[x.Fun]; ok && tv.IsType() && len(x.Args) == 1 { // a conversion
+		return e.eval(x.Args[0], s)
+	}
+	if b, ok := typeutil.Callee(info, x).(*types.Builtin); ok {
+		return e.builtin(b.Name(), x, s)
+	}
+	fn := calledFunc(info, x)
+	if fn == nil || fn.Pkg() == nil {
+		return value{}
+	}
+	if v, ok := e.textFunc(fn, x, s); ok {
+		return v
+	}
+	if v, ok := e.metricFunc(fn, x, s); ok {
+		return v
+	}
+	sum := e.summaryOf(fn)
+	if sum == nil || len(sum.Returns) == 0 {
+		return value{}
+	}
+	return e.placed(sum.Returns[0].fill(e.args(fn, x, s)), sum.Returns[0], x)
+}
+
+func calledFunc(info *types.Info, x *ast.CallExpr) *types.Func {
+	fn, _ := typeutil.Callee(info, x).(*types.Func)
+	return fn
+}
+
+func (e *evaluator) builtin(name string, x *ast.CallExpr, s *scope) value {
+	switch name {
+	case "new":
+		return value{Kind: object}
+	case "append":
+		out := e.eval(x.Args[0], s)
+		if out.Kind != list && out.Kind != zero || x.Ellipsis.IsValid() {
+			return value{}
+		}
+		out = value{Kind: list, Items: append([]value(nil), out.Items...)}
+		for _, a := range x.Args[1:] {
+			out.Items = append(out.Items, e.eval(a, s))
+		}
+		return out
+	}
+	return value{}
+}
+
+// args returns what a call gives for each parameter: -1 is the receiver, and the last one of a variadic function is a list.
+func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) value {
+	sig := fn.Signature()
+	return func(i int) value {
+		switch last := sig.Params().Len() - 1; {
+		case i < 0:
+			if f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr); ok {
+				return e.eval(f.X, s)
+			}
+			return value{}
+		case sig.Variadic() && i == last && !x.Ellipsis.IsValid():
+			out := value{Kind: list}
+			for _, a := range x.Args[min(last, len(x.Args)):] {
+				out.Items = append(out.Items, e.typed(a, s))
+			}
+			return out
+		case i < len(x.Args):
+			return e.typed(x.Args[i], s)
+		}
+		return value{}
+	}
+}
+
+// typed is eval; of a collector of the program's own type it is what its method Describe sends.
+func (e *evaluator) typed(x ast.Expr, s *scope) value {
+	v := e.eval(x, s)
+	t := e.pass.TypesInfo.TypeOf(x)
+	if v.Kind == metric || v.Kind == list || v.Kind == param || t == nil || types.IsInterface(t) {
+		return v
+	}
+	obj, _, _ := types.LookupFieldOrMethod(t, true, e.pass.Pkg, "Describe")
+	fn, ok := obj.(*types.Func)
+	if !ok || fn.Pkg() == nil || fn.Pkg().Path() == promPath {
+		return v
+	}
+	sum := e.summaryOf(fn)
+	if sum == nil || len(sum.Sends) == 0 {
+		return v
+	}
+	out := value{Kind: list}
+	for _, sent := range sum.Sends {
+		out.Items = append(out.Items, sent.fill(func(i int) value {
+			if i == -1 {
+				return v
+			}
+			return value{}
+		}))
+	}
+	return out
+}
+
+// placed is what a function returned, seen from its caller: what the function completed with the caller's words stands at
+// the call, and a registry that it made is another one at each call.
+func (e *evaluator) placed(v, before value, x *ast.CallExpr) value {
+	here := e.position(x.Pos())
+	switch v.Kind {
+	case metric:
+		if before.Kind == metric && before.Fields["name"].open() && !v.Fields["name"].open() {
+			v = v.with("site", literal(here))
+		}
+	case registerer:
+		if id, ok := v.Fields["registry"].known(); ok && id != defaultRegistry && before.Kind == registerer && !before.open() {
+			v = v.with("registry", literal(id+"@"+here))
+		}
+	case object:
+		if before.Kind == object {
+			out := value{Kind: object, Fields: fields{}}
+			for name, f := range v.Fields {
+				out.Fields[name] = e.placed(f, before.Fields[name], x)
+			}
+			return out
+		}
+	}
+	return v
+}
+
+// with returns v with another field.
+func (v value) with(name string, f value) value {
+	out := value{Kind: v.Kind, Fields: fields{}}
+	for k, old := range v.Fields {
+		out.Fields[k] = old
+	}
+	out.Fields[name] = f
+	return out
+}
+
+// textFunc computes functions of texts.
+func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, bool) {
+	arg := func(i int) value { return e.eval(x.Args[i], s) }
+	switch name := fn.FullName(); name {
+	case "fmt.Sprintf":
+		return e.formatted(x, s), true
+	case "fmt.Sprint":
+		out := value{Kind: text}
+		for i := range x.Args {
+			out = joined(out, arg(i))
+		}
+		return out, len(x.Args) == 1
+	case "strings.Join":
+		items, ok := arg(0).texts()
+		sep, known := arg(1).known()
+		if !ok || !known {
+			return hole, true
+		}
+		return literal(strings.Join(items, sep)), true
+	default:
+		if textFuncs[name] == nil {
+			return value{}, false
+		}
+		v := value{Kind: call, Func: name}
+		for i := range x.Args {
+			v.Items = append(v.Items, arg(i))
+		}
+		if s, ok := v.computed(); ok {
+			return literal(s), true
+		}
+		return v, true
+	}
+}
+
+const buildFQName = promPath + ".BuildFQName"
+
+// textFuncs are the functions that names are made with.
+var textFuncs = map[string]func([]string) string{
+	buildFQName:          func(a []string) string { return prometheus.BuildFQName(a[0], a[1], a[2]) },
+	"strings.ReplaceAll": func(a []string) string { return strings.ReplaceAll(a[0], a[1], a[2]) },
+	"strings.Replace": func(a []string) string {
+		n, err := strconv.Atoi(a[3])
+		if err != nil {
+			n = -1
+		}
+		return strings.Replace(a[0], a[1], a[2], n)
+	},
+	"strings.ToLower":    func(a []string) string { return strings.ToLower(a[0]) },
+	"strings.ToUpper":    func(a []string) string { return strings.ToUpper(a[0]) },
+	"strings.TrimSpace":  func(a []string) string { return strings.TrimSpace(a[0]) },
+	"strings.Trim":       func(a []string) string { return strings.Trim(a[0], a[1]) },
+	"strings.TrimLeft":   func(a []string) string { return strings.TrimLeft(a[0], a[1]) },
+	"strings.TrimRight":  func(a []string) string { return strings.TrimRight(a[0], a[1]) },
+	"strings.TrimPrefix": func(a []string) string { return strings.TrimPrefix(a[0], a[1]) },
+	"strings.TrimSuffix": func(a []string) string { return strings.TrimSuffix(a[0], a[1]) },
+}
+
+// formatted fills %s, %d, %v and %q-less formats; whatever else is a hole.
+func (e *evaluator) formatted(x *ast.CallExpr, s *scope) value {
+	if x.Ellipsis.IsValid() || len(x.Args) == 0 {
+		return hole
+	}
+	format, ok := e.eval(x.Args[0], s).known()
+	if !ok {
+		return hole
+	}
+	out := value{Kind: text}
+	next := 1
+	for format != "" {
+		before, rest, found := strings.Cut(format, "%")
+		out.Parts = append(out.Parts, part{Literal: before})
+		if !found || rest == "" {
+			break
+		}
+		verb := rest[0]
+		format = rest[1:]
+		switch {
+		case verb == '%':
+			out.Parts = append(out.Parts, part{Literal: "%"})
+		case strings.IndexByte("sdv", verb) >= 0 && next < len(x.Args):
+			out.Parts = append(out.Parts, e.eval(x.Args[next], s).asText().Parts...)
+			next++
+		default:
+			return joined(out, hole)
+		}
+	}
+	return out
+}

@@ -1,0 +1,11 @@
+package main
+
+import (
+	"corpus.example/page"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+var _ = promauto.NewCounter(prometheus.CounterOpts{Name: "x_total", Help: "X."})
+
+func main() { page.Print() }

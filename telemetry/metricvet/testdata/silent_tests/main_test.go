@@ -1,0 +1,8 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+var _ = promauto.NewCounter(prometheus.CounterOpts{Name: "x_total", Help: "Of a test."})

@@ -1,0 +1,260 @@
+package metricvet
+
+import (
+	"bytes"
+	"encoding/gob"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A value is what is known of an expression: how a program would compute it, with holes where that depends on a caller or is
+// not known. Values are facts, so they are plain data.
+type value struct {
+	Kind   kind
+	Parts  []part   // of a text
+	Items  []value  // of a list
+	Fields fields   // of a struct, and of what a constructor made
+	Func   string   // of a call: what is applied to Items
+	Param  int      // of a parameter, from 0; -1 is the receiver
+	Path   []string // the fields that are selected of a parameter
+}
+
+// fields are values by name. As facts, they are encoded in the order of the names: the same facts are the same bytes.
+type fields map[string]value
+
+type field struct {
+	Name  string
+	Value value
+}
+
+// GobEncode implements gob.GobEncoder.
+func (f fields) GobEncode() ([]byte, error) {
+	list := make([]field, 0, len(f))
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		list = append(list, field{name, f[name]})
+	}
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(list)
+	return b.Bytes(), err
+}
+
+// GobDecode implements gob.GobDecoder.
+func (f *fields) GobDecode(data []byte) error {
+	var list []field
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&list); err != nil {
+		return err
+	}
+	*f = make(fields, len(list))
+	for _, one := range list {
+		(*f)[one.Name] = one.Value
+	}
+	return nil
+}
+
+type kind int
+
+const (
+	unknown    kind = iota
+	text            // a string
+	list            // a slice
+	object          // a struct
+	param           // what the caller gives
+	metric          // what a constructor of a metric made: its fields are those of a definition
+	registerer      // of client_golang; Fields["registry"] says which
+	meter           // of OpenTelemetry; Fields["provider"] and Fields["scope"]
+	call            // a function of texts, of which an argument is not known yet
+	zero            // nil, or what a composite literal leaves out
+)
+
+// A part of a text is a literal, or what a caller decides, or, if it is neither, a hole.
+type part struct {
+	Literal string
+	Of      *value // a param or a call
+	Hole    bool
+}
+
+func literal(s string) value { return value{Kind: text, Parts: []part{{Literal: s}}} }
+
+var hole = value{Kind: text, Parts: []part{{Hole: true}}}
+
+// known returns the text of a value that has no holes.
+func (v value) known() (string, bool) {
+	if v.Kind == call {
+		return v.computed()
+	}
+	if v.Kind != text {
+		return "", v.Kind == zero
+	}
+	var b strings.Builder
+	for _, p := range v.Parts {
+		if p.Of != nil || p.Hole {
+			return "", false
+		}
+		b.WriteString(p.Literal)
+	}
+	return b.String(), true
+}
+
+// computed applies the function of a call, if its arguments are known.
+func (v value) computed() (string, bool) {
+	var in []string
+	for _, item := range v.Items {
+		s, ok := item.known()
+		if !ok {
+			return "", false
+		}
+		in = append(in, s)
+	}
+	return textFuncs[v.Func](in), true
+}
+
+// pattern returns the text with "*" for each hole.
+func (v value) pattern() string {
+	switch v.Kind {
+	case zero:
+		return ""
+	case call:
+		if s, ok := v.computed(); ok {
+			return s
+		}
+		if v.Func == buildFQName {
+			return textFuncs[buildFQName]([]string{v.Items[0].pattern(), v.Items[1].pattern(), v.Items[2].pattern()})
+		}
+		return "*"
+	case text:
+	default:
+		return "*"
+	}
+	var b strings.Builder
+	for _, p := range v.Parts {
+		if p.Of != nil || p.Hole {
+			b.WriteByte('*')
+		} else {
+			b.WriteString(p.Literal)
+		}
+	}
+	return b.String()
+}
+
+// texts returns the elements of a list of known texts.
+func (v value) texts() ([]string, bool) {
+	if v.Kind != list {
+		return nil, v.Kind == zero
+	}
+	out := []string{}
+	for _, item := range v.Items {
+		s, ok := item.known()
+		if !ok {
+			return nil, false
+		}
+		out = append(out, s)
+	}
+	return out, true
+}
+
+// asText makes a text of a value that stands for one.
+func (v value) asText() value {
+	switch v.Kind {
+	case text:
+		return v
+	case call:
+		if s, ok := v.computed(); ok {
+			return literal(s)
+		}
+		if v.open() {
+			return value{Kind: text, Parts: []part{{Of: &v}}}
+		}
+	case param:
+		return value{Kind: text, Parts: []part{{Of: &v}}}
+	case zero:
+		return literal("")
+	}
+	return hole
+}
+
+// joined puts texts after each other.
+func joined(vs ...value) value {
+	out := value{Kind: text}
+	for _, v := range vs {
+		out.Parts = append(out.Parts, v.asText().Parts...)
+	}
+	return out
+}
+
+// field selects a field.
+func (v value) field(name string) value {
+	switch v.Kind {
+	case param:
+		v.Path = append(slices.Clip(v.Path), name)
+		return v
+	case object, metric, registerer, meter:
+		if f, ok := v.Fields[name]; ok {
+			return f
+		}
+		if v.Kind == object {
+			return value{Kind: zero}
+		}
+	case zero:
+		return v
+	}
+	return value{}
+}
+
+// open tells whether a value depends on a parameter.
+func (v value) open() bool {
+	switch v.Kind {
+	case param:
+		return true
+	case text:
+		return slices.ContainsFunc(v.Parts, func(p part) bool { return p.Of != nil })
+	}
+	if slices.ContainsFunc(v.Items, value.open) {
+		return true
+	}
+	for _, f := range v.Fields {
+		if f.open() {
+			return true
+		}
+	}
+	return false
+}
+
+// fill puts what a caller gives in place of the parameters.
+func (v value) fill(args func(int) value) value {
+	switch v.Kind {
+	case param:
+		out := args(v.Param)
+		for _, name := range v.Path {
+			out = out.field(name)
+		}
+		return out
+	case text:
+		if !v.open() {
+			return v
+		}
+		out := value{Kind: text}
+		for _, p := range v.Parts {
+			if p.Of == nil {
+				out.Parts = append(out.Parts, p)
+			} else {
+				out.Parts = append(out.Parts, p.Of.fill(args).asText().Parts...)
+			}
+		}
+		return out
+	}
+	if !v.open() {
+		return v
+	}
+	out := value{Kind: v.Kind, Func: v.Func}
+	for _, item := range v.Items {
+		out.Items = append(out.Items, item.fill(args))
+	}
+	if v.Fields != nil {
+		out.Fields = make(fields, len(v.Fields))
+		for name, f := range v.Fields {
+			out.Fields[name] = f.fill(args)
+		}
+	}
+	return out
+}
