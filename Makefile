@@ -10,11 +10,11 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: cost test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz soak run clean
+.PHONY: cost metricvet test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz soak run clean
 
 test: check race compat ## everything that CI runs
 
-check: fmt tidy vet lint
+check: fmt tidy vet lint metricvet
 
 fmt: ## fails where gofmt would change something
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -25,6 +25,9 @@ tidy: ## fails where go mod tidy would change something
 
 vet:
 	$(GO) vet ./...
+
+metricvet: ## metrics that conflict, and names in dashboards and rules that no code emits
+	$(GO) run ./cmd/metricvet -dashboards deploy/grafana/dashboards -rules 'deploy/prometheus/rules/*.yml' -external 'prometheus_.*' ./...
 
 lint: $(LINT)
 	$(LINT) run ./...

@@ -1,4 +1,4 @@
-// Command metricvet reports metrics that conflict, before they are deployed.
+// Command metricvet reports metrics that conflict, before they are deployed. See package telemetry/metricvet for what it finds.
 package main
 
 import (

@@ -143,11 +143,11 @@ func vet(o options) (findings, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(errs.String()+out.String()))
+		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(withoutProgress(errs.String())+out.String()))
 	}
 	all := findings{}
-	for _, text := range []string{out.String(), errs.String()} {
-		if err := all.read(text); err != nil {
+	for _, text := range []string{out.String(), errs.String()} { // by the version of Go
+		if err := all.read(withoutProgress(text)); err != nil {
 			return nil, fmt.Errorf("go vet -json printed something else: %w", err)
 		}
 	}
@@ -157,15 +157,20 @@ func vet(o options) (findings, error) {
 // findings are those of each package.
 type findings map[string][]finding
 
-// read adds what go vet printed: an object for each package, between comments.
-func (f findings) read(text string) error {
+// withoutProgress leaves out what the go command says of its own work.
+func withoutProgress(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") {
+		if !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "go: downloading ") {
 			b.WriteString(line)
 		}
 	}
-	for dec := json.NewDecoder(strings.NewReader(b.String())); ; {
+	return b.String()
+}
+
+// read adds what go vet printed: an object for each package.
+func (f findings) read(text string) error {
+	for dec := json.NewDecoder(strings.NewReader(text)); ; {
 		var one map[string]map[string]json.RawMessage
 		if err := dec.Decode(&one); errors.Is(err, io.EOF) {
 			return nil

@@ -87,7 +87,7 @@ func run(pass *analysis.Pass) (any, error) {
 	e := newEvaluator(pass, files)
 	e.mute(files)
 	fact.Definitions, fact.Names = e.definitions(files)
-	fact.Replaces = e.replaced
+	fact.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard adds to it
 	pass.ExportPackageFact(fact)
 	e.export()
 	c := newComparison(e, fact, files)

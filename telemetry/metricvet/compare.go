@@ -173,6 +173,9 @@ func (c *comparison) pos(b claim, place string) (token.Pos, string) {
 	if p, ok := c.e.places[place]; ok {
 		return p, place
 	}
+	if p, ok := c.e.places[b.Via]; ok {
+		return p, ""
+	}
 	for _, f := range c.files { // the import that brings it
 		for _, imp := range f.Imports {
 			path, err := strconv.Unquote(imp.Path.Value)
@@ -206,6 +209,8 @@ func early(c claim) bool {
 
 func (c *comparison) cure(a, b claim) string {
 	switch {
+	case c.guarded() && early(a) && early(b) && a.Site != b.Site:
+		return fmt.Sprintf("Import _ %q in one of the two packages", guardPath)
 	case a.pkg == promPath:
 		return "Leave it out: the default registry has it"
 	case a.Site == b.Site:

@@ -26,6 +26,7 @@ type definition struct {
 	Scope    *string
 	Registry string // "" where it is not known
 	Auto     bool   // by promauto
+	Part     string // the collector that describes it, if that is one of the program's own
 	Definite bool   // every start of a program that links it registers it, and panics if that is refused
 	Site     string // where it is written
 	Via      string // where it is registered, or whoever does that is called
@@ -48,7 +49,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 	}
 	d := definition{
 		Name: name, Source: textOf("source"), Type: textOf("type"), Help: pointer("help"), Unit: textOf("unit"), Number: textOf("number"),
-		Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe, Mute: m.Fields["mute"].Kind == text,
+		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe, Mute: m.Fields["mute"].Kind == text,
 	}
 	if d.Source == openTelemetry {
 		if m.Fields["unit"].Kind == unknown {
@@ -134,6 +135,8 @@ func judged(a, b definition) (v verdict, ok bool) {
 		v.what = func(x, y string) string { return fmt.Sprintf("labels %q %s, %q %s", a.names(), x, b.names(), y) }
 	case a.Known && b.Known && !slices.Equal(a.Const, b.Const) && a.Help != nil && b.Help != nil:
 		return verdict{}, false // two series of one family
+	case a.Part != "" && a.Part == b.Part && a.Via == b.Via:
+		return verdict{}, false // a collector may describe one metric twice
 	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // it is not known whether they are equal
 		v.definite = false
 		fallthrough

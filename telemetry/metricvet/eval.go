@@ -89,6 +89,8 @@ func (e *evaluator) object(obj types.Object, s *scope) value {
 		e.busy[obj] = true
 		defer delete(e.busy, obj)
 		switch from := e.assigned[obj]; {
+		case len(from) == 0 && e.ranged[obj] != nil:
+			return e.eval(e.ranged[obj], e.within[obj]).field(element)
 		case len(from) == 1 && from[0] != nil:
 			return e.amended(obj, e.eval(from[0], e.within[obj]), s)
 		case len(from) == 0 && isStruct(obj.Type()):
@@ -170,7 +172,7 @@ func (e *evaluator) composite(x *ast.CompositeLit, s *scope) value {
 			if _, ok := elt.(*ast.KeyValueExpr); ok {
 				return value{}
 			}
-			out.Items = append(out.Items, e.eval(elt, s))
+			out.Items = append(out.Items, e.typed(elt, s))
 		}
 		return out
 	case *types.Map:
@@ -281,12 +283,17 @@ func (e *evaluator) typed(x ast.Expr, s *scope) value {
 	}
 	out := value{Kind: list}
 	for _, sent := range sum.Sends {
-		out.Items = append(out.Items, sent.fill(func(i int) value {
+		sent = sent.fill(func(i int) value {
 			if i == -1 {
 				return v
 			}
 			return value{}
-		}))
+		})
+		for _, d := range flat([]value{sent}) {
+			if d.Kind == metric {
+				out.Items = append(out.Items, d.with("collector", literal(e.position(x.Pos()))))
+			}
+		}
 	}
 	return out
 }

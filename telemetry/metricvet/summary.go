@@ -51,6 +51,7 @@ type evaluator struct {
 	assigned  map[types.Object][]ast.Expr // nil where several values are assigned at once, or the address is taken
 	fields    map[types.Object]map[string][]ast.Expr
 	set       map[*types.Var][]ast.Expr // of fields, in composite literals and assignments anywhere
+	ranged    map[types.Object]ast.Expr // what a variable of a loop is an element of
 	within    map[types.Object]*scope   // of local variables
 	decls     map[*types.Func]*ast.FuncDecl
 	scopes    map[*types.Func]*scope
@@ -64,7 +65,7 @@ type evaluator struct {
 func newEvaluator(pass *analysis.Pass, files []*ast.File) *evaluator {
 	e := &evaluator{
 		pass: pass, assigned: map[types.Object][]ast.Expr{}, fields: map[types.Object]map[string][]ast.Expr{},
-		set: map[*types.Var][]ast.Expr{}, within: map[types.Object]*scope{}, decls: map[*types.Func]*ast.FuncDecl{},
+		set: map[*types.Var][]ast.Expr{}, within: map[types.Object]*scope{}, ranged: map[types.Object]ast.Expr{}, decls: map[*types.Func]*ast.FuncDecl{},
 		scopes: map[*types.Func]*scope{}, summaries: map[*types.Func]*summary{}, busy: map[any]bool{},
 		places: map[string]token.Pos{}, muted: map[lineOf]bool{},
 	}
@@ -156,10 +157,14 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 				}
 			}
 		case *ast.RangeStmt:
-			for _, to := range []ast.Expr{n.Key, n.Value} {
-				if to != nil {
-					assign(to, nil)
-				}
+			if x, ok := n.Value.(*ast.Ident); ok && n.Tok == token.DEFINE {
+				obj := info.ObjectOf(x)
+				e.ranged[obj], e.within[obj] = n.X, s
+			} else if n.Value != nil {
+				assign(n.Value, nil)
+			}
+			if n.Key != nil {
+				assign(n.Key, nil)
 			}
 		case *ast.IncDecStmt:
 			assign(n.X, nil)
@@ -281,7 +286,11 @@ func (w *walker) visit(n ast.Node) {
 		w.under(n.Body, n.Post)
 	case *ast.RangeStmt:
 		w.visit(n.X)
-		w.under(n.Body)
+		if v := w.e.eval(n.X, w.scope); v.Kind == list && len(v.Items) > 0 && !leavesLoop(n.Body) {
+			w.visit(n.Body) // its variable stands for each element
+		} else {
+			w.under(n.Body)
+		}
 	case *ast.SwitchStmt:
 		w.visitAll(n.Init, n.Tag)
 		w.under(n.Body)
@@ -360,6 +369,21 @@ func leaves(i *ast.IfStmt) bool {
 		case *ast.FuncLit:
 			return false
 		case *ast.ReturnStmt:
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// leavesLoop tells whether the body of a loop may end it, or skip something.
+func leavesLoop(body *ast.BlockStmt) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.BranchStmt, *ast.ReturnStmt:
 			found = true
 		}
 		return !found

@@ -57,7 +57,7 @@ type kind int
 const (
 	unknown    kind = iota
 	text            // a string
-	list            // a slice
+	list            // a slice; or, of a variable of a loop, each of its elements
 	object          // a struct
 	param           // what the caller gives
 	metric          // what a constructor of a metric made: its fields are those of a definition
@@ -195,11 +195,23 @@ func (v value) field(name string) value {
 		if v.Kind == object {
 			return value{Kind: zero}
 		}
+	case list:
+		if name == element {
+			return v
+		}
+		out := value{Kind: list}
+		for _, item := range v.Items {
+			out.Items = append(out.Items, item.field(name))
+		}
+		return out
 	case zero:
 		return v
 	}
 	return value{}
 }
+
+// element is the name of the field that stands for each element of a list.
+const element = "[]"
 
 // open tells whether a value depends on a parameter.
 func (v value) open() bool {

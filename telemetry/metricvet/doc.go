@@ -1,0 +1,41 @@
+// Package metricvet finds metrics that conflict, before they are deployed. Its command is cmd/metricvet:
+//
+//	$ go run github.com/onemeter/onemeter/cmd/metricvet@latest ./...
+//	before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at api/api.go:9, "HTTP请求总数" at push/push.go:6;
+//	the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main
+//
+// Exit status 0 means that nothing was found, 1 that something was, 2 that the code cannot be read.
+//
+// # What it finds
+//
+//   - Two definitions of one name that one program links, and that both register with client_golang's default registry, or with one
+//     registry that is known to be the same, at every start: with another help text, with other labels, or twice the same. It
+//     knows promauto, MustRegister, custom collectors with a Describe method, and prefixes.
+//   - A constructor that registers, and is called twice. NewGoCollector beside the default registry, which has it already.
+//   - Two instruments of one OpenTelemetry meter whose descriptions or numbers differ: the Prometheus exporter answers each scrape
+//     with 500.
+//   - With -possible also what depends on a condition or on which registry is given, and the assertion of DefaultRegisterer to
+//     *Registry, which panics under promguard.
+//   - With -dashboards and -rules, names in Grafana's dashboards and Prometheus's rules that no code emits.
+//
+// Names may be put together by constants, +, Sprintf, BuildFQName and functions of package strings, in options, fields,
+// variables, and functions of any package that take a name or a part of it as a parameter.
+//
+// # What it leaves alone
+//
+// Metrics that are never registered, or only under a condition; registries that may differ; series that differ in the values of
+// constant labels; Register, whose error the program looks at; programs that replace prometheus.DefaultRegisterer; test files.
+// It does not follow interfaces and function values.
+//
+// To mute a definition, put a comment on its line or on the one above, with a reason:
+//
+//	//metricvet:ignore only one of the two is linked, see the Makefile
+//
+// # In CI
+//
+// As a step of a GitHub workflow, or as the entry of a local pre-commit hook with "language: system" and "pass_filenames: false":
+//
+//	go run github.com/onemeter/onemeter/cmd/metricvet@latest -dashboards deploy/grafana -rules 'deploy/rules/*.yml' -external 'node_.*' ./...
+//
+// As a tool of go vet: go vet -vettool=$(which metricvet) ./... In a multichecker of your own, add [Analyzer].
+package metricvet
