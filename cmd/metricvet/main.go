@@ -2,7 +2,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/signal"
 
 	"golang.org/x/tools/go/analysis/unitchecker"
 
@@ -13,5 +15,11 @@ func main() {
 	if isVet(os.Args[1:]) {
 		unitchecker.Main(metricvet.Analyzer)
 	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(untilInterrupted(os.Args[1:]))
+}
+
+func untilInterrupted(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return run(ctx, args, os.Stdout, os.Stderr)
 }

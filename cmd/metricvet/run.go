@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -92,7 +93,7 @@ type finding struct {
 	} `json:"related,omitempty"`
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
@@ -104,7 +105,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "metricvet:", err)
 		return exitFailed
 	}
-	byPackage, err := vet(o)
+	byPackage, err := vet(ctx, o)
 	if err != nil {
 		return fail(err)
 	}
@@ -129,7 +130,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // vet runs go vet with this program as its tool: it loads the packages, and keeps the facts of those that have not changed.
-func vet(o options) (findings, error) {
+func vet(ctx context.Context, o options) (findings, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func vet(o options) (findings, error) {
 	if o.tags != "" {
 		args = append(args, "-tags="+o.tags)
 	}
-	cmd := exec.Command("go", append(append(args, "--"), o.packages...)...)
+	cmd := exec.CommandContext(ctx, "go", append(append(args, "--"), o.packages...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

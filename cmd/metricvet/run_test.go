@@ -23,7 +23,7 @@ func in(t *testing.T, dir string, args ...string) (code int, stdout, stderr stri
 	t.Helper()
 	t.Chdir(dir)
 	var out, errs bytes.Buffer
-	code = run(args, &out, &errs)
+	code = run(t.Context(), args, &out, &errs)
 	return code, out.String(), errs.String()
 }
 

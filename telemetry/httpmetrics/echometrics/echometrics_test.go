@@ -55,7 +55,7 @@ func service(t *testing.T, use func(*echo.Echo)) *httptest.Server {
 		if err != nil {
 			return nil // it has answered
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		return conn.Close(websocket.StatusNormalClosure, "")
 	})
 	e.Static("/static", dir)
@@ -130,7 +130,7 @@ func TestRequestsOfEcho(t *testing.T) {
 				t.Fatal(err, resp)
 			}
 			_, _, _ = conn.Read(t.Context()) // the end
-			conn.CloseNow()
+			_ = conn.CloseNow()
 			ask(t, s, http.MethodGet, "/ws") // is no WebSocket
 			s.Close()
 			want := []string{
