@@ -269,7 +269,7 @@ func TestConfig(t *testing.T) {
 		"token, twice":     {func(c *server.Config) { c.MetricsToken, c.MetricsTokenFile = "x", "y" }, "leave one out"},
 		"another database": {func(c *server.Config) { c.DB = "postgres://db/im" }, "db: has the scheme \"postgres\", which is not supported: sqlite:// or mysql://"},
 		"another store":    {func(c *server.Config) { c.Blob = "gs://files" }, "file:// or s3://"},
-		"two faults":       {func(c *server.Config) { c.DB = "mysql://u:p@db/im?pool=1&conns=0" }, "\ndb: pool: is no setting"},
+		"two faults":       {func(c *server.Config) { c.DB = "mysql://u:p@db/im?pool=1&conns=0" }, "\ndb: pool: unknown setting"},
 		"one address":      {func(c *server.Config) { c.MetricsAddr = c.Addr }, "same as addr"},
 		"no port":          {func(c *server.Config) { c.Addr = "localhost" }, "host:port"},
 		"port":             {func(c *server.Config) { c.Addr = ":99999" }, "65535"},

@@ -115,7 +115,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (server.C
 		return cfg, runServer, fmt.Errorf("%w (imserver --help lists the settings)", err)
 	}
 	if flags.NArg() > 0 {
-		faults = append(faults, fmt.Errorf("%q is no setting: settings begin with --", flags.Arg(0)))
+		faults = append(faults, fmt.Errorf("unknown argument %q: settings begin with --", flags.Arg(0)))
 	}
 	for _, s := range all {
 		if v := getenv(s.env); v != "" && !given[s.name] {

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log := newLogger(cfg, stderr)
 	slog.SetDefault(log)
 	for _, name := range unknown(os.Environ()) {
-		log.Warn("a variable is no setting, and ignored: imserver --help lists them", "name", name)
+		log.Warn("unknown environment variable, ignored; imserver --help lists the known ones", "name", name)
 	}
 	if err := serve(ctx, cfg, log); err != nil {
 		log.Error("imserver failed", "err", err)

@@ -89,7 +89,7 @@ func (c *S3Config) parseQuery(query string) (faults []error) {
 		known, err := c.set(name, list[0])
 		switch {
 		case !known:
-			faults = append(faults, fmt.Errorf("there is no setting %s: endpoint, region, path_style, ca, insecure, create, timeout", shown(name)))
+			faults = append(faults, fmt.Errorf("unknown setting %s: use endpoint, region, path_style, ca, insecure, create or timeout", shown(name)))
 		case len(list) > 1:
 			faults = append(faults, fmt.Errorf("%s: is there more than once", name))
 		case err != nil:

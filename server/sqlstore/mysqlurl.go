@@ -67,7 +67,7 @@ func (m *mysqlURL) readPlace(u *url.URL) error {
 		port = "3306"
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		fault("has a port that is none: 1 to 65535")
+		fault(fmt.Sprintf("invalid port %q: use 1 to 65535", port))
 	}
 	m.addr = net.JoinHostPort(host, port)
 	m.name = strings.TrimPrefix(u.Path, "/")
@@ -110,7 +110,7 @@ func (m *mysqlURL) readSettings(u *url.URL) error {
 		case "timeout":
 			m.timeout, err = positive(value)
 		default:
-			err = errors.New("is no setting: tls, ca, conns, conn-life, connect-timeout, timeout")
+			err = errors.New("unknown setting: use tls, ca, conns, conn-life, connect-timeout or timeout")
 		}
 		if err == nil && len(list) > 1 {
 			err = errors.New("is set twice")

@@ -52,7 +52,7 @@ func TestMySQLURLFaults(t *testing.T) {
 		"mysql://im:hunter2@db/chat?tls=skip-verify":                       {"anybody"},
 		"mysql://im:hunter2@db/chat?tls=preferred":                         {"anybody"},
 		"mysql://im:hunter2@db/chat?timeout=5&connect-timeout=0s":          {"timeout: is \"5\"", "connect-timeout: is"},
-		"mysql://im:hunter2@db/chat?parseTime=true":                        {"parseTime: is no setting"},
+		"mysql://im:hunter2@db/chat?parseTime=true":                        {"parseTime: unknown setting"},
 		"mysql://im:hunter2@db/chat?conns=5&conns=6":                       {"set twice"},
 		"mysql://im:hunter2@db/chat?ca=/nowhere&tls=false&conn-life=never": {"no such file", "of no use", "conn-life"},
 		"mysql://im:hunter2@db/chat?ca=" + text:                            {"no certificate"},
