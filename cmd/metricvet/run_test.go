@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,21 +11,33 @@ import (
 	"testing"
 )
 
-// TestMain is metricvet itself where go vet calls it.
+// binary is the command, built without -race: go vet runs it for every package of the standard library too.
+var binary string
+
 func TestMain(m *testing.M) {
-	if isVet(os.Args[1:]) {
-		main()
+	dir, err := os.MkdirTemp("", "metricvet")
+	if err != nil {
+		panic(err)
 	}
-	os.Exit(m.Run())
+	binary = filepath.Join(dir, "metricvet")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // in runs metricvet in a folder.
 func in(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	t.Chdir(dir)
+	cmd := exec.CommandContext(t.Context(), binary, args...)
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, &out, &errs)
-	return code, out.String(), errs.String()
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errs
+	if err, exit := cmd.Run(), new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
 const outage = "../../telemetry/promguard/testdata/outage"
@@ -53,11 +66,7 @@ func TestOutageInJSON(t *testing.T) {
 
 // go vet itself can have metricvet as its tool.
 func TestAsVettool(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	vet := exec.CommandContext(t.Context(), "go", "vet", "-vettool="+self, "./before")
+	vet := exec.CommandContext(t.Context(), "go", "vet", "-vettool="+binary, "./before")
 	vet.Dir = outage
 	out, err := vet.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "before/main.go:12:2: http_requests_total: help") {
