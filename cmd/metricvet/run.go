@@ -86,9 +86,11 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 type finding struct {
 	Category string `json:"category,omitempty"`
 	Posn     string `json:"posn"`
+	End      string `json:"end,omitempty"`
 	Message  string `json:"message"`
 	Related  []struct {
 		Posn    string `json:"posn"`
+		End     string `json:"end,omitempty"`
 		Message string `json:"message"`
 	} `json:"related,omitempty"`
 }
@@ -144,11 +146,11 @@ func vet(ctx context.Context, o options) (findings, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(withoutProgress(errs.String())+out.String()))
+		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	all := findings{}
 	for _, text := range []string{out.String(), errs.String()} { // by the version of Go
-		if err := all.read(withoutProgress(text)); err != nil {
+		if err := all.read(objects(text)); err != nil {
 			return nil, fmt.Errorf("go vet -json printed something else: %w", err)
 		}
 	}
@@ -158,12 +160,18 @@ func vet(ctx context.Context, o options) (findings, error) {
 // findings are those of each package.
 type findings map[string][]finding
 
-// withoutProgress leaves out what the go command says of its own work.
-func withoutProgress(text string) string {
+// objects leaves the JSON objects of what the go command printed, which is indented. Between them it tells of its own work, and
+// compilers warn.
+func objects(text string) string {
 	var b strings.Builder
+	within := false
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "go: downloading ") {
+		whole := strings.HasPrefix(line, "{}")
+		if within = within || whole || strings.TrimRight(line, "\r\n") == "{"; within {
 			b.WriteString(line)
+		}
+		if whole || line[0] == '}' {
+			within = false
 		}
 	}
 	return b.String()

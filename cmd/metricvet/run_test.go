@@ -45,7 +45,7 @@ const outage = "../../telemetry/promguard/testdata/outage"
 // The outage that this project is about is found before it is deployed, and told with both places and the cure.
 func TestOutageIsFound(t *testing.T) {
 	code, out, errs := in(t, outage, "./before")
-	want := `before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at api/api.go:9, "HTTP请求总数" at push/push.go:6; ` +
+	want := `before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at im.example/backend/api/api.go:9, "HTTP请求总数" at im.example/backend/push/push.go:6; ` +
 		`the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main` + "\n"
 	if code != exitFound || out != want {
 		t.Errorf("exit %d, %q%s\nwant %q", code, out, errs, want)

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
-	"path"
 	"slices"
 	"strings"
 
@@ -38,6 +37,8 @@ type packageFact struct {
 	Definitions []definition
 	Names       []string // of all metrics that it makes, registered or not, each with its type
 	Replaces    bool     // it puts another registry in place of client_golang's default
+	Removes     bool     // it unregisters something
+	Exports     bool     // it imports OpenTelemetry's Prometheus exporter
 }
 
 // AFact makes it a fact about the package.
@@ -68,6 +69,7 @@ func run(pass *analysis.Pass) (any, error) {
 		if interesting(imp.Path()) {
 			relevant = true
 		}
+		fact.Exports = fact.Exports || imp.Path() == exporterPath
 		if pass.ImportPackageFact(imp, &packageFact{}) {
 			fact.Imports = append(fact.Imports, imp.Path())
 		}
@@ -87,6 +89,7 @@ func run(pass *analysis.Pass) (any, error) {
 	e := newEvaluator(pass, files)
 	e.mute(files)
 	fact.Definitions, fact.Names = e.definitions(files)
+	fact.Removes = e.removes
 	fact.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard adds to it
 	pass.ExportPackageFact(fact)
 	e.export()
@@ -109,7 +112,7 @@ func (e *evaluator) export() {
 	names := e.pass.Pkg.Scope()
 	for _, name := range names.Names() {
 		if v, ok := names.Lookup(name).(*types.Var); ok && v.Exported() {
-			if val := e.object(v, nil); val.Kind != unknown && val.Kind != zero && !val.open() {
+			if val := e.object(v, nil, token.NoPos).shared(); val.Kind != unknown && !val.open() { // texts may be changed from elsewhere
 				e.pass.ExportObjectFact(v, &varFact{val})
 			}
 		}
@@ -143,6 +146,7 @@ func (e *evaluator) definitions(files []*ast.File) ([]definition, []string) {
 	seen := map[string]bool{}
 	for _, f := range start.Effects {
 		if d, ok := defined(f, true); ok {
+			d.Definite = d.Definite && !e.removes
 			seen[d.Site] = true
 			out = append(out, d)
 		}
@@ -156,6 +160,7 @@ func (e *evaluator) definitions(files []*ast.File) ([]definition, []string) {
 		makes = append(makes, s.Makes...)
 		for _, f := range s.Effects {
 			if d, ok := defined(f, false); ok && !seen[d.Site] {
+				seen[d.Site] = true
 				out = append(out, d)
 			}
 		}
@@ -173,11 +178,5 @@ func (e *evaluator) functions() []*types.Func {
 	return out
 }
 
-// short names a place by its package's directory and file.
-func short(position string) string {
-	dir, file := path.Split(position)
-	return path.Join(path.Base(dir), strings.TrimSuffix(file, ":"+column(file)))
-}
-
-// column is the last number of file:line:column.
-func column(file string) string { return file[strings.LastIndexByte(file, ':')+1:] }
+// short leaves the column out.
+func short(position string) string { return position[:strings.LastIndexByte(position, ':')] }

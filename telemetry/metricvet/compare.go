@@ -20,7 +20,7 @@ type comparison struct {
 	facts map[string]*packageFact
 	reach map[string]map[string]bool // what each import links
 
-	replaced bool // somebody puts another registry in place of the default
+	replaced, removed, exported bool // by any of the packages
 }
 
 // A claim is a definition with the package that it was found in.
@@ -71,7 +71,10 @@ func (c *comparison) report() {
 		}
 	}
 	slices.Sort(visible)
-	c.replaced = slices.ContainsFunc(visible, func(pkg string) bool { return c.facts[pkg].Replaces })
+	for _, pkg := range visible {
+		f := c.facts[pkg]
+		c.replaced, c.removed, c.exported = c.replaced || f.Replaces, c.removed || f.Removes, c.exported || f.Exports
+	}
 	add(promPath, standardDefinitions)
 	for _, pkg := range visible {
 		if pkg != c.pkg {
@@ -103,8 +106,12 @@ func (c *comparison) name(claims []claim) {
 				continue
 			}
 			v, ok := judged(a.definition, b.definition)
-			if v.definite && c.replaced && a.Source == clientGolang {
+			switch {
+			case !v.definite:
+			case a.Source == clientGolang && (c.replaced || c.removed && a.pkg == promPath):
 				v.definite, v.follows = false, "the program panics if both are registered on one registry"
+			case a.Source == openTelemetry && !c.exported:
+				v.definite = false
 			}
 			if !ok || !v.definite && !possible {
 				continue
@@ -229,7 +236,7 @@ var standardDefinitions = func() []definition {
 	} {
 		out = append(out, definition{
 			Name: name, Source: clientGolang, Type: "gauge", Help: &help, Known: true, Registry: defaultRegistry, Definite: true,
-			Site: "prometheus/registry.go:", Via: "prometheus/registry.go:",
+			Site: promPath + "/registry.go:0", Via: promPath + "/registry.go:0",
 		})
 	}
 	return out

@@ -49,7 +49,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 	}
 	d := definition{
 		Name: name, Source: textOf("source"), Type: textOf("type"), Help: pointer("help"), Unit: textOf("unit"), Number: textOf("number"),
-		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe, Mute: m.Fields["mute"].Kind == text,
+		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
 	}
 	if d.Source == openTelemetry {
 		if m.Fields["unit"].Kind == unknown {
@@ -93,12 +93,12 @@ func (d *definition) labels(m value) {
 	d.Known = true
 }
 
-// names are those of all labels, as client_golang compares them.
+// names are those of all labels, as client_golang compares them: constant ones, which end in =, are others.
 func (d definition) names() []string {
 	out := slices.Sorted(slices.Values(d.Labels))
 	for _, c := range d.Const {
 		name, _, _ := strings.Cut(c, "=")
-		out = append(out, name)
+		out = append(out, name+"=")
 	}
 	return out
 }
@@ -155,7 +155,7 @@ func across(a, b definition) func(x, y string) string {
 // judgedInstruments compares what OpenTelemetry's exporter makes of two instruments of one meter or two.
 func judgedInstruments(a, b definition, same bool) (v verdict, ok bool) {
 	oneScope := same && a.Scope != nil && b.Scope != nil && *a.Scope == *b.Scope
-	v = verdict{definite: oneScope && a.Definite && b.Definite, follows: "OpenTelemetry's Prometheus exporter answers every scrape with 500"}
+	v = verdict{definite: oneScope && a.Definite && b.Definite, follows: "OpenTelemetry's Prometheus exporter answers every scrape with 500 once both record the same attributes"}
 	switch {
 	case a.Type != b.Type:
 		v.definite, v.follows = false, "OpenTelemetry's Prometheus exporter drops one of them"

@@ -1,7 +1,8 @@
 // Package metricvet finds metrics that conflict, before they are deployed. Its command is cmd/metricvet:
 //
 //	$ go run github.com/onemeter/onemeter/cmd/metricvet@latest ./...
-//	before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at api/api.go:9, "HTTP请求总数" at push/push.go:6;
+//	before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at im.example/backend/api/api.go:9,
+//	"HTTP请求总数" at im.example/backend/push/push.go:6;
 //	the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main
 //
 // Exit status 0 means that nothing was found, 1 that something was, 2 that the code cannot be read.

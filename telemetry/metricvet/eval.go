@@ -40,7 +40,7 @@ func (e *evaluator) eval(x ast.Expr, s *scope) value {
 			return joined(e.eval(x.X, s), e.eval(x.Y, s))
 		}
 	case *ast.Ident:
-		return e.object(info.ObjectOf(x), s)
+		return e.object(info.ObjectOf(x), s, x.Pos())
 	case *ast.SelectorExpr:
 		return e.selected(x, s)
 	case *ast.CompositeLit:
@@ -57,7 +57,7 @@ func isText(t types.Type) bool {
 }
 
 // object returns what a variable holds, if it is assigned once.
-func (e *evaluator) object(obj types.Object, s *scope) value {
+func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 	switch obj := obj.(type) {
 	case *types.Nil:
 		return value{Kind: zero}
@@ -67,7 +67,10 @@ func (e *evaluator) object(obj types.Object, s *scope) value {
 				if len(e.assigned[obj]) > 0 {
 					return value{}
 				}
-				return e.amended(obj, value{Kind: param, Param: i}, s)
+				if e.escaped[obj] && isStruct(obj.Type()) {
+					return value{}
+				}
+				return e.amended(obj, value{Kind: param, Param: i}, s, pos)
 			}
 		}
 		if obj.Pkg() == nil {
@@ -91,17 +94,26 @@ func (e *evaluator) object(obj types.Object, s *scope) value {
 		switch from := e.assigned[obj]; {
 		case len(from) == 0 && e.ranged[obj] != nil:
 			return e.eval(e.ranged[obj], e.within[obj]).field(element)
-		case len(from) == 1 && from[0] != nil:
-			return e.amended(obj, e.eval(from[0], e.within[obj]), s)
-		case len(from) == 0 && isStruct(obj.Type()):
-			return e.amended(obj, value{Kind: object}, s)
+		case len(from) == 1 && from[0] != nil && e.declared[obj]:
+			return e.held(obj, e.eval(from[0], e.within[obj]), s, pos)
+		case len(from) == 0 && isStruct(obj.Type()) && e.declared[obj]:
+			return e.held(obj, value{Kind: object}, s, pos)
 		}
 	}
 	return value{}
 }
 
-// amended is a struct with the fields that are set later.
-func (e *evaluator) amended(obj types.Object, v value, s *scope) value {
+// held is what a variable holds at a place, if it was given v.
+func (e *evaluator) held(obj types.Object, v value, s *scope, pos token.Pos) value {
+	v = e.amended(obj, v, s, pos)
+	if e.escaped[obj] || e.lent[obj] && v.Kind != registerer {
+		return v.shared()
+	}
+	return v
+}
+
+// amended is a struct with the fields that are set before a place, each once and under no condition.
+func (e *evaluator) amended(obj types.Object, v value, s *scope, pos token.Pos) value {
 	set := e.fields[obj]
 	if len(set) == 0 {
 		return v
@@ -109,15 +121,15 @@ func (e *evaluator) amended(obj types.Object, v value, s *scope) value {
 	if v.Kind != object {
 		return value{}
 	}
-	out := value{Kind: object, Fields: fields{}}
+	out := value{Kind: object, Partly: v.Partly, Fields: fields{}}
 	for name, f := range v.Fields {
 		out.Fields[name] = f
 	}
-	for name, from := range set {
+	for name, all := range set {
 		_, before := v.Fields[name]
 		out.Fields[name] = value{}
-		if len(from) == 1 && !before {
-			out.Fields[name] = e.eval(from[0], s)
+		if one := all[0]; len(all) == 1 && !before && one.always && one.pos < pos {
+			out.Fields[name] = e.eval(one.to, s)
 		}
 	}
 	return out
@@ -128,22 +140,25 @@ func (e *evaluator) selected(x *ast.SelectorExpr, s *scope) value {
 	info := e.pass.TypesInfo
 	sel, ok := info.Selections[x]
 	if !ok {
-		return e.object(info.ObjectOf(x.Sel), s)
+		return e.object(info.ObjectOf(x.Sel), s, x.Pos())
 	}
-	f, ok := sel.Obj().(*types.Var)
-	if !ok {
+	if _, ok := sel.Obj().(*types.Var); !ok {
 		return value{}
 	}
-	v := e.eval(x.X, s)
-	if v = v.field(f.Name()); v.Kind != unknown && v.Kind != param {
-		return v
-	}
-	if from := e.set[f]; len(from) == 1 && !e.busy[f] { // wherever that is done
-		e.busy[f] = true
-		defer delete(e.busy, f)
-		if once := e.eval(from[0], e.within[f]); once.Kind != unknown && !once.open() {
-			return once
+	return through(e.eval(x.X, s), sel.Recv(), sel.Index())
+}
+
+// through selects fields by their numbers, also those of what is embedded.
+func through(v value, t types.Type, index []int) value {
+	for _, i := range index {
+		if p, ok := t.Underlying().(*types.Pointer); ok {
+			t = p.Elem()
 		}
+		st, ok := t.Underlying().(*types.Struct)
+		if !ok {
+			return value{}
+		}
+		v, t = v.field(st.Field(i).Name()), st.Field(i).Type()
 	}
 	return v
 }
@@ -248,9 +263,16 @@ func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) va
 	return func(i int) value {
 		switch last := sig.Params().Len() - 1; {
 		case i < 0:
-			if f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr); ok {
-				return e.eval(f.X, s)
+			f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr)
+			if !ok {
+				return value{}
 			}
+			sel := e.pass.TypesInfo.Selections[f]
+			if sel == nil || sel.Kind() != types.MethodVal {
+				return value{}
+			}
+			return through(e.eval(f.X, s), sel.Recv(), sel.Index()[:len(sel.Index())-1])
+		case methodExpr(e.pass.TypesInfo, x):
 			return value{}
 		case sig.Variadic() && i == last && !x.Ellipsis.IsValid():
 			out := value{Kind: list}
@@ -263,6 +285,12 @@ func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) va
 		}
 		return value{}
 	}
+}
+
+// methodExpr tells whether T.method is called, with the receiver as an argument.
+func methodExpr(info *types.Info, x *ast.CallExpr) bool {
+	f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr)
+	return ok && info.Selections[f] != nil && info.Selections[f].Kind() == types.MethodExpr
 }
 
 // typed is eval; of a collector of the program's own type it is what its method Describe sends.
@@ -291,7 +319,11 @@ func (e *evaluator) typed(x ast.Expr, s *scope) value {
 		})
 		for _, d := range flat([]value{sent}) {
 			if d.Kind == metric {
-				out.Items = append(out.Items, d.with("collector", literal(e.position(x.Pos()))))
+				d = d.with("collector", literal(e.position(x.Pos())))
+				if sum.Partly {
+					d = d.with("partly", literal("yes"))
+				}
+				out.Items = append(out.Items, d)
 			}
 		}
 	}
@@ -346,6 +378,9 @@ func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, 
 		}
 		return out, len(x.Args) == 1
 	case "strings.Join":
+		if len(x.Args) != 2 {
+			return hole, true
+		}
 		items, ok := arg(0).texts()
 		sep, known := arg(1).known()
 		if !ok || !known {
@@ -355,6 +390,9 @@ func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, 
 	default:
 		if textFuncs[name] == nil {
 			return value{}, false
+		}
+		if len(x.Args) != fn.Signature().Params().Len() { // one call gives them all
+			return hole, true
 		}
 		v := value{Kind: call, Func: name}
 		for i := range x.Args {
@@ -390,6 +428,16 @@ var textFuncs = map[string]func([]string) string{
 	"strings.TrimSuffix": func(a []string) string { return strings.TrimSuffix(a[0], a[1]) },
 }
 
+// speaks tells whether a type says itself how it is printed.
+func speaks(t types.Type) bool {
+	for _, name := range []string{"String", "Error", "Format"} {
+		if obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name); obj != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // formatted fills %s, %d, %v and %q-less formats; whatever else is a hole.
 func (e *evaluator) formatted(x *ast.CallExpr, s *scope) value {
 	if x.Ellipsis.IsValid() || len(x.Args) == 0 {
@@ -412,8 +460,8 @@ func (e *evaluator) formatted(x *ast.CallExpr, s *scope) value {
 		switch {
 		case verb == '%':
 			out.Parts = append(out.Parts, part{Literal: "%"})
-		case strings.IndexByte("sdv", verb) >= 0 && next < len(x.Args):
-			out.Parts = append(out.Parts, e.eval(x.Args[next], s).asText().Parts...)
+		case strings.IndexByte("sdv", verb) >= 0 && next < len(x.Args) && !speaks(e.pass.TypesInfo.TypeOf(x.Args[next])):
+			out = joined(out, e.eval(x.Args[next], s))
 			next++
 		default:
 			return joined(out, hole)

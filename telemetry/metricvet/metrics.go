@@ -78,9 +78,9 @@ func (e *evaluator) metricFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value
 	case pkg == otelPath && name == "GetMeterProvider":
 		return value{Kind: object, Fields: fields{"provider": literal(defaultRegistry)}}, true
 	case pkg == otelPath && recv == "" && name == "Meter", pkg == libraryPath && recv == "" && name == "Meter":
-		return meterOf(literal(defaultRegistry), arg(0)), true
+		return meterOf(literal(defaultRegistry), scopeOf(x, arg(0))), true
 	case pkg == metricPath && recv == "MeterProvider" && name == "Meter":
-		return meterOf(e.args(fn, x, s)(-1).field("provider"), arg(0)), true
+		return meterOf(e.args(fn, x, s)(-1).field("provider"), scopeOf(x, arg(0))), true
 	case pkg == metricPath && recv == "Meter":
 		return e.instrument(name, x, s)
 	}
@@ -146,9 +146,17 @@ func wrapped(name string, with, to value) value {
 		return to
 	}
 	if name == "WrapRegistererWithPrefix" && to.Kind == registerer {
-		return to.with("prefix", joined(with, to.Fields["prefix"]))
+		return to.with("prefix", joined(to.Fields["prefix"], with))
 	}
 	return value{} // the labels decide
+}
+
+// scopeOf is the scope of a meter. Its options, such as a version, are a part of it.
+func scopeOf(x *ast.CallExpr, name value) value {
+	if len(x.Args) > 1 {
+		return value{}
+	}
+	return name
 }
 
 func meterOf(provider, scope value) value {
@@ -222,8 +230,7 @@ func (w *walker) call(x *ast.CallExpr) {
 	switch {
 	case name == "Describe" && len(x.Args) == 1: // what a part describes, the whole does
 		w.out.Sends = append(w.out.Sends, to())
-	case name == "Unregister" && pkg == promPath:
-		w.maybe = true // what is registered after that was meant to take a place
+		w.out.Partly = w.out.Partly || w.maybe
 	case pkg == promPath && recv == "" && name == "MustRegister":
 		register(registry(defaultRegistry), true, given())
 	case pkg == promPath && recv == "" && name == "Register":

@@ -1,9 +1,11 @@
 package metricvet
 
 import (
+	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/tools/go/analysis"
@@ -24,6 +26,8 @@ type summary struct {
 	Makes   []value // metrics that it makes, registered or not
 	Returns []value
 	Sends   []value // descriptions that a method Describe sends
+	Partly  bool    // it does not always send all of them
+	Exits   bool    // it never returns
 }
 
 // AFact makes it a fact about the function.
@@ -31,7 +35,7 @@ func (*summary) AFact() {}
 
 func (s *summary) empty() bool {
 	useful := func(v value) bool { return v.Kind != unknown && v.Kind != zero }
-	return len(s.Effects) == 0 && len(s.Makes) == 0 && len(s.Sends) == 0 && !slices.ContainsFunc(s.Returns, useful)
+	return !s.Exits && len(s.Effects) == 0 && len(s.Makes) == 0 && len(s.Sends) == 0 && !slices.ContainsFunc(s.Returns, useful)
 }
 
 // A varFact is what is known of a package variable.
@@ -49,8 +53,10 @@ type scope struct {
 type evaluator struct {
 	pass      *analysis.Pass
 	assigned  map[types.Object][]ast.Expr // nil where several values are assigned at once, or the address is taken
-	fields    map[types.Object]map[string][]ast.Expr
-	set       map[*types.Var][]ast.Expr // of fields, in composite literals and assignments anywhere
+	declared  map[types.Object]bool       // with their value, or without one
+	escaped   map[types.Object]bool       // somebody else may change what they hold
+	lent      map[types.Object]bool       // pointers that others have: they may change what these point to
+	fields    map[types.Object]map[string][]setting
 	ranged    map[types.Object]ast.Expr // what a variable of a loop is an element of
 	within    map[types.Object]*scope   // of local variables
 	decls     map[*types.Func]*ast.FuncDecl
@@ -60,12 +66,20 @@ type evaluator struct {
 	places    map[string]token.Pos // of this package, by their text
 	muted     map[lineOf]bool
 	replaced  bool // prometheus.DefaultRegisterer is assigned
+	removes   bool // something is unregistered
+}
+
+// A setting is a field that is assigned after its struct was made.
+type setting struct {
+	to     ast.Expr
+	pos    token.Pos
+	always bool // whenever the function runs that far
 }
 
 func newEvaluator(pass *analysis.Pass, files []*ast.File) *evaluator {
 	e := &evaluator{
-		pass: pass, assigned: map[types.Object][]ast.Expr{}, fields: map[types.Object]map[string][]ast.Expr{},
-		set: map[*types.Var][]ast.Expr{}, within: map[types.Object]*scope{}, ranged: map[types.Object]ast.Expr{}, decls: map[*types.Func]*ast.FuncDecl{},
+		pass: pass, assigned: map[types.Object][]ast.Expr{}, fields: map[types.Object]map[string][]setting{},
+		declared: map[types.Object]bool{}, escaped: map[types.Object]bool{}, lent: map[types.Object]bool{}, within: map[types.Object]*scope{}, ranged: map[types.Object]ast.Expr{}, decls: map[*types.Func]*ast.FuncDecl{},
 		scopes: map[*types.Func]*scope{}, summaries: map[*types.Func]*summary{}, busy: map[any]bool{},
 		places: map[string]token.Pos{}, muted: map[lineOf]bool{},
 	}
@@ -107,30 +121,42 @@ func (e *evaluator) scopeOf(d *ast.FuncDecl) *scope {
 // note remembers what is assigned to variables and fields.
 func (e *evaluator) note(n ast.Node, s *scope) {
 	info := e.pass.TypesInfo
-	assign := func(to ast.Expr, from ast.Expr) {
+	always := map[ast.Node]bool{} // statements that are under no condition
+	if body, ok := n.(*ast.BlockStmt); ok {
+		for _, s := range body.List {
+			always[s] = true
+		}
+	}
+	assign := func(stmt ast.Node, to, from ast.Expr, declares bool) {
 		switch to := ast.Unparen(to).(type) {
 		case *ast.Ident:
 			if obj := info.ObjectOf(to); obj != nil {
 				e.assigned[obj] = append(e.assigned[obj], from)
 				e.within[obj] = s
+				if declares && info.Defs[to] == obj {
+					e.declared[obj] = true
+				}
 			}
 		case *ast.SelectorExpr:
-			f, ok := info.ObjectOf(to.Sel).(*types.Var)
-			if ok && f.IsField() {
-				e.set[f] = append(e.set[f], from)
-			}
-			if ok && f.Pkg() != nil && f.Pkg().Path() == promPath && f.Name() == "DefaultRegisterer" {
+			if v, ok := info.ObjectOf(to.Sel).(*types.Var); ok && isDefault(v) {
 				e.replaced = true
 			}
-			if x, ok := ast.Unparen(to.X).(*ast.Ident); ok {
-				if obj := info.ObjectOf(x); obj != nil {
-					if e.fields[obj] == nil {
-						e.fields[obj] = map[string][]ast.Expr{}
-					}
-					e.fields[obj][to.Sel.Name] = append(e.fields[obj][to.Sel.Name], from)
+			x, ok := ast.Unparen(to.X).(*ast.Ident)
+			if !ok {
+				e.escape(to.X)
+				return
+			}
+			if obj := info.ObjectOf(x); obj != nil {
+				if e.fields[obj] == nil {
+					e.fields[obj] = map[string][]setting{}
+				}
+				e.fields[obj][to.Sel.Name] = append(e.fields[obj][to.Sel.Name], setting{from, to.Pos(), always[stmt]})
+				if _, ok := e.within[obj]; !ok {
 					e.within[obj] = s
 				}
 			}
+		default: // an element, or what a pointer points to
+			e.escape(to)
 		}
 	}
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -138,22 +164,26 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 		case *ast.AssignStmt:
 			for i, to := range n.Lhs {
 				var from ast.Expr
-				if len(n.Lhs) == len(n.Rhs) && (n.Tok == token.ASSIGN || n.Tok == token.DEFINE) {
-					from = n.Rhs[i]
-				} else if i == 0 && len(n.Rhs) == 1 && (n.Tok == token.ASSIGN || n.Tok == token.DEFINE) {
-					from = n.Rhs[0] // the first of several results
+				if n.Tok == token.ASSIGN || n.Tok == token.DEFINE {
+					if len(n.Lhs) == len(n.Rhs) {
+						from = n.Rhs[i]
+					} else if i == 0 && len(n.Rhs) == 1 {
+						from = n.Rhs[0] // the first of several results
+					}
 				}
-				assign(to, from)
+				assign(n, to, from, n.Tok == token.DEFINE)
 			}
 		case *ast.ValueSpec:
 			for i, name := range n.Names {
 				switch {
 				case len(n.Values) == len(n.Names):
-					assign(name, n.Values[i])
+					assign(n, name, n.Values[i], true)
 				case len(n.Values) == 1 && i == 0:
-					assign(name, n.Values[0])
+					assign(n, name, n.Values[0], true)
 				case len(n.Values) > 0:
-					assign(name, nil)
+					assign(n, name, nil, true)
+				default:
+					e.declared[info.ObjectOf(name)] = true
 				}
 			}
 		case *ast.RangeStmt:
@@ -161,31 +191,85 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 				obj := info.ObjectOf(x)
 				e.ranged[obj], e.within[obj] = n.X, s
 			} else if n.Value != nil {
-				assign(n.Value, nil)
+				assign(n, n.Value, nil, false)
 			}
 			if n.Key != nil {
-				assign(n.Key, nil)
+				assign(n, n.Key, nil, false)
 			}
 		case *ast.IncDecStmt:
-			assign(n.X, nil)
+			assign(n, n.X, nil, false)
 		case *ast.UnaryExpr:
-			if x, ok := ast.Unparen(n.X).(*ast.Ident); ok && n.Op == token.AND {
-				if obj, ok := info.ObjectOf(x).(*types.Var); ok && !isStruct(obj.Type()) {
-					assign(x, nil) // somebody may change it
-				}
+			if n.Op == token.AND {
+				e.escape(n.X)
 			}
-		case *ast.KeyValueExpr:
-			if key, ok := n.Key.(*ast.Ident); ok {
-				if f, ok := info.ObjectOf(key).(*types.Var); ok && f.IsField() {
-					e.set[f] = append(e.set[f], n.Value)
-					if s != nil {
-						e.within[f] = s
-					}
-				}
-			}
+		case *ast.CallExpr:
+			e.noteCall(n)
 		}
 		return true
 	})
+}
+
+// isDefault tells whether a variable is client_golang's default registry.
+func isDefault(v *types.Var) bool {
+	return v.Pkg() != nil && v.Pkg().Path() == promPath && v.Name() == "DefaultRegisterer"
+}
+
+// escape notes that others may change what the variable holds that an expression is a part of.
+func (e *evaluator) escape(x ast.Expr) {
+	for {
+		switch y := ast.Unparen(x).(type) {
+		case *ast.SelectorExpr:
+			if v, ok := e.pass.TypesInfo.ObjectOf(y.Sel).(*types.Var); ok && isDefault(v) {
+				e.replaced = true
+			}
+			x = y.X
+		case *ast.IndexExpr:
+			x = y.X
+		case *ast.StarExpr:
+			x = y.X
+		case *ast.Ident:
+			if obj := e.pass.TypesInfo.ObjectOf(y); obj != nil {
+				e.escaped[obj] = true
+			}
+			return
+		default:
+			return
+		}
+	}
+}
+
+// noteCall notes what a call may change: what it gets a pointer, a map or a slice of.
+func (e *evaluator) noteCall(x *ast.CallExpr) {
+	info := e.pass.TypesInfo
+	fn := calledFunc(info, x)
+	ours := fn != nil && fn.Pkg() != nil && own(fn.Pkg().Path()) // these change nothing that they are given
+	if ours && fn.Name() == "Unregister" {
+		e.removes = true
+	}
+	if b, ok := info.Uses[identOf(x.Fun)].(*types.Builtin); ours || ok && (b.Name() == "append" || b.Name() == "len" || b.Name() == "cap") {
+		return
+	}
+	if sel, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr); ok && fn != nil && fn.Signature().Recv() != nil {
+		if _, ptr := fn.Signature().Recv().Type().(*types.Pointer); ptr {
+			e.escape(sel.X)
+		}
+	}
+	for _, a := range x.Args {
+		if identOf(a) == nil || info.TypeOf(a) == nil {
+			continue
+		}
+		switch info.TypeOf(a).Underlying().(type) {
+		case *types.Pointer:
+			e.lent[info.ObjectOf(identOf(a))] = true
+		case *types.Map, *types.Slice:
+			e.escape(a)
+		}
+	}
+}
+
+func identOf(x ast.Expr) *ast.Ident {
+	id, _ := ast.Unparen(x).(*ast.Ident)
+	return id
 }
 
 func isStruct(t types.Type) bool {
@@ -193,9 +277,10 @@ func isStruct(t types.Type) bool {
 	return ok
 }
 
-// position names a place in the code.
+// position names a place in the code, as import/path/file.go:line:column.
 func (e *evaluator) position(pos token.Pos) string {
-	text := e.pass.Fset.Position(pos).String()
+	p := e.pass.Fset.PositionFor(pos, false)
+	text := fmt.Sprintf("%s/%s:%d:%d", e.pass.Pkg.Path(), filepath.Base(p.Filename), p.Line, p.Column)
 	e.places[text] = pos
 	return text
 }
@@ -221,13 +306,15 @@ func (e *evaluator) summaryOf(fn *types.Func) *summary {
 	defer delete(e.busy, fn)
 	sc := e.scopes[fn]
 	s := &summary{Returns: e.results(d, sc)}
-	w := walker{e: e, scope: sc, out: s}
+	w := walker{e: e, scope: sc, out: s, maybe: recovers(d.Body)}
 	w.visit(d.Body)
+	s.Effects = s.Effects[:min(len(s.Effects), maxEffects)]
+	s.Makes = s.Makes[:min(len(s.Makes), maxEffects)]
 	e.summaries[fn] = s
 	return s
 }
 
-// results are the values that a function returns where it succeeds.
+// results are the values that a function returns where it succeeds, if that is one statement.
 func (e *evaluator) results(d *ast.FuncDecl, s *scope) (out []value) {
 	if d.Type.Results == nil {
 		return nil
@@ -242,10 +329,11 @@ func (e *evaluator) results(d *ast.FuncDecl, s *scope) (out []value) {
 			for _, r := range n.Results {
 				vs = append(vs, e.eval(r, s))
 			}
-			if len(vs) > 0 && vs[0].Kind != zero {
-				found++
-				out = vs
+			if n := len(vs); n > 1 && vs[0].Kind == zero && vs[n-1].Kind != zero { // nil, err
+				return true
 			}
+			found++
+			out = vs
 		}
 		return true
 	})
@@ -273,7 +361,11 @@ func (w *walker) visit(n ast.Node) {
 		before := w.maybe
 		for _, s := range n.List {
 			w.visit(s)
-			if i, ok := s.(*ast.IfStmt); ok && leaves(i) {
+			if w.e.ends(s) {
+				w.out.Exits = w.out.Exits || !w.maybe && w.e.exits(s)
+				break // what follows is dead
+			}
+			if w.e.leaves(s) {
 				w.maybe = true // what follows does not always happen
 			}
 		}
@@ -286,8 +378,8 @@ func (w *walker) visit(n ast.Node) {
 		w.under(n.Body, n.Post)
 	case *ast.RangeStmt:
 		w.visit(n.X)
-		if v := w.e.eval(n.X, w.scope); v.Kind == list && len(v.Items) > 0 && !leavesLoop(n.Body) {
-			w.visit(n.Body) // its variable stands for each element
+		if v := w.e.eval(n.X, w.scope); (v.Kind == list && len(v.Items) > 0 || v.Kind == param) && !w.e.leavesLoop(n.Body) {
+			w.visit(n.Body) // its variable stands for each element, also of what a caller gives
 		} else {
 			w.under(n.Body)
 		}
@@ -315,6 +407,7 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.SendStmt:
 		w.visitAll(n.Chan, n.Value)
 		w.out.Sends = append(w.out.Sends, w.e.eval(n.Value, w.scope))
+		w.out.Partly = w.out.Partly || w.maybe
 	case *ast.CallExpr:
 		if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok { // called at once
 			w.visit(lit.Body)
@@ -356,35 +449,91 @@ func (w *walker) children(n ast.Node) {
 	})
 }
 
-// leaves tells whether an if statement may leave the function for another reason than an error.
-func leaves(i *ast.IfStmt) bool {
-	if c, ok := i.Cond.(*ast.BinaryExpr); ok && c.Op == token.NEQ {
-		if x, ok := c.Y.(*ast.Ident); ok && x.Name == "nil" {
-			return false // err != nil
-		}
-	}
-	found := false
-	ast.Inspect(i.Body, func(n ast.Node) bool {
-		switch n.(type) {
-		case *ast.FuncLit:
-			return false
-		case *ast.ReturnStmt:
-			found = true
+// maxEffects bounds what is known of a function that does very much.
+const maxEffects = 1000
+
+// recovers tells whether a function goes on after a panic.
+func recovers(body *ast.BlockStmt) (found bool) {
+	ast.Inspect(body, func(n ast.Node) bool {
+		if x, ok := n.(*ast.CallExpr); ok {
+			if id := identOf(x.Fun); id != nil && id.Name == "recover" {
+				found = true
+			}
 		}
 		return !found
 	})
 	return found
 }
 
+// ends tells whether a statement is the last one that is run.
+func (e *evaluator) ends(s ast.Stmt) bool {
+	switch s := s.(type) {
+	case *ast.ReturnStmt, *ast.BranchStmt:
+		return true
+	case *ast.BlockStmt:
+		return len(s.List) > 0 && e.ends(s.List[len(s.List)-1])
+	}
+	return e.exits(s)
+}
+
+// exits tells whether a statement is a call that never returns.
+func (e *evaluator) exits(s ast.Stmt) bool {
+	x, ok := s.(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	call, ok := ast.Unparen(x.X).(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	if id := identOf(call.Fun); id != nil && id.Name == "panic" {
+		return true
+	}
+	fn := calledFunc(e.pass.TypesInfo, call)
+	if fn == nil {
+		return false
+	}
+	switch fn.FullName() {
+	case "os.Exit", "runtime.Goexit", "log.Fatal", "log.Fatalf", "log.Fatalln", "log.Panic", "log.Panicf", "log.Panicln":
+		return true
+	}
+	sum := e.summaryOf(fn)
+	return sum != nil && sum.Exits
+}
+
+// leaves tells whether a statement may leave the function, or jump, for another reason than an error.
+func (e *evaluator) leaves(s ast.Stmt) bool {
+	if i, ok := s.(*ast.IfStmt); ok && i.Else == nil {
+		if c, ok := i.Cond.(*ast.BinaryExpr); ok && c.Op == token.NEQ {
+			if t := e.pass.TypesInfo.TypeOf(c.X); t != nil && types.Identical(t, types.Universe.Lookup("error").Type()) {
+				return false // err != nil
+			}
+		}
+	}
+	switch s.(type) {
+	case *ast.ReturnStmt, *ast.ExprStmt, *ast.AssignStmt, *ast.DeclStmt, *ast.DeferStmt, *ast.GoStmt:
+		return false
+	}
+	return e.jumps(s, func(b *ast.BranchStmt) bool { return b.Label != nil || b.Tok == token.GOTO })
+}
+
 // leavesLoop tells whether the body of a loop may end it, or skip something.
-func leavesLoop(body *ast.BlockStmt) bool {
-	found := false
-	ast.Inspect(body, func(n ast.Node) bool {
-		switch n.(type) {
+func (e *evaluator) leavesLoop(body *ast.BlockStmt) bool {
+	return e.jumps(body, func(*ast.BranchStmt) bool { return true })
+}
+
+// jumps tells whether there is a return within a statement, a call that never returns, or such a branch.
+func (e *evaluator) jumps(s ast.Stmt, branch func(*ast.BranchStmt) bool) (found bool) {
+	ast.Inspect(s, func(n ast.Node) bool {
+		switch n := n.(type) {
 		case *ast.FuncLit:
 			return false
-		case *ast.BranchStmt, *ast.ReturnStmt:
+		case *ast.ReturnStmt:
 			found = true
+		case *ast.BranchStmt:
+			found = found || branch(n)
+		case *ast.ExprStmt:
+			found = found || e.exits(n)
 		}
 		return !found
 	})

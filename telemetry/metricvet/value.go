@@ -18,6 +18,7 @@ type value struct {
 	Func   string   // of a call: what is applied to Items
 	Param  int      // of a parameter, from 0; -1 is the receiver
 	Path   []string // the fields that are selected of a parameter
+	Partly bool     // of an object: other fields may be set too
 }
 
 // fields are values by name. As facts, they are encoded in the order of the names: the same facts are the same bytes.
@@ -179,7 +180,39 @@ func joined(vs ...value) value {
 	for _, v := range vs {
 		out.Parts = append(out.Parts, v.asText().Parts...)
 	}
+	if len(out.Parts) > maxParts {
+		return hole
+	}
 	return out
+}
+
+// maxParts bounds a text: names are short.
+const maxParts = 64
+
+// shared is what is left of a value that others may have changed: metrics are not exchanged for others, but texts, options and
+// registries are.
+func (v value) shared() value {
+	switch v.Kind {
+	case metric:
+		return v
+	case object:
+		out := value{Kind: object, Partly: true, Fields: fields{}}
+		for name, f := range v.Fields {
+			out.Fields[name] = f.shared()
+		}
+		return out
+	case list:
+		out := value{Kind: list}
+		for _, item := range v.Items {
+			item = item.shared()
+			if item.Kind == unknown {
+				return value{}
+			}
+			out.Items = append(out.Items, item)
+		}
+		return out
+	}
+	return value{}
 }
 
 // field selects a field.
@@ -192,7 +225,7 @@ func (v value) field(name string) value {
 		if f, ok := v.Fields[name]; ok {
 			return f
 		}
-		if v.Kind == object {
+		if v.Kind == object && !v.Partly {
 			return value{Kind: zero}
 		}
 	case list:
@@ -258,7 +291,7 @@ func (v value) fill(args func(int) value) value {
 	if !v.open() {
 		return v
 	}
-	out := value{Kind: v.Kind, Func: v.Func}
+	out := value{Kind: v.Kind, Func: v.Func, Partly: v.Partly}
 	for _, item := range v.Items {
 		out.Items = append(out.Items, item.fill(args))
 	}

@@ -10,7 +10,7 @@ type pool struct{ open, idle *prometheus.Desc }
 func newPool() *pool {
 	return &pool{
 		open: prometheus.NewDesc("pool_open", "Open connections.", nil, nil),
-		idle: prometheus.NewDesc("pool_idle", "Idle connections.", nil, nil), // want `pool_idle: help "Idle." at custom/main.go:25, "Idle connections." here`
+		idle: prometheus.NewDesc("pool_idle", "Idle connections.", nil, nil), // want `pool_idle: help "Idle." at corpus.example/custom/main.go:25, "Idle connections." here`
 	}
 }
 

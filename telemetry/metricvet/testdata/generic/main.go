@@ -14,7 +14,7 @@ func named[T any](name string) prometheus.Counter {
 
 var (
 	_ = named[int]("jobs")
-	_ = named[string]("jobs") // want `jobs_2_total: registered at generic/main.go:16 and here`
+	_ = named[string]("jobs") // want `jobs_2_total: registered at corpus.example/generic/main.go:16 and here`
 )
 
 func main() { page.Print() }

@@ -8,7 +8,7 @@ import (
 
 var (
 	_ = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "depth", Help: "Depth."}, []string{"queue"})
-	_ = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "depth", Help: "Depth."}, []string{"queue", "node"}) // want `depth: labels ["queue"] at labels/main.go:10, ["node" "queue"] here`
+	_ = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "depth", Help: "Depth."}, []string{"queue", "node"}) // want `depth: labels ["queue"] at corpus.example/labels/main.go:10, ["node" "queue"] here`
 )
 
 func main() { page.Print() }

@@ -14,7 +14,7 @@ type nodes struct{ stats []*stat }
 
 func newNodes() *nodes {
 	return &nodes{stats: []*stat{
-		{desc: prometheus.NewDesc(prometheus.BuildFQName("es", "indices_indexing", "is_throttled"), "Of a node.", []string{"node"}, nil)}, // want `es_indices_indexing_is_throttled: help "Of an index." at loops/main.go:31, "Of a node." here`
+		{desc: prometheus.NewDesc(prometheus.BuildFQName("es", "indices_indexing", "is_throttled"), "Of a node.", []string{"node"}, nil)}, // want `es_indices_indexing_is_throttled: help "Of an index." at corpus.example/loops/main.go:31, "Of a node." here`
 		{desc: prometheus.NewDesc("es_nodes", "Nodes.", nil, nil)},
 	}}
 }

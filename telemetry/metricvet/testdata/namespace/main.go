@@ -9,8 +9,8 @@ import (
 var (
 	http = maker.Maker{Namespace: "im", Subsystem: "http"}
 	_    = http.Counter("errors_total", "Errors.")
-	_    = maker.Maker{Namespace: "im"}.Counter("http_errors_total", "Errors of HTTP.")                          // want `im_http_errors_total: help "Errors." at namespace/main.go:11, "Errors of HTTP." here`
-	_    = maker.Opts(prometheus.CounterOpts{Subsystem: "im_http", Name: "errors_total", Help: "Other errors."}) // want `im_http_errors_total: help "Errors." at namespace/main.go:11, "Other errors." here`
+	_    = maker.Maker{Namespace: "im"}.Counter("http_errors_total", "Errors of HTTP.")                          // want `im_http_errors_total: help "Errors." at corpus.example/namespace/main.go:11, "Errors of HTTP." here`
+	_    = maker.Opts(prometheus.CounterOpts{Subsystem: "im_http", Name: "errors_total", Help: "Other errors."}) // want `im_http_errors_total: help "Errors." at corpus.example/namespace/main.go:11, "Other errors." here`
 )
 
 func main() { page.Print() }

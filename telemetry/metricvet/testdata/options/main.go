@@ -13,7 +13,7 @@ func main() {
 	if err := prometheus.Register(prometheus.NewGauge(prometheus.GaugeOpts{Name: "other"})); err != nil {
 		panic(err)
 	}
-	all := []prometheus.Collector{prometheus.NewSummary(prometheus.SummaryOpts{Name: "took_seconds", Help: "Time it took."})} // want `took_seconds: help "Time." at options/main.go:12, "Time it took." here`
+	all := []prometheus.Collector{prometheus.NewSummary(prometheus.SummaryOpts{Name: "took_seconds", Help: "Time it took."})} // want `took_seconds: help "Time." at corpus.example/options/main.go:12, "Time it took." here`
 	prometheus.MustRegister(all...)
 	page.Print()
 }

@@ -9,6 +9,6 @@ import (
 func main() {
 	prometheus.WrapRegistererWithPrefix("im_", prometheus.DefaultRegisterer).MustRegister(
 		prometheus.NewCounter(prometheus.CounterOpts{Name: "calls_total", Help: "Calls."}))
-	promauto.With(prometheus.DefaultRegisterer).NewCounter(prometheus.CounterOpts{Name: "im_calls_total", Help: "All calls."}) // want `im_calls_total: help "Calls." at prefix/main.go:11, "All calls." here`
+	promauto.With(prometheus.DefaultRegisterer).NewCounter(prometheus.CounterOpts{Name: "im_calls_total", Help: "All calls."}) // want `im_calls_total: help "Calls." at corpus.example/prefix/main.go:11, "All calls." here`
 	page.Print()
 }

@@ -12,7 +12,7 @@ func users(r prometheus.Registerer) {
 }
 
 func nodes(r prometheus.Registerer) {
-	r.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "online", Help: "Nodes."})) // want `online: help "Users." at sameregistry/main.go:11, "Nodes." here`
+	r.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "online", Help: "Nodes."})) // want `online: help "Users." at corpus.example/sameregistry/main.go:11, "Nodes." here`
 }
 
 func main() {

@@ -14,6 +14,6 @@ func newServer() *server {
 
 func main() {
 	newServer()
-	newServer() // want `requests_total: registered at twice/main.go:16 and here; the program panics at start. Make it once, and share it`
+	newServer() // want `requests_total: registered at corpus.example/twice/main.go:16 and here; the program panics at start. Make it once, and share it`
 	page.Print()
 }

@@ -19,7 +19,7 @@ func counter(name, help string) prometheus.Counter {
 
 var (
 	_ = counter("frames-sent", "Frames.")
-	_ = counter("frames_sent", "Frames that were sent.") // want `im_frames_sent: help "Frames." at wrapper/main.go:21, "Frames that were sent." here`
+	_ = counter("frames_sent", "Frames that were sent.") // want `im_frames_sent: help "Frames." at corpus.example/wrapper/main.go:21, "Frames that were sent." here`
 )
 
 func main() { page.Print() }
