@@ -80,7 +80,7 @@ func (d *definition) labels(m value) {
 		return
 	}
 	consts := m.Fields["const"]
-	if consts.Kind != zero && consts.Kind != object {
+	if consts.Kind != zero && consts.Kind != object || consts.Partly {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(consts.Fields)) {

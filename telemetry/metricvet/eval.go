@@ -96,7 +96,7 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 			return e.eval(e.ranged[obj], e.within[obj]).field(element)
 		case len(from) == 1 && from[0] != nil && e.declared[obj]:
 			return e.held(obj, e.eval(from[0], e.within[obj]), s, pos)
-		case len(from) == 0 && isStruct(obj.Type()) && e.declared[obj]:
+		case len(from) == 0 && isStruct(obj.Type()) && e.zeroed[obj]:
 			return e.held(obj, value{Kind: object}, s, pos)
 		}
 	}
@@ -106,7 +106,8 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 // held is what a variable holds at a place, if it was given v.
 func (e *evaluator) held(obj types.Object, v value, s *scope, pos token.Pos) value {
 	v = e.amended(obj, v, s, pos)
-	if e.escaped[obj] || e.lent[obj] && v.Kind != registerer {
+	everybodys := obj.Exported() && obj.Parent() == e.pass.Pkg.Scope() && e.pass.Pkg.Name() != "main"
+	if everybodys || e.escaped[obj] || e.lent[obj] && v.Kind != registerer {
 		return v.shared()
 	}
 	return v
@@ -345,7 +346,7 @@ func (e *evaluator) placed(v, before value, x *ast.CallExpr) value {
 		}
 	case object:
 		if before.Kind == object {
-			out := value{Kind: object, Fields: fields{}}
+			out := value{Kind: object, Partly: v.Partly, Fields: fields{}}
 			for name, f := range v.Fields {
 				out.Fields[name] = e.placed(f, before.Fields[name], x)
 			}

@@ -53,7 +53,8 @@ type scope struct {
 type evaluator struct {
 	pass      *analysis.Pass
 	assigned  map[types.Object][]ast.Expr // nil where several values are assigned at once, or the address is taken
-	declared  map[types.Object]bool       // with their value, or without one
+	declared  map[types.Object]bool       // with their value
+	zeroed    map[types.Object]bool       // declared without one
 	escaped   map[types.Object]bool       // somebody else may change what they hold
 	lent      map[types.Object]bool       // pointers that others have: they may change what these point to
 	fields    map[types.Object]map[string][]setting
@@ -79,7 +80,7 @@ type setting struct {
 func newEvaluator(pass *analysis.Pass, files []*ast.File) *evaluator {
 	e := &evaluator{
 		pass: pass, assigned: map[types.Object][]ast.Expr{}, fields: map[types.Object]map[string][]setting{},
-		declared: map[types.Object]bool{}, escaped: map[types.Object]bool{}, lent: map[types.Object]bool{}, within: map[types.Object]*scope{}, ranged: map[types.Object]ast.Expr{}, decls: map[*types.Func]*ast.FuncDecl{},
+		declared: map[types.Object]bool{}, zeroed: map[types.Object]bool{}, escaped: map[types.Object]bool{}, lent: map[types.Object]bool{}, within: map[types.Object]*scope{}, ranged: map[types.Object]ast.Expr{}, decls: map[*types.Func]*ast.FuncDecl{},
 		scopes: map[*types.Func]*scope{}, summaries: map[*types.Func]*summary{}, busy: map[any]bool{},
 		places: map[string]token.Pos{}, muted: map[lineOf]bool{},
 	}
@@ -183,7 +184,7 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 				case len(n.Values) > 0:
 					assign(n, name, nil, true)
 				default:
-					e.declared[info.ObjectOf(name)] = true
+					e.zeroed[info.ObjectOf(name)] = true
 				}
 			}
 		case *ast.RangeStmt:
@@ -505,7 +506,8 @@ func (e *evaluator) exits(s ast.Stmt) bool {
 func (e *evaluator) leaves(s ast.Stmt) bool {
 	if i, ok := s.(*ast.IfStmt); ok && i.Else == nil {
 		if c, ok := i.Cond.(*ast.BinaryExpr); ok && c.Op == token.NEQ {
-			if t := e.pass.TypesInfo.TypeOf(c.X); t != nil && types.Identical(t, types.Universe.Lookup("error").Type()) {
+			t := e.pass.TypesInfo.TypeOf(c.X)
+			if t != nil && types.Identical(t, types.Universe.Lookup("error").Type()) && !silently(i.Body) {
 				return false // err != nil
 			}
 		}
@@ -515,6 +517,15 @@ func (e *evaluator) leaves(s ast.Stmt) bool {
 		return false
 	}
 	return e.jumps(s, func(b *ast.BranchStmt) bool { return b.Label != nil || b.Tok == token.GOTO })
+}
+
+// silently tells whether a block returns nothing, so that nobody learns of an error.
+func silently(b *ast.BlockStmt) bool {
+	if len(b.List) == 0 {
+		return true
+	}
+	r, ok := b.List[len(b.List)-1].(*ast.ReturnStmt)
+	return ok && len(r.Results) == 0
 }
 
 // leavesLoop tells whether the body of a loop may end it, or skip something.
