@@ -140,8 +140,10 @@ func judged(a, b definition) (v verdict, ok bool) {
 	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // it is not known whether they are equal
 		v.definite = false
 		fallthrough
-	default:
+	case a.Type == b.Type || a.Type == "" || b.Type == "":
 		v.what = func(x, y string) string { return fmt.Sprintf("registered %s and %s", x, y) }
+	default: // client_golang compares no types
+		v.what = func(x, y string) string { return fmt.Sprintf("a %s %s, a %s %s", a.Type, x, b.Type, y) }
 	}
 	return v, true
 }

@@ -60,7 +60,7 @@ func (e *evaluator) metricFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value
 	}
 	switch {
 	case pkg == promPath && recv == "" && name == "NewDesc":
-		return e.made(x, clientGolang, "", arg(0), arg(1), arg(2), arg(3), value{}), true
+		return e.made(x, clientGolang, "", arg(0), arg(1), arg(2), arg(3)), true
 	case (pkg == promPath && recv == "" || pkg == autoPath && (recv == "" || recv == "Factory")) && strings.HasPrefix(name, "New"):
 		if t, ok := clientKinds[strings.TrimPrefix(name, "New")]; ok {
 			return e.ofOpts(x, t, arg(0), strings.HasSuffix(name, "Vec"), arg(1)), true
@@ -103,9 +103,9 @@ func receiver(fn *types.Func) string {
 	return ""
 }
 
-func (e *evaluator) made(x ast.Node, source, typ string, name, help, labels, consts, buckets value) value {
+func (e *evaluator) made(x ast.Node, source, typ string, name, help, labels, consts value) value {
 	return value{Kind: metric, Fields: fields{
-		"source": literal(source), "type": literal(typ), "name": name, "help": help, "labels": labels, "const": consts, "buckets": buckets,
+		"source": literal(source), "type": literal(typ), "name": name, "help": help, "labels": labels, "const": consts,
 		"site": literal(e.position(x.Pos())), "unit": literal(""), "scope": literal(""), "number": literal(""), "mute": e.mutedAt(x.Pos()),
 	}}
 }
@@ -119,7 +119,7 @@ func (e *evaluator) ofOpts(x ast.Node, typ string, opts value, vec bool, labels 
 	if !vec {
 		labels = value{Kind: zero}
 	}
-	return e.made(x, clientGolang, typ, name, opts.field("Help"), labels, opts.field("ConstLabels"), opts.field("Buckets"))
+	return e.made(x, clientGolang, typ, name, opts.field("Help"), labels, opts.field("ConstLabels"))
 }
 
 // standard are collectors that the default registry has already.
@@ -127,13 +127,13 @@ func (e *evaluator) standard(name string, x *ast.CallExpr, s *scope) (value, boo
 	zeroValue := value{Kind: zero}
 	switch name {
 	case "NewGoCollector":
-		return e.made(x, clientGolang, "gauge", literal("go_info"), literal("Information about the Go environment."), zeroValue, zeroValue, value{}), true
+		return e.made(x, clientGolang, "gauge", literal("go_info"), literal("Information about the Go environment."), zeroValue, zeroValue), true
 	case "NewProcessCollector":
 		if len(x.Args) == 1 {
 			opts := e.eval(x.Args[0], s)
 			if ns, ok := opts.field("Namespace").known(); ok && ns == "" && opts.Kind == object {
 				return e.made(x, clientGolang, "gauge", literal("process_start_time_seconds"),
-					literal("Start time of the process since unix epoch in seconds."), zeroValue, zeroValue, value{}), true
+					literal("Start time of the process since unix epoch in seconds."), zeroValue, zeroValue), true
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (e *evaluator) instrument(method string, x *ast.CallExpr, s *scope) (value,
 	if !ok || kindName == method || len(x.Args) == 0 {
 		return value{}, ok
 	}
-	v := e.made(x, openTelemetry, strconv.Itoa(int(k)), e.eval(x.Args[0], s), literal(""), value{}, value{}, value{})
+	v := e.made(x, openTelemetry, strconv.Itoa(int(k)), e.eval(x.Args[0], s), literal(""), value{}, value{})
 	v.Fields["number"] = literal(number)
 	for _, o := range x.Args[1:] {
 		o, ok := ast.Unparen(o).(*ast.CallExpr)
