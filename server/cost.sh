@@ -50,6 +50,6 @@ for load in "group 500 40" "pairs 100 500" "pairs 100 20000"; do
 	base=$(median <"$work/${load// /-}.disabled")
 	for name in "${names[@]}"; do
 		cost=$(median <"$work/${load// /-}.${name//\//_}")
-		awk -v load="$load" -v name="$name" -v cost="$cost" -v base="$base" 'BEGIN { printf "%-18s %-14s %12.1f %10.3f\n", load, name, cost, cost / base }'
+		awk -v run="$load" -v name="$name" -v cost="$cost" -v base="$base" 'BEGIN { printf "%-18s %-14s %12.1f %10.3f\n", run, name, cost, cost / base }'
 	done
 done

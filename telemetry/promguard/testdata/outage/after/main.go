@@ -7,11 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	_ "github.com/onemeter/onemeter/telemetry/promguard"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"im.example/backend/api"
 	"im.example/backend/push"
-
-	_ "github.com/onemeter/onemeter/telemetry/promguard"
 )
 
 func main() {
