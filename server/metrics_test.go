@@ -58,6 +58,9 @@ func TestMetricsOnTheirOwnAddress(t *testing.T) {
 		t.Fatal("one address")
 	}
 	a.scrape(t)
+	if got := a.scrape(t).samples[`http_requests_total{method="GET",path="/metrics",status="200"}`]; got != 1 {
+		t.Errorf("%v scrapes are counted, want 1", got)
+	}
 }
 
 // TestMetricsToken wants the token for both pages, wherever they are, and for

@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
-	flags.BoolVar(&o.possible, "possible", false, "report also what may conflict: other registries, conditions, helps that are not known")
+	flags.BoolVar(&o.possible, "possible", false, "report also what may conflict: other registries, conditions, help texts that are not known")
 	flags.BoolVar(&o.json, "json", false, "print findings as JSON, in the form of go vet -json")
 	flags.StringVar(&o.tags, "tags", "", "build `tags`, separated by commas")
 	flags.StringVar(&o.dashboards, "dashboards", "", "report names in Grafana's dashboards below this `directory` that no code emits")
@@ -222,10 +222,18 @@ func (f findings) once() findings {
 	slices.Sort(pkgs)
 	for _, pkg := range pkgs {
 		for _, one := range f[pkg] {
-			if !seen[one.Message] && !seen[one.Posn+" "+strings.SplitN(one.Message, ":", 2)[0]] {
-				seen[one.Message], seen[one.Posn+" "+strings.SplitN(one.Message, ":", 2)[0]] = true, true
-				out[pkg] = append(out[pkg], one)
+			name, _, _ := strings.Cut(one.Message, ":")
+			keys := []string{one.Posn + " " + name}
+			if one.Category == "conflict" && !strings.Contains(one.Message, " here") { // of two places elsewhere, which each main sees
+				keys = append(keys, one.Message)
 			}
+			if slices.ContainsFunc(keys, func(k string) bool { return seen[k] }) {
+				continue
+			}
+			for _, k := range keys {
+				seen[k] = true
+			}
+			out[pkg] = append(out[pkg], one)
 		}
 	}
 	return out

@@ -162,3 +162,19 @@ func TestDeadNames(t *testing.T) {
 		}
 	}
 }
+
+// A finding is printed once, and two findings that say the same of two places are two.
+func TestFindingsArePrintedOnce(t *testing.T) {
+	trap := func(posn string) finding { return finding{Posn: posn, Message: "it panics"} }
+	conflict := func(posn, message string) finding {
+		return finding{Category: "conflict", Posn: posn, Message: message}
+	}
+	got := findings{
+		"a":        {trap("a.go:1"), trap("a.go:2"), conflict("a.go:3", "x: one at p.go:1, two at q.go:1"), conflict("a.go:4", "y: at p.go:1 and here")},
+		"a [test]": {trap("a.go:1"), conflict("a.go:4", "y: at p.go:1 and here")},
+		"b":        {conflict("b.go:3", "x: one at p.go:1, two at q.go:1"), conflict("b.go:4", "y: at p.go:1 and here")},
+	}.once()
+	if len(got["a"]) != 4 || len(got["a [test]"]) != 0 || len(got["b"]) != 1 || got["b"][0].Posn != "b.go:4" {
+		t.Errorf("%v", got)
+	}
+}

@@ -3,7 +3,9 @@ package observe
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -34,5 +36,17 @@ func TestNothingIsTracedForNobody(t *testing.T) {
 	o, _ := observed(t)
 	if o.Tracer() != nil || o.Handling() != nil {
 		t.Error("spans are made that nobody exports")
+	}
+}
+
+// Where nobody exports spans, nothing of otelhttp is on the way of a request.
+func TestNoSpansNoOtelhttp(t *testing.T) {
+	o, _ := observed(t)
+	next := http.NewServeMux()
+	if o.Spans(next) != http.Handler(next) {
+		t.Error("the handler is wrapped")
+	}
+	if name := fmt.Sprintf("%T", o.Transport(http.DefaultTransport)); strings.Contains(name, "otelhttp") {
+		t.Errorf("the transport is a %s", name)
 	}
 }

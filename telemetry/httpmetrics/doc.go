@@ -29,6 +29,7 @@
 //     status is the one that the handler set; there is none if it had not written yet.
 //   - If the handler wrote nothing and the request's context is canceled, the client went away: error.type is "canceled", and
 //     there is no status.
+//   - Inside http.TimeoutHandler, an answer that comes too late has the error.type "timeout", and no status.
 //   - If the status is 500 or more, it is the error.type too.
 //   - A scrape is a request too, and active while it reads the page. WithFilter leaves it out.
 //
@@ -72,8 +73,8 @@
 //	otelhttp.NewTransport(httpmetrics.Transport(nil), off)
 //
 // If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; with another
-// router, set Request.Pattern in a middleware of your own. Its attributes server.address and server.port come from the Host header, so that every client
-// can make series. A view leaves them out:
+// router, set Request.Pattern in a middleware of your own. Its attributes server.address and server.port come from the Host
+// header, so that every client can make series. A view leaves them out:
 //
 //	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(
 //		sdkmetric.Instrument{Name: "http.server.*"},

@@ -355,3 +355,28 @@ func TestConcurrentRequests(t *testing.T) {
 		t.Errorf("%v requests are active", got)
 	}
 }
+
+// A request costs one allocation beyond its handler, with a body and without, and one of a client none.
+func TestAllocations(t *testing.T) {
+	p, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Shutdown(context.Background()) }()
+	with := httpmetrics.WithMeterProvider(p)
+	h := httpmetrics.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }), with)
+	w := httptest.NewRecorder()
+	for _, r := range []*http.Request{
+		httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("body")),
+	} {
+		if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 1 {
+			t.Errorf("%s: %v allocations", r.Method, n)
+		}
+	}
+	answer := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	transport := httpmetrics.Transport(sent(func(*http.Request) (*http.Response, error) { return answer, nil }), with)
+	r := httptest.NewRequest(http.MethodGet, "http://a.example/", nil)
+	if n := testing.AllocsPerRun(100, func() { _, _ = transport.RoundTrip(r) }); n > 0 {
+		t.Errorf("client: %v allocations", n)
+	}
+}

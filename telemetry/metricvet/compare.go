@@ -116,11 +116,11 @@ func (c *comparison) name(claims []claim) {
 			if !ok || !v.definite && !possible {
 				continue
 			}
-			if key := a.Site + " " + b.Site; a.Site == b.Site && a.Via == b.Via || told[key] {
+			key := a.Site + " " + b.Site
+			if told[key] || a.Site == b.Site && a.Via == b.Via {
 				continue
-			} else {
-				told[key] = true
 			}
+			told[key] = true
 			c.tell(a, b, v)
 			break
 		}

@@ -1,5 +1,5 @@
-// Package exchange measures one HTTP request and its answer, for whatever serves it. Its packages httpmetrics and echometrics
-// bring the request and the route; everything else is here.
+// Package exchange measures one HTTP request and its answer. Packages httpmetrics and echometrics bring the request and the
+// route; everything else is here.
 package exchange
 
 import (
@@ -48,7 +48,7 @@ func (c Config) meter() metric.Meter {
 	return c.Provider.Meter(scope)
 }
 
-// A Result is what is known of a request once it is answered; httpmetrics.Result has the words for it.
+// A Result is what is known of a request once it is answered; httpmetrics.Result documents its fields.
 type Result struct {
 	Method       string
 	Route        string
