@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -251,7 +252,8 @@ func (s *Service) Resume(ctx context.Context, since time.Time) error {
 	}
 	recovered := 0
 	defer func() { s.cfg.Hooks.recovered(ctx, recovered, nil) }()
-	for id, r := range rooms {
+	for _, id := range slices.Sorted(maps.Keys(rooms)) { // the oldest conversation first
+		r := rooms[id]
 		for r.after < r.upTo {
 			events, err := s.load(ctx, id, r.after, r.upTo)
 			if err != nil {
