@@ -117,7 +117,7 @@ func (c *comparison) name(claims []claim) {
 				continue
 			}
 			key := a.Site + " " + b.Site
-			if told[key] || a.Site == b.Site && a.Via == b.Via {
+			if told[key] || a.again(b.definition) && a.Turn == b.Turn {
 				continue
 			}
 			told[key] = true

@@ -30,6 +30,7 @@ type definition struct {
 	Definite bool   // every start of a program that links it registers it, and panics if that is refused
 	Site     string // where it is written
 	Via      string // where it is registered, or whoever does that is called
+	Turn     string // of the loops that do it
 	Mute     bool
 }
 
@@ -49,7 +50,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 	}
 	d := definition{
 		Name: name, Source: textOf("source"), Type: textOf("type"), Help: pointer("help"), Unit: textOf("unit"), Number: textOf("number"),
-		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
+		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Turn: f.Turn, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
 	}
 	if d.Source == openTelemetry {
 		if m.Fields["unit"].Kind == unknown {
@@ -103,6 +104,9 @@ func (d definition) names() []string {
 	return out
 }
 
+// again tells whether b is a itself, in another turn of a loop.
+func (d definition) again(b definition) bool { return d.Site == b.Site && d.Via == b.Via }
+
 // A verdict says what is wrong with two definitions of one name.
 type verdict struct {
 	definite bool
@@ -117,6 +121,8 @@ func judged(a, b definition) (v verdict, ok bool) {
 	}
 	same := a.Registry != "" && a.Registry == b.Registry
 	switch {
+	case a.again(b) && !(same && a.Known && b.Known): // each turn may have its own
+		return verdict{}, false
 	case a.Source != b.Source:
 		return verdict{what: across(a, b), follows: "if both are on one page, its scrape fails"}, a.Help != nil && b.Help != nil && (*a.Help != *b.Help || a.Type != b.Type)
 	case a.Source == openTelemetry:
@@ -140,6 +146,8 @@ func judged(a, b definition) (v verdict, ok bool) {
 	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // it is not known whether they are equal
 		v.definite = false
 		fallthrough
+	case a.again(b):
+		v.what = func(x, _ string) string { return fmt.Sprintf("registered %s in each turn of a loop", x) }
 	case a.Type == b.Type || a.Type == "" || b.Type == "":
 		v.what = func(x, y string) string { return fmt.Sprintf("registered %s and %s", x, y) }
 	default: // client_golang compares no types

@@ -93,6 +93,9 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 		defer delete(e.busy, obj)
 		switch from := e.assigned[obj]; {
 		case len(from) == 0 && e.ranged[obj] != nil:
+			if item, ok := e.item(obj); ok {
+				return item
+			}
 			return e.eval(e.ranged[obj], e.within[obj]).field(element)
 		case len(from) == 1 && from[0] != nil && e.declared[obj]:
 			return e.held(obj, e.eval(from[0], e.within[obj]), s, pos)
@@ -342,7 +345,7 @@ func (e *evaluator) placed(v, before value, x *ast.CallExpr) value {
 		}
 	case registerer:
 		if id, ok := v.Fields["registry"].known(); ok && id != defaultRegistry && before.Kind == registerer && !before.open() {
-			v = v.with("registry", literal(id+"@"+here))
+			v = v.with("registry", literal(id+"@"+here+e.turn(x.Pos())))
 		}
 	case object:
 		if before.Kind == object {

@@ -66,7 +66,7 @@ func (e *evaluator) metricFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value
 			return e.ofOpts(x, t, arg(0), strings.HasSuffix(name, "Vec"), arg(1)), true
 		}
 		if pkg == promPath && (name == "NewRegistry" || name == "NewPedanticRegistry") {
-			return registry(e.position(x.Pos())), true
+			return registry(e.position(x.Pos()) + e.turn(x.Pos())), true
 		}
 		return e.standard(name, x, s)
 	case pkg == collectors && recv == "":
@@ -212,7 +212,7 @@ func (w *walker) call(x *ast.CallExpr) {
 	register := func(to value, must bool, what []value) {
 		for _, m := range flat(what) {
 			if m.Kind == metric || m.Kind == param {
-				w.out.Effects = append(w.out.Effects, effect{Metric: m, To: to, Must: must, Maybe: w.maybe, Via: here})
+				w.out.Effects = append(w.out.Effects, effect{Metric: m, To: to, Must: must, Maybe: w.maybe, Via: here, Turn: e.turn(x.Pos())})
 			}
 		}
 	}
@@ -273,11 +273,15 @@ func (w *walker) summary(s *summary, fn *types.Func, x *ast.CallExpr) {
 		}
 	}
 	for _, f := range s.Effects {
-		filled := e.placed(f.Metric.fill(args), f.Metric, x)
-		to := e.placed(f.To.fill(args), f.To, x)
-		for _, m := range flat([]value{filled}) {
-			if m.Kind == metric || m.Kind == param {
-				w.out.Effects = append(w.out.Effects, effect{Metric: m, To: to, Must: f.Must, Maybe: f.Maybe || w.maybe, Via: here})
+		for i, args := range each(f.Metric, args) {
+			filled := e.placed(f.Metric.fill(args), f.Metric, x)
+			to := e.placed(f.To.fill(args), f.To, x)
+			for _, m := range flat([]value{filled}) {
+				if m.Kind == metric || m.Kind == param {
+					w.out.Effects = append(w.out.Effects, effect{
+						Metric: m, To: to, Must: f.Must, Maybe: f.Maybe || w.maybe, Via: here, Turn: e.turn(x.Pos()) + f.Turn + i,
+					})
+				}
 			}
 		}
 	}

@@ -18,6 +18,7 @@ type effect struct {
 	Must   bool  // the program panics if it is refused
 	Maybe  bool  // it depends on a condition
 	Via    string
+	Turn   string // of the loops that it is in
 }
 
 // A summary is what callers need to know of a function.
@@ -59,6 +60,7 @@ type evaluator struct {
 	lent      map[types.Object]bool       // pointers that others have: they may change what these point to
 	fields    map[types.Object]map[string][]setting
 	ranged    map[types.Object]ast.Expr // what a variable of a loop is an element of
+	turns     []turn                    // of the loops that are walked
 	within    map[types.Object]*scope   // of local variables
 	decls     map[*types.Func]*ast.FuncDecl
 	scopes    map[*types.Func]*scope
@@ -143,7 +145,12 @@ func (e *evaluator) summaryOf(fn *types.Func) *summary {
 		return nil
 	}
 	e.busy[fn] = true
-	defer delete(e.busy, fn)
+	around := e.turns
+	e.turns = nil
+	defer func() {
+		delete(e.busy, fn)
+		e.turns = around
+	}()
 	sc := e.scopes[fn]
 	s := &summary{Returns: e.results(d, sc)}
 	w := walker{e: e, scope: sc, out: s, maybe: recovers(d.Body)}
@@ -215,14 +222,12 @@ func (w *walker) visit(n ast.Node) {
 		w.under(n.Body, n.Else)
 	case *ast.ForStmt:
 		w.visitAll(n.Init, n.Cond)
-		w.under(n.Body, n.Post)
+		w.loop(n, n.Body, value{}, w.e.counted(n))
+		w.under(n.Post)
 	case *ast.RangeStmt:
 		w.visit(n.X)
-		if v := w.e.eval(n.X, w.scope); (v.Kind == list && len(v.Items) > 0 || v.Kind == param) && !w.e.leavesLoop(n.Body) {
-			w.visit(n.Body) // its variable stands for each element, also of what a caller gives
-		} else {
-			w.under(n.Body)
-		}
+		over := w.e.eval(n.X, w.scope)
+		w.loop(n, n.Body, over, w.e.rounds(n, over))
 	case *ast.SwitchStmt:
 		w.visitAll(n.Init, n.Tag)
 		w.under(n.Body)
