@@ -34,6 +34,7 @@ var floors = map[string][]string{
 	"telemetry/httpmetrics/echometrics":       {"telemetry/httpmetrics", "telemetry/httpmetrics/internal/exchange"},
 	"telemetry/promguard":                     {"telemetry", "telemetry/internal/guard/install"},
 	"telemetry/metricvet":                     {"telemetry/internal/rule"},
+	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
 
 	"server/chat":  {},
@@ -166,7 +167,8 @@ func telemetryMayImport(imp string) bool {
 	return !strings.Contains(root, ".") || root == "go.opentelemetry.io" ||
 		strings.HasPrefix(imp, "github.com/prometheus/") || strings.HasPrefix(imp, "github.com/go-logr/") ||
 		strings.HasPrefix(imp, "github.com/klauspost/compress/") || // pages
-		strings.HasPrefix(imp, "golang.org/x/tools/go/") // metricvet
+		strings.HasPrefix(imp, "golang.org/x/tools/go/") || // metricvet
+		imp == "github.com/golangci/plugin-module-register/register"
 }
 
 func packages(t *testing.T) []listed {

@@ -53,13 +53,10 @@ type options struct {
 	packages       []string
 }
 
-func parse(args []string, stderr io.Writer) (o options, err error) {
+func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("metricvet", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard) // the caller prints errors
+	flags.Usage = func() {}
 	flags.BoolVar(&o.possible, "possible", false, "report also what may conflict: other registries, conditions, help texts that are not known")
 	flags.BoolVar(&o.json, "json", false, "print findings as JSON, in the form of go vet -json")
 	flags.StringVar(&o.tags, "tags", "", "build `tags`, separated by commas")
@@ -73,8 +70,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o.external = append(o.external, re)
 		return err
 	})
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
 		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w (metricvet --help lists the flags)", err)
 	}
 	if o.packages = flags.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}
@@ -96,16 +99,16 @@ type finding struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	fail := func(err error) int {
+		fmt.Fprintln(stderr, "metricvet:", err)
+		return exitFailed
+	}
+	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
 	if err != nil {
-		return exitFailed
-	}
-	fail := func(err error) int {
-		fmt.Fprintln(stderr, "metricvet:", err)
-		return exitFailed
+		return fail(err)
 	}
 	byPackage, err := vet(ctx, o)
 	if err != nil {

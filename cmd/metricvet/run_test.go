@@ -119,8 +119,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 	if code, out, errs := in(t, module(t, good)); code != exitOK || out+errs != "" {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
-	if code, _, errs := in(t, ".", "--help"); code != exitOK || !strings.Contains(errs, "Exit status: 0 nothing found") {
-		t.Errorf("exit %d, %q", code, errs)
+	if code, out, _ := in(t, ".", "--help"); code != exitOK || !strings.Contains(out, "Exit status: 0 nothing found") {
+		t.Errorf("exit %d, %q", code, out)
 	}
 }
 

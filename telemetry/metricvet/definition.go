@@ -24,13 +24,14 @@ type definition struct {
 	Unit     string   // of OpenTelemetry
 	Number   string
 	Scope    *string
-	Registry string // "" where it is not known
-	Auto     bool   // by promauto
-	Part     string // the collector that describes it, if that is one of the program's own
-	Definite bool   // every start of a program that links it registers it, and panics if that is refused
-	Site     string // where it is written
-	Via      string // where it is registered, or whoever does that is called
-	Turn     string // of the loops that do it
+	Buckets  []string // nil where they are not known
+	Registry string   // "" where it is not known
+	Auto     bool     // by promauto
+	Part     string   // the collector that describes it, if that is one of the program's own
+	Definite bool     // every start of a program that links it registers it, and panics if that is refused
+	Site     string   // where it is written
+	Via      string   // where it is registered, or whoever does that is called
+	Turn     string   // of the loops that do it
 	Mute     bool
 }
 
@@ -53,6 +54,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Turn: f.Turn, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
 	}
 	if d.Source == openTelemetry {
+		d.Buckets, _ = m.Fields["buckets"].texts()
 		if m.Fields["unit"].Kind == unknown {
 			return definition{}, false // it is a part of the name
 		}
@@ -176,6 +178,9 @@ func judgedInstruments(a, b definition, same bool) (v verdict, ok bool) {
 		v.what = func(x, y string) string { return fmt.Sprintf("%s %s, %s %s", a.Number, x, b.Number, y) }
 	case a.Unit != b.Unit:
 		v.what = func(x, y string) string { return fmt.Sprintf("unit %q %s, %q %s", a.Unit, x, b.Unit, y) }
+	case oneScope && a.Buckets != nil && b.Buckets != nil && !slices.Equal(a.Buckets, b.Buckets):
+		v.definite, v.follows = false, "OpenTelemetry's SDK takes the first one's for both"
+		v.what = func(x, y string) string { return fmt.Sprintf("buckets %v %s, %v %s", a.Buckets, x, b.Buckets, y) }
 	default:
 		return verdict{}, false
 	}

@@ -12,11 +12,11 @@
 //   - Two definitions of one name that one program links, and that both register with client_golang's default registry, or with one
 //     registry that is known to be the same, at every start: with another help text, with other labels, or twice the same. It
 //     knows promauto, MustRegister, custom collectors with a Describe method, and prefixes.
-//   - A constructor that registers, and is called twice. NewGoCollector beside the default registry, which has it already.
+//   - A constructor that registers, and is called twice, or in a loop. NewGoCollector beside the default registry, which has it already.
 //   - Two instruments of one OpenTelemetry meter whose descriptions or numbers differ: the Prometheus exporter answers each scrape
 //     with 500.
-//   - With -possible also what depends on a condition or on which registry is given, and the assertion of DefaultRegisterer to
-//     *Registry, which panics under promguard.
+//   - With -possible also what depends on a condition or on which registry is given, histograms of one OpenTelemetry meter with
+//     different buckets, and the assertion of DefaultRegisterer to *Registry, which panics under promguard.
 //   - With -dashboards and -rules, names in Grafana's dashboards and Prometheus's rules that no code emits.
 //
 // Names may be put together by constants, +, Sprintf, BuildFQName and functions of package strings, in options, fields,
@@ -38,5 +38,5 @@
 //
 //	go run github.com/onemeter/onemeter/cmd/metricvet@latest -dashboards deploy/grafana -rules 'deploy/rules/*.yml' -external 'node_.*' ./...
 //
-// As a tool of go vet: go vet -vettool=$(which metricvet) ./... In a multichecker of your own, add [Analyzer].
+// In golangci-lint, as a custom linter: see package golangci. As a tool of go vet: go vet -vettool=$(which metricvet) ./... In a multichecker of your own, add [Analyzer].
 package metricvet

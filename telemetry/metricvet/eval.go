@@ -19,8 +19,11 @@ func (e *evaluator) eval(x ast.Expr, s *scope) value {
 	}
 	info := e.pass.TypesInfo
 	if tv := info.Types[x]; tv.Value != nil {
-		if tv.Value.Kind() == constant.String {
+		switch tv.Value.Kind() {
+		case constant.String:
 			return literal(constant.StringVal(tv.Value))
+		case constant.Float: // not as a fraction
+			return literal(tv.Value.String())
 		}
 		return literal(tv.Value.ExactString())
 	}

@@ -190,6 +190,8 @@ func (e *evaluator) instrument(method string, x *ast.CallExpr, s *scope) (value,
 			v.Fields["help"] = e.eval(o.Args[0], s)
 		case "WithUnit":
 			v.Fields["unit"] = e.eval(o.Args[0], s)
+		case "WithExplicitBucketBoundaries":
+			v.Fields["buckets"] = e.args(fn, o, s)(0)
 		}
 	}
 	if f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr); ok {
