@@ -7,15 +7,15 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/onemeter/onemeter/server/bus/membus"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
+	"github.com/onemeter/onemeter/server/cache/memcache"
+	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
-	"github.com/onemeter/onemeter/server/membus"
-	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
+	"github.com/onemeter/onemeter/server/limit/redislimit"
 	"github.com/onemeter/onemeter/server/observe"
-	"github.com/onemeter/onemeter/server/redisbus"
-	"github.com/onemeter/onemeter/server/rediscache"
 	"github.com/onemeter/onemeter/server/redisconn"
-	"github.com/onemeter/onemeter/server/redislimit"
 )
 
 // bus is what nodes, or the one node there is, hear each other by.
@@ -169,7 +169,7 @@ func (s *shared) busState() *observe.BusState {
 // newLimiter makes a limiter of this process, or, with Redis, one that all
 // nodes share, of which each takes batch turns at a time.
 func newLimiter[K comparable](s *Server, name string, perSecond float64, burst, batch int) chat.Limiter[K] {
-	local := limit.New[K](perSecond, burst, limitedKeys)
+	local := memlimit.New[K](perSecond, burst, limitedKeys)
 	if s.shared.client == nil {
 		return local
 	}

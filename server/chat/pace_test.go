@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 )
 
 // TestWhateverChangesSomethingIsPaced uses the one turn up, and is then refused
 // everything that others would be told of or that is stored.
 func TestWhateverChangesSomethingIsPaced(t *testing.T) {
 	w := newWorld(t)
-	n := w.node(t, nil, func(c *chat.Config) { c.Actions = limit.New[int64](0.001, 1, 1000) })
+	n := w.node(t, nil, func(c *chat.Config) { c.Actions = memlimit.New[int64](0.001, 1, 1000) })
 	a, b := w.user(t), w.user(t)
 	g, err := n.CreateGroup(t.Context(), a, "g", []int64{b.UserID})
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/bus/membus"
+	"github.com/onemeter/onemeter/server/cache/memcache"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
-	"github.com/onemeter/onemeter/server/membus"
-	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
@@ -82,8 +82,8 @@ func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *
 		Memberships: memcache.New[int64, chat.Membership](keys, time.Hour),
 		Directs:     memcache.New[chat.Pair, int64](keys, time.Hour),
 		Users:       memcache.New[int64, chat.User](keys, time.Hour),
-		Messages:    limit.New[int64](0, 0, keys), LoginAccounts: limit.New[string](0, 0, keys),
-		LoginAddrs: limit.New[string](0, 0, keys), Registrations: limit.New[string](0, 0, keys),
+		Messages:    memlimit.New[int64](0, 0, keys), LoginAccounts: memlimit.New[string](0, 0, keys),
+		LoginAddrs: memlimit.New[string](0, 0, keys), Registrations: memlimit.New[string](0, 0, keys),
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(make([]byte, 32)),
 	}
 	for _, c := range change {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/rest"
 )
 
@@ -211,7 +211,7 @@ func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 }
 
 func TestMessageRate(t *testing.T) {
-	w := open(t, func(cc *chat.Config, _ *rest.Config) { cc.Messages = limit.New[int64](.001, 2, 100) })
+	w := open(t, func(cc *chat.Config, _ *rest.Config) { cc.Messages = memlimit.New[int64](.001, 2, 100) })
 	ann, ben := w.join("ann"), w.join("ben")
 	w.send(ann, ben, "one")
 	w.send(ann, ben, "two")

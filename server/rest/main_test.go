@@ -18,10 +18,10 @@ import (
 
 	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/blob"
+	"github.com/onemeter/onemeter/server/bus/membus"
+	"github.com/onemeter/onemeter/server/cache/memcache"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
-	"github.com/onemeter/onemeter/server/membus"
-	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
@@ -88,10 +88,10 @@ func newWorld(t testing.TB, setups ...setup) *world {
 		Memberships:   memcache.New[int64, chat.Membership](1000, time.Minute),
 		Directs:       memcache.New[chat.Pair, int64](1000, time.Minute),
 		Users:         memcache.New[int64, chat.User](1000, time.Minute),
-		Messages:      limit.New[int64](0, 0, 1000),
-		LoginAccounts: limit.New[string](.001, 5, 1000),
-		LoginAddrs:    limit.New[string](.001, 100, 1000),
-		Registrations: limit.New[string](.001, 2, 1000),
+		Messages:      memlimit.New[int64](0, 0, 1000),
+		LoginAccounts: memlimit.New[string](.001, 5, 1000),
+		LoginAddrs:    memlimit.New[string](.001, 100, 1000),
+		Registrations: memlimit.New[string](.001, 2, 1000),
 		Limits:        chat.Limits{MaxUpload: maxUpload, MaxContent: 1 << 10},
 	}
 	rc := rest.Config{

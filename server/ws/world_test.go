@@ -23,9 +23,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit"
-	"github.com/onemeter/onemeter/server/membus"
-	"github.com/onemeter/onemeter/server/memcache"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
+	"github.com/onemeter/onemeter/server/bus/membus"
+	"github.com/onemeter/onemeter/server/cache/memcache"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
@@ -65,8 +65,8 @@ func newWorld(t testing.TB, cfg Config) *world {
 		Store: store, Bus: bus, Presence: bus,
 		Sessions: memcache.New[string, chat.Session](size, ttl), Memberships: memcache.New[int64, chat.Membership](size, ttl),
 		Directs: memcache.New[chat.Pair, int64](size, ttl), Users: memcache.New[int64, chat.User](size, ttl),
-		Messages: limit.New[int64](0, 1, size), LoginAccounts: limit.New[string](0, 1, size),
-		LoginAddrs: limit.New[string](0, 1, size), Registrations: limit.New[string](0, 1, size),
+		Messages: memlimit.New[int64](0, 1, size), LoginAccounts: memlimit.New[string](0, 1, size),
+		LoginAddrs: memlimit.New[string](0, 1, size), Registrations: memlimit.New[string](0, 1, size),
 		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
 	})
 	w.hub = New(w.svc, cfg)

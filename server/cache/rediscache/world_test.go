@@ -11,9 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/internal/needs"
-	"github.com/onemeter/onemeter/server/memcache"
-	"github.com/onemeter/onemeter/server/redisbus"
-	"github.com/onemeter/onemeter/server/rediscache"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
+	"github.com/onemeter/onemeter/server/cache/memcache"
+	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/cache/memcache"
+	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/memcache"
-	"github.com/onemeter/onemeter/server/rediscache"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/internal/needs"
-	"github.com/onemeter/onemeter/server/redisbus"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 

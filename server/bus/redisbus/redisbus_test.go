@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/redisbus"
 )
 
 func TestEventsInOrderOnBothNodes(t *testing.T) {

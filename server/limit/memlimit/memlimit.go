@@ -1,11 +1,11 @@
-// Package limit implements chat.Limiter with token buckets in the memory of
+// Package memlimit implements chat.Limiter with token buckets in the memory of
 // one process.
 //
 // [New] makes a [Limiter] of so many turns a second and key. It remembers a
 // bounded number of keys: one whose bucket is full again is as good as new and
 // is forgotten. When a flood of keys leaves no room, further keys share spare
 // buckets; a key that is limited stays so.
-package limit
+package memlimit
 
 import (
 	"context"

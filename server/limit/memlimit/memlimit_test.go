@@ -1,4 +1,4 @@
-package limit_test
+package memlimit_test
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,7 +23,7 @@ func newClock() *clock { return &clock{time.Date(2026, 11, 22, 0, 0, 0, 0, time.
 
 func TestBurstThenRate(t *testing.T) {
 	c := newClock()
-	l := limit.NewWithClock[string](2, 3, 10, c.now)
+	l := memlimit.NewWithClock[string](2, 3, 10, c.now)
 	ctx := t.Context()
 	for i := range 3 {
 		for range 4 {
@@ -64,7 +64,7 @@ func TestBurstThenRate(t *testing.T) {
 func TestWaitingAsToldIsEnough(t *testing.T) {
 	for _, rate := range []float64{1e-3, 1. / 30, 1. / 3, 0.7, 1, 7, 99.9, 1e6} {
 		c := newClock()
-		l := limit.NewWithClock[int](rate, 2, 10, c.now)
+		l := memlimit.NewWithClock[int](rate, 2, 10, c.now)
 		for i := range 200 {
 			c.at = c.at.Add(l.Peek(t.Context(), 1))
 			if wait := l.Take(t.Context(), 1); wait != 0 {
@@ -76,7 +76,7 @@ func TestWaitingAsToldIsEnough(t *testing.T) {
 
 func TestNoLimit(t *testing.T) {
 	for _, rate := range []float64{0, -1} {
-		l := limit.New[int](rate, 0, 0)
+		l := memlimit.New[int](rate, 0, 0)
 		for i := range 1000 {
 			if l.Take(t.Context(), i%2) != 0 || l.Peek(t.Context(), i%2) != 0 {
 				t.Fatal("limited")
@@ -90,7 +90,7 @@ func TestNoLimit(t *testing.T) {
 
 func TestFullKeysAreForgotten(t *testing.T) {
 	c := newClock()
-	l := limit.NewWithClock[int](1, 2, 1000, c.now)
+	l := memlimit.NewWithClock[int](1, 2, 1000, c.now)
 	for key := range 10_000 {
 		if wait := l.Take(t.Context(), key); wait != 0 {
 			t.Fatalf("key %d waits %v", key, wait)
@@ -105,7 +105,7 @@ func TestFullKeysAreForgotten(t *testing.T) {
 func TestFloodFreesNobody(t *testing.T) {
 	c := newClock()
 	const maxKeys = 100
-	l := limit.NewWithClock[int](1./60, 5, maxKeys, c.now)
+	l := memlimit.NewWithClock[int](1./60, 5, maxKeys, c.now)
 	ctx := t.Context()
 	for range 5 {
 		l.Take(ctx, -1)
@@ -158,7 +158,7 @@ func TestFloodFreesNobody(t *testing.T) {
 }
 
 func TestVerySlowRate(t *testing.T) {
-	l := limit.New[int](math.SmallestNonzeroFloat64, 1, 10)
+	l := memlimit.New[int](math.SmallestNonzeroFloat64, 1, 10)
 	l.Take(t.Context(), 1)
 	if wait := l.Take(t.Context(), 1); wait < time.Hour {
 		t.Error(wait)
@@ -167,7 +167,7 @@ func TestVerySlowRate(t *testing.T) {
 
 func TestConcurrentTakesAreExact(t *testing.T) {
 	c := newClock()
-	l := limit.NewWithClock[int](1, 100, 1000, c.now)
+	l := memlimit.NewWithClock[int](1, 100, 1000, c.now)
 	var taken atomic.Int64
 	var wg sync.WaitGroup
 	for range 16 {
@@ -187,7 +187,7 @@ func TestConcurrentTakesAreExact(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	l := limit.New[int64](100, 400, 100_000)
+	l := memlimit.New[int64](100, 400, 100_000)
 	b.ReportAllocs()
 	var key int64
 	for b.Loop() {

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/redisbus"
 )
 
 func benchEvent(members int) chat.Event {

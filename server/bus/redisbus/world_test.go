@@ -13,8 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/internal/needs"
-	"github.com/onemeter/onemeter/server/redisbus"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/onemeter/onemeter/server/bus/membus"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/membus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

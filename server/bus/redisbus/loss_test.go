@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/onemeter/onemeter/internal/needs"
-	"github.com/onemeter/onemeter/server/redisbus"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 

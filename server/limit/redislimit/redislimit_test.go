@@ -12,10 +12,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/internal/needs"
-	"github.com/onemeter/onemeter/server/limit"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
+	"github.com/onemeter/onemeter/server/limit/redislimit"
 	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
-	"github.com/onemeter/onemeter/server/redislimit"
 )
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func connect(t testing.TB, url string) redis.UniversalClient {
 
 func newLimiter(t testing.TB, url string, cfg redislimit.Config) *redislimit.Limiter[string] {
 	t.Helper()
-	return redislimit.New(connect(t, url), limit.New[string](cfg.PerSecond, cfg.Burst, 1000), cfg)
+	return redislimit.New(connect(t, url), memlimit.New[string](cfg.PerSecond, cfg.Burst, 1000), cfg)
 }
 
 func twoNodes(t testing.TB, cfg redislimit.Config) (a, b *redislimit.Limiter[string]) {
