@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -204,20 +203,20 @@ func documented(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make(map[string][]string)
+	all, metric := make(map[string][]string), ""
 	for line := range strings.Lines(string(text)) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 8 {
+		if name, ok := strings.CutPrefix(line, "### "); ok {
+			metric = strings.Trim(name, "`\n")
+		}
+		label, ok := strings.CutPrefix(line, "- label ")
+		if !ok {
 			continue
 		}
-		for _, label := range strings.Split(cells[6], ";") {
-			name, values, _ := strings.Cut(label, ":")
-			words := strings.Fields(values)
-			listed := !slices.ContainsFunc(words, func(w string) bool { return !strings.HasPrefix(w, "`") || !strings.HasSuffix(w, "`") })
-			if listed && len(words) > 0 {
-				key := fmt.Sprintf("%s %s", strings.Trim(cells[1], " `"), strings.Trim(name, " `"))
-				all[key] = strings.Fields(strings.ReplaceAll(values, "`", ""))
-			}
+		name, values, _ := strings.Cut(label, ":")
+		words := strings.Fields(values)
+		listed := !slices.ContainsFunc(words, func(w string) bool { return !strings.HasPrefix(w, "`") || !strings.HasSuffix(w, "`") })
+		if listed && len(words) > 0 {
+			all[metric+" "+strings.Trim(name, "`")] = strings.Fields(strings.ReplaceAll(values, "`", ""))
 		}
 	}
 	if len(all) < 10 {

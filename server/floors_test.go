@@ -46,7 +46,10 @@ var floors = map[string][]string{
 	"server/bus/redisbus": {"server/chat"}, "server/cache/rediscache": {"server/chat"}, "server/limit/redislimit": {"server/chat"},
 	"server/turn": {},
 	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
-	"server/observe":            {"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call"},
+	"server/observe": {
+		"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call",
+		"server/ws", "server/turn", "server/redisconn", "server/bus/redisbus", "server/cache/rediscache",
+	},
 	"server/sqlstore/storetest": {"server/chat", "server/call"}, "server/blob/blobtest": {"server/chat"},
 
 	"server": {

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/turn"
 )
@@ -88,13 +87,6 @@ func (s *Server) iceFor(userID int64) rest.ICE {
 	add(s.ice.turn, s.ice.own)
 	add(s.ice.external, s.ice.others)
 	return answer
-}
-
-func (s *Server) turnState() observe.TURNState {
-	if s.turn == nil {
-		return observe.TURNState{}
-	}
-	return observe.TURNState(s.turn.Stats())
 }
 
 // TURNAddr is where STUN and TURN are served: the port is known even where the

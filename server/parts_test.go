@@ -332,7 +332,10 @@ func TestFilesAddNoSeries(t *testing.T) {
 	}
 }
 
-var documentedRow = regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` .* \\| ([^|]*) \\| [^|]* \\|$")
+var (
+	documented      = regexp.MustCompile("(?m)^### `([a-z0-9_]+)`$")
+	documentedLabel = regexp.MustCompile("(?m)^- label `([a-z0-9_]+)`: (.*)$")
+)
 
 // asDocumented holds the labels of what is on the page, and their values where
 // they are listed, to METRICS.md.
@@ -342,24 +345,21 @@ func asDocumented(t *testing.T, p page) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := documentedRow.FindAllStringSubmatch(string(text), -1)
-	if len(rows) < 40 {
-		t.Fatalf("METRICS.md has %d rows", len(rows))
+	names, sections := documented.FindAllStringSubmatch(string(text), -1), documented.Split(string(text), -1)
+	if len(names) < 40 {
+		t.Fatalf("METRICS.md has %d metrics", len(names))
 	}
-	for _, row := range rows {
-		name, told := row[1], make(map[string]string)
-		for _, l := range strings.Split(row[2], "; `") {
-			if key, values, ok := strings.Cut(strings.TrimPrefix(l, "`"), "`: "); ok {
-				told[key] = values
-			}
+	for i, name := range names {
+		told := make(map[string]string)
+		for _, l := range documentedLabel.FindAllStringSubmatch(sections[i+1], -1) {
+			told[l[1]] = l[2]
 		}
-		family := p.families[name]
-		for _, m := range family.GetMetric() {
+		for _, m := range p.families[name[1]].GetMetric() {
 			for _, l := range m.Label {
 				values, ok := told[l.GetName()]
 				closed := strings.HasPrefix(values, "`") && strings.Trim(values, "`abcdefghijklmnopqrstuvwxyz_ ") == ""
 				if !ok || closed && !strings.Contains(values, "`"+l.GetValue()+"`") {
-					t.Errorf("%s has %s=%q, METRICS.md says %q", name, l.GetName(), l.GetValue(), values)
+					t.Errorf("%s has %s=%q, METRICS.md says %q", name[1], l.GetName(), l.GetValue(), values)
 				}
 			}
 		}

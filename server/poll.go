@@ -2,24 +2,25 @@ package server
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 // pollEvery is how old a number that another server keeps may be on the page.
 const pollEvery = 5 * time.Second
 
-// A polled number is one that another server keeps. It is asked for beside the
+// A polled value is one that another server keeps. It is asked for beside the
 // scrapes, which must not wait for a server that is away.
-type polled struct {
-	value  atomic.Int64
+type polled[T any] struct {
+	mu     sync.Mutex
+	value  T
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// poll reads the number now and then until stop. While it cannot be had, the
+// poll reads the value now and then until stop. While it cannot be had, the
 // last one stands.
-func (p *polled) poll(every time.Duration, read func(context.Context) (int64, error)) {
+func (p *polled[T]) poll(every time.Duration, read func(context.Context) (T, error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})
 	go func() {
@@ -36,17 +37,23 @@ func (p *polled) poll(every time.Duration, read func(context.Context) (int64, er
 	}()
 }
 
-func (p *polled) readOnce(ctx context.Context, within time.Duration, read func(context.Context) (int64, error)) {
+func (p *polled[T]) readOnce(ctx context.Context, within time.Duration, read func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	if n, err := read(ctx); err == nil {
-		p.value.Store(n)
+	if v, err := read(ctx); err == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.value = v
 	}
 }
 
-func (p *polled) last() int64 { return p.value.Load() }
+func (p *polled[T]) last() T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.value
+}
 
-func (p *polled) stop() error {
+func (p *polled[T]) stop() error {
 	p.cancel()
 	<-p.done
 	return nil

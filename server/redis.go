@@ -30,7 +30,6 @@ type bus interface {
 type shared struct {
 	client redis.UniversalClient
 	bus    *redisbus.Bus
-	memory *redisconn.Memory
 }
 
 // openBus opens the bus: Redis's, or the one in process.
@@ -47,16 +46,12 @@ func (s *Server) openBus(seen *observe.Observer) error {
 	client.AddHook(seen.Redis()) // behind the breaker: what that refuses does not reach Redis
 	s.close = append(s.close, client.Close)
 	bus := redisbus.New(client, redisbus.Config{Prefix: s.cfg.RedisPrefix, Expiry: s.cfg.NodeExpiry, Log: s.log})
-	s.shared = shared{client: client, bus: bus, memory: redisconn.NewMemory(client)}
+	s.shared = shared{client: client, bus: bus}
 	s.bus = bus
 	s.close = append(s.close, func() error { s.shared.bus.Close(); return nil })
 	s.parts = append(s.parts, part{name: "redis", optional: true, ping: s.hearsOthers})
-	s.redisUsed.poll(pollEvery, func(ctx context.Context) (int64, error) {
-		used, limit, err := s.shared.memory.Stats(ctx)
-		s.redisMax.value.Store(limit)
-		return used, err
-	})
-	s.close = append(s.close, s.redisUsed.stop)
+	s.memory.poll(pollEvery, func(ctx context.Context) (redisconn.Memory, error) { return redisconn.ReadMemory(ctx, client) })
+	s.close = append(s.close, s.memory.stop)
 	return nil
 }
 
@@ -114,56 +109,17 @@ func (s *Server) checkSessions(ctx context.Context) error {
 func newCache[K comparable, V any](s *Server, name string, size int) chat.Cache[K, V] {
 	if s.shared.client == nil {
 		c := memcache.New[K, V](size, cacheTTL)
-		s.caches = append(s.caches, func() observe.CacheState { return observe.CacheState{Name: name, Entries: c.Len()} })
+		s.caches = append(s.caches, func() observe.Cache { return observe.Cache{Name: name, Entries: c.Len()} })
 		return c
 	}
 	local := memcache.New[K, *rediscache.Entry[V]](size, cacheTTL)
 	c := rediscache.New[K, V](s.shared.client, s.shared.bus, local, rediscache.Config{Name: name, Prefix: s.cfg.RedisPrefix, TTL: cacheTTL})
 	s.close = append(s.close, func() error { c.Close(); return nil })
-	s.caches = append(s.caches, func() observe.CacheState {
+	s.caches = append(s.caches, func() observe.Cache {
 		st := c.Stats()
-		return observe.CacheState{Name: name, Entries: local.Len(), Shared: &observe.SharedCacheState{
-			Hits: st.Hits, Misses: st.Misses, Failures: st.Failures, Owed: st.Owed, Forgotten: st.Forgotten,
-		}}
+		return observe.Cache{Name: name, Entries: local.Len(), Shared: &st}
 	})
 	return c
-}
-
-func (s *Server) cacheStates() []observe.CacheState {
-	states := make([]observe.CacheState, len(s.caches))
-	for i, state := range s.caches {
-		states[i] = state()
-	}
-	return states
-}
-
-// pool is the state of the connections to Redis, nil where there is none.
-func (s *shared) pool() *observe.PoolState {
-	if s.client == nil {
-		return nil
-	}
-	st := s.client.PoolStats()
-	state := &observe.PoolState{
-		Used: int(st.TotalConns - st.IdleConns), Idle: int(st.IdleConns), Pending: int(st.PendingRequests),
-		Hits: st.Hits, Misses: st.Misses, Timeouts: st.Timeouts, Stale: st.StaleConns, Waited: time.Duration(st.WaitDurationNs),
-	}
-	if one, ok := s.client.(*redis.Client); ok {
-		state.Max = one.Options().PoolSize
-	}
-	return state
-}
-
-// busState is the state of the bus between nodes, nil where there is one node.
-func (s *shared) busState() *observe.BusState {
-	if s.bus == nil {
-		return nil
-	}
-	st := s.bus.Stats()
-	return &observe.BusState{
-		Connected: st.Connected, Nodes: st.Nodes, Queued: st.Queued, Lag: st.Lag,
-		Reconnects: st.Reconnects, Resumes: st.Resumes,
-		Published: st.Published, Received: st.Received, Lost: st.Lost, Dropped: st.Dropped, Garbage: st.Garbage,
-	}
 }
 
 // newLimiter makes a limiter of this process, or, with Redis, one that all

@@ -17,6 +17,7 @@ import (
 	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/observe"
+	"github.com/onemeter/onemeter/server/redisconn"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
 	"github.com/onemeter/onemeter/server/turn"
@@ -41,7 +42,7 @@ type Server struct {
 
 	bus    bus
 	shared shared
-	caches []func() observe.CacheState
+	caches []func() observe.Cache
 
 	exports []telemetry.Export // what is pushed
 
@@ -49,9 +50,8 @@ type Server struct {
 	ice  ice
 
 	parts       []part
-	redisUsed   polled
-	redisMax    polled
-	slowQueries polled // of the database server
+	memory      polled[redisconn.Memory]
+	slowQueries polled[int64] // of the database server
 
 	up       chan struct{} // closed once it answers
 	stopping atomic.Bool
@@ -261,7 +261,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 		MaxFrame:       s.cfg.MaxFrame,
 		Calls:          s.calls,
 		RequestTimeout: s.cfg.RequestTimeout,
-		Hooks:          socketHooks(seen),
+		Hooks:          seen.Sockets(),
 		Log:            s.log,
 	})
 	s.chat.Subscribe(s.hub.Deliver)
@@ -287,41 +287,6 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 	}
 	s.main = s.httpServer(seen.Spans(rest.New(s.chat, cfg)))
 	return nil
-}
-
-// socketHooks passes what the hub tells on to the instruments.
-func socketHooks(seen *observe.Observer) ws.Hooks {
-	hooks := ws.Hooks{
-		Delivered: func(ctx context.Context, d ws.Delivered) {
-			if d.Type == chat.EventMessageNew {
-				seen.Delivered(ctx, observe.Delivery{
-					At: d.At, Trace: d.Trace, Written: d.Receivers, Dropped: d.Dropped, Sum: d.Mean * time.Duration(d.Receivers), Max: d.Max,
-				})
-			}
-		},
-		Closed:       func(ctx context.Context, d ws.Closed) { seen.SocketClosed(ctx, string(d.Reason), d.Duration) },
-		SlowClient:   func(ctx context.Context, _ ws.SlowClient) { seen.SlowClient(ctx) },
-		FrameIn:      func(ctx context.Context, d ws.FrameIn) { seen.FrameReceived(ctx, d.Type) },
-		FrameRefused: func(ctx context.Context, d ws.FrameRefused) { seen.FrameRefused(ctx, string(d.Code)) },
-	}
-	if handling := seen.Handling(); handling != nil {
-		hooks.Handling = func(ctx context.Context, d ws.FrameIn) (context.Context, func(error)) { return handling(ctx, d.Type) }
-	}
-	return hooks
-}
-
-// state is read whenever metrics are collected.
-func (s *Server) state() observe.State {
-	sockets, domain, calls := s.hub.Stats(), s.chat.Stats(), s.calls.Stats()
-	return observe.State{
-		OnlineUsers: sockets.OnlineUsers, ActiveUsers: domain.ActiveUsers, Connections: sockets.Connections,
-		WebRTCPeers: calls.Up, CallDevices: calls.Devices,
-		FramesSent: sockets.FramesWritten, BytesSent: sockets.BytesWritten, BytesRead: sockets.BytesRead,
-		DB: s.store.Stats(), DBSystem: s.store.Engine(),
-		Redis: s.shared.pool(), Bus: s.shared.busState(), Caches: s.cacheStates(),
-		SlowQueries: s.slowQueries.last(), RedisUsed: s.redisUsed.last(), RedisMax: s.redisMax.last(),
-		TURN: s.turnState(),
-	}
 }
 
 var errStopping = errors.New("the server is stopping")

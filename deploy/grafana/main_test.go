@@ -177,8 +177,9 @@ func TestMetricsAreShown(t *testing.T) {
 	}
 	n := 0
 	for line := range strings.Lines(string(text)) {
-		name, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "`")
-		if !ok || !strings.HasPrefix(line, "| `") || alsoAs[name] != "" {
+		name, ok := strings.CutPrefix(line, "### `")
+		name = strings.TrimRight(name, "`\n")
+		if !ok || alsoAs[name] != "" {
 			continue
 		}
 		n++

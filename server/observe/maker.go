@@ -40,11 +40,12 @@ type row struct {
 	bounds []float64
 }
 
-// maker makes instruments, and gathers what fails and what METRICS.md tells.
+// A maker makes instruments, and gathers what fails and what METRICS.md tells.
 type maker struct {
 	meter    metric.Meter
 	rows     map[string]row
-	observed []metric.Observable // the Watch callback's
+	observed []metric.Observable // by Watch's callback
+	tellers  []teller
 	errs     []error
 }
 
@@ -54,11 +55,6 @@ func made[T any](t *maker, name string, r row, inst T, err error) T {
 		t.errs = append(t.errs, err)
 	}
 	return inst
-}
-
-func watched[T metric.Observable](t *maker, name string, labels []label, inst T, err error) T {
-	t.observed = append(t.observed, inst)
-	return made(t, name, row{labels: labels}, inst, err)
 }
 
 // plain binds an instrument that has no labels: every measurement of it is of one series.
@@ -86,27 +82,39 @@ func (t *maker) intHistogram(name, unit, desc string, bounds []float64, labels .
 	return made(t, name, row{labels, slices.Clone(bounds)}, plain(h, labels), err)
 }
 
-func (t *maker) gauge(name, unit, desc string, labels ...label) metric.Int64ObservableGauge {
+// What is read when metrics are collected; "counted" only grows.
+
+func (t *maker) gauge(name, unit, desc string, read reading[int64], labels ...label) {
 	g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return watched(t, name, labels, g, err)
+	t.watchInts(name, g, err, read, labels)
 }
 
-func (t *maker) floatGauge(name, unit, desc string, labels ...label) metric.Float64ObservableGauge {
-	g, err := t.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return watched(t, name, labels, g, err)
-}
-
-func (t *maker) upDown(name, unit, desc string, labels ...label) metric.Int64ObservableUpDownCounter {
+func (t *maker) upDown(name, unit, desc string, read reading[int64], labels ...label) {
 	c, err := t.meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return watched(t, name, labels, c, err)
+	t.watchInts(name, c, err, read, labels)
 }
 
-func (t *maker) observedCounter(name, unit, desc string, labels ...label) metric.Int64ObservableCounter {
+func (t *maker) counted(name, unit, desc string, read reading[int64], labels ...label) {
 	c, err := t.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return watched(t, name, labels, c, err)
+	t.watchInts(name, c, err, read, labels)
 }
 
-func (t *maker) observedFloatCounter(name, unit, desc string, labels ...label) metric.Float64ObservableCounter {
+func (t *maker) floatGauge(name, unit, desc string, read reading[float64], labels ...label) {
+	g, err := t.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))
+	t.watchFloats(name, g, err, read, labels)
+}
+
+func (t *maker) floatCounted(name, unit, desc string, read reading[float64], labels ...label) {
 	c, err := t.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(desc))
-	return watched(t, name, labels, c, err)
+	t.watchFloats(name, c, err, read, labels)
+}
+
+func (t *maker) watchInts(name string, inst metric.Int64Observable, err error, read reading[int64], labels []label) {
+	t.observed = append(t.observed, made(t, name, row{labels: labels}, inst, err))
+	t.tellers = append(t.tellers, tellInts(inst, read, labels))
+}
+
+func (t *maker) watchFloats(name string, inst metric.Float64Observable, err error, read reading[float64], labels []label) {
+	t.observed = append(t.observed, made(t, name, row{labels: labels}, inst, err))
+	t.tellers = append(t.tellers, tellFloats(inst, read, labels))
 }

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 
 	"go.opentelemetry.io/otel/metric"
 
@@ -11,32 +12,28 @@ import (
 // scope names the server's instruments among those of its libraries.
 const scope = "github.com/onemeter/onemeter/server"
 
-// An Observer owns the server's instruments. Echo, Handler, SQL, Chat, Calls and Watch hand out
-// what feeds them, and are called once each while the server is put together.
+// An Observer owns the server's instruments. Echo, Handler, SQL, Redis, Chat, Sockets,
+// Calls and Watch hand out what feeds them, and are called once each while the server is put together.
 // What they hand out, and the other methods, are safe for concurrent use.
 type Observer struct {
-	ins     *instruments
-	meter   metric.Meter
-	tel     *telemetry.Provider
-	tracing tracing
-	delay   rollingMean
-
-	closed           *table[string, metric.Float64Histogram] // by reason
-	frames, refusals *table[string, metric.Int64Counter]     // by type, by code
-	responses        *table[response, answers]
+	maker
+	ins       *instruments
+	tel       *telemetry.Provider
+	tracing   tracing
+	delay     rollingMean
+	responses *table[response, answers]
 }
 
 // New makes the instruments with meters of tel, and spans with its tracers.
 // Instruments that carry no attributes are on the page at 0 from then on.
 func New(tel *telemetry.Provider) (*Observer, error) {
-	meter := tel.Meter(scope)
-	ins, err := newInstruments(meter)
-	if err != nil {
+	o := &Observer{maker: maker{meter: tel.Meter(scope), rows: make(map[string]row)}, tel: tel, tracing: newTracing(tel.TracerProvider())}
+	ins := o.events()
+	o.states(&o.delay)
+	if err := errors.Join(o.errs...); err != nil {
 		return nil, err
 	}
-	o := &Observer{ins: ins, meter: meter, tel: tel, tracing: newTracing(tel.TracerProvider()),
-		closed: by(ins.connLifetime, value("reason")), frames: by(ins.framesIn, value("type")), refusals: by(ins.framesRefused, value("code"))}
-	o.responses = newTable(o.answersOf)
+	o.ins, o.responses = ins, newTable(o.answersOf)
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
 		ins.commitFailures, ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,

@@ -3,47 +3,40 @@ package observe
 import (
 	"context"
 	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/ws"
 )
 
-// A Delivery is what became of one new message among the connections of this
-// node: one is told for each message, not for each receiver.
-type Delivery struct {
-	Written int           // sockets that were written
-	Dropped int           // connections that were cut off before
-	Sum     time.Duration // of the times from accepting the message to writing a socket
-	Max     time.Duration // the longest of them
-	At      time.Time     // when the message was accepted
-	Trace   string        // of its sender; see chat.Tracer
+// Sockets are the hooks by which WebSockets feed their instruments.
+func (o *Observer) Sockets() ws.Hooks {
+	closed := by(o.ins.connLifetime, value("reason"))
+	frames, refusals := by(o.ins.framesIn, value("type")), by(o.ins.framesRefused, value("code"))
+	return ws.Hooks{
+		Delivered: o.delivered,
+		Closed: func(ctx context.Context, d ws.Closed) {
+			closed.of(string(d.Reason)).Record(ctx, d.Duration.Seconds())
+		},
+		SlowClient:   func(ctx context.Context, _ ws.SlowClient) { o.ins.slowClients.Add(ctx, 1) },
+		FrameIn:      func(ctx context.Context, d ws.FrameIn) { frames.of(d.Type).Add(ctx, 1) },
+		FrameRefused: func(ctx context.Context, d ws.FrameRefused) { refusals.of(string(d.Code)).Add(ctx, 1) },
+		Handling:     o.tracing.handling(),
+	}
 }
 
-// Delivered records the end of a message's fan-out.
-func (o *Observer) Delivered(ctx context.Context, d Delivery) {
+// delivered records the end of a message's fan-out.
+func (o *Observer) delivered(ctx context.Context, d ws.Delivered) {
+	if d.Type != chat.EventMessageNew {
+		return
+	}
 	ctx = o.tracing.delivered(ctx, d)
 	if d.Dropped > 0 {
 		o.ins.dropped.Add(ctx, int64(d.Dropped))
 	}
-	if d.Written == 0 {
+	if d.Receivers == 0 {
 		return
 	}
-	o.ins.deliveries.Add(ctx, int64(d.Written))
+	o.ins.deliveries.Add(ctx, int64(d.Receivers))
 	o.ins.deliveryDuration.Record(ctx, d.Max.Seconds())
-	o.delay.add(time.Now(), int64(d.Written), d.Sum)
-}
-
-// SocketClosed records the end of a WebSocket; reason is one of a closed set.
-func (o *Observer) SocketClosed(ctx context.Context, reason string, open time.Duration) {
-	o.closed.of(reason).Record(ctx, open.Seconds())
-}
-
-// SlowClient counts a connection that was cut off because it did not read.
-func (o *Observer) SlowClient(ctx context.Context) { o.ins.slowClients.Add(ctx, 1) }
-
-// FrameReceived counts a frame of a client; frame is its type, or "other".
-func (o *Observer) FrameReceived(ctx context.Context, frame string) {
-	o.frames.of(frame).Add(ctx, 1)
-}
-
-// FrameRefused counts an error frame, by its code.
-func (o *Observer) FrameRefused(ctx context.Context, code string) {
-	o.refusals.of(code).Add(ctx, 1)
+	o.delay.add(time.Now(), int64(d.Receivers), d.Mean*time.Duration(d.Receivers))
 }

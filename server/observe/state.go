@@ -1,232 +1,189 @@
 package observe
 
 import (
-	"context"
 	"database/sql"
 	"time"
 
-	"github.com/onemeter/onemeter/server/chat"
+	"github.com/redis/go-redis/v9"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+	"github.com/onemeter/onemeter/server/bus/redisbus"
+	"github.com/onemeter/onemeter/server/cache/rediscache"
+	"github.com/onemeter/onemeter/server/call"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/redisconn"
+	"github.com/onemeter/onemeter/server/turn"
+	"github.com/onemeter/onemeter/server/ws"
 )
 
-// State is what the owners of the server's parts say of themselves when
-// metrics are collected.
+// State is what the server's parts say of themselves when metrics are collected.
 type State struct {
-	OnlineUsers int
-	ActiveUsers int
-	Connections int
-	FramesSent  int64
-	BytesSent   int64
-	BytesRead   int64
+	Sockets ws.Stats
+	Chat    chat.Stats
+	Calls   call.Stats
+	TURN    turn.Stats // zero: there is no relay
 
-	DB       sql.DBStats
-	DBSystem string // sqlite or mysql: the mysql_* gauges are 0 where it is not mysql
+	Engine      string // sqlite or mysql
+	DB          sql.DBStats
+	SlowQueries int64 // of the database server
 
-	Redis  *PoolState // nil: there is none
-	Bus    *BusState  // nil: the node is alone
-	Caches []CacheState
-
-	SlowQueries         int64
-	RedisUsed, RedisMax int64 // bytes
-	WebRTCPeers         int
-	CallDevices         int
-	TURN                TURNState // zero: there is none
+	Pool     *redis.PoolStats // nil without Redis
+	PoolSize int              // 0: not known
+	Memory   redisconn.Memory
+	Bus      *redisbus.Stats // nil where the node is alone
+	Caches   []Cache
 }
 
-// A PoolState is that of the connections to Redis. Those that are no state only
-// grow.
-type PoolState struct {
-	Used, Idle, Pending int
-	Max                 int // 0: not known
-	Hits, Misses        uint32
-	Timeouts, Stale     uint32
-	Waited              time.Duration
-}
-
-// A BusState is that of the bus between nodes. Those that are no state only
-// grow.
-type BusState struct {
-	Connected                                   bool
-	Nodes, Queued                               int
-	Lag                                         time.Duration
-	Reconnects, Resumes                         uint64
-	Published, Received, Lost, Dropped, Garbage uint64
-}
-
-// A CacheState is that of one cache. Those that are no state only grow.
-type CacheState struct {
+// A Cache is the state of one cache.
+type Cache struct {
 	Name    string
-	Entries int
-	Shared  *SharedCacheState // nil: in process only
+	Entries int               // kept in process
+	Shared  *rediscache.Stats // nil without Redis
 }
 
-// A SharedCacheState is what a cache has to do with Redis.
-type SharedCacheState struct {
-	Hits, Misses, Failures, Forgotten uint64
-	Owed                              int
+// mysql is the state of MySQL's connections, zero where the database is another one.
+func (s *State) mysql() sql.DBStats {
+	if s.Engine != "mysql" {
+		return sql.DBStats{}
+	}
+	return s.DB
 }
 
-// A TURNState is that of the relay of calls. turn.Stats has the meaning of each.
-type TURNState struct {
-	Asked, Failed        int64 // allocations
-	Allocations          int   // now
-	ToPeers, FromPeers   int64 // bytes
-	OverLimit, Forbidden int64 // packets dropped
-	Denied               int64 // permissions
-}
+// states is the table of the instruments that are read when metrics are collected, each with the function that reads it.
+func (t *maker) states(delay *rollingMean) {
+	// The metric contract.
+	t.gauge("online.users.current", "{user}", "Users with at least one open WebSocket on this node.",
+		one(func(s *State) int64 { return int64(s.Sockets.OnlineUsers) }))
+	t.gauge("im.active.users.total", "{user}", "Users who did anything authenticated in the last 5 minutes on this node.",
+		one(func(s *State) int64 { return int64(s.Chat.ActiveUsers) }))
+	t.gauge("webrtc.connections.active", "{peer}", "Peers in calls whose media connection is up.",
+		one(func(s *State) int64 { return int64(s.Calls.Up) }))
+	t.gauge("mysql.connections.active", "{connection}", "MySQL connections in use; 0 where the database is not MySQL.",
+		one(func(s *State) int64 { return int64(s.mysql().InUse) }))
+	t.gauge("mysql.connections.idle", "{connection}", "MySQL connections idle in the pool; 0 where the database is not MySQL.",
+		one(func(s *State) int64 { return int64(s.mysql().Idle) }))
+	t.gauge("mysql.connections.max", "{connection}", "Limit of the MySQL pool; 0 where the database is not MySQL.",
+		one(func(s *State) int64 { return int64(s.mysql().MaxOpenConnections) }))
+	t.counted("mysql.slow.queries", "{query}", "Slow_queries of the MySQL server.",
+		one(func(s *State) int64 { return s.SlowQueries }))
+	t.gauge("redis.memory.used", "By", "Memory that Redis uses; 0 where there is no Redis.",
+		one(func(s *State) int64 { return s.Memory.Used }))
+	t.gauge("redis.memory.max", "By", "Memory that Redis may use; 0 where there is no Redis.",
+		one(func(s *State) int64 { return s.Memory.Max }))
+	t.floatGauge("message.delivery.delay", "s", "Mean time from accepting a message to writing it to a receiver's socket, over the last minute.",
+		one(func(*State) float64 { return delay.mean(time.Now()).Seconds() }))
+	t.counted("turn.relay.attempts", "{allocation}", "Allocations that clients with a credential asked the TURN relay for; the challenge before is not counted.",
+		one(func(s *State) int64 { return s.TURN.Asked }))
+	t.counted("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused: a wrong or expired credential, a limit of the user, no free port.",
+		one(func(s *State) int64 { return s.TURN.Failed }))
 
-// Watch reads the state at every collection, and is called once. No number is
-// kept here, so none can drift from what it counts.
-func (o *Observer) Watch(read func() State) error {
-	w := newWatcher(o)
-	_, err := o.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
-		s := read()
-		w.clients(to, s)
-		w.outside(to, s)
-		w.database(to, s)
-		w.turn(to, s.TURN)
-		if s.Redis != nil {
-			w.redis(to, *s.Redis)
-		}
-		if s.Bus != nil {
-			w.bus(to, *s.Bus)
-		}
-		for _, c := range s.Caches {
-			w.cache(to, c)
-		}
-		return nil
-	}, o.ins.observed...)
-	return err
-}
+	// WebSockets and calls.
+	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
+		one(func(s *State) int64 { return int64(s.Sockets.Connections) }))
+	t.counted("im.frames.sent", "{frame}", "Frames written to clients, of every type.",
+		one(func(s *State) int64 { return s.Sockets.FramesWritten }))
+	t.counted("im.frames.sent.size", "By", "Bytes written to WebSockets, framing included.",
+		one(func(s *State) int64 { return s.Sockets.BytesWritten }))
+	t.counted("im.frames.received.size", "By", "Bytes of frames that clients sent.",
+		one(func(s *State) int64 { return s.Sockets.BytesRead }))
+	t.gauge("im.call.devices", "{connection}", "WebSockets of this node that are in a call.",
+		one(func(s *State) int64 { return int64(s.Calls.Devices) }))
+	t.gauge("im.turn.allocations.active", "{allocation}", "Allocations that the TURN relay has now.",
+		one(func(s *State) int64 { return int64(s.TURN.Allocations) }))
+	t.counted("im.turn.relayed", "By", "Bytes relayed between clients and their peers.",
+		func(s *State, put put[int64]) { put(s.TURN.ToPeers, "to_peer"); put(s.TURN.FromPeers, "from_peer") }, byDirection)
+	t.counted("im.turn.packets.dropped", "{packet}", "Packets not relayed: above the limit of their user, or to an address that nothing is relayed to.",
+		func(s *State, put put[int64]) { put(s.TURN.OverLimit, "limit"); put(s.TURN.Forbidden, "address") }, byDrop)
+	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients asked for and may not reach. Every client asks for peers in private networks, and these are among them.",
+		one(func(s *State) int64 { return s.TURN.Denied }))
 
-// A watcher tells a State to the instruments, under labels made once.
-type watcher struct {
-	delay      *rollingMean
-	ins        *instruments
-	used, idle []metric.ObserveOption
-	hit, miss  []metric.ObserveOption
-	pools      *table[string, []metric.ObserveOption]
-	conns      *table[[2]string, []metric.ObserveOption] // pool and state
-	caches     *table[string, []metric.ObserveOption]
-	lookups    *table[chat.CacheLookup, []metric.ObserveOption]
-	directions *table[string, []metric.ObserveOption]
-	reasons    *table[string, []metric.ObserveOption]
-}
-
-func newWatcher(o *Observer) *watcher {
-	return &watcher{
-		delay: &o.delay, ins: o.ins,
-		used: observedWith(attribute.String("state", "used")),
-		idle: observedWith(attribute.String("state", "idle")),
-		hit:  observedWith(attribute.String("hit", "true")),
-		miss: observedWith(attribute.String("hit", "false")),
-
-		pools: observedBy(value("db.client.connection.pool.name")),
-		conns: observedBy(func(c [2]string) []attribute.KeyValue {
-			return []attribute.KeyValue{
-				attribute.String("db.client.connection.pool.name", c[0]), attribute.String("db.client.connection.state", c[1]),
+	// The database, and pools as the semantic conventions name them.
+	t.gauge("im.db.connections", "{connection}", "Open database connections, by state.",
+		func(s *State, put put[int64]) { put(int64(s.DB.InUse), "used"); put(int64(s.DB.Idle), "idle") }, byState)
+	t.floatCounted("im.db.connections.wait", "s", "Time spent waiting for a database connection.",
+		one(func(s *State) float64 { return s.DB.WaitDuration.Seconds() }))
+	t.upDown("db.client.connection.count", "{connection}", "Open connections of a pool, by state.",
+		func(s *State, put put[int64]) {
+			put(int64(s.DB.InUse), s.Engine, "used")
+			put(int64(s.DB.Idle), s.Engine, "idle")
+			if p := s.Pool; p != nil {
+				put(int64(p.TotalConns-p.IdleConns), "redis", "used")
+				put(int64(p.IdleConns), "redis", "idle")
 			}
-		}),
-		caches:  observedBy(value("cache")),
-		lookups: observedBy(lookupAttrs),
+		}, byPool, byPoolState)
+	t.upDown("db.client.connection.max", "{connection}", "Most connections that a pool may open; absent for a Redis cluster, whose pool grows with it.",
+		func(s *State, put put[int64]) {
+			if s.DB.MaxOpenConnections > 0 {
+				put(int64(s.DB.MaxOpenConnections), s.Engine)
+			}
+			if s.PoolSize > 0 {
+				put(int64(s.PoolSize), "redis")
+			}
+		}, byPool)
+	t.upDown("db.client.connection.pending_requests", "{request}", "Commands that wait for a connection now; of Redis only.",
+		ofPool(func(p *redis.PoolStats) int64 { return int64(p.PendingRequests) }, "redis"), byPool)
+	t.counted("db.client.connection.timeouts", "{timeout}", "Commands that waited for a connection in vain; of Redis only.",
+		ofPool(func(p *redis.PoolStats) int64 { return int64(p.Timeouts) }, "redis"), byPool)
+	t.counted("im.redis.connections.requests", "{request}", "Connections asked of the pool of Redis; a hit is one that was idle, a miss had to be made.",
+		func(s *State, put put[int64]) {
+			if s.Pool != nil {
+				put(int64(s.Pool.Hits), "true")
+				put(int64(s.Pool.Misses), "false")
+			}
+		}, byHit)
+	t.counted("im.redis.connections.stale", "{connection}", "Connections to Redis that were found dead or too old, and closed.",
+		ofPool(func(p *redis.PoolStats) int64 { return int64(p.StaleConns) }))
+	t.floatCounted("im.redis.connections.wait", "s", "Time spent waiting for a connection to Redis.",
+		ofPool(func(p *redis.PoolStats) float64 { return time.Duration(p.WaitDurationNs).Seconds() }))
 
-		directions: observedBy(value("direction")),
-		reasons:    observedBy(value("reason")),
-	}
-}
+	// The bus between nodes.
+	t.gauge("im.bus.connected", "{subscription}", "1 while this node hears the others, 0 while it does not.",
+		ofBus(func(b *redisbus.Stats) int64 {
+			if b.Connected {
+				return 1
+			}
+			return 0
+		}))
+	t.gauge("im.bus.nodes", "{node}", "Other nodes that are heard.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Nodes) }))
+	t.floatGauge("im.bus.lag", "s", "Time from publishing to receipt, of this node's last beat.",
+		ofBus(func(b *redisbus.Stats) float64 { return b.Lag.Seconds() }))
+	t.gauge("im.bus.queued", "{event}", "Events that wait for Redis.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Queued) }))
+	t.counted("im.bus.reconnects", "{reconnection}", "Subscriptions after the first.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Reconnects) }))
+	t.counted("im.bus.resumes", "{resumption}", "Times that this node had missed something, and loaded it from the database.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Resumes) }))
+	t.counted("im.bus.events.published", "{event}", "Events and signals that Redis took.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Published) }))
+	t.counted("im.bus.events.received", "{event}", "Events of other nodes.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Received) }))
+	t.counted("im.bus.events.lost", "{event}", "Events and signals of other nodes that did not come; their messages are loaded from the database.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Lost) }))
+	t.counted("im.bus.events.dropped", "{event}", "Events and signals given up because the queue for Redis was full; other nodes load from the database.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Dropped) }))
+	t.counted("im.bus.events.garbage", "{event}", "Messages on the bus that no node of this version wrote.",
+		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Garbage) }))
 
-func (w *watcher) clients(to metric.Observer, s State) {
-	to.ObserveInt64(w.ins.onlineUsers, int64(s.OnlineUsers))
-	to.ObserveInt64(w.ins.activeUsers, int64(s.ActiveUsers))
-	to.ObserveInt64(w.ins.connections, int64(s.Connections))
-	to.ObserveInt64(w.ins.framesOut, s.FramesSent)
-	to.ObserveInt64(w.ins.bytesOut, s.BytesSent)
-	to.ObserveInt64(w.ins.bytesIn, s.BytesRead)
-	to.ObserveFloat64(w.ins.deliveryDelay, w.delay.mean(time.Now()).Seconds())
-}
-
-func (w *watcher) outside(to metric.Observer, s State) {
-	to.ObserveInt64(w.ins.mysqlSlow, s.SlowQueries)
-	to.ObserveInt64(w.ins.redisMemory, s.RedisUsed)
-	to.ObserveInt64(w.ins.redisMemoryMax, s.RedisMax)
-	to.ObserveInt64(w.ins.webrtcActive, int64(s.WebRTCPeers))
-	to.ObserveInt64(w.ins.callDevices, int64(s.CallDevices))
-}
-
-func (w *watcher) turn(to metric.Observer, s TURNState) {
-	to.ObserveInt64(w.ins.turnAttempts, s.Asked)
-	to.ObserveInt64(w.ins.turnFailures, s.Failed)
-	to.ObserveInt64(w.ins.turnAllocations, int64(s.Allocations))
-	to.ObserveInt64(w.ins.turnRelayed, s.ToPeers, w.directions.of("to_peer")...)
-	to.ObserveInt64(w.ins.turnRelayed, s.FromPeers, w.directions.of("from_peer")...)
-	to.ObserveInt64(w.ins.turnDropped, s.OverLimit, w.reasons.of("limit")...)
-	to.ObserveInt64(w.ins.turnDropped, s.Forbidden, w.reasons.of("address")...)
-	to.ObserveInt64(w.ins.turnDenied, s.Denied)
-}
-
-func (w *watcher) database(to metric.Observer, s State) {
-	to.ObserveInt64(w.ins.dbOpen, int64(s.DB.InUse), w.used...)
-	to.ObserveInt64(w.ins.dbOpen, int64(s.DB.Idle), w.idle...)
-	to.ObserveFloat64(w.ins.dbWait, s.DB.WaitDuration.Seconds())
-	w.pool(to, s.DBSystem, s.DB.InUse, s.DB.Idle, s.DB.MaxOpenConnections)
-	var mysql sql.DBStats
-	if s.DBSystem == "mysql" {
-		mysql = s.DB
-	}
-	to.ObserveInt64(w.ins.mysqlActive, int64(mysql.InUse))
-	to.ObserveInt64(w.ins.mysqlIdle, int64(mysql.Idle))
-	to.ObserveInt64(w.ins.mysqlMax, int64(mysql.MaxOpenConnections))
-}
-
-// pool tells what the semantic conventions have of every pool.
-func (w *watcher) pool(to metric.Observer, name string, used, idle, limit int) {
-	to.ObserveInt64(w.ins.poolConnections, int64(used), w.conns.of([2]string{name, "used"})...)
-	to.ObserveInt64(w.ins.poolConnections, int64(idle), w.conns.of([2]string{name, "idle"})...)
-	if limit > 0 {
-		to.ObserveInt64(w.ins.poolMax, int64(limit), w.pools.of(name)...)
-	}
-}
-
-func (w *watcher) redis(to metric.Observer, s PoolState) {
-	w.pool(to, "redis", s.Used, s.Idle, s.Max)
-	name := w.pools.of("redis")
-	to.ObserveInt64(w.ins.poolPending, int64(s.Pending), name...)
-	to.ObserveInt64(w.ins.poolTimeouts, int64(s.Timeouts), name...)
-	to.ObserveInt64(w.ins.redisRequests, int64(s.Hits), w.hit...)
-	to.ObserveInt64(w.ins.redisRequests, int64(s.Misses), w.miss...)
-	to.ObserveInt64(w.ins.redisStale, int64(s.Stale))
-	to.ObserveFloat64(w.ins.redisWait, s.Waited.Seconds())
-}
-
-func (w *watcher) bus(to metric.Observer, s BusState) {
-	var connected int64
-	if s.Connected {
-		connected = 1
-	}
-	to.ObserveInt64(w.ins.busConnected, connected)
-	to.ObserveInt64(w.ins.busNodes, int64(s.Nodes))
-	to.ObserveFloat64(w.ins.busLag, s.Lag.Seconds())
-	to.ObserveInt64(w.ins.busQueued, int64(s.Queued))
-	to.ObserveInt64(w.ins.busReconnects, int64(s.Reconnects))
-	to.ObserveInt64(w.ins.busResumes, int64(s.Resumes))
-	to.ObserveInt64(w.ins.busPublished, int64(s.Published))
-	to.ObserveInt64(w.ins.busReceived, int64(s.Received))
-	to.ObserveInt64(w.ins.busLost, int64(s.Lost))
-	to.ObserveInt64(w.ins.busDropped, int64(s.Dropped))
-	to.ObserveInt64(w.ins.busGarbage, int64(s.Garbage))
-}
-
-func (w *watcher) cache(to metric.Observer, s CacheState) {
-	name := w.caches.of(s.Name)
-	to.ObserveInt64(w.ins.cacheEntries, int64(s.Entries), name...)
-	if s.Shared == nil {
-		return
-	}
-	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Hits), w.lookups.of(chat.CacheLookup{Cache: s.Name, Hit: true})...)
-	to.ObserveInt64(w.ins.cacheShared, int64(s.Shared.Misses), w.lookups.of(chat.CacheLookup{Cache: s.Name})...)
-	to.ObserveInt64(w.ins.cacheFailures, int64(s.Shared.Failures), name...)
-	to.ObserveInt64(w.ins.cacheOwed, int64(s.Shared.Owed), name...)
-	to.ObserveInt64(w.ins.cacheForgotten, int64(s.Shared.Forgotten), name...)
+	// Caches.
+	t.gauge("im.cache.entries", "{entry}", "Values kept in process.",
+		func(s *State, put put[int64]) {
+			for _, c := range s.Caches {
+				put(int64(c.Entries), c.Name)
+			}
+		}, byCache)
+	t.counted("im.cache.shared.lookups", "{lookup}", "Values looked for in Redis, since this node did not hold them.",
+		func(s *State, put put[int64]) {
+			for _, c := range s.Caches {
+				if c.Shared != nil {
+					put(int64(c.Shared.Hits), c.Name, "true")
+					put(int64(c.Shared.Misses), c.Name, "false")
+				}
+			}
+		}, byCache, byHit)
+	t.counted("im.cache.shared.failures", "{failure}", "Cache lookups that Redis did not answer; the value came from the database.",
+		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Failures) }), byCache)
+	t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not taken yet; until then other nodes may read the old value there.",
+		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Owed) }), byCache)
+	t.counted("im.cache.shared.forgotten", "{drop}", "Drops given up because too many were owed; the old values stay for the TTL at most.",
+		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Forgotten) }), byCache)
 }

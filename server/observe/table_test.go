@@ -3,15 +3,21 @@ package observe
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -19,16 +25,6 @@ import (
 // kind says what a reader of the page wants to know.
 var kind = strings.NewReplacer("InstrumentKind", "", "Observable", "", "UpDownCounter", "gauge",
 	"Counter", "counter", "Gauge", "gauge", "Histogram", "histogram")
-
-func (r row) tellLabels() string {
-	var texts []string
-	for _, l := range r.labels {
-		texts = append(texts, l.String())
-	}
-	return strings.Join(texts, "; ")
-}
-
-func (r row) tellBounds() string { return strings.Trim(fmt.Sprint(r.bounds), "[]") }
 
 var update = flag.Bool("update", false, "rewrite METRICS.md")
 
@@ -40,7 +36,7 @@ func TestNamesOfTheConventions(t *testing.T) {
 		dbconv.ClientOperationDuration{}, dbconv.ClientConnectionCount{}, dbconv.ClientConnectionMax{},
 		dbconv.ClientConnectionPendingRequests{}, dbconv.ClientConnectionTimeouts{},
 	} {
-		if _, ok := o.ins.rows[c.Name()]; !ok {
+		if _, ok := o.rows[c.Name()]; !ok {
 			t.Errorf("there is no %s", c.Name())
 		}
 	}
@@ -55,8 +51,9 @@ func TestNamesOfTheConventions(t *testing.T) {
 	}
 }
 
-// TestTableIsDocumented holds METRICS.md to the instruments that are made.
-func TestTableIsDocumented(t *testing.T) {
+// strictly makes an Observer whose instruments must not conflict.
+func strictly(t *testing.T) (*telemetry.Provider, *Observer, func() string) {
+	t.Helper()
 	p, err := telemetry.New(t.Context(), telemetry.WithoutRuntime(), telemetry.WithConflictPolicy(telemetry.Reject))
 	if err != nil {
 		t.Fatal(err)
@@ -70,22 +67,56 @@ func TestTableIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, o, func() string {
+		w := httptest.NewRecorder()
+		p.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		return w.Body.String()
+	}
+}
+
+const preface = `# Metrics of the server
+
+Generated from the tables in instruments.go and state.go, from the dashboards and from the alerts by
+` + "`go test ./server/observe -update`" + `; the same test fails where this page is out of date.
+
+Beside these there are ` + "`http_server_*`" + ` of the semantic conventions, ` + "`go_*`" + ` of the Go runtime, ` + "`process_*`" + `, and ` + "`telemetry_*`" + ` of the
+library. With ` + "`--redis`" + ` only: ` + "`im_redis_*`, `im_cache_shared_*`, and `im_bus_*` apart from `im_bus_failures_total`" + `. With
+` + "`--blob s3://…`: `http_client_request_duration_seconds`" + ` of the semantic conventions.
+`
+
+// TestTableIsDocumented holds METRICS.md to the instruments that are made, and to what asks for them.
+func TestTableIsDocumented(t *testing.T) {
+	tel, o, scrape := strictly(t)
+	by, panels, alerts := moves(t, o, tel, scrape), shown(t), alerted(t)
 	var b bytes.Buffer
-	b.WriteString("# Metrics of the server\n\n" +
-		"Made from the table in instruments.go by `go test ./server/observe -update`. Beside these there are `http.server.*`\n" +
-		"of the semantic conventions, `go_*` of the Go runtime, `process_*`, and `telemetry_*` of the library.\n\n" +
-		"With `--redis` only: `im_redis_*`, `im_cache_shared_*`, and `im_bus_*` apart from `im_bus_failures_total`. With `--blob s3://…`:\n" +
-		"`http_client_request_duration_seconds` of the semantic conventions.\n\n" +
-		"| on /metrics | instrument | kind | unit | what it says | labels | buckets |\n|---|---|---|---|---|---|---|\n")
-	for _, i := range p.Instruments() {
+	b.WriteString(preface)
+	all := tel.Instruments()
+	slices.SortFunc(all, func(a, b telemetry.Instrument) int { return strings.Compare(a.Prometheus, b.Prometheus) })
+	for _, i := range all {
 		if i.Scope.Name != scope {
 			continue
 		}
 		if i.Unit == "" || i.Description == "" {
 			t.Errorf("%s has no unit or no description", i.Name)
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | `%s` | %s | %s | %s |\n", i.Prometheus, i.Name,
-			kind.Replace(i.Kind.String()), i.Unit, i.Description, o.ins.rows[i.Name].tellLabels(), o.ins.rows[i.Name].tellBounds())
+		if cause, ok := edges[i.Name]; ok {
+			by[i.Prometheus] = append(by[i.Prometheus], cause)
+		}
+		fmt.Fprintf(&b, "\n### `%s`\n\n%s\n\n- %s in `%s`; as `%s` over OTLP\n", i.Prometheus, i.Description, kind.Replace(i.Kind.String()), i.Unit, i.Name)
+		r := o.rows[i.Name]
+		for _, l := range r.labels {
+			fmt.Fprintf(&b, "- label %s\n", l)
+		}
+		if len(r.bounds) > 0 {
+			fmt.Fprintf(&b, "- buckets: %s\n", strings.Trim(fmt.Sprint(r.bounds), "[]"))
+		}
+		fmt.Fprintf(&b, "- moved by: %s\n", strings.Join(by[i.Prometheus], ", "))
+		if p := panels.about(i.Prometheus); len(p) > 0 {
+			fmt.Fprintf(&b, "- on panels: %s\n", strings.Join(p, "; "))
+		}
+		if a := alerts.about(i.Prometheus); len(a) > 0 {
+			fmt.Fprintf(&b, "- alerts: %s\n", strings.Join(a, ", "))
+		}
 	}
 	const file = "METRICS.md"
 	if *update {
@@ -95,6 +126,117 @@ func TestTableIsDocumented(t *testing.T) {
 	}
 	have, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(have, b.Bytes()) {
-		t.Errorf("%s is not what instruments.go says (%v): go test ./server/observe -update", file, err)
+		t.Errorf("%s is out of date (%v): go test ./server/observe -update", file, err)
 	}
+}
+
+// An asker is what asks for metrics: a panel or an alert.
+type asker struct{ name, expr string }
+
+type askers []asker
+
+// about returns the names of those that ask for a metric.
+func (all askers) about(family string) (names []string) {
+	asks := regexp.MustCompile(`(^|[^a-zA-Z0-9_:])` + family + `(_bucket|_sum|_count)?([^a-zA-Z0-9_:]|$)`)
+	for _, a := range all {
+		if asks.MatchString(a.expr) && !slices.Contains(names, a.name) {
+			names = append(names, a.name)
+		}
+	}
+	return names
+}
+
+const deployed = "../../deploy/"
+
+// shown are the panels of all dashboards.
+func shown(t *testing.T) (all askers) {
+	t.Helper()
+	recorded := recordings(t)
+	for _, file := range filesOf(t, deployed+"grafana/dashboards/*.json") {
+		var d struct {
+			Title  string
+			Panels []struct {
+				Title   string
+				Targets []struct{ Expr string }
+			}
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &d)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.Panels {
+			for _, q := range p.Targets {
+				all = append(all, asker{d.Title + " / " + p.Title, recorded.resolve(q.Expr)})
+			}
+		}
+	}
+	return all
+}
+
+// alerted are the alerts, each as a link to what the runbook says of it.
+func alerted(t *testing.T) (all askers) {
+	t.Helper()
+	recorded := recordings(t)
+	for _, r := range rulesOf(t) {
+		if r.Alert != "" {
+			all = append(all, asker{fmt.Sprintf("[%s](%sRUNBOOK.md#%s)", r.Alert, deployed, strings.ToLower(r.Alert)), recorded.resolve(r.Expr)})
+		}
+	}
+	return all
+}
+
+// recorded are the expressions of recording rules, by name.
+type recorded map[string]string
+
+func recordings(t *testing.T) recorded {
+	t.Helper()
+	all := make(recorded)
+	for _, r := range rulesOf(t) {
+		if r.Record != "" {
+			all[r.Record] = r.Expr
+		}
+	}
+	return all
+}
+
+// resolve adds to an expression those of the rules that it names.
+func (all recorded) resolve(expr string) string {
+	for name, e := range all {
+		if strings.Contains(expr, name) && !strings.Contains(expr, e) {
+			return all.resolve(expr + "\n" + e)
+		}
+	}
+	return expr
+}
+
+type promRule struct{ Record, Alert, Expr string }
+
+func rulesOf(t *testing.T) (all []promRule) {
+	t.Helper()
+	for _, file := range filesOf(t, deployed+"prometheus/rules/*.yml") {
+		var doc struct{ Groups []struct{ Rules []promRule } }
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, &doc)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range doc.Groups {
+			all = append(all, g.Rules...)
+		}
+	}
+	return all
+}
+
+func filesOf(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no %s: %v", pattern, err)
+	}
+	return names
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/ws"
 )
 
 // A tracing makes the server's spans.
@@ -72,15 +73,15 @@ func finish(span trace.Span, err error) {
 	span.End()
 }
 
-// Handling begins the span of a frame that a client sent over its WebSocket;
+// handling begins the span of a frame that a client sent over its WebSocket;
 // nil where nobody exports spans. There is no connection's span around it,
 // which would be open for hours.
-func (o *Observer) Handling() func(ctx context.Context, frame string) (context.Context, func(error)) {
-	if o.tracing.off {
+func (t tracing) handling() func(context.Context, ws.FrameIn) (context.Context, func(error)) {
+	if t.off {
 		return nil
 	}
-	return func(ctx context.Context, frame string) (context.Context, func(error)) {
-		ctx, span := o.tracing.tracer.Start(ctx, "ws "+frame, trace.WithSpanKind(trace.SpanKindServer))
+	return func(ctx context.Context, d ws.FrameIn) (context.Context, func(error)) {
+		ctx, span := t.tracer.Start(ctx, "ws "+d.Type, trace.WithSpanKind(trace.SpanKindServer))
 		return ctx, func(err error) {
 			switch chat.KindOf(err) {
 			case chat.KindInternal, chat.KindUnavailable:
@@ -93,13 +94,13 @@ func (o *Observer) Handling() func(ctx context.Context, frame string) (context.C
 }
 
 // delivered makes the span of a delivery, and returns ctx with it.
-func (t tracing) delivered(ctx context.Context, d Delivery) context.Context {
+func (t tracing) delivered(ctx context.Context, d ws.Delivered) context.Context {
 	if t.off || d.Trace == "" {
 		return ctx
 	}
 	ctx, span := t.tracer.Start(from(ctx, d.Trace), "deliver message", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(d.At), trace.WithAttributes(
-			attribute.Int("im.deliveries.written", d.Written), attribute.Int("im.deliveries.dropped", d.Dropped)))
+			attribute.Int("im.deliveries.written", d.Receivers), attribute.Int("im.deliveries.dropped", d.Dropped)))
 	span.End()
 	return ctx
 }

@@ -34,7 +34,7 @@ func TestLogNamesTheTrace(t *testing.T) {
 // TestNothingIsTracedForNobody: without an exporter there is no work for spans.
 func TestNothingIsTracedForNobody(t *testing.T) {
 	o, _ := observed(t)
-	if o.Tracer() != nil || o.Handling() != nil {
+	if o.Tracer() != nil || o.Sockets().Handling != nil {
 		t.Error("spans are made that nobody exports")
 	}
 }

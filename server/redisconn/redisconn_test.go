@@ -143,45 +143,22 @@ func TestCluster(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if used, most, err := NewMemory(client).Stats(t.Context()); used <= 0 || most <= used || err != nil {
-		t.Error(used, most, err)
+	if m, err := ReadMemory(t.Context(), client); m.Used <= 0 || m.Max <= m.Used || err != nil {
+		t.Error(m, err)
 	}
 }
 
 func TestMemory(t *testing.T) {
 	server := redistest.New(t)
 	client := open(t, Config{URL: server.URL()})
-	m := NewMemory(client)
-	now := time.Now()
-	m.now = func() time.Time { return now }
-	used, most, err := m.Stats(t.Context())
-	if used < 100_000 || most < 100<<20 || err != nil {
-		t.Error(used, most, err)
+	if m, err := ReadMemory(t.Context(), client); m.Used < 100_000 || m.Max < 100<<20 || err != nil {
+		t.Error(m, err)
 	}
 	if err := client.ConfigSet(t.Context(), "maxmemory", "50mb").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, again, _ := m.Stats(t.Context()); again != most {
-		t.Error("asked again at once")
-	}
-	now = now.Add(memoryFor)
-	if _, most, err = m.Stats(t.Context()); most != 50<<20 || err != nil {
-		t.Error(most, err)
-	}
-	server.Pause()
-	defer server.Continue()
-	now = now.Add(memoryFor)
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range 10 {
-		wg.Go(func() { _, _, _ = m.Stats(t.Context()) })
-	}
-	wg.Wait()
-	if took := time.Since(began); took > 2*memoryWithin {
-		t.Errorf("took %v", took)
-	}
-	if _, most, err = m.Stats(t.Context()); err == nil || most != 50<<20 {
-		t.Error(most, err)
+	if m, err := ReadMemory(t.Context(), client); m.Max != 50<<20 || err != nil {
+		t.Error(m, err)
 	}
 }
 

@@ -22,10 +22,10 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
-	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/bus/membus"
 	"github.com/onemeter/onemeter/server/cache/memcache"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 

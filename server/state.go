@@ -1,0 +1,29 @@
+package server
+
+import (
+	"github.com/redis/go-redis/v9"
+
+	"github.com/onemeter/onemeter/server/observe"
+)
+
+// state is read whenever metrics are collected.
+func (s *Server) state() observe.State {
+	state := observe.State{
+		Sockets: s.hub.Stats(), Chat: s.chat.Stats(), Calls: s.calls.Stats(),
+		Engine: s.store.Engine(), DB: s.store.Stats(), SlowQueries: s.slowQueries.last(), Memory: s.memory.last(),
+	}
+	if s.turn != nil {
+		state.TURN = s.turn.Stats()
+	}
+	for _, cache := range s.caches {
+		state.Caches = append(state.Caches, cache())
+	}
+	if s.shared.client != nil {
+		bus := s.shared.bus.Stats()
+		state.Pool, state.Bus = s.shared.client.PoolStats(), &bus
+		if one, ok := s.shared.client.(*redis.Client); ok {
+			state.PoolSize = one.Options().PoolSize
+		}
+	}
+	return state
+}
