@@ -74,7 +74,8 @@ func run(pass *analysis.Pass) (any, error) {
 			fact.Imports = append(fact.Imports, imp.Path())
 		}
 	}
-	if !relevant && len(fact.Imports) == 0 {
+	relevant = relevant || len(fact.Imports) > 0
+	if !relevant && (standard(pass) || !texts(pass.Pkg)) {
 		return nil, nil
 	}
 	var files []*ast.File
@@ -87,6 +88,10 @@ func run(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	e := newEvaluator(pass, files)
+	if !relevant {
+		e.export() // what it makes names of
+		return nil, nil
+	}
 	e.mute(files)
 	fact.Definitions, fact.Names = e.definitions(files)
 	fact.Removes = e.removes
@@ -100,6 +105,25 @@ func run(pass *analysis.Pass) (any, error) {
 		c.emit()
 	}
 	return nil, nil
+}
+
+// standard tells whether a package is of the standard library; go vet and golangci-lint know the modules of all others.
+func standard(pass *analysis.Pass) bool {
+	return pass.Module == nil || pass.Module.Path == "" || pass.Module.Path == "std"
+}
+
+// texts tells whether a package has a function that makes a text of texts, and so perhaps a name.
+func texts(pkg *types.Package) bool {
+	isString := func(v *types.Var) bool { return isText(v.Type()) }
+	for _, name := range pkg.Scope().Names() {
+		if fn, ok := pkg.Scope().Lookup(name).(*types.Func); ok && fn.Exported() {
+			params, results := fn.Signature().Params(), fn.Signature().Results()
+			if results.Len() == 1 && isString(results.At(0)) && params.Len() > 0 && isString(params.At(0)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // export makes facts of what other packages can use.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/go/analysis"
@@ -88,10 +89,14 @@ func TestPossible(t *testing.T) {
 	}
 }
 
+var loaded = sync.OnceValues(func() ([]*packages.Package, error) {
+	return packages.Load(&packages.Config{Mode: packages.LoadAllSyntax | packages.NeedModule, Dir: "testdata", Tests: true}, "./...")
+})
+
 // analyze returns what is found, by file:line.
 func analyze(t *testing.T) map[string][]string {
 	t.Helper()
-	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Dir: "testdata", Tests: true, Context: t.Context()}, "./...")
+	pkgs, err := loaded()
 	if err != nil || packages.PrintErrors(pkgs) > 0 {
 		t.Fatal("testdata cannot be loaded: ", err)
 	}

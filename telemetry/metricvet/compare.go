@@ -117,7 +117,7 @@ func (c *comparison) name(claims []claim) {
 				continue
 			}
 			key := a.Site + " " + b.Site
-			if told[key] || a.again(b.definition) && a.Turn == b.Turn {
+			if told[key] || a.again(b.definition) && a.Turn == b.Turn || a.Site == b.Site && (c.within(a, b) || c.within(b, a)) {
 				continue
 			}
 			told[key] = true
@@ -125,6 +125,16 @@ func (c *comparison) name(claims []claim) {
 			break
 		}
 	}
+}
+
+// within tells whether inner, which one function does, may be a part of what outer does: then both are one registration.
+func (c *comparison) within(inner, outer claim) bool {
+	if inner.Start {
+		return false
+	}
+	linked := map[string]bool{}
+	c.link(outer.pkg, linked)
+	return linked[inner.pkg] && (outer.Start || inner.pkg != outer.pkg)
 }
 
 func boolean(b bool) int {

@@ -28,6 +28,7 @@ type definition struct {
 	Registry string   // "" where it is not known
 	Auto     bool     // by promauto
 	Part     string   // the collector that describes it, if that is one of the program's own
+	Start    bool     // some start of a program that links it registers it
 	Definite bool     // every start of a program that links it registers it, and panics if that is refused
 	Site     string   // where it is written
 	Via      string   // where it is registered, or whoever does that is called
@@ -51,7 +52,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 	}
 	d := definition{
 		Name: name, Source: textOf("source"), Type: textOf("type"), Help: pointer("help"), Unit: textOf("unit"), Number: textOf("number"),
-		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Turn: f.Turn, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
+		Part: textOf("collector"), Scope: pointer("scope"), Site: textOf("site"), Via: f.Via, Turn: f.Turn, Start: atStart, Definite: atStart && !f.Maybe && m.Fields["partly"].Kind != text, Mute: m.Fields["mute"].Kind == text,
 	}
 	if d.Source == openTelemetry {
 		d.Buckets, _ = m.Fields["buckets"].texts()

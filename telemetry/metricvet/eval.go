@@ -102,6 +102,11 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 			return e.eval(e.ranged[obj], e.within[obj]).field(element)
 		case len(from) == 1 && from[0] != nil && e.declared[obj]:
 			return e.held(obj, e.eval(from[0], e.within[obj]), s, pos)
+		case len(from) == 1 && from[0] != nil && e.zeroed[obj]:
+			// A metric that is not there yet would not be registered either. What its name is made of may be.
+			if v := e.eval(from[0], e.within[obj]); v.Kind == metric && (s == e.within[obj] || !v.open()) {
+				return v
+			}
 		case len(from) == 0 && isStruct(obj.Type()) && e.zeroed[obj]:
 			return e.held(obj, value{Kind: object}, s, pos)
 		}

@@ -1,0 +1,5 @@
+package b
+
+import "corpus.example/silent_maybe_once/a"
+
+func Start() { a.Default() }
