@@ -104,34 +104,31 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(setting string, err error) {
-		if err != nil {
-			each := strings.ReplaceAll(err.Error(), "\n", "\n"+setting+": ") // of a URL there are several, one a line
-			faults = append(faults, fmt.Errorf("%s: %s", setting, each))
-		}
+		faults = append(faults, named(setting, err))
 	}
-	fault("addr", checkAddr(c.Addr))
+	fault("--addr", checkAddr(c.Addr))
 	if c.MetricsAddr != "" {
-		fault("metrics-addr", checkAddr(c.MetricsAddr))
+		fault("--metrics-addr", checkAddr(c.MetricsAddr))
 		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
-			fault("metrics-addr", errors.New("is the same as addr: leave it empty to have /metrics there"))
+			fault("--metrics-addr", errors.New("is the same as --addr: leave it empty to have /metrics there"))
 		}
 	}
 	_, err := c.metricsToken()
-	fault("metrics-token", err)
+	fault("--metrics-token", err)
 	db, err := c.database()
-	fault("db", err)
+	fault("--db", err)
 	if db.MySQL != "" && c.JWTSecret == "" {
 		fault("IM_JWT_SECRET", errors.New("is required with MySQL, and the same on every node: openssl rand -hex 32"))
 	}
-	fault("blob", c.checkBlob())
+	fault("--blob", c.checkBlob())
 	if c.Redis != "" {
 		client, err := redisconn.Open(redisconn.Config{URL: c.Redis}) // connects to nothing
 		if err == nil {
 			err = client.Close()
 		}
-		fault("redis", err)
+		fault("--redis", err)
 		if db.MySQL == "" {
-			fault("redis", errors.New("is for several nodes, which need a database in common: --db mysql://…"))
+			fault("--redis", errors.New("is for several nodes, which need a database in common: --db mysql://…"))
 		}
 	}
 	if n := len(c.JWTSecret); n > 0 && n < minSecret {
@@ -139,10 +136,18 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.checkCalls()...)
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		fault("log-format", fmt.Errorf("is %q: text or json", c.LogFormat))
+		fault("--log-format", fmt.Errorf("is %q: text or json", c.LogFormat))
 	}
 	faults = append(faults, c.checkLimits()...)
 	return errors.Join(faults...)
+}
+
+// named says which setting has a fault; of a URL there are several, one a line.
+func named(setting string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", setting, strings.ReplaceAll(err.Error(), "\n", "\n"+setting+": "))
 }
 
 const (
@@ -157,30 +162,30 @@ func (c Config) checkLimits() (faults []error) {
 		}
 	}
 	if c.MessageRate < 0 {
-		faults = append(faults, fmt.Errorf("message-rate: is %v: 0 (no limit) or more", c.MessageRate))
+		faults = append(faults, fmt.Errorf("--message-rate: is %v: 0 (no limit) or more", c.MessageRate))
 	}
 	if c.RegistrationRate < 0 {
-		faults = append(faults, fmt.Errorf("registration-rate: is %v: 0 (no limit) or more", c.RegistrationRate))
+		faults = append(faults, fmt.Errorf("--registration-rate: is %v: 0 (no limit) or more", c.RegistrationRate))
 	}
-	positive("message-burst", int64(c.MessageBurst))
-	positive("max-content", int64(c.MaxContent))
-	positive("max-frame", int64(c.MaxFrame))
-	positive("max-body", int64(c.MaxBody))
-	positive("max-upload", c.MaxUpload)
-	positive("max-members", int64(c.MaxMembers))
-	positive("request-timeout", int64(c.RequestTimeout))
-	positive("token-ttl", int64(c.TokenTTL))
-	positive("session-ttl", int64(c.SessionTTL))
-	positive("shutdown-timeout", int64(c.ShutdownTimeout))
-	positive("call-ring", int64(c.CallRing))
-	positive("call-gone", int64(c.CallGone))
+	positive("--message-burst", int64(c.MessageBurst))
+	positive("--max-content", int64(c.MaxContent))
+	positive("--max-frame", int64(c.MaxFrame))
+	positive("--max-body", int64(c.MaxBody))
+	positive("--max-upload", c.MaxUpload)
+	positive("--max-members", int64(c.MaxMembers))
+	positive("--request-timeout", int64(c.RequestTimeout))
+	positive("--token-ttl", int64(c.TokenTTL))
+	positive("--session-ttl", int64(c.SessionTTL))
+	positive("--shutdown-timeout", int64(c.ShutdownTimeout))
+	positive("--call-ring", int64(c.CallRing))
+	positive("--call-gone", int64(c.CallGone))
 	if c.MaxContent+envelope > min(c.MaxFrame, c.MaxBody) {
-		faults = append(faults, fmt.Errorf("max-content: %d bytes and what is around them do not fit into max-frame (%d) and max-body (%d)",
+		faults = append(faults, fmt.Errorf("--max-content: %d bytes and what is around them do not fit into --max-frame (%d) and --max-body (%d)",
 			c.MaxContent, c.MaxFrame, c.MaxBody))
 	}
 	for _, pattern := range c.AllowedOrigins {
 		if _, err := path.Match(pattern, ""); err != nil {
-			faults = append(faults, fmt.Errorf("allowed-origins: %q is no pattern: %w", pattern, err))
+			faults = append(faults, fmt.Errorf("--allowed-origins: %q is no pattern: %w", pattern, err))
 		}
 	}
 	return faults

@@ -109,25 +109,21 @@ func (s *Server) whereTURN() []any {
 // turn says how the TURN server is to be opened. Its error names every fault.
 func (c Config) turn() (turn.Config, error) {
 	var faults []error
-	fault := func(setting string, err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", setting, err))
-		}
-	}
+	fault := func(setting string, err error) { faults = append(faults, named(setting, err)) }
 	cfg := turn.Config{
 		Addr: c.TURNAddr, AllowPrivate: c.TURNAllowPrivate,
 		UserAllocations: c.TURNUserAllocations, UserBandwidth: c.TURNUserBandwidth,
 	}
 	host, err := c.turnHost()
-	fault("turn-addr", err)
+	fault("--turn-addr", err)
 	cfg.PublicIP, err = c.publicIP(host)
-	fault("turn-public-ip", err)
+	fault("--turn-public-ip", err)
 	cfg.MinPort, cfg.MaxPort, err = portRange(c.TURNRelayPorts)
-	fault("turn-relay-ports", err)
+	fault("--turn-relay-ports", err)
 	return cfg, errors.Join(faults...)
 }
 
-// turnHost is the address in turn-addr, unspecified for all of this machine.
+// turnHost is the address in --turn-addr, unspecified for all of this machine.
 func (c Config) turnHost() (netip.Addr, error) {
 	if err := checkAddr(c.TURNAddr); err != nil {
 		return netip.Addr{}, err
@@ -145,7 +141,7 @@ func (c Config) turnHost() (netip.Addr, error) {
 
 func (c Config) publicIP(host netip.Addr) (netip.Addr, error) {
 	if c.TURNPublicIP == "" && host.IsUnspecified() {
-		return netip.Addr{}, errors.New("is required where turn-addr names no address: the IPv4 address that clients reach this machine by")
+		return netip.Addr{}, errors.New("is required where --turn-addr names no address: the IPv4 address that clients reach this machine by")
 	}
 	if c.TURNPublicIP == "" {
 		return host, nil
@@ -170,30 +166,26 @@ func portRange(text string) (first, last uint16, err error) {
 
 // checkCalls names the faults of what calls need.
 func (c Config) checkCalls() (faults []error) {
-	fault := func(setting string, err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", setting, err))
-		}
-	}
+	fault := func(setting string, err error) { faults = append(faults, named(setting, err)) }
 	if c.TURNAddr != "" {
 		_, err := c.turn()
 		faults = append(faults, err)
 	} else if c.TURNPublicIP != "" {
-		fault("turn-public-ip", errors.New("is for the TURN server that turn-addr asks for, and there is none"))
+		fault("--turn-public-ip", errors.New("is for the TURN server that --turn-addr asks for, and there is none"))
 	}
 	if c.TURNUserAllocations <= 0 {
-		fault("turn-user-allocations", fmt.Errorf("is %d: a positive number", c.TURNUserAllocations))
+		fault("--turn-user-allocations", fmt.Errorf("is %d: a positive number", c.TURNUserAllocations))
 	}
 	if c.TURNUserBandwidth < 0 {
-		fault("turn-user-bandwidth", fmt.Errorf("is %d: 0 (no limit) or more", c.TURNUserBandwidth))
+		fault("--turn-user-bandwidth", fmt.Errorf("is %d: 0 (no limit) or more", c.TURNUserBandwidth))
 	}
 	if n := len(c.TURNSecret); n > 0 && n < minSecret {
 		fault("IM_TURN_SECRET", fmt.Errorf("has %d bytes, and should have %d or more: openssl rand -hex 32", n, minSecret))
 	}
 	_, relays, err := turn.ParseURLs(c.ICEServers)
-	fault("ice-servers", err)
+	fault("--ice-servers", err)
 	if len(relays) > 0 && c.ICESecret == "" {
-		fault("IM_ICE_SECRET", errors.New("is required where ice-servers has TURN: what its servers have as static-auth-secret (coturn, use-auth-secret)"))
+		fault("IM_ICE_SECRET", errors.New("is required where --ice-servers has TURN: what its servers have as static-auth-secret (coturn, use-auth-secret)"))
 	}
 	return faults
 }

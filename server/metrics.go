@@ -25,7 +25,7 @@ const (
 func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *telemetry.Provider) error {
 	token, err := s.cfg.metricsToken()
 	if err != nil {
-		return fmt.Errorf("metrics-token: %w", err)
+		return fmt.Errorf("--metrics-token: %w", err)
 	}
 	page, debug := tel.Handler(), tel.DebugHandler()
 	if token != "" {
@@ -64,7 +64,7 @@ func (c Config) metricsToken() (string, error) {
 	token := c.MetricsToken
 	if c.MetricsTokenFile != "" {
 		if token != "" {
-			return "", errors.New("is given, and metrics-token-file, too: leave one out")
+			return "", errors.New("is given, and --metrics-token-file, too: leave one out")
 		}
 		var err error
 		if token, err = readToken(c.MetricsTokenFile); err != nil {

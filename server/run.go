@@ -100,7 +100,7 @@ func (s *Server) greet(ctx context.Context) error {
 // alive; it takes five seconds at most. An empty host is this machine.
 func CheckHealth(ctx context.Context, addr string) error {
 	if err := checkAddr(addr); err != nil {
-		return fmt.Errorf("addr: %w", err)
+		return fmt.Errorf("--addr: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

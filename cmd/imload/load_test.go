@@ -111,6 +111,23 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 }
 
+// TestFlagsHaveTwoDashes in help and in errors.
+func TestFlagsHaveTwoDashes(t *testing.T) {
+	for args, c := range map[string]struct {
+		code int
+		says string
+	}{
+		"--help": {0, "\n  --mode string\n"}, "--nosuch": {2, ": --nosuch (imload --help"},
+		"--users 1": {2, "--users is 1"}, "--rate nan": {2, "--rate"}, "--url x": {2, "--url is"}, "--pid x": {2, "--pid is"},
+		"--mode x": {2, "--mode is"}, "--devices 0": {2, "--devices is"}, "--size 1": {2, "--size is"}, "--duration 0s": {2, "--duration is"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), strings.Fields(args), &out, &out); code != c.code || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%s: exit %d, want %d and %q: %s", args, code, c.code, c.says, out.String())
+		}
+	}
+}
+
 // TestRoutes wants what is expected to be who is reached.
 func TestRoutes(t *testing.T) {
 	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, rooms: []room{{first: 0, last: 10}, {first: 10, last: 12}}}

@@ -49,7 +49,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("imload", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard)
 	urls := flags.String("url", "http://localhost:8080", "`addresses` of servers, separated by commas, which clients take in turn")
 	flags.StringVar(&o.mode, "mode", "group", "group: one sends, all receive; pairs: each sends to the next; idle: connect and wait;\n"+
 		"mixed: pairs, groups of ten and idle users, with receipts, typing, edits, files and calls")
@@ -63,8 +63,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
+		_, _ = io.WriteString(stdout, help(flags))
 		return 0
 	case err != nil:
+		_, _ = fmt.Fprintf(stderr, "imload: %s (imload --help lists the flags)\n", strings.Replace(err.Error(), " -", " --", 1))
 		return 2
 	}
 	if err := errors.Join(o.parse(*urls, *pids), o.check()); err != nil {
@@ -87,6 +89,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// help lists the flags with two dashes, as the documentation has them.
+func help(flags *flag.FlagSet) string {
+	var b strings.Builder
+	flags.SetOutput(&b)
+	flags.PrintDefaults()
+	return "Usage of imload:" + strings.ReplaceAll("\n"+b.String(), "\n  -", "\n  --")
+}
+
 // base is where client or request i goes.
 func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
 
@@ -94,14 +104,14 @@ func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
 func (o *options) parse(urls, pids string) error {
 	for u := range strings.SplitSeq(urls, ",") {
 		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
-			return fmt.Errorf("url is %q: http://host:port", u)
+			return fmt.Errorf("--url is %q: http://host:port", u)
 		}
 		o.urls = append(o.urls, strings.TrimSuffix(u, "/"))
 	}
 	for _, text := range strings.FieldsFunc(pids, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
 		pid, err := strconv.Atoi(text)
 		if err != nil || pid <= 0 {
-			return fmt.Errorf("pid is %q: numbers of processes", text)
+			return fmt.Errorf("--pid is %q: numbers of processes", text)
 		}
 		o.pids = append(o.pids, pid)
 	}
@@ -111,17 +121,17 @@ func (o *options) parse(urls, pids string) error {
 func (o options) check() error {
 	switch {
 	case !slices.Contains([]string{"group", "pairs", "idle", "mixed"}, o.mode):
-		return fmt.Errorf("mode is %q: group, pairs, idle or mixed", o.mode)
+		return fmt.Errorf("--mode is %q: group, pairs, idle or mixed", o.mode)
 	case o.users < 2 || o.users > 100_000:
-		return fmt.Errorf("users is %d: 2 to 100000", o.users)
+		return fmt.Errorf("--users is %d: 2 to 100000", o.users)
 	case o.devices < 1 || o.devices > 100:
-		return fmt.Errorf("devices is %d: 1 to 100", o.devices)
-	case o.rate <= 0 || o.rate > 1e6:
-		return fmt.Errorf("rate is %v: more than 0", o.rate)
+		return fmt.Errorf("--devices is %d: 1 to 100", o.devices)
+	case !(o.rate > 0 && o.rate <= 1e6): // NaN among them
+		return fmt.Errorf("--rate is %v: more than 0, at most 1000000", o.rate)
 	case o.size < minSize || o.size > 60<<10:
-		return fmt.Errorf("size is %d: %d to %d", o.size, minSize, 60<<10)
+		return fmt.Errorf("--size is %d: %d to %d", o.size, minSize, 60<<10)
 	case o.duration <= 0 || o.duration > 24*time.Hour:
-		return fmt.Errorf("duration is %v: up to 24h", o.duration)
+		return fmt.Errorf("--duration is %v: up to 24h", o.duration)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -17,17 +18,17 @@ func env(kv map[string]string) func(string) string {
 }
 
 func TestDefaults(t *testing.T) {
-	cfg, _, err := parse(nil, env(nil), nil)
+	r, err := parse(nil, env(nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(server.DefaultConfig(), cfg); diff != "" {
+	if diff := cmp.Diff(server.DefaultConfig(), r.cfg); diff != "" {
 		t.Errorf("no settings give not the defaults (-want +got):\n%s", diff)
 	}
 }
 
 func TestFlagBeatsEnvironment(t *testing.T) {
-	cfg, _, err := parse([]string{"--addr", ":1", "--max-upload=2MiB", "--turn-allow-private", "--turn-addr=:3478"}, env(map[string]string{
+	r, err := parse([]string{"--addr", ":1", "--max-upload=2MiB", "--turn-allow-private", "--turn-addr=:3478"}, env(map[string]string{
 		"IM_TURN_ALLOW_PRIVATE": "false", "IM_TURN_PUBLIC_IP": "198.41.0.4", "IM_TURN_USER_BANDWIDTH": "1MiB",
 		"IM_METRICS_TOKEN": "0123456789abcdef",
 		"IM_ICE_SERVERS":   "stun:a.example, turn:b.example", "IM_ICE_SECRET": "north",
@@ -42,14 +43,14 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 	want.MetricsToken = "0123456789abcdef"
 	want.ICEServers, want.ICESecret = []string{"stun:a.example", "turn:b.example"}, "north"
 	want.AllowedOrigins = []string{"a.example", "b.example"}
-	if diff := cmp.Diff(want, cfg); diff != "" {
+	if diff := cmp.Diff(want, r.cfg); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	var out, errOut bytes.Buffer
-	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "--turn-addr=:3478", "--ice-servers=turn:u:hunter2@h", "stray"},
+	code := run(context.Background(), []string{"--db=mysql://root:hunter2@db/", "--log-format=xml", "--max-frame=many", "--message-rate=-1", "--turn-addr=:3478", "--ice-servers=turn:u:hunter2@h,turn:b:0", "stray", "--adr", ":1", "--adr2=x"},
 		env(map[string]string{
 			"IM_REDIS": "r:6379", "IM_BLOB": "ftp://bucket", "IM_JWT_SECRET": "short", "IM_LOG_LEVEL": "loud",
 			"IM_TURN_RELAY_PORTS": "many", "IM_TURN_ALLOW_PRIVATE": "perhaps", "IM_TURN_SECRET": "short",
@@ -59,9 +60,9 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, want := range []string{
-		"db: ", "redis: ", `blob: has the scheme "ftp"`, "log-format:",
-		"max-frame:", "message-rate:", `"stray"`, "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "metrics-addr:", "IM_TOKEN_TTL:",
-		"turn-public-ip:", "turn-relay-ports:", "IM_TURN_ALLOW_PRIVATE:", "IM_TURN_SECRET:", "ice-servers:",
+		"--db: ", "--redis: ", `--blob: has the scheme \"ftp\"`, "--log-format:",
+		"--max-frame:", "--message-rate:", `\"stray\"`, "unknown flag --adr\"", "unknown flag --adr2\"", "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "--metrics-addr:", "IM_TOKEN_TTL:",
+		"--turn-public-ip:", "--turn-relay-ports:", "IM_TURN_ALLOW_PRIVATE:", "IM_TURN_SECRET:", "--ice-servers: a URL", "--ice-servers: \\\"turn:b:0",
 	} {
 		if !strings.Contains(errOut.String(), want) {
 			t.Errorf("the answer does not name %s:\n%s", want, errOut.String())
@@ -69,6 +70,43 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	}
 	if strings.Contains(errOut.String(), "hunter2") || strings.Contains(errOut.String(), "short\"") {
 		t.Errorf("the answer shows a secret:\n%s", errOut.String())
+	}
+}
+
+// TestErrorsAreInTheLogsFormat wherever the format is named, and whatever is
+// wrong: a collector of logs reads them like any other line.
+func TestErrorsAreInTheLogsFormat(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		env  map[string]string
+	}{
+		"the last flag":     {[]string{"--adr=:1", "stray", "--max-frame=many", "--log-format=json"}, nil},
+		"a value behind it": {[]string{"--adr", ":1", "--log-format", "json"}, nil},
+		"no value":          {[]string{"--log-format=json", "--addr"}, nil},
+		"a variable":        {[]string{"--adr=:1"}, map[string]string{"IM_LOG_FORMAT": "json"}},
+		"several lines":     {[]string{"--log-format=json", "--db=mysql://im:hunter2@db/chat?tls=maybe&conns=1"}, nil},
+		"not healthy":       {[]string{"--log-format=json", "--healthcheck", "--addr=127.0.0.1:0"}, nil},
+	} {
+		var out, errOut bytes.Buffer
+		if code := run(t.Context(), c.args, env(c.env), &out, &errOut); code == exitOK {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+		lines := 0
+		for line := range strings.Lines(errOut.String()) {
+			lines++
+			var entry struct{ Level, Err string }
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Level != "ERROR" || entry.Err == "" {
+				t.Errorf("%s: %v in %s", name, err, line)
+			}
+		}
+		if lines == 0 || out.Len() > 0 {
+			t.Errorf("%s: %d lines of errors; on standard output %q", name, lines, out.String())
+		}
+	}
+	var out, errOut bytes.Buffer
+	run(t.Context(), []string{"--adr=:1"}, env(nil), &out, &errOut)
+	if !strings.HasPrefix(errOut.String(), "time=") || !strings.Contains(errOut.String(), `err="unknown flag --adr"`) {
+		t.Errorf("as text: %s", errOut.String())
 	}
 }
 
@@ -169,9 +207,9 @@ func TestMistypedVariablesAreFound(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	text := describe(settings(new(server.Config)))
-	for _, name := range secretVariables {
-		if !strings.Contains(text, name) {
-			t.Errorf("--help does not tell of %s", name)
+	for _, s := range secretSettings(new(server.Config)) {
+		if !strings.Contains(text, "\n  "+s.env+"\n") {
+			t.Errorf("--help does not tell of %s", s.env)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -36,29 +37,32 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	cfg, asked, err := parse(args, getenv, stdout)
-	switch {
-	case errors.Is(err, errHelp):
+	r, err := parse(args, getenv, stdout)
+	if errors.Is(err, errHelp) {
 		return exitOK
+	}
+	log := newLogger(r.cfg, stderr)
+	switch {
 	case err != nil:
-		_, _ = fmt.Fprintf(stderr, "imserver: the settings are not right:\n%v\n", err)
+		for fault := range strings.Lines(err.Error()) {
+			log.Error("a setting is wrong; imserver --help lists them", "err", strings.TrimSuffix(fault, "\n"))
+		}
 		return exitUsage
-	case asked == printVersion:
+	case r.command == printVersion:
 		_, _ = fmt.Fprintln(stdout, "imserver", buildVersion())
 		return exitOK
-	case asked == checkHealth:
-		if err := server.CheckHealth(ctx, cfg.Addr); err != nil {
-			_, _ = fmt.Fprintln(stderr, "imserver: not healthy:", err)
+	case r.command == checkHealth:
+		if err := server.CheckHealth(ctx, r.cfg.Addr); err != nil {
+			log.Error("imserver is not healthy", "err", err)
 			return exitFailed
 		}
 		return exitOK
 	}
-	log := newLogger(cfg, stderr)
 	slog.SetDefault(log)
 	for _, name := range unknown(os.Environ()) {
 		log.Warn("unknown environment variable, ignored; imserver --help lists the known ones", "name", name)
 	}
-	if err := serve(ctx, cfg, log); err != nil {
+	if err := serve(ctx, r.cfg, log); err != nil {
 		log.Error("imserver failed", "err", err)
 		return exitFailed
 	}

@@ -46,12 +46,12 @@ func TestMain(m *testing.M) {
 func serveWith(expiry string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	cfg, _, err := parse(os.Args[1:], os.Getenv, os.Stdout)
+	r, err := parse(os.Args[1:], os.Getenv, os.Stdout)
 	if err == nil {
-		cfg.NodeExpiry, err = time.ParseDuration(expiry)
+		r.cfg.NodeExpiry, err = time.ParseDuration(expiry)
 	}
 	if err == nil {
-		err = serve(ctx, cfg, newLogger(cfg, os.Stderr))
+		err = serve(ctx, r.cfg, newLogger(r.cfg, os.Stderr))
 	}
 	if err != nil {
 		slog.Error("imserver failed", "err", err)

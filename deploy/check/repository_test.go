@@ -26,7 +26,7 @@ func isSetting(t *testing.T, name string) {
 	if err != nil {
 		t.Fatalf("imserver --help: %v\n%s", err, text)
 	}
-	if strings.HasPrefix(name, "IM_") && !strings.Contains(text, "("+name+")") && !strings.Contains(text, "\n"+name+" (environment only)") {
+	if strings.HasPrefix(name, "IM_") && !strings.Contains(text, "("+name+")") && !strings.Contains(text, "\n  "+name+"\n") {
 		t.Errorf("%s is no setting of imserver", name)
 	}
 }
