@@ -164,3 +164,11 @@ func (t Target) check(what string) error {
 	}
 	return nil
 }
+
+// names tells whether m went to t.
+func (t Target) names(m Message) bool {
+	if t.ChatID != 0 {
+		return m.ConversationID == t.ChatID
+	}
+	return m.ReceiverID == t.ReceiverID
+}

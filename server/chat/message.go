@@ -64,7 +64,7 @@ type Draft struct {
 	Type        MessageType `json:"message_type"` // text when empty
 	ReplyToID   int64       `json:"reply_to_id"`
 	FileID      int64       `json:"file_id"`
-	ClientMsgID string      `json:"client_msg_id"` // unique per sender; a retry with it stores once
+	ClientMsgID string      `json:"client_msg_id"` // unique per sender; a retry with it stores once, and another message is refused
 }
 
 const (

@@ -8,11 +8,12 @@ import (
 
 // Send stores a message and returns it. When Send returns, the message is
 // durable; retried with the same ClientMsgID it is stored once, and the same
-// message is returned again. Delivery to the members' connections follows, in
+// message is returned again. Another message with that ClientMsgID is refused.
+// Delivery to the members' connections follows, in
 // the order of Seq.
 //
 // Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
-// of it), Forbidden (muted), RateLimited, Unavailable. When ctx ends first, the
+// of it), Forbidden (muted), Conflict (the ClientMsgID is another message's), RateLimited, Unavailable. When ctx ends first, the
 // message may be stored or not: retry with the same ClientMsgID.
 func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
 	type outcome struct {
@@ -77,7 +78,7 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 	if err := d.check(s.cfg.Limits.MaxContent); err != nil {
 		return nil, err
 	}
-	p := &pendingSend{caller: c, accepted: accepted, msg: NewMessage{
+	p := &pendingSend{caller: c, target: d.Target, accepted: accepted, msg: NewMessage{
 		SenderID: c.UserID, Content: d.Content, Type: d.Type,
 		ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
 	}}
@@ -140,12 +141,27 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 // A pendingSend is a message on its way through a transaction.
 type pendingSend struct {
 	msg      NewMessage
+	target   Target
 	caller   Caller
 	kind     ConversationKind
 	accepted time.Time
 	trace    string
 	refusal  error // what to answer unless the message was stored before
 	done     func(Message, error)
+}
+
+// retries tells whether stored is what p asks for. What an edit, a recall or a
+// deletion has changed since is not compared: the original is not known any more.
+func (p *pendingSend) retries(stored Message) bool {
+	return p.target.names(stored) && p.msg.Type == stored.Type && p.msg.ReplyToID == stored.ReplyToID &&
+		(stored.gone() || p.msg.FileID == stored.FileID) &&
+		(stored.gone() || stored.Edited || p.msg.Content == stored.Content)
+}
+
+// errIDTaken is the answer to a message that would be swallowed as a retry.
+var errIDTaken = &Error{
+	Kind: KindConflict, What: notSent,
+	Why: "client_msg_id was used for a message with another target or content: give each message an id of its own",
 }
 
 // finish passes what is new on to announce, and tells the sender.
@@ -155,6 +171,8 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 		r.Err = p.refusal
 	case errors.Is(r.Err, ErrNotFound):
 		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
+	case r.Duplicate && !p.retries(r.Message):
+		r.Message, r.Err = Message{}, errIDTaken
 	case r.Err == nil && !r.Duplicate:
 		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
 		// fanout is closed after sends, so this put cannot be refused.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,22 +63,81 @@ func TestARetryIsStoredAndToldOnce(t *testing.T) {
 	n := w.node(t, nil, func(c *chat.Config) {
 		c.Hooks.MessageStored = func(context.Context, chat.MessageStored) { stored++ }
 	})
-	a, b, c := w.user(t), w.user(t), w.user(t)
+	a, b := w.user(t), w.user(t)
 	first := n.send(t, a, b.UserID, "one")
 	if again := n.send(t, a, b.UserID, "one"); again.ID != first.ID || again.Seq != first.Seq {
 		t.Errorf("a retry is %+v, was %+v", again, first)
 	}
-	// client_msg_id is the sender's over all conversations …
-	if elsewhere := n.send(t, a, c.UserID, "one"); elsewhere.ID != first.ID {
-		t.Errorf("a retry elsewhere is %+v", elsewhere)
-	}
-	// … and each sender's own.
+	// client_msg_id is each sender's own.
 	if other := n.send(t, b, a.UserID, "one"); other.ID == first.ID {
 		t.Error("two senders share an id")
 	}
 	n.send(t, a, b.UserID, "two")
 	if got := n.delivered(t, 3); !slices.Equal(got, upTo(3)) || stored != 3 {
 		t.Errorf("delivered %v, %d stored", got, stored)
+	}
+}
+
+// TestAnIDUsedAgainIsAConflict has messages that differ from the one that was
+// sent with their client_msg_id: each would be swallowed if it passed for a retry.
+func TestAnIDUsedAgainIsAConflict(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(t, nil)
+	a, b, c := w.user(t), w.user(t), w.user(t)
+	g, err := n.CreateGroup(t.Context(), a, "g", []int64{b.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := func() int64 {
+		f, err := n.Upload(t.Context(), a, chat.Upload{Name: "f", Body: strings.NewReader("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.ID
+	}
+	to := chat.Target{ReceiverID: b.UserID}
+	before := n.send(t, a, b.UserID, "before")
+	first := chat.Draft{Target: to, Type: chat.TypeImage, Content: "x", FileID: up(), ReplyToID: before.ID, ClientMsgID: "one"}
+	sent, err := n.Send(t.Context(), a, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(what string, want chat.Kind, change func(*chat.Draft)) {
+		t.Helper()
+		d := first
+		change(&d)
+		m, err := n.Send(t.Context(), a, d)
+		if chat.KindOf(err) != want || err == nil && (m.ID != sent.ID || m.Seq != sent.Seq) {
+			t.Errorf("%s: %+v, %v", what, m, err)
+		}
+	}
+	differences := map[string]func(*chat.Draft){
+		"another receiver": func(d *chat.Draft) { d.Target = chat.Target{ReceiverID: c.UserID}; d.ReplyToID = 0 },
+		"a group":          func(d *chat.Draft) { d.Target = chat.Target{ChatID: g.ID}; d.ReplyToID = 0 },
+		"nobody":           func(d *chat.Draft) { d.Target = chat.Target{ReceiverID: 4711} },
+		"another type":     func(d *chat.Draft) { d.Type = chat.TypeVideo },
+		"no reply":         func(d *chat.Draft) { d.ReplyToID = 0 },
+	}
+	for what, change := range differences {
+		try(what, chat.KindConflict, change)
+	}
+	other := up()
+	try("another file", chat.KindConflict, func(d *chat.Draft) { d.FileID = other })
+	try("other content", chat.KindConflict, func(d *chat.Draft) { d.Content = "y" })
+	same := func(*chat.Draft) {}
+	try("the same", "", same)
+	try("the same by the conversation's id", "", func(d *chat.Draft) { d.Target = chat.Target{ChatID: sent.ConversationID} })
+	// What became of the message since does not make its retry another message.
+	if _, err := n.Edit(t.Context(), a, sent.ID, "edited"); err != nil {
+		t.Fatal(err)
+	}
+	try("the same, edited since", "", same)
+	if _, err := n.Recall(t.Context(), a, sent.ID); err != nil {
+		t.Fatal(err)
+	}
+	try("the same, recalled since", "", same)
+	for what, change := range differences {
+		try(what+", recalled since", chat.KindConflict, change)
 	}
 }
 

@@ -76,6 +76,7 @@ func TestAMessageFromSentToGone(t *testing.T) {
 	if again := w.do("POST", "/api/messages/send", ann.token, body).want(200); again.num("data", "id") != id {
 		t.Errorf("the retry is another message: %s", again.body)
 	}
+	w.do("POST", "/api/messages", ann.token, m{"receiver_id": ben.id, "content": "another", "client_msg_id": "once"}).want(409).says("client_msg_id")
 	if n := w.do("GET", "/api/messages/unread/count", ben.token, nil).want(200).num("data", "count"); n != 1 {
 		t.Errorf("%d unread", n)
 	}

@@ -26,6 +26,11 @@ func TestTwoClientsChat(t *testing.T) {
 			t.Errorf("message.new %+v", n)
 		}
 	}
+	phone.send("message.send", map[string]any{"receiver_id": bob.User.ID, "content": "another", "client_msg_id": "m1"})
+	var f failure
+	if phone.want("error", &f); f.Code != Code(chat.KindConflict) || f.ClientMsgID != "m1" {
+		t.Errorf("an id used again: %+v", f)
+	}
 	// The connection that sent it gets no message.new: the pong is next.
 	phone.send("ping", nil)
 	if f := phone.next(); f.Type != "pong" {
