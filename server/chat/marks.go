@@ -55,24 +55,21 @@ const deliveredDelay = 100 * time.Millisecond
 
 // deliveries gathers delivery marks: of each member only the furthest counts.
 type deliveries struct {
+	*gatherer
 	mu   sync.Mutex
 	seqs map[member]int64
-
-	wake chan struct{} // holds one: something was added
-	stop chan struct{} // closed once by end
-	end  func()
-	done chan struct{}
 }
 
 type member struct{ conversation, user int64 }
 
 func newDeliveries(store func([]Mark) error) *deliveries {
-	d := &deliveries{
-		seqs: make(map[member]int64),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-	}
-	d.end = sync.OnceFunc(func() { close(d.stop) })
-	go d.loop(store)
+	d := &deliveries{seqs: make(map[member]int64)}
+	d.gatherer = newGatherer(deliveredDelay, func() {
+		if marks := d.take(); len(marks) > 0 {
+			// A status that stays at sent does no harm; the next mark covers it.
+			_ = store(marks)
+		}
+	})
 	return d
 }
 
@@ -81,29 +78,7 @@ func (d *deliveries) add(conversationID, userID, seq int64) {
 	d.mu.Lock()
 	d.seqs[key] = max(d.seqs[key], seq)
 	d.mu.Unlock()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (d *deliveries) loop(store func([]Mark) error) {
-	defer close(d.done)
-	for stopped := false; !stopped; {
-		select {
-		case <-d.wake:
-			select {
-			case <-time.After(deliveredDelay):
-			case <-d.stop:
-			}
-		case <-d.stop:
-			stopped = true
-		}
-		if marks := d.take(); len(marks) > 0 {
-			// A status that stays at sent does no harm; the next mark covers it.
-			_ = store(marks)
-		}
-	}
+	d.poke()
 }
 
 func (d *deliveries) take() []Mark {
@@ -115,10 +90,4 @@ func (d *deliveries) take() []Mark {
 	}
 	clear(d.seqs)
 	return marks
-}
-
-// close stores what was gathered. It is idempotent.
-func (d *deliveries) close() {
-	d.end()
-	<-d.done
 }

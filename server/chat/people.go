@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 )
 
 // How many rows the lists of people hold at most.
@@ -159,77 +158,4 @@ func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
 	online, err := s.cfg.Presence.Online(ctx, []int64{id})
 	u = s.seen(u.withoutPhone(), online)
 	return &u, err
-}
-
-// Connected counts a connection of the caller, and tells contacts if it is the
-// user's first.
-func (s *Service) Connected(ctx context.Context, c Caller) error {
-	s.Active(c)
-	first, err := s.cfg.Presence.Connected(ctx, c.UserID)
-	if err != nil || !first {
-		return err
-	}
-	return s.SetPresence(ctx, c, true)
-}
-
-// Disconnected is the end of what Connected began.
-func (s *Service) Disconnected(ctx context.Context, c Caller) error {
-	last, err := s.cfg.Presence.Disconnected(ctx, c.UserID)
-	if err != nil || !last {
-		return err
-	}
-	err = errors.Join(s.departures.put(ctx, c.UserID), s.SetPresence(ctx, c, false))
-	// A quick reconnect may have told meanwhile that the user is there, and been
-	// overtaken by this.
-	if online, e := s.cfg.Presence.Online(ctx, []int64{c.UserID}); e == nil && online[c.UserID] {
-		err = errors.Join(err, s.SetPresence(ctx, c, true))
-	}
-	return err
-}
-
-// depart stores when users were last seen: together, as they leave when the
-// server stops.
-func (s *Service) depart(userIDs []int64) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
-	defer cancel()
-	if err := s.storeLastSeen(ctx, userIDs, s.cfg.Now()); err != nil {
-		s.cfg.Log.ErrorContext(ctx, "last seen not stored", "users", len(userIDs), "err", err)
-	}
-}
-
-func (s *Service) storeLastSeen(ctx context.Context, userIDs []int64, at time.Time) error {
-	return errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, at), s.cfg.Users.Drop(ctx, userIDs...))
-}
-
-// SetPresence tells those who share a conversation with the caller whether he
-// is there.
-func (s *Service) SetPresence(ctx context.Context, c Caller, online bool) error {
-	return s.tellPresence(ctx, c.UserID, online, s.cfg.Now())
-}
-
-// NodePresence tells contacts of users whether they are there, where no
-// connection can tell it: the node that had their connections is gone, since at,
-// or was thought to be and is not. An error says that not all were told, or that
-// it is not stored when they were last seen: call it again.
-func (s *Service) NodePresence(ctx context.Context, userIDs []int64, online bool, at time.Time) error {
-	var errs []error
-	if !online {
-		errs = append(errs, s.storeLastSeen(ctx, userIDs, at))
-	}
-	for _, id := range userIDs {
-		errs = append(errs, s.tellPresence(ctx, id, online, at))
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Service) tellPresence(ctx context.Context, userID int64, online bool, at time.Time) error {
-	contacts, err := s.cfg.Store.Contacts(ctx, userID, contactsLimit)
-	if err != nil || len(contacts) == 0 {
-		return err
-	}
-	s.publish(ctx, Event{
-		Type: EventPresence, To: contacts, At: s.cfg.Now(),
-		Payload: PresenceChanged{UserID: userID, IsOnline: online, LastSeen: at},
-	})
-	return nil
 }

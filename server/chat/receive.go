@@ -57,10 +57,14 @@ func (s *Service) Subscribe(deliver func(context.Context, Event)) {
 }
 
 // Receive takes an event from the bus. Subscribe's func gets it: at once, or,
-// where messages before it are missing, after those.
+// where messages before it are missing, after those. Presence is gathered first.
 func (s *Service) Receive(ctx context.Context, e Event) {
 	a := s.arrivals
-	if e.ConversationID == 0 { // typing, presence, logout: in no order
+	if e.Type == EventPresence {
+		s.presences.add(e)
+		return
+	}
+	if e.ConversationID == 0 { // typing, logout: in no order
 		a.deliver(ctx, e)
 		return
 	}

@@ -73,6 +73,7 @@ type Service struct {
 	fanout     *batcher[outgoing]
 	departures *batcher[int64]
 	delivered  *deliveries
+	presences  *presences
 	arrivals   *arrivals
 	background context.Context // of work that nobody waits for; ends with Close
 	stop       context.CancelFunc
@@ -100,6 +101,7 @@ func New(cfg Config) *Service {
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
 	s.delivered = newDeliveries(s.storeMarks)
+	s.presences = newPresences(s.tellGathered)
 	s.pruning.Go(s.prune)
 	return s
 }
@@ -122,6 +124,7 @@ func (s *Service) Shutdown(ctx context.Context) {
 	s.fanout.close()
 	s.departures.close()
 	s.delivered.close()
+	s.presences.close()
 	s.stop()
 	s.arrivals.close()
 	s.pruning.Wait()

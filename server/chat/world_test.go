@@ -64,7 +64,7 @@ type node struct {
 	*chat.Service
 	mu     sync.Mutex
 	events []chat.Event
-	come   chan struct{} // holds one: something came
+	came   chan struct{} // holds one: something came
 }
 
 // node starts a Service whose events go to bus, or, where that is nil, to its
@@ -89,13 +89,13 @@ func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *
 	for _, c := range change {
 		c(&cfg)
 	}
-	n := &node{Service: chat.New(cfg), come: make(chan struct{}, 1)}
+	n := &node{Service: chat.New(cfg), came: make(chan struct{}, 1)}
 	n.Subscribe(func(_ context.Context, e chat.Event) {
 		n.mu.Lock()
 		n.events = append(n.events, e)
 		n.mu.Unlock()
 		select {
-		case n.come <- struct{}{}:
+		case n.came <- struct{}{}:
 		default:
 		}
 	})
@@ -121,7 +121,7 @@ func (n *node) delivered(t *testing.T, want int) []int64 {
 			return seqs
 		}
 		select {
-		case <-n.come:
+		case <-n.came:
 		case <-timeout:
 			t.Fatalf("%d of %d messages were delivered: %v", len(seqs), want, seqs)
 		}

@@ -119,6 +119,49 @@ func TestPresenceFollowsSockets(t *testing.T) {
 	}
 }
 
+// TestPresenceToldIsPresenceAsked has devices say that nobody is there, come
+// and go: contacts are told what they get when they ask.
+func TestPresenceToldIsPresenceAsked(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	b := w.dial(bob)
+	b.send("message.send", map[string]any{"receiver_id": ann.User.ID, "content": "are you there?"})
+	b.want("message.ack")
+	told := func(what string, online bool) {
+		t.Helper()
+		var p chat.PresenceChanged
+		b.want("presence", &p)
+		u, err := w.svc.SearchUsers(context.Background(), chat.Caller{UserID: bob.User.ID}, "ann")
+		if err != nil || len(u) != 1 || u[0].Online != online || p.IsOnline != online {
+			t.Errorf("%s: told %v, asked %+v: %v", what, p.IsOnline, u, err)
+		}
+	}
+	says := func(c *client, online bool) {
+		c.send("presence", map[string]any{"is_online": online})
+		c.send("ping", nil)
+		c.want("pong")
+	}
+	phone := w.dial(ann)
+	told("the phone comes", true)
+	says(phone, false)
+	told("nobody is there", false)
+	says(phone, false)
+	told("which is said again", false)
+	laptop := w.dial(ann)
+	told("the laptop comes", true)
+	says(phone, true)
+	says(laptop, false)
+	says(laptop, false) // the phone is there
+	told("the phone is back", true)
+	says(phone, false)
+	told("both are away", false)
+	_ = laptop.CloseNow()
+	says(phone, true)
+	told("the laptop is gone, and was away", true)
+	_ = phone.CloseNow()
+	told("the phone is gone", false)
+}
+
 func TestSync(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")

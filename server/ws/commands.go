@@ -306,6 +306,8 @@ func (c *conn) typing(ctx context.Context, payload json.RawMessage) error {
 	return c.hub.svc.Typing(ctx, c.caller, p.Target, p.IsTyping)
 }
 
+// presence has the connection count for whether its user is there, or not: what
+// contacts are told is what they get when they ask.
 func (c *conn) presence(ctx context.Context, payload json.RawMessage) error {
 	var p struct {
 		IsOnline bool `json:"is_online"`
@@ -313,7 +315,15 @@ func (c *conn) presence(ctx context.Context, payload json.RawMessage) error {
 	if err := decodePayload(payload, &p); err != nil {
 		return err
 	}
-	return c.hub.svc.SetPresence(ctx, c.caller, p.IsOnline)
+	if p.IsOnline == !c.away {
+		return c.hub.svc.RepeatPresence(ctx, c.caller)
+	}
+	count := c.hub.svc.Connected
+	if !p.IsOnline {
+		count = c.hub.svc.Disconnected
+	}
+	c.away = !p.IsOnline
+	return count(ctx, c.caller)
 }
 
 type syncRequest struct {

@@ -29,6 +29,7 @@ type conn struct {
 	frames  bucket // what may come
 	refused bucket // what may be refused because too much came
 	active  int64  // the tick at which the domain was last told
+	away    bool   // the client says that nobody is there
 
 	heard atomic.Int64 // the tick since which the reader waits for a byte, or heardBusy
 
@@ -82,7 +83,9 @@ func (c *conn) run() {
 	c.settle(c.readLoop())
 	h.leave(c)
 	c.leaveCalls()
-	c.count(h.svc.Disconnected)
+	if !c.away {
+		c.count(h.svc.Disconnected)
+	}
 	h.cfg.Hooks.closed(context.Background(), Closed{Duration: h.cfg.Now().Sub(c.opened), Reason: c.end()})
 }
 
