@@ -112,6 +112,38 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
+// TestPresenceIsOneOnAllNodes has a contact on one node be told of a user on the
+// other, and ask at once: also one who has asked a moment before.
+func TestPresenceIsOneOnAllNodes(t *testing.T) {
+	a, b := twoNodes(t)
+	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")
+	alice.send(t, map[string]any{"receiver_id": bob.id, "content": "0"})
+	hers := alice.dial(t)
+	asked := func() bool {
+		return decode[struct{ Data struct{ Online bool } }](t, bob.on(a).do(t, http.StatusOK, "GET", "/api/users/me", nil)).Data.Online
+	}
+	told := func(what string, online bool) {
+		t.Helper()
+		p := decode[struct {
+			IsOnline bool `json:"is_online"`
+		}](t, hers.expect(t, "presence").Payload)
+		if got := asked(); p.IsOnline != online || got != online {
+			t.Errorf("%s: told %v, asked %v", what, p.IsOnline, got)
+		}
+	}
+	if asked() {
+		t.Error("online before he comes")
+	}
+	his := bob.dial(t)
+	told("he comes", true)
+	his.write(t, "presence", map[string]any{"is_online": false})
+	told("he says that nobody is there", false)
+	his.write(t, "presence", map[string]any{"is_online": true})
+	told("he is back", true)
+	_ = his.conn.CloseNow()
+	told("he goes", false)
+}
+
 // TestOrderAcrossNodes has clients of both nodes write to one group at once.
 func TestOrderAcrossNodes(t *testing.T) {
 	a, b := twoNodes(t)

@@ -30,6 +30,7 @@ func (b *Bus) missed(since time.Time) {
 	for _, l := range b.listeners {
 		l.missed()
 	}
+	b.presence.missed()
 	m := &b.mender
 	m.mu.Lock()
 	defer m.mu.Unlock()

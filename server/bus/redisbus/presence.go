@@ -2,6 +2,7 @@ package redisbus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // A presence knows who is connected to this node, and asks Redis for the rest.
@@ -173,8 +176,8 @@ func (p *presence) add(userID int64, by int) bool {
 const onlineBatch = 1000
 
 // Online implements chat.Presence. Of users who are connected to this node it
-// asks nobody; what Redis says of others is believed for 2 s at most, unless
-// they come to this node or leave it. Where Redis is away it knows of this
+// asks nobody; what Redis says of others is believed for 2 s at most, and until
+// an event tells that they came or went. Where Redis is away it knows of this
 // node's. It returns no error.
 func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, error) {
 	found := make(map[int64]bool, len(ids))
@@ -201,6 +204,27 @@ func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, err
 		p.mu.Unlock()
 	}
 	return found, nil
+}
+
+// told forgets what Redis said of a user before the event: who is told that he
+// came, and asks, gets the same answer.
+func (p *presence) told(e chat.Event) {
+	payload, _ := e.Payload.(json.RawMessage)
+	var of chat.PresenceChanged
+	if json.Unmarshal(payload, &of) != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen.forget(of.UserID, time.Now())
+}
+
+// missed forgets what Redis said of everybody: events that did not come may have
+// told otherwise.
+func (p *presence) missed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen.forgetAll(time.Now())
 }
 
 // known puts into found what needs no question, and returns the rest.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/bus/redisbus"
+	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
@@ -179,6 +180,36 @@ func TestOnlineCostsLittle(t *testing.T) {
 	_, _ = a.Connected(t.Context(), 2)
 	if got := online(t, b, 2); len(got) != 1 {
 		eventually(t, "the other node sees it", func() bool { return len(online(t, b, 2)) == 1 })
+	}
+}
+
+// TestWhoIsToldAndAsksGetsOneAnswer has a node ask, and at once hear otherwise:
+// by an event, on the node that tells it too, or by the loss of some.
+func TestWhoIsToldAndAsksGetsOneAnswer(t *testing.T) {
+	a, b := twoNodes(t)
+	answers := make(chan bool, 1)
+	b.Subscribe(func(ctx context.Context, e chat.Event) {
+		if e.Type == chat.EventPresence {
+			found, _ := b.Online(ctx, []int64{7})
+			answers <- found[7]
+		}
+	})
+	tell := func(is bool) {
+		t.Helper()
+		err := a.Publish(t.Context(), chat.Event{Type: chat.EventPresence, Payload: chat.PresenceChanged{UserID: 7, IsOnline: is}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answers; got != is {
+			t.Errorf("told %v, asked %v", is, got)
+		}
+	}
+	for range 10 {
+		online(t, b, 7)
+		_, _ = a.Connected(t.Context(), 7)
+		tell(true)
+		_, _ = a.Disconnected(t.Context(), 7)
+		tell(false)
 	}
 }
 

@@ -6,6 +6,7 @@ import "time"
 type recent struct {
 	now, before map[int64]sighting
 	turned      time.Time
+	from        time.Time // what was asked before does not count
 }
 
 type sighting struct {
@@ -42,7 +43,7 @@ func (r *recent) get(id int64, now time.Time) (online, ok bool) {
 // put keeps an answer, unless something happened since it was asked for.
 func (r *recent) put(id int64, online bool, asked time.Time) {
 	r.turn(time.Now())
-	if r.now[id].at.After(asked) || r.before[id].at.After(asked) {
+	if asked.Before(r.from) || r.now[id].at.After(asked) || r.before[id].at.After(asked) {
 		return
 	}
 	r.now[id] = sighting{online, true, asked}
@@ -52,4 +53,9 @@ func (r *recent) put(id int64, online bool, asked time.Time) {
 func (r *recent) forget(id int64, now time.Time) {
 	r.turn(now)
 	r.now[id] = sighting{at: now}
+}
+
+// forgetAll has it ask about everybody.
+func (r *recent) forgetAll(now time.Time) {
+	r.now, r.before, r.turned, r.from = nil, nil, now, now
 }

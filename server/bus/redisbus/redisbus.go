@@ -172,6 +172,9 @@ func (b *Bus) Publish(ctx context.Context, e chat.Event) error {
 }
 
 func (b *Bus) deliver(ctx context.Context, e chat.Event) {
+	if e.Type == chat.EventPresence {
+		b.presence.told(e)
+	}
 	b.mu.Lock()
 	subscribers := b.subscribers
 	b.mu.Unlock()
