@@ -45,7 +45,7 @@ type Config struct {
 	ICEServers          []string // URLs of STUN and TURN servers elsewhere
 	ICESecret           string   // makes credentials for those of TURN
 
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; none: the connection's address counts
+	TrustedProxies []netip.Prefix // that are believed who their client is; none: the connection's address counts
 
 	MessageRate      float64 // messages a second that a user may send; 0: no limit
 	MessageBurst     int     // and at once

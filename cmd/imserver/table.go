@@ -26,7 +26,7 @@ func settings(cfg *server.Config) []setting {
 		{"redis-prefix", "IM_REDIS_PREFIX", "`prefix` of keys and channels in Redis; servers with another database use another one", (*text)(&cfg.RedisPrefix)},
 		{"blob", "IM_BLOB", "`URL` of where uploaded files are kept: file://relative, file:///absolute, or s3://bucket/prefix?endpoint=https://host:port (credentials by the AWS_ variables)\n        after a ?: endpoint, region, path_style=true, ca=FILE, create=false, timeout=5s", (*text)(&cfg.Blob)},
 		{"allowed-origins", "IM_ALLOWED_ORIGINS", "`hosts`, separated by commas, whose pages may open WebSockets (the same host always may)", (*list)(&cfg.AllowedOrigins)},
-		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks`, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
+		{"trusted-proxies", "IM_TRUSTED_PROXIES", "`networks` of proxies, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", (*networks)(&cfg.TrustedProxies)},
 		{"turn-addr", "IM_TURN_ADDR", "`host:port` of STUN and TURN for calls, over UDP and TCP: :3478 (empty: none)", (*text)(&cfg.TURNAddr)},
 		{"turn-public-ip", "IM_TURN_PUBLIC_IP", "IPv4 `address` that clients and their peers know --turn-addr by (empty: its host, if that is an address)", (*text)(&cfg.TURNPublicIP)},
 		{"turn-relay-ports", "IM_TURN_RELAY_PORTS", "UDP `ports` of relays, one an allocation; open them in the firewall", (*text)(&cfg.TURNRelayPorts)},

@@ -37,7 +37,8 @@ const statusGone = 499
 
 var (
 	errPanicked = errors.New("rest: a handler panicked")
-	errNotLocal = chat.Errorf(chat.KindForbidden, "not allowed", "this page is for clients on the same machine")
+	errNotLocal = chat.Errorf(chat.KindForbidden, "not allowed", "this page is for clients on the same machine that do not come through a proxy; "+
+		"for others, set --metrics-addr or --metrics-token-file")
 )
 
 const badRequest = "bad request"

@@ -1,6 +1,10 @@
 package rest
 
-import "time"
+import (
+	"net/http"
+	"net/netip"
+	"time"
+)
 
 // Impatient makes the server wait for slow clients only as long as a test does.
 func (s *Server) Impatient(d time.Duration) {
@@ -24,3 +28,6 @@ func StatusOf(err error) (status int, what, why string) {
 
 // Disposition is disposition.
 var Disposition = disposition
+
+// ClientOf tells who asks where some proxies are trusted.
+func ClientOf(trusted []netip.Prefix, r *http.Request) netip.Addr { return proxies(trusted).client(r) }

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -176,62 +174,6 @@ func bearer(r *http.Request) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
-}
-
-// local answers clients on this machine only. What a proxy passes on came from
-// elsewhere, whatever the connection's address says.
-func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if forwarded(c.Request()) {
-			return errNotLocal
-		}
-		if !addrOf(c).IsLoopback() || !localHost(c.Request().Host) {
-			return errNotLocal
-		}
-		return next(c)
-	}
-}
-
-// forwarded tells whether a proxy passed the request on.
-func forwarded(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", echo.HeaderXForwardedFor, echo.HeaderXRealIP} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// localHost tells whether a Host header names this machine: a page elsewhere
-// whose name was made to point here (DNS rebinding) does not.
-func localHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
-}
-
-// addrOf returns the client's address; the zero Addr where it has none.
-func addrOf(c echo.Context) netip.Addr {
-	addr, _ := netip.ParseAddr(c.RealIP())
-	return addr.Unmap()
-}
-
-// clientIP tells who asks: the connection's other end, or the last address in
-// front of the trusted proxies.
-func clientIP(trusted []netip.Prefix) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range trusted {
-		p = p.Masked()
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // allowOrigin matches an Origin header against patterns, ignoring case: whole

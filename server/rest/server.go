@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -41,8 +42,9 @@ type Config struct {
 	// "https://chat.example.com", a bare host, or either with wildcards as of
 	// path.Match. None: no CORS headers are sent.
 	AllowedOrigins []string
-	// TrustedProxies are those whose X-Forwarded-For is believed. None: the
-	// client's address is the connection's.
+	// TrustedProxies are those that are believed who their client is: by
+	// X-Forwarded-For, or else Forwarded, or else X-Real-IP. None: the client's
+	// address is the connection's.
 	TrustedProxies []netip.Prefix
 
 	Hooks   Hooks
@@ -74,6 +76,8 @@ type Server struct {
 	echo     *echo.Echo
 	patience patience
 	started  time.Time
+	proxies  proxies
+	unnamed  sync.Once // tells of proxies that do not name their clients
 }
 
 // New makes the handler of the whole HTTP interface.
@@ -90,9 +94,9 @@ func New(svc *chat.Service, cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Server{svc: svc, cfg: cfg, echo: echo.New(), patience: defaultPatience, started: cfg.Now()}
+	s := &Server{svc: svc, cfg: cfg, echo: echo.New(), patience: defaultPatience, started: cfg.Now(), proxies: cfg.TrustedProxies}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.IPExtractor = clientIP(cfg.TrustedProxies)
+	s.echo.IPExtractor = clientIP(s.proxies)
 	s.middleware()
 	s.routes()
 	return s
