@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/onemeter/onemeter/server/call"
@@ -203,8 +204,12 @@ func encodeSignals(s call.Signals) (string, error) {
 	if s.Offer == nil && len(s.Waiting) == 0 {
 		return "", nil
 	}
-	text, err := json.Marshal(s)
-	return string(text), err
+	// What clients said goes on as it came: without escapes for HTML.
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(s)
+	return text.String(), err
 }
 
 // UnjoinedCalls implements call.Store.

@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -160,6 +161,45 @@ func TestPresenceToldIsPresenceAsked(t *testing.T) {
 	told("the laptop is gone, and was away", true)
 	_ = phone.CloseNow()
 	told("the phone is gone", false)
+}
+
+// A page of sync is counted as it goes over the wire, where JSON makes up to six
+// bytes of one: a client that reads slowly must have room for it, and for what
+// is delivered meanwhile.
+func TestAPageOfSyncIsCountedAsItIsSent(t *testing.T) {
+	const messages, size = 17, 63_000
+	for char, most := range map[string]int{"<": 1 << 20 / size, "\x01": 1 << 20 / (6 * size), "\u2028": 1 << 20 / (2 * size)} {
+		w := newWorld(t, Config{})
+		ann, bob := w.user("ann"), w.user("bob")
+		for range messages {
+			_, err := w.svc.Send(t.Context(), chat.Caller{UserID: ann.User.ID}, chat.Draft{
+				Target: chat.Target{ReceiverID: bob.User.ID}, Content: strings.Repeat(char, size/len(char)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := w.dial(bob)
+		for after := int64(0); after < messages; {
+			b.send("sync", map[string]any{"receiver_id": ann.User.ID, "after_seq": after})
+			var page syncAnswer
+			f := b.want("sync", &page)
+			if n := len(page.Messages); n == 0 || n > most || len(f.Payload) > 1<<20+1<<10 || page.HasMore != (page.Messages[n-1].Seq < messages) {
+				t.Fatalf("%q: %d messages in %d bytes after %d, more: %v", char, n, len(f.Payload), after, page.HasMore)
+			}
+			after = page.Messages[len(page.Messages)-1].Seq
+		}
+	}
+}
+
+// However large frames may be, several fit into the queue of a client.
+func TestTheQueueGrowsWithTheFrames(t *testing.T) {
+	if c := (Config{}).withDefaults(); c.QueueBytes != 4<<20 {
+		t.Errorf("%d bytes by default", c.QueueBytes)
+	}
+	if c := (Config{MaxFrame: 8 << 20}).withDefaults(); c.QueueBytes < 2*6*c.MaxFrame {
+		t.Errorf("%d bytes for frames of %d", c.QueueBytes, c.MaxFrame)
+	}
 }
 
 func TestSync(t *testing.T) {

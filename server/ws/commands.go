@@ -338,8 +338,30 @@ type syncAnswer struct {
 	HasMore  bool           `json:"has_more"`
 }
 
-// maxSync is about how many bytes of content one sync frame carries.
+// maxSync is how many bytes of messages one sync frame carries, if it carries
+// more than one message.
 const maxSync = 1 << 20
+
+// fitting tells how many of messages go into one sync frame. They are counted
+// as they are encoded: escapes make up to six bytes of one.
+func fitting(messages []chat.Message) int {
+	var size counter
+	enc := newEncoder(&size)
+	for i := range messages {
+		if err := enc.Encode(&messages[i]); err != nil || size > maxSync && i > 0 {
+			return i
+		}
+	}
+	return len(messages)
+}
+
+// A counter counts what is written to it.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
 
 func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	var p syncRequest
@@ -350,14 +372,7 @@ func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	answer := syncAnswer{Target: p.Target, Messages: page.Messages, HasMore: page.HasMore}
-	size := 0
-	for i, m := range answer.Messages {
-		if size += len(m.Content); size > maxSync && i > 0 {
-			answer.Messages, answer.HasMore = answer.Messages[:i], true
-			break
-		}
-	}
-	c.reply("sync", answer)
+	n := fitting(page.Messages)
+	c.reply("sync", syncAnswer{Target: p.Target, Messages: page.Messages[:n], HasMore: page.HasMore || n < len(page.Messages)})
 	return nil
 }

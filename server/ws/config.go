@@ -15,7 +15,7 @@ type Config struct {
 	MaxFrame        int // bytes of a frame from a client; larger ones are refused; 256 KiB
 	MaxConnsPerUser int // 100
 	QueueFrames     int // frames that may wait for one client; 1024
-	QueueBytes      int // bytes that may wait for one client, if in more than one frame; 4 MiB
+	QueueBytes      int // bytes that may wait for one client, if in more than one frame; 4 MiB, and 16 times MaxFrame at least
 
 	RequestTimeout time.Duration // a frame that the service takes longer to act upon is refused; 2.5 s
 
@@ -54,7 +54,9 @@ func (c Config) withDefaults() Config {
 	defInt(&c.skip, maxSkip)
 	defInt(&c.MaxConnsPerUser, 100)
 	defInt(&c.QueueFrames, 1024)
-	defInt(&c.QueueBytes, 4<<20)
+	// A client that reads at its own speed must have room for a page of sync, of
+	// which one message may be as large as a frame, and for what comes behind it.
+	defInt(&c.QueueBytes, max(4*maxSync, 16*c.MaxFrame))
 	defInt(&c.FrameRate, 50)
 	defInt(&c.FrameBurst, 200)
 	defTime(&c.RequestTimeout, 2500*time.Millisecond)

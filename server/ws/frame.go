@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf8"
 
@@ -28,6 +29,9 @@ const maxReason = 123
 // stamp is RFC 3339 in milliseconds.
 const stamp = "2006-01-02T15:04:05.000Z07:00"
 
+// stampRoom is what a stamp takes while it is formatted.
+const stampRoom = 40
+
 // A frame is what one write carries, header included. It never changes, so
 // that all receivers of an event share one.
 type frame struct {
@@ -44,37 +48,63 @@ func encode(typ string, payload any, at time.Time) (*frame, error) {
 	if raw, ok := payload.([]byte); ok {
 		payload = json.RawMessage(raw)
 	}
-	body, err := json.Marshal(payload)
-	if err != nil {
+	w := frameWriter{typ: typ}
+	if err := newEncoder(&w).Encode(payload); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", typ, err)
 	}
-	name, err := quote(typ)
-	if err != nil {
-		return nil, err
+	return w.finish(at)
+}
+
+// newEncoder makes an encoder without the escapes for HTML, which would make
+// six bytes of "<": nobody reads frames as HTML.
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+// A frameWriter makes a frame around the payload that an encoder writes to it,
+// in one piece of memory.
+type frameWriter struct {
+	typ  string
+	wire []byte
+}
+
+func (w *frameWriter) Write(payload []byte) (int, error) {
+	if w.wire == nil {
+		const around = len(`{"type":"","payload":,"timestamp":""}`) + stampRoom
+		w.wire = make([]byte, maxHeader, maxHeader+around+len(w.typ)+len(payload))
+		w.wire = appendQuoted(append(w.wire, `{"type":`...), w.typ)
+		w.wire = append(w.wire, `,"payload":`...)
 	}
-	const around = len(`{"type":,"payload":,"timestamp":""}`)
-	length := around + len(name) + len(body) + len("2006-01-02T15:04:05.000Z")
-	wire := appendHeader(make([]byte, 0, maxHeader+length), opText, length)
-	start := len(wire)
-	wire = append(append(wire, `{"type":`...), name...)
-	wire = append(append(wire, `,"payload":`...), body...)
-	wire = append(wire, `,"timestamp":"`...)
-	wire = at.UTC().AppendFormat(wire, stamp)
-	wire = append(wire, `"}`...)
-	if len(wire)-start != length {
-		return nil, fmt.Errorf("encoding %s: the year %d does not fit", typ, at.Year())
+	w.wire = append(w.wire, payload...)
+	return len(payload), nil
+}
+
+// finish puts the rest behind the payload and the header in front.
+func (w *frameWriter) finish(at time.Time) (*frame, error) {
+	at = at.UTC()
+	if year := at.Year(); year < 0 || year > 9999 {
+		return nil, fmt.Errorf("encoding %s: the year %d does not fit", w.typ, year)
 	}
+	wire := append(w.wire[:len(w.wire)-1], `,"timestamp":"`...) // the encoder ends with a newline
+	wire = append(at.AppendFormat(wire, stamp), `"}`...)
+	var space [maxHeader]byte
+	header := appendHeader(space[:0], opText, len(wire)-maxHeader)
+	wire = wire[maxHeader-len(header):]
+	copy(wire, header)
 	return &frame{wire: wire}, nil
 }
 
-// quote makes a JSON string of a type, which hardly ever needs escapes.
-func quote(typ string) ([]byte, error) {
+// appendQuoted appends a type as a JSON string. It hardly ever needs escapes.
+func appendQuoted(b []byte, typ string) []byte {
 	for i := range len(typ) {
 		if c := typ[i]; (c < 'a' || c > 'z') && c != '.' && c != '_' {
-			return json.Marshal(typ)
+			quoted, _ := json.Marshal(typ) // a string always can be
+			return append(b, quoted...)
 		}
 	}
-	return append(append(append(make([]byte, 0, len(typ)+2), '"'), typ...), '"'), nil
+	return append(append(append(b, '"'), typ...), '"')
 }
 
 const maxHeader = 10

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -55,8 +56,9 @@ func TestEncodedFramesAreFramesOfJSON(t *testing.T) {
 		if err := json.Unmarshal(body, &back); err != nil {
 			t.Fatalf("%v in %s", err, body)
 		}
-		want, _ := json.Marshal(payload)
-		if back.Type != typ || !bytes.Equal(back.Payload, want) || !back.Timestamp.Equal(at) {
+		var same map[string]string
+		err = json.Unmarshal(back.Payload, &same)
+		if err != nil || back.Type != typ || !maps.Equal(same, payload) || !back.Timestamp.Equal(at) {
 			t.Fatalf("%s became %+v", typ, back)
 		}
 	})
@@ -75,6 +77,15 @@ func TestEncodeRefusesWhatIsNoJSON(t *testing.T) {
 	raw, err := encode("x", []byte(`{"a":1}`), now)
 	if err != nil || !bytes.Contains(raw.wire, []byte(`"payload":{"a":1}`)) {
 		t.Errorf("raw JSON: %v", err)
+	}
+}
+
+func TestFramesAreNotEscapedForHTML(t *testing.T) {
+	for _, payload := range []any{map[string]string{"sdp": "<a&b>"}, []byte(`{"sdp":"<a&b>"}`), json.RawMessage(`{"sdp":"<a&b>"}`)} {
+		f, err := encode("call.offer", payload, time.Now())
+		if err != nil || !bytes.Contains(f.wire, []byte(`"payload":{"sdp":"<a&b>"},`)) {
+			t.Errorf("%T: %q, %v", payload, f.wire, err)
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ package redisbus
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -156,11 +155,11 @@ func (b *Bus) Tell(topic string, data []byte) { b.out.put(kindSignal, encodeSign
 // the event cannot be encoded.
 func (b *Bus) Publish(ctx context.Context, e chat.Event) error {
 	if e.Payload != nil {
-		payload, err := json.Marshal(e.Payload)
+		payload, err := encodePayload(e.Payload)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.Type, err)
 		}
-		e.Payload = json.RawMessage(payload)
+		e.Payload = payload
 	}
 	body, err := encodeEvent(e)
 	if err != nil {

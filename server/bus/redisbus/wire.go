@@ -1,6 +1,7 @@
 package redisbus
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -62,6 +63,16 @@ func encodeEvent(e chat.Event) ([]byte, error) {
 	}
 	body = append(body, '\n')
 	return append(body, payload...), nil
+}
+
+// encodePayload is json.Marshal without the escapes for HTML, which would make
+// six bytes of "<", and go on to clients.
+func encodePayload(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func decodeEvent(body string) (chat.Event, error) {

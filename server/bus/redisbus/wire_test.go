@@ -3,6 +3,7 @@ package redisbus
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,13 @@ func TestIDsComeBack(t *testing.T) {
 			t.Fatalf("%v became %v: %v", want, got, err)
 		}
 	})
+}
+
+func TestPayloadsAreNotEscapedForHTML(t *testing.T) {
+	payload, err := encodePayload(chat.MessageEdited{Message: chat.Message{Content: "<a&b>"}})
+	if err != nil || !strings.Contains(string(payload), `"content":"<a&b>"`) {
+		t.Errorf("%s, %v", payload, err)
+	}
 }
 
 func FuzzDecode(f *testing.F) {

@@ -45,7 +45,7 @@ func (w *world) call(id string, caller, callee int64) call.Call {
 			Joined: true, Until: w.now.Add(10 * time.Second), Candidates: 3},
 		Callee: call.Leg{Device: call.Device{UserID: callee}, Until: w.now.Add(45 * time.Second)},
 		Signals: call.Signals{
-			Offer: &call.Description{SDP: json.RawMessage(`"v=0\r\n\u0000 𠮷"`), Candidates: json.RawMessage(`[{"a":1}]`)},
+			Offer: &call.Description{SDP: json.RawMessage(`"v=0\r\n\u0000 <a&b> 𠮷"`), Candidates: json.RawMessage(`[{"a":1}]`)},
 			Waiting: []call.Waiting{{To: callee, From: 1<<64 - 1, Type: call.TypeICE,
 				Frame: call.Frame{CallID: id, Candidate: json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)}}},
 		},
