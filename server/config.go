@@ -2,20 +2,10 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
-	"net/url"
 	"path"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/onemeter/onemeter/server/blob"
-	"github.com/onemeter/onemeter/server/redisconn"
-	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
 // Config is what a server is started with. DefaultConfig has the defaults;
@@ -102,162 +92,40 @@ func DefaultConfig() Config {
 
 // Validate returns every fault of c, joined, or nil.
 func (c Config) Validate() error {
-	var faults []error
-	fault := func(setting string, err error) {
-		faults = append(faults, named(setting, err))
-	}
-	fault("--addr", checkAddr(c.Addr))
-	if c.MetricsAddr != "" {
-		fault("--metrics-addr", checkAddr(c.MetricsAddr))
-		if c.MetricsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0") {
-			fault("--metrics-addr", errors.New("is the same as --addr: leave it empty to have /metrics there"))
-		}
-	}
-	_, err := c.metricsToken()
-	fault("--metrics-token", err)
-	db, err := c.database()
-	fault("--db", err)
-	if db.MySQL != "" && c.JWTSecret == "" {
-		fault("IM_JWT_SECRET", errors.New("is required with MySQL, and the same on every node: openssl rand -hex 32"))
-	}
-	fault("--blob", c.checkBlob())
-	if c.Redis != "" {
-		client, err := redisconn.Open(redisconn.Config{URL: c.Redis}) // connects to nothing
-		if err == nil {
-			err = client.Close()
-		}
-		fault("--redis", err)
-		if db.MySQL == "" {
-			fault("--redis", errors.New("is for several nodes, which need a database in common: --db mysql://…"))
-		}
-	}
-	if n := len(c.JWTSecret); n > 0 && n < minSecret {
-		fault("IM_JWT_SECRET", fmt.Errorf("has %d bytes, HS256 wants %d or more (RFC 7518, section 3.2): openssl rand -hex 32", n, minSecret))
-	}
-	faults = append(faults, c.checkCalls()...)
-	if c.LogFormat != "text" && c.LogFormat != "json" {
-		fault("--log-format", fmt.Errorf("is %q: text or json", c.LogFormat))
-	}
-	faults = append(faults, c.checkLimits()...)
-	return errors.Join(faults...)
+	var f faults
+	f.add("--addr", checkAddr(c.Addr))
+	c.checkPages(&f)
+	c.checkStore(&f)
+	f.add("--blob", c.checkBlob())
+	c.checkBus(&f)
+	c.checkCalls(&f)
+	c.checkLimits(&f)
+	f.unless(c.LogFormat == "text" || c.LogFormat == "json", "--log-format", "is %q: text or json", c.LogFormat)
+	return errors.Join(f...)
 }
 
-// named says which setting has a fault; of a URL there are several, one a line.
-func named(setting string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %s", setting, strings.ReplaceAll(err.Error(), "\n", "\n"+setting+": "))
-}
-
-const (
-	minSecret = 32
-	envelope  = 1 << 10 // bytes of JSON around a message
-)
-
-func (c Config) checkLimits() (faults []error) {
-	positive := func(setting string, n int64) {
-		if n <= 0 {
-			faults = append(faults, fmt.Errorf("%s: is %d: a positive number", setting, n))
-		}
-	}
-	if c.MessageRate < 0 {
-		faults = append(faults, fmt.Errorf("--message-rate: is %v: 0 (no limit) or more", c.MessageRate))
-	}
-	if c.RegistrationRate < 0 {
-		faults = append(faults, fmt.Errorf("--registration-rate: is %v: 0 (no limit) or more", c.RegistrationRate))
-	}
-	positive("--message-burst", int64(c.MessageBurst))
-	positive("--max-content", int64(c.MaxContent))
-	positive("--max-frame", int64(c.MaxFrame))
-	positive("--max-body", int64(c.MaxBody))
-	positive("--max-upload", c.MaxUpload)
-	positive("--max-members", int64(c.MaxMembers))
-	positive("--request-timeout", int64(c.RequestTimeout))
-	positive("--token-ttl", int64(c.TokenTTL))
-	positive("--session-ttl", int64(c.SessionTTL))
-	positive("--shutdown-timeout", int64(c.ShutdownTimeout))
-	positive("--call-ring", int64(c.CallRing))
-	positive("--call-gone", int64(c.CallGone))
-	if c.MaxContent+envelope > min(c.MaxFrame, c.MaxBody) {
-		faults = append(faults, fmt.Errorf("--max-content: %d bytes and what is around them do not fit into --max-frame (%d) and --max-body (%d)",
-			c.MaxContent, c.MaxFrame, c.MaxBody))
-	}
+func (c Config) checkLimits(f *faults) {
+	f.unless(c.MessageRate >= 0, "--message-rate", "is %v: 0 (no limit) or more", c.MessageRate)
+	f.unless(c.RegistrationRate >= 0, "--registration-rate", "is %v: 0 (no limit) or more", c.RegistrationRate)
+	f.positive("--message-burst", int64(c.MessageBurst))
+	f.positive("--max-content", int64(c.MaxContent))
+	f.positive("--max-frame", int64(c.MaxFrame))
+	f.positive("--max-body", int64(c.MaxBody))
+	f.positive("--max-upload", c.MaxUpload)
+	f.positive("--max-members", int64(c.MaxMembers))
+	f.positive("--request-timeout", int64(c.RequestTimeout))
+	f.positive("--token-ttl", int64(c.TokenTTL))
+	f.positive("--session-ttl", int64(c.SessionTTL))
+	f.positive("--shutdown-timeout", int64(c.ShutdownTimeout))
+	f.positive("--call-ring", int64(c.CallRing))
+	f.positive("--call-gone", int64(c.CallGone))
+	f.unless(c.MaxContent+envelope <= min(c.MaxFrame, c.MaxBody), "--max-content",
+		"%d bytes and what is around them do not fit into --max-frame (%d) and --max-body (%d)", c.MaxContent, c.MaxFrame, c.MaxBody)
 	for _, pattern := range c.AllowedOrigins {
-		if _, err := path.Match(pattern, ""); err != nil {
-			faults = append(faults, fmt.Errorf("--allowed-origins: %q is no pattern: %w", pattern, err))
-		}
+		_, err := path.Match(pattern, "")
+		f.unless(err == nil, "--allowed-origins", "%q is no pattern: %v", pattern, err)
 	}
-	return faults
 }
 
-func checkAddr(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("is %q: host:port, or :port for every address of this machine", addr)
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("is %q: the port is a number from 0 to 65535", addr)
-	}
-	return nil
-}
-
-// database says where the database is.
-func (c Config) database() (sqlstore.Config, error) {
-	if strings.HasPrefix(c.DB, "mysql://") {
-		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
-	}
-	file, err := pathOf(c.DB, "sqlite", "mysql")
-	return sqlstore.Config{Path: file}, err
-}
-
-// onS3 tells whether files are kept on S3, and not in a folder.
-func (c Config) onS3() bool { return strings.HasPrefix(c.Blob, "s3://") }
-
-func (c Config) checkBlob() error {
-	if c.onS3() {
-		_, err := blob.ParseS3URL(c.Blob)
-		return err
-	}
-	_, err := c.blobPath()
-	return err
-}
-
-// blobPath returns the folder of uploaded files.
-func (c Config) blobPath() (string, error) { return pathOf(c.Blob, "file", "s3") }
-
-// pathOf returns the path in raw, a URL of the given scheme: relative after two
-// slashes, absolute after three. The other scheme is for the error: what there is
-// besides.
-func pathOf(raw, scheme, other string) (string, error) {
-	got, rest, ok := strings.Cut(raw, "://")
-	switch {
-	case !ok:
-		return "", fmt.Errorf("is %q: a URL, such as %s://data/x for a relative path or %s:///srv/x for an absolute one", redact(raw), scheme, scheme)
-	case got != scheme:
-		return "", fmt.Errorf("has the scheme %q, which is not supported: %s:// or %s://", got, scheme, other)
-	}
-	if strings.ContainsAny(rest, "?#\x00") {
-		return "", fmt.Errorf("is %q: the path holds a ?, a # or a NUL", redact(raw))
-	}
-	name, err := url.PathUnescape(rest)
-	if err != nil {
-		return "", fmt.Errorf("is %q: %w", redact(raw), err)
-	}
-	if name == "" || strings.HasSuffix(name, "/") && scheme == "sqlite" {
-		return "", fmt.Errorf("is %q: names no file", redact(raw))
-	}
-	return filepath.Clean(name), nil
-}
-
-// redact hides what a URL may hold of a password.
-func redact(raw string) string {
-	at := strings.LastIndex(raw, "@")
-	if at < 0 {
-		return raw
-	}
-	if i := strings.Index(raw, "://"); i >= 0 && i < at {
-		return raw[:i+3] + "…" + raw[at:]
-	}
-	return "…" + raw[at:]
-}
+// envelope is how many bytes of JSON are around a message.
+const envelope = 1 << 10

@@ -7,13 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/onemeter/onemeter/server/auth"
-	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/observe"
@@ -109,151 +106,6 @@ func (s *Server) abandon(ctx context.Context) error {
 	return errors.Join(err, s.closeAll())
 }
 
-// openChat opens what keeps data, and the domain on top of it.
-func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
-	if err := s.openStore(ctx, seen); err != nil {
-		return err
-	}
-	blobs, err := s.openBlobs(ctx, seen)
-	if err != nil {
-		return err
-	}
-	secret, err := s.secret()
-	if err != nil {
-		return err
-	}
-	cfg := chat.Config{
-		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
-		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret),
-		Limits: chat.Limits{
-			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
-			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
-			Writers: s.writers(),
-		},
-		Hooks: seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
-	}
-	s.addCaches(&cfg)
-	s.addLimits(&cfg)
-	s.chat = chat.New(cfg)
-	return nil
-}
-
-// writers is how many transactions may store messages at a time: SQLite has one
-// writer; a MySQL server works on one while this process makes the next.
-func (s *Server) writers() int {
-	if s.store.Engine() == "mysql" {
-		return 4
-	}
-	return 1
-}
-
-// openStore opens the database.
-func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
-	cfg, err := s.cfg.database()
-	if err != nil {
-		return err
-	}
-	if cfg.Path != "" {
-		if err := s.lock(cfg.Path); err != nil {
-			return err
-		}
-	}
-	system := "sqlite"
-	if cfg.MySQL != "" {
-		system = "mysql"
-	}
-	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
-	if s.store, err = sqlstore.Open(ctx, cfg); err != nil {
-		return err // names the database
-	}
-	s.close = append(s.close, s.store.Close)
-	if cfg.MySQL != "" && s.cfg.Redis == "" {
-		s.log.Warn("MySQL without --redis: run this node only, for others would not hear of its messages, removals and logouts")
-	}
-	s.parts = append(s.parts, part{name: "database", ping: s.store.Ping})
-	s.slowQueries.poll(pollEvery, s.store.SlowQueries)
-	s.close = append(s.close, s.slowQueries.stop)
-	return nil
-}
-
-// openBlobs opens where the bytes of files are.
-func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Blobs, error) {
-	if s.cfg.onS3() {
-		cfg, err := blob.ParseS3URL(s.cfg.Blob)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Transport = seen.Transport
-		bucket, err := blob.OpenS3(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		s.close = append(s.close, bucket.Close)
-		s.parts = append(s.parts, part{name: "files", optional: true, ping: bucket.Ping})
-		return bucket, nil
-	}
-	folder, err := s.cfg.blobPath()
-	if err != nil {
-		return nil, err
-	}
-	files, err := blob.Open(folder)
-	if err != nil {
-		return nil, fmt.Errorf("open files %s: %w", folder, err)
-	}
-	s.close = append(s.close, files.Close)
-	return files, nil
-}
-
-// How much the caches in process hold, and for how long at most.
-const (
-	cacheTTL     = 5 * time.Minute
-	cachedRooms  = 10_000
-	cachedPairs  = 100_000
-	cachedUsers  = 100_000
-	cachedLogins = 100_000
-	limitedKeys  = 100_000
-	minute       = 60.0
-	failedLogins = 10 // in a row, of an account
-	failedRefill = 1. / 30
-	failedByAddr = 100 // in a row, from an address
-	addrRefill   = 1.
-)
-
-func (s *Server) addCaches(cfg *chat.Config) {
-	cfg.Sessions = newCache[string, chat.Session](s, "session", cachedLogins)
-	cfg.Memberships = newCache[int64, chat.Membership](s, "membership", cachedRooms)
-	cfg.Directs = newCache[chat.Pair, int64](s, "direct", cachedPairs)
-	cfg.Users = newCache[int64, chat.User](s, "user", cachedUsers)
-}
-
-func (s *Server) addLimits(cfg *chat.Config) {
-	c := s.cfg
-	// A node may take turns at sending in advance, so that not every message asks Redis.
-	const turns = 20
-	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, turns)
-	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
-	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
-	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
-	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)
-}
-
-// secret signs access tokens: it was given, or is kept beside the database.
-func (s *Server) secret() ([]byte, error) {
-	if s.cfg.JWTSecret != "" {
-		return []byte(s.cfg.JWTSecret), nil
-	}
-	db, err := s.cfg.database() // SQLite: Validate wants a secret otherwise
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(filepath.Dir(db.Path), "jwt.secret")
-	secret, err := auth.Secret(path)
-	if err != nil {
-		return nil, fmt.Errorf("secret %s: %w", path, err)
-	}
-	return secret, nil
-}
-
 // openEdges puts the ways in on top of the domain.
 func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) error {
 	s.hub = ws.New(s.chat, ws.Config{
@@ -264,7 +116,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 		Hooks:          seen.Sockets(),
 		Log:            s.log,
 	})
-	s.chat.Subscribe(s.hub.Deliver)
+	s.chat.DeliverTo(s.hub.Deliver)
 	unsubscribe := s.bus.Subscribe(s.chat.Receive)
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 

@@ -48,15 +48,15 @@ func newArrivals() *arrivals {
 	return &arrivals{now: make(map[int64]track), held: make(map[int64][]Event), deliver: func(context.Context, Event) {}}
 }
 
-// Subscribe has deliver called with each event for this node's connections. It
+// DeliverTo calls deliver with each event for this node's connections. It
 // must be quick, and is called once, before anything is published.
-func (s *Service) Subscribe(deliver func(context.Context, Event)) {
+func (s *Service) DeliverTo(deliver func(context.Context, Event)) {
 	s.arrivals.mu.Lock()
 	defer s.arrivals.mu.Unlock()
 	s.arrivals.deliver = deliver
 }
 
-// Receive takes an event from the bus. Subscribe's func gets it: at once, or,
+// Receive takes an event from the bus. DeliverTo's func gets it: at once, or,
 // where messages before it are missing, after those. Presence is gathered first.
 func (s *Service) Receive(ctx context.Context, e Event) {
 	a := s.arrivals

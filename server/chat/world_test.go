@@ -90,7 +90,7 @@ func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *
 		c(&cfg)
 	}
 	n := &node{Service: chat.New(cfg), came: make(chan struct{}, 1)}
-	n.Subscribe(func(_ context.Context, e chat.Event) {
+	n.DeliverTo(func(_ context.Context, e chat.Event) {
 		n.mu.Lock()
 		n.events = append(n.events, e)
 		n.mu.Unlock()

@@ -70,7 +70,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
 	})
 	w.hub = New(w.svc, cfg)
-	w.svc.Subscribe(w.hub.Deliver)
+	w.svc.DeliverTo(w.hub.Deliver)
 	bus.Subscribe(w.svc.Receive)
 	w.srv = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(func() {

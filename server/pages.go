@@ -43,6 +43,16 @@ func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *tele
 	return nil
 }
 
+// checkPages names the faults of where /metrics is.
+func (c Config) checkPages(f *faults) {
+	if c.MetricsAddr != "" {
+		f.add("--metrics-addr", checkAddr(c.MetricsAddr))
+		f.unless(c.MetricsAddr != c.Addr || strings.HasSuffix(c.Addr, ":0"), "--metrics-addr", "is the same as --addr: leave it empty to have /metrics there")
+	}
+	_, err := c.metricsToken()
+	f.add("--metrics-token", err)
+}
+
 // asking lets in who has the token. Comparing takes the same time whatever was
 // given.
 func asking(token string, h http.Handler) http.Handler {

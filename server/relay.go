@@ -108,19 +108,18 @@ func (s *Server) whereTURN() []any {
 
 // turn says how the TURN server is to be opened. Its error names every fault.
 func (c Config) turn() (turn.Config, error) {
-	var faults []error
-	fault := func(setting string, err error) { faults = append(faults, named(setting, err)) }
+	var f faults
 	cfg := turn.Config{
 		Addr: c.TURNAddr, AllowPrivate: c.TURNAllowPrivate,
 		UserAllocations: c.TURNUserAllocations, UserBandwidth: c.TURNUserBandwidth,
 	}
 	host, err := c.turnHost()
-	fault("--turn-addr", err)
+	f.add("--turn-addr", err)
 	cfg.PublicIP, err = c.publicIP(host)
-	fault("--turn-public-ip", err)
+	f.add("--turn-public-ip", err)
 	cfg.MinPort, cfg.MaxPort, err = portRange(c.TURNRelayPorts)
-	fault("--turn-relay-ports", err)
-	return cfg, errors.Join(faults...)
+	f.add("--turn-relay-ports", err)
+	return cfg, errors.Join(f...)
 }
 
 // turnHost is the address in --turn-addr, unspecified for all of this machine.
@@ -165,27 +164,19 @@ func portRange(text string) (first, last uint16, err error) {
 }
 
 // checkCalls names the faults of what calls need.
-func (c Config) checkCalls() (faults []error) {
-	fault := func(setting string, err error) { faults = append(faults, named(setting, err)) }
+func (c Config) checkCalls(f *faults) {
 	if c.TURNAddr != "" {
 		_, err := c.turn()
-		faults = append(faults, err)
-	} else if c.TURNPublicIP != "" {
-		fault("--turn-public-ip", errors.New("is for the TURN server that --turn-addr asks for, and there is none"))
+		*f = append(*f, err)
+	} else {
+		f.unless(c.TURNPublicIP == "", "--turn-public-ip", "is for the TURN server that --turn-addr asks for, and there is none")
 	}
-	if c.TURNUserAllocations <= 0 {
-		fault("--turn-user-allocations", fmt.Errorf("is %d: a positive number", c.TURNUserAllocations))
-	}
-	if c.TURNUserBandwidth < 0 {
-		fault("--turn-user-bandwidth", fmt.Errorf("is %d: 0 (no limit) or more", c.TURNUserBandwidth))
-	}
-	if n := len(c.TURNSecret); n > 0 && n < minSecret {
-		fault("IM_TURN_SECRET", fmt.Errorf("has %d bytes, and should have %d or more: openssl rand -hex 32", n, minSecret))
-	}
+	f.unless(c.TURNUserAllocations > 0, "--turn-user-allocations", "is %d: a positive number", c.TURNUserAllocations)
+	f.unless(c.TURNUserBandwidth >= 0, "--turn-user-bandwidth", "is %d: 0 (no limit) or more", c.TURNUserBandwidth)
+	n := len(c.TURNSecret)
+	f.unless(n == 0 || n >= minSecret, "IM_TURN_SECRET", "has %d bytes, and should have %d or more: openssl rand -hex 32", n, minSecret)
 	_, relays, err := turn.ParseURLs(c.ICEServers)
-	fault("--ice-servers", err)
-	if len(relays) > 0 && c.ICESecret == "" {
-		fault("IM_ICE_SECRET", errors.New("is required where --ice-servers has TURN: what its servers have as static-auth-secret (coturn, use-auth-secret)"))
-	}
-	return faults
+	f.add("--ice-servers", err)
+	f.unless(len(relays) == 0 || c.ICESecret != "", "IM_ICE_SECRET",
+		"is required where --ice-servers has TURN: what its servers have as static-auth-secret (coturn, use-auth-secret)")
 }

@@ -9,11 +9,7 @@ import (
 
 	"github.com/onemeter/onemeter/server/bus/membus"
 	"github.com/onemeter/onemeter/server/bus/redisbus"
-	"github.com/onemeter/onemeter/server/cache/memcache"
-	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/limit/memlimit"
-	"github.com/onemeter/onemeter/server/limit/redislimit"
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/redisconn"
 )
@@ -104,32 +100,16 @@ func (s *Server) checkSessions(ctx context.Context) error {
 	return nil
 }
 
-// newCache makes a cache of this process, or, with Redis, in front of one that
-// all nodes share.
-func newCache[K comparable, V any](s *Server, name string, size int) chat.Cache[K, V] {
-	if s.shared.client == nil {
-		c := memcache.New[K, V](size, cacheTTL)
-		s.caches = append(s.caches, func() observe.Cache { return observe.Cache{Name: name, Entries: c.Len()} })
-		return c
+// checkBus names the faults of what nodes hear each other by.
+func (c Config) checkBus(f *faults) {
+	if c.Redis == "" {
+		return
 	}
-	local := memcache.New[K, *rediscache.Entry[V]](size, cacheTTL)
-	c := rediscache.New[K, V](s.shared.client, s.shared.bus, local, rediscache.Config{Name: name, Prefix: s.cfg.RedisPrefix, TTL: cacheTTL})
-	s.close = append(s.close, func() error { c.Close(); return nil })
-	s.caches = append(s.caches, func() observe.Cache {
-		st := c.Stats()
-		return observe.Cache{Name: name, Entries: local.Len(), Shared: &st}
-	})
-	return c
-}
-
-// newLimiter makes a limiter of this process, or, with Redis, one that all
-// nodes share, of which each takes batch turns at a time.
-func newLimiter[K comparable](s *Server, name string, perSecond float64, burst, batch int) chat.Limiter[K] {
-	local := memlimit.New[K](perSecond, burst, limitedKeys)
-	if s.shared.client == nil {
-		return local
+	client, err := redisconn.Open(redisconn.Config{URL: c.Redis}) // connects to nothing
+	if err == nil {
+		err = client.Close()
 	}
-	return redislimit.New[K](s.shared.client, local, redislimit.Config{
-		Name: name, Prefix: s.cfg.RedisPrefix, PerSecond: perSecond, Burst: burst, Batch: batch, Keys: limitedKeys,
-	})
+	f.add("--redis", err)
+	db, _ := c.database()
+	f.unless(db.MySQL != "", "--redis", "is for several nodes, which need a database in common: --db mysql://…")
 }

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+
+	"github.com/onemeter/onemeter/server/auth"
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/observe"
+)
+
+// openChat opens what keeps data, and the domain on top of it.
+func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
+	if err := s.openStore(ctx, seen); err != nil {
+		return err
+	}
+	blobs, err := s.openBlobs(ctx, seen)
+	if err != nil {
+		return err
+	}
+	secret, err := s.secret()
+	if err != nil {
+		return err
+	}
+	cfg := chat.Config{
+		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
+		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret),
+		Limits: chat.Limits{
+			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
+			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
+			Writers: s.writers(),
+		},
+		Hooks: seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
+	}
+	s.addCaches(&cfg)
+	s.addLimits(&cfg)
+	s.chat = chat.New(cfg)
+	return nil
+}

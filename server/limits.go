@@ -1,0 +1,39 @@
+package server
+
+import (
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/limit/memlimit"
+	"github.com/onemeter/onemeter/server/limit/redislimit"
+)
+
+const (
+	limitedKeys  = 100_000
+	minute       = 60.0
+	failedLogins = 10 // in a row, of an account
+	failedRefill = 1. / 30
+	failedByAddr = 100 // in a row, from an address
+	addrRefill   = 1.
+)
+
+func (s *Server) addLimits(cfg *chat.Config) {
+	c := s.cfg
+	// A node may take turns at sending in advance, so that not every message asks Redis.
+	const turns = 20
+	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, turns)
+	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
+	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
+	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
+	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)
+}
+
+// newLimiter makes a limiter of this process, or, with Redis, one that all
+// nodes share, of which each takes batch turns at a time.
+func newLimiter[K comparable](s *Server, name string, perSecond float64, burst, batch int) chat.Limiter[K] {
+	local := memlimit.New[K](perSecond, burst, limitedKeys)
+	if s.shared.client == nil {
+		return local
+	}
+	return redislimit.New[K](s.shared.client, local, redislimit.Config{
+		Name: name, Prefix: s.cfg.RedisPrefix, PerSecond: perSecond, Burst: burst, Batch: batch, Keys: limitedKeys,
+	})
+}
