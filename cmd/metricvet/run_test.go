@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,5 +177,45 @@ func TestFindingsArePrintedOnce(t *testing.T) {
 	}.once()
 	if len(got["a"]) != 4 || len(got["a [test]"]) != 0 || len(got["b"]) != 1 || got["b"][0].Posn != "b.go:4" {
 		t.Errorf("%v", got)
+	}
+}
+
+// In go vet, as in the tests of package metricvet: what is found is what the programs' comments expect. Packages come one by one
+// here, each with the facts of those that it imports.
+func TestFindsWhatTheAnalyzerFinds(t *testing.T) {
+	const programs = "../../telemetry/metricvet/testdata"
+	wanted := map[string]bool{}
+	err := filepath.WalkDir(programs, func(name string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		name = strings.TrimPrefix(name, programs+"/")
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, "// want `") {
+				wanted[fmt.Sprintf("%s:%d", name, i+1)] = true
+			}
+		}
+		return err
+	})
+	if err != nil || len(wanted) < 20 {
+		t.Fatalf("%d lines with findings: %v", len(wanted), err)
+	}
+	code, out, errs := in(t, programs, "./...")
+	if code != exitFound {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	found := map[string]bool{}
+	for line := range strings.Lines(out) {
+		parts := strings.SplitN(line, ":", 3)
+		found[parts[0]+":"+parts[1]] = true
+		if !wanted[parts[0]+":"+parts[1]] {
+			t.Errorf("found %s", line)
+		}
+	}
+	for place := range wanted {
+		if !found[place] {
+			t.Errorf("%s: nothing is found", place)
+		}
 	}
 }

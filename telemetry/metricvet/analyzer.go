@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,26 +32,13 @@ func init() {
 	Analyzer.Flags.BoolVar(&emit, "emit", false, "report also the name of every metric, for programs")
 }
 
-// A packageFact is what a package registers when a program starts that links it.
-type packageFact struct {
-	Imports     []string // those that have such a fact
-	Definitions []definition
-	Names       []string // of all metrics that it makes, registered or not, each with its type
-	Replaces    bool     // it puts another registry in place of client_golang's default
-	Removes     bool     // it unregisters something
-	Exports     bool     // it imports OpenTelemetry's Prometheus exporter
-}
-
-// AFact makes it a fact about the package.
-func (*packageFact) AFact() {}
-
 // interesting tells whether an import can bring metrics.
 func interesting(importPath string) bool {
 	return importPath == promPath || importPath == autoPath || importPath == otelPath || importPath == metricPath || importPath == libraryPath
 }
 
-// own tells whether a package is of the libraries that metrics are made with. Their own are known.
-func own(importPath string) bool {
+// ofLibrary tells whether a package is of the libraries that metrics are made with. Their own are known.
+func ofLibrary(importPath string) bool {
 	for _, p := range []string{promPath, otelPath + "/sdk", otelPath + "/exporters", otelPath + "/internal", metricPath} {
 		if importPath == p || strings.HasPrefix(importPath, p+"/") {
 			return true
@@ -60,21 +48,21 @@ func own(importPath string) bool {
 }
 
 func run(pass *analysis.Pass) (any, error) {
-	if own(pass.Pkg.Path()) {
+	if ofLibrary(pass.Pkg.Path()) {
 		return nil, nil
 	}
-	fact := &packageFact{}
+	own, all := &record{}, packages{}
 	relevant := false
 	for _, imp := range pass.Pkg.Imports() {
-		if interesting(imp.Path()) {
-			relevant = true
-		}
-		fact.Exports = fact.Exports || imp.Path() == exporterPath
-		if pass.ImportPackageFact(imp, &packageFact{}) {
-			fact.Imports = append(fact.Imports, imp.Path())
+		relevant = relevant || interesting(imp.Path())
+		own.Exports = own.Exports || imp.Path() == exporterPath
+		var below packageFact
+		if pass.ImportPackageFact(imp, &below) {
+			own.Imports = append(own.Imports, imp.Path())
+			maps.Copy(all, below.Linked)
 		}
 	}
-	relevant = relevant || len(fact.Imports) > 0
+	relevant = relevant || len(own.Imports) > 0
 	if !relevant && (standard(pass) || !texts(pass.Pkg)) {
 		return nil, nil
 	}
@@ -93,12 +81,13 @@ func run(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	e.mute(files)
-	fact.Definitions, fact.Names = e.definitions(files)
-	fact.Removes = e.removes
-	fact.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard adds to it
-	pass.ExportPackageFact(fact)
+	own.Definitions, own.Names = e.definitions(files)
+	own.Removes = e.removes
+	own.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard adds to it
+	all[pass.Pkg.Path()] = own
+	pass.ExportPackageFact(&packageFact{all})
 	e.export()
-	c := newComparison(e, fact, files)
+	c := newComparison(e, all, files)
 	c.report()
 	e.traps(files)
 	if emit {

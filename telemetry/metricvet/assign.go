@@ -139,7 +139,7 @@ func (e *evaluator) escape(x ast.Expr) {
 func (e *evaluator) noteCall(x *ast.CallExpr) {
 	info := e.pass.TypesInfo
 	fn := calledFunc(info, x)
-	ours := fn != nil && fn.Pkg() != nil && own(fn.Pkg().Path()) // these change nothing that they are given
+	ours := fn != nil && fn.Pkg() != nil && ofLibrary(fn.Pkg().Path()) // these change nothing that they are given
 	if ours && fn.Name() == "Unregister" {
 		e.removes = true
 	}

@@ -17,7 +17,7 @@ type comparison struct {
 	e     *evaluator
 	pkg   string
 	files []*ast.File
-	facts map[string]*packageFact
+	facts packages
 	reach map[string]map[string]bool // what each import links
 
 	replaced, removed, exported bool // by any of the packages
@@ -29,15 +29,9 @@ type claim struct {
 	pkg string
 }
 
-func newComparison(e *evaluator, own *packageFact, files []*ast.File) *comparison {
-	c := &comparison{e: e, pkg: e.pass.Pkg.Path(), files: files, facts: map[string]*packageFact{}, reach: map[string]map[string]bool{}}
-	for _, f := range e.pass.AllPackageFacts() {
-		if p, ok := f.Fact.(*packageFact); ok {
-			c.facts[f.Package.Path()] = p
-		}
-	}
-	c.facts[c.pkg] = own
-	for _, imp := range own.Imports {
+func newComparison(e *evaluator, all packages, files []*ast.File) *comparison {
+	c := &comparison{e: e, pkg: e.pass.Pkg.Path(), files: files, facts: all, reach: map[string]map[string]bool{}}
+	for _, imp := range all[c.pkg].Imports {
 		c.reach[imp] = map[string]bool{}
 		c.link(imp, c.reach[imp])
 	}
@@ -102,7 +96,7 @@ func (c *comparison) name(claims []claim) {
 	told := map[string]bool{}
 	for i, b := range claims {
 		for _, a := range claims[:i] {
-			if !c.first(a.pkg, b.pkg) {
+			if !c.first(a.pkg, b.pkg) || a.Source != b.Source && !c.exported { // two ways out
 				continue
 			}
 			v, ok := judged(a.definition, b.definition)
