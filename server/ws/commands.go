@@ -128,11 +128,31 @@ func (c *conn) mayCome() bool {
 		return true
 	}
 	if !c.refused.take(now) {
-		c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, false)
+		c.flooded()
 		return false
 	}
 	c.refuse(&refusal{Code(chat.KindRateLimited), frameRefused, fmt.Sprintf("at most %d frames a second", c.hub.cfg.FrameRate)}, "")
 	return false
+}
+
+// mayPass takes turns for fragments and control frames. Without them the client
+// is closed: there is no telling him in the middle of a message.
+func (c *conn) mayPass(pieces int) bool {
+	if pieces == 0 {
+		return true
+	}
+	now := c.hub.cfg.Now().UnixNano()
+	for range pieces {
+		if !c.pieces.take(now) {
+			c.flooded()
+			return false
+		}
+	}
+	return true
+}
+
+func (c *conn) flooded() {
+	c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, false)
 }
 
 // reply queues an answer.

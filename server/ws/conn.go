@@ -28,6 +28,7 @@ type conn struct {
 	// The reader's.
 	frames  bucket // what may come
 	refused bucket // what may be refused because too much came
+	pieces  bucket // fragments and control frames that may come
 	active  int64  // the tick at which the domain was last told
 	away    bool   // the client says that nobody is there
 
@@ -53,6 +54,7 @@ func newConn(h *Hub, caller chat.Caller) *conn {
 	now := c.opened.UnixNano()
 	c.frames = newBucket(h.cfg.FrameRate, h.cfg.FrameBurst, now)
 	c.refused = newBucket(h.cfg.FrameRate, 5*h.cfg.FrameBurst, now)
+	c.pieces = newBucket(piecesAFrame*h.cfg.FrameRate, piecesAFrame*h.cfg.FrameBurst, now)
 	return c
 }
 

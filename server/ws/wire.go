@@ -26,10 +26,13 @@ const heardBusy = -1
 // socket's, but what it writes goes through the outbox.
 type wire struct {
 	net.Conn
-	c      *conn
-	raw    syscall.RawConn // nil where writes have to wait (TLS)
-	early  []byte          // what came with the handshake
-	failed bool            // a read did; the reader's
+	c     *conn
+	raw   syscall.RawConn // nil where writes have to wait (TLS)
+	early []byte          // what came with the handshake
+	// The reader's.
+	failed  bool // a read did
+	scanner scanner
+	ignored bool // what comes is read and thrown away
 }
 
 // sendBuffer is how much the kernel keeps for one client (Linux: twice as much,
@@ -49,8 +52,19 @@ func (w *wire) attach(nc net.Conn, early []byte) {
 	}
 }
 
-// Read reads from the socket and notes that the client lives.
+// Read reads from the socket for the library, and fails for a client that
+// floods it with what is not worth a frame.
 func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.read(p)
+	if !w.ignored && !w.c.mayPass(w.scanner.pieces(p[:n])) {
+		w.ignored = true
+		return 0, errFlood
+	}
+	return n, err
+}
+
+// read reads from the socket and notes that the client lives.
+func (w *wire) read(p []byte) (int, error) {
 	if len(w.early) > 0 {
 		n := copy(p, w.early)
 		w.early = w.early[n:]
@@ -114,7 +128,10 @@ func (w *wire) abort(reset bool) {
 }
 
 // discard reads until the socket is closed.
-func (w *wire) discard() { _, _ = io.Copy(io.Discard, w) }
+func (w *wire) discard() {
+	w.ignored = true
+	_, _ = io.Copy(io.Discard, w)
+}
 
 // An upgrade stands between a request and the library: it hands out the wire
 // in place of the socket, and keeps a refusal from being written, so that the
