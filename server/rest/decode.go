@@ -50,6 +50,9 @@ func readBody(c echo.Context) ([]byte, error) {
 }
 
 func decodeJSON(body []byte, into any) error {
+	if err := checkForm(body); err != nil {
+		return err
+	}
 	if !utf8.Valid(body) {
 		return invalid("the body is not valid UTF-8")
 	}
@@ -62,6 +65,20 @@ func decodeJSON(body []byte, into any) error {
 	}
 	if body[0] != '{' {
 		return errNoObject
+	}
+	return nil
+}
+
+// checkForm words what clients send that is JSON in another form.
+func checkForm(body []byte) error {
+	begins := func(with string) bool { return bytes.HasPrefix(body, []byte(with)) }
+	switch {
+	case begins("\xef\xbb\xbf"):
+		return unsupported("the body begins with a byte order mark: send UTF-8 without one")
+	case begins("\xff\xfe"), begins("\xfe\xff"):
+		return unsupported("the body is UTF-16: send UTF-8")
+	case begins("\x1f\x8b"):
+		return unsupported("the body is compressed (gzip): send it as it is")
 	}
 	return nil
 }

@@ -47,6 +47,12 @@ func invalid(format string, args ...any) error {
 	return chat.Errorf(chat.KindInvalid, badRequest, format, args...)
 }
 
+// unsupported is for a body that is sound in itself, but not in the form that is
+// read here.
+func unsupported(format string, args ...any) error {
+	return echo.NewHTTPError(http.StatusUnsupportedMediaType, fmt.Sprintf(format, args...))
+}
+
 func errTooLarge(limit int64) error {
 	return chat.Errorf(chat.KindTooLarge, "request too large", "a body has at most %d bytes here", limit)
 }
@@ -162,6 +168,8 @@ func (s *Server) refuse(err error, c echo.Context) failure {
 	switch f.status {
 	case http.StatusUnauthorized:
 		header.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	case http.StatusUnsupportedMediaType:
+		header.Set(echo.HeaderAcceptEncoding, "identity") // what RFC 9110 wants of an answer
 	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
 		header.Set(echo.HeaderConnection, "close") // the rest of the body is not wanted
 	}

@@ -1,6 +1,8 @@
 package rest_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
@@ -67,6 +69,41 @@ func TestBodiesThatAreNoJSON(t *testing.T) {
 	if after := w.do("GET", "/api/messages?limit=1", ann.token, nil).want(200).num("total"); after != before {
 		t.Errorf("%d messages were stored", after-before)
 	}
+}
+
+// A body that is JSON in another form is told so, whatever the route.
+func TestBodiesInAnotherForm(t *testing.T) {
+	w := open(t)
+	ann, ben := w.join("ann"), w.join("ben")
+	zipped := gzipped(t, `{"content":"x"}`)
+	for _, route := range append(bodyRoutes(w.send(ann, ben, "hello"), w.group(ann, ben)), "POST /api/files/upload") {
+		method, path, _ := strings.Cut(route, " ")
+		for _, coding := range []string{"gzip", "br", "deflate, gzip"} {
+			r := w.do(method, path, ann.token, zipped, "Content-Encoding", coding).want(415).says("compressed")
+			if r.header.Get("Accept-Encoding") != "identity" {
+				t.Errorf("%s: Accept-Encoding %q", route, r.header.Get("Accept-Encoding"))
+			}
+		}
+		if path == "/api/files/upload" {
+			continue
+		}
+		w.do(method, path, ann.token, zipped).want(415).says("gzip")
+		w.do(method, path, ann.token, "\ufeff{}").want(415).says("byte order mark")
+		w.do(method, path, ann.token, "\xff\xfe{\x00}\x00").want(415).says("UTF-8")
+		w.do(method, path, ann.token, "\xfe\xff\x00{\x00}").want(415).says("UTF-8")
+	}
+	body := m{"receiver_id": ben.id, "content": "\ufeffinside it is text"}
+	w.do("POST", "/api/messages", ann.token, body, "Content-Encoding", "Identity").want(200)
+}
+
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := io.WriteString(z, text)
+	must(t, err)
+	must(t, z.Close())
+	return b.String()
 }
 
 func TestFieldsOfTheWrongType(t *testing.T) {

@@ -101,11 +101,14 @@ func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// limited refuses a body of more than limit bytes: at once where its length
-// was announced, and else when it is read that far.
+// limited refuses a body that is compressed, and one of more than limit bytes:
+// at once where its length was announced, and else when it is read that far.
 func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
+		if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return unsupported("the body is compressed (Content-Encoding %.40q): send it as it is", coding)
+		}
 		if r.ContentLength > limit {
 			return errTooLarge(limit)
 		}

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -161,6 +162,9 @@ func decode(data []byte, in *inbound) error {
 	in.Type, in.Payload = "", in.Payload[:0]
 	if !utf8.Valid(data) {
 		return &refusal{CodeBadUTF8, frameRefused, "a text frame is UTF-8"}
+	}
+	if bytes.HasPrefix(data, []byte("\ufeff")) {
+		return &refusal{CodeBadJSON, frameRefused, "a frame begins with {: leave the byte order mark out"}
 	}
 	if err := json.Unmarshal(data, in); err != nil {
 		return badJSON(err)

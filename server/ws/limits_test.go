@@ -38,6 +38,7 @@ func TestGarbageIsAnsweredAndTheConnectionStays(t *testing.T) {
 		{"array", `[1,2]`, CodeBadJSON, ""},
 		{"string", `"ping"`, CodeBadJSON, ""},
 		{"null", `null`, CodeBadJSON, ""},
+		{"byte order mark", "\ufeff" + `{"type":"ping"}`, CodeBadJSON, ""},
 		{"no type", `{"payload":{}}`, CodeBadJSON, ""},
 		{"type is a number", `{"type":7}`, CodeBadJSON, ""},
 		{"deep", strings.Repeat("[", 20000), CodeBadJSON, ""},
