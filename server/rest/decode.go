@@ -56,17 +56,48 @@ func decodeJSON(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return invalid("the body is not valid UTF-8")
 	}
-	err := json.Unmarshal(body, into)
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return typeError(e, into)
 	}
-	if err != nil {
-		return invalid("the body is not valid JSON: %s", err)
+	if name, ok := unknownField(err); ok {
+		return invalid("the body has no field %.64q: it takes %s", name, strings.Join(fieldNames(into), ", "))
 	}
-	if body[0] != '{' {
+	switch {
+	case err != nil:
+		return invalid("the body is not valid JSON: %s", err)
+	case dec.InputOffset() < int64(len(body)):
+		return invalid("the body is not valid JSON: something follows the first value")
+	case body[0] != '{':
 		return errNoObject
 	}
 	return nil
+}
+
+// unknownField returns the name of the field that a decoder refused. The
+// package has only a text for it.
+func unknownField(err error) (name string, ok bool) {
+	if err == nil {
+		return "", false
+	}
+	quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field ")
+	if !ok {
+		return "", false
+	}
+	name, err = strconv.Unquote(quoted)
+	return name, err == nil
+}
+
+// fieldNames lists what a body may have.
+func fieldNames(into any) (names []string) {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // checkForm words what clients send that is JSON in another form.

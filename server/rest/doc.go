@@ -8,8 +8,8 @@
 //
 // Ids in bodies, paths and queries are whole positive numbers; a digit string
 // in a body is refused with a sentence that names the field. A body is decoded
-// as JSON whatever its Content-Type says, and fields that nobody knows are
-// ignored.
+// as JSON whatever its Content-Type says, and a field that it cannot have is
+// refused by its name.
 //
 // The package holds no telemetry. Whatever wraps the handler finds the route
 // template in [http.Request.Pattern] of the request it passed in: set for every

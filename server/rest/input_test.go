@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// bodyRoutes take a JSON object; the ids in their paths are there for ann.
+// bodyRoutes take a JSON object with fields; the ids in their paths are there for ann.
 func bodyRoutes(message, group int64) []string {
 	return []string{
 		"POST /api/auth/register", "POST /api/auth/login", "POST /api/auth/refresh",
@@ -153,15 +153,49 @@ func TestFieldsOfTheWrongType(t *testing.T) {
 		method, path, _ := strings.Cut(c.route, " ")
 		w.do(method, path, ann.token, c.body).want(400).says(c.says)
 	}
-	// What nobody knows is ignored, and what the body is called does not matter.
-	body := fmt.Sprintf(`{"receiver_id": %d, "content": "<b>ü 😀", "extra": {"deep": [1]}}`, ben.id)
+	// What the body is called does not matter.
+	body := fmt.Sprintf(`{"receiver_id": %d, "content": "<b>ü 😀"}`, ben.id)
 	r := w.do("POST", "/api/messages", ann.token, body, "Content-Type", "text/plain").want(200)
 	if text(r.at("data", "content")) != "<b>ü 😀" {
 		t.Errorf("stored %s", r.body)
 	}
 	large := m{"receiver_id": ben.id, "content": strings.Repeat("x", 1<<10+1)}
 	w.do("POST", "/api/messages", ann.token, large).want(413)
+	delete(large, "receiver_id")
 	w.do("PUT", fmt.Sprint("/api/messages/", message), ann.token, large).want(413)
+}
+
+// What a body cannot set is refused, not ignored: the client would believe that
+// it was set.
+func TestFieldsThatABodyCannotHave(t *testing.T) {
+	w := open(t)
+	ann, ben := w.join("ann"), w.join("ben")
+	for _, route := range bodyRoutes(w.send(ann, ben, "hello"), w.group(ann, ben)) {
+		method, path, _ := strings.Cut(route, " ")
+		for _, field := range []string{"extra", "id", "role", "", "ü"} {
+			w.do(method, path, ann.token, m{field: 1}).want(400).says(`\"` + field + `\"`)
+		}
+	}
+	for _, c := range []struct{ route, body, says string }{
+		{"PUT /api/users/me", `{"nickname": "Ann", "password": "another one"}`, `\"password\": it takes nickname, bio, avatar`},
+		{"PUT /api/users/me", `{"phone": "+15550001"}`, `\"phone\"`},
+		{"POST /api/auth/register", `{"phone": "+15550002", "password": "long enough", "role": "admin"}`, `\"role\"`},
+		{"POST /api/auth/register", `{"phone": "+15550002", "password": "long enough", "Addr": "127.0.0.1"}`, `\"Addr\"`},
+		{"POST /api/messages", `{"receiver_id": 1, "content": "x", "sender_id": 2}`,
+			`\"sender_id\": it takes chat_id, receiver_id, content, message_type, reply_to_id, file_id, client_msg_id`},
+		{"POST /api/messages/typing", `{"receiver_id": 1, "typing": true}`, `it takes chat_id, receiver_id, is_typing`},
+		{"POST /api/chats", `{"title": "x", "members": [1]}`, `\"members\": it takes title, member_ids`},
+		{"PUT /api/users/me", `{"` + strings.Repeat("x", 100_000) + `": 1}`, `xxx\": it takes`},
+	} {
+		method, path, _ := strings.Cut(c.route, " ")
+		r := w.do(method, path, ann.token, c.body).want(400).says(c.says)
+		if len(r.body) > 1000 {
+			t.Errorf("%s: an answer of %d bytes", c.route, len(r.body))
+		}
+	}
+	if r := w.do("GET", "/api/users/me", ann.token, nil).want(200); text(r.at("data", "nickname")) == "Ann" {
+		t.Error("half of a body was stored")
+	}
 }
 
 // hide keeps the length of a reader from the client, so that it sends chunks.
