@@ -114,11 +114,8 @@ const notLoggedIn = "not logged in"
 
 func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	c.Phone, c.Username = strings.TrimSpace(c.Phone), strings.TrimSpace(c.Username)
-	if (c.Phone == "") == (c.Username == "") {
-		return Tokens{}, Errorf(KindInvalid, notLoggedIn, "phone or username is required, and one of them only")
-	}
-	if len(c.Phone)+len(c.Username) > maxName || len(c.Password) > maxPassword {
-		return Tokens{}, Errorf(KindInvalid, notLoggedIn, "phone, username or password is too long")
+	if err := c.check(); err != nil {
+		return Tokens{}, err
 	}
 	account, addr := strings.ToLower(c.Phone+"\x00"+c.Username), network(c.Addr)
 	if err := s.mayTryLogin(ctx, account, addr); err != nil {
@@ -141,6 +138,24 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "no such account, or the wrong password")
 	}
 	return s.openSession(ctx, u)
+}
+
+// check refuses what no account could be logged in with.
+func (c Credentials) check() error {
+	var missing []error
+	if (c.Phone == "") == (c.Username == "") {
+		missing = append(missing, errors.New("phone or username is required, and one of them only"))
+	}
+	if c.Password == "" {
+		missing = append(missing, errors.New("password is required"))
+	}
+	if err := errors.Join(missing...); err != nil {
+		return every(err, notLoggedIn)
+	}
+	if len(c.Phone)+len(c.Username) > maxName || len(c.Password) > maxPassword {
+		return Errorf(KindInvalid, notLoggedIn, "phone, username or password is too long")
+	}
+	return nil
 }
 
 // mayTryLogin takes a place among the logins in flight unless earlier ones
