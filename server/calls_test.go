@@ -463,8 +463,13 @@ func TestCallsOverREST(t *testing.T) {
 	carols := carol.dialIn(t)
 	carols.write(t, "call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": "x"})
 	carols.hears(t, "call.end", "user_busy")
-	his.write(t, "call.end", map[string]any{"call_id": id})
-	his.hears(t, "call.status", "ended")
+	// A reason that is not known ends nothing, by neither way; one that is known
+	// is taken as given, also of a callee.
+	his.write(t, "call.end", map[string]any{"call_id": id, "reason": "because"})
+	his.hears(t, "error", "")
+	alice.do(t, http.StatusBadRequest, "POST", "/api/calls/:id/end", map[string]any{"reason": "because"}, id)
+	alice.do(t, http.StatusOK, "POST", "/api/calls/:id/end", map[string]any{"reason": "user_hangup"}, id)
+	his.hears(t, "call.end", "user_hangup")
 }
 
 // TestCallsAreSlowedDown has a user do more in calls than he may.

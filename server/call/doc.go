@@ -50,7 +50,7 @@
 //   - It rings on call.offer. Another one with the same call_id takes the place of
 //     the first, and is often the same. It stops on call.status {answered}, which
 //     is another device of its user that was first, and on call.end. To say no, it
-//     sends call.end.
+//     sends call.end without a reason, or with user_rejected.
 //   - It sends candidates as they come (ice_candidate; null after the last), and
 //     gets those of the other side after the offer or answer that they belong to.
 //   - It says call.status {connected} when its media is up, and {answered} should

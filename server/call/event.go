@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 )
@@ -168,27 +169,29 @@ func (s Status) apply(m *move) error {
 	return m.pass(TypeStatus, Frame{Status: s.Status})
 }
 
-// An End ends a call. A Reason that is not known, or none, becomes the usual one:
-// user_rejected of who is called, user_hangup otherwise.
+// An End ends a call. Without a Reason it is the usual one: user_rejected of who
+// is called, user_hangup otherwise.
 type End struct {
 	CallID string `json:"call_id"`
 	Reason Reason `json:"reason"`
 }
 
-func (End) check() error { return nil }
+func (e End) check() error {
+	if e.Reason != "" && !e.Reason.known() {
+		return errorf(KindInvalid, "reason is user_hangup, user_rejected, user_busy, timeout, network_error or server_error, or left out")
+	}
+	return nil
+}
 
 func (e End) apply(m *move) error {
 	if m.by.Conn != 0 && m.me.Conn != 0 && m.by.Session != m.me.Session {
 		return errOther
 	}
-	reason := e.Reason
-	if !reason.known() {
-		reason = UserHangup
+	usual := UserHangup
+	if m.c.State == Ringing && m.me == &m.c.Callee {
+		usual = UserRejected
 	}
-	if m.c.State == Ringing && m.me == &m.c.Callee && reason == UserHangup {
-		reason = UserRejected
-	}
-	m.end(reason, m.me.UserID)
+	m.end(cmp.Or(e.Reason, usual), m.me.UserID)
 	m.ack()
 	return nil
 }

@@ -329,6 +329,7 @@ func TestLateCandidates(t *testing.T) {
 	}
 }
 
+// A reason is taken as it was given; without one there is the usual one.
 func TestReasons(t *testing.T) {
 	ringing := situations(t)[1].Call
 	answered := do(t, ringing, b1, Answer{SDP: sdp})
@@ -337,9 +338,9 @@ func TestReasons(t *testing.T) {
 		by          Device
 		given, want Reason
 	}{
-		{ringing, a1, "", UserHangup}, {ringing, b1, "", UserRejected}, {ringing, b1, UserHangup, UserRejected},
-		{ringing, b1, "made up", UserRejected}, {ringing, a1, "made up", UserHangup}, {ringing, a1, Timeout, Timeout},
-		{ringing, b1, UserBusy, UserBusy}, {answered, b1, "", UserHangup}, {answered, b1, "made up", UserHangup},
+		{ringing, a1, "", UserHangup}, {ringing, b1, "", UserRejected}, {ringing, b1, UserHangup, UserHangup},
+		{ringing, a1, Timeout, Timeout}, {ringing, a1, UserRejected, UserRejected},
+		{ringing, b1, UserBusy, UserBusy}, {answered, b1, "", UserHangup}, {answered, b1, UserRejected, UserRejected},
 		{answered, a1, NetworkError, NetworkError}, {answered, a1, ServerError, ServerError},
 	} {
 		if got := do(t, c.Call, c.by, End{Reason: c.given}).Reason; got != c.want {
@@ -429,7 +430,7 @@ func TestWhatClientsSendIsChecked(t *testing.T) {
 		{Offer{SDP: object(lists(maxDepth))}, KindInvalid}, {Answer{SDP: sdp, Candidates: lists(maxDepth + 1)}, KindInvalid},
 		{Candidate{Candidate: object(lists(maxDepth))}, KindInvalid},
 		{Offer{SDP: json.RawMessage(`"` + strings.Repeat("[", 2*maxDepth) + `"`)}, ""},
-		{Status{}, KindInvalid}, {Status{Status: "busy"}, KindInvalid}, {End{Reason: "because"}, ""},
+		{Status{}, KindInvalid}, {Status{Status: "busy"}, KindInvalid}, {End{}, ""}, {End{Reason: UserBusy}, ""}, {End{Reason: "because"}, KindInvalid},
 	} {
 		var got Kind
 		if failure, ok := errors.AsType[*Error](c.e.check()); ok {
