@@ -31,3 +31,6 @@ var Disposition = disposition
 
 // ClientOf tells who asks where some proxies are trusted.
 func ClientOf(trusted []netip.Prefix, r *http.Request) netip.Addr { return proxies(trusted).client(r) }
+
+// Download makes of w what the bytes of a file are written to.
+func (s *Server) Download(w http.ResponseWriter) http.ResponseWriter { return s.newDownload(w) }

@@ -111,9 +111,7 @@ func (s *Server) download(c echo.Context, me chat.Caller) error {
 	// Kept by the client alone, and asked for again: who may read it can change.
 	header.Set(echo.HeaderCacheControl, "private, no-cache")
 	header.Set("Etag", `"`+f.SHA256+`"`)
-	out := &download{
-		ResponseWriter: c.Response(), ctl: http.NewResponseController(c.Response()), stall: s.patience.stall,
-	}
+	out := s.newDownload(c.Response())
 	http.ServeContent(out, c.Request(), "", f.CreatedAt, body)
 	if out.refused == 0 {
 		return nil

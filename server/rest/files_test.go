@@ -9,10 +9,12 @@ import (
 	"mime"
 	"mime/multipart"
 	"net"
+	"net/http/httptest"
 	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/onemeter/onemeter/server/rest"
@@ -230,6 +232,45 @@ func (w *world) trickle(u user, ct string, body []byte, promised int, pause time
 	answer, err := io.ReadAll(conn)
 	must(w, err)
 	return string(answer)
+}
+
+// A client who takes a byte now and then must not hold a connection, and an open
+// file, for days. The speed of uploads is asked of downloads.
+func TestDownloadsHaveASlowestSpeed(t *testing.T) {
+	server := newWorld(t).server
+	for _, c := range []struct {
+		bytesASecond int
+		cutOff       bool
+	}{{100, true}, {4 << 10, true}, {7 << 10, true}, {9 << 10, false}, {1 << 20, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			client := &reader{}
+			out := server.Download(client)
+			chunk := make([]byte, c.bytesASecond)
+			for range 3600 {
+				_, err := out.Write(chunk)
+				must(t, err)
+				if time.Sleep(time.Second); client.deadline.Before(time.Now()) {
+					break // net/http would have given up meanwhile
+				}
+			}
+			if cutOff := client.deadline.Before(time.Now()); cutOff != c.cutOff {
+				t.Errorf("at %d bytes a second: cut off is %v", c.bytesASecond, cutOff)
+			}
+		})
+	}
+}
+
+// A reader is a client, as far as a deadline to write to it is concerned.
+type reader struct {
+	httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (r *reader) Write(p []byte) (int, error) { return len(p), nil }
+
+func (r *reader) SetWriteDeadline(at time.Time) error {
+	r.deadline = at
+	return nil
 }
 
 func TestDisposition(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 type patience struct {
 	body  time.Duration // for all of a body that is not an upload
 	stall time.Duration // for the next bytes of a file, either way, and to read an answer
-	start time.Duration // for an upload, before its average speed counts
+	start time.Duration // for a file, either way, before its average speed counts
 }
 
 var defaultPatience = patience{body: 15 * time.Second, stall: 30 * time.Second, start: time.Minute}
@@ -38,34 +38,44 @@ func (s *Server) hurryAnswer(c echo.Context, n int) {
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(within))
 }
 
+// A pace tells how long the next bytes of a file may take, either way.
+type pace struct {
+	patience patience
+	begun    time.Time
+	n        int64 // bytes so far
+}
+
+func (s *Server) newPace() pace { return pace{patience: s.patience, begun: time.Now()} }
+
+// deadline is when the client stalls, or is slower than the slowest on average,
+// whichever comes first.
+func (p *pace) deadline() time.Time {
+	average := p.begun.Add(p.patience.start + time.Duration(p.n/slowest)*time.Second)
+	if stall := time.Now().Add(p.patience.stall); stall.Before(average) {
+		return stall
+	}
+	return average
+}
+
 // A pacedBody is the body of an upload. Its deadline moves as bytes come in.
 type pacedBody struct {
 	io.ReadCloser
-	ctl      *http.ResponseController
-	patience patience
-	begun    time.Time
-	n        int64
+	ctl  *http.ResponseController
+	pace pace
 }
 
 // paceBody puts moving deadlines in place of the fixed one of other requests.
 func (s *Server) paceBody(c echo.Context) *pacedBody {
 	r := c.Request()
-	b := &pacedBody{
-		ReadCloser: r.Body, ctl: http.NewResponseController(c.Response()),
-		patience: s.patience, begun: time.Now(),
-	}
+	b := &pacedBody{ReadCloser: r.Body, ctl: http.NewResponseController(c.Response()), pace: s.newPace()}
 	r.Body = b
 	return b
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	deadline := b.begun.Add(b.patience.start + time.Duration(b.n/slowest)*time.Second)
-	if next := time.Now().Add(b.patience.stall); next.Before(deadline) {
-		deadline = next
-	}
-	_ = b.ctl.SetReadDeadline(deadline)
+	_ = b.ctl.SetReadDeadline(b.pace.deadline())
 	n, err := b.ReadCloser.Read(p)
-	b.n += int64(n)
+	b.pace.n += int64(n)
 	if err != nil {
 		_ = b.ctl.SetReadDeadline(time.Time{}) // net/http reads ahead now, as in readBody
 	}
@@ -75,7 +85,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 // done is called when the handler reads no more: what is left of the body has
 // the time of any other.
 func (b *pacedBody) done() {
-	_ = b.ctl.SetReadDeadline(time.Now().Add(b.patience.body))
+	_ = b.ctl.SetReadDeadline(time.Now().Add(b.pace.patience.body))
 }
 
 // A download writes a file. Its deadline moves as bytes go out. What net/http
@@ -83,9 +93,13 @@ func (b *pacedBody) done() {
 type download struct {
 	http.ResponseWriter
 	ctl     *http.ResponseController
-	stall   time.Duration
+	pace    pace
 	refused int // status
 	why     string
+}
+
+func (s *Server) newDownload(w http.ResponseWriter) *download {
+	return &download{ResponseWriter: w, ctl: http.NewResponseController(w), pace: s.newPace()}
 }
 
 func (d *download) WriteHeader(status int) {
@@ -101,6 +115,8 @@ func (d *download) Write(p []byte) (int, error) {
 		d.why += string(p)
 		return len(p), nil
 	}
-	_ = d.ctl.SetWriteDeadline(time.Now().Add(d.stall))
-	return d.ResponseWriter.Write(p)
+	_ = d.ctl.SetWriteDeadline(d.pace.deadline())
+	n, err := d.ResponseWriter.Write(p)
+	d.pace.n += int64(n)
+	return n, err
 }
