@@ -252,7 +252,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 // logged out speaks for nobody.
 func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error) {
 	now := s.cfg.Now()
-	bad := func(why string) error { return Errorf(KindUnauthenticated, "not authenticated", "%s", why) }
+	bad := func(why string) error { return Errorf(KindUnauthenticated, notAuthenticated, "%s", why) }
 	if token == "" {
 		return Caller{}, bad("an access token is required: Authorization: Bearer <token>")
 	}
@@ -261,30 +261,44 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error
 		return Caller{}, bad("the token is not valid, or expired")
 	}
 	sess, err := s.session(ctx, claims.SessionID)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return Caller{}, bad("the session was logged out")
-	case err != nil:
+	if err != nil {
 		return Caller{}, err
-	case sess.UserID != claims.UserID || !now.Before(sess.ExpiresAt):
-		return Caller{}, bad("the session is over: log in again")
+	}
+	if sess.UserID != claims.UserID {
+		return Caller{}, bad("the token is not valid, or expired")
 	}
 	s.activity.touch(claims.UserID, now)
 	return Caller{UserID: claims.UserID, SessionID: claims.SessionID}, nil
 }
 
+const notAuthenticated = "not authenticated"
+
+// session returns a session that has not ended, from the cache or the store.
 func (s *Service) session(ctx context.Context, id string) (Session, error) {
 	sess, hit, err := s.cfg.Sessions.Load(ctx, id, func(ctx context.Context) (Session, error) {
 		return s.cfg.Store.Session(ctx, id)
 	})
 	s.cfg.Hooks.cacheLookup(ctx, "session", hit)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Session{}, Errorf(KindUnauthenticated, notAuthenticated, "the session was logged out")
+	case err == nil && !s.cfg.Now().Before(sess.ExpiresAt):
+		return Session{}, Errorf(KindUnauthenticated, notAuthenticated, "the session is over: log in again")
+	}
 	return sess, err
 }
 
-// Alive tells whether the caller's session was not logged out.
+// SessionEnds tells when the caller's session ends unless it is refreshed. An
+// error of kind Unauthenticated says that it has ended.
+func (s *Service) SessionEnds(ctx context.Context, c Caller) (time.Time, error) {
+	sess, err := s.session(ctx, c.SessionID)
+	return sess.ExpiresAt, err
+}
+
+// Alive tells whether the caller's session has not ended.
 func (s *Service) Alive(ctx context.Context, c Caller) (bool, error) {
 	_, err := s.session(ctx, c.SessionID)
-	if errors.Is(err, ErrNotFound) {
+	if KindOf(err) == KindUnauthenticated {
 		return false, nil
 	}
 	return err == nil, err

@@ -11,7 +11,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// StatusSessionEnded closes the connections of a session that was logged out.
+// StatusSessionEnded closes the connections of a session that was logged out, or
+// was not refreshed in time.
 const StatusSessionEnded websocket.StatusCode = 4401
 
 // A conn is one client. Its goroutine is run, which reads; what is written
@@ -32,6 +33,7 @@ type conn struct {
 	active  int64  // the tick at which the domain was last told
 	away    bool   // the client says that nobody is there
 
+	ends  atomic.Int64 // when to ask whether the session goes on, in Unix nanoseconds; 0: it is being asked
 	heard atomic.Int64 // the tick since which the reader waits for a byte, or heardBusy
 
 	// The sweep's.

@@ -48,7 +48,7 @@ const (
 	ReasonTimeout  Reason = "timeout"       // no sign of life
 	ReasonSlow     Reason = "slow"          // the client did not read
 	ReasonFlood    Reason = "flood"         // the client kept on after it was told to slow down
-	ReasonSession  Reason = "session_ended" // the user logged out
+	ReasonSession  Reason = "session_ended" // the user logged out, or the session was not refreshed
 	ReasonShutdown Reason = "shutdown"      // the server goes away
 	ReasonRestart  Reason = "restart"       // it missed something, and is to connect again and sync
 	ReasonProtocol Reason = "protocol"      // the client broke the protocol

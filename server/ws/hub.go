@@ -78,8 +78,7 @@ func New(svc *chat.Service, cfg Config) *Hub {
 // this user), Forbidden (origin), Invalid (no WebSocket handshake) or
 // Unavailable (shutting down), or a stranger.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
-	access := token(r)
-	caller, err := h.svc.Authenticate(r.Context(), access)
+	caller, err := h.svc.Authenticate(r.Context(), token(r))
 	if err != nil {
 		return err
 	}
@@ -97,9 +96,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.join(c)
 	// A logout that came before join closed every connection but this.
-	if _, err := h.svc.Authenticate(h.ctx, access); chat.KindOf(err) == chat.KindUnauthenticated {
-		c.endSession()
-	}
+	c.checkSession(h.ctx)
 	go c.run()
 	return nil
 }

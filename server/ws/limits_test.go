@@ -338,6 +338,34 @@ func TestLogoutClosesItsConnections(t *testing.T) {
 	stays.want("pong")
 }
 
+// A session that is not refreshed ends, and so do its connections; one that is
+// goes on, however old its connections are.
+func TestTheEndOfASessionClosesItsConnections(t *testing.T) {
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	const ttl = 30 * 24 * time.Hour
+	w := newWorldAt(t, Config{PingInterval: 80 * time.Millisecond}, now)
+	ann, bob := w.user("ann"), w.user("bob")
+	anns, bobs := w.dial(ann), w.dial(bob)
+	ahead.Store(int64(ttl / 2))
+	fresh, err := w.svc.Refresh(t.Context(), bob.Refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anns.send("ping", nil)
+	anns.want("pong")
+
+	ahead.Store(int64(ttl + time.Minute))
+	anns.wantClosed(StatusSessionEnded)
+	bobs.send("ping", nil)
+	bobs.want("pong")
+	again := w.dial(fresh)
+
+	ahead.Store(int64(ttl + ttl/2 + time.Minute))
+	bobs.wantClosed(StatusSessionEnded)
+	again.wantClosed(StatusSessionEnded)
+}
+
 func TestShutdownSaysGoodbye(t *testing.T) {
 	var reasons sync.Map
 	w := newWorld(t, Config{Hooks: Hooks{Closed: func(_ context.Context, d Closed) { reasons.Store(d.Reason, true) }}})

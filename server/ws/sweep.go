@@ -1,9 +1,12 @@
 package ws
 
 import (
+	"context"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // sweepEvery returns how often connections are looked at: often enough for the
@@ -33,8 +36,13 @@ func (h *Hub) sweep() {
 		case <-ticker.C:
 			now := h.tick.Add(1)
 			conns = h.all(conns[:0])
+			at := h.cfg.Now().UnixNano()
 			for _, c := range conns {
 				c.inspect(now, limits)
+				if ends := c.ends.Load(); ends != 0 && ends <= at {
+					c.ends.Store(0)
+					h.helpers.Go(c.renew)
+				}
 			}
 			clear(conns)
 		}
@@ -64,4 +72,26 @@ func (c *conn) inspect(now int64, limits sweepLimits) {
 		c.pinged = true
 		c.send(pingFrame)
 	}
+}
+
+// renew asks for the session of a connection that has lasted as long as the
+// session was to: it may have been refreshed since.
+func (c *conn) renew() {
+	ctx, cancel := c.hub.request()
+	defer cancel()
+	c.checkSession(ctx)
+}
+
+// checkSession closes a connection whose session has ended, and notes when to
+// ask again otherwise: where nobody can tell, the connection stays for a while.
+func (c *conn) checkSession(ctx context.Context) {
+	ends, err := c.hub.svc.SessionEnds(ctx, c.caller)
+	if chat.KindOf(err) == chat.KindUnauthenticated {
+		c.endSession()
+		return
+	}
+	if err != nil {
+		ends = c.hub.cfg.Now().Add(c.hub.cfg.PingInterval)
+	}
+	c.ends.Store(ends.UnixNano())
 }

@@ -54,6 +54,13 @@ type world struct {
 
 func newWorld(t testing.TB, cfg Config) *world {
 	t.Helper()
+	return newWorldAt(t, cfg, time.Now)
+}
+
+// newWorldAt is newWorld by a clock of the test's.
+func newWorldAt(t testing.TB, cfg Config, now func() time.Time) *world {
+	t.Helper()
+	cfg.Now = now
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(t.TempDir(), "im.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +74,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 		Directs: memcache.New[chat.Pair, int64](size, ttl), Users: memcache.New[int64, chat.User](size, ttl),
 		Messages: memlimit.New[int64](0, 1, size), LoginAccounts: memlimit.New[string](0, 1, size),
 		LoginAddrs: memlimit.New[string](0, 1, size), Registrations: memlimit.New[string](0, 1, size),
-		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler),
+		Hasher: plain{}, Signer: plain{}, Log: slog.New(slog.DiscardHandler), Now: now,
 	})
 	w.hub = New(w.svc, cfg)
 	w.svc.DeliverTo(w.hub.Deliver)
