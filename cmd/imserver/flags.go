@@ -28,30 +28,36 @@ const (
 type request struct {
 	cfg      server.Config
 	command  command
+	file     string // of settings; empty: none
 	warnings []string
+}
+
+// A parser collects a request, and what is wrong with it.
+type parser struct {
+	request
+	given  map[string]bool // by name: the first who sets it wins
+	faults []error
+}
+
+func (p *parser) set(from string, s setting, v string) {
+	p.given[s.name] = true
+	if err := s.value.Set(v); err != nil {
+		p.faults = append(p.faults, fmt.Errorf("%s: %w", from, err))
+	}
 }
 
 // parse reads the settings; a flag beats its variable, and that a line of the
 // file. Its error names every fault, one a line. The request is returned
 // besides, for the error is told in the format that it asks for.
 func parse(args []string, getenv func(string) string, usage io.Writer) (request, error) {
-	r := request{cfg: server.DefaultConfig()}
-	all := settings(&r.cfg)
-	defaults := describe(all) // before anything is set
-	var faults []error
-	given := make(map[string]bool)
-	set := func(from string, s setting, v string) {
-		given[s.name] = true
-		if err := s.value.Set(v); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", from, err))
-		}
-	}
-
+	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
+	all := settings(&p.request)
+	help := describe(all) // before anything is set: it tells the defaults
 	flags := flag.NewFlagSet("imserver", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	version, healthcheck := flags.Bool("version", false, ""), flags.Bool("healthcheck", false, "")
 	for _, s := range all {
-		take := func(v string) error { set("--"+s.name, s, v); return nil }
+		take := func(v string) error { p.set("--"+s.name, s, v); return nil }
 		if _, ok := s.value.(*boolean); ok {
 			flags.BoolFunc(s.name, s.usage, take) // needs no value
 		} else {
@@ -60,25 +66,29 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 	}
 	wrong, err := parseFlags(flags, args)
 	if err != nil {
-		_, _ = io.WriteString(usage, defaults)
-		return r, err
+		_, _ = io.WriteString(usage, help)
+		return p.request, err
 	}
-	faults = append(faults, wrong...)
-	for _, s := range slices.Concat(all, secretSettings(&r.cfg)) {
-		if v := getenv(s.env); v != "" && !given[s.name] {
-			set(s.env, s, v)
+	p.faults = append(p.faults, wrong...)
+	all = append(all, secretSettings(&p.cfg)...)
+	for _, s := range all {
+		if v := getenv(s.env); v != "" && !p.given[s.name] {
+			p.set(s.env, s, v)
 		}
 	}
-	switch {
-	case *version:
-		r.command = printVersion
-		return r, nil
-	case *healthcheck: // of a server that was started with the rest of its settings elsewhere
-		r.command = checkHealth
-	default:
-		faults = append(faults, r.cfg.Validate())
+	if *version {
+		p.command = printVersion
+		return p.request, nil
 	}
-	return r, errors.Join(faults...)
+	if p.file != "" {
+		p.faults = append(p.faults, p.readFile(all))
+	}
+	if *healthcheck { // of a server that was started with the rest of its settings elsewhere
+		p.command = checkHealth
+	} else {
+		p.faults = append(p.faults, p.cfg.Validate())
+	}
+	return p.request, errors.Join(p.faults...)
 }
 
 // parseFlags goes on behind what is wrong, so that every fault is named, and
@@ -114,9 +124,9 @@ func twoDashes(err error) error {
 // unknown lists the variables of an environment that look like settings and are
 // none: mistyped ones, most likely.
 func unknown(environ []string) (names []string) {
-	var cfg server.Config
+	var r request
 	var known []string
-	for _, s := range slices.Concat(settings(&cfg), secretSettings(&cfg)) {
+	for _, s := range slices.Concat(settings(&r), secretSettings(&r.cfg)) {
 		known = append(known, s.env)
 	}
 	for _, variable := range environ {

@@ -115,8 +115,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 	if code := run(context.Background(), []string{"--help"}, env(nil), &out, &errOut); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	cfg := server.DefaultConfig()
-	for _, s := range settings(&cfg) {
+	for _, s := range settings(&request{cfg: server.DefaultConfig()}) {
 		if !strings.Contains(out.String(), "--"+s.name+" ") || !strings.Contains(out.String(), s.env) {
 			t.Errorf("--help does not tell of --%s and %s", s.name, s.env)
 		}
@@ -206,7 +205,7 @@ func TestMistypedVariablesAreFound(t *testing.T) {
 	if got := unknown(environ); !slices.Equal(got, []string{"IM_ADR", "IM_METRIC_TOKEN", "IM_"}) {
 		t.Errorf("%q", got)
 	}
-	text := describe(settings(new(server.Config)))
+	text := describe(settings(new(request)))
 	for _, s := range secretSettings(new(server.Config)) {
 		if !strings.Contains(text, "\n  "+s.env+"\n") {
 			t.Errorf("--help does not tell of %s", s.env)

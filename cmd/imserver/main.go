@@ -59,6 +59,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitOK
 	}
 	slog.SetDefault(log)
+	for _, warning := range r.warnings {
+		log.Warn(warning)
+	}
 	for _, name := range unknown(os.Environ()) {
 		log.Warn("unknown environment variable, ignored; imserver --help lists the known ones", "name", name)
 	}

@@ -14,9 +14,11 @@ type setting struct {
 	value            value
 }
 
-// settings lists every setting that has a flag; what they set is in cfg.
-func settings(cfg *server.Config) []setting {
+// settings lists every setting that has a flag; what they set is in r.
+func settings(r *request) []setting {
+	cfg := &r.cfg
 	return []setting{
+		{"config", "IM_CONFIG", "YAML `file` of settings by their names here, such as max-upload: 100MiB; flags and environment beat it", (*text)(&r.file)},
 		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
 		{"metrics-token", "IM_METRICS_TOKEN", "bearer `token` that /metrics and /debug/telemetry ask for (empty: they ask for none); others see a flag in ps: use the variable or the file", (*text)(&cfg.MetricsToken)},
@@ -71,7 +73,8 @@ installed: it keeps everything in ./data and listens on port 8080.
 
 Usage: imserver [--setting value]...
 
-Each setting can be given by its environment variable instead.
+Each setting can be given by its environment variable instead, or by its name in
+a file (--config).
 
 `)
 	for _, s := range all {
@@ -87,7 +90,8 @@ Each setting can be given by its environment variable instead.
   --version
         print the version and exit
 
-Secrets have no flag, for others see those in ps:
+Secrets have no flag, for others see those in ps. In a file they are jwt-secret,
+turn-secret and ice-secret.
 
 `)
 	for _, s := range secretSettings(new(server.Config)) {
