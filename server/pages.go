@@ -21,16 +21,17 @@ const (
 )
 
 // openMetrics puts /metrics and /debug/telemetry on the main address, or on
-// their own.
+// their own, which has profiles and the build besides.
 func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *telemetry.Provider) error {
 	token, err := s.cfg.metricsToken()
 	if err != nil {
 		return fmt.Errorf("--metrics-token: %w", err)
 	}
-	page, debug := tel.Handler(), tel.DebugHandler()
+	guard := func(h http.Handler) http.Handler { return h }
 	if token != "" {
-		page, debug = asking(token, page), asking(token, debug)
+		guard = func(h http.Handler) http.Handler { return asking(token, h) }
 	}
+	page, debug := guard(tel.Handler()), guard(tel.DebugHandler())
 	if s.cfg.MetricsAddr == "" {
 		cfg.Metrics, cfg.Debug, cfg.DebugAsks = page, debug, token != ""
 		return nil
@@ -38,6 +39,9 @@ func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *tele
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", page)
 	mux.Handle("GET /debug/telemetry", debug)
+	for pattern, h := range profiles() {
+		mux.Handle(pattern, guard(h))
+	}
 	s.metrics = s.httpServer(seen.Handler(mux))
 	s.metrics.ReadTimeout, s.metrics.WriteTimeout = metricsTimeout, metricsTimeout
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,7 +128,9 @@ func TestHelpNamesEverySetting(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run(context.Background(), []string{"--version"}, env(map[string]string{"IM_LOG_LEVEL": "loud"}), &out, &errOut); code != exitOK || !strings.HasPrefix(out.String(), "imserver ") {
+	code := run(context.Background(), []string{"--version"}, env(map[string]string{"IM_LOG_LEVEL": "loud", "IM_CONFIG": "/nowhere"}), &out, &errOut)
+	line := regexp.MustCompile(`^imserver \S+ \(commit \S+, go1\.\S+ \w+/\w+\)\n$`)
+	if code != exitOK || !line.MatchString(out.String()) {
 		t.Errorf("exit code %d: %s%s", code, out.String(), errOut.String())
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -49,7 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitUsage
 	case r.command == printVersion:
-		_, _ = fmt.Fprintln(stdout, "imserver", buildVersion())
+		_, _ = fmt.Fprintln(stdout, versionLine())
 		return exitOK
 	case r.command == checkHealth:
 		if err := server.CheckHealth(ctx, r.cfg.Addr); err != nil {
@@ -101,27 +100,4 @@ func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 		h = slog.NewJSONHandler(w, opts)
 	}
 	return slog.New(server.LogHandler(h))
-}
-
-// release is set by the linker: images are built without version control.
-var release string
-
-// buildVersion is the module's version, or the commit it was built from.
-func buildVersion() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
 }

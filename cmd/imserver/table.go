@@ -20,8 +20,8 @@ func settings(r *request) []setting {
 	return []setting{
 		{"config", "IM_CONFIG", "YAML `file` of settings by their names here, such as max-upload: 100MiB; flags and environment beat it", (*text)(&r.file)},
 		{"addr", "IM_ADDR", "`host:port` of HTTP and WebSockets", (*text)(&cfg.Addr)},
-		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics and /debug/telemetry (empty: on the main address)", (*text)(&cfg.MetricsAddr)},
-		{"metrics-token", "IM_METRICS_TOKEN", "bearer `token` that /metrics and /debug/telemetry ask for (empty: they ask for none); others see a flag in ps: use the variable or the file", (*text)(&cfg.MetricsToken)},
+		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` of /metrics, /debug/telemetry and, there only, /debug/pprof/ and /debug/build (empty: the first two on the main address)", (*text)(&cfg.MetricsAddr)},
+		{"metrics-token", "IM_METRICS_TOKEN", "bearer `token` that /metrics and the pages below /debug ask for (empty: they ask for none); others see a flag in ps: use the variable or the file", (*text)(&cfg.MetricsToken)},
 		{"metrics-token-file", "IM_METRICS_TOKEN_FILE", "`file` that holds this token", (*text)(&cfg.MetricsTokenFile)},
 		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name\n        after a ?: tls=true, ca=FILE, conns=32, conn-life=30m, connect-timeout=3s, timeout=10s of a statement", (*text)(&cfg.DB)},
 		{"redis", "IM_REDIS", "Redis `URL` for cache and bus of several nodes: redis://user:password@host:6379/0, rediss:// with TLS, redis+sentinel:// or redis+cluster://\n        after a ?: ca=FILE, pool_size=…, dial_timeout=2s, read_timeout=1s, write_timeout=1s, pool_timeout=… (empty: one node, in process)", (*text)(&cfg.Redis)},
@@ -88,7 +88,7 @@ a file (--config).
 	b.WriteString(`  --healthcheck
         ask the server that runs at --addr whether it is alive, and exit with 0 or 1
   --version
-        print the version and exit
+        print the version, the commit and Go's version, and exit
 
 Secrets have no flag, for others see those in ps. In a file they are jwt-secret,
 turn-secret and ice-secret.
