@@ -51,7 +51,8 @@ test-grafana: ## the dashboards before Grafana's own types; not in test, for it 
 	cd $(GRAFANA) && npm install --silent --no-audit --no-fund && tar xzf $$(npm pack --silent @grafana/data@13.2.3)
 	cd $(GRAFANA) && node check.mjs $(CURDIR)/deploy/grafana/dashboards
 
-test-deploy: ## compose files, manifests, Dockerfile; not in test, for what a second build of the server and Kubernetes's types cost
+test-deploy: ## compose files, manifests, Dockerfile, systemd's unit; not in test, for what a second build of the server and Kubernetes's types cost
+	@command -v systemd-analyze >/dev/null || .ci/install systemd || true # without it, its tests are left out
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m ./...
 
 demo: ## production's topology as processes, with traffic, until Ctrl-C
