@@ -46,14 +46,51 @@ type Event struct {
 
 // MessageNew tells of a message.
 type MessageNew struct {
-	Message Message      `json:"message"`
-	Chat    Conversation `json:"chat"`
-	Sender  User         `json:"sender"`
+	Message FrameMessage `json:"message"`
+	Chat    FrameChat    `json:"chat"`
+	Sender  FrameSender  `json:"sender"`
+}
+
+// FrameChat is as much of a conversation as it takes to show a message. More is
+// asked for once, and not told with every message.
+type FrameChat struct {
+	ID    int64            `json:"id"`
+	Kind  ConversationKind `json:"kind"`
+	Title string           `json:"title,omitempty"`
+}
+
+// FrameSender is as much of an account as it takes to show a message.
+type FrameSender struct {
+	ID       int64  `json:"id"`
+	Username string `json:"username,omitempty"`
+	Nickname string `json:"nickname,omitempty"`
+	Avatar   string `json:"avatar,omitempty"`
+}
+
+func senderOf(u User) FrameSender {
+	return FrameSender{ID: u.ID, Username: u.Username, Nickname: u.Nickname, Avatar: u.Avatar}
+}
+
+// A FrameMessage is a message as frames tell it.
+type FrameMessage struct {
+	Message
+	Deleted bool         `json:"is_deleted,omitempty"` // in place of the Message's; hardly ever true
+	Sender  *FrameSender `json:"sender,omitempty"`     // and this
+}
+
+// InFrame returns m for a frame.
+func InFrame(m Message) FrameMessage {
+	f := FrameMessage{Message: m, Deleted: m.Deleted}
+	if m.Sender != nil {
+		sender := senderOf(*m.Sender)
+		f.Sender = &sender
+	}
+	return f
 }
 
 // MessageEdited tells of new content.
 type MessageEdited struct {
-	Message Message `json:"message"`
+	Message FrameMessage `json:"message"`
 }
 
 // MessageGone tells that a message was deleted or recalled.

@@ -163,7 +163,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	s.tell(ctx, c, room, EventMessageEdit, now, func(ctx context.Context) (any, error) {
 		// As it is when its turn comes: of two edits, clients see the later one last.
 		m, err := s.Message(ctx, c, id)
-		return MessageEdited{Message: m}, err
+		return MessageEdited{Message: InFrame(m)}, err
 	})
 	return s.Message(ctx, c, id)
 }

@@ -199,7 +199,9 @@ func (s *Service) commit(queue *batcher[*pendingSend], batch []*pendingSend) {
 	var causes []string
 	for i, p := range batch {
 		msgs[i] = p.msg
-		msgs[i].CreatedAt = start // so that time runs with Seq
+		// So that time runs with Seq; finer than this it is of no use to anyone, and
+		// told with every message.
+		msgs[i].CreatedAt = start.Truncate(time.Millisecond)
 		if p.trace != "" {
 			causes = append(causes, p.trace)
 		}
@@ -253,21 +255,18 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	sender, err := s.profile(ctx, n.message.SenderID)
-	if err != nil || sender == nil {
-		sender = &User{ID: n.message.SenderID}
+	sender, err := s.user(ctx, n.message.SenderID)
+	if err != nil {
+		sender = User{ID: n.message.SenderID}
 	}
 	return Event{
 		Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
-		Payload:        MessageNew{Message: n.message, Chat: chatOf(room, n.message.Seq), Sender: *sender},
+		Payload: MessageNew{
+			Message: InFrame(n.message),
+			Chat:    FrameChat{ID: room.Conversation.ID, Kind: room.Conversation.Kind, Title: room.Conversation.Title},
+			Sender:  senderOf(sender),
+		},
 		ConversationID: n.message.ConversationID, Seq: n.message.Seq, MessageID: n.message.ID,
 		From: n.message.SenderID, Receipt: room.Conversation.Kind == Direct, Trace: n.trace,
 	}, nil
-}
-
-// chatOf is what a frame says of a conversation.
-func chatOf(room Membership, lastSeq int64) Conversation {
-	c := room.Conversation
-	c.LastSeq, c.MemberCount, c.Members = lastSeq, len(room.Members), nil
-	return c
 }

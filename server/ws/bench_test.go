@@ -99,10 +99,10 @@ const fanout = 500
 func benchEvent(to []int64) chat.Event {
 	now := time.Now()
 	return chat.Event{Type: chat.EventMessageNew, To: to, At: now, Payload: chat.MessageNew{
-		Message: chat.Message{ID: 123456, SenderID: 1, ChatID: 7, Seq: 1234, Content: strings.Repeat("hello wor ", 10),
-			Type: chat.TypeText, Status: chat.StatusSent, ClientMsgID: "c-123456", CreatedAt: now, UpdatedAt: now},
-		Chat:   chat.Conversation{ID: 7, Kind: chat.Group, Title: "all of us", LastSeq: 1234, CreatedAt: now, MemberCount: fanout},
-		Sender: chat.User{ID: 1, Username: "ann", Nickname: "Ann", Role: chat.RoleUser, LastSeen: now, CreatedAt: now},
+		Message: chat.InFrame(chat.Message{ID: 123456, SenderID: 1, ChatID: 7, Seq: 1234, Content: strings.Repeat("hello wor ", 10),
+			Type: chat.TypeText, Status: chat.StatusSent, ClientMsgID: "c-123456", CreatedAt: now, UpdatedAt: now}),
+		Chat:   chat.FrameChat{ID: 7, Kind: chat.Group, Title: "all of us"},
+		Sender: chat.FrameSender{ID: 1, Username: "ann", Nickname: "Ann"},
 	}}
 }
 

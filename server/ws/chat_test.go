@@ -2,9 +2,12 @@ package ws
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -23,7 +26,7 @@ func TestTwoClientsChat(t *testing.T) {
 	for _, c := range []*client{laptop, other} {
 		var n chat.MessageNew
 		c.want("message.new", &n)
-		if n.Message.ID != a.ID || n.Message.Content != "hello" || n.Sender.ID != ann.User.ID || n.Chat.LastSeq != 1 {
+		if n.Message.ID != a.ID || n.Message.Content != "hello" || n.Sender.ID != ann.User.ID || n.Chat.Kind != chat.Direct {
 			t.Errorf("message.new %+v", n)
 		}
 	}
@@ -41,6 +44,62 @@ func TestTwoClientsChat(t *testing.T) {
 		m, err := w.svc.Message(context.Background(), chat.Caller{UserID: ann.User.ID}, a.ID)
 		return err == nil && m.Status == chat.StatusDelivered
 	})
+}
+
+// TestFramesTellWhatShowsAMessage sends to a group with a long profile: what
+// every member is told with every message is what it takes to show it.
+func TestFramesTellWhatShowsAMessage(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	me := chat.Caller{UserID: ann.User.ID}
+	bio := strings.Repeat("bio ", 100)
+	if _, err := w.svc.UpdateMe(t.Context(), me, chat.Profile{Bio: &bio}); err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.svc.CreateGroup(t.Context(), me, "team", []int64{bob.User.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := w.dial(ann), w.dial(bob)
+	a.send("message.send", map[string]any{
+		"chat_id": g.ID, "content": strings.Repeat("x", 128), "client_msg_id": "0b9f2b4e-7c1d-4e5f-8a6b-1c2d3e4f5a6b",
+	})
+	f := b.next()
+	var n struct {
+		Message map[string]any
+		Chat    map[string]any
+		Sender  map[string]any
+	}
+	if err := json.Unmarshal(f.Payload, &n); err != nil || f.Type != "message.new" {
+		t.Fatal(f.Type, err)
+	}
+	if size := len(f.Payload); size > 520 {
+		t.Errorf("%d bytes: %s", size, f.Payload)
+	}
+	chatWant := map[string]any{"id": float64(g.ID), "kind": "group", "title": "team"}
+	senderWant := map[string]any{"id": float64(ann.User.ID), "username": "ann", "nickname": "ann"}
+	if diff := cmp.Diff([]any{chatWant, senderWant}, []any{n.Chat, n.Sender}); diff != "" {
+		t.Error(diff)
+	}
+	for _, field := range []string{"status", "is_edited", "is_recalled", "created_at", "updated_at", "chat_id", "seq"} {
+		if _, ok := n.Message[field]; !ok {
+			t.Errorf("the message has no %s", field)
+		}
+	}
+	a.want("message.ack")
+	a.send("message.edit", map[string]any{"message_id": n.Message["id"], "content": "y"})
+	var edited struct {
+		Message struct{ Sender map[string]any }
+	}
+	var page struct {
+		Messages []struct{ Sender map[string]any }
+	}
+	b.want("message.edit", &edited)
+	b.send("sync", map[string]any{"chat_id": g.ID})
+	b.want("sync", &page)
+	if diff := cmp.Diff([]any{senderWant, senderWant}, []any{edited.Message.Sender, page.Messages[0].Sender}); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestCommands(t *testing.T) {

@@ -261,7 +261,7 @@ func (c *conn) edit(ctx context.Context, payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	c.reply(string(chat.EventMessageEdit), chat.MessageEdited{Message: m})
+	c.reply(string(chat.EventMessageEdit), chat.MessageEdited{Message: chat.InFrame(m)})
 	return nil
 }
 
@@ -354,8 +354,8 @@ type syncRequest struct {
 
 type syncAnswer struct {
 	chat.Target
-	Messages []chat.Message `json:"messages"`
-	HasMore  bool           `json:"has_more"`
+	Messages []chat.FrameMessage `json:"messages"`
+	HasMore  bool                `json:"has_more"`
 }
 
 // maxSync is how many bytes of messages one sync frame carries, if it carries
@@ -364,7 +364,7 @@ const maxSync = 1 << 20
 
 // fitting tells how many of messages go into one sync frame. They are counted
 // as they are encoded: escapes make up to six bytes of one.
-func fitting(messages []chat.Message) int {
+func fitting(messages []chat.FrameMessage) int {
 	var size counter
 	enc := newEncoder(&size)
 	for i := range messages {
@@ -392,7 +392,11 @@ func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	n := fitting(page.Messages)
-	c.reply("sync", syncAnswer{Target: p.Target, Messages: page.Messages[:n], HasMore: page.HasMore || n < len(page.Messages)})
+	messages := make([]chat.FrameMessage, len(page.Messages))
+	for i, m := range page.Messages {
+		messages[i] = chat.InFrame(m)
+	}
+	n := fitting(messages)
+	c.reply("sync", syncAnswer{Target: p.Target, Messages: messages[:n], HasMore: page.HasMore || n < len(messages)})
 	return nil
 }

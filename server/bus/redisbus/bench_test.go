@@ -19,12 +19,12 @@ func benchEvent(members int) chat.Event {
 	for i := range to {
 		to[i] = 1_000_000 + int64(i)*7
 	}
-	sender := chat.User{ID: 1_000_000, Username: "somebody", Nickname: "Some Body", LastSeen: at, CreatedAt: at}
+	sender := chat.FrameSender{ID: 1_000_000, Username: "somebody", Nickname: "Some Body"}
 	return chat.Event{
 		Type: chat.EventMessageNew, To: to, At: at,
 		Payload: chat.MessageNew{
-			Message: chat.Message{ID: 1, SenderID: sender.ID, Content: "a message of the usual length, or so", Type: chat.TypeText, CreatedAt: at, UpdatedAt: at},
-			Chat:    chat.Conversation{ID: 2, Kind: chat.Group, Title: "a group", MemberCount: members, CreatedAt: at},
+			Message: chat.InFrame(chat.Message{ID: 1, SenderID: sender.ID, Content: "a message of the usual length, or so", Type: chat.TypeText, CreatedAt: at, UpdatedAt: at}),
+			Chat:    chat.FrameChat{ID: 2, Kind: chat.Group, Title: "a group"},
 			Sender:  sender,
 		},
 		ConversationID: 2, Seq: 3, MessageID: 1, From: sender.ID,

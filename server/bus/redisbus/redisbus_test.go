@@ -46,7 +46,7 @@ func TestEventsInOrderOnBothNodes(t *testing.T) {
 func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
 	a, b := twoNodes(t)
 	at := time.Date(2026, 11, 22, 1, 2, 3, 456789012, time.UTC)
-	user := chat.User{ID: 3, Username: "<b>&\u2028𠮷😀\"\\", LastSeen: at}
+	user := chat.FrameSender{ID: 3, Username: "<b>&\u2028𠮷😀\"\\"}
 	many := make([]int64, 1000)
 	for i := range many {
 		many[i] = int64(i*i) - 50
@@ -54,7 +54,7 @@ func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
 	events := []chat.Event{
 		{
 			Type: chat.EventMessageNew, To: []int64{9, 3, 1 << 60, -4}, Except: 7, At: at,
-			Payload:        chat.MessageNew{Message: chat.Message{ID: 5, Content: "<b>&\u2028𠮷😀\"\\\n", CreatedAt: at}, Sender: user},
+			Payload:        chat.MessageNew{Message: chat.InFrame(chat.Message{ID: 5, Content: "<b>&\u2028𠮷😀\"\\\n", CreatedAt: at}), Sender: user},
 			ConversationID: 11, Seq: 12, MessageID: 5, From: 3, Receipt: true,
 		},
 		{Type: chat.EventPresence, To: many, At: at, Payload: chat.PresenceChanged{UserID: 3, LastSeen: at}},
