@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/netip"
@@ -175,20 +174,12 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 	return nil
 }
 
-// A refresh token is the session's id, a dot, and a secret of which the store
-// knows the hash.
-func newRefreshToken(sessionID string) (token string, hash []byte) {
-	token = sessionID + "." + rand.Text()
-	sum := sha256.Sum256([]byte(token))
-	return token, sum[:]
-}
-
 func (s *Service) openSession(ctx context.Context, u User) (Tokens, error) {
 	now := s.cfg.Now()
 	id := newSessionID()
-	refresh, hash := newRefreshToken(id)
+	refresh := s.refreshToken(id, 0)
 	err := s.cfg.Store.CreateSession(ctx, Session{
-		ID: id, UserID: u.ID, RefreshHash: hash, CreatedAt: now, ExpiresAt: now.Add(s.cfg.Limits.SessionTTL),
+		ID: id, UserID: u.ID, RefreshHash: hashOf(refresh), CreatedAt: now, ExpiresAt: now.Add(s.cfg.Limits.SessionTTL),
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -215,37 +206,6 @@ func (s *Service) tokens(ctx context.Context, sessionID string, userID int64, re
 		return Tokens{}, err
 	}
 	return Tokens{Access: access, Refresh: refresh, ExpiresIn: s.cfg.Limits.TokenTTL, User: me}, nil
-}
-
-const badRefresh = "refresh token not accepted"
-
-// Refresh changes a refresh token for new tokens. The old one is spent.
-func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
-	bad := Errorf(KindUnauthenticated, badRefresh, "it is unknown, spent or expired: log in again")
-	id, _, ok := strings.Cut(token, ".")
-	if !ok || len(token) > 128 {
-		return Tokens{}, bad
-	}
-	sess, err := s.cfg.Store.Session(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && !s.cfg.Now().Before(sess.ExpiresAt) {
-		return Tokens{}, bad
-	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	old := sha256.Sum256([]byte(token))
-	refresh, hash := newRefreshToken(id)
-	err = s.cfg.Store.RotateSession(ctx, id, old[:], hash, s.cfg.Now().Add(s.cfg.Limits.SessionTTL))
-	if errors.Is(err, ErrNotFound) {
-		return Tokens{}, bad
-	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	if err := s.cfg.Sessions.Drop(ctx, id); err != nil {
-		return Tokens{}, err
-	}
-	return s.tokens(ctx, id, sess.UserID, refresh)
 }
 
 // Authenticate tells who an access token speaks for. A token whose session was
@@ -311,12 +271,16 @@ func (s *Service) Active(c Caller) { s.activity.touch(c.UserID, s.cfg.Now()) }
 // Logout ends the caller's session: its tokens are dead and its connections
 // are closed, on every node.
 func (s *Service) Logout(ctx context.Context, c Caller) error {
-	if err := s.cfg.Store.DeleteSession(ctx, c.SessionID); err != nil && !errors.Is(err, ErrNotFound) {
+	return s.endSession(ctx, c.UserID, c.SessionID)
+}
+
+func (s *Service) endSession(ctx context.Context, userID int64, id string) error {
+	if err := s.cfg.Store.DeleteSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if err := s.cfg.Sessions.Drop(ctx, c.SessionID); err != nil {
+	if err := s.cfg.Sessions.Drop(ctx, id); err != nil {
 		return err
 	}
-	s.publish(ctx, Event{Type: EventSessionEnded, To: []int64{c.UserID}, Session: c.SessionID, At: s.cfg.Now()})
+	s.publish(ctx, Event{Type: EventSessionEnded, To: []int64{userID}, Session: id, At: s.cfg.Now()})
 	return nil
 }

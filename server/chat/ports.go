@@ -52,9 +52,9 @@ type UserStore interface {
 type SessionStore interface {
 	CreateSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, id string) (Session, error)
-	// RotateSession puts a new refresh hash in place of the old one, and is
-	// ErrNotFound where the session is gone or its hash is not old.
-	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error
+	// RotateSession puts a new refresh hash in place of the old one, as it does
+	// at a time, and is ErrNotFound where the session is gone or its hash is not old.
+	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error
 	DeleteSession(ctx context.Context, id string) error
 	// DeleteExpiredSessions deletes sessions that expired before a time, those
 	// that did first and limit at most, and returns how many.
@@ -193,4 +193,7 @@ type Signer interface {
 	// Parse returns what a token says if this signer made it and it has not
 	// expired at now.
 	Parse(token string, now time.Time) (Claims, error)
+	// Seal returns what nobody else can make of text, always the same: letters,
+	// digits, dash and underscore.
+	Seal(text string) string
 }

@@ -9,6 +9,7 @@ type Session struct {
 	UserID      int64
 	RefreshHash []byte // SHA-256 of the one refresh token that is good
 	CreatedAt   time.Time
+	RotatedAt   time.Time // when that took the place of the one before; zero: it is the first
 	ExpiresAt   time.Time // of the refresh token
 }
 

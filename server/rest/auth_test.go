@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,18 +62,28 @@ func TestRegisterAndLogin(t *testing.T) {
 }
 
 func TestRefreshSpendsTheToken(t *testing.T) {
-	w := open(t)
+	var ahead atomic.Int64
+	w := open(t, func(c *chat.Config, _ *rest.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
 	ann := w.join("ann")
 	r := w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(200)
 	next := userOf(r, "ann", ann.phone)
 	if next.refresh == ann.refresh || next.token == "" || next.id != ann.id {
 		t.Errorf("answer %s", r.body)
 	}
-	w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(401)
+	r = w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(200) // by a client that asks twice
+	if again := userOf(r, "ann", ann.phone); again.refresh != next.refresh {
+		t.Errorf("asked twice: %q and %q", again.refresh, next.refresh)
+	}
 	r = w.do("POST", "/api/auth/refresh", next.refresh, nil).want(200) // as the bearer
 	last := userOf(r, "ann", ann.phone)
-	w.do("POST", "/api/auth/refresh", next.refresh, m{}).want(401)
+	w.do("POST", "/api/auth/refresh", ann.refresh, m{}).want(401)
 	w.do("GET", "/api/users/me", last.token, nil).want(200)
+	ahead.Store(int64(time.Minute))
+	w.do("POST", "/api/auth/refresh", next.refresh, m{}).want(401).says("the session is ended")
+	w.do("GET", "/api/users/me", last.token, nil).want(401)
+	w.do("POST", "/api/auth/refresh", last.refresh, m{}).want(401)
 	for _, token := range []string{"x", "x.y", ann.token, strings.Repeat("long.", 1000)} {
 		w.do("POST", "/api/auth/refresh", "", m{"refresh_token": token}).want(401)
 	}

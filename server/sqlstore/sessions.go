@@ -18,20 +18,20 @@ func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
 // Session implements chat.SessionStore.
 func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
 	x := chat.Session{ID: id}
-	var created, expires int64
-	err := row(ctx, s.read, `SELECT user_id, refresh_hash, created_at, expires_at FROM sessions WHERE id = ?`, []any{id},
-		&x.UserID, &x.RefreshHash, &created, &expires)
+	var created, rotated, expires int64
+	err := row(ctx, s.read, `SELECT user_id, refresh_hash, created_at, rotated_at, expires_at FROM sessions WHERE id = ?`, []any{id},
+		&x.UserID, &x.RefreshHash, &created, &rotated, &expires)
 	if err != nil {
 		return chat.Session{}, s.fail(ctx, "session", err)
 	}
-	x.CreatedAt, x.ExpiresAt = timeOf(created), timeOf(expires)
+	x.CreatedAt, x.RotatedAt, x.ExpiresAt = timeOf(created), timeOf(rotated), timeOf(expires)
 	return x, nil
 }
 
 // RotateSession implements chat.SessionStore.
-func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash []byte, expires time.Time) error {
-	err := changed(exec(ctx, s.write, `UPDATE sessions SET refresh_hash = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
-		newHash, micros(expires), id, oldHash))
+func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error {
+	err := changed(exec(ctx, s.write, `UPDATE sessions SET refresh_hash = ?, rotated_at = ?, expires_at = ? WHERE id = ? AND refresh_hash = ?`,
+		newHash, micros(at), micros(expires), id, oldHash))
 	return s.fail(ctx, "rotate session", err)
 }
 

@@ -276,6 +276,8 @@ func (plain) Sign(c chat.Claims) (string, error) {
 	return fmt.Sprintf("%d.%s", c.UserID, c.SessionID), nil
 }
 
+func (plain) Seal(text string) string { return "sealed-" + text }
+
 func (plain) Parse(token string, now time.Time) (chat.Claims, error) {
 	user, session, ok := strings.Cut(token, ".")
 	id, err := strconv.ParseInt(user, 10, 64)

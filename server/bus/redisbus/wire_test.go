@@ -27,7 +27,7 @@ func TestIDsComeBack(t *testing.T) {
 }
 
 func TestPayloadsAreNotEscapedForHTML(t *testing.T) {
-	payload, err := encodePayload(chat.MessageEdited{Message: chat.Message{Content: "<a&b>"}})
+	payload, err := encodePayload(chat.MessageEdited{Message: chat.InFrame(chat.Message{Content: "<a&b>"})})
 	if err != nil || !strings.Contains(string(payload), `"content":"<a&b>"`) {
 		t.Errorf("%s, %v", payload, err)
 	}

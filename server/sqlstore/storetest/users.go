@@ -152,17 +152,17 @@ func testSessions(w *world) {
 	equal(w, "session", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
 
 	next := []byte("next")
-	w.is(w.RotateSession(w.ctx(), x.ID, []byte("wrong"), next, w.now), chat.ErrNotFound)
-	w.is(w.RotateSession(w.ctx(), "nobody", x.RefreshHash, next, w.now), chat.ErrNotFound)
-	w.ok(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now.Add(2*time.Hour)))
-	w.is(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now), chat.ErrNotFound) // spent
-	x.RefreshHash, x.ExpiresAt = next, w.stored().Add(2*time.Hour)
+	w.is(w.RotateSession(w.ctx(), x.ID, []byte("wrong"), next, w.now, w.now), chat.ErrNotFound)
+	w.is(w.RotateSession(w.ctx(), "nobody", x.RefreshHash, next, w.now, w.now), chat.ErrNotFound)
+	w.ok(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now.Add(time.Hour), w.now.Add(2*time.Hour)))
+	w.is(w.RotateSession(w.ctx(), x.ID, x.RefreshHash, next, w.now, w.now), chat.ErrNotFound) // spent
+	x.RefreshHash, x.RotatedAt, x.ExpiresAt = next, w.stored().Add(time.Hour), w.stored().Add(2*time.Hour)
 	equal(w, "rotated", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
 
 	w.ok(w.DeleteSession(w.ctx(), x.ID))
 	_, err := w.Session(w.ctx(), x.ID)
 	w.is(err, chat.ErrNotFound)
-	w.is(w.RotateSession(w.ctx(), x.ID, next, next, w.now), chat.ErrNotFound)
+	w.is(w.RotateSession(w.ctx(), x.ID, next, next, w.now, w.now), chat.ErrNotFound)
 	w.ok(w.DeleteSession(w.ctx(), x.ID)) // gone is gone
 }
 
@@ -186,7 +186,7 @@ func testExpiredSessions(w *world) {
 	prune(0, 0)
 	prune(1, 1)
 	prune(500, 500)
-	w.ok(w.RotateSession(w.ctx(), last, []byte("hash"), []byte("hash"), w.now.Add(-time.Microsecond))) // the oldest went first
+	w.ok(w.RotateSession(w.ctx(), last, []byte("hash"), []byte("hash"), w.now, w.now.Add(-time.Microsecond))) // the oldest went first
 	prune(1000, 100)
 	prune(1000, 0)
 	_, err := w.Session(w.ctx(), last)

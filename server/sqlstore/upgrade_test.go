@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"io/fs"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+
+	"github.com/onemeter/onemeter/internal/needs"
+)
+
+// lastReleased is the version of the schema that databases of users have.
+const lastReleased = 3
+
+// upgraded has statements run on a database as it was before this version, of
+// each engine that there is, and test what became of it.
+func upgraded(t *testing.T, statements []string, test func(*testing.T, *Store)) {
+	t.Helper()
+	for engine, open := range map[string]func(*testing.T) (Config, *sql.DB, *dialect){"sqlite": oldSQLite, "mysql": oldMySQL} {
+		t.Run(engine, func(t *testing.T) {
+			cfg, db, d := open(t)
+			defer db.Close()
+			files, err := fs.Sub(migrations, d.migrations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := goose.NewProvider(d.goose, db, files, goose.WithDisableGlobalRegistry(true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.UpTo(t.Context(), lastReleased); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range statements {
+				if _, err := db.Exec(s); err != nil {
+					t.Fatal(s, err)
+				}
+			}
+			test(t, openTest(t, cfg))
+		})
+	}
+}
+
+func oldSQLite(t *testing.T) (Config, *sql.DB, *dialect) {
+	t.Helper()
+	cfg := Config{Path: filepath.Join(t.TempDir(), "im.db")}
+	connector, err := sqlite.NewConnector(sqliteDSN(cfg.Path, cfg, "immediate", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, sql.OpenDB(connector), sqliteDialect
+}
+
+func oldMySQL(t *testing.T) (Config, *sql.DB, *dialect) {
+	t.Helper()
+	cfg := Config{MySQL: needs.MySQL(t)}
+	u, err := parseMySQL(cfg.MySQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connector, err := u.connector(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, sql.OpenDB(connector), mysqlDialect
+}
+
+func TestSessionsOutliveTheUpgrade(t *testing.T) {
+	upgraded(t, []string{
+		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (1, '10000', '', '', '', 'user', '', '', 0, 0)`,
+		`INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ('s', 1, x'6F6C64', 1, 2000000)`,
+	}, func(t *testing.T, s *Store) {
+		x, err := s.Session(t.Context(), "s")
+		if err != nil || x.UserID != 1 || string(x.RefreshHash) != "old" || !x.RotatedAt.IsZero() {
+			t.Errorf("%+v, %v", x, err)
+		}
+		if err := s.RotateSession(t.Context(), "s", []byte("old"), []byte("new"), time.Now(), time.Now()); err != nil {
+			t.Error(err)
+		}
+	})
+}
