@@ -148,10 +148,28 @@ func (c *comparison) first(a, b string) bool {
 	}
 	for _, linked := range c.reach {
 		if linked[a] && linked[b] {
-			return false
+			return c.e.pass.Pkg.Name() == "main" && !c.toldBelow(a, b)
 		}
 	}
 	return true
+}
+
+// toldBelow tells whether a package of this module, which is looked at as well, sees two. Of dependencies nobody hears otherwise.
+func (c *comparison) toldBelow(a, b string) bool {
+	module := ""
+	if c.e.pass.Module != nil {
+		module = c.e.pass.Module.Path
+	}
+	for pkg := range c.facts {
+		if pkg == c.pkg || pkg != module && !strings.HasPrefix(pkg, module+"/") {
+			continue
+		}
+		linked := map[string]bool{}
+		if c.link(pkg, linked); linked[a] && linked[b] {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *comparison) tell(a, b claim, v verdict) {

@@ -12,6 +12,7 @@ require (
 )
 
 require (
+	elsewhere.example v0.0.0
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
@@ -34,3 +35,5 @@ require (
 )
 
 replace github.com/onemeter/onemeter => ../../..
+
+replace elsewhere.example => ./elsewhere

@@ -1,0 +1,11 @@
+package both
+
+import (
+	"elsewhere.example/a"
+	"elsewhere.example/b"
+)
+
+func Log() {
+	a.Log()
+	b.Log()
+}
