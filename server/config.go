@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -121,11 +122,15 @@ func (c Config) checkLimits(f *faults) {
 	f.positive("--call-gone", int64(c.CallGone))
 	f.unless(c.MaxContent+envelope <= min(c.MaxFrame, c.MaxBody), "--max-content",
 		"%d bytes and what is around them do not fit into --max-frame (%d) and --max-body (%d)", c.MaxContent, c.MaxFrame, c.MaxBody)
+	f.unless(c.MaxContent <= maxColumn || !strings.HasPrefix(c.DB, "mysql://"), "--max-content",
+		"%d bytes do not fit into a column of MySQL, which has %d", c.MaxContent, maxColumn)
 	for _, pattern := range c.AllowedOrigins {
 		_, err := path.Match(pattern, "")
 		f.unless(err == nil, "--allowed-origins", "%q is no pattern: %v", pattern, err)
 	}
 }
 
-// envelope is how many bytes of JSON are around a message.
-const envelope = 1 << 10
+const (
+	envelope  = 1 << 10   // bytes of JSON around a message
+	maxColumn = 1<<24 - 1 // bytes of MySQL's MEDIUMTEXT, where messages are kept
+)

@@ -54,3 +54,15 @@ func TestEveryFaultOfTheURLsIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageHasToFitIntoAColumn(t *testing.T) {
+	cfg := server.DefaultConfig()
+	cfg.MaxContent, cfg.MaxFrame, cfg.MaxBody = 1<<24, 1<<25, 1<<25
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("SQLite: %v", err)
+	}
+	cfg.DB, cfg.JWTSecret = "mysql://im@db/chat", strings.Repeat("s", 32)
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "--max-content") {
+		t.Errorf("MySQL: %v", err)
+	}
+}

@@ -36,13 +36,18 @@ type Upload struct {
 
 const (
 	maxFileName     = 255
+	maxContentType  = 255
 	notUploaded     = "file not stored"
 	defaultMIMEType = "application/octet-stream"
 )
 
 // Upload stores a file, hashing it on the way.
 func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error) {
-	if err := s.pace(ctx, c, "file not stored"); err != nil {
+	if err := s.pace(ctx, c, notUploaded); err != nil {
+		return File{}, err
+	}
+	contentType, err := cleanType(up.ContentType)
+	if err != nil {
 		return File{}, err
 	}
 	body := &meter{r: up.Body, limit: s.cfg.Limits.MaxUpload}
@@ -53,7 +58,7 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 	}
 	f, err := s.cfg.Store.CreateFile(ctx, File{
 		OwnerID: c.UserID, Name: cleanName(up.Name), Size: body.n,
-		ContentType: cleanType(up.ContentType),
+		ContentType: contentType,
 		SHA256:      hex.EncodeToString(hash.Sum(nil)),
 		Key:         key, CreatedAt: s.cfg.Now(),
 	})
@@ -124,14 +129,19 @@ func cleanName(name string) string {
 	return name
 }
 
-// cleanType keeps a media type that parses.
-func cleanType(s string) string {
+// cleanType keeps a media type that parses, as it is to be stored and sent: what
+// is no ASCII in its parameters takes three times as many bytes then.
+func cleanType(s string) (string, error) {
 	mediaType, params, err := mime.ParseMediaType(s)
-	if err != nil || len(s) > maxFileName || !strings.Contains(mediaType, "/") {
-		return defaultMIMEType
+	if err != nil || !strings.Contains(mediaType, "/") {
+		return defaultMIMEType, nil
 	}
-	if formatted := mime.FormatMediaType(mediaType, params); formatted != "" {
-		return formatted
+	formatted := mime.FormatMediaType(mediaType, params)
+	switch {
+	case formatted == "":
+		return defaultMIMEType, nil
+	case len(formatted) > maxContentType:
+		return "", Errorf(KindInvalid, notUploaded, "the part's Content-Type has %d bytes, at most %d are allowed", len(formatted), maxContentType)
 	}
-	return defaultMIMEType
+	return formatted, nil
 }

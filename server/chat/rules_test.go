@@ -87,10 +87,16 @@ func FuzzFileName(f *testing.F) {
 func TestMediaTypes(t *testing.T) {
 	for in, want := range map[string]string{
 		"image/png": "image/png", "text/plain; charset=utf-8": "text/plain; charset=utf-8",
-		"": defaultMIMEType, "png": defaultMIMEType, "text/html\r\nX: y": defaultMIMEType, "a/" + strings.Repeat("b", 300): defaultMIMEType,
+		"": defaultMIMEType, "png": defaultMIMEType, "text/html\r\nX: y": defaultMIMEType,
+		"a/" + strings.Repeat("b", 253): "a/" + strings.Repeat("b", 253), "a/b" + strings.Repeat(" ", 300) + "; c=d": "a/b; c=d",
 	} {
-		if got := cleanType(in); got != want {
-			t.Errorf("cleanType(%q) = %q, want %q", in, got, want)
+		if got, err := cleanType(in); got != want || err != nil {
+			t.Errorf("cleanType(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"a/" + strings.Repeat("b", 254), `a/b; x="` + strings.Repeat("é", 100) + `"`} {
+		if got, err := cleanType(in); KindOf(err) != KindInvalid {
+			t.Errorf("cleanType(%q) = %q, %v", in, got, err)
 		}
 	}
 }

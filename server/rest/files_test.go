@@ -182,6 +182,18 @@ func TestUploadsThatAreNone(t *testing.T) {
 	w.do("POST", "/api/files/upload", "", good, "Content-Type", ct).want(401)
 }
 
+// What is no ASCII in a type is stored as three bytes for each of its own.
+func TestTheTypeOfAPartIsCountedAsStored(t *testing.T) {
+	w := open(t)
+	ann := w.join("ann")
+	w.upload(ann, "x", `a/b; x="`+strings.Repeat("é", 100)+`"`, "x").want(400).says("Content-Type has 6")
+	w.upload(ann, "x", "a/"+strings.Repeat("b", 254), "x").want(400).says("at most 255")
+	up := w.upload(ann, "x", `a/b; x="`+strings.Repeat("é", 30)+`"`, "x").want(201)
+	if got := w.do("GET", text(up.at("data", "url")), ann.token, nil).header.Get("Content-Type"); got != text(up.at("data", "content_type")) {
+		t.Errorf("sent as %s, answered %s", got, up.body)
+	}
+}
+
 func TestUploadLimit(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
