@@ -110,11 +110,11 @@ func (m *meter) Read(p []byte) (int, error) {
 }
 
 // cleanName keeps the last part of a client's file name, of either kind of
-// path, without what a terminal or a header could trip over.
+// path, without what a terminal, a header or a reader could trip over.
 func cleanName(name string) string {
 	name = path.Base(strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), `\`, "/"))
 	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		if misleads(r) {
 			return -1
 		}
 		return r
@@ -123,10 +123,25 @@ func cleanName(name string) string {
 		_, size := utf8.DecodeLastRuneInString(name)
 		name = name[:len(name)-size]
 	}
-	if name == "" || name == "." || name == ".." || name == "/" {
+	visible := strings.ContainsFunc(name, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
+	if !visible || name == "." || name == ".." || name == "/" {
 		return "file"
 	}
 	return name
+}
+
+// misleads tells whether a name looks like another one with r in it: controls,
+// ends of lines, marks of encodings, and what has text run backward, as in
+// "e\u202egpj.exe". Joiners, tags and marks of direction stay: words of Persian
+// and of Indian languages, emoji, and flags are made with them.
+func misleads(r rune) bool {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == '\ufeff', '\ufff9' <= r && r <= '\ufffb':
+		return true
+	case '\u202a' <= r && r <= '\u202e', '\u2066' <= r && r <= '\u2069': // embeddings, overrides, isolates
+		return true
+	}
+	return false
 }
 
 // cleanType keeps a media type that parses, as it is to be stored and sent: what

@@ -63,6 +63,12 @@ func TestFileNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.txt": "a.txt", "../../etc/passwd": "passwd", `C:\Users\me\b.doc`: "b.doc", "/": "file", "..": "file", "": "file",
 		"a\nb\x00.txt": "ab.txt", "e\u202egpj.exe": "egpj.exe", "\xff.txt": "\uFFFD.txt", "照片.jpg": "照片.jpg",
+		"a\u2067gpj\u2069.exe": "agpj.exe", "a\u2028b\u2029c": "abc", "\ufeffa.txt": "a.txt", "a\u0085b": "ab",
+		// Joiners: Persian "می‌خواهم", a family, the flag of Wales.
+		"می\u200cخواهم.pdf": "می\u200cخواهم.pdf", "क्\u200dष.txt": "क्\u200dष.txt",
+		"👩\u200d👩\u200d👧.png": "👩\u200d👩\u200d👧.png", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f.svg": "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f.svg",
+		"\u200f\u05e9\u05dc\u05d5\u05dd.txt": "\u200f\u05e9\u05dc\u05d5\u05dd.txt",
+		"\u200d":                             "file", " ": "file",
 	} {
 		if got := cleanName(name); got != want {
 			t.Errorf("cleanName(%q) = %q, want %q", name, got, want)

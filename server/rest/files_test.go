@@ -182,6 +182,22 @@ func TestUploadsThatAreNone(t *testing.T) {
 	w.do("POST", "/api/files/upload", "", good, "Content-Type", ct).want(401)
 }
 
+// A name comes back as the reader knows it, in every alphabet.
+func TestFileNamesKeepTheirJoiners(t *testing.T) {
+	w := open(t)
+	ann := w.join("ann")
+	for name, want := range map[string]string{
+		"می\u200cخواهم.pdf": "می\u200cخواهم.pdf", "👩\u200d👧.png": "👩\u200d👧.png", "e\u202egpj.exe": "egpj.exe",
+	} {
+		up := w.upload(ann, name, "text/plain", "x").want(201)
+		header := w.do("GET", text(up.at("data", "url")), ann.token, nil).header.Get("Content-Disposition")
+		_, params, err := mime.ParseMediaType(header)
+		if got := text(up.at("data", "name")); got != want || err != nil || params["filename"] != want {
+			t.Errorf("%q is answered as %q, and sent as %q, %v", name, got, params["filename"], err)
+		}
+	}
+}
+
 // What is no ASCII in a type is stored as three bytes for each of its own.
 func TestTheTypeOfAPartIsCountedAsStored(t *testing.T) {
 	w := open(t)
