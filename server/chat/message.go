@@ -156,6 +156,7 @@ type MessageQuery struct {
 	ConversationID int64 // 0: every conversation of the user
 	Ascending      bool  // by Seq upward from AfterSeq; only within one conversation
 	AfterSeq       int64
+	BeforeSeq      int64 // downward from the message before it; 0: from the last; only within one conversation
 	Limit, Offset  int
 }
 

@@ -42,25 +42,37 @@ func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, err
 	return m, err
 }
 
-// History selects a page of messages: newest first, or with AfterSeq upward.
+// History selects a page of messages: newest first, or with AfterSeq upward. Seq
+// is of one conversation, and stands where an Offset moves with every message.
 type History struct {
 	Target               // none: all conversations of the caller
 	AfterSeq      *int64 // ascending from the message after it
+	BeforeSeq     int64  // newest first from the message before it; 0: from the newest
 	Limit, Offset int    // Limit 0 is 50, and at most 200
+}
+
+func (h History) check(what string) error {
+	switch {
+	case h.Limit < 0 || h.Offset < 0 || h.BeforeSeq < 0 || h.AfterSeq != nil && *h.AfterSeq < 0:
+		return Errorf(KindInvalid, what, "limit, offset, after_seq and before_seq are not negative")
+	case h.AfterSeq != nil && h.BeforeSeq != 0:
+		return Errorf(KindInvalid, what, "give after_seq or before_seq, not both")
+	}
+	return nil
 }
 
 // Messages lists messages of one conversation, or of all the caller is in.
 func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, error) {
 	const what = "messages not listed"
-	if h.Limit < 0 || h.Offset < 0 || h.AfterSeq != nil && *h.AfterSeq < 0 {
-		return Page{}, Errorf(KindInvalid, what, "limit, offset and after_seq are not negative")
+	if err := h.check(what); err != nil {
+		return Page{}, err
 	}
-	q := MessageQuery{UserID: c.UserID, Limit: pageSize(h.Limit), Offset: h.Offset}
+	q := MessageQuery{UserID: c.UserID, BeforeSeq: h.BeforeSeq, Limit: pageSize(h.Limit), Offset: h.Offset}
 	page := Page{Messages: []Message{}, Limit: q.Limit, Offset: q.Offset}
 	if h.AfterSeq != nil {
 		q.Ascending, q.AfterSeq = true, *h.AfterSeq
 	}
-	if q.Ascending || h.Target != (Target{}) {
+	if q.Ascending || q.BeforeSeq != 0 || h.Target != (Target{}) {
 		room, err := s.room(ctx, c.UserID, h.Target, false, what)
 		if errors.Is(err, errNoDirect) {
 			return page, nil
@@ -73,6 +85,9 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	var err error
 	if page.Messages, page.Total, err = s.cfg.Store.Messages(ctx, q); err != nil {
 		return Page{}, err
+	}
+	if page.Messages == nil {
+		page.Messages = []Message{} // not null, for clients
 	}
 	page.HasMore = int64(q.Offset+len(page.Messages)) < page.Total
 	for i := range page.Messages {
@@ -88,15 +103,6 @@ func pageSize(limit int) int {
 		return defaultPage
 	}
 	return min(limit, maxPage)
-}
-
-// Sync returns what a reconnecting client missed in a conversation: the
-// messages after AfterSeq, upward.
-func (s *Service) Sync(ctx context.Context, c Caller, t Target, afterSeq int64, limit int) (Page, error) {
-	if err := t.check("not synced"); err != nil {
-		return Page{}, err
-	}
-	return s.Messages(ctx, c, History{Target: t, AfterSeq: &afterSeq, Limit: limit})
 }
 
 // Unread counts the messages of others that the caller has not read.

@@ -80,6 +80,7 @@ func historyOf(c echo.Context) (chat.History, error) {
 		after := q.number("after_seq", 0, 0, math.MaxInt64)
 		h.AfterSeq = &after
 	}
+	h.BeforeSeq = q.number("before_seq", 0, 0, math.MaxInt64)
 	return h, q.err
 }
 

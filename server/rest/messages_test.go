@@ -42,6 +42,11 @@ func TestPagesOfMessages(t *testing.T) {
 		{with + "&after_seq=0", []int64{1, 2, 3, 4, 5}, 5, 50, 0, false},
 		{with + "&after_seq=2&limit=2", []int64{3, 4}, 3, 2, 0, true},
 		{with + "&after_seq=5", []int64{}, 0, 50, 0, false},
+		{with + "&before_seq=4", []int64{3, 2, 1}, 3, 50, 0, false},
+		{with + "&before_seq=4&limit=2", []int64{3, 2}, 3, 2, 0, true},
+		{with + "&before_seq=1", []int64{}, 0, 50, 0, false},
+		{with + "&before_seq=0&limit=1", []int64{5}, 5, 1, 0, true},
+		{with + "&before_seq=9223372036854775807&limit=1", []int64{5}, 5, 1, 0, true},
 		{"", []int64{1, 5, 4, 3, 2, 1}, 6, 50, 0, false},
 		{"limit=&offset=&chat_id=", []int64{1, 5, 4, 3, 2, 1}, 6, 50, 0, false},
 	} {
@@ -60,11 +65,36 @@ func TestPagesOfMessages(t *testing.T) {
 	for _, query := range []string{
 		"limit=x", "limit=-1", "limit=1e3", "offset=-1", "page=-1", "page=x", "offset=99999999999999999999",
 		"after_seq=x&" + with, "after_seq=-1&" + with, "after_seq=0", "chat_id=x", "chat_id=-1", "receiver_id=0x10",
-		with + "&chat_id=1",
+		with + "&chat_id=1", "before_seq=3", "before_seq=x&" + with, "before_seq=-1&" + with, "before_seq=3&after_seq=0&" + with,
 	} {
 		w.do("GET", "/api/messages?"+query, ben.token, nil).want(400)
 	}
 	w.do("GET", "/api/messages?limit=x", ben.token, nil).says("limit in the query must be a number")
+}
+
+// An offset counts from the newest message, and moves with every one that comes:
+// a page repeats what the one before it showed. A seq stays where it is.
+func TestReadingBackWhileMessagesComeIn(t *testing.T) {
+	w := open(t)
+	ann, ben := w.join("ann"), w.join("ben")
+	for i := range 7 {
+		w.send(ann, ben, fmt.Sprint("message ", i+1))
+	}
+	var read []int64
+	page := fmt.Sprintf("/api/messages?receiver_id=%d&limit=3", ann.id)
+	for next := page; next != ""; {
+		r := w.do("GET", next, ben.token, nil).want(200)
+		got := seqs(r)
+		read = append(read, got...)
+		next = ""
+		if r.at("has_more") == true {
+			next = fmt.Sprint(page, "&before_seq=", got[len(got)-1])
+		}
+		w.send(ann, ben, "another one meanwhile")
+	}
+	if want := []int64{7, 6, 5, 4, 3, 2, 1}; !slices.Equal(read, want) {
+		t.Errorf("read %v, want %v", read, want)
+	}
 }
 
 func TestAMessageFromSentToGone(t *testing.T) {

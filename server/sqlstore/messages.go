@@ -95,8 +95,8 @@ func (s *Store) Message(ctx context.Context, id int64) (chat.Message, error) {
 	return m, s.fail(ctx, "message", err)
 }
 
-// Messages implements chat.MessageStore. Ascending and AfterSeq mean something
-// within one conversation only.
+// Messages implements chat.MessageStore. Ascending, AfterSeq and BeforeSeq mean
+// something within one conversation only.
 func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	page := s.newest
 	switch {
@@ -140,9 +140,12 @@ func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Mess
 	return list, total, err
 }
 
-// newest pages downward from the last message.
+// newest pages downward from the last message, or from the one before BeforeSeq.
 func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	last, err := s.lastSeqOf(ctx, q)
+	if q.BeforeSeq > 0 {
+		last = min(last, q.BeforeSeq-1)
+	}
 	upTo := last - int64(q.Offset)
 	if err != nil || upTo <= 0 {
 		return nil, last, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,6 +223,44 @@ func TestPresenceToldIsPresenceAsked(t *testing.T) {
 	told("the phone is gone", false)
 }
 
+// A client that scrolls back syncs what was before what it has, in the order of
+// all syncs.
+func TestSyncBackward(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	const n = 8
+	for range n {
+		content := strings.Repeat("x", 60_000)
+		if _, err := w.svc.Send(t.Context(), chat.Caller{UserID: ann.User.ID}, chat.Draft{Target: chat.Target{ReceiverID: bob.User.ID}, Content: content}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := w.dial(bob)
+	var read []int64
+	more := true
+	for before := int64(n); more; {
+		b.send("sync", map[string]any{"receiver_id": ann.User.ID, "before_seq": before, "limit": 3})
+		var s syncAnswer
+		b.want("sync", &s)
+		if s.BeforeSeq != before || s.ReceiverID != ann.User.ID {
+			t.Fatalf("asked for what is before %d: %d of %d", before, s.BeforeSeq, s.ReceiverID)
+		}
+		page := []int64{}
+		for _, m := range s.Messages {
+			page = append(page, m.Seq)
+		}
+		read, before, more = append(page, read...), page[0], s.HasMore
+	}
+	if want := []int64{1, 2, 3, 4, 5, 6, 7}; !slices.Equal(read, want) {
+		t.Errorf("read %v, want %v", read, want)
+	}
+	b.send("sync", map[string]any{"receiver_id": ann.User.ID, "before_seq": 5, "after_seq": 1})
+	var refused failure
+	if b.want("error", &refused); refused.Code != Code(chat.KindInvalid) || !strings.Contains(refused.Details, "not both") {
+		t.Errorf("both: %+v", refused)
+	}
+}
+
 // A page of sync is counted as it goes over the wire, where JSON makes up to six
 // bytes of one: a client that reads slowly must have room for it, and for what
 // is delivered meanwhile.
@@ -280,6 +319,13 @@ func TestSync(t *testing.T) {
 	var s syncAnswer
 	if b.want("sync", &s); s.ReceiverID != ann.User.ID || len(s.Messages) != 10 || !s.HasMore || s.Messages[0].Seq != 6 {
 		t.Errorf("sync %+v", s)
+	}
+	f := func(payload map[string]any) string {
+		b.send("sync", payload)
+		return string(b.want("sync").Payload)
+	}
+	if got := f(map[string]any{"receiver_id": ann.User.ID, "after_seq": n}); !strings.Contains(got, `"messages":[]`) {
+		t.Errorf("nothing to sync: %s", got)
 	}
 	b.send("sync", map[string]any{"receiver_id": ann.User.ID, "after_seq": 15})
 	if b.want("sync", &s); len(s.Messages) != 10 || s.HasMore || s.Messages[9].Seq != n {
