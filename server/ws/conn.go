@@ -104,11 +104,7 @@ func (c *conn) count(tell func(context.Context, chat.Caller) error) {
 
 func (c *conn) readLoop() error {
 	for {
-		wait, open := c.out.room()
-		if wait != nil { // the client sends faster than it reads the answers
-			<-wait
-			continue
-		}
+		open := c.awaitRoom()
 		typ, r, err := c.ws.Reader(context.Background())
 		if err != nil {
 			return err
@@ -122,6 +118,19 @@ func (c *conn) readLoop() error {
 		if err := c.readFrame(typ, r); err != nil {
 			return err
 		}
+	}
+}
+
+// awaitRoom waits while the client sends faster than it reads the answers. It is
+// called before each message, whose answer may be large, and before each read,
+// which may hold pings. open is false once the outbox is closing.
+func (c *conn) awaitRoom() (open bool) {
+	for {
+		wait, open := c.out.room()
+		if wait == nil {
+			return open
+		}
+		<-wait
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/onemeter/onemeter/server/chat"
@@ -71,6 +72,7 @@ func (w *wire) read(p []byte) (int, error) {
 		return n, nil
 	}
 	c := w.c
+	c.awaitRoom()
 	c.heard.Store(c.hub.tick.Load())
 	n, err := w.Conn.Read(p)
 	c.heard.Store(heardBusy)
@@ -127,10 +129,22 @@ func (w *wire) abort(reset bool) {
 	_ = w.Conn.Close()
 }
 
+// What is thrown away is read at 6 MB a second at most: a client that floods us
+// and does not answer the close frame must not cost more than he did before.
+const (
+	discardChunk = 64 << 10
+	discardPause = 10 * time.Millisecond
+)
+
 // discard reads until the socket is closed.
 func (w *wire) discard() {
 	w.ignored = true
-	_, _ = io.Copy(io.Discard, w)
+	for {
+		if _, err := io.CopyN(io.Discard, w, discardChunk); err != nil {
+			return
+		}
+		time.Sleep(discardPause)
+	}
 }
 
 // An upgrade stands between a request and the library: it hands out the wire
