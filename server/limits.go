@@ -13,6 +13,8 @@ const (
 	failedRefill = 1. / 30
 	failedByAddr = 100 // in a row, from an address
 	addrRefill   = 1.
+	searches     = 40 // in a row, of a user: one a key while a name is typed
+	searchRefill = 1.
 )
 
 func (s *Server) addLimits(cfg *chat.Config) {
@@ -21,6 +23,8 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	const turns = 20
 	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, turns)
 	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
+	cfg.Reads = newLimiter[int64](s, "reads", c.MessageRate, c.MessageBurst, turns)
+	cfg.Searches = newLimiter[int64](s, "searches", searchRefill, searches, 1)
 	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
 	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
 	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)

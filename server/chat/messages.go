@@ -293,6 +293,18 @@ func just(payload any) func(context.Context) (any, error) {
 	return func(context.Context) (any, error) { return payload, nil }
 }
 
+// MayRead takes a turn for something that a user asks for. The ways into the
+// server call it once for each request.
+func (s *Service) MayRead(ctx context.Context, userID int64) error {
+	if s.cfg.Reads == nil {
+		return nil
+	}
+	if wait := s.cfg.Reads.Take(ctx, userID); wait > 0 {
+		return tooFast("not answered", "you ask too much at once", wait)
+	}
+	return nil
+}
+
 // pace bounds what a user may do besides sending messages.
 func (s *Service) pace(ctx context.Context, c Caller, what string) error {
 	if s.cfg.Actions == nil {

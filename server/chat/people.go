@@ -54,7 +54,12 @@ func (s *Service) SearchUsers(ctx context.Context, c Caller, q string) ([]User, 
 	if err := checkText("q", q, maxSearch); err != nil {
 		return nil, err
 	}
-	users, err := s.cfg.Store.SearchUsers(ctx, q, searchLimit)
+	if s.cfg.Searches != nil {
+		if wait := s.cfg.Searches.Take(ctx, c.UserID); wait > 0 {
+			return nil, tooFast("nothing searched", "too many searches", wait)
+		}
+	}
+	users, err := s.cfg.Store.SearchUsers(ctx, q, searchLimit, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,10 @@ type UserStore interface {
 	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
 	// SearchUsers finds accounts whose username or nickname contains q
-	// (ignoring case), or whose phone is q.
-	SearchUsers(ctx context.Context, q string, limit int) ([]User, error)
+	// (ignoring case), or whose phone is q. Where more do than limit, those come
+	// first in which what follows q is smaller; a page is ordered by id. It looks
+	// at no more accounts than it returns, and skips.
+	SearchUsers(ctx context.Context, q string, limit, offset int) ([]User, error)
 	// Befriend records that userID added friendID; twice is as good as once.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
 	// Friends lists those whom userID added and those who added userID, by id.

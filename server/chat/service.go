@@ -48,6 +48,8 @@ type Config struct {
 
 	Messages      Limiter[int64]  // sent, by user
 	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
+	Reads         Limiter[int64]  // whatever is asked for, by user; nil: no limit
+	Searches      Limiter[int64]  // for people, by user: phones must not be tried one after the other; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free

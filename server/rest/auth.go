@@ -88,6 +88,9 @@ func (s *Server) whoIs(c echo.Context) (chat.User, error) {
 	if err != nil {
 		return chat.User{}, err
 	}
+	if err := s.svc.MayRead(ctx, me.UserID); err != nil {
+		return chat.User{}, err
+	}
 	user, err := s.svc.Me(ctx, me)
 	if chat.KindOf(err) == chat.KindNotFound {
 		err = chat.Errorf(chat.KindUnauthenticated, "not authenticated", "the account was deleted")

@@ -146,7 +146,7 @@ func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 // A userHandler answers a caller who is known.
 type userHandler func(c echo.Context, me chat.Caller) error
 
-// authenticated wants an access token.
+// authenticated wants an access token, and a turn for what only reads.
 func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.RequestTimeout)
@@ -154,6 +154,11 @@ func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 		me, err := s.svc.Authenticate(ctx, bearer(c.Request()))
 		if err != nil {
 			return err
+		}
+		if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
+			if err := s.svc.MayRead(ctx, me.UserID); err != nil {
+				return err
+			}
 		}
 		return h(c, me)
 	}

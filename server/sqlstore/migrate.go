@@ -26,7 +26,10 @@ func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLo
 	if err != nil {
 		return err
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false)}
+	options := []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false),
+		goose.WithGoMigrations(goose.NewGoMigration(6, &goose.GoFunc{RunTx: d.fillParts}, nil)),
+	}
 	if locker != nil {
 		options = append(options, goose.WithSessionLocker(locker))
 	}

@@ -53,14 +53,18 @@ func (s *Store) openMySQL(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	p := newRemotePool(cfg, connector, u, u.conns)
+	s.read, s.write, s.health = p, p, newRemotePool(cfg, connector, u, 1)
+	return nil
+}
+
+func newRemotePool(cfg Config, connector driver.Connector, u *mysqlURL, conns int) *remotePool {
 	db := sql.OpenDB(cfg.wrapped(connector))
-	db.SetMaxOpenConns(u.conns)
-	db.SetMaxIdleConns(u.conns)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
 	db.SetConnMaxLifetime(u.connLife)
 	db.SetConnMaxIdleTime(idleTime)
-	p := &remotePool{db: db, classify: classifyMySQL, stall: min(u.timeout, stall)}
-	s.read, s.write = p, p
-	return nil
+	return &remotePool{db: db, classify: classifyMySQL, stall: min(u.timeout, stall)}
 }
 
 // stall is after which a transaction that gets no answer is given up: whoever

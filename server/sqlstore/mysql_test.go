@@ -20,11 +20,10 @@ import (
 )
 
 // tables are all of them, each before those that it refers to.
-var tables = []string{"call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
+var tables = []string{"user_parts", "call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
 
 // TestMySQL runs the contract suite on the server that there is, and has it
-// explain every statement that was run on the way: none may read a whole table,
-// save the search for people.
+// explain every statement that was run on the way: none may read a whole table.
 func TestMySQL(t *testing.T) {
 	where, seen := needs.MySQL(t), newRecorder()
 	storetest.Run(t, func(t *testing.T) storetest.Store {
@@ -43,7 +42,7 @@ func TestMySQL(t *testing.T) {
 	fill(t, s)
 	for _, q := range seen.statements() {
 		for _, step := range explainMySQL(t, s, q) {
-			if (step.kind == "ALL" || step.kind == "index") && !strings.HasPrefix(step.table, "<") && step.table != "k" && !strings.Contains(q.text, "INSTR(u.search") {
+			if (step.kind == "ALL" || step.kind == "index") && !strings.HasPrefix(step.table, "<") && step.table != "k" {
 				t.Errorf("reads all of %s in\n%.300s", step.table, q.text)
 			}
 		}
@@ -61,6 +60,7 @@ func fill(t *testing.T, s *Store) {
 	for _, statement := range []string{
 		`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 			SELECT 1000000 + n, CONCAT('p', n), CONCAT('u', n), '', '', '', '', '', '', 0, 0 FROM ` + numbers,
+		`INSERT INTO user_parts (part, user_id) SELECT username, id FROM users WHERE id >= 1000000`,
 		`INSERT INTO conversations (id, kind, title, owner_id, last_seq, pair_low, pair_high, created_at)
 			SELECT 1000000 + n, 'direct', '', 0, 5, 1000000 + n, 1000000 + MOD(n + 1, 10000), 0 FROM ` + numbers,
 		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at)

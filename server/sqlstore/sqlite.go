@@ -50,11 +50,16 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	if err := s.dialect.migrate(ctx, write.db, nil); err != nil {
 		return errors.Join(err, write.close())
 	}
-	read, err := openLocal(cfg, sqliteDSN(path, cfg, "deferred", true), cmp.Or(max(cfg.Readers, 0), 4))
+	dsn := sqliteDSN(path, cfg, "deferred", true)
+	read, err := openLocal(cfg, dsn, cmp.Or(max(cfg.Readers, 0), 4))
 	if err != nil {
 		return errors.Join(err, write.close())
 	}
-	s.read, s.write = read, write
+	health, err := openLocal(cfg, dsn, 1)
+	if err != nil {
+		return errors.Join(err, write.close(), read.close())
+	}
+	s.read, s.write, s.health = read, write, health
 	return nil
 }
 

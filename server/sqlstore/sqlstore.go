@@ -65,6 +65,7 @@ type Store struct {
 	dialect *dialect
 	read    pool
 	write   pool // the same as read where the engine has many writers
+	health  pool // one connection, that Ping need not wait for those of users
 	closed  atomic.Bool
 }
 
@@ -107,20 +108,20 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	err := s.read.close()
+	err := errors.Join(s.health.close(), s.read.close())
 	if s.write != s.read {
 		err = errors.Join(err, s.write.close())
 	}
 	return err
 }
 
-// Ping tells whether the database answers.
+// Ping tells whether the database answers. It has a connection of its own.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.fail(ctx, "ping", row(ctx, s.read, "SELECT 1", nil, &one))
+	return s.fail(ctx, "ping", row(ctx, s.health, "SELECT 1", nil, &one))
 }
 
-// Stats returns the counts of all pools together.
+// Stats returns the counts of all pools together, Ping's connection left out.
 func (s *Store) Stats() sql.DBStats {
 	st := s.read.stats()
 	if s.write == s.read {

@@ -3,11 +3,13 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -198,12 +201,55 @@ func (c countingConnector) Connect(ctx context.Context) (driver.Conn, error) {
 func TestWrapSeesEveryConnection(t *testing.T) {
 	var made atomic.Int32
 	s := openTest(t, Config{Wrap: func(c driver.Connector) driver.Connector { return countingConnector{c, &made} }})
-	if err := s.Ping(t.Context()); err != nil {
+	if _, err := s.Users(t.Context(), []int64{1}); err != nil {
 		t.Fatal(err)
 	}
 	if got, open := int(made.Load()), s.Stats().OpenConnections; got != open || open < 2 {
 		t.Errorf("%d of %d connections were wrapped", got, open)
 	}
+}
+
+// TestPingWaitsForNoUser takes every connection that users have.
+func TestPingWaitsForNoUser(t *testing.T) {
+	for engine, cfg := range map[string]func(*testing.T) Config{
+		"sqlite": func(*testing.T) Config { return Config{} },
+		"mysql":  func(t *testing.T) Config { return Config{MySQL: needs.MySQL(t) + "?conns=4"} },
+	} {
+		t.Run(engine, func(t *testing.T) {
+			s := openTest(t, cfg(t))
+			for _, db := range dbs(s.read, s.write) {
+				for range db.Stats().MaxOpenConnections {
+					conn, err := db.Conn(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if err := s.Ping(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// dbs returns what is below pools, each once.
+func dbs(pools ...pool) (list []*sql.DB) {
+	for _, p := range pools {
+		var db *sql.DB
+		switch p := p.(type) {
+		case *localPool:
+			db = p.db
+		case *remotePool:
+			db = p.db
+		}
+		if !slices.Contains(list, db) {
+			list = append(list, db)
+		}
+	}
+	return list
 }
 
 func TestSenderMayBeGone(t *testing.T) {

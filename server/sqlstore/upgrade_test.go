@@ -2,8 +2,10 @@ package sqlstore
 
 import (
 	"database/sql"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // lastReleased is the version of the schema that databases of users have.
@@ -81,6 +84,33 @@ func TestSessionsOutliveTheUpgrade(t *testing.T) {
 		}
 		if err := s.RotateSession(t.Context(), "s", []byte("old"), []byte("new"), time.Now(), time.Now()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestPeopleAreFoundAfterTheUpgrade searches for those who were there before
+// names had an index.
+func TestPeopleAreFoundAfterTheUpgrade(t *testing.T) {
+	statements := []string{`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+		VALUES (5000, '10000', 'Zoë', 'Käthe', '', '', 'user', '', 'zoë', 0, 0)`}
+	for i := range 30 { // more than one piece
+		statements = append(statements, fmt.Sprintf(`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (%d, '2%04d', 'user%d', '%s', '', '', 'user', '', '', 0, 0)`, i+1, i, i, strings.Repeat("long ", 20)))
+	}
+	upgraded(t, statements, func(t *testing.T, s *Store) {
+		for q, want := range map[string]int{"OË": 1, "käth": 1, "user": 30, "user29": 1, "long long": 30, "nobody": 0, "10000": 1} {
+			if found, err := s.SearchUsers(t.Context(), q, 100, 0); err != nil || len(found) != want {
+				t.Errorf("%q finds %d, want %d: %v", q, len(found), want, err)
+			}
+		}
+		nickname := "Käte"
+		if err := s.UpdateUser(t.Context(), 5000, chat.Profile{Nickname: &nickname}); err != nil {
+			t.Error(err)
+		}
+		for q, want := range map[string]int{"kät": 1, "käthe": 0, "zoë": 1} {
+			if found, err := s.SearchUsers(t.Context(), q, 100, 0); err != nil || len(found) != want {
+				t.Errorf("%q finds %d after a change, want %d: %v", q, len(found), want, err)
+			}
 		}
 	})
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -19,22 +18,23 @@ func scanUser(r scanner) (chat.User, error) {
 	return u, err
 }
 
-// searchText is what SearchUsers looks in: engines fold case each in their own
-// way, so that it is done here, for all letters.
-func searchText(username, nickname string) string {
-	return strings.ToLower(username + "\n" + nickname)
-}
-
 // CreateUser implements chat.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string) (chat.User, error) {
-	r, err := exec(ctx, s.write, `INSERT INTO users
-		(phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		orNull(u.Phone), orNull(u.Username), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
-		searchText(u.Username, u.Nickname), micros(u.LastSeen), micros(u.CreatedAt))
-	if err == nil {
-		u.ID, err = r.LastInsertId()
-	}
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		// The column search is what versions before this one looked in.
+		r, err := exec(ctx, t, `INSERT INTO users
+			(phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
+			orNull(u.Phone), orNull(u.Username), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
+			micros(u.LastSeen), micros(u.CreatedAt))
+		if err != nil {
+			return err
+		}
+		if u.ID, err = r.LastInsertId(); err != nil {
+			return err
+		}
+		return s.putParts(ctx, t, u.ID, nil, partsOf(u.Username, u.Nickname))
+	})
 	if err != nil {
 		return chat.User{}, s.fail(ctx, "create user", err)
 	}
@@ -88,18 +88,18 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 // UpdateUser implements chat.UserStore.
 func (s *Store) UpdateUser(ctx context.Context, userID int64, p chat.Profile) error {
 	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		var username, nickname string
+		var username, before string
 		err := row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ?`+s.dialect.forUpdate,
-			[]any{userID}, &username, &nickname)
+			[]any{userID}, &username, &before)
 		if err != nil {
 			return err
 		}
-		if p.Nickname != nil {
-			nickname = *p.Nickname
+		_, err = exec(ctx, t, `UPDATE users SET nickname = COALESCE(?, nickname), bio = COALESCE(?, bio), avatar = COALESCE(?, avatar)
+			WHERE id = ?`, p.Nickname, p.Bio, p.Avatar, userID)
+		if err != nil || p.Nickname == nil {
+			return err
 		}
-		_, err = exec(ctx, t, `UPDATE users SET nickname = ?, bio = COALESCE(?, bio), avatar = COALESCE(?, avatar), search = ?
-			WHERE id = ?`, nickname, p.Bio, p.Avatar, searchText(username, nickname), userID)
-		return err
+		return s.putParts(ctx, t, userID, partsOf(username, before), partsOf(username, *p.Nickname))
 	}))
 }
 
@@ -116,16 +116,6 @@ func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) 
 		return nil
 	})
 	return s.fail(ctx, "set last seen", err)
-}
-
-// SearchUsers implements chat.UserStore. INSTR has no wildcards to escape.
-func (s *Store) SearchUsers(ctx context.Context, q string, limit int) ([]chat.User, error) {
-	if q == "" {
-		return nil, nil
-	}
-	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users u
-		WHERE INSTR(u.search, ?) > 0 OR u.phone = ? ORDER BY u.id LIMIT ?`, strings.ToLower(q), q, limit)
-	return users, s.fail(ctx, "search users", err)
 }
 
 // Befriend implements chat.UserStore. ErrNotFound: one of them is no account.

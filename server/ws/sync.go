@@ -38,6 +38,9 @@ func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	if err := decodePayload(payload, &p); err != nil {
 		return err
 	}
+	if err := c.hub.svc.MayRead(ctx, c.caller.UserID); err != nil {
+		return err
+	}
 	page, err := c.hub.svc.Messages(ctx, c.caller, p.history())
 	if err != nil {
 		return err

@@ -295,7 +295,7 @@ func testGarbage(w *world) {
 		if len(text) > 128 {
 			continue
 		}
-		must[[]chat.User](w)(w.SearchUsers(w.ctx(), text, 10))
+		must[[]chat.User](w)(w.SearchUsers(w.ctx(), text, 10, 0))
 		nick := must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{Phone: fmt.Sprint("+3", 10000+i), Nickname: text}, text))
 		equal(w, "nickname", must[[]chat.User](w)(w.Users(w.ctx(), []int64{nick.ID}))[0].Nickname, text)
 		g := must[chat.Conversation](w)(w.CreateGroup(w.ctx(), text, u[0], nil, w.now))
@@ -321,7 +321,7 @@ func testCancelled(w *world) {
 		"Users":                 func() error { _, err := w.Users(ctx, u); return err },
 		"UpdateUser":            func() error { return w.UpdateUser(ctx, u[0], chat.Profile{}) },
 		"DeleteExpiredSessions": func() error { _, err := w.DeleteExpiredSessions(ctx, w.now, 1); return err },
-		"SearchUsers":           func() error { _, err := w.SearchUsers(ctx, "x", 1); return err },
+		"SearchUsers":           func() error { _, err := w.SearchUsers(ctx, "x", 1, 0); return err },
 		"Session":               func() error { _, err := w.Session(ctx, "x"); return err },
 		"EnsureDirect":          func() error { _, err := w.EnsureDirect(ctx, pair, w.now); return err },
 		"CreateGroup":           func() error { _, err := w.CreateGroup(ctx, "x", u[0], nil, w.now); return err },

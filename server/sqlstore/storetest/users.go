@@ -106,18 +106,23 @@ func testSearchUsers(w *world) {
 		"+20003": {ids[3]}, "2000": nil, "nosuch": nil, "": nil, "'": nil, "\x00": nil,
 	} {
 		var got []int64
-		for _, u := range must[[]chat.User](w)(w.SearchUsers(w.ctx(), q, 10)) {
+		for _, u := range must[[]chat.User](w)(w.SearchUsers(w.ctx(), q, 10, 0)) {
 			got = append(got, u.ID)
 		}
 		equal(w, "search "+q, got, want)
 	}
-	equal(w, "limit", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1))), 1)
+	equal(w, "limit", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1, 0))), 1)
+	first := must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1, 0))
+	second := must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1, 1))
+	equal(w, "pages", map[int64]bool{first[0].ID: true, second[0].ID: true}, map[int64]bool{ids[0]: true, ids[2]: true})
+	equal(w, "after the last page", must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1, 2)), nil)
+	equal(w, "the phone is on the first page", must[[]chat.User](w)(w.SearchUsers(w.ctx(), "+20003", 1, 1)), nil)
 
 	nickname := "Somebody"
 	w.ok(w.UpdateUser(w.ctx(), ids[3], chat.Profile{Nickname: &nickname}))
 	w.ok(w.UpdateUser(w.ctx(), ids[3], chat.Profile{Bio: new("nobody")}))
-	equal(w, "new name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "someBODY", 10))), 1)
-	equal(w, "old name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "nobody", 10))), 0)
+	equal(w, "new name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "someBODY", 10, 0))), 1)
+	equal(w, "old name", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "nobody", 10, 0))), 0)
 }
 
 func testFriends(w *world) {

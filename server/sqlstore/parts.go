@@ -1,0 +1,149 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// maxPart is how many bytes of an end of a name are kept. The names that
+// clients may give are shorter.
+const maxPart = 256
+
+// partsOf returns the ends of a user's names, each once, as they are searched:
+// engines fold case each in their own way, so that it is done here.
+func partsOf(names ...string) []string {
+	var parts []string
+	for _, name := range names {
+		name = strings.ToLower(name)
+		for i, r := range name {
+			if !unicode.IsSpace(r) {
+				parts = append(parts, cut(name[i:], maxPart))
+			}
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts)
+}
+
+// cut returns the first runes of s that fit into n bytes.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// putParts replaces the parts of a user.
+func (s *Store) putParts(ctx context.Context, t querier, userID int64, before, after []string) error {
+	gone := slices.DeleteFunc(slices.Clone(before), func(p string) bool { _, found := slices.BinarySearch(after, p); return found })
+	come := slices.DeleteFunc(slices.Clone(after), func(p string) bool { _, found := slices.BinarySearch(before, p); return found })
+	for _, p := range gone {
+		if _, err := exec(ctx, t, `DELETE FROM user_parts WHERE part = ? AND user_id = ?`, []byte(p), userID); err != nil {
+			return err
+		}
+	}
+	for len(come) > 0 {
+		part := come[:piece(len(come))]
+		come = come[len(part):]
+		args := make([]any, 0, 2*len(part))
+		for _, p := range part {
+			args = append(args, []byte(p), userID)
+		}
+		if _, err := exec(ctx, t, insertParts(len(part), s.dialect), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func insertParts(n int, d *dialect) string {
+	return `INSERT INTO user_parts (part, user_id) VALUES ` + repeat("(?, ?)", ", ", n) + d.keepOld("user_id")
+}
+
+// SearchUsers implements chat.UserStore. The limit is within the range of the
+// index: a letter that everybody has is found as soon as a rare one.
+func (s *Store) SearchUsers(ctx context.Context, q string, limit, offset int) ([]chat.User, error) {
+	if q == "" {
+		return nil, nil
+	}
+	from := []byte(cut(strings.ToLower(q), maxPart))
+	to := append(slices.Clone(from), 0xff) // no byte of UTF-8
+	phone := q
+	if offset > 0 {
+		phone = "" // it was on the first page
+	}
+	users, err := collect(ctx, s.read, scanUser, searchQuery, phone, from, to, limit, offset, limit)
+	return users, s.fail(ctx, "search users", err)
+}
+
+const searchQuery = `SELECT ` + userColumns + `
+	FROM (SELECT id FROM users WHERE phone = ?
+	      UNION SELECT user_id FROM (SELECT DISTINCT user_id FROM user_parts WHERE part >= ? AND part < ? LIMIT ? OFFSET ?) k) f
+	JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ?`
+
+// fillParts makes the parts of users who were there before parts were.
+func (d *dialect) fillParts(ctx context.Context, tx *sql.Tx) error {
+	return eachUser(ctx, tx, func(u namedUser) error {
+		for parts := range slices.Chunk(partsOf(u.username, u.nickname), maxRows) {
+			args := make([]any, 0, 2*len(parts))
+			for _, p := range parts {
+				args = append(args, []byte(p), u.id)
+			}
+			if _, err := tx.ExecContext(ctx, insertParts(len(parts), d), args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A namedUser is what migrations read of a user.
+type namedUser struct {
+	id                 int64
+	username, nickname string
+}
+
+// eachUser calls do for every user, in the order of their ids.
+func eachUser(ctx context.Context, tx *sql.Tx, do func(namedUser) error) error {
+	const chunk = 1000
+	for after := int64(0); ; {
+		users, err := namedUsers(ctx, tx, after, chunk)
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			if err := do(u); err != nil {
+				return err
+			}
+			after = u.id
+		}
+		if len(users) < chunk {
+			return nil
+		}
+	}
+}
+
+func namedUsers(ctx context.Context, tx *sql.Tx, after int64, limit int) (users []namedUser, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, COALESCE(username, ''), nickname FROM users WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u namedUser
+		if err := rows.Scan(&u.id, &u.username, &u.nickname); err != nil {
+			return nil, err
+		}
+		users = append(users, u)
+	}
+	return users, rows.Err()
+}
