@@ -36,6 +36,14 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if text, asked, err := subcommand(args); asked {
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, "imserver:", err)
+			return exitUsage
+		}
+		_, _ = io.WriteString(stdout, text)
+		return exitOK
+	}
 	r, err := parse(args, getenv, stdout)
 	if errors.Is(err, errHelp) {
 		return exitOK

@@ -72,6 +72,8 @@ func describe(all []setting) string {
 installed: it keeps everything in ./data and listens on port 8080.
 
 Usage: imserver [--setting value]...
+       imserver completion bash|fish|zsh    prints what a shell completes by
+       imserver man                         prints the manual page
 
 Each setting can be given by its environment variable instead, or by its name in
 a file (--config).

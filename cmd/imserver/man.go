@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/onemeter/onemeter/server"
+)
+
+// manPage is imserver(1), in the macros of man(7), which every Unix has.
+func manPage() string {
+	r := request{cfg: server.DefaultConfig()}
+	var b strings.Builder
+	fmt.Fprintf(&b, ".TH IMSERVER 1 \"\" \"%s\" \"User Commands\"\n", roff("imserver "+buildVersion()))
+	b.WriteString(`.SH NAME
+imserver \- an instant\-messaging server
+.SH SYNOPSIS
+.B imserver
+.RB [ \-\-\fIsetting\fR " " \fIvalue\fR ]...
+.br
+.B imserver completion bash\fR|\fBfish\fR|\fBzsh
+.br
+.B imserver man
+.SH DESCRIPTION
+With no settings it needs nothing installed: it keeps everything in
+.I ./data
+and listens on port 8080.
+.PP
+Each setting can be given by its environment variable, or by its name in a file,
+instead. A flag beats its variable, and that a line of the file.
+.PP
+.B imserver completion
+prints what a shell completes by, and
+.B imserver man
+this page.
+.SH OPTIONS
+`)
+	for _, s := range settings(&r) {
+		arg, usage := unquote(s.usage)
+		head := "\\fB" + roff("--"+s.name) + "\\fR"
+		if arg != "" {
+			head += " \\fI" + roff(strings.ToLower(arg)) + "\\fR"
+		}
+		if d := s.value.String(); d != "" {
+			usage += "; default " + d
+		}
+		entry(&b, head+" ("+roff(s.env)+")", usage)
+	}
+	entry(&b, roff("--healthcheck"), "Ask the server that runs at --addr whether it is alive, and exit with 0 or 1.")
+	entry(&b, roff("--version"), "Print the version, the commit and Go's version, and exit.")
+	b.WriteString(".SH SECRETS\nThey have no flag, for others see those in ps. In a file they go by their names in brackets.\n")
+	for _, s := range secretSettings(&r.cfg) {
+		entry(&b, "\\fB"+roff(s.env)+"\\fR ("+roff(s.name)+")", s.usage)
+	}
+	b.WriteString(`.SH EXIT STATUS
+0 after a signal to stop, 1 if the server failed, 2 if a setting is wrong.
+.SH FILES
+.TP
+.I /etc/imserver/imserver.yaml
+The settings of the systemd service.
+.TP
+.I /var/lib/imserver
+Its data, where the database is SQLite and files are in a folder.
+.SH ENVIRONMENT
+Beside the settings: OpenTelemetry's OTEL_ variables, and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION for S3.
+`)
+	return b.String()
+}
+
+// entry writes an option with its explanation, line by line.
+func entry(b *strings.Builder, head, text string) {
+	fmt.Fprintf(b, ".TP\n%s\n", head)
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteString(".br\n")
+		}
+		fmt.Fprintf(b, "%s\n", roff(strings.TrimSpace(line)))
+	}
+}
+
+// roff is text that shows as it is: no line of it is a command.
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(text)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		text = `\&` + text
+	}
+	return text
+}
