@@ -10,7 +10,7 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: cost metricvet test test-browser test-grafana test-deploy demo check fmt tidy vet lint race compat bench fuzz soak run clean
+.PHONY: cost metricvet test test-browser test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
 
 test: check race compat ## everything that CI runs
 
@@ -74,6 +74,22 @@ SOAK ?= 1h
 soak: ## goroutines that record, bind, finish, scrape and push at once, for $(SOAK), under the race detector
 	SOAK=$(SOAK) $(GO) test -race -timeout 0 -count 1 -run '^TestSoak$$' ./telemetry
 
+release-files: ## the manual page and completions that a release holds
+	@mkdir -p bin/release/completion
+	$(GO) build -o bin/release/.imserver ./cmd/imserver
+	bin/release/.imserver man >bin/release/imserver.1
+	for shell in bash fish zsh; do bin/release/.imserver completion $$shell >bin/release/completion/imserver.$$shell || exit 1; done
+
+RELEASER := $(TOOLS)/goreleaser
+SBOM     := $(TOOLS)/cyclonedx-gomod
+
+check-release: $(RELEASER) ## .goreleaser.yaml by goreleaser itself; not in test, for it takes ten minutes to build
+	$(RELEASER) check
+
+sbom: $(SBOM) ## what imserver is made of, with licences, as CycloneDX
+	@mkdir -p bin
+	$(SBOM) app -json -licenses -main cmd/imserver -output bin/imserver.cdx.json .
+
 run:
 	$(GO) run ./cmd/imserver
 
@@ -85,6 +101,13 @@ $(LINT): tools.mod tools.sum
 	@mkdir -p $(TOOLS)
 	@echo "building golangci-lint (once, a few minutes)"
 	$(GO) build -modfile=tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# The versions are the last that Go 1.26 builds.
+$(RELEASER):
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/goreleaser/v2@v2.16.0
+
+$(SBOM):
+	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 .tools/collector: $(OTELCOL)
 
