@@ -1,5 +1,5 @@
-# make test is the one command that says whether the tree is good. It installs
-# nothing outside this folder: tools are built into .tools from tools.mod.
+# make test needs nothing but Go. make test-all adds real servers, a linter and
+# the long tests. Tools are built into .tools, from tools.mod.
 
 GO      ?= go
 TOOLS   := $(CURDIR)/.tools
@@ -10,11 +10,22 @@ FUZZ    ?= 30s
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: cost metricvet test test-browser test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
+.PHONY: help cost metricvet test test-all test-browser test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
 
-test: check race compat ## everything that CI runs
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-check: fmt tidy vet lint metricvet
+# Says what was left out in its last lines. Its module is in tools.mod.
+GOTEST := $(GO) tool -modfile=tools.mod gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary output --
+# The race detector needs a C compiler.
+RACE   := $(if $(shell command -v gcc clang 2>/dev/null),-race)
+
+test: check ## format, import rules, go vet, metrics' conflicts and the tests that need nothing but Go
+	$(GOTEST) $(RACE) ./...
+
+test-all: lint race compat ## what make test leaves out: real servers, a linter, the long tests
+
+check: fmt tidy vet metricvet
 
 fmt: ## fails where gofmt would change something
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -32,26 +43,26 @@ metricvet: ## metrics that conflict, and names in dashboards and rules that no c
 lint: $(LINT)
 	$(LINT) run ./...
 
-race: ## with real servers beside it; -race needs cgo and a C compiler
+race: ## the tests, with real servers beside them
 	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
-	CGO_ENABLED=1 .ci/services run $(GO) test -race -timeout 10m ./...
+	CGO_ENABLED=1 .ci/services run $(GOTEST) -race -timeout 10m ./...
 
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
 	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
 
-test-browser: ## two Chromium pages call each other; not in test, for the 414 MB that it installs on Debian
+test-browser: ## two Chromium pages call each other; not in test-all, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium
 	IM_TEST_CHROMIUM=$$(command -v chromium) $(GO) test -count=1 -v -run TestBrowsers ./server
 
 GRAFANA := $(TOOLS)/grafana
 
-test-grafana: ## the dashboards before Grafana's own types; not in test, for it needs node and npm
+test-grafana: ## the dashboards before Grafana's own types; not in test-all, for it needs node and npm
 	@mkdir -p $(GRAFANA)
 	cp deploy/grafana/schema/* $(GRAFANA)
 	cd $(GRAFANA) && npm install --silent --no-audit --no-fund && tar xzf $$(npm pack --silent @grafana/data@13.2.3)
 	cd $(GRAFANA) && node check.mjs $(CURDIR)/deploy/grafana/dashboards
 
-test-deploy: ## compose files, manifests, Dockerfile, systemd's unit; not in test, for what a second build of the server and Kubernetes's types cost
+test-deploy: ## compose files, manifests, Dockerfile, systemd's unit; not in test-all, for what a second build of the server and Kubernetes's types cost
 	@command -v systemd-analyze >/dev/null || .ci/install systemd || true # without it, its tests are left out
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m ./...
 

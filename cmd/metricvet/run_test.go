@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // binary is the command, built without -race: go vet runs it for every package of the standard library too.
@@ -183,6 +185,7 @@ func TestFindingsArePrintedOnce(t *testing.T) {
 // In go vet, as in the tests of package metricvet: what is found is what the programs' comments expect. Packages come one by one
 // here, each with the facts of those that it imports.
 func TestFindsWhatTheAnalyzerFinds(t *testing.T) {
+	needs.Time(t, "vets the programs of testdata")
 	const programs = "../../telemetry/metricvet/testdata"
 	wanted := map[string]bool{}
 	err := filepath.WalkDir(programs, func(name string, _ os.DirEntry, err error) error {

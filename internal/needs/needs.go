@@ -1,16 +1,18 @@
 // Package needs gives tests the real servers that .ci/services started: each
-// call a corner of one that no other test uses. In CI a server that is not
-// there fails the test; elsewhere the test is left out, and make test says so.
+// call a corner of one that no other test uses. Where they were started, in CI,
+// a server that is not there fails the test; elsewhere the test is skipped.
 package needs
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 )
+
+// all tells whether the tests run with all that they need: make test-all.
+func all() bool { return os.Getenv("IM_TEST_ALL") != "" }
 
 // env returns what .ci/services wrote under name, the address of server.
 func env(t testing.TB, server, name string) string {
@@ -19,29 +21,19 @@ func env(t testing.TB, server, name string) string {
 	if value != "" {
 		return value
 	}
-	why := fmt.Sprintf("needs %s, and %s is empty: run it by make test, or by .ci/services run go test …", server, name)
-	if os.Getenv("CI") == "true" {
+	why := fmt.Sprintf("needs %s (%s): make test-all, or .ci/services run go test", server, name)
+	if all() && os.Getenv("CI") == "true" {
 		t.Fatal(why)
 	}
-	leaveOut(t, server)
 	t.Skip(why)
 	return ""
 }
 
-// leaveOut notes that t is skipped, for make test to list.
-func leaveOut(t testing.TB, server string) {
-	path := os.Getenv("IM_TEST_LEFT_OUT")
-	if path == "" {
-		return
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Log(err)
-		return
-	}
-	_, err = fmt.Fprintf(f, "%s (%s)\n", t.Name(), server)
-	if err := errors.Join(err, f.Close()); err != nil {
-		t.Log(err)
+// Time skips a test that takes long, for the reason given, unless all tests are to run.
+func Time(t testing.TB, why string) {
+	t.Helper()
+	if !all() {
+		t.Skipf("takes long: it %s: make test-all, or IM_TEST_ALL=1 go test", why)
 	}
 }
 

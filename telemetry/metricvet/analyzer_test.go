@@ -17,6 +17,7 @@ import (
 	"golang.org/x/tools/go/analysis/checker"
 	"golang.org/x/tools/go/packages"
 
+	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/telemetry/metricvet"
 )
 
@@ -163,6 +164,7 @@ func take(t *testing.T, program, word string, found map[string][]string) (expect
 // without a finding runs, and its page can be scraped. With promguard all that use the default registry run, and a help text that
 // differs is told.
 func TestFindingsAgreeWithRunTime(t *testing.T) {
+	needs.Time(t, "builds and runs the programs of testdata")
 	programs := slices.DeleteFunc(cases(t), func(c string) bool { return c == "silent_mains" })
 	programs = append(programs, "silent_mains/a", "silent_mains/b")
 	stock := build(t, programs)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 const (
@@ -43,6 +45,7 @@ func shapes() []program {
 // Go initializes packages that are ready in the order of their paths. So it counts how two packages register, whether
 // their paths are before promguard's, and where the blank import stands.
 func TestWhereTheImportReaches(t *testing.T) {
+	needs.Time(t, "builds programs")
 	// first is the package that registers first, with a "?" where promguard is not there yet. "" is a panic.
 	before := map[string]string{"autoauto": "a", "autoinit": "b?", "initauto": "a?", "initinit": "", "importa": "b?", "importb": "a?"}
 	behind := map[string]string{"autoauto": "a", "autoinit": "a", "initauto": "a", "initinit": "a", "importa": "a", "importb": "a"}
@@ -263,6 +266,7 @@ func auto(metric, work string) definition {
 
 // The programs of all kinds panic without promguard. With it, one program has all of them.
 func TestKinds(t *testing.T) {
+	needs.Time(t, "builds programs")
 	t.Parallel()
 	// client_golang's default registry has a Go collector when a second one comes.
 	again := program{name: "again", a: definition{how: "init", metric: "NewGoCollector()", work: "runtime.GC()"}}

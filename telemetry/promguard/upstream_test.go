@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // upstream are the packages of client_golang whose own tests run with the guard.
@@ -99,9 +101,7 @@ var (
 
 // client_golang's own tests pass with the guard in the place of its registries, the default one and all others.
 func TestUpstream(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the tests of client_golang")
-	}
+	needs.Time(t, "builds and runs the tests of client_golang")
 	t.Parallel()
 	dir := copyOfClientGolang(t)
 	write(t, filepath.Join(dir, "prometheus", "guarded.go"), guardedSource)

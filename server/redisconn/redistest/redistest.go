@@ -30,7 +30,7 @@ type Server struct {
 }
 
 // New starts a server with further arguments; it is killed when t ends. The
-// test is left out where there is no Redis, as by needs.
+// test is skipped where there is no Redis, as by needs.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return NewWith(t, "", args...)
