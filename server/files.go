@@ -18,7 +18,8 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 			return nil, err
 		}
 		cfg.Transport = seen.Transport
-		bucket, err := blob.OpenS3(ctx, cfg)
+		var bucket *blob.S3
+		err = s.awaited("files", s.cfg.Blob, func() (err error) { bucket, err = blob.OpenS3(ctx, cfg); return err })
 		if err != nil {
 			return nil, err
 		}

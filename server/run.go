@@ -64,7 +64,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err == nil {
 		select {
 		case <-ctx.Done():
-			s.log.Info("stopping", "within", s.cfg.ShutdownTimeout.String())
+			s.log.Info("stopping", "within", s.cfg.ShutdownTimeout)
 		case err = <-failed:
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Server) greet(ctx context.Context) error {
 	}
 	where = append(where, "db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob))
 	if s.cfg.Redis != "" {
-		where = append(where, "redis", redact(s.cfg.Redis))
+		where = append(where, "redis", redact(s.cfg.Redis), "redis-prefix", s.cfg.RedisPrefix)
 	}
 	s.log.Info("imserver is up", append(where, s.whereTURN()...)...)
 	return nil

@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := s.openEdges(seen, tel); err != nil {
 		return nil, err
 	}
-	if err := s.startBus(ctx); err != nil {
+	if err := s.awaited("redis", s.cfg.Redis, func() error { return s.startBus(ctx) }); err != nil {
 		return nil, err
 	}
 	return s, seen.Watch(s.state)

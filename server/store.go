@@ -36,7 +36,8 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 		system = "mysql"
 	}
 	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
-	if s.store, err = sqlstore.Open(ctx, cfg); err != nil {
+	err = s.awaited("database", s.cfg.DB, func() (err error) { s.store, err = sqlstore.Open(ctx, cfg); return err })
+	if err != nil {
 		return err // names the database
 	}
 	s.close = append(s.close, s.store.Close)

@@ -128,6 +128,22 @@ func TestFlagsHaveTwoDashes(t *testing.T) {
 	}
 }
 
+// TestFiguresHaveUnits in text and in JSON.
+func TestFiguresHaveUnits(t *testing.T) {
+	r := result{Mode: "pairs", Seconds: 2, Sent: 10, P50: .001, P90: .002, P99: .003, Max: .004, ServerRSS: 1 << 20, ServerCPU: 1, CPUPerMillion: 7, RSSPerConnection: 1 << 10}
+	for _, want := range []string{"in 2.0 s (5 messages a second)", "1.0 ms (median), 2.0 ms (90 %), 3.0 ms (99 %), 4.0 ms (all)", "1.00 s of CPU: 7.00 s a million", "1.0 KiB for each"} {
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("%q is not in\n%s", want, r)
+		}
+	}
+	text, err := json.Marshal(r)
+	for _, want := range []string{`"duration_seconds":2,`, `"p50_seconds":0.001,`, `"p90_seconds":`, `"p99_seconds":`, `"max_seconds":`} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in %s: %v", want, text, err)
+		}
+	}
+}
+
 // TestRoutes wants what is expected to be who is reached.
 func TestRoutes(t *testing.T) {
 	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, rooms: []room{{first: 0, last: 10}, {first: 10, last: 12}}}

@@ -127,7 +127,7 @@ func (t *tally) await(ctx context.Context, sent, expected int, patience time.Dur
 type result struct {
 	Mode        string  `json:"mode"`
 	Connections int     `json:"connections"`
-	Seconds     float64 `json:"seconds"`
+	Seconds     float64 `json:"duration_seconds"`
 	Sent        int     `json:"sent"`
 	Acked       int     `json:"acked"`
 	Refused     int     `json:"refused"`
@@ -142,10 +142,10 @@ type result struct {
 	SkippedActions int            `json:"skipped_actions"` // because too much was under way
 
 	// From just before sending to the arrival at a client, in seconds.
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
+	P50 float64 `json:"p50_seconds"`
+	P90 float64 `json:"p90_seconds"`
+	P99 float64 `json:"p99_seconds"`
+	Max float64 `json:"max_seconds"`
 
 	ServerCPU        float64 `json:"server_cpu_seconds,omitempty"`
 	CPUPerMillion    float64 `json:"server_cpu_seconds_per_million_deliveries,omitempty"`
@@ -186,10 +186,10 @@ func kinds(actions map[string]int) string {
 func (r result) String() string {
 	var b strings.Builder
 	if r.Mode != "idle" {
-		fmt.Fprintf(&b, "%d messages in %.1f s (%.0f a second) over %d connections: %d acknowledged, %d refused\n",
+		fmt.Fprintf(&b, "%d messages in %.1f s (%.0f messages a second) over %d connections: %d acknowledged, %d refused\n",
 			r.Sent, r.Seconds, float64(r.Sent)/r.Seconds, r.Connections, r.Acked, r.Refused)
 		fmt.Fprintf(&b, "%d of %d deliveries; %d lost, %d doubled\n", r.Delivered, r.Expected, r.Lost, r.Doubled)
-		fmt.Fprintf(&b, "delivered within %.1f ms (median), %.1f (90 %%), %.1f (99 %%), %.1f (all)\n",
+		fmt.Fprintf(&b, "delivered within %.1f ms (median), %.1f ms (90 %%), %.1f ms (99 %%), %.1f ms (all)\n",
 			r.P50*1e3, r.P90*1e3, r.P99*1e3, r.Max*1e3)
 		if len(r.Actions) > 0 {
 			fmt.Fprintf(&b, "beside them: %s; %d failed, %d skipped\n", kinds(r.Actions), r.FailedActions, r.SkippedActions)
@@ -201,7 +201,7 @@ func (r result) String() string {
 	if r.ServerRSS > 0 {
 		fmt.Fprintf(&b, "server: %.1f MiB of memory", float64(r.ServerRSS)/(1<<20))
 		if r.CPUPerMillion > 0 {
-			fmt.Fprintf(&b, ", %.2f s of CPU: %.2f a million deliveries", r.ServerCPU, r.CPUPerMillion)
+			fmt.Fprintf(&b, ", %.2f s of CPU: %.2f s a million deliveries", r.ServerCPU, r.CPUPerMillion)
 		}
 		if r.RSSPerConnection > 0 {
 			fmt.Fprintf(&b, "; %.1f KiB for each of %d connections", float64(r.RSSPerConnection)/(1<<10), r.Connections)

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onemeter/onemeter/server"
 
@@ -153,6 +155,21 @@ func TestHealthcheck(t *testing.T) {
 	check([]string{"--addr", addr}, nil, exitFailed, "not healthy")
 }
 
+// TestDurationsAreLoggedWithUnits in both formats.
+func TestDurationsAreLoggedWithUnits(t *testing.T) {
+	for format, want := range map[string]string{"json": `"took":"1.5ms"`, "text": "took=1.5ms"} {
+		cfg := server.DefaultConfig()
+		cfg.LogFormat = format
+		var out bytes.Buffer
+		log := newLogger(cfg, &out)
+		log.Info("request", "took", 1500*time.Microsecond)
+		log.WithGroup("a").Info("request", slog.Group("b", "took", 1500*time.Microsecond))
+		if got := strings.Count(out.String(), want) + strings.Count(out.String(), "a.b."+want); got < 2 {
+			t.Errorf("%s: %s", format, out.String())
+		}
+	}
+}
+
 // TestStartSaysWhereEverythingIs, and no password.
 func TestStartSaysWhereEverythingIs(t *testing.T) {
 	prog := alone(t)
@@ -173,6 +190,9 @@ func TestStartSaysWhereEverythingIs(t *testing.T) {
 		if !strings.Contains(said, want) {
 			t.Errorf("%s is not in %s", want, said)
 		}
+	}
+	if want := `"msg":"stopping","within":"10s"`; !strings.Contains(p.log.String(), want) {
+		t.Errorf("%s is not in %s", want, p.log)
 	}
 	if strings.Contains(p.log.String(), "hunter2") {
 		t.Errorf("the log shows a secret:\n%s", p.log)

@@ -102,10 +102,19 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 }
 
 func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: withUnit}
 	var h slog.Handler = slog.NewTextHandler(w, opts)
 	if cfg.LogFormat == "json" {
 		h = slog.NewJSONHandler(w, opts)
 	}
 	return slog.New(server.LogHandler(h))
+}
+
+// withUnit writes a duration as 1.5ms in every line and format. In JSON it would
+// be a number otherwise, of nanoseconds, which no reader can tell.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -128,7 +128,7 @@ func (b *Bus) mourn(node string, lastHeard time.Time) error {
 		left, _ = answer[0].(int64)
 		told = next
 	}
-	b.cfg.Log.Info("a node is gone, and its users were told of", "node", node, "last heard", lastHeard)
+	b.cfg.Log.Info("a node is gone, and its users were told of", "node", node, "last_heard", lastHeard)
 	return nil
 }
 

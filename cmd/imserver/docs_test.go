@@ -1,0 +1,92 @@
+package main
+
+import (
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestDocumentsNameWhatThereIs: an operator who is told to look at a flag, a
+// variable or a line of the log finds it.
+func TestDocumentsNameWhatThereIs(t *testing.T) {
+	var flags, variables []string
+	for _, o := range options() {
+		flags = append(flags, "--"+o.name)
+	}
+	var r request
+	for _, s := range slices.Concat(settings(&r), secretSettings(&r.cfg)) {
+		variables = append(variables, s.env)
+	}
+	logged := literals(t, "../../server", "../../telemetry", ".")
+
+	span := regexp.MustCompile("`[^`]*`")
+	flag := regexp.MustCompile("^`(?:imserver )?(--[a-z][a-z-]*)")
+	variable := regexp.MustCompile(`\bIM_[A-Z_]+`)
+	quoted := regexp.MustCompile(`"([^"]+)"`)
+	others := []string{"--bigkeys", "--max-connections", "IM_SITE", "IM_TRACE_URL"} // redis-cli's, MySQL's, compose's
+	for _, name := range []string{"../../deploy/RUNBOOK.md", "../../deploy/README.md", "../../server/RUNNING.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range span.FindAllString(string(text), -1) {
+			if m := flag.FindStringSubmatch(code); m != nil && !slices.Contains(flags, m[1]) && !slices.Contains(others, m[1]) {
+				t.Errorf("%s: imserver has no %s", name, m[1])
+			}
+		}
+		for _, v := range variable.FindAllString(string(text), -1) {
+			if !slices.Contains(variables, v) && !slices.Contains(others, v) {
+				t.Errorf("%s: imserver has no %s", name, v)
+			}
+		}
+		if filepath.Base(name) != "RUNBOOK.md" {
+			continue // only there quotes are for the log
+		}
+		prose := strings.ReplaceAll(span.ReplaceAllString(string(text), ""), "\n", " ")
+		for _, m := range quoted.FindAllStringSubmatch(prose, -1) {
+			said := strings.TrimPrefix(m[1], "telemetry: ") // which its voice puts before
+			if said != "many-to-many" && !strings.Contains(logged, said) {
+				t.Errorf("%s: nothing logs %q", name, m[1])
+			}
+		}
+	}
+}
+
+// literals are the string literals of the programs below folders, tests left out.
+func literals(t *testing.T, folders ...string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			var s scanner.Scanner
+			s.Init(token.NewFileSet().AddFile(path, -1, len(source)), source, nil, 0)
+			for {
+				_, tok, text := s.Scan()
+				if tok == token.EOF {
+					return nil
+				}
+				if value, err := strconv.Unquote(text); tok == token.STRING && err == nil {
+					all.WriteString(value + "\n")
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
+}
