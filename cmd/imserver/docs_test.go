@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -55,6 +56,43 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 			if said != "many-to-many" && !strings.Contains(logged, said) {
 				t.Errorf("%s: nothing logs %q", name, m[1])
 			}
+		}
+	}
+}
+
+// TestReadmeChats runs the snippet of README as it stands: with a server two
+// users chat, once and again, and without one it says so and leaves nothing.
+func TestReadmeChats(t *testing.T) {
+	for _, program := range []string{"bash", "curl", "jq"} {
+		installed(t, program)
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, snippet, found := strings.Cut(string(text), "```sh\n(set -euo")
+	if !found {
+		t.Fatal("README has no snippet that begins by (set -euo")
+	}
+	snippet, _, _ = strings.Cut("(set -euo"+snippet, "```")
+	chat := func(addr string) (out string, files int, err error) {
+		cmd := exec.Command("bash", "-c", strings.ReplaceAll(snippet, "localhost:8080", addr))
+		cmd.Dir = t.TempDir()
+		said, err := cmd.CombinedOutput()
+		tokens, globErr := filepath.Glob(filepath.Join(cmd.Dir, "*.token"))
+		if globErr != nil {
+			t.Fatal(globErr)
+		}
+		return string(said), len(tokens), err
+	}
+	if out, files, err := chat(freeAddr(t)); err == nil || files > 0 || !strings.Contains(out, "start it first") {
+		t.Errorf("without a server: %v, %d tokens, %s", err, files, out)
+	}
+	p := launch(t, alone(t))
+	for range 2 {
+		out, files, err := chat(strings.TrimPrefix(p.url, "http://"))
+		if err != nil || files != 2 || !strings.Contains(out, `"hello Bob"`) || !strings.Contains(out, "\nmessages_sent_total 1\n") {
+			t.Errorf("%v, %d tokens, %s", err, files, out)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	base := p.awaitUp(t)
 	keep = append(keep, chatter(t, base)...)
 	p.awaitText(t, `"redis-prefix":"im:"`) // the runbook has nodes compared by it
-	own.Stop() // the rest is said by parts that are away
+	own.Stop()                             // the rest is said by parts that are away
 	p.awaitText(t, "other nodes are not heard")
 	if res, err := http.Get(base + "/readyz"); err == nil {
 		_ = res.Body.Close()
