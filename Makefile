@@ -102,7 +102,8 @@ sbom: $(SBOM) ## what imserver is made of, with licences, as CycloneDX
 	$(SBOM) app -json -licenses -main cmd/imserver -output bin/imserver.cdx.json .
 
 run:
-	$(GO) run ./cmd/imserver
+	@echo "compiling (a minute or two the first time, seconds from then on)"
+	@$(GO) run ./cmd/imserver
 
 clean:
 	rm -rf $(TOOLS) bin
