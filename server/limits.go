@@ -15,6 +15,8 @@ const (
 	addrRefill   = 1.
 	searches     = 40 // in a row, of a user: one a key while a name is typed
 	searchRefill = 1.
+	newGroups    = 50 // in a row, of a user
+	groupRefill  = 1. / minute
 )
 
 func (s *Server) addLimits(cfg *chat.Config) {
@@ -25,6 +27,7 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
 	cfg.Reads = newLimiter[int64](s, "reads", c.MessageRate, c.MessageBurst, turns)
 	cfg.Searches = newLimiter[int64](s, "searches", searchRefill, searches, 1)
+	cfg.NewGroups = newLimiter[int64](s, "new-groups", groupRefill, newGroups, 1)
 	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
 	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
 	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)

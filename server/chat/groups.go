@@ -29,6 +29,11 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	if len(ids) > s.cfg.Limits.MaxMembers {
 		return Conversation{}, Errorf(KindInvalid, what, "a chat has at most %d members", s.cfg.Limits.MaxMembers)
 	}
+	if s.cfg.NewGroups != nil {
+		if wait := s.cfg.NewGroups.Take(ctx, c.UserID); wait > 0 {
+			return Conversation{}, tooFast(what, "too many new chats", wait)
+		}
+	}
 	users, err := s.cfg.Store.Users(ctx, ids)
 	if err != nil {
 		return Conversation{}, err
@@ -51,22 +56,34 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	return g, err
 }
 
-// Groups lists the groups that the caller is in.
-func (s *Service) Groups(ctx context.Context, c Caller) ([]Conversation, error) {
-	return s.cfg.Store.Groups(ctx, c.UserID, chatsLimit)
+// Groups lists the groups that the caller is in, newest first.
+func (s *Service) Groups(ctx context.Context, c Caller, p Paging) (Part[Conversation], error) {
+	p, err := p.within(chatsLimit, chatsLimit, "chats not listed")
+	if err != nil {
+		return Part[Conversation]{}, err
+	}
+	groups, err := s.cfg.Store.Groups(ctx, c.UserID, p.Limit+1, p.Offset)
+	return partOf(groups, p), err
 }
 
-// Members lists who is in a conversation of the caller's.
-func (s *Service) Members(ctx context.Context, c Caller, chatID int64) ([]Member, error) {
+// Members lists who is in a conversation of the caller's, by their ids.
+func (s *Service) Members(ctx context.Context, c Caller, chatID int64, p Paging) (Part[Member], error) {
+	p, err := p.within(s.cfg.Limits.MaxMembers, s.cfg.Limits.MaxMembers, "members not listed")
+	if err != nil {
+		return Part[Member]{}, err
+	}
 	m, err := s.roomByID(ctx, c.UserID, chatID, "no such chat")
 	if err != nil {
-		return nil, err
+		return Part[Member]{}, err
 	}
-	users, err := s.cfg.Store.Users(ctx, m.UserIDs())
+	from := min(p.Offset, len(m.Members))
+	part := partOf(m.Members[from:], p)
+	users, err := s.cfg.Store.Users(ctx, m.UserIDs()[from:from+len(part.Items)])
 	if err != nil {
-		return nil, err
+		return Part[Member]{}, err
 	}
-	return s.withProfiles(ctx, m.Members, users)
+	part.Items, err = s.withProfiles(ctx, part.Items, users)
+	return part, err
 }
 
 // withProfiles returns a copy of members with their accounts, as anyone may see

@@ -45,7 +45,7 @@ func TestABanOutlivesWhatHappensBesideIt(t *testing.T) {
 				if k := chat.KindOf(other); k != "" && k != chat.KindNotFound && k != chat.KindForbidden {
 					t.Errorf("beside the ban: %v", other)
 				}
-				if _, err := n.Members(t.Context(), member, g); chat.KindOf(err) != chat.KindNotFound {
+				if _, err := n.Members(t.Context(), member, g, chat.Paging{}); chat.KindOf(err) != chat.KindNotFound {
 					t.Fatalf("a banned user is still in: %v", err)
 				}
 				if _, err := n.AddMember(t.Context(), admin, g, member.UserID); chat.KindOf(err) != chat.KindForbidden {
@@ -68,7 +68,7 @@ func TestWhoLeavesIsNotBroughtBackByAMute(t *testing.T) {
 		if left != nil {
 			t.Fatal(left)
 		}
-		if _, err := n.Members(t.Context(), member, g); chat.KindOf(err) != chat.KindNotFound {
+		if _, err := n.Members(t.Context(), member, g, chat.Paging{}); chat.KindOf(err) != chat.KindNotFound {
 			t.Fatalf("who left is still in: %v", err)
 		}
 	}
@@ -82,12 +82,12 @@ func TestAGroupHasAnOwnerWhoeverLeaves(t *testing.T) {
 	for range races {
 		g := newGroup(t, n, owner, admin, stays)
 		both(func() { leave(t, n, owner, g) }, func() { leave(t, n, admin, g) })
-		members, err := n.Members(t.Context(), stays, g)
-		if err != nil || len(members) != 1 || members[0].Role != chat.RoleOwner {
+		members, err := n.Members(t.Context(), stays, g, chat.Paging{})
+		if err != nil || len(members.Items) != 1 || members.Items[0].Role != chat.RoleOwner {
 			t.Fatalf("left behind: %+v, %v", members, err)
 		}
-		if groups, err := n.Groups(t.Context(), stays); err != nil || groups[0].ID != g || groups[0].OwnerID != stays.UserID {
-			t.Fatalf("the owner is %d, want %d: %v", groups[0].OwnerID, stays.UserID, err)
+		if groups, err := n.Groups(t.Context(), stays, chat.Paging{}); err != nil || groups.Items[0].ID != g || groups.Items[0].OwnerID != stays.UserID {
+			t.Fatalf("the owner is %d, want %d: %v", groups.Items[0].OwnerID, stays.UserID, err)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func TestTheRuleIsAppliedToWhatIsTrueNow(t *testing.T) {
 	here, there := w.node(t, nil), w.node(t, nil)
 	owner, admin, member := w.user(t), w.user(t), w.user(t)
 	g := newGroup(t, here, owner, admin, member)
-	if _, err := there.Members(t.Context(), admin, g); err != nil {
+	if _, err := there.Members(t.Context(), admin, g, chat.Paging{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := here.SetAdmin(t.Context(), owner, g, admin.UserID, false); err != nil {
@@ -200,14 +200,14 @@ func TestManyMembersAreLoadedAtOnce(t *testing.T) {
 	if u, o := asked.users.Load(), asked.online.Load(); u != 1 || o != 1 {
 		t.Errorf("to make a group, %d times for users, %d times for who is online", u, o)
 	}
-	members, err := n.Members(t.Context(), owner, g.ID)
+	members, err := n.Members(t.Context(), owner, g.ID, chat.Paging{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if u, o := asked.users.Load(), asked.online.Load(); u != 2 || o != 2 {
 		t.Errorf("to list members, %d times for users, %d times for who is online", u-1, o-1)
 	}
-	for _, list := range [][]chat.Member{g.Members, members} {
+	for _, list := range [][]chat.Member{g.Members, members.Items} {
 		for _, m := range list {
 			if m.User == nil || m.User.ID != m.UserID || m.User.Phone != "" {
 				t.Errorf("member %d is %+v", m.UserID, m.User)
@@ -237,7 +237,7 @@ func TestAChangeInDoubtIsLookedUp(t *testing.T) {
 	if _, err := n.Ban(t.Context(), owner, g, member.UserID); chat.KindOf(err) != chat.KindUnavailable {
 		t.Fatal(err)
 	}
-	if _, err := n.Members(t.Context(), member, g); chat.KindOf(err) != chat.KindNotFound {
+	if _, err := n.Members(t.Context(), member, g, chat.Paging{}); chat.KindOf(err) != chat.KindNotFound {
 		t.Errorf("the banned user still reads: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestUnbanTellsNobodyFromNoDatabase(t *testing.T) {
 	if err := n.Unban(t.Context(), owner, g, member.UserID); chat.KindOf(err) != chat.KindNotFound {
 		t.Errorf("who is not banned: %v", err)
 	}
-	if _, err := n.Members(t.Context(), owner, g); err != nil { // into the cache
+	if _, err := n.Members(t.Context(), owner, g, chat.Paging{}); err != nil { // into the cache
 		t.Fatal(err)
 	}
 	if err := w.store.Close(); err != nil {

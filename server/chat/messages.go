@@ -111,28 +111,30 @@ func (s *Service) Unread(ctx context.Context, c Caller) (int64, error) {
 }
 
 // Dialogs lists the caller's conversations, the one with the newest message first.
-func (s *Service) Dialogs(ctx context.Context, c Caller, limit, offset int) ([]Dialog, error) {
-	if limit < 0 || offset < 0 {
-		return nil, Errorf(KindInvalid, "dialogs not listed", "limit and offset are not negative")
-	}
-	dialogs, err := s.cfg.Store.Dialogs(ctx, c.UserID, pageSize(limit), offset)
+func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog], error) {
+	p, err := p.within(maxPage, maxPage, "dialogs not listed") // most clients show all that there are
 	if err != nil {
-		return nil, err
+		return Part[Dialog]{}, err
 	}
-	for i := range dialogs {
-		d := &dialogs[i]
+	dialogs, err := s.cfg.Store.Dialogs(ctx, c.UserID, p.Limit+1, p.Offset)
+	if err != nil {
+		return Part[Dialog]{}, err
+	}
+	part := partOf(dialogs, p)
+	for i := range part.Items {
+		d := &part.Items[i]
 		if d.Kind == Direct {
 			if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
-				return nil, err
+				return Part[Dialog]{}, err
 			}
 		}
 		if d.LastMessage != nil {
 			if d.LastMessage.Sender, err = s.profile(ctx, d.LastMessage.SenderID); err != nil {
-				return nil, err
+				return Part[Dialog]{}, err
 			}
 		}
 	}
-	return dialogs, nil
+	return part, nil
 }
 
 // Edit puts new content into a message of the caller's.

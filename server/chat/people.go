@@ -9,6 +9,7 @@ import (
 // How many rows the lists of people hold at most.
 const (
 	searchLimit   = 50
+	maxSearchPage = 200
 	friendLimit   = 1000
 	contactsLimit = 5000
 )
@@ -46,34 +47,47 @@ func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, erro
 }
 
 // SearchUsers finds accounts by name, or by their whole phone.
-func (s *Service) SearchUsers(ctx context.Context, c Caller, q string) ([]User, error) {
+func (s *Service) SearchUsers(ctx context.Context, c Caller, q string, p Paging) (Part[User], error) {
+	const what = "nothing searched"
 	q = strings.TrimSpace(q)
 	if q == "" {
-		return nil, Errorf(KindInvalid, "nothing searched", "q is required")
+		return Part[User]{}, Errorf(KindInvalid, what, "q is required")
 	}
 	if err := checkText("q", q, maxSearch); err != nil {
-		return nil, err
+		return Part[User]{}, err
+	}
+	p, err := p.within(searchLimit, maxSearchPage, what)
+	if err != nil {
+		return Part[User]{}, err
 	}
 	if s.cfg.Searches != nil {
 		if wait := s.cfg.Searches.Take(ctx, c.UserID); wait > 0 {
-			return nil, tooFast("nothing searched", "too many searches", wait)
+			return Part[User]{}, tooFast(what, "too many searches", wait)
 		}
 	}
-	users, err := s.cfg.Store.SearchUsers(ctx, q, searchLimit, 0)
-	if err != nil {
-		return nil, err
-	}
-	return s.asSeenBy(ctx, c.UserID, users)
+	users, err := s.cfg.Store.SearchUsers(ctx, q, p.Limit+1, p.Offset)
+	return s.peopleSeenBy(ctx, c.UserID, users, p, err)
 }
 
-// Friends lists the caller's friends. Friendship is mutual from the moment one
-// adds the other.
-func (s *Service) Friends(ctx context.Context, c Caller) ([]User, error) {
-	users, err := s.cfg.Store.Friends(ctx, c.UserID, friendLimit)
+// peopleSeenBy makes a part of the users that a store returned.
+func (s *Service) peopleSeenBy(ctx context.Context, viewer int64, users []User, p Paging, err error) (Part[User], error) {
 	if err != nil {
-		return nil, err
+		return Part[User]{}, err
 	}
-	return s.asSeenBy(ctx, c.UserID, users)
+	part := partOf(users, p)
+	part.Items, err = s.asSeenBy(ctx, viewer, part.Items)
+	return part, err
+}
+
+// Friends lists the caller's friends, by id. Friendship is mutual from the moment one
+// adds the other.
+func (s *Service) Friends(ctx context.Context, c Caller, p Paging) (Part[User], error) {
+	p, err := p.within(friendLimit, friendLimit, "friends not listed")
+	if err != nil {
+		return Part[User]{}, err
+	}
+	users, err := s.cfg.Store.Friends(ctx, c.UserID, p.Limit+1, p.Offset)
+	return s.peopleSeenBy(ctx, c.UserID, users, p, err)
 }
 
 // AddFriend makes userID a friend of the caller. It shows the caller's phone

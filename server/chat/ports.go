@@ -35,14 +35,14 @@ type UserStore interface {
 	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
 	// SearchUsers finds accounts whose username or nickname contains q
-	// (ignoring case), or whose phone is q. Where more do than limit, those come
-	// first in which what follows q is smaller; a page is ordered by id. It looks
-	// at no more accounts than it returns, and skips.
+	// (ignoring case), or whose phone is q, always in the same order: by phone, and
+	// then those in which what follows q is smaller. It looks at no more accounts
+	// than it skips and returns.
 	SearchUsers(ctx context.Context, q string, limit, offset int) ([]User, error)
 	// Befriend records that userID added friendID; twice is as good as once.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
 	// Friends lists those whom userID added and those who added userID, by id.
-	Friends(ctx context.Context, userID int64, limit int) ([]User, error)
+	Friends(ctx context.Context, userID int64, limit, offset int) ([]User, error)
 	// Acquainted tells whether two users are friends, whoever added the other, or
 	// are members of one conversation.
 	Acquainted(ctx context.Context, userID, otherID int64) (bool, error)
@@ -84,7 +84,7 @@ type ConversationStore interface {
 	// group has its c.Limit members.
 	ChangeMember(ctx context.Context, c MemberChange) (Member, error)
 	// Groups lists the groups of userID with their member counts, newest first.
-	Groups(ctx context.Context, userID int64, limit int) ([]Conversation, error)
+	Groups(ctx context.Context, userID int64, limit, offset int) ([]Conversation, error)
 	// Dialogs lists the conversations of userID with last message and unread
 	// count, the one with the newest message first, empty ones last; Peer is
 	// left to the caller.

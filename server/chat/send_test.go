@@ -239,11 +239,11 @@ func TestAnOwnerWhoLeavesHandsOver(t *testing.T) {
 		if err := n.RemoveMember(t.Context(), c.leaves, g.ID, c.leaves.UserID); err != nil {
 			t.Fatal(err)
 		}
-		members, err := n.Members(t.Context(), first, g.ID)
+		members, err := n.Members(t.Context(), first, g.ID, chat.Paging{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range members {
+		for _, m := range members.Items {
 			if (m.Role == chat.RoleOwner) != (m.UserID == c.heir.UserID) {
 				t.Errorf("after %d left, %d is %s", c.leaves.UserID, m.UserID, m.Role)
 			}
@@ -266,7 +266,7 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 			t.Errorf("%+v was sent", d)
 		}
 	}
-	if dialogs, err := n.Dialogs(t.Context(), b, 0, 0); err != nil || len(dialogs) != 0 {
+	if dialogs, err := n.Dialogs(t.Context(), b, chat.Paging{}); err != nil || len(dialogs.Items) != 0 {
 		t.Errorf("dialogs: %+v %v", dialogs, err)
 	}
 }

@@ -50,6 +50,7 @@ type Config struct {
 	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
 	Reads         Limiter[int64]  // whatever is asked for, by user; nil: no limit
 	Searches      Limiter[int64]  // for people, by user: phones must not be tried one after the other; nil: no limit
+	NewGroups     Limiter[int64]  // made, by user: each is put before all its members; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free

@@ -21,8 +21,9 @@ func (s *Server) createChat(c echo.Context, me chat.Caller) error {
 }
 
 func (s *Server) chats(c echo.Context, me chat.Caller) error {
-	groups, err := s.svc.Groups(c.Request().Context(), me)
-	return s.ok(c, list(groups), err)
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.Conversation], error) {
+		return s.svc.Groups(c.Request().Context(), me, p)
+	})
 }
 
 func (s *Server) members(c echo.Context, me chat.Caller) error {
@@ -30,8 +31,9 @@ func (s *Server) members(c echo.Context, me chat.Caller) error {
 	if err != nil {
 		return err
 	}
-	members, err := s.svc.Members(c.Request().Context(), me, id)
-	return s.ok(c, list(members), err)
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.Member], error) {
+		return s.svc.Members(c.Request().Context(), me, id, p)
+	})
 }
 
 func (s *Server) addMember(c echo.Context, me chat.Caller) error {

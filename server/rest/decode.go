@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // decode reads the one JSON object that is the body into into.
@@ -175,6 +178,16 @@ func bodyID(name string, id int64) error {
 type query struct {
 	c   echo.Context
 	err error
+}
+
+// paging reads which part of a list is asked for. As in a body, 0 is as good as
+// nothing.
+func (q *query) paging() chat.Paging {
+	return chat.Paging{
+		Limit:  int(q.number("limit", 0, 0, math.MaxInt32)),
+		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
+		Page:   int(q.number("page", 0, 0, math.MaxInt32)),
+	}
 }
 
 // number returns the parameter called name, or otherwise where it is not

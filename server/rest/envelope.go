@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // An envelope is what a call that worked answers. Its data is never null.
@@ -17,6 +19,31 @@ type envelope struct {
 
 // nothing is the data of a call that has nothing to tell.
 type nothing struct{}
+
+// A part is the envelope of part of a list.
+type part struct {
+	envelope
+	Limit   int  `json:"limit"`
+	Offset  int  `json:"offset"`
+	HasMore bool `json:"has_more"`
+}
+
+// parts answers with the part of a list that the query asks for.
+func parts[T any](s *Server, c echo.Context, load func(chat.Paging) (chat.Part[T], error)) error {
+	q := query{c: c}
+	p := q.paging()
+	if q.err != nil {
+		return q.err
+	}
+	got, err := load(p)
+	if err != nil {
+		return err
+	}
+	s.write(c, http.StatusOK, part{
+		envelope: envelope{Success: true, Data: list(got.Items)}, Limit: got.Limit, Offset: got.Offset, HasMore: got.HasMore,
+	})
+	return nil
+}
 
 // ok answers 200 with data, unless err says otherwise.
 func (s *Server) ok(c echo.Context, data any, err error) error {

@@ -53,3 +53,63 @@ func TestPhonesAreNotTriedOneAfterTheOther(t *testing.T) {
 	w.do("GET", "/api/users/search?q=%2B4915110041", ann.token, nil).want(429).says("too many searches")
 	w.do("GET", "/api/users/search?q=ann", ben.token, nil).want(200)
 }
+
+// TestAStrangerCannotHideGroups has one make groups with another until he is
+// told to stop; the other pages through all that he is in.
+func TestAStrangerCannotHideGroups(t *testing.T) {
+	w := open(t, func(c *chat.Config, _ *rest.Config) { c.NewGroups = memlimit.New[int64](.001, 5, 1000) })
+	ann, eve := w.join("ann"), w.join("eve")
+	own := w.group(ann)
+	for range 5 {
+		w.group(eve, ann)
+	}
+	r := w.do("POST", "/api/chats", eve.token, m{"title": "x", "member_ids": []int64{ann.id}}).want(429)
+	if r.says("too many new chats"); r.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	last := w.do("GET", "/api/chats?limit=2&page=3", ann.token, nil).want(200)
+	if l := last.list("data"); len(l) != 2 || last.num("data", 1, "id") != own || last.at("has_more") != false || last.num("offset") != 4 {
+		t.Errorf("the last page: %s", last.body)
+	}
+}
+
+// TestEveryListHasPages reads each list one by one.
+func TestEveryListHasPages(t *testing.T) {
+	w := open(t)
+	ann := w.join("page-ann")
+	var others []user
+	for i := range 3 {
+		u := w.join(fmt.Sprint("page-", i))
+		others = append(others, u)
+		w.do("POST", "/api/users/friends", ann.token, m{"user_id": u.id}).want(201)
+		w.send(ann, u, "hello")
+		w.group(ann, u)
+	}
+	g := w.group(ann, others...)
+	for path, want := range map[string]int{
+		"/api/users/friends?": 3, "/api/users/search?q=page-&": 4, "/api/chats?": 4,
+		fmt.Sprintf("/api/chats/%d/members?", g): 4, "/api/messages/dialogs?": 7, "/api/messages?": 3,
+	} {
+		whole := w.do("GET", path, ann.token, nil).want(200)
+		if n := len(whole.list("data")); n != want || whole.at("has_more") != false {
+			t.Errorf("%s: %d, want %d: %s", path, n, want, whole.body)
+		}
+		for _, by := range []string{"limit=1&offset=%d", "limit=1&page=%d"} {
+			for i := range want {
+				at := i
+				if by == "limit=1&page=%d" {
+					at++
+				}
+				one := w.do("GET", path+fmt.Sprintf(by, at), ann.token, nil).want(200)
+				if fmt.Sprint(one.list("data")[0]) != fmt.Sprint(whole.list("data")[i]) || one.at("has_more") != (i < want-1) || one.num("limit") != 1 {
+					t.Errorf("%s"+by+": %s", path, at, one.body)
+				}
+			}
+		}
+		if r := w.do("GET", path+"limit=1&offset=100", ann.token, nil).want(200); len(r.list("data")) != 0 {
+			t.Errorf("%s behind the end: %s", path, r.body)
+		}
+		w.do("GET", path+"offset=-1", ann.token, nil).want(400)
+		w.do("GET", path+"limit=x", ann.token, nil).want(400)
+	}
+}

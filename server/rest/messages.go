@@ -45,8 +45,7 @@ func (s *Server) messages(c echo.Context, me chat.Caller) error {
 	return nil
 }
 
-// Sizes of a page of messages, and of a list of dialogs where the client does
-// not say: most show all that there are.
+// Sizes of a page of messages.
 const (
 	defaultLimit = 50
 	mostLimit    = 200
@@ -92,13 +91,9 @@ func (s *Server) unread(c echo.Context, me chat.Caller) error {
 }
 
 func (s *Server) dialogs(c echo.Context, me chat.Caller) error {
-	q := query{c: c}
-	limit, offset := q.limit(mostLimit), q.number("offset", 0, 0, math.MaxInt32)
-	if q.err != nil {
-		return q.err
-	}
-	dialogs, err := s.svc.Dialogs(c.Request().Context(), me, limit, int(offset))
-	return s.ok(c, list(dialogs), err)
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.Dialog], error) {
+		return s.svc.Dialogs(c.Request().Context(), me, p)
+	})
 }
 
 func (s *Server) typing(c echo.Context, me chat.Caller) error {

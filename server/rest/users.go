@@ -21,13 +21,15 @@ func (s *Server) changeProfile(c echo.Context, me chat.Caller) error {
 }
 
 func (s *Server) searchUsers(c echo.Context, me chat.Caller) error {
-	users, err := s.svc.SearchUsers(c.Request().Context(), me, c.QueryParam("q"))
-	return s.ok(c, list(users), err)
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.User], error) {
+		return s.svc.SearchUsers(c.Request().Context(), me, c.QueryParam("q"), p)
+	})
 }
 
 func (s *Server) friends(c echo.Context, me chat.Caller) error {
-	users, err := s.svc.Friends(c.Request().Context(), me)
-	return s.ok(c, list(users), err)
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.User], error) {
+		return s.svc.Friends(c.Request().Context(), me, p)
+	})
 }
 
 // onlyUser is the body of calls about one other user.
@@ -52,6 +54,6 @@ func (s *Server) addFriend(c echo.Context, me chat.Caller) error {
 	if _, err := s.svc.AddFriend(ctx, me, body.UserID); err != nil {
 		return err
 	}
-	users, err := s.svc.Friends(ctx, me)
-	return s.created(c, list(users), err)
+	friends, err := s.svc.Friends(ctx, me, chat.Paging{})
+	return s.created(c, list(friends.Items), err)
 }

@@ -106,7 +106,7 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 }
 
 // Groups implements chat.ConversationStore.
-func (s *Store) Groups(ctx context.Context, userID int64, limit int) ([]chat.Conversation, error) {
+func (s *Store) Groups(ctx context.Context, userID int64, limit, offset int) ([]chat.Conversation, error) {
 	groups, err := collect(ctx, s.read, func(r scanner) (chat.Conversation, error) {
 		var count int
 		c, err := scanConversation(after{r, []any{&count}})
@@ -115,8 +115,8 @@ func (s *Store) Groups(ctx context.Context, userID int64, limit int) ([]chat.Con
 	}, `SELECT `+conversationColumns+`,
 		(SELECT COUNT(*) FROM members o WHERE o.conversation_id = c.id AND o.state = 0)
 		FROM (SELECT d.id FROM members m JOIN conversations d ON d.id = m.conversation_id
-		      WHERE m.user_id = ? AND m.state = 0 AND d.kind = ? ORDER BY d.id DESC LIMIT ?) k
-		JOIN conversations c ON c.id = k.id ORDER BY c.id DESC`, userID, string(chat.Group), limit)
+		      WHERE m.user_id = ? AND m.state = 0 AND d.kind = ? ORDER BY d.id DESC LIMIT ? OFFSET ?) k
+		JOIN conversations c ON c.id = k.id ORDER BY c.id DESC`, userID, string(chat.Group), limit, offset)
 	return groups, s.fail(ctx, "groups", err)
 }
 

@@ -69,26 +69,35 @@ func insertParts(n int, d *dialect) string {
 	return `INSERT INTO user_parts (part, user_id) VALUES ` + repeat("(?, ?)", ", ", n) + d.keepOld("user_id")
 }
 
-// SearchUsers implements chat.UserStore. The limit is within the range of the
-// index: a letter that everybody has is found as soon as a rare one.
+// SearchUsers implements chat.UserStore. Who has q as his phone comes first, the
+// others as the index has them. The limit is within the range of the index: a
+// letter that everybody has is found as soon as a rare one.
 func (s *Store) SearchUsers(ctx context.Context, q string, limit, offset int) ([]chat.User, error) {
-	if q == "" {
+	if q == "" || limit <= 0 {
 		return nil, nil
+	}
+	ids, err := collect(ctx, s.read, scanID, `SELECT id FROM users WHERE phone = ?`, q)
+	if err != nil {
+		return nil, s.fail(ctx, "search users", err)
+	}
+	byPhone := int64(0)
+	switch {
+	case len(ids) == 0:
+	case offset > 0: // he was on the first page
+		byPhone, ids, offset = ids[0], nil, offset-1
+	default:
+		byPhone, limit = ids[0], limit-1
 	}
 	from := []byte(cut(strings.ToLower(q), maxPart))
 	to := append(slices.Clone(from), 0xff) // no byte of UTF-8
-	phone := q
-	if offset > 0 {
-		phone = "" // it was on the first page
+	more, err := collect(ctx, s.read, scanID, searchQuery, from, to, byPhone, limit, offset)
+	if err != nil {
+		return nil, s.fail(ctx, "search users", err)
 	}
-	users, err := collect(ctx, s.read, scanUser, searchQuery, phone, from, to, limit, offset, limit)
-	return users, s.fail(ctx, "search users", err)
+	return s.Users(ctx, append(ids, more...))
 }
 
-const searchQuery = `SELECT ` + userColumns + `
-	FROM (SELECT id FROM users WHERE phone = ?
-	      UNION SELECT user_id FROM (SELECT DISTINCT user_id FROM user_parts WHERE part >= ? AND part < ? LIMIT ? OFFSET ?) k) f
-	JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ?`
+const searchQuery = `SELECT DISTINCT user_id FROM user_parts WHERE part >= ? AND part < ? AND user_id <> ? LIMIT ? OFFSET ?`
 
 // fillParts makes the parts of users who were there before parts were.
 func (d *dialect) fillParts(ctx context.Context, tx *sql.Tx) error {

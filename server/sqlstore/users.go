@@ -126,11 +126,11 @@ func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Ti
 }
 
 // Friends implements chat.UserStore.
-func (s *Store) Friends(ctx context.Context, userID int64, limit int) ([]chat.User, error) {
+func (s *Store) Friends(ctx context.Context, userID int64, limit, offset int) ([]chat.User, error) {
 	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`
 		FROM (SELECT friend_id AS id FROM friends WHERE user_id = ?
 		      UNION SELECT user_id FROM friends WHERE friend_id = ?) f
-		JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ?`, userID, userID, limit)
+		JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ? OFFSET ?`, userID, userID, limit, offset)
 	return users, s.fail(ctx, "friends", err)
 }
 

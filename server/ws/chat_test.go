@@ -192,8 +192,8 @@ func TestPresenceToldIsPresenceAsked(t *testing.T) {
 		t.Helper()
 		var p chat.PresenceChanged
 		b.want("presence", &p)
-		u, err := w.svc.SearchUsers(context.Background(), chat.Caller{UserID: bob.User.ID}, "ann")
-		if err != nil || len(u) != 1 || u[0].Online != online || p.IsOnline != online {
+		u, err := w.svc.SearchUsers(context.Background(), chat.Caller{UserID: bob.User.ID}, "ann", chat.Paging{})
+		if err != nil || len(u.Items) != 1 || u.Items[0].Online != online || p.IsOnline != online {
 			t.Errorf("%s: told %v, asked %+v: %v", what, p.IsOnline, u, err)
 		}
 	}

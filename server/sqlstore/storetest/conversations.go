@@ -70,11 +70,13 @@ func testGroups(w *world) {
 	w.direct(u[0], u[1]) // no group
 	second := w.group(u[0])
 	groups := func(id int64, limit int) []chat.Conversation {
-		return must[[]chat.Conversation](w)(w.Groups(w.ctx(), id, limit))
+		return must[[]chat.Conversation](w)(w.Groups(w.ctx(), id, limit, 0))
 	}
 	newest := chat.Conversation{ID: second, Kind: chat.Group, Title: "a group", OwnerID: u[0], CreatedAt: w.stored(), MemberCount: 1}
 	equal(w, "newest first", groups(u[0], 10), []chat.Conversation{newest, want})
 	equal(w, "limit", groups(u[0], 1), []chat.Conversation{newest})
+	equal(w, "second page", must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[0], 1, 1)), []chat.Conversation{want})
+	equal(w, "after the last", must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[0], 1, 2)), nil)
 	equal(w, "stranger", groups(u[3], 10), nil)
 
 	many := w.users(150)

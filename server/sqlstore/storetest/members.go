@@ -34,7 +34,7 @@ func testMembers(w *world) {
 	w.put(chat.Member{ConversationID: g, UserID: u[2], Banned: true, JoinedAt: w.now})
 	equal(w, "banned", w.member(g, u[2]).Banned, true)
 	equal(w, "banned ones left out", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), u[:2])
-	equal(w, "a banned one has no groups", len(must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[2], 10))), 0)
+	equal(w, "a banned one has no groups", len(must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[2], 10, 0))), 0)
 	equal(w, "a banned one has nothing unread", unread(u[2]), 0)
 
 	w.leave(g, u[2])

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,6 +110,7 @@ func testSearchUsers(w *world) {
 		for _, u := range must[[]chat.User](w)(w.SearchUsers(w.ctx(), q, 10, 0)) {
 			got = append(got, u.ID)
 		}
+		slices.Sort(got)
 		equal(w, "search "+q, got, want)
 	}
 	equal(w, "limit", len(must[[]chat.User](w)(w.SearchUsers(w.ctx(), "perc", 1, 0))), 1)
@@ -135,7 +137,7 @@ func testFriends(w *world) {
 	w.is(w.Befriend(w.ctx(), u[0], 1<<40, w.now), chat.ErrNotFound)
 
 	friends := func(id int64, limit int) (ids []int64) {
-		for _, f := range must[[]chat.User](w)(w.Friends(w.ctx(), id, limit)) {
+		for _, f := range must[[]chat.User](w)(w.Friends(w.ctx(), id, limit, 0)) {
 			ids = append(ids, f.ID)
 		}
 		return ids
@@ -144,6 +146,8 @@ func testFriends(w *world) {
 	equal(w, "added by another", friends(u[2], 10), []int64{u[0]})
 	equal(w, "nobody's", friends(u[3], 10), nil)
 	equal(w, "limit", friends(u[0], 1), []int64{u[1]})
+	equal(w, "second page", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 1))[0].ID, u[2])
+	equal(w, "after the last", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 2)), nil)
 	equal(w, "added by", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], u)), map[int64]bool{u[1]: true})
 	equal(w, "added by none", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], nil)), map[int64]bool{})
 }
