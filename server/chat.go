@@ -23,7 +23,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	}
 	cfg := chat.Config{
 		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
-		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret),
+		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret), Usernames: auth.Usernames{},
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,

@@ -35,6 +35,7 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	if cfg.MySQL != "" {
 		system = "mysql"
 	}
+	cfg.UsernameKey = auth.Usernames{}.Key
 	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
 	err = s.awaited("database", s.cfg.DB, func() (err error) { s.store, err = sqlstore.Open(ctx, cfg); return err })
 	if err != nil {

@@ -42,7 +42,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Tokens, error) 
 func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) {
 	r.Phone, r.Username = strings.TrimSpace(r.Phone), strings.TrimSpace(r.Username)
 	if err := errors.Join(checkPhone(r.Phone), checkPassword(r.Password),
-		checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
+		s.checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
 		return Tokens{}, every(err, "account not made")
 	}
 	if !r.Addr.IsLoopback() || r.Forwarded {
@@ -116,7 +116,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	if err := c.check(); err != nil {
 		return Tokens{}, err
 	}
-	account, addr := strings.ToLower(c.Phone+"\x00"+c.Username), network(c.Addr)
+	account, addr := c.Phone+"\x00"+s.cfg.Usernames.Key(c.Username), network(c.Addr)
 	if err := s.mayTryLogin(ctx, account, addr); err != nil {
 		return Tokens{}, err
 	}

@@ -22,7 +22,8 @@ type Store interface {
 // UserStore keeps accounts and who befriended whom.
 type UserStore interface {
 	// CreateUser stores u and its password hash and returns it with its ID.
-	// ErrConflict: the phone or the username is taken.
+	// ErrConflict: the phone or the username is taken; of usernames, all that
+	// have one key.
 	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
 	// UserByLogin finds an account by its phone or its username (whichever is
 	// not empty) and returns its password hash with it.
@@ -187,6 +188,16 @@ type Hasher interface {
 	// Verify tells whether hash was made of password. It takes as long for a
 	// hash that is empty.
 	Verify(ctx context.Context, hash, password string) (bool, error)
+}
+
+// Usernames know which usernames are one, and which are none.
+type Usernames interface {
+	// Key is the same for all ways to write one name: upper and lower case, and
+	// what Unicode has several codes for.
+	Key(name string) string
+	// Check refuses, with an [*Error], what no new account should be called,
+	// besides what is no word of letters, digits, dot, dash and underscore.
+	Check(name string) error
 }
 
 // A Signer makes access tokens and reads them.

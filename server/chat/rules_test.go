@@ -21,6 +21,9 @@ func TestUsernames(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"": true, "alice": true, "a.b-c_1": true, "李雷": true, "_": true,
 		"12345": false, "a b": false, "a\u200bb": false, "<script>": false, "a@b": false,
+		"राहुल": true, "สมชาย": true, "தமிழ்": true, "مُحَمَّد": true, "Ünal": true, "e\u0301": true, "राहुल_k1": true, "张san": true,
+		"カタカナと漢字": true, "пётр": true, "Ελένη": true, "한글han": true,
+		"аdmin": false, "pаypal": false, "αdmin": false, "пётр_b": false, "\u0301a": false, "a_\u0301": false, "1\u0301a": false, "ไทยहिन्दी": false,
 		strings.Repeat("a", 64): true, strings.Repeat("a", 65): false, "\xff": false,
 	} {
 		if err := checkUsername(name); (err == nil) != ok {

@@ -33,8 +33,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Config is what a Service is made of. Every field but Limits, Hooks, Tracer,
-// Now and Log is required.
+// Config is what a Service is made of. Every field is required but Usernames,
+// Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
 type Config struct {
 	Store    Store
 	Blobs    Blobs
@@ -55,8 +55,9 @@ type Config struct {
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free
 
-	Hasher Hasher
-	Signer Signer
+	Hasher    Hasher
+	Signer    Signer
+	Usernames Usernames // nil: names that differ in case are one
 
 	Limits Limits
 	Hooks  Hooks
@@ -93,6 +94,9 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Usernames == nil {
+		cfg.Usernames = lowerCase{}
 	}
 	s := &Service{cfg: cfg}
 	s.background, s.stop = context.WithCancel(context.Background())

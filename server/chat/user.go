@@ -2,7 +2,6 @@ package chat
 
 import (
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -71,31 +70,6 @@ func checkPassword(password string) error {
 		return Errorf(KindInvalid, "invalid password", "a password has %d characters or more", minPassword)
 	case len(password) > maxPassword:
 		return Errorf(KindInvalid, "invalid password", "a password has at most %d bytes", maxPassword)
-	}
-	return nil
-}
-
-// checkUsername wants letters, digits and ._- (so nothing invisible) and not
-// digits alone, so that a name is never mistaken for a phone.
-func checkUsername(name string) error {
-	if name == "" {
-		return nil
-	}
-	if len(name) > maxName || !utf8.ValidString(name) {
-		return Errorf(KindInvalid, "invalid username", "a username has at most %d bytes of UTF-8", maxName)
-	}
-	onlyDigits := true
-	for _, c := range name {
-		switch {
-		case unicode.IsLetter(c), c == '_':
-			onlyDigits = false
-		case unicode.IsDigit(c), c == '.', c == '-':
-		default:
-			return Errorf(KindInvalid, "invalid username", "a username is made of letters, digits, dot, dash and underscore")
-		}
-	}
-	if onlyDigits {
-		return Errorf(KindInvalid, "invalid username", "a username has at least one letter or underscore")
 	}
 	return nil
 }

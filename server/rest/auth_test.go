@@ -61,6 +61,19 @@ func TestRegisterAndLogin(t *testing.T) {
 	}
 }
 
+func TestUsernamesOfTheWorld(t *testing.T) {
+	w := open(t)
+	for i, name := range []string{"Ünal", "राहुल", "สมชาย", "தமிழ்", "مُحَمَّد"} {
+		phone := fmt.Sprint("+49151000", 10+i)
+		w.do("POST", "/api/auth/register", "", m{"phone": phone, "password": "secret-ann", "username": name}).want(201)
+		w.do("POST", "/api/auth/login", "", m{"username": name, "password": "secret-ann"}).want(200)
+	}
+	w.do("POST", "/api/auth/login", "", m{"username": "ÜNAL", "password": "secret-ann"}).want(200)
+	for name, status := range map[string]int{"ünal": 409, "U\u0308nal": 409, "аdmin": 400, "a\u200db": 400, "ofﬁce": 400} {
+		w.do("POST", "/api/auth/register", "", m{"phone": "+4915100099", "password": "secret-ann", "username": name}).want(status).says("username")
+	}
+}
+
 func TestRefreshSpendsTheToken(t *testing.T) {
 	var ahead atomic.Int64
 	w := open(t, func(c *chat.Config, _ *rest.Config) {

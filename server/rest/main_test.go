@@ -72,7 +72,7 @@ func openWrapped(t testing.TB, wrap func(http.Handler) http.Handler, setups ...s
 func newWorld(t testing.TB, setups ...setup) *world {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db")})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db"), UsernameKey: auth.Usernames{}.Key})
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	blobs, err := blob.Open(filepath.Join(dir, "files"))
@@ -83,7 +83,7 @@ func newWorld(t testing.TB, setups ...setup) *world {
 	bus := membus.New()
 	cc := chat.Config{
 		Store: store, Blobs: blobs, Bus: bus, Presence: bus,
-		Hasher: auth.NewHasher(), Signer: auth.NewSigner([]byte(secret)),
+		Hasher: auth.NewHasher(), Signer: auth.NewSigner([]byte(secret)), Usernames: auth.Usernames{},
 		Sessions:      memcache.New[string, chat.Session](1000, time.Minute),
 		Memberships:   memcache.New[int64, chat.Membership](1000, time.Minute),
 		Directs:       memcache.New[chat.Pair, int64](1000, time.Minute),

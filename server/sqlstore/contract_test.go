@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestStore(t *testing.T) {
 	var stores []*Store
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		s := openTest(t, Config{})
+		s := openTest(t, Config{UsernameKey: auth.Usernames{}.Key})
 		stores = append(stores, s)
 		return s
 	})

@@ -18,8 +18,6 @@ type dialect struct {
 	// keepOld ends an INSERT that leaves a row with the same key as it is. It
 	// is given one of the key's columns.
 	keepOld func(column string) string
-	// username is the condition that a user's name is ?, ignoring case.
-	username string
 	// raiseMarks moves the marks of n members forward: each is a conversation,
 	// a user, a read and a delivered seq.
 	raiseMarks func(n int) string

@@ -20,15 +20,19 @@ var migrations embed.FS
 const migrateTries = 3
 
 // migrate brings the schema up to date. A lock, where the engine has one, makes
-// others who start at the same time wait; without one the transaction does.
-func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLocker) error {
+// others who start at the same time wait; without one the transaction does. key
+// is [Config.UsernameKey].
+func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLocker, key func(string) string) error {
 	files, err := fs.Sub(migrations, d.migrations)
 	if err != nil {
 		return err
 	}
 	options := []goose.ProviderOption{
 		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false),
-		goose.WithGoMigrations(goose.NewGoMigration(6, &goose.GoFunc{RunTx: d.fillParts}, nil)),
+		goose.WithGoMigrations(
+			goose.NewGoMigration(6, &goose.GoFunc{RunTx: d.fillParts}, nil),
+			goose.NewGoMigration(8, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return fillKeys(ctx, tx, key) }}, nil),
+		),
 	}
 	if locker != nil {
 		options = append(options, goose.WithSessionLocker(locker))

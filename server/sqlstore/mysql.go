@@ -21,7 +21,6 @@ var mysqlDialect = &dialect{
 	forUpdate:  " FOR UPDATE",
 	byID:       "FORCE INDEX (PRIMARY)",
 	keepOld:    func(column string) string { return " ON DUPLICATE KEY UPDATE " + column + " = " + column },
-	username:   "u.username_key = LOWER(?)",
 	raiseMarks: func(n int) string {
 		return `UPDATE (` + marksTable(n) + `) k STRAIGHT_JOIN members m
 			ON m.conversation_id = k.conversation AND m.user_id = k.member
@@ -46,7 +45,7 @@ func (s *Store) openMySQL(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := migrateMySQL(ctx, cfg, u); err != nil {
+	if err := s.migrateMySQL(ctx, cfg, u); err != nil {
 		return err
 	}
 	connector, err := u.connector(u.timeout)
@@ -76,13 +75,13 @@ const stall = 2 * time.Second
 const idleTime = 5 * time.Minute
 
 // migrateMySQL has connections of its own, which wait as long as it takes.
-func migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error {
+func (s *Store) migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error {
 	connector, err := u.connector(0)
 	if err != nil {
 		return err
 	}
 	db := sql.OpenDB(cfg.wrapped(connector))
-	err = mysqlDialect.migrate(ctx, db, namedLock{migrationPatience})
+	err = s.dialect.migrate(ctx, db, namedLock{migrationPatience}, s.key)
 	return errors.Join(err, db.Close())
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
@@ -27,7 +28,7 @@ var tables = []string{"user_parts", "call_legs", "calls", "files", "messages", "
 func TestMySQL(t *testing.T) {
 	where, seen := needs.MySQL(t), newRecorder()
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		s := openTest(t, Config{MySQL: where, Wrap: seen.wrap})
+		s := openTest(t, Config{MySQL: where, Wrap: seen.wrap, UsernameKey: auth.Usernames{}.Key})
 		// What crowds of writers come to is asked here, not how soon: 64 of them wait
 		// for the same rows, and a node has 4. TestServerHangs asks how soon.
 		s.write.(*remotePool).stall = time.Minute

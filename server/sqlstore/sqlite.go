@@ -22,7 +22,6 @@ var sqliteDialect = &dialect{
 	migrations: "migrations/sqlite",
 	forUpdate:  "", // BEGIN IMMEDIATE has locked the whole file
 	keepOld:    func(string) string { return " ON CONFLICT DO NOTHING" },
-	username:   "u.username = ?", // the column's collation ignores case
 	raiseMarks: func(n int) string {
 		return `UPDATE members SET read_seq = MAX(read_seq, k.read_to), delivered_seq = MAX(delivered_seq, k.delivered_to)
 			FROM (` + marksTable(n) + `) k
@@ -47,7 +46,7 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dialect.migrate(ctx, write.db, nil); err != nil {
+	if err := s.dialect.migrate(ctx, write.db, nil, s.key); err != nil {
 		return errors.Join(err, write.close())
 	}
 	dsn := sqliteDSN(path, cfg, "deferred", true)

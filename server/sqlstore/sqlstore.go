@@ -16,6 +16,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,9 @@ type Config struct {
 	// BusyTimeout is how long SQLite waits for another process that has the file
 	// locked. 0 means 5 s.
 	BusyTimeout time.Duration
+	// UsernameKey returns what usernames are compared by: two with one key are one.
+	// It is always the same for a database; nil is strings.ToLower.
+	UsernameKey func(name string) string
 	// Wrap is put around the connector of each pool; nil leaves it bare. It is
 	// where statements are timed.
 	Wrap func(driver.Connector) driver.Connector
@@ -66,6 +70,7 @@ type Store struct {
 	read    pool
 	write   pool // the same as read where the engine has many writers
 	health  pool // one connection, that Ping need not wait for those of users
+	key     func(username string) string
 	closed  atomic.Bool
 }
 
@@ -75,6 +80,9 @@ var _ chat.Store = (*Store)(nil)
 // the store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s, open, name := &Store{dialect: sqliteDialect}, (*Store).openSQLite, cfg.Path
+	if s.key = cfg.UsernameKey; s.key == nil {
+		s.key = strings.ToLower
+	}
 	if cfg.MySQL != "" {
 		s.dialect, open, name = mysqlDialect, (*Store).openMySQL, "the MySQL database"
 	}

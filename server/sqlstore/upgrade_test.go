@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -43,6 +45,7 @@ func upgraded(t *testing.T, statements []string, test func(*testing.T, *Store)) 
 					t.Fatal(s, err)
 				}
 			}
+			cfg.UsernameKey = auth.Usernames{}.Key
 			test(t, openTest(t, cfg))
 		})
 	}
@@ -111,6 +114,35 @@ func TestPeopleAreFoundAfterTheUpgrade(t *testing.T) {
 			if found, err := s.SearchUsers(t.Context(), q, 100, 0); err != nil || len(found) != want {
 				t.Errorf("%q finds %d after a change, want %d: %v", q, len(found), want, err)
 			}
+		}
+	})
+}
+
+// TestUsernamesHaveKeysAfterTheUpgrade has two accounts whose names are one by
+// now, where the engine let both in: the older one keeps it.
+func TestUsernamesHaveKeysAfterTheUpgrade(t *testing.T) {
+	add := func(id int, username string) string {
+		return fmt.Sprintf(`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (%d, '1%04d', %s, '', '', '', 'user', '', '', 0, 0)`, id, id, username)
+	}
+	upgraded(t, []string{
+		add(1, "'Ünal'"), add(2, "'ＡＤＡ'"), add(3, "'ada'"), add(4, "NULL"), add(5, "NULL"), add(6, "'bob'"),
+	}, func(t *testing.T, s *Store) {
+		for username, want := range map[string]int64{"ünal": 1, "ÜNAL": 1, "Ada": 2, "ada": 2, "ada#3": 3, "BOB": 6} {
+			if u, _, err := s.UserByLogin(t.Context(), "", username); err != nil || u.ID != want {
+				t.Errorf("%q is %d, want %d: %v", username, u.ID, want, err)
+			}
+		}
+		for _, phone := range []string{"10002", "10003", "10004"} {
+			if _, _, err := s.UserByLogin(t.Context(), phone, ""); err != nil {
+				t.Error(phone, err)
+			}
+		}
+		if _, _, err := s.UserByLogin(t.Context(), "", ""); !errors.Is(err, chat.ErrNotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+		if _, err := s.CreateUser(t.Context(), chat.User{Phone: "20000", Username: "ÜNAL"}, ""); !errors.Is(err, chat.ErrConflict) {
+			t.Errorf("taken: %v", err)
 		}
 	})
 }

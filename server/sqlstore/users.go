@@ -23,9 +23,9 @@ func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		// The column search is what versions before this one looked in.
 		r, err := exec(ctx, t, `INSERT INTO users
-			(phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
-			orNull(u.Phone), orNull(u.Username), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
+			(phone, username, name_key, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
+			orNull(u.Phone), orNull(u.Username), orNull(s.key(u.Username)), u.Nickname, u.Bio, u.Avatar, u.Role, passwordHash,
 			micros(u.LastSeen), micros(u.CreatedAt))
 		if err != nil {
 			return err
@@ -46,7 +46,7 @@ func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string
 func (s *Store) UserByLogin(ctx context.Context, phone, username string) (chat.User, string, error) {
 	where, value := "u.phone = ?", phone
 	if phone == "" {
-		where, value = s.dialect.username, username
+		where, value = "u.name_key = ?", s.key(username)
 	}
 	var hash string
 	u, err := one(ctx, s.read, func(r scanner) (chat.User, error) {

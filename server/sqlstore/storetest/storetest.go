@@ -24,7 +24,7 @@ type Store interface {
 }
 
 // Run tests the stores that open returns: each must be empty, and is closed by
-// t.Cleanup.
+// t.Cleanup. Their keys of usernames are those of Unicode: folded, and in NFKC.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, c := range []struct {
 		name string

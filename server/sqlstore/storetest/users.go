@@ -90,6 +90,13 @@ func testUsersAreUnique(w *world) {
 	w.ok(create("+10001", ""))
 	w.ok(create("+10002", "")) // any number of users has no username
 	w.ok(create("+10003", "bob."))
+	w.ok(create("+10004", "Ünal"))
+	for i, same := range []string{"ünal", "ÜNAL", "u\u0308nal", "ｂｏｂ"} {
+		w.is(create(fmt.Sprint("+1001", i), same), chat.ErrConflict)
+		_, _, err := w.UserByLogin(w.ctx(), "", same)
+		w.ok(err)
+	}
+	w.ok(create("+10005", "unal"))
 }
 
 func testSearchUsers(w *world) {

@@ -1,0 +1,26 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// fillKeys gives a key to the usernames that were there before keys were. Of two
+// accounts whose names are one by now, the older one has it; the other logs in
+// with the phone, or as name#id.
+func fillKeys(ctx context.Context, tx *sql.Tx, key func(string) string) error {
+	taken := make(map[string]bool)
+	return eachUser(ctx, tx, func(u namedUser) error {
+		if u.username == "" {
+			return nil
+		}
+		k := key(u.username)
+		if taken[k] {
+			k = fmt.Sprintf("%s#%d", k, u.id) // no username has a #
+		}
+		taken[k] = true
+		_, err := tx.ExecContext(ctx, `UPDATE users SET name_key = ? WHERE id = ?`, k, u.id)
+		return err
+	})
+}
