@@ -26,6 +26,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret), Usernames: auth.Usernames{},
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
+			Quota:    chat.Quota{User: s.cfg.UserQuota, Total: s.cfg.TotalQuota},
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
 			Writers: s.writers(),
 		},

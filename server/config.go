@@ -46,6 +46,8 @@ type Config struct {
 	MaxFrame   int   // bytes of a WebSocket frame from a client
 	MaxBody    int   // bytes of a JSON body
 	MaxUpload  int64 // bytes of a file
+	UserQuota  int64 // bytes of a user's files; 0: no limit
+	TotalQuota int64 // bytes of all files; 0: no limit
 	MaxMembers int   // of a group
 
 	RequestTimeout  time.Duration // for a request or a frame, transfers of files apart; then it is answered 503
@@ -78,6 +80,7 @@ func DefaultConfig() Config {
 		MaxFrame:            256 << 10,
 		MaxBody:             1 << 20,
 		MaxUpload:           100 << 20,
+		UserQuota:           10 << 30,
 		MaxMembers:          1000,
 		RequestTimeout:      2500 * time.Millisecond,
 		TokenTTL:            time.Hour,
@@ -113,6 +116,8 @@ func (c Config) checkLimits(f *faults) {
 	f.positive("--max-frame", int64(c.MaxFrame))
 	f.positive("--max-body", int64(c.MaxBody))
 	f.positive("--max-upload", c.MaxUpload)
+	f.unless(c.UserQuota >= 0, "--user-quota", "is %d: 0 (no limit) or more", c.UserQuota)
+	f.unless(c.TotalQuota >= 0, "--total-quota", "is %d: 0 (no limit) or more", c.TotalQuota)
 	f.positive("--max-members", int64(c.MaxMembers))
 	f.positive("--request-timeout", int64(c.RequestTimeout))
 	f.positive("--token-ttl", int64(c.TokenTTL))

@@ -43,6 +43,8 @@ func settings(r *request) []setting {
 		{"max-frame", "IM_MAX_FRAME", "`bytes` of a WebSocket frame from a client", (*size)(&cfg.MaxFrame)},
 		{"max-body", "IM_MAX_BODY", "`bytes` of a JSON body", (*size)(&cfg.MaxBody)},
 		{"max-upload", "IM_MAX_UPLOAD", "`bytes` of a file", (*size64)(&cfg.MaxUpload)},
+		{"user-quota", "IM_USER_QUOTA", "`bytes` of all files of a user; 0: no limit", (*size64)(&cfg.UserQuota)},
+		{"total-quota", "IM_TOTAL_QUOTA", "`bytes` of the files of all users; 0: no limit", (*size64)(&cfg.TotalQuota)},
 		{"max-members", "IM_MAX_MEMBERS", "`members` of a group", (*integer)(&cfg.MaxMembers)},
 		{"request-timeout", "IM_REQUEST_TIMEOUT", "`time` for a request or a frame, transfers of files apart; then it is answered 503", (*duration)(&cfg.RequestTimeout)},
 		{"token-ttl", "IM_TOKEN_TTL", "`life` of an access token", (*duration)(&cfg.TokenTTL)},

@@ -19,6 +19,7 @@ const (
 	KindNotFound        Kind = "not_found"
 	KindConflict        Kind = "conflict"
 	KindTooLarge        Kind = "too_large"
+	KindNoSpace         Kind = "no_space" // for anybody: the disk is full, or what the operator allows
 	KindRateLimited     Kind = "rate_limited"
 	KindUnavailable     Kind = "unavailable"
 	KindCancelled       Kind = "cancelled" // the client went away
@@ -68,6 +69,8 @@ func KindOf(err error) Kind {
 var (
 	ErrNotFound = errors.New("chat: not found")
 	ErrConflict = errors.New("chat: already there")
+	ErrUserFull = errors.New("chat: the user's files have all the bytes that they may")
+	ErrFull     = errors.New("chat: the files have all the bytes that they may")
 )
 
 // orNotFound turns a store's ErrNotFound into an Error that says what was

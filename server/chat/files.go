@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"mime"
 	"path"
 	"strings"
@@ -41,6 +43,16 @@ const (
 	defaultMIMEType = "application/octet-stream"
 )
 
+// A Quota bounds the bytes of files; 0 is no bound.
+type Quota struct {
+	User  int64 // of one user
+	Total int64 // of all
+}
+
+// uploadsPerUser is how many uploads of a user are under way at a time: what
+// they take is counted when they are complete.
+const uploadsPerUser = 8
+
 // Upload stores a file, hashing it on the way.
 func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error) {
 	if err := s.pace(ctx, c, notUploaded); err != nil {
@@ -50,7 +62,16 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 	if err != nil {
 		return File{}, err
 	}
-	body := &meter{r: up.Body, limit: s.cfg.Limits.MaxUpload}
+	place := fmt.Sprint("upload ", c.UserID)
+	if !s.logins.enter(place, uploadsPerUser) {
+		return File{}, tooFast(notUploaded, "too many uploads at once", time.Second)
+	}
+	defer s.logins.leave(place)
+	room, full, err := s.quotaRoom(ctx, c)
+	if err != nil {
+		return File{}, err
+	}
+	body := &meter{r: up.Body, limit: s.cfg.Limits.MaxUpload, room: room, full: full}
 	hash := sha256.New()
 	key, err := s.cfg.Blobs.Put(ctx, io.TeeReader(body, hash))
 	if err != nil {
@@ -61,13 +82,48 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 		ContentType: contentType,
 		SHA256:      hex.EncodeToString(hash.Sum(nil)),
 		Key:         key, CreatedAt: s.cfg.Now(),
-	})
+	}, s.cfg.Limits.Quota)
 	if err != nil {
+		err = s.wordFull(err)
 		// The client will try again; what it sent now belongs to nobody.
 		return File{}, errors.Join(err, s.cfg.Blobs.Delete(context.WithoutCancel(ctx), key))
 	}
 	s.cfg.Hooks.fileStored(ctx, f.Size)
 	return f, nil
+}
+
+// quotaRoom tells how many bytes the caller's next file may have, and what to
+// answer where it has more: so that the disk does not take them first.
+func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full error, err error) {
+	q := s.cfg.Limits.Quota
+	if q == (Quota{}) {
+		return math.MaxInt64, nil, nil
+	}
+	user, total, err := s.cfg.Store.FileBytes(ctx, c.UserID)
+	if err != nil {
+		return 0, nil, err
+	}
+	room = math.MaxInt64
+	if q.User > 0 {
+		room, full = max(q.User-user, 0), s.wordFull(ErrUserFull)
+	}
+	if q.Total > 0 && q.Total-total < room {
+		room, full = max(q.Total-total, 0), s.wordFull(ErrFull)
+	}
+	return room, full, nil
+}
+
+// wordFull says what a quota means to who uploads.
+func (s *Service) wordFull(err error) error {
+	switch {
+	case errors.Is(err, ErrUserFull):
+		return Errorf(KindTooLarge, notUploaded, "your files may have %d bytes in all: delete or recall messages with files; "+
+			"their room is yours again a day after the upload", s.cfg.Limits.Quota.User)
+	case errors.Is(err, ErrFull):
+		return Errorf(KindNoSpace, notUploaded, "the files of all users have the %d bytes that the operator allows: ask the operator for more",
+			s.cfg.Limits.Quota.Total)
+	}
+	return err
 }
 
 // File tells of a file that the caller may read.
@@ -98,6 +154,8 @@ func (s *Service) OpenFile(ctx context.Context, c Caller, id int64) (File, io.Re
 type meter struct {
 	r        io.Reader
 	n, limit int64
+	room     int64 // of the quota; beyond it is full
+	full     error
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -105,6 +163,9 @@ func (m *meter) Read(p []byte) (int, error) {
 	m.n += int64(n)
 	if m.n > m.limit {
 		return n, Errorf(KindTooLarge, notUploaded, "a file has at most %d bytes", m.limit)
+	}
+	if m.n > m.room {
+		return n, m.full
 	}
 	return n, err
 }

@@ -128,7 +128,11 @@ type MessageStore interface {
 
 // FileStore keeps what is known of uploaded files.
 type FileStore interface {
-	CreateFile(ctx context.Context, f File) (File, error)
+	// CreateFile stores f, unless its owner's files, or all files, have more bytes
+	// with it than q allows: ErrUserFull, ErrFull.
+	CreateFile(ctx context.Context, f File, q Quota) (File, error)
+	// FileBytes tells how many bytes a user's files have, and those of all.
+	FileBytes(ctx context.Context, userID int64) (user, total int64, err error)
 	File(ctx context.Context, id int64) (File, error)
 	// MayRead tells whether userID uploaded the file or is a member of a
 	// conversation that it was sent to.

@@ -14,6 +14,7 @@ type Limits struct {
 	MaxContent   int           // bytes of a message; 64 KiB
 	MaxUpload    int64         // bytes of a file; 100 MiB
 	MaxMembers   int           // of a group; 1000
+	Quota        Quota         // of files; none
 	TokenTTL     time.Duration // life of an access token; 1 h
 	SessionTTL   time.Duration // life of a refresh token; 30 days
 	MaxBatch     int           // messages in one transaction; 256

@@ -27,6 +27,7 @@ var statuses = map[chat.Kind]int{
 	chat.KindNotFound:        http.StatusNotFound,
 	chat.KindConflict:        http.StatusConflict,
 	chat.KindTooLarge:        http.StatusRequestEntityTooLarge,
+	chat.KindNoSpace:         http.StatusInsufficientStorage,
 	chat.KindRateLimited:     http.StatusTooManyRequests,
 	chat.KindUnavailable:     http.StatusServiceUnavailable,
 }
@@ -170,7 +171,7 @@ func (s *Server) refuse(err error, c echo.Context) failure {
 		header.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	case http.StatusUnsupportedMediaType:
 		header.Set(echo.HeaderAcceptEncoding, "identity") // what RFC 9110 wants of an answer
-	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
+	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage:
 		header.Set(echo.HeaderConnection, "close") // the rest of the body is not wanted
 	}
 	if f.retryAfter > 0 {

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/rest"
 )
 
@@ -315,4 +316,18 @@ func TestDisposition(t *testing.T) {
 			t.Errorf("%q is read back as %q, %v", name, params["filename"], err)
 		}
 	}
+}
+
+// TestFilesHaveQuotas uploads more than a user, and than all, may have. What was
+// refused leaves nothing behind.
+func TestFilesHaveQuotas(t *testing.T) {
+	w := open(t, func(c *chat.Config, _ *rest.Config) { c.Limits.Quota = chat.Quota{User: 100, Total: 150} })
+	ann, ben := w.join("ann"), w.join("ben")
+	sixty := strings.Repeat("x", 60)
+	w.upload(ann, "a", "text/plain", sixty).want(201)
+	w.upload(ann, "b", "text/plain", sixty).want(413).says("your files may have 100 bytes")
+	w.upload(ann, "c", "text/plain", sixty[:40]).want(201)
+	w.upload(ben, "d", "text/plain", sixty).want(507).says("ask the operator")
+	w.upload(ben, "e", "text/plain", sixty[:50]).want(201)
+	w.upload(ben, "f", "text/plain", "x").want(507)
 }

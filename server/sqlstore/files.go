@@ -2,22 +2,74 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// CreateFile implements chat.FileStore.
-func (s *Store) CreateFile(ctx context.Context, f chat.File) (chat.File, error) {
-	r, err := exec(ctx, s.write, `INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, f.OwnerID, f.Name, f.Size, f.ContentType, f.SHA256, f.Key, micros(f.CreatedAt))
-	if err == nil {
-		f.ID, err = r.LastInsertId()
+// CreateFile implements chat.FileStore. Row 0 of file_bytes is the sum of all
+// others, and is changed last: it is what uploads wait for.
+func (s *Store) CreateFile(ctx context.Context, f chat.File, q chat.Quota) (chat.File, error) {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		r, err := exec(ctx, t, `INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, f.OwnerID, f.Name, f.Size, f.ContentType, f.SHA256, f.Key, micros(f.CreatedAt))
+		if err != nil {
+			return err
+		}
+		if f.ID, err = r.LastInsertId(); err != nil {
+			return err
+		}
+		if err := s.addBytes(ctx, t, f.OwnerID, f.Size, q.User, chat.ErrUserFull); err != nil {
+			return err
+		}
+		return s.addBytes(ctx, t, everybody, f.Size, q.Total, chat.ErrFull)
+	})
+	if errors.Is(err, chat.ErrUserFull) || errors.Is(err, chat.ErrFull) {
+		return chat.File{}, fmt.Errorf("sqlstore: create file: %w", err)
 	}
 	if err != nil {
 		return chat.File{}, s.fail(ctx, "create file", err)
 	}
 	f.CreatedAt = timeOf(micros(f.CreatedAt))
 	return f, nil
+}
+
+// everybody is whose bytes are those of all files.
+const everybody = 0
+
+// addBytes counts more bytes, or fewer; more than quota (0: any number) are full.
+func (s *Store) addBytes(ctx context.Context, t querier, owner, more, quota int64, full error) error {
+	_, err := exec(ctx, t, `INSERT INTO file_bytes (owner_id, bytes) VALUES (?, 0)`+s.dialect.keepOld("owner_id"), owner)
+	if err != nil {
+		return err
+	}
+	if _, err := exec(ctx, t, `UPDATE file_bytes SET bytes = bytes + ? WHERE owner_id = ?`, more, owner); err != nil {
+		return err
+	}
+	var bytes int64
+	if err := row(ctx, t, `SELECT bytes FROM file_bytes WHERE owner_id = ?`, []any{owner}, &bytes); err != nil {
+		return err
+	}
+	if quota > 0 && more > 0 && bytes > quota {
+		return full
+	}
+	return nil
+}
+
+// FileBytes implements chat.FileStore.
+func (s *Store) FileBytes(ctx context.Context, userID int64) (user, total int64, err error) {
+	_, err = collect(ctx, s.read, func(r scanner) (struct{}, error) {
+		var owner, bytes int64
+		err := r.Scan(&owner, &bytes)
+		if owner == everybody {
+			total = bytes
+		} else {
+			user = bytes
+		}
+		return struct{}{}, err
+	}, `SELECT owner_id, bytes FROM file_bytes WHERE owner_id IN (?, ?)`, userID, everybody)
+	return user, total, s.fail(ctx, "file bytes", err)
 }
 
 // File implements chat.FileStore.

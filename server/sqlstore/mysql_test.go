@@ -21,7 +21,7 @@ import (
 )
 
 // tables are all of them, each before those that it refers to.
-var tables = []string{"user_parts", "call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
+var tables = []string{"file_bytes", "user_parts", "call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
 
 // TestMySQL runs the contract suite on the server that there is, and has it
 // explain every statement that was run on the way: none may read a whole table.
@@ -62,6 +62,7 @@ func fill(t *testing.T, s *Store) {
 		`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 			SELECT 1000000 + n, CONCAT('p', n), CONCAT('u', n), '', '', '', '', '', '', 0, 0 FROM ` + numbers,
 		`INSERT INTO user_parts (part, user_id) SELECT username, id FROM users WHERE id >= 1000000`,
+		`INSERT INTO file_bytes (owner_id, bytes) SELECT id, 0 FROM users WHERE id >= 1000000`,
 		`INSERT INTO conversations (id, kind, title, owner_id, last_seq, pair_low, pair_high, created_at)
 			SELECT 1000000 + n, 'direct', '', 0, 5, 1000000 + n, 1000000 + MOD(n + 1, 10000), 0 FROM ` + numbers,
 		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at)

@@ -13,7 +13,7 @@ import (
 func testAppend(w *world) {
 	u := w.users(3)
 	d, g, self := w.direct(u[0], u[1]), w.group(u[0], u[1], u[2]), w.direct(u[0], u[0])
-	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}))
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}, chat.Quota{}))
 	batch := []chat.NewMessage{
 		{ConversationID: d, SenderID: u[0], ReceiverID: u[1], Content: "𠮷 😀 \u200d\u202e", Type: chat.TypeText, ClientMsgID: "a", CreatedAt: w.now},
 		{ConversationID: g, SenderID: u[2], Content: "caption", Type: chat.TypeImage, FileID: f.ID, CreatedAt: w.now},

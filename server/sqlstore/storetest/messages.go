@@ -78,7 +78,7 @@ func testMarksNeverGoBack(w *world) {
 func testEditAndRetract(w *world) {
 	u := w.users(2)
 	d := w.direct(u[0], u[1])
-	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}))
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}, chat.Quota{}))
 	n := chat.NewMessage{ConversationID: d, SenderID: u[0], Content: "first", Type: chat.TypeFile, FileID: f.ID, ClientMsgID: "c", CreatedAt: w.now}
 	m, other := w.sendAll(n, w.message(d, u[0], "other"))[0], w.send(d, u[1], "third")
 	later := w.now.Add(time.Minute)
@@ -230,20 +230,20 @@ func testFiles(w *world) {
 		OwnerID: id, Name: "../𠮷 😀\x00.png", Size: 1 << 40, ContentType: "image/png",
 		SHA256: strings.Repeat("ab", 32), Key: "ab/cd", CreatedAt: w.now,
 	}
-	f := must[chat.File](w)(w.CreateFile(w.ctx(), in))
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), in, chat.Quota{}))
 	want := in
 	want.ID, want.CreatedAt = f.ID, w.stored()
 	equal(w, "created", f, want)
 	equal(w, "read back", must[chat.File](w)(w.File(w.ctx(), f.ID)), want)
 	_, err := w.File(w.ctx(), 1<<40)
 	w.is(err, chat.ErrNotFound)
-	_, err = w.CreateFile(w.ctx(), chat.File{OwnerID: 1 << 40})
+	_, err = w.CreateFile(w.ctx(), chat.File{OwnerID: 1 << 40}, chat.Quota{})
 	w.is(err, chat.ErrNotFound)
 }
 
 func testMayRead(w *world) {
 	u := w.users(4)
-	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}))
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Key: "k"}, chat.Quota{}))
 	g, d := w.group(u[0], u[1], u[2]), w.direct(u[0], u[1])
 	may := func(want ...bool) {
 		w.Helper()

@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Since", testSince},
 		{"Unread", testUnread},
 		{"Files", testFiles},
+		{"FilesHaveQuotas", testFilesHaveQuotas},
 		{"MayRead", testMayRead},
 		{"Calls", testCalls},
 		{"CallsThatEnded", testCallsThatEnded},
