@@ -8,9 +8,11 @@ OTELCOL := $(TOOLS)/collector
 PROM    := $(TOOLS)/prometheus
 FUZZ    ?= 30s
 
+WEB     := $(TOOLS)/web/node_modules/.package-lock.json
+
 COMPAT  := telemetry/internal/compat
 
-.PHONY: help cost metricvet test test-all test-browser test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
+.PHONY: help cost metricvet test test-all test-browser test-web web-vendor test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,9 +52,19 @@ race: ## the tests, with real servers beside them
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
 	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
 
-test-browser: ## two Chromium pages call each other; not in test-all, for the 414 MB that it installs on Debian
+test-browser: $(WEB) ## the web client, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium
-	IM_TEST_CHROMIUM=$$(command -v chromium) $(GO) test -count=1 -v -run TestBrowsers ./server
+	IM_TEST_CHROMIUM=$$(command -v chromium) IM_TEST_AXE=$(TOOLS)/web/node_modules/axe-core/axe.min.js \
+	  $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web
+
+test-web: web-vendor ## the web client's types, by TypeScript; not in test-all, for it needs node and npm
+	$(TOOLS)/web/node_modules/.bin/tsc -p server/web/npm/tsconfig.json
+
+web-vendor: $(WEB) ## fetches the web client's libraries again, and compares; says how to take others over
+	server/web/npm/vendor $(TOOLS)/web $(TOOLS)/web/vendor
+	@diff -r $(TOOLS)/web/vendor server/web/app/vendor || { \
+	  echo "server/web/app/vendor is not what server/web/npm/package-lock.json names. After a change of that file:"; \
+	  echo "  server/web/npm/vendor .tools/web server/web/app/vendor"; exit 1; }
 
 GRAFANA := $(TOOLS)/grafana
 
@@ -120,6 +132,13 @@ $(RELEASER):
 
 $(SBOM):
 	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+# npm ci takes what package-lock.json names, and compares the hashes in it.
+$(WEB): server/web/npm/package.json server/web/npm/package-lock.json
+	@mkdir -p $(TOOLS)/web
+	cp server/web/npm/package.json server/web/npm/package-lock.json $(TOOLS)/web
+	cd $(TOOLS)/web && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 .tools/collector: $(OTELCOL)
 

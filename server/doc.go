@@ -1,7 +1,7 @@
 // Package server is the roof of the chat server: it opens the floors upward,
 // wires them, and closes them downward.
 //
-//	        rest    ws            how clients come in
+//	   web  rest    ws            how clients come in
 //	          \    /
 //	           chat               the domain
 //	     /    /   \    \   \

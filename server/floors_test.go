@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"server/cache/memcache": {"server/chat"}, "server/blob": {"server/chat"},
 	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/bus/redisbus": {"server/chat"}, "server/cache/rediscache": {"server/chat"}, "server/limit/redislimit": {"server/chat"},
-	"server/turn": {},
+	"server/turn": {}, "server/web": {},
 	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
 	"server/observe": {
 		"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call",
@@ -56,6 +56,7 @@ var floors = map[string][]string{
 		"telemetry", "server/chat", "server/call", "server/sqlstore", "server/bus/membus", "server/cache/memcache", "server/limit/memlimit",
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
 		"server/redisconn", "server/bus/redisbus", "server/cache/rediscache", "server/limit/redislimit", "server/turn",
+		"server/web",
 	},
 	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
 	"cmd/imload":    {}, // a client like any other

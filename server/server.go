@@ -18,6 +18,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
 	"github.com/onemeter/onemeter/server/turn"
+	"github.com/onemeter/onemeter/server/web"
 	"github.com/onemeter/onemeter/server/ws"
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -120,7 +121,12 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 	unsubscribe := s.bus.Subscribe(s.chat.Receive)
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 
+	pages, err := web.New()
+	if err != nil {
+		return err
+	}
 	cfg := rest.Config{
+		Web:            pages,
 		Around:         seen.Echo(),
 		WebSocket:      s.hub.Serve,
 		Calls:          s.calls,

@@ -16,3 +16,9 @@ func Chromium(t testing.TB) string {
 	}
 	return path
 }
+
+// Axe returns the file of axe-core, which make test-browser gets from npm.
+func Axe(t testing.TB) string {
+	t.Helper()
+	return env(t, "axe-core", "IM_TEST_AXE")
+}

@@ -32,6 +32,9 @@ func (s *Server) routes() {
 		debug = s.local(debug)
 	}
 	s.getIf(s.cfg.Debug != nil, debugPath, debug)
+	web := echo.WrapHandler(s.cfg.Web)
+	s.getIf(s.cfg.Web != nil, "/", web)
+	s.getIf(s.cfg.Web != nil, "/app/*", web)
 	if s.cfg.WebSocket != nil {
 		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, within(s.cfg.RequestTimeout, s.webSocket))
 	}

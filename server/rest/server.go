@@ -28,6 +28,9 @@ type Config struct {
 	// Without a handler there is no such route.
 	Metrics, Debug http.Handler
 	DebugAsks      bool
+	// Web serves the pages of the web client: / and what is below /app/. nil:
+	// there are none.
+	Web http.Handler
 	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
 	ICE func(userID int64) ICE
 	// Ready tells of the parts that /readyz reports; it gets two seconds.

@@ -1,0 +1,138 @@
+// The HTTP part of the API: requests with the token, answers without their envelope.
+import {enter, leave, session} from './session.js'
+
+/** @typedef {import('../types.d.ts').FileInfo} FileInfo */
+
+/** An ApiError is what the server, or the network, refused. Its message is for people. */
+class ApiError extends Error {
+  /** @param {number} status 0: no answer came; @param {string} what; @param {string} [why] */
+  constructor(status, what, why) {
+    super(sentence(why ? `${what}: ${why}` : what))
+    this.status = status
+  }
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.')
+}
+
+const unreachable = () => new ApiError(0, 'The server cannot be reached', 'check your connection and try again')
+
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ * @param {string} [token]
+ */
+async function request(path, init, token) {
+  const headers = {...init.headers, ...(token && {Authorization: `Bearer ${token}`})}
+  try {
+    return await fetch(path, {...init, headers})
+  } catch (e) {
+    if (e instanceof DOMException) throw e // it was given up on purpose
+    throw unreachable()
+  }
+}
+
+/** @param {Response} res */
+async function unwrap(res) {
+  const body = await res.json().catch(() => null)
+  if (res.ok && body) return body
+  throw new ApiError(res.status, body?.error ?? 'The server did not answer as expected', body?.details ?? 'try again in a moment')
+}
+
+/** @param {string} method; @param {unknown} [body] */
+const json = (method, body) => ({
+  method,
+  ...(body !== undefined && {body: JSON.stringify(body), headers: {'Content-Type': 'application/json'}}),
+})
+
+/** @type {Promise<void> | null} */
+let renewing = null
+
+/** Gets a new token in place of used, once for all who ask meanwhile. */
+export function renew(/** @type {string} */ used) {
+  const now = session.peek()
+  if (!now || now.token !== used) return Promise.resolve()
+  renewing ??= refresh(now.refresh_token).finally(() => { renewing = null })
+  return renewing
+}
+
+async function refresh(/** @type {string} */ refreshToken) {
+  try {
+    const answer = await unwrap(await request('/api/auth/refresh', json('POST', {refresh_token: refreshToken})))
+    enter(answer.data)
+  } catch (e) {
+    if (e instanceof ApiError && e.status === 401) leave('You were logged out. Log in again to go on.')
+    throw e
+  }
+}
+
+/**
+ * Sends a request as the user, with a new token if the old one is no longer good.
+ * @param {string} path
+ * @param {RequestInit} init
+ */
+async function authorized(path, init) {
+  const token = session.peek()?.token ?? ''
+  const res = await request(path, init, token)
+  if (res.status !== 401) return res
+  await renew(token)
+  return request(path, init, session.peek()?.token)
+}
+
+/**
+ * Makes a call and returns the data of its answer.
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
+export async function call(method, path, body) {
+  return (await unwrap(await authorized(path, json(method, body)))).data
+}
+
+/**
+ * Logs in or registers.
+ * @param {'login' | 'register'} how
+ * @param {Record<string, string>} fields
+ */
+export async function authenticate(how, fields) {
+  const answer = await unwrap(await request(`/api/auth/${how}`, json('POST', fields)))
+  enter(answer.data)
+}
+
+/** Logs out, on the server too if it can be reached. */
+export async function logOut() {
+  await call('POST', '/api/auth/logout').catch(() => {}) // the token runs out by itself
+  leave()
+}
+
+/** @param {number} id @returns {Promise<Blob>} */
+export async function download(id) {
+  const res = await authorized(`/api/files/${id}/download`, {method: 'GET'})
+  if (!res.ok) await unwrap(res)
+  return res.blob()
+}
+
+/**
+ * Uploads a file. XMLHttpRequest tells how far it is; fetch does not.
+ * @param {File} file
+ * @param {(part: number) => void} progress
+ * @returns {Promise<FileInfo>}
+ */
+export async function upload(file, progress) {
+  const now = session.peek()
+  if (now && now.expires_at < Date.now() + 60_000) await renew(now.token)
+  return new Promise((resolve, reject) => {
+    const form = new FormData()
+    form.append('file', file)
+    const xhr = new XMLHttpRequest()
+    xhr.open('POST', '/api/files/upload')
+    xhr.setRequestHeader('Authorization', `Bearer ${session.peek()?.token}`)
+    xhr.upload.onprogress = e => { if (e.lengthComputable) progress(e.loaded / e.total) }
+    xhr.onerror = () => reject(unreachable())
+    xhr.onload = () => unwrap(new Response(xhr.responseText, {status: xhr.status})).then(a => resolve(a.data), reject)
+    xhr.send(form)
+  })
+}

@@ -1,0 +1,50 @@
+// Who is logged in. The session is kept for this tab alone, so that two tabs can
+// be two users, and that nobody else at this machine finds it later.
+import {computed, signal} from '../lib.js'
+
+/** @typedef {import('../types.d.ts').Session} Session */
+/** @typedef {import('../types.d.ts').User} User */
+
+const KEY = 'onemeter.session'
+
+/** @returns {Session | null} */
+function stored() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? 'null')
+  } catch {
+    return null
+  }
+}
+
+/** @type {import('../types.d.ts').Signal<Session | null>} */
+export const session = signal(stored())
+
+/** The user that is logged in. Only what is shown after login may ask. */
+export const me = computed(() => /** @type {User} */ (session.value?.user))
+
+/** Why the last session ended, for the login page; empty when the user ended it. */
+export const farewell = signal('')
+
+/** @param {{token: string, refresh_token: string, expires_in: number, user: User}} answer of a login or a refresh */
+export function enter({token, refresh_token, expires_in, user}) {
+  keep({token, refresh_token, expires_at: Date.now() + expires_in * 1000, user})
+}
+
+/** @param {Partial<User>} change of my own profile */
+export function changeMe(change) {
+  const now = session.peek()
+  if (now) keep({...now, user: {...now.user, ...change}})
+}
+
+/** @param {Session} next */
+function keep(next) {
+  sessionStorage.setItem(KEY, JSON.stringify(next))
+  session.value = next
+}
+
+/** Ends the session here. Everything that is known goes with it: the page begins anew. */
+export function leave(why = '') {
+  sessionStorage.clear()
+  session.value = null
+  farewell.value = why
+}

@@ -1,0 +1,105 @@
+// What the public API sends and takes (server/API.md), as far as the client uses it.
+import type {Signal as SignalOf} from '@preact/signals'
+
+export type Signal<T> = SignalOf<T>
+
+export interface User {
+  id: number
+  phone?: string
+  username?: string
+  nickname?: string
+  online?: boolean
+  last_seen?: string
+}
+
+export interface Session {
+  token: string
+  refresh_token: string
+  expires_at: number // milliseconds
+  user: User
+}
+
+/** A conversation, as requests name it: one of the two. */
+export interface Target {
+  chat_id?: number
+  receiver_id?: number
+}
+
+export type MessageType = 'text' | 'image' | 'video' | 'audio' | 'file'
+
+export interface Message {
+  id: number
+  sender_id: number
+  receiver_id?: number
+  chat_id?: number
+  seq: number
+  content: string
+  message_type: MessageType
+  status: 'sent' | 'delivered' | 'read' | 'edited' | 'recalled'
+  is_edited: boolean
+  is_recalled: boolean
+  is_deleted: boolean
+  reply_to_id?: number
+  file_id?: number
+  client_msg_id?: string
+  created_at: string
+  sender?: User
+}
+
+export interface Draft {
+  content: string
+  message_type: MessageType
+  file_id?: number
+  reply_to_id?: number
+}
+
+/** A message that the server has not acknowledged. */
+export interface Pending extends Draft {
+  client_msg_id: string
+  created_at: string
+  state: 'uploading' | 'waiting' | 'failed'
+  why?: string // of failed: what to do
+  file?: File // of uploading
+  progress?: number // of uploading, from 0 to 1
+}
+
+export interface Dialog {
+  id: number
+  type: 'direct' | 'group'
+  title: string
+  member_count?: number
+  peer?: User
+  receiver_id?: number
+  chat_id?: number
+  last_seq: number
+  last_message: Message | null
+  unread_count: number
+  created_at: string
+}
+
+export interface Member {
+  user_id: number
+  role: 'owner' | 'admin' | 'member'
+  muted: boolean
+  user?: User
+}
+
+export interface FileInfo {
+  id: number
+  name: string
+  size: number
+  content_type: string
+}
+
+export interface CallFrame {
+  call_id: string
+  from_user: number
+  to_user: number
+  call_type?: 'audio' | 'video'
+  sdp?: RTCSessionDescriptionInit | string
+  ice_candidates?: RTCIceCandidateInit[]
+  ice_candidate?: RTCIceCandidateInit | null
+  status?: 'ringing' | 'answered' | 'connected' | 'ended'
+  reason?: string
+  duration?: number
+}

@@ -1,0 +1,37 @@
+import {html, useState} from '../lib.js'
+import {call, logOut} from '../state/api.js'
+import {tell} from '../state/notice.js'
+import {changeMe, me} from '../state/session.js'
+import {Modal} from './modal.js'
+
+/** Who I am, and the way out. @param {{close: () => void}} props */
+export function Account({close}) {
+  const user = me.value
+  const [fault, setFault] = useState('')
+  const save = async (/** @type {SubmitEvent} */ e) => {
+    e.preventDefault()
+    const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
+    try {
+      changeMe(await call('PUT', '/api/users/me', {nickname: String(form.get('nickname'))}))
+      tell('Your name is changed.')
+      close()
+    } catch (error) {
+      setFault(/** @type {Error} */ (error).message)
+    }
+  }
+  return html`
+    <${Modal} title="Your account" close=${close}>
+      <form onSubmit=${save}>
+        <dl>
+          <dt>Phone</dt><dd>${user.phone}</dd>
+          <dt>Username</dt><dd>${user.username || 'None'}</dd>
+        </dl>
+        <label class="field"><span>Name</span><input name="nickname" value=${user.nickname ?? ''} autocomplete="name" /></label>
+        <p class="fault" role="alert">${fault}</p>
+        <div class="actions">
+          <button type="button" onClick=${logOut}>Log out</button>
+          <button class="primary">Save</button>
+        </div>
+      </form>
+    <//>`
+}

@@ -1,0 +1,27 @@
+import {html} from '../lib.js'
+import {call} from '../state/api.js'
+import {tell, tellError} from '../state/notice.js'
+import {me} from '../state/session.js'
+import {Modal} from './modal.js'
+import {summary} from './summary.js'
+
+/** @typedef {import('../types.d.ts').Message} Message */
+
+/** What one can do with a message. @param {{c: import('../state/conversation.js').Conversation, m: Message, close: () => void}} props */
+export function MessageMenu({c, m, close}) {
+  const mine = m.sender_id === me.value.id
+  const entry = (/** @type {string} */ label, /** @type {() => unknown} */ act) =>
+    html`<li><button type="button" onClick=${() => { close(); act() }}>${label}</button></li>`
+  const recall = () => call('POST', `/api/messages/${m.id}/recall`).then(now => c.change(m.seq, now), tellError)
+  const copy = () => navigator.clipboard.writeText(m.content).then(() => tell('Copied.'), () => tell('The browser does not allow it. Select the text, and copy it.'))
+  return html`
+    <${Modal} title="Message" close=${close}>
+      <p class="quiet cut">${summary(m)}</p>
+      <ul class="menu">
+        ${entry('Reply', () => { c.about.value = {reply: m} })}
+        ${m.content && entry('Copy the text', copy)}
+        ${mine && m.message_type === 'text' && entry('Edit', () => { c.about.value = {edit: m} })}
+        ${mine && entry('Take it back', recall)}
+      </ul>
+    <//>`
+}

@@ -1,0 +1,134 @@
+//go:build unix
+
+package web_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/onemeter/onemeter/internal/needs"
+)
+
+// A connection breaks, and both sides write meanwhile: nothing is missing after
+// it, and nothing is there twice.
+func reconnects(t *testing.T, b *browser) {
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	a.register(t, "10002", "bob", "Bob Sommer")
+	proxy := needs.NewProxy(t, a.addr)
+	bob := b.open(t, "http://"+proxy.Addr, desktop)
+	bob.login("bob")
+	alice.send(t, 2, "before")
+	bob.reads("Alice Winter")
+	bob.sees(`.message .text`, "before")
+
+	proxy.Cut()
+	bob.sees(`.connection`, "No connection")
+	const missed = 450 // more than two answers to sync
+	for i := range missed {
+		alice.send(t, 2, fmt.Sprint("missed ", i))
+	}
+	bob.says("written while away")
+	bob.says("and a second one")
+	bob.until(`document.querySelectorAll('.message.pending').length === 2`)
+	bob.shot("away")
+	proxy.Heal()
+	bob.until(`document.querySelectorAll('.message.pending').length === 0`)
+	bob.sees(`.message .text`, fmt.Sprint("missed ", missed-1))
+	bob.gapless(missed + 3)
+	bob.until(`document.querySelectorAll('.connection:not(:empty)').length === 0`)
+	var all []struct {
+		Seq     int64
+		Content string
+	}
+	alice.do(t, "GET", fmt.Sprint("/api/messages?receiver_id=2&after_seq=", missed+1), nil, &all)
+	if len(all) != 2 || all[0].Content != "written while away" || all[1].Content != "and a second one" {
+		t.Errorf("the server has %v", all)
+	}
+}
+
+// A server restarts. What was written meanwhile outlives a reload of the page,
+// too, and is stored once.
+func restarts(t *testing.T, b *browser) {
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	a.register(t, "10002", "bob", "Bob Sommer")
+	bob := b.open(t, "http://"+a.addr, desktop)
+	bob.login("bob")
+	alice.send(t, 2, "before")
+	bob.reads("Alice Winter")
+	a.stop()
+	bob.says("written while away")
+	bob.until(`document.querySelectorAll('.message.pending').length === 1`)
+	a.run(t)
+	bob.until(`document.querySelectorAll('.message.pending').length === 0`)
+	alice.send(t, 2, "after")
+	bob.gapless(3)
+
+	proxy := needs.NewProxy(t, a.addr)
+	bob.do(chromedp.Navigate("http://" + proxy.Addr)) // another origin: another session
+	bob.login("bob")
+	bob.reads("Alice Winter")
+	bob.sees(`.message .text`, "after")
+	proxy.SeverAt("acknowledged nowhere", true) // it arrives, and its answer is lost
+	bob.says("acknowledged nowhere")
+	bob.until(`document.querySelectorAll('.message.pending').length === 0`)
+	bob.gapless(4)
+	bob.do(chromedp.Reload())
+	bob.sees(`.message .text`, "acknowledged nowhere")
+	bob.gapless(4)
+}
+
+// What the server refuses can be tried again, or discarded.
+func refusals(t *testing.T, b *browser) {
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	a.register(t, "10002", "bob", "Bob Sommer")
+	bob := b.open(t, "http://"+a.addr, desktop)
+	bob.fill(`input[name=who]`, "bob")
+	bob.fill(`input[name=password]`, "wrong password\r")
+	bob.sees(`[role=alert]`, "password")
+	bob.do(chromedp.Navigate("http://" + a.addr))
+	bob.login("bob")
+	var made struct{ ID int64 }
+	alice.do(t, "POST", "/api/chats", map[string]any{"title": "Choir", "member_ids": []int64{2}}, &made)
+	alice.do(t, "POST", "/api/messages", map[string]any{"chat_id": made.ID, "content": "la la"}, nil)
+	bob.reads("Choir")
+	member := fmt.Sprint("/api/chats/", made.ID, "/members/2/")
+	alice.do(t, "POST", member+"mute", nil, nil)
+	bob.says("la")
+	bob.sees(`.message.failed`, "you are muted in this chat")
+	bob.shot("failed")
+	alice.do(t, "POST", member+"unmute", nil, nil)
+	bob.button("Try again")
+	bob.until(`document.querySelectorAll('.message.pending').length === 0 && document.querySelectorAll('.message.mine').length === 1`)
+
+	alice.do(t, "POST", "/api/auth/logout", nil, nil)
+	bob.js(`void fetch('/api/auth/logout', {method: 'POST', headers: {Authorization: 'Bearer ' + JSON.parse(sessionStorage['onemeter.session']).token}})`)
+	bob.sees(`[role=alert]`, "You were logged out")
+}
+
+// A token that has run out is renewed, and nobody notices.
+func renews(t *testing.T, b *browser) {
+	a := start(t)
+	a.stop()
+	a.cfg.TokenTTL = 2 * time.Second
+	a.run(t)
+	alice := b.open(t, "http://"+a.addr, desktop)
+	alice.register("10001", "alice", "Alice Winter")
+	token := `JSON.parse(sessionStorage['onemeter.session']).token`
+	first := eval[string](alice, token)
+	a.register(t, "10002", "bob", "Bob Sommer")
+	alice.meets("bob", "Bob Sommer")
+	time.Sleep(a.cfg.TokenTTL + time.Second/2)
+	alice.says("still here")
+	alice.button("New group")
+	alice.fill(`dialog input[placeholder]`, "bob")
+	alice.sees(`dialog .found`, "Bob Sommer")
+	if eval[string](alice, token) == first {
+		t.Error("the token is the one of the login")
+	}
+}

@@ -1,0 +1,70 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A file is one answer, made once.
+type file struct {
+	contentType, caching, etag string
+	plain, zipped              []byte // zipped is nil where it would be no smaller
+}
+
+// contentTypes of all that there is. Package mime would ask the machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".mjs":  "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
+}
+
+func newFile(name string, text []byte, caching string) (*file, error) {
+	contentType, ok := contentTypes[path.Ext(name)]
+	if !ok {
+		return nil, fmt.Errorf("no content type for %q: add it to contentTypes", path.Ext(name))
+	}
+	hash := sha256.Sum256(text)
+	f := &file{contentType: contentType, caching: caching, etag: hex.EncodeToString(hash[:8]), plain: text}
+	var buf bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := zip.Write(text); err != nil {
+		return nil, err
+	}
+	if err := zip.Close(); err != nil {
+		return nil, err
+	}
+	if buf.Len() < len(text) {
+		f.zipped = buf.Bytes()
+	}
+	return f, nil
+}
+
+// takesGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3).
+func takesGzip(header string) bool {
+	for each := range strings.SplitSeq(header, ",") {
+		coding, params, _ := strings.Cut(each, ";")
+		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			continue
+		}
+		weight, given := strings.CutPrefix(strings.ToLower(strings.TrimSpace(params)), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !given || err == nil && q > 0
+	}
+	return false
+}
+
+func sorted(sources map[string][]byte) []string { return slices.Sorted(maps.Keys(sources)) }

@@ -1,0 +1,172 @@
+//go:build unix
+
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/onemeter/onemeter/internal/needs"
+)
+
+// Everything can be done by keyboard alone.
+func keyboard(t *testing.T, b *browser) {
+	a := start(t)
+	a.register(t, "10001", "alice", "Alice Winter")
+	bob := a.register(t, "10002", "bob", "Bob Sommer")
+	w := b.open(t, "http://"+a.addr, desktop)
+	w.until(`!!document.querySelector('input[name=who]')`)
+	tab := func() { w.t.Helper(); w.key("Tab", "", 9) }
+	write := func(text string) { w.t.Helper(); w.do(chromedp.KeyEvent(text)) }
+	enter := func() { w.t.Helper(); w.key("Enter", "\r", 13) }
+	at := func(what string) { w.t.Helper(); w.until(`document.activeElement?.matches(%q)`, what) }
+
+	tab()
+	at(`input[name=who]`)
+	write("alice")
+	tab()
+	write(password)
+	enter()
+	w.connected()
+	w.key("k", "", 75, chromedp.ModifierCtrl)
+	at(search)
+	write("bob")
+	w.sees(`nav .name`, "Bob Sommer")
+	w.key("ArrowDown", "", 40)
+	at(`nav a.row`)
+	enter()
+	at(composer)
+	write("by keyboard")
+	w.key("Enter", "\r", 13, chromedp.ModifierShift)
+	write("in two lines")
+	enter()
+	w.until(`document.querySelector('.message.mine .text')?.textContent === 'by keyboard\nin two lines'`)
+
+	// From the field back to the message, its menu, and out again.
+	for range 3 {
+		w.key("Tab", "", 9, chromedp.ModifierShift)
+		if eval[bool](w, `document.activeElement.matches('.more')`) {
+			break
+		}
+	}
+	at(`.more`)
+	enter()
+	w.until(`!!document.querySelector('dialog[open]')`)
+	w.key("Escape", "", 27)
+	w.until(`!document.querySelector('dialog[open]')`)
+	at(`.more`)
+	bob.send(t, 1, "seen?")
+	w.sees(`.message .text`, "seen?")
+	w.key("Escape", "", 27)
+	w.sees(`main h2`, "No conversation is open")
+}
+
+// looks holds every page to what axe-core knows of accessibility, on a desktop
+// and on the smallest telephone, in light and in dark.
+func looks(t *testing.T, b *browser) {
+	axe, err := os.ReadFile(needs.Axe(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	bob := a.register(t, "10002", "bob", "Bob Sommer")
+	carol := a.register(t, "10003", "carol", "Carol Herbst")
+	converse(t, alice, bob, carol)
+	for _, s := range []screen{desktop, {width: 1100, height: 720, dark: true}, phone, {width: 360, height: 720, dark: true, touch: true}} {
+		name := fmt.Sprintf("%d", s.width)
+		if s.dark {
+			name += "-dark"
+		}
+		w := b.open(t, "http://"+a.addr, s)
+		look := func(page string) {
+			t.Helper()
+			w.do(chromedp.Sleep(patience / 100)) // what fades in has done so
+			w.shot(name + "-" + page)
+			if wide := eval[int64](w, `document.documentElement.scrollWidth`); wide > s.width {
+				t.Errorf("%s, %s: %d pixels wide", name, page, wide)
+			}
+			w.accessible(string(axe), name+", "+page)
+		}
+		w.until(`!!document.querySelector('input[name=who]')`)
+		look("login")
+		w.button("Register")
+		look("register")
+		w.button("Log in")
+		w.login("alice")
+		w.sees(`nav .name`, "Bob Sommer")
+		look("list")
+		w.reads("Bob Sommer")
+		w.until(`document.querySelector('.picture img')?.naturalWidth > 0`)
+		look("chat")
+		w.menu("The hut is booked", "Reply")
+		look("reply")
+		w.button("Find in this conversation")
+		w.fill(`.findbar input`, "hut")
+		w.sees(`.findbar`, "1 of")
+		look("find")
+		w.js(`location.hash = 'c' + [...document.querySelectorAll('nav a')].map(a => a.hash).find(h => h.startsWith('#c')).slice(2)`)
+		w.sees(`.chat h2`, "Hiking club")
+		look("group")
+		w.button("Members")
+		w.sees(`dialog h3`, "3 members")
+		look("members")
+		w.button("Close")
+		if s.touch {
+			w.button("Back to the list")
+		}
+		w.button("New group")
+		look("new group")
+	}
+}
+
+// accessible fails the test where axe-core finds something serious.
+func (w *window) accessible(axe, where string) {
+	w.t.Helper()
+	w.js(`void (window.axe ?? (0, eval)(` + quote(axe) + `))`)
+	found := eval[[]struct {
+		ID, Impact, Help string
+		Nodes            []struct{ HTML, FailureSummary string }
+	}](w, `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact)))`)
+	for _, v := range found {
+		for _, n := range v.Nodes {
+			w.t.Errorf("%s: %s (%s): %s\n%s", where, v.ID, v.Impact, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+func quote(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// converse has people say what pictures of the client show.
+func converse(t *testing.T, alice, bob, carol *user) {
+	t.Helper()
+	var made struct{ ID int64 }
+	alice.do(t, "POST", "/api/chats", map[string]any{"title": "Hiking club", "member_ids": []int64{bob.id, carol.id}}, &made)
+	club := func(u *user, text string) {
+		u.do(t, "POST", "/api/messages", map[string]any{"chat_id": made.ID, "content": text}, nil)
+	}
+	club(carol, "Who is in for the lake on Sunday?")
+	club(bob, "Me. I bring the map.")
+	club(bob, "And the good cheese.")
+	club(alice, "Then I bring the bread.")
+	carol.send(t, alice.id, "Are you home yet?", "Call me when you are.")
+	alice.send(t, bob.id, "The hut is booked for two nights.", "They ask us to be there before six.")
+	bob.send(t, alice.id, "Very good! Here is how the lake looked last year:")
+	file := bob.upload(t, "lake.png", "image/png", string(somePicture(t)))
+	bob.do(t, "POST", "/api/messages", map[string]any{"receiver_id": alice.id, "message_type": "image", "file_id": file}, nil)
+	alice.send(t, bob.id, "Beautiful. I have put the way there together: https://example.com/lake?from=station")
+	notes := alice.upload(t, "packing list.pdf", "application/pdf", strings.Repeat("x", 48_000))
+	alice.do(t, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": notes}, nil)
+	bob.send(t, alice.id, "Thanks, I read it tonight. Do we need the big tent if there is room in the hut for all of us?")
+}

@@ -1,0 +1,153 @@
+//go:build unix
+
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/sqlstore"
+)
+
+// firstPaint is the time from the reload of an open conversation to its first
+// paint: one of a few is in time, for the machine may have more to do.
+func firstPaint(t *testing.T, b *browser) {
+	const most = 300
+	a := start(t)
+	alice, _ := a.pair(t, b)
+	best := 1e9
+	for try := 0; try < 15 && best > most; try++ {
+		alice.do(chromedp.Reload())
+		alice.sees(`.message .text`, "Hello Bob")
+		best = min(best, eval[float64](alice, `performance.getEntriesByName('first-contentful-paint')[0].startTime`))
+	}
+	t.Logf("first paint after %.0f ms", best)
+	if best > most {
+		t.Errorf("first paint after %.0f ms, want %d at most", best, most)
+	}
+}
+
+// A conversation of 100,000 messages scrolls, and only what is near is in the page.
+func longConversation(t *testing.T, b *browser) {
+	const many = 100_000
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	a.register(t, "10002", "bob", "Bob Sommer")
+	alice.send(t, 2, "message 1")
+	a.stop()
+	fillConversation(t, a, many)
+	a.run(t)
+
+	bob := b.open(t, "http://"+a.addr, desktop)
+	bob.login("bob")
+	bob.reads("Alice Winter")
+	bob.sees(`.message .text`, fmt.Sprint("message ", many))
+	rows := func(where string) {
+		t.Helper()
+		if n := eval[int](bob, `document.querySelectorAll('.message').length`); n > 400 {
+			t.Errorf("%s: %d messages are in the page", where, n)
+		}
+	}
+	rows("at the end")
+	bob.js(`document.querySelector('.messages').scrollTop = 0`)
+	bob.until(`!!document.querySelector('[data-seq="1"]')`)
+	rows("at the beginning")
+	for _, part := range []float64{0.25, 0.5, 0.9} {
+		bob.js(fmt.Sprintf(`void (box => { box.scrollTop = box.scrollHeight * %g })(document.querySelector('.messages'))`, part))
+		bob.until(`(box => [...box.querySelectorAll('.message')].some(m => { const r = m.getBoundingClientRect(); return r.top > 100 && r.bottom < 600 }))(document.querySelector('.messages'))`)
+		rows(fmt.Sprint("at ", part))
+	}
+	// What is in sight stays there when something new comes.
+	before := eval[float64](bob, `(window.held = [...document.querySelectorAll('.message')].find(m => m.getBoundingClientRect().top > 200)).getBoundingClientRect().top`)
+	alice.send(t, 2, "new")
+	bob.sees(`.toend .badge`, "1")
+	if after := eval[float64](bob, `window.held.getBoundingClientRect().top`); after != before {
+		t.Errorf("the message in sight moved from %g to %g", before, after)
+	}
+	bob.button("To the newest message")
+	bob.sees(`.message .text`, "new")
+}
+
+// fillConversation writes to the database what would take an hour over the API.
+func fillConversation(t *testing.T, a *app, upTo int) {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: strings.TrimPrefix(a.cfg.DB, "sqlite://")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	batch := make([]chat.NewMessage, 0, 1000)
+	for seq := 2; seq <= upTo; seq++ {
+		from := int64(1 + seq/3%2)
+		batch = append(batch, chat.NewMessage{
+			ConversationID: 1, SenderID: from, ReceiverID: 3 - from, Type: chat.TypeText, Content: fmt.Sprint("message ", seq),
+			CreatedAt: time.Now().Add(time.Duration(seq-upTo) * time.Minute),
+		})
+		if len(batch) < cap(batch) && seq < upTo {
+			continue
+		}
+		if _, err := store.Append(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		batch = batch[:0]
+	}
+}
+
+// flood has a thousand messages a second arrive in the open conversation, while
+// its reader writes.
+func flood(t *testing.T, b *browser) {
+	const rate, seconds = 1000, 5
+	a := start(t)
+	alice := a.register(t, "10001", "alice", "Alice Winter")
+	a.register(t, "10002", "bob", "Bob Sommer")
+	bob := b.open(t, "http://"+a.addr, desktop)
+	bob.login("bob")
+	alice.send(t, 2, "before")
+	bob.reads("Alice Winter")
+	bob.js(`void (window.gaps = [], function frame(then) { requestAnimationFrame(now => { window.gaps.push(now - then); frame(now) }) }(performance.now()))`)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, "ws://"+a.addr+"/ws?token="+alice.token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(-1)
+	go func() { // takes the acknowledgements
+		for {
+			if _, _, err := conn.Read(ctx); err != nil {
+				return
+			}
+		}
+	}()
+	began := time.Now()
+	for i := range rate * seconds {
+		if wait := time.Until(began.Add(time.Duration(i) * time.Second / rate)); wait > time.Millisecond {
+			time.Sleep(wait)
+		}
+		frame := fmt.Sprintf(`{"type":"message.send","payload":{"receiver_id":2,"content":"flood %d","client_msg_id":"f%d"}}`, i, i)
+		if err := conn.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("sent in %s", time.Since(began).Round(time.Millisecond))
+	bob.says("still here")
+	bob.until(`document.querySelector('[data-seq="%d"]')`, rate*seconds+2)
+	bob.shot("after")
+	worst := eval[float64](bob, `Math.max(...window.gaps)`)
+	t.Logf("longest time between two frames: %.0f ms of %d frames", worst, eval[int](bob, `window.gaps.length`))
+	if worst > 1000 {
+		t.Errorf("the page stood still for %.0f ms", worst)
+	}
+	if n := eval[int](bob, `document.querySelectorAll('.message').length`); n > 400 {
+		t.Errorf("%d messages are in the page", n)
+	}
+}

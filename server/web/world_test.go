@@ -1,0 +1,189 @@
+//go:build unix
+
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/telemetry"
+)
+
+// An app is a server that runs, with a database of its own.
+type app struct {
+	cfg  server.Config
+	addr string
+	stop func() // once
+}
+
+func start(t *testing.T) *app {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := server.DefaultConfig()
+	cfg.Addr = "127.0.0.1:0"
+	cfg.DB = "sqlite://" + filepath.Join(dir, "im.db")
+	cfg.Blob = "file://" + filepath.Join(dir, "files")
+	cfg.MessageRate = 0 // tests write faster than people
+	a := &app{cfg: cfg}
+	a.run(t)
+	t.Cleanup(func() { a.stop() })
+	return a
+}
+
+// run serves until stop. A second time it serves at the same address.
+func (a *app) run(t *testing.T) {
+	t.Helper()
+	tel, err := telemetry.New(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(t.Context(), a.cfg, tel, slog.New(slog.DiscardHandler), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	a.addr = srv.Addr()
+	a.cfg.Addr = a.addr
+	a.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		_ = tel.Shutdown(context.Background())
+	})
+	select {
+	case <-srv.Up():
+	case err := <-done:
+		t.Fatal(err)
+	}
+}
+
+// A user writes over HTTP, as somebody whose page the test does not look at.
+type user struct {
+	app   *app
+	id    int64
+	token string
+}
+
+const password = "correct horse"
+
+func (a *app) register(t *testing.T, phone, username, nickname string) *user {
+	t.Helper()
+	u := &user{app: a}
+	var data struct {
+		Token string `json:"token"`
+		User  struct {
+			ID int64 `json:"id"`
+		} `json:"user"`
+	}
+	u.do(t, "POST", "/api/auth/register", map[string]any{
+		"phone": phone, "username": username, "nickname": nickname, "password": password,
+	}, &data)
+	u.id, u.token = data.User.ID, data.Token
+	return u
+}
+
+// do makes a call that has to succeed.
+func (u *user) do(t *testing.T, method, path string, body, data any) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+u.app.addr+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.ask(t, req, data)
+}
+
+func (u *user) ask(t *testing.T, req *http.Request, data any) {
+	t.Helper()
+	req.Header.Set("Authorization", "Bearer "+u.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode >= 300 {
+		t.Fatalf("%s %s: %d %s", req.Method, req.URL, res.StatusCode, answer)
+	}
+	if data != nil {
+		if err := json.Unmarshal(answer, &struct{ Data any }{data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// send writes texts to a user.
+func (u *user) send(t *testing.T, to int64, texts ...string) {
+	t.Helper()
+	for i, text := range texts {
+		u.do(t, "POST", "/api/messages", map[string]any{
+			"receiver_id": to, "content": text, "client_msg_id": fmt.Sprint(to, " ", i, " ", text),
+		}, nil)
+	}
+}
+
+// upload stores a file and returns its id.
+func (u *user) upload(t *testing.T, name, contentType, text string) int64 {
+	t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	header := textproto.MIMEHeader{}
+	header.Set("Content-Disposition", fmt.Sprintf(`form-data; name="file"; filename="%s"`, strings.ReplaceAll(name, `"`, `%22`)))
+	header.Set("Content-Type", contentType)
+	part, err := w.CreatePart(header)
+	if err == nil {
+		_, err = io.WriteString(part, text)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+u.app.addr+"/api/files/upload", &form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	var file struct{ ID int64 }
+	u.ask(t, req, &file)
+	return file.ID
+}
+
+// somePicture is a PNG of 320 by 200.
+func somePicture(t *testing.T) []byte {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 320, 200))
+	for y := range 200 {
+		for x := range 320 {
+			img.Set(x, y, color.RGBA{uint8(60 + y/2), uint8(120 + x/4), uint8(200 - y/3), 255})
+		}
+	}
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, img); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
