@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -49,14 +48,4 @@ func by[K comparable, I any](instrument I, attrs func(K) []attribute.KeyValue) *
 // value is one attribute, whose value is the key.
 func value(key string) func(string) []attribute.KeyValue {
 	return func(v string) []attribute.KeyValue { return []attribute.KeyValue{attribute.String(key, v)} }
-}
-
-// observedWith are attributes for an observable instrument, made once.
-func observedWith(attrs ...attribute.KeyValue) []metric.ObserveOption {
-	return []metric.ObserveOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
-}
-
-// observedBy is a table of them.
-func observedBy[K comparable](attrs func(K) []attribute.KeyValue) *table[K, []metric.ObserveOption] {
-	return newTable(func(key K) []metric.ObserveOption { return observedWith(attrs(key)...) })
 }
