@@ -18,6 +18,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -25,13 +26,20 @@ import (
 
 // A Store keeps blobs in a folder. It is safe for concurrent use, by several
 // processes too.
-type Store struct{ root *os.Root }
+type Store struct {
+	root   *os.Root
+	making sync.RWMutex // held while cleaning: a file that was just made is not locked yet
+}
 
-var _ chat.Blobs = (*Store)(nil)
+var (
+	_ chat.Blobs   = (*Store)(nil)
+	_ chat.Cleaner = (*Store)(nil)
+)
 
 const (
 	tmp = "tmp"
-	// leftover is how long nothing was written to an upload that crashed.
+	// leftover is how long nothing was written to an upload that crashed, where it
+	// cannot be told by its lock.
 	leftover = time.Hour
 	keySize  = 16 // bytes; twice as many letters
 )
@@ -50,8 +58,12 @@ func Open(folder string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: open: %w", err)
 	}
-	s := &Store{root}
-	if err := s.clean(time.Now().Add(-leftover)); err != nil {
+	s := &Store{root: root}
+	err = s.makeTmp()
+	if err == nil {
+		err = s.Clean(context.Background())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("blob: open: %w", errors.Join(err, root.Close()))
 	}
 	return s, nil
@@ -60,26 +72,64 @@ func Open(folder string) (*Store, error) {
 // Close closes the folder. Blobs that are open stay so.
 func (s *Store) Close() error { return s.root.Close() }
 
-// clean makes tmp and removes what was last written before then: what is
-// younger may be another process's upload.
-func (s *Store) clean(then time.Time) error {
-	if err := s.root.Mkdir(tmp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+func (s *Store) makeTmp() error {
+	if err := s.root.Mkdir(tmp, 0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return nil
+}
+
+// Clean implements chat.Cleaner: it removes what uploads left that crashed. Those
+// under way, also of other processes on this machine, hold a lock.
+func (s *Store) Clean(ctx context.Context) error {
 	entries, err := fs.ReadDir(s.root.FS(), tmp)
 	if err != nil {
-		return err
+		return fmt.Errorf("blob: clean: %w", err)
 	}
 	for _, e := range entries {
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().After(then) {
-			continue
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if err := errors.Join(err, s.remove(path.Join(tmp, e.Name()))); err != nil {
-			return err
+		if err := s.cleanOne(e); err != nil {
+			return fmt.Errorf("blob: clean: %w", err)
 		}
 	}
 	return nil
+}
+
+func (s *Store) cleanOne(e fs.DirEntry) error {
+	s.making.Lock()
+	defer s.making.Unlock()
+	info, err := e.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	name := path.Join(tmp, e.Name())
+	if err != nil || time.Since(info.ModTime()) < leftover && !s.free(name) {
+		return err
+	}
+	return s.remove(name)
+}
+
+// free tells whether nobody writes to a file.
+func (s *Store) free(name string) bool {
+	f, err := s.root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return tryLock(f)
+}
+
+// create makes the file of an upload, and locks it.
+func (s *Store) create(name string) (*os.File, error) {
+	s.making.RLock()
+	defer s.making.RUnlock()
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_ = tryLock(f) // it is new: nobody else has it
+	}
+	return f, err
 }
 
 // Put implements chat.Blobs. An error of r comes back wrapped.
@@ -93,7 +143,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 
 func (s *Store) put(ctx context.Context, key string, r io.Reader) error {
 	part := path.Join(tmp, key)
-	f, err := s.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := s.create(part)
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,12 @@ type FileStore interface {
 	// FileBytes tells how many bytes a user's files have, and those of all.
 	FileBytes(ctx context.Context, userID int64) (user, total int64, err error)
 	File(ctx context.Context, id int64) (File, error)
+	// UnusedFiles looks at the limit files, at most, that come after an id, and
+	// that were made before a time; it returns those that no message names, and
+	// the last id that it looked at, or 0 where there are no more.
+	UnusedFiles(ctx context.Context, after int64, before time.Time, limit int) (unused []File, last int64, err error)
+	// DeleteFile forgets a file that no message names. ErrConflict: one does.
+	DeleteFile(ctx context.Context, id int64) error
 	// MayRead tells whether userID uploaded the file or is a member of a
 	// conversation that it was sent to.
 	MayRead(ctx context.Context, fileID, userID int64) (bool, error)
@@ -148,6 +154,12 @@ type Blobs interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 	// Delete removes what Put stored. A key that is not there is no error.
 	Delete(ctx context.Context, key string) error
+}
+
+// A Cleaner is Blobs that have to be cleaned from time to time of what uploads
+// left that never came to an end.
+type Cleaner interface {
+	Clean(ctx context.Context) error
 }
 
 // A Bus carries events to the connections of users, on this node and others.

@@ -13,7 +13,8 @@ const (
 	pruneChunk = 1000
 )
 
-// prune deletes expired sessions until the Service is closed. Every node does;
+// prune deletes expired sessions, and files that nobody can use, until the
+// Service is closed. Every node does;
 // what one has deleted is not there for the next.
 func (s *Service) prune() {
 	wait := time.NewTimer(pruneFirst)
@@ -24,6 +25,7 @@ func (s *Service) prune() {
 			return
 		case <-wait.C:
 			s.pruneAll()
+			s.cleanFiles()
 			wait.Reset(pruneEvery)
 		}
 	}

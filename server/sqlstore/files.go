@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -95,3 +96,60 @@ func (s *Store) MayRead(ctx context.Context, fileID, userID int64) (bool, error)
 const mayReadQuery = `SELECT EXISTS (SELECT 1 FROM files f WHERE f.id = ? AND f.owner_id = ?)
 	OR EXISTS (SELECT 1 FROM messages x JOIN members m ON m.conversation_id = x.conversation_id
 	           WHERE x.file_id = ? AND m.user_id = ? AND m.state = 0)`
+
+// UnusedFiles implements chat.FileStore. Files are made in the order of their
+// ids, or about so.
+func (s *Store) UnusedFiles(ctx context.Context, after int64, before time.Time, limit int) (unused []chat.File, last int64, err error) {
+	seen := 0
+	_, err = collect(ctx, s.read, func(r scanner) (struct{}, error) {
+		var f chat.File
+		var created int64
+		var used bool
+		err := r.Scan(&f.ID, &f.OwnerID, &f.Size, &f.Key, &created, &used)
+		seen++
+		if last = f.ID; created >= micros(before) {
+			return struct{}{}, err
+		}
+		if f.CreatedAt = timeOf(created); !used {
+			unused = append(unused, f)
+		}
+		return struct{}{}, err
+	}, unusedQuery, after, limit)
+	if err != nil {
+		return nil, 0, s.fail(ctx, "unused files", err)
+	}
+	if seen < limit {
+		last = 0
+	}
+	return unused, last, nil
+}
+
+const unusedQuery = `SELECT k.id, k.owner_id, k.size, k.blob_key, k.created_at,
+	EXISTS (SELECT 1 FROM messages x WHERE x.file_id = k.id)
+	FROM (SELECT id, owner_id, size, blob_key, created_at FROM files WHERE id > ? ORDER BY id LIMIT ?) k ORDER BY k.id`
+
+// DeleteFile implements chat.FileStore.
+func (s *Store) DeleteFile(ctx context.Context, id int64) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		var owner, size int64
+		err := row(ctx, t, `SELECT owner_id, size FROM files WHERE id = ?`+s.dialect.forUpdate, []any{id}, &owner, &size)
+		if err != nil {
+			return err
+		}
+		var used bool
+		if err := row(ctx, t, `SELECT EXISTS (SELECT 1 FROM messages x WHERE x.file_id = ?)`, []any{id}, &used); err != nil {
+			return err
+		}
+		if used {
+			return chat.ErrConflict
+		}
+		if _, err := exec(ctx, t, `DELETE FROM files WHERE id = ?`, id); err != nil {
+			return err
+		}
+		if err := s.addBytes(ctx, t, owner, -size, 0, nil); err != nil {
+			return err
+		}
+		return s.addBytes(ctx, t, everybody, -size, 0, nil)
+	})
+	return s.fail(ctx, "delete file", err)
+}

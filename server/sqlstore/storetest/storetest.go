@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Unread", testUnread},
 		{"Files", testFiles},
 		{"FilesHaveQuotas", testFilesHaveQuotas},
+		{"UnusedFiles", testUnusedFiles},
 		{"MayRead", testMayRead},
 		{"Calls", testCalls},
 		{"CallsThatEnded", testCallsThatEnded},
