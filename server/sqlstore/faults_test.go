@@ -120,7 +120,7 @@ func TestLostReadsAreReadAgain(t *testing.T) {
 // TestLostWritesAreNotWrittenAgain: whether the account was made is not known.
 func TestLostWritesAreNotWrittenAgain(t *testing.T) {
 	p := newPair(t, "")
-	p.proxy.SeverAt("INSERT INTO users", true)
+	p.proxy.SeverAt("COMMIT", true)
 	_, err := p.CreateUser(t.Context(), chat.User{Phone: "+19999"}, "h")
 	if chat.KindOf(err) != chat.KindUnavailable {
 		t.Error(err)
