@@ -114,7 +114,7 @@ sbom: $(SBOM) ## what imserver is made of, with licences, as CycloneDX
 	$(SBOM) app -json -licenses -main cmd/imserver -output bin/imserver.cdx.json .
 
 run:
-	@echo "compiling (a minute or two the first time, seconds from then on)"
+	@echo "compiling (one to three minutes the first time, seconds from then on)"
 	@$(GO) run ./cmd/imserver
 
 clean:
