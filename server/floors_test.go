@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +74,7 @@ var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytes
 
 type listed struct {
 	ImportPath string
+	Doc        string // the first sentence
 	Imports    []string
 	Standard   bool
 }
@@ -175,9 +179,56 @@ func telemetryMayImport(imp string) bool {
 		imp == "github.com/golangci/plugin-module-register/register"
 }
 
+var update = flag.Bool("update", false, "rewrite the map in CONTRIBUTING.md")
+
+// TestMap holds the map in CONTRIBUTING.md to floors, and to what packages say of themselves.
+func TestMap(t *testing.T) {
+	byFloor := make(map[int][]string)
+	for _, pkg := range packages(t) {
+		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		says := strings.TrimSuffix(strings.TrimPrefix(pkg.Doc, "Package "+path.Base(name)+" "), ".")
+		if says == "" {
+			says = "tests of what stands there"
+		}
+		byFloor[height(name)] = append(byFloor[height(name)], fmt.Sprintf("- [%s](%s): %s\n", name, name, says))
+	}
+	var b strings.Builder
+	for floor := range len(byFloor) {
+		slices.Sort(byFloor[floor])
+		fmt.Fprintf(&b, "\nFloor %d\n\n%s", floor, strings.Join(byFloor[floor], ""))
+	}
+	const file, begin, end = "../CONTRIBUTING.md", "<!-- map -->\n", "\n<!-- /map -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	_, after, found := strings.Cut(rest, end)
+	if !ok || !found {
+		t.Fatal("CONTRIBUTING.md has no map")
+	}
+	if want := before + begin + b.String() + end + after; want != string(text) {
+		if *update {
+			err = os.WriteFile(file, []byte(want), 0o644)
+		}
+		if !*update || err != nil {
+			t.Errorf("the map in CONTRIBUTING.md is out of date (%v): go test ./server -run TestMap -update", err)
+		}
+	}
+}
+
+// height is the floor of a package: above all that it may import.
+func height(name string) int {
+	h := 0
+	for _, below := range floors[name] {
+		h = max(h, height(below)+1)
+	}
+	return h
+}
+
 func packages(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Standard", module+"/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,Standard", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

@@ -5,6 +5,8 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,21 +19,33 @@ import (
 )
 
 // firstPaint is the time from the reload of an open conversation to its first
-// paint: one of a few is in time, for the machine may have more to do.
+// paint, the best of a few.
 func firstPaint(t *testing.T, b *browser) {
 	const most = 300
 	a := start(t)
 	alice, _ := a.pair(t, b)
 	best := 1e9
-	for try := 0; try < 15 && best > most; try++ {
+	for try := 0; try < 10 && best > most; try++ {
 		alice.do(chromedp.Reload())
 		alice.sees(`.message .text`, "Hello Bob")
 		best = min(best, eval[float64](alice, `performance.getEntriesByName('first-contentful-paint')[0].startTime`))
 	}
-	t.Logf("first paint after %.0f ms", best)
-	if best > most {
+	load := loadPerCPU()
+	t.Logf("first paint after %.0f ms, with %.1f processes for each CPU", best, load)
+	if best > most && load < 2 { // else it tells of the others on this machine
 		t.Errorf("first paint after %.0f ms, want %d at most", best, most)
 	}
+}
+
+// loadPerCPU is how many processes have wanted each CPU in the last minute; 0
+// where the system does not tell.
+func loadPerCPU() (load float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	_, _ = fmt.Sscan(string(text), &load)
+	return load / float64(runtime.NumCPU())
 }
 
 // A conversation of 100,000 messages scrolls, and only what is near is in the page.
