@@ -36,6 +36,7 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 		return nil, fmt.Errorf("open files %s: %w", folder, err)
 	}
 	s.close = append(s.close, files.Close)
+	s.parts = append(s.parts, part{name: "files", optional: true, ping: files.Ping})
 	return files, nil
 }
 

@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/onemeter/onemeter/server/auth"
+	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/observe"
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
@@ -18,6 +21,20 @@ func (s *Server) writers() int {
 		return 4
 	}
 	return 1
+}
+
+// roomBeside tells whether the disk of an SQLite file has room for more, by a
+// byte that it writes: the database itself says so too late.
+func roomBeside(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".ready-*")
+	if err != nil {
+		return chat.WordFull(err)
+	}
+	_, err = f.Write([]byte{1})
+	return errors.Join(chat.WordFull(err), f.Close(), os.Remove(f.Name()))
 }
 
 // openStore opens the database.
@@ -45,7 +62,9 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	if cfg.MySQL != "" && s.cfg.Redis == "" {
 		s.log.Warn("MySQL without --redis: run this node only, for others would not hear of its messages, removals and logouts")
 	}
-	s.parts = append(s.parts, part{name: "database", ping: s.store.Ping})
+	s.parts = append(s.parts, part{name: "database", ping: func(ctx context.Context) error {
+		return errors.Join(s.store.Ping(ctx), roomBeside(cfg.Path))
+	}})
 	s.slowQueries.poll(pollEvery, s.store.SlowQueries)
 	s.close = append(s.close, s.slowQueries.stop)
 	return nil

@@ -136,7 +136,7 @@ func (s *Store) create(name string) (*os.File, error) {
 func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 	key := newKey()
 	if err := s.put(ctx, key, r); err != nil {
-		return "", fmt.Errorf("blob: put: %w", errors.Join(err, s.remove(path.Join(tmp, key)), s.remove(place(key))))
+		return "", fmt.Errorf("blob: put: %w", errors.Join(chat.WordFull(err), s.remove(path.Join(tmp, key)), s.remove(place(key))))
 	}
 	return key, nil
 }

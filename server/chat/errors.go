@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +79,16 @@ var (
 func orNotFound(err error, what, why string) error {
 	if errors.Is(err, ErrNotFound) {
 		return &Error{Kind: KindNotFound, What: what, Why: why}
+	}
+	return err
+}
+
+// WordFull makes an Error of one that says that a disk is full, and leaves every
+// other as it is.
+func WordFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		e := Errorf(KindNoSpace, "not stored", "the server's disk is full: try again once the operator has made room")
+		return fmt.Errorf("%w (%w)", e, err)
 	}
 	return err
 }

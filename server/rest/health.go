@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // The health checks answer without an envelope: a status, and more.
@@ -54,6 +56,9 @@ func (s *Server) ready(c echo.Context) error {
 				continue
 			}
 			answer.Parts[p.Name] = "down"
+			if chat.KindOf(p.Err) == chat.KindNoSpace {
+				answer.Parts[p.Name] = "full"
+			}
 			s.cfg.Log.WarnContext(ctx, "part not ready", "part", p.Name, "optional", p.Optional, "err", p.Err)
 			if !p.Optional {
 				code = http.StatusServiceUnavailable

@@ -8,6 +8,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -93,8 +97,20 @@ func away(what string, cause error) error {
 	e := &chat.Error{
 		Kind: chat.KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment", RetryAfter: time.Second,
 	}
+	if isFull(cause) {
+		e.What, e.Why = "the database's disk is full", "nothing was stored; try again once the operator has made room"
+	}
 	if _, unknown := errors.AsType[*unknownError](cause); unknown {
 		e.Why = "it may have been stored; try again in a moment, a message with the same client_msg_id"
 	}
 	return fmt.Errorf("sqlstore: %s: %w (%w)", what, e, cause)
+}
+
+// isFull tells whether the database has no room left.
+func isFull(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()&0xff == sqlite3.SQLITE_FULL
+	}
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && (e.Number == 1021 || e.Number == 1114)
 }
