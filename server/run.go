@@ -81,7 +81,7 @@ func (s *Server) greet(ctx context.Context) error {
 	}
 	close(s.up)
 	base := "http://" + reachable(s.Addr())
-	where := []any{"version", s.version,
+	where := []any{"version", s.version, "web", base + "/",
 		"api", base + "/api", "websocket", "ws://" + reachable(s.Addr()) + "/ws", "ready", base + "/readyz",
 		"metrics", "http://" + reachable(s.MetricsAddr()) + "/metrics",
 		"debug", "http://" + reachable(s.MetricsAddr()) + "/debug/telemetry"}
