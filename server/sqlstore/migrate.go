@@ -16,8 +16,9 @@ import (
 var migrations embed.FS
 
 // migrateTries is how often migrate is begun when another process brings the
-// same database up to date at the same time.
-const migrateTries = 3
+// same database up to date at the same time: before goose takes the lock, it
+// fails on a table of versions that another has made and not yet filled.
+const migrateTries = 4
 
 // migrate brings the schema up to date. A lock, where the engine has one, makes
 // others who start at the same time wait; without one the transaction does. key
@@ -41,8 +42,8 @@ func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLo
 	if err != nil {
 		return err
 	}
-	for range migrateTries {
-		if _, err = p.Up(ctx); err == nil || ctx.Err() != nil {
+	for try := 1; ; try++ {
+		if _, err = p.Up(ctx); err == nil || try == migrateTries || !pause(ctx, try) {
 			break
 		}
 	}
