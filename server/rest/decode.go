@@ -39,9 +39,22 @@ func decodeIfAny(c echo.Context, into any) error {
 	return decodeJSON(body, into)
 }
 
+// A wholeBody is a body that was read already.
+type wholeBody struct {
+	io.ReadCloser
+	text []byte
+}
+
+func bodyOf(text []byte) wholeBody {
+	return wholeBody{io.NopCloser(bytes.NewReader(text)), text}
+}
+
 // readBody reads the body whole, without the white space around it, within the
-// limits of time and size that were put on it before.
+// limits of time and size that were put on it before. It is read once.
 func readBody(c echo.Context) ([]byte, error) {
+	if whole, ok := c.Request().Body.(wholeBody); ok {
+		return whole.text, nil
+	}
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
 		return nil, bodyError(err)

@@ -1,11 +1,9 @@
 package rest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -132,7 +130,7 @@ func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
-			whole = io.NopCloser(bytes.NewReader(body))
+			whole = bodyOf(body)
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), d)
 		defer cancel()
