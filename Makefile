@@ -87,14 +87,14 @@ bench: ## the two paths where speed matters: recording, and sending
 cost: ## CPU time a message with telemetry and without, at several rates; takes a quarter of an hour
 	server/cost.sh
 
-fuzz: ## every fuzz target, $(FUZZ) each
+fuzz: ## every fuzz target, 30 s each, or FUZZ=5m
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
 	  done; done
 
 SOAK ?= 1h
-soak: ## goroutines that record, bind, finish, scrape and push at once, for $(SOAK), under the race detector
+soak: ## goroutines that record, bind, finish, scrape and push at once, for an hour or SOAK=5m, under the race detector
 	SOAK=$(SOAK) $(GO) test -race -timeout 0 -count 1 -run '^TestSoak$$' ./telemetry
 
 release-files: ## the manual page and completions that a release holds

@@ -23,7 +23,7 @@ func (Usernames) Key(name string) string {
 // compatibility forms other than wide letters, no mixed directions.
 func (Usernames) Check(name string) error {
 	if _, err := precis.UsernameCaseMapped.String(name); err != nil {
-		return chat.Errorf(chat.KindInvalid, "invalid username", "it has letters that are written in another way, or that run in both directions")
+		return chat.Errorf(chat.KindInvalid, "invalid username", "use plain letters, and do not mix letters that run to the left with letters that run to the right")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ import (
 // processes too.
 type Store struct {
 	root   *os.Root
-	making sync.RWMutex // held while cleaning: a file that was just made is not locked yet
+	making sync.RWMutex // held while cleaning: a file that was just made, or is just finished, is not locked
 }
 
 var (
@@ -151,18 +151,25 @@ func (s *Store) put(ctx context.Context, key string, r io.Reader) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
 	folder := path.Dir(place(key))
-	if err := s.root.MkdirAll(folder, 0o700); err != nil {
-		return err
+	if err := errors.Join(err, s.root.MkdirAll(folder, 0o700)); err != nil {
+		return errors.Join(err, f.Close())
 	}
-	if err := s.root.Rename(part, place(key)); err != nil {
+	if err := s.finish(f, part, key); err != nil {
 		return err
 	}
 	// Another upload may have made the folders and not have synced them yet.
 	return errors.Join(s.sync(folder), s.sync(path.Dir(folder)), s.sync("."))
+}
+
+// finish gives an upload its place. Between its lock and its name it looks like one that crashed.
+func (s *Store) finish(f *os.File, part, key string) error {
+	s.making.RLock()
+	defer s.making.RUnlock()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return s.root.Rename(part, place(key))
 }
 
 // sync makes the names in folder durable.

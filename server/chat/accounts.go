@@ -120,8 +120,8 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	if err := s.mayTryLogin(ctx, account, addr); err != nil {
 		return Tokens{}, err
 	}
-	defer s.logins.leave("account " + account)
-	defer s.logins.leave("addr " + addr)
+	defer s.inFlight.leave("account " + account)
+	defer s.inFlight.leave("addr " + addr)
 
 	u, hash, err := s.cfg.Store.UserByLogin(ctx, c.Phone, c.Username)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -164,11 +164,11 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 	if wait > 0 {
 		return tooFast(notLoggedIn, "too many failed logins", wait)
 	}
-	if !s.logins.enter("account "+account, loginsPerAccount) {
+	if !s.inFlight.enter("account "+account, loginsPerAccount) {
 		return tooFast(notLoggedIn, "too many logins of this account at once", time.Second)
 	}
-	if !s.logins.enter("addr "+addr, loginsPerAddr) {
-		s.logins.leave("account " + account)
+	if !s.inFlight.enter("addr "+addr, loginsPerAddr) {
+		s.inFlight.leave("account " + account)
 		return tooFast(notLoggedIn, "too many logins from this address at once", time.Second)
 	}
 	return nil

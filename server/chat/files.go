@@ -10,6 +10,7 @@ import (
 	"math"
 	"mime"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -63,10 +64,10 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 		return File{}, err
 	}
 	place := fmt.Sprint("upload ", c.UserID)
-	if !s.logins.enter(place, uploadsPerUser) {
+	if !s.inFlight.enter(place, uploadsPerUser) {
 		return File{}, tooFast(notUploaded, "too many uploads at once", time.Second)
 	}
-	defer s.logins.leave(place)
+	defer s.inFlight.leave(place)
 	room, full, err := s.quotaRoom(ctx, c)
 	if err != nil {
 		return File{}, err
@@ -117,13 +118,22 @@ func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full err
 func (s *Service) wordFull(err error) error {
 	switch {
 	case errors.Is(err, ErrUserFull):
-		return Errorf(KindTooLarge, notUploaded, "your files may have %d bytes in all: delete or recall messages with files; "+
-			"their room is yours again a day after the upload", s.cfg.Limits.Quota.User)
+		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all. If you have others, delete or recall their messages: "+
+			"the space of a file is free a day after its upload", inUnits(s.cfg.Limits.Quota.User))
 	case errors.Is(err, ErrFull):
-		return Errorf(KindNoSpace, notUploaded, "the files of all users have the %d bytes that the operator allows: ask the operator for more",
-			s.cfg.Limits.Quota.Total)
+		return Errorf(KindNoSpace, notUploaded, "the files of all users take the %s that the operator allows: ask the operator for more",
+			inUnits(s.cfg.Limits.Quota.Total))
 	}
 	return err
+}
+
+// inUnits writes a size as people do: 10 GiB, or 1.5 MiB.
+func inUnits(bytes int64) string {
+	size, unit := float64(bytes), 0
+	for ; size >= 1024 && unit < 3; unit++ {
+		size /= 1024
+	}
+	return strconv.FormatFloat(size, 'g', 4, 64) + " " + [...]string{"bytes", "KiB", "MiB", "GiB"}[unit]
 }
 
 // File tells of a file that the caller may read.

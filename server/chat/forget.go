@@ -15,8 +15,8 @@ const (
 )
 
 // cleanFiles removes what nobody can use: what is left of uploads that crashed,
-// and files that no message names, of recalled and deleted messages too. What
-// fails is done an hour later.
+// and files that no message names, of recalled and deleted messages too. Files
+// that fail are tried again an hour later.
 func (s *Service) cleanFiles() {
 	if c, ok := s.cfg.Blobs.(Cleaner); ok {
 		if err := c.Clean(s.background); err != nil && s.background.Err() == nil {
@@ -55,12 +55,12 @@ func (s *Service) forgetSome(after int64, before time.Time) (int64, error) {
 func (s *Service) forget(f File) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
-	owner, err := s.user(ctx, f.OwnerID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	owners, err := s.cfg.Store.Users(ctx, []int64{f.OwnerID}) // not from the cache, which may be old
+	if err != nil {
 		return err
 	}
-	if strings.Contains(owner.Avatar, fmt.Sprintf("/files/%d/", f.ID)) {
-		return nil // it is the owner's picture
+	if len(owners) > 0 && namesFile(owners[0].Avatar, f.ID) {
+		return nil
 	}
 	err = s.cfg.Store.DeleteFile(ctx, f.ID)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
@@ -69,5 +69,16 @@ func (s *Service) forget(f File) error {
 	if err != nil {
 		return err
 	}
-	return s.cfg.Blobs.Delete(ctx, f.Key)
+	ctx, cancel = context.WithTimeout(s.background, s.cfg.Limits.CommitWithin) // all of it, for nobody knows of the bytes any more
+	defer cancel()
+	if err := s.cfg.Blobs.Delete(ctx, f.Key); err != nil {
+		return fmt.Errorf("the bytes %s are left behind: %w", f.Key, err)
+	}
+	return nil
+}
+
+// namesFile tells whether an avatar is a file of this server: the file's URL, with or without what follows the id.
+func namesFile(avatar string, id int64) bool {
+	_, rest, ok := strings.Cut(avatar, fmt.Sprintf("/files/%d", id))
+	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
 }

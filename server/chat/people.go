@@ -10,8 +10,10 @@ import (
 const (
 	searchLimit   = 50
 	maxSearchPage = 200
-	friendLimit   = 1000
-	contactsLimit = 5000
+	// maxSearchOffset bounds what one search makes the database walk through.
+	maxSearchOffset = 1000
+	friendLimit     = 1000
+	contactsLimit   = 5000
 )
 
 // Me returns the caller's own account.
@@ -59,6 +61,9 @@ func (s *Service) SearchUsers(ctx context.Context, c Caller, q string, p Paging)
 	p, err := p.within(searchLimit, maxSearchPage, what)
 	if err != nil {
 		return Part[User]{}, err
+	}
+	if p.Offset > maxSearchOffset {
+		return Part[User]{}, Errorf(KindInvalid, what, "a search shows %d people at most: write more of the name", maxSearchOffset)
 	}
 	if s.cfg.Searches != nil {
 		if wait := s.cfg.Searches.Take(ctx, c.UserID); wait > 0 {

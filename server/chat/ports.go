@@ -36,9 +36,9 @@ type UserStore interface {
 	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
 	// SearchUsers finds accounts whose username or nickname contains q
-	// (ignoring case), or whose phone is q, always in the same order: by phone, and
-	// then those in which what follows q is smaller. It looks at no more accounts
-	// than it skips and returns.
+	// (ignoring case), or whose phone is q. Pages of one search follow each other:
+	// whom the phone finds comes first, the others by what follows q in the name.
+	// Its cost grows with offset and limit, and not with the number of accounts.
 	SearchUsers(ctx context.Context, q string, limit, offset int) ([]User, error)
 	// Befriend records that userID added friendID; twice is as good as once.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error

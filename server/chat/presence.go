@@ -42,10 +42,15 @@ func (s *Service) storeLastSeen(ctx context.Context, userIDs []int64, at time.Ti
 	return errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, at), s.cfg.Users.Drop(ctx, userIDs...))
 }
 
+// MayTellPresence takes a turn for a client that says whether its user is there.
+func (s *Service) MayTellPresence(ctx context.Context, c Caller) error {
+	return s.pace(ctx, c, "presence not told")
+}
+
 // RepeatPresence tells those who share a conversation with the caller once more
 // whether he is there.
 func (s *Service) RepeatPresence(ctx context.Context, c Caller) error {
-	if err := s.pace(ctx, c, "presence not told"); err != nil {
+	if err := s.MayTellPresence(ctx, c); err != nil {
 		return err
 	}
 	return s.tellPresence(ctx, c.UserID, true, s.cfg.Now())

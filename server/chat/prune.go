@@ -13,9 +13,9 @@ const (
 	pruneChunk = 1000
 )
 
-// prune deletes expired sessions, and files that nobody can use, until the
-// Service is closed. Every node does;
-// what one has deleted is not there for the next.
+// prune deletes expired sessions, and files that nobody can use (cleanFiles),
+// until the Service is closed. Every node does: what one has deleted is not
+// there for the next.
 func (s *Service) prune() {
 	wait := time.NewTimer(pruneFirst)
 	defer wait.Stop()

@@ -59,8 +59,12 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
-	n, _ := s.numberOf(id, token)
-	next, now := s.refreshToken(id, n+1), s.cfg.Now()
+	now := s.cfg.Now()
+	n, ours := s.numberOf(id, token)
+	if !ours { // of a version before: no number that this session has had
+		n = int(now.Unix())
+	}
+	next := s.refreshToken(id, n+1)
 	err = s.cfg.Store.RotateSession(ctx, id, hashOf(token), hashOf(next), now, now.Add(s.cfg.Limits.SessionTTL))
 	if errors.Is(err, ErrNotFound) {
 		return s.refreshSpent(ctx, id, token)

@@ -169,6 +169,8 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	switch {
 	case errors.Is(r.Err, ErrNotFound) && p.refusal != nil:
 		r.Err = p.refusal
+	case errors.Is(r.Err, ErrNoFile): // it was there a moment ago
+		r.Err = Errorf(KindNotFound, notSent, "the file was removed: upload it again")
 	case errors.Is(r.Err, ErrNotFound):
 		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
 	case r.Duplicate && !p.retries(r.Message):

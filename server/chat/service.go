@@ -83,7 +83,7 @@ type Service struct {
 	background context.Context // of work that nobody waits for; ends with Close
 	stop       context.CancelFunc
 	pruning    sync.WaitGroup
-	logins     inflight
+	inFlight   inflight // logins and uploads, by what they share
 	activity   activity
 }
 

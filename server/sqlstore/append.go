@@ -95,6 +95,7 @@ type appending struct {
 	rooms  map[int64]*room
 	step   int64          // between ids of one INSERT
 	may    map[place]bool // who may write where
+	files  map[int64]bool // that messages name, and that are there
 	stored map[retry]chat.Message
 	first  map[retry]int // of messages to be stored that have a ClientMsgID
 	store  []int         // which of the batch are stored
@@ -161,6 +162,29 @@ func (a *appending) openRooms(ctx context.Context) error {
 	for part := range slices.Chunk(asked, lists) {
 		if err := a.readMembers(ctx, part); err != nil {
 			return err
+		}
+	}
+	return a.holdFiles(ctx)
+}
+
+// holdFiles keeps the files that messages name from being deleted until these are stored.
+func (a *appending) holdFiles(ctx context.Context) error {
+	var ids []int64
+	for _, m := range a.batch {
+		if m.FileID != 0 {
+			ids = append(ids, m.FileID)
+		}
+	}
+	slices.Sort(ids)
+	a.files = make(map[int64]bool)
+	for part := range slices.Chunk(slices.Compact(ids), lists) {
+		in, args := inList(part, nil)
+		there, err := collect(ctx, a.t, scanID, `SELECT id FROM files WHERE id IN (`+in+`) ORDER BY id`+a.s.dialect.forShare, args...)
+		if err != nil {
+			return err
+		}
+		for _, id := range there {
+			a.files[id] = true
 		}
 	}
 	return nil
@@ -256,6 +280,10 @@ func (a *appending) decide(i int) {
 	}
 	if !a.may[place{n.ConversationID, n.SenderID}] {
 		a.results[i].Err = chat.ErrNotFound
+		return
+	}
+	if n.FileID != 0 && !a.files[n.FileID] {
+		a.results[i].Err = chat.ErrNoFile
 		return
 	}
 	if n.ClientMsgID != "" && len(a.batch) > 1 {

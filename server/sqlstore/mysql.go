@@ -19,6 +19,7 @@ var mysqlDialect = &dialect{
 	goose:      goose.DialectMySQL,
 	migrations: "migrations/mysql",
 	forUpdate:  " FOR UPDATE",
+	forShare:   " LOCK IN SHARE MODE", // MariaDB has no FOR SHARE
 	byID:       "FORCE INDEX (PRIMARY)",
 	keepOld:    func(column string) string { return " ON DUPLICATE KEY UPDATE " + column + " = " + column },
 	raiseMarks: func(n int) string {

@@ -338,6 +338,9 @@ func (c *conn) presence(ctx context.Context, payload json.RawMessage) error {
 	if p.IsOnline == !c.away {
 		return c.hub.svc.RepeatPresence(ctx, c.caller)
 	}
+	if err := c.hub.svc.MayTellPresence(ctx, c.caller); err != nil {
+		return err
+	}
 	count := c.hub.svc.Connected
 	if !p.IsOnline {
 		count = c.hub.svc.Disconnected

@@ -71,6 +71,21 @@ func testAppendGuardsMembership(w *world) {
 	equal(w, "unmuted", w.send(g, u[1], "z").Seq, 3)
 }
 
+func testAppendWantsItsFiles(w *world) {
+	u := w.users(2)
+	g := w.group(u[0], u[1])
+	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Name: "f", Key: "k", CreatedAt: w.now}, chat.Quota{}))
+	w.ok(w.DeleteFile(w.ctx(), f.ID))
+	m := func(file int64) chat.NewMessage {
+		return chat.NewMessage{ConversationID: g, SenderID: u[0], Type: chat.TypeFile, FileID: file, CreatedAt: w.now}
+	}
+	results := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(f.ID), m(0), m(f.ID + 1000)}))
+	w.is(results[0].Err, chat.ErrNoFile)
+	w.ok(results[1].Err)
+	equal(w, "no gap", results[1].Message.Seq, int64(1))
+	w.is(results[2].Err, chat.ErrNoFile)
+}
+
 func testAppendIsIdempotent(w *world) {
 	u := w.users(3)
 	d, g := w.direct(u[0], u[1]), w.group(u[0], u[1])

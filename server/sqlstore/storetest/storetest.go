@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Contacts", testContacts},
 		{"Append", testAppend},
 		{"AppendGuardsMembership", testAppendGuardsMembership},
+		{"AppendWantsItsFiles", testAppendWantsItsFiles},
 		{"AppendIsIdempotent", testAppendIsIdempotent},
 		{"AppendLargeBatches", testAppendLargeBatches},
 		{"AppendAgainstModel", testAppendAgainstModel},
