@@ -22,7 +22,7 @@ func subcommand(args []string) (text string, asked bool, err error) {
 	}
 	made, ok := subcommands[strings.Join(args, " ")]
 	if !ok {
-		return "", true, fmt.Errorf("unknown command %q: say imserver completion bash, imserver completion fish, imserver completion zsh, or imserver man", strings.Join(args, " "))
+		return "", true, fmt.Errorf("%q is not complete: imserver completion bash, fish or zsh, or imserver man", strings.Join(args, " "))
 	}
 	return made(), true, nil
 }
