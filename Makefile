@@ -47,6 +47,7 @@ lint: $(LINT)
 
 race: ## the tests, with real servers beside them
 	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
+	@for p in zsh fish mandoc curl jq; do command -v $$p >/dev/null || .ci/install $$p; done; command -v groff >/dev/null || .ci/install groff-base || true
 	CGO_ENABLED=1 .ci/services run $(GOTEST) -race -timeout 10m ./...
 
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // printed is what a command line prints, in a file.
@@ -24,17 +26,10 @@ func printed(t *testing.T, args ...string) (file, text string) {
 	return file, out.String()
 }
 
-func installed(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s is not installed", program)
-	}
-}
-
 // shell runs a script, and leaves the test out where there is no such shell.
 func shell(t *testing.T, program string, args ...string) []string {
 	t.Helper()
-	installed(t, program)
+	needs.Program(t, program)
 	cmd := exec.Command(program, args...)
 	cmd.Dir = t.TempDir()
 	for _, name := range []string{"im.yaml", "im other.yaml"} {
@@ -111,7 +106,7 @@ func TestFishCompletes(t *testing.T) {
 // TestZshCompletes has zsh's own completion system take the script, in a
 // terminal of zsh's making.
 func TestZshCompletes(t *testing.T) {
-	installed(t, "zsh")
+	needs.Program(t, "zsh")
 	file, _ := printed(t, "completion", "zsh")
 	folder := filepath.Dir(file)
 	if err := os.Rename(file, filepath.Join(folder, "_imserver")); err != nil {
@@ -136,21 +131,20 @@ zpty -r z out "*$3*" && print found
 // TestManPage has what formats manual pages look for faults, and every setting
 // on it.
 func TestManPage(t *testing.T) {
+	needs.Program(t, "groff")
+	needs.Program(t, "mandoc")
 	file, _ := printed(t, "man")
-	var shown string
-	if _, err := exec.LookPath("groff"); err == nil {
-		shown = strings.Join(shell(t, "sh", "-c", `groff -man -ww -z "$1" 2>&1 && groff -man -Tascii -P-cbou -rLL=1000n "$1"`, "sh", file), "\n")
-		if strings.Contains(shown, "warning") || strings.Contains(shown, "error:") {
-			t.Errorf("groff: %.2000s", shown)
-		}
-		for _, s := range settings(new(request)) {
-			if !strings.Contains(shown, "--"+s.name) || !strings.Contains(shown, s.env) {
-				t.Errorf("no --%s or %s", s.name, s.env)
-			}
+	shown := strings.Join(shell(t, "sh", "-c", `groff -man -ww -z "$1" 2>&1 && groff -man -Tascii -P-cbou -rLL=1000n "$1"`, "sh", file), "\n")
+	if strings.Contains(shown, "warning") || strings.Contains(shown, "error:") {
+		t.Errorf("groff: %.2000s", shown)
+	}
+	for _, s := range settings(new(request)) {
+		if !strings.Contains(shown, "--"+s.name) || !strings.Contains(shown, s.env) {
+			t.Errorf("no --%s or %s", s.name, s.env)
 		}
 	}
 	// A page without a date is no fault, and long lines are what the table has.
-	for _, line := range shell(t, "sh", "-c", `command -v mandoc >/dev/null && mandoc -Tlint -Wwarning "$1"; true`, "sh", file) {
+	for _, line := range shell(t, "sh", "-c", `mandoc -Tlint -Wwarning "$1"; true`, "sh", file) {
 		if !strings.Contains(line, "missing date") {
 			t.Errorf("mandoc: %s", line)
 		}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // TestDocumentsNameWhatThereIs: an operator who is told to look at a flag, a
@@ -64,7 +66,7 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 // users chat, once and again, and without one it says so and leaves nothing.
 func TestReadmeChats(t *testing.T) {
 	for _, program := range []string{"bash", "curl", "jq"} {
-		installed(t, program)
+		needs.Program(t, program)
 	}
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {

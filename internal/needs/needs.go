@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,18 @@ func env(t testing.TB, server, name string) string {
 	}
 	t.Skip(why)
 	return ""
+}
+
+// Program wants a program of the system, such as a shell, under its name.
+func Program(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if all() && os.Getenv("CI") == "true" {
+		t.Fatalf("needs %s, and it is not installed", name)
+	}
+	t.Skipf("needs %s: make test-all installs it on Debian", name)
 }
 
 // Time skips a test that takes long, for the reason given, unless all tests are to run.

@@ -120,15 +120,15 @@ func renews(t *testing.T, b *browser) {
 	alice := b.open(t, "http://"+a.addr, desktop)
 	alice.register("10001", "alice", "Alice Winter")
 	token := `JSON.parse(sessionStorage['onemeter.session']).token`
-	first := eval[string](alice, token)
+	first := &user{app: a, token: eval[string](alice, token)}
 	a.register(t, "10002", "bob", "Bob Sommer")
 	alice.meets("bob", "Bob Sommer")
-	time.Sleep(a.cfg.TokenTTL + time.Second/2)
+	first.expires(t)
 	alice.says("still here")
 	alice.button("New group")
 	alice.fill(`dialog input[placeholder]`, "bob")
 	alice.sees(`dialog .found`, "Bob Sommer")
-	if eval[string](alice, token) == first {
+	if eval[string](alice, token) == first.token {
 		t.Error("the token is the one of the login")
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
@@ -113,6 +114,29 @@ func (u *user) do(t *testing.T, method, path string, body, data any) {
 		t.Fatal(err)
 	}
 	u.ask(t, req, data)
+}
+
+// expires waits until the user's token is not good any more.
+func (u *user) expires(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+u.app.addr+"/api/auth/validate", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+u.token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusUnauthorized {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the token does not expire")
+		}
+	}
 }
 
 func (u *user) ask(t *testing.T, req *http.Request, data any) {
