@@ -12,7 +12,7 @@ WEB     := $(TOOLS)/web/node_modules/.package-lock.json
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: help cost metricvet test test-all test-browser test-web web-vendor test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat bench fuzz soak run clean
+.PHONY: help cost metricvet test test-all test-browser test-web web-vendor test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat mysql8 bench fuzz soak run clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ RACE   := $(if $(shell command -v gcc clang 2>/dev/null),-race)
 test: check ## format, import rules, go vet, metrics' conflicts and the tests that need nothing but Go
 	$(GOTEST) $(RACE) ./...
 
-test-all: lint race compat ## what make test leaves out: real servers, a linter, the long tests
+test-all: lint race compat mysql8 ## what make test leaves out: real servers, a linter, the long tests
 
 check: fmt tidy vet metricvet
 
@@ -52,6 +52,10 @@ race: ## the tests, with real servers beside them
 
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
 	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
+
+mysql8: ## the store's statements before MySQL 8's grammar; a module of its own, for its dependencies
+	cd server/sqlstore/mysql8 && $(GO) mod tidy -diff && $(GO) vet . && \
+	  $(CURDIR)/.ci/services run $(GO) test -count=1 -skip /AppendUnderConcurrency ./... # which asks how soon
 
 test-browser: $(WEB) ## the web client, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium

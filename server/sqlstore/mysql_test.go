@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,9 +25,9 @@ var tables = []string{"file_bytes", "user_parts", "call_legs", "calls", "files",
 // TestMySQL runs the contract suite on the server that there is, and has it
 // explain every statement that was run on the way: none may read a whole table.
 func TestMySQL(t *testing.T) {
-	where, seen := needs.MySQL(t), newRecorder()
+	where, seen := needs.MySQL(t), new(storetest.Recorder)
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		s := openTest(t, Config{MySQL: where, Wrap: seen.wrap, UsernameKey: auth.Usernames{}.Key})
+		s := openTest(t, Config{MySQL: where, Wrap: seen.Wrap, UsernameKey: auth.Usernames{}.Key})
 		// What crowds of writers come to is asked here, not how soon: 64 of them wait
 		// for the same rows, and a node has 4. TestServerHangs asks how soon.
 		s.write.(*remotePool).stall = time.Minute
@@ -41,10 +40,10 @@ func TestMySQL(t *testing.T) {
 	})
 	s := openTest(t, Config{MySQL: where})
 	fill(t, s)
-	for _, q := range seen.statements() {
+	for _, q := range looking(seen.Statements()) {
 		for _, step := range explainMySQL(t, s, q) {
 			if (step.kind == "ALL" || step.kind == "index") && !strings.HasPrefix(step.table, "<") && step.table != "k" {
-				t.Errorf("reads all of %s in\n%.300s", step.table, q.text)
+				t.Errorf("reads all of %s in\n%.300s", step.table, q.Text)
 			}
 		}
 	}
@@ -88,11 +87,11 @@ func fill(t *testing.T, s *Store) {
 // A planStep is what is read of a table, and how.
 type planStep struct{ table, kind string }
 
-func explainMySQL(t *testing.T, s *Store, q statementRun) (plan []planStep) {
+func explainMySQL(t *testing.T, s *Store, q storetest.Statement) (plan []planStep) {
 	t.Helper()
-	rows, err := s.read.(*remotePool).db.Query("EXPLAIN "+q.text, q.args...)
+	rows, err := s.read.(*remotePool).db.Query("EXPLAIN "+q.Text, q.Args...)
 	if err != nil {
-		t.Fatal(q.text, err)
+		t.Fatal(q.Text, err)
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
@@ -121,83 +120,16 @@ func explainMySQL(t *testing.T, s *Store, q statementRun) (plan []planStep) {
 	return plan
 }
 
-// A statementRun is a statement and the arguments that it was last given.
-type statementRun struct {
-	text string
-	args []any
-}
-
-// A recorder notes the statements that are run through it.
-type recorder struct {
-	mu  sync.Mutex
-	run map[string][]any
-}
-
-func newRecorder() *recorder { return &recorder{run: make(map[string][]any)} }
-
-func (r *recorder) wrap(c driver.Connector) driver.Connector { return recordingConnector{c, r} }
-
-func (r *recorder) note(text string, named []driver.NamedValue) {
-	args := make([]any, len(named))
-	for i, a := range named {
-		args[i] = a.Value
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.run[text] = args
-}
-
-// statements returns those that look for rows.
-func (r *recorder) statements() (list []statementRun) {
-	for _, text := range slices.Sorted(maps.Keys(r.run)) {
-		verb, _, _ := strings.Cut(text, " ")
-		looks := slices.Contains([]string{"SELECT", "UPDATE", "DELETE"}, verb) && strings.Contains(text, " WHERE ") || strings.Contains(text, " JOIN ")
-		if looks && !strings.Contains(text, "goose") && !strings.Contains(text, "information_schema") {
-			list = append(list, statementRun{text, r.run[text]})
+// looking returns the statements that look for rows.
+func looking(all []storetest.Statement) (list []storetest.Statement) {
+	for _, s := range all {
+		verb, _, _ := strings.Cut(s.Text, " ")
+		looks := slices.Contains([]string{"SELECT", "UPDATE", "DELETE"}, verb) && strings.Contains(s.Text, " WHERE ") || strings.Contains(s.Text, " JOIN ")
+		if looks && !strings.Contains(s.Text, "goose") && !strings.Contains(s.Text, "information_schema") {
+			list = append(list, s)
 		}
 	}
 	return list
-}
-
-type recordingConnector struct {
-	driver.Connector
-	to *recorder
-}
-
-func (c recordingConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return recordingConn{conn.(fullConn), c.to}, nil
-}
-
-// fullConn is what the server's own wrapper asks for: see observe.
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
-	driver.NamedValueChecker
-}
-
-type recordingConn struct {
-	fullConn
-	to *recorder
-}
-
-func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.to.note(query, args)
-	return c.fullConn.ExecContext(ctx, query, args)
-}
-
-func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.to.note(query, args)
-	return c.fullConn.QueryContext(ctx, query, args)
 }
 
 // nodes are stores on one database.

@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"context"
+	"database/sql/driver"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A Recorder notes every statement that runs on the connections it wraps, and
+// the arguments of its last run. The zero value is ready to use, by several
+// goroutines.
+type Recorder struct {
+	mu  sync.Mutex
+	run map[string][]any
+}
+
+// A Statement is what a [Recorder] noted.
+type Statement struct {
+	Text string
+	Args []any
+}
+
+// Wrap returns a connector whose connections the recorder listens to.
+func (r *Recorder) Wrap(c driver.Connector) driver.Connector { return recordingConnector{c, r} }
+
+// Statements returns each statement once, in alphabetical order.
+func (r *Recorder) Statements() (list []Statement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, text := range slices.Sorted(maps.Keys(r.run)) {
+		list = append(list, Statement{text, r.run[text]})
+	}
+	return list
+}
+
+func (r *Recorder) note(text string, named []driver.NamedValue) {
+	args := make([]any, len(named))
+	for i, a := range named {
+		args[i] = a.Value
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.run == nil {
+		r.run = make(map[string][]any)
+	}
+	r.run[text] = args
+}
+
+type recordingConnector struct {
+	driver.Connector
+	to *Recorder
+}
+
+func (c recordingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return recordingConn{conn.(fullConn), c.to}, nil
+}
+
+// fullConn is what the server's own wrapper asks for: see observe.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+}
+
+type recordingConn struct {
+	fullConn
+	to *Recorder
+}
+
+func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.to.note(query, args)
+	return c.fullConn.ExecContext(ctx, query, args)
+}
+
+func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.to.note(query, args)
+	return c.fullConn.QueryContext(ctx, query, args)
+}
