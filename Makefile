@@ -12,7 +12,7 @@ WEB     := $(TOOLS)/web/node_modules/.package-lock.json
 
 COMPAT  := telemetry/internal/compat
 
-.PHONY: help cost metricvet test test-all test-browser test-web web-vendor test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat mysql8 bench fuzz soak run clean
+.PHONY: help cost metricvet test test-all test-browser test-web web-vendor test-grafana test-deploy demo check check-release release-files sbom fmt tidy vet lint race compat mysql8 bench fuzz soak soak-server run clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ fuzz: ## every fuzz target, 30 s each, or FUZZ=5m
 SOAK ?= 1h
 soak: ## goroutines that record, bind, finish, scrape and push at once, for an hour or SOAK=5m, under the race detector
 	SOAK=$(SOAK) $(GO) test -race -timeout 0 -count 1 -run '^TestSoak$$' ./telemetry
+
+soak-server: ## nodes, database, Redis and S3 killed at random under load, for an hour or SOAK=5m; SOAK_VISITORS=10000 connections that come and go
+	SOAK=$(SOAK) .ci/services run $(GO) test -timeout 0 -count 1 -v -run '^TestSoak$$' ./cmd/imserver
 
 release-files: ## the manual page and completions that a release holds
 	@mkdir -p bin/release/completion

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,11 +42,14 @@ type client struct {
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	silent  bool // nothing new is sent
+	silent  bool          // nothing new is sent
+	pace    time.Duration // between messages, on average; 0: as fast as the window lets it
+	patient bool          // a server that says it is unavailable is tried again, on another connection
 	sends   []target
 	next    int // number of the next new message
 	unacked []outgoing
 	acked   map[string]receipt
+	waits   []time.Duration // of what was acknowledged, since it was first sent
 	rooms   map[target]*room
 	told    []presence
 	closes  []error // how connections ended, but for those that the test ended
@@ -54,6 +59,7 @@ type client struct {
 type outgoing struct {
 	n  int
 	to target
+	at time.Time
 }
 
 // A room is what a client has seen of a conversation: all up to last, and more.
@@ -109,6 +115,8 @@ type session struct {
 	broken   bool
 }
 
+var errUnavailable = errors.New("the server is unavailable")
+
 // window is how many messages are on their way at once.
 const window = 8
 
@@ -148,6 +156,12 @@ func (c *client) session(ctx context.Context, url string) {
 			Content     string `json:"content"`
 			ClientMsgID string `json:"client_msg_id"`
 		}{o.to, fmt.Sprint(o.n), c.clientMsgID(o.n)})
+		if c.pace > 0 {
+			select {
+			case <-time.After(rand.N(2 * c.pace)):
+			case <-ctx.Done():
+			}
+		}
 	}
 	<-read
 }
@@ -169,7 +183,7 @@ func (s *session) nextToSend() (outgoing, bool) {
 		s.resend = s.resend[1:]
 		return o, true
 	}
-	o := outgoing{s.next, s.sends[s.next%len(s.sends)]}
+	o := outgoing{s.next, s.sends[s.next%len(s.sends)], time.Now()}
 	s.next++
 	s.unacked = append(s.unacked, o)
 	return o, true
@@ -233,6 +247,9 @@ func (s *session) take(ctx context.Context, kind string, payload json.RawMessage
 		}
 		s.told = append(s.told, p)
 	case "error":
+		if s.patient && strings.Contains(string(payload), `"unavailable"`) {
+			return errUnavailable
+		}
 		s.faults = append(s.faults, string(payload))
 	}
 	return nil
@@ -254,6 +271,7 @@ func (s *session) takeAck(payload json.RawMessage) error {
 		return nil
 	}
 	s.saw(s.unacked[i].to, a.Seq, a.ClientMsgID)
+	s.waits = append(s.waits, time.Since(s.unacked[i].at))
 	s.unacked = slices.Delete(s.unacked, i, i+1)
 	return nil
 }
