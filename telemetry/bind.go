@@ -8,17 +8,18 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Bind returns an instrument that records with these attributes, which are looked up once: for code that records often with the
-// same ones. A measurement then costs a few nanoseconds and allocates nothing.
+// Bind returns the instrument bound to attributes, which are looked up once. Use it for code that often records with
+// the same attributes: a measurement then costs a few nanoseconds and allocates nothing.
 //
 //	ok := telemetry.Bind(requests, attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
-// It takes every counter, up-down counter, histogram and gauge, as the interface types of package metric. Those that are Binders of go.opentelemetry.io/otel/metric/x, as
-// all of this package are, bind themselves; for those of another MeterProvider the attributes are kept as an option. Attributes
-// that are given to a measurement all the same are added, and win over bound ones of the same key.
+// I is an interface type of package metric: any counter, up-down counter, histogram or gauge. The instruments of this
+// package implement the Binder of go.opentelemetry.io/otel/metric/x. For an instrument of another MeterProvider, Bind
+// keeps the attributes as an option of each measurement. Attributes given to a measurement are added to the bound
+// ones, and win over those of the same key.
 //
-// Anything else, such as an observable instrument, is returned as it is, and otel.Handle is told.
+// Bind returns anything else, such as an observable instrument, unchanged, and reports an error to otel.Handle.
 func Bind[I any](instrument I, attrs ...attribute.KeyValue) I {
 	if b, ok := any(instrument).(binderOf[I]); ok {
 		return b.Bind(attrs...)
@@ -35,8 +36,8 @@ func Bind[I any](instrument I, attrs ...attribute.KeyValue) I {
 	return from.(binderOf[I]).Bind(attrs...)
 }
 
-// standInFor returns a stand-in of the kind I, or nil. The type of an instrument does not tell its kind: in the SDK one type
-// is several.
+// standInFor returns a stand-in of the kind I, or nil. It needs I because the dynamic type does not identify the
+// kind: the SDK uses one type for several kinds.
 func standInFor[I any]() standIn {
 	switch any((*I)(nil)).(type) {
 	case *metric.Int64Counter:

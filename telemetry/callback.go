@@ -13,15 +13,15 @@ import (
 	"go.opentelemetry.io/otel/metric/embedded"
 )
 
-// callbacks holds every observable callback of a Provider and runs them outside the SDK's locks, where one that
-// panics, hangs or creates instruments cannot take the process, the scrape or the SDK along. What they observe is
-// kept in a cycle; the SDK's own instruments replay it.
+// callbacks holds the observable callbacks of a Provider and runs them outside the SDK's locks: a callback that
+// panics, hangs or creates instruments cannot stop the process, the scrape or the SDK. A cycle keeps what they
+// observe, and the SDK's own instruments replay it.
 type callbacks struct {
 	log     voice
 	timeout time.Duration
 	self    *selfMetrics
-	tell    func(...Conflict)     // for gauges observed twice
-	latest  atomic.Pointer[cycle] // for readers that are not ours
+	tell    func(...Conflict)     // for two observations of one gauge series
+	latest  atomic.Pointer[cycle] // for readers that the caller added
 	turn    chan struct{}         // holds one token: collections take turns
 
 	mu   sync.Mutex
@@ -34,22 +34,22 @@ func newCallbacks(cfg config, self *selfMetrics, tell func(...Conflict)) *callba
 	return c
 }
 
-// A callback is one function of somebody else.
+// A callback is one function registered by other code.
 type callback struct {
 	run  func(context.Context, *recording) error
 	site string
-	last *run // the latest run, perhaps unfinished; these two belong to the collection whose turn it is
-	told bool // its present trouble was logged
+	last *run // the latest run, perhaps unfinished; only the collection that holds the turn uses last and told
+	told bool // the current failure was logged
 }
 
-// A recording is what one run of one callback observed. It belongs to that run alone.
+// A recording holds what one run of one callback observed. It belongs to that run alone.
 type recording struct {
-	mu       sync.Mutex // a callback may observe from goroutines of its own
+	mu       sync.Mutex // a callback may observe from several goroutines
 	int64s   []observation[int64]
 	float64s []observation[float64]
 }
 
-// A cycle is what all callbacks observed in one collection.
+// A cycle holds what all callbacks observed in one collection.
 type cycle struct {
 	int64s   map[*source[int64]][]observation[int64]
 	float64s map[*source[float64]][]observation[float64]
@@ -117,16 +117,17 @@ func (r *registration) Unregister() error {
 	return nil
 }
 
-// collect runs every callback once, all at the same time, and returns what they observed in time. It takes at most a
-// little more than the timeout, however many hang, and ends earlier when ctx does. What there is to tell is told when the
-// turn is over, as a logger may collect.
+// collect runs every callback once, all concurrently, and returns what they observed in time. It takes little more
+// than the timeout, however many hang, and ends earlier if ctx does. It reports failures after the turn ends, because
+// a logger may collect.
 func (c *callbacks) collect(ctx context.Context) *cycle {
 	out, conflicts, troubles := c.takeTurn(ctx)
 	c.report(conflicts, troubles)
 	return out
 }
 
-// collectWithinSDK is collect for a reader that is not ours. The SDK holds a lock that an instrument needs to be made.
+// collectWithinSDK is collect for a reader that the caller added. The SDK then holds a lock that creating an
+// instrument needs, so failures are reported from another goroutine.
 func (c *callbacks) collectWithinSDK(ctx context.Context) {
 	if _, conflicts, troubles := c.takeTurn(ctx); len(conflicts)+len(troubles) > 0 {
 		mailbox.do(func() { c.report(conflicts, troubles) })
@@ -142,7 +143,7 @@ func (c *callbacks) report(conflicts []Conflict, troubles []trouble) {
 	}
 }
 
-// A trouble is what is to be logged of a callback.
+// A trouble is a failure of a callback that is to be logged.
 type trouble struct {
 	site, what string
 	err        error
@@ -178,7 +179,7 @@ func (c *callbacks) takeTurn(ctx context.Context) (out *cycle, conflicts []Confl
 		case returned && r.err == nil:
 			r.callback.told = false
 		case ctx.Err() != nil && time.Now().Before(r.deadline):
-			continue // the collection was given up: not the callback's fault
+			continue // the collection was given up: not the callback's failure
 		case !returned:
 			troubles = c.trouble(troubles, r.callback, "did not return in time", nil)
 			continue
@@ -228,7 +229,7 @@ func (r *run) ended() bool {
 	}
 }
 
-// wait waits for the end of the run and tells whether it came.
+// wait waits until the run ends and reports whether it did within d.
 func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-r.done:
@@ -247,7 +248,7 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// trouble counts a callback's failure, which is logged once until the callback is well again.
+// trouble counts a callback's failure. It is logged once, until the callback succeeds again.
 func (c *callbacks) trouble(to []trouble, cb *callback, what string, err error) []trouble {
 	c.self.callbackFailed()
 	if cb.told {

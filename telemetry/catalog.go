@@ -15,31 +15,31 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// maxConflicts bounds what a flood of conflicts can take of memory. Beyond it they are counted, not kept.
+// maxConflicts bounds the memory that conflicts can take. Further ones are counted, not kept.
 const maxConflicts = 1000
 
-// A catalog knows every instrument that was asked for and the family that each is exposed under. It is safe for
-// concurrent use. No code of others, the SDK, a view or a logger, runs while its lock is held.
+// A catalog knows every instrument that was requested and the family that each is exposed under. It is safe for
+// concurrent use. It calls no foreign code (the SDK, a view, a logger) while it holds its lock.
 type catalog struct {
 	log    voice
 	policy ConflictPolicy
 	views  []sdkmetric.View
 	self   *selfMetrics
-	shared bool // it knows of client_golang's default registry, and others do or did
+	shared bool // it includes client_golang's default registry, which other catalogs include too
 
 	mu       sync.Mutex
 	order    int                    // of the next instrument
 	admitted map[identity]admission // every distinct definition, so that a repeated one is cheap
 	rejected map[identity]*ConflictError
-	names    map[string]*family      // every name on the page, in lower case, and who has it
+	names    map[string]*family      // the family of every name on the page, in lower case
 	quantity map[string]*family      // OpenTelemetry name and class, to notice one quantity in two units
-	streams  map[streamKey]*stream   // what the SDK will call it when it is collected
+	streams  map[streamKey]*stream   // by how the SDK identifies them at collection
 	origins  map[streamKey]*admitted // instruments whose streams a view renames
-	lines    map[string]*admitted    // the first instrument that each line of code asked for
+	lines    map[string]*admitted    // the first instrument that each line of code requested
 	created  map[string]struct{}     // names given to the SDK, in lower case
 	told     map[conflictKey]struct{}
 	list     []Conflict
-	holding  bool // what there is to tell is held
+	holding  bool // conflicts are held back in held
 	held     news
 }
 
@@ -50,18 +50,18 @@ type identity struct {
 	number, buckets         string
 }
 
-// An admission is the answer to a request for an instrument: what to create, and on whose behalf.
+// An admission is the answer to a request for an instrument: what to create, and for which instrument.
 type admission struct {
 	create definition
 	as     *admitted
-	family *family // nil where a view decides at collection
+	family *family // nil if a view decides at collection
 }
 
-// admitted is one instrument in the order of creation.
+// admitted is one instrument that was requested.
 type admitted struct {
 	order int
-	path  site.Path                  // the way to the code that asked
-	depth int                        // how many steps of it are a helper's
+	path  site.Path                  // the call path to the code that requested it
+	depth int                        // how many steps of the path belong to a helper
 	info  atomic.Pointer[Instrument] // replaced with the catalog's lock held, read without it
 }
 
@@ -104,8 +104,8 @@ func newCatalog(cfg config, self *selfMetrics, shared bool) *catalog {
 	}
 }
 
-// admit decides under which definition an instrument is created. site is asked only for a definition not seen
-// before. The error is a *ConflictError, under Reject only.
+// admit decides under which definition an instrument is created. It calls where only for a new definition. The error
+// is a *ConflictError, and non-nil only under Reject.
 func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() site.Path) (admission, error) {
 	id := identity{scope, d.name, d.unit, d.description, d.kind, d.number, fmt.Sprint(d.buckets)}
 	if a, known, err := c.recall(id); known {
@@ -118,7 +118,7 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 	d.buckets = bucketsAfter(viewed, d.buckets)
 
 	c.mu.Lock()
-	if a, ok := c.admitted[id]; ok { // another goroutine was faster
+	if a, ok := c.admitted[id]; ok { // another goroutine was first
 		c.mu.Unlock()
 		return a, nil
 	}
@@ -137,8 +137,9 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 	return a, err
 }
 
-// publish makes an admission the answer for its definition, once the streams are known that the SDK will collect. Views
-// are asked without the lock; whoever is faster meanwhile has published an admission to the same family.
+// publish stores an admission as the answer for its definition, and the streams that the SDK will collect. It calls
+// the views without the lock; if another goroutine publishes meanwhile, its admission has the same family and is
+// returned.
 func (c *catalog) publish(id identity, a admission) admission {
 	var viewed []sdkmetric.Stream
 	if len(c.views) > 0 {
@@ -155,7 +156,7 @@ func (c *catalog) publish(id identity, a admission) admission {
 	return a
 }
 
-// recall returns the answer that a definition got before.
+// recall returns the earlier answer for a definition, if there is one.
 func (c *catalog) recall(id identity) (a admission, known bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,7 +167,7 @@ func (c *catalog) recall(id identity) (a admission, known bool, err error) {
 	return a, known, nil
 }
 
-// reject makes a conflict an error, which the definition gets again when it is asked for again.
+// reject turns a conflict into an error, which later requests for the same definition get too.
 func (c *catalog) reject(id identity, x *Conflict) error {
 	x.Resolution = Rejected
 	x.Second.Prometheus = ""
@@ -177,8 +178,8 @@ func (c *catalog) reject(id identity, x *Conflict) error {
 	return err
 }
 
-// decide finds the family, or leaves an instrument whose streams a view renames for the time when they are
-// collected: only then is known what is on the page. The catalog's lock is held.
+// decide finds the family of an instrument. If a view renames its streams, the family is decided at collection,
+// because only then the names on the page are known. The caller holds the lock.
 func (c *catalog) decide(as *admitted, d definition, viewed []sdkmetric.Stream) (admission, []Conflict) {
 	as.order = c.order
 	if reshaped(d, viewed) {
@@ -203,8 +204,8 @@ func (c *catalog) decide(as *admitted, d definition, viewed []sdkmetric.Stream) 
 	return admission{create: create, as: as, family: f}, conflicts
 }
 
-// locate names the place in the code that asked for an instrument. A line that asks for several, called from
-// several places, belongs to a helper: then the calls are named, of the first instrument too.
+// locate sets the place in the code that requested an instrument. If several callers reach one line that requests
+// instruments, the line belongs to a helper: then the callers are named, also for the first instrument.
 func (c *catalog) locate(as *admitted) {
 	if len(as.path) == 0 {
 		return
@@ -228,8 +229,8 @@ func (c *catalog) locate(as *admitted) {
 	as.edit(func(i *Instrument) { i.Site = as.path[as.depth] })
 }
 
-// helps returns the HELP of each stream's family as it is now.
-func (c *catalog) helps(streams []*stream) []string {
+// streamHelp returns the current HELP of each stream's family.
+func (c *catalog) streamHelp(streams []*stream) []string {
 	out := make([]string, len(streams))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,8 +240,8 @@ func (c *catalog) helps(streams []*stream) []string {
 	return out
 }
 
-// helpsOf returns the HELP of kept families as it is now.
-func (c *catalog) helpsOf(kept []*kept) []string {
+// keptHelp returns the current HELP of kept families.
+func (c *catalog) keptHelp(kept []*kept) []string {
 	out := make([]string, len(kept))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,7 +251,7 @@ func (c *catalog) helpsOf(kept []*kept) []string {
 	return out
 }
 
-// family returns the family of a name, or nil.
+// family returns the family with this name, or nil.
 func (c *catalog) family(name string) *family {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,7 +267,7 @@ func (c *catalog) conflicts() []Conflict {
 	return slices.Clone(c.list)
 }
 
-// instruments returns what was admitted, sorted by family, then by order of creation.
+// instruments returns the admitted instruments, sorted by family, then by order of creation.
 func (c *catalog) instruments() []Instrument {
 	c.mu.Lock()
 	all := make([]*admitted, 0, len(c.admitted))
@@ -284,7 +285,7 @@ func (c *catalog) instruments() []Instrument {
 	return out
 }
 
-// creates tells whether the SDK was asked for an instrument of this name on the catalog's word.
+// creates reports whether the catalog let the SDK create an instrument of this name.
 func (c *catalog) creates(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,10 +20,11 @@ import (
 type ConflictPolicy int
 
 const (
-	// KeepFirst merges or renames the second instrument, tells of it, and goes on. It is the default, and the
-	// policy for production: creating an instrument never fails for a conflict.
+	// KeepFirst merges or renames the second instrument and reports the conflict. It is the default, and meant for
+	// production: creating an instrument never fails because of a conflict.
 	KeepFirst ConflictPolicy = iota
-	// Reject returns a *ConflictError, and an instrument that does nothing, for the second. It is for tests.
+	// Reject returns, for the second instrument, a *ConflictError and an instrument that does nothing. It is meant
+	// for tests.
 	Reject
 )
 
@@ -49,7 +50,7 @@ type config struct {
 	withoutRuntime    bool
 	withoutPush       bool
 	disabled          bool
-	global            bool // it is for Setup
+	global            bool // Setup made it
 }
 
 func newConfig(opts []Option) config {
@@ -73,8 +74,8 @@ type optionFunc func(config) config
 
 func (f optionFunc) apply(c config) config { return f(c) }
 
-// WithService names the service and its version in the resource, and so in target_info. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES win over it, as the operator wins over the author.
+// WithService sets the service's name and version in the resource, and so in target_info. OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES win over it, because the operator decides over the author.
 func WithService(name, version string) Option {
 	return optionFunc(func(c config) config { c.name, c.version = name, version; return c })
 }
@@ -84,14 +85,15 @@ func WithResource(r *resource.Resource) Option {
 	return optionFunc(func(c config) config { c.resource = r; return c })
 }
 
-// WithView adds views. An instrument that a view gives another name, unit or kind of aggregation is matched with
-// others when it is collected, not when it is created.
+// WithView adds views. If a view changes the name, unit or aggregation of an instrument, conflicts of that instrument
+// are found when it is collected, not when it is created.
 func WithView(v ...sdkmetric.View) Option {
 	return optionFunc(func(c config) config { c.views = append(c.views, v...); return c })
 }
 
-// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. It gets what the SDK has,
-// without the repairs that WithMetricExporter makes. The Provider shuts it down. A reader belongs to one Provider.
+// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. It gets the SDK's own data,
+// without the repairs that WithMetricExporter makes. The Provider shuts it down. Do not give one reader to two
+// Providers.
 func WithReader(r sdkmetric.Reader) Option {
 	return optionFunc(func(c config) config {
 		if r != nil {
@@ -102,8 +104,8 @@ func WithReader(r sdkmetric.Reader) Option {
 }
 
 // WithMetricExporter pushes metrics through an exporter, such as one of otlpmetricgrpc, every
-// OTEL_METRIC_EXPORT_INTERVAL, beside those that the environment names. What is pushed agrees with the page. The
-// Provider shuts the exporter down.
+// OTEL_METRIC_EXPORT_INTERVAL, in addition to the exporters that the environment names. The pushed metrics agree with
+// the page. The Provider shuts the exporter down.
 func WithMetricExporter(e sdkmetric.Exporter) Option {
 	return optionFunc(func(c config) config {
 		if e != nil {
@@ -113,8 +115,9 @@ func WithMetricExporter(e sdkmetric.Exporter) Option {
 	})
 }
 
-// WithSpanExporter turns traces on and sends them through an exporter, such as one of otlptracegrpc, beside those
-// that the environment names. OTEL_TRACES_SAMPLER and OTEL_BSP_ variables hold. The Provider shuts the exporter down.
+// WithSpanExporter turns traces on and sends spans through an exporter, such as one of otlptracegrpc, in addition to
+// the exporters that the environment names. The OTEL_TRACES_SAMPLER and OTEL_BSP_ variables apply. The Provider shuts
+// the exporter down.
 func WithSpanExporter(e sdktrace.SpanExporter) Option {
 	return optionFunc(func(c config) config {
 		if e != nil {
@@ -124,15 +127,16 @@ func WithSpanExporter(e sdktrace.SpanExporter) Option {
 	})
 }
 
-// WithGatherer serves the metrics of code that is still on client_golang on the same page, merged with ours where
-// the two meet, and pushes them with ours. A gatherer that fails, panics or hangs costs the page only its own families.
-// With package promguard the page of the default registry has them too: do not serve both in prometheus.Gatherers, or
+// WithGatherer adds the metrics of code that still uses client_golang. They are served on the same page and pushed,
+// merged with OpenTelemetry's. A gatherer that fails, panics or hangs costs the page only its own families. With
+// package promguard, the page of the default registry has them too: do not serve both in prometheus.Gatherers, or
 // these metrics appear twice.
 //
-// client_golang does not keep who registered what: a conflict names the code that called WithGatherer. Collectors
-// registered with [Provider.Registerer], or with the default registry under package promguard, are named one by one.
-// If a collector panics that was registered through prometheus.WrapRegistererWith, the process ends, as it does without a
-// Provider. With Provider.Registerer, and the default registry under promguard, it does not.
+// client_golang does not record who registered what, so a conflict names the code that called WithGatherer. Conflicts
+// of collectors registered with [Provider.Registerer], or with the default registry under package promguard, name the
+// code that registered each. If a collector registered through prometheus.WrapRegistererWith panics in a gatherer,
+// the process ends, as it does without a Provider. With Provider.Registerer, or the default registry under promguard,
+// it does not.
 func WithGatherer(g prometheus.Gatherer) Option {
 	from := given{g, callSite().String()}
 	return optionFunc(func(c config) config {
@@ -143,27 +147,27 @@ func WithGatherer(g prometheus.Gatherer) Option {
 	})
 }
 
-// A given gatherer is one, and the code that gave it.
+// given is a gatherer and the code that passed it to WithGatherer.
 type given struct {
 	gatherer prometheus.Gatherer
 	site     string
 }
 
-// WithLogger sets the logger of the Provider: for conflicts, for callbacks, collectors and pushes that fail, and, with
-// Setup, for what OpenTelemetry logs. The default, and nil, is slog's default logger at the time of each message. Before
-// Setup is complete OpenTelemetry, and the warning about measurements lost before Setup, use slog's default logger.
+// WithLogger sets the logger of the Provider. It logs conflicts, failures of callbacks, collectors and pushes, and,
+// with Setup, what OpenTelemetry logs. The default, and nil, is slog's default logger at the time of each message.
+// Until Setup returns, OpenTelemetry and the warning about measurements lost before Setup use slog's default logger.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(c config) config { c.log.to = l; return c })
 }
 
-// WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and a scope's attributes to each
-// series, which keeps equal instruments of different scopes apart. It is off by default.
+// WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and the scope's attributes to each
+// series, so that equal instruments of different scopes are separate series. It is off by default.
 func WithScopeLabels() Option {
 	return optionFunc(func(c config) config { c.scopeLabels = true; return c })
 }
 
-// WithCardinalityLimit bounds the series of each instrument; what is beyond goes into one series with the label
-// otel_metric_overflow="true". The default is 2000; 0 or less is no limit.
+// WithCardinalityLimit bounds the series of each instrument. Further ones are summed in one series with the label
+// otel_metric_overflow="true". The default is 2000; 0 or less means no limit.
 func WithCardinalityLimit(perInstrument int) Option {
 	return optionFunc(func(c config) config { c.cardinalityLimit = perInstrument; return c })
 }
@@ -173,8 +177,8 @@ func WithConflictPolicy(p ConflictPolicy) Option {
 	return optionFunc(func(c config) config { c.policy = p; return c })
 }
 
-// WithCallbackTimeout bounds each run of each observable callback. The default is one second. A callback that
-// takes longer is left alone until it returns; until then its instruments have no values.
+// WithCallbackTimeout bounds each run of an observable callback. The default is one second; 0 or less is ignored. A
+// callback that takes longer is not started again until it returns; until then its instruments have no values.
 func WithCallbackTimeout(d time.Duration) Option {
 	return optionFunc(func(c config) config {
 		if d > 0 {
@@ -184,7 +188,7 @@ func WithCallbackTimeout(d time.Duration) Option {
 	})
 }
 
-// WithoutPrometheus leaves /metrics out: Handler answers 404. Only pushes and readers given by WithReader collect.
+// WithoutPrometheus disables /metrics: Handler answers 404. Only pushes and the readers of WithReader collect.
 func WithoutPrometheus() Option {
 	return optionFunc(func(c config) config { c.withoutPrometheus = true; return c })
 }
@@ -194,13 +198,13 @@ func WithoutRuntime() Option {
 	return optionFunc(func(c config) config { c.withoutRuntime = true; return c })
 }
 
-// WithoutPush takes no account of OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ variables: only
-// exporters given by options are used. It is for tests, and for programs that must not send anything.
+// WithoutPush ignores OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER and the OTEL_EXPORTER_OTLP_ variables: only
+// exporters given by options are used. It is meant for tests, and for programs that must not send anything.
 func WithoutPush() Option {
 	return optionFunc(func(c config) config { c.withoutPush = true; return c })
 }
 
-// buildResource merges, from the weakest to the strongest: the SDK's defaults, WithResource, WithService, the
+// buildResource merges these resources; later ones win: the SDK's defaults, WithResource, WithService, the
 // environment.
 func (c config) buildResource() (*resource.Resource, error) {
 	var own []attribute.KeyValue
@@ -219,7 +223,7 @@ func (c config) buildResource() (*resource.Resource, error) {
 		if r == nil {
 			continue
 		}
-		// Schema URLs may differ between the parts; the attributes are what counts.
+		// Schema URLs may differ between the parts; only the attributes matter.
 		if res, err = resource.Merge(res, resource.NewSchemaless(rule.SoundAttributes(r.Attributes())...)); err != nil {
 			return nil, fmt.Errorf("telemetry: resource: %w", err)
 		}

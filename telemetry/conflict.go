@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// Instrument describes an instrument that some code asked for.
+// Instrument describes an instrument that some code requested.
 type Instrument struct {
 	Scope       instrumentation.Scope
 	Name        string // as its author wrote it
@@ -21,8 +21,8 @@ type Instrument struct {
 	Number      string // "int64" or "float64"
 	Unit        string
 	Description string
-	// Site is the code that asked for it, outside OpenTelemetry and this package: the import path, the file and
-	// the line, as in "github.com/acme/pay/metrics.go:12". It is empty where that cannot be known.
+	// Site is the code that requested it, outside OpenTelemetry and this package: import path, file and line, as in
+	// "github.com/acme/pay/metrics.go:12". It is empty if that is not known.
 	Site string
 }
 
@@ -42,7 +42,7 @@ func (i Instrument) String() string {
 	return b.String()
 }
 
-// whereabouts is the place in the code, or why that is not known.
+// whereabouts returns the place in the code, or why it is not known.
 func (i Instrument) whereabouts() string {
 	switch {
 	case strings.HasPrefix(i.Scope.Name, gathererScope):
@@ -56,7 +56,7 @@ func (i Instrument) whereabouts() string {
 	case i.Scope.Name == runtimeScope || i.Scope.Name == thisPackage:
 		return "of " + i.Scope.Name + ", made by New or Setup"
 	}
-	return "of " + i.Scope.Name + ", made by otel.Meter before Setup, which keeps no place"
+	return "of " + i.Scope.Name + ", made by otel.Meter before Setup, so its place is unknown"
 }
 
 func kindName(k sdkmetric.InstrumentKind) string {
@@ -79,22 +79,22 @@ func kindName(k sdkmetric.InstrumentKind) string {
 	return "metric"
 }
 
-// Reason says in what two claims to one family differ.
+// Reason says how two definitions of one family differ.
 type Reason string
 
-// The reasons, gravest first. A pair that differs in several is told by the gravest.
+// The reasons, the most serious first. A conflict with several differences has the most serious one.
 const (
-	ReasonReserved    Reason = "Reserved"    // a name or label that Prometheus needs for itself
-	ReasonKind        Reason = "Kind"        // counter, gauge, histogram …
-	ReasonNumber      Reason = "Number"      // int64 or float64
-	ReasonUnit        Reason = "Unit"        //
+	ReasonReserved    Reason = "Reserved" // a name or label that Prometheus needs for itself
+	ReasonKind        Reason = "Kind"     // counter, gauge, histogram …
+	ReasonNumber      Reason = "Number"   // int64 or float64
+	ReasonUnit        Reason = "Unit"
 	ReasonName        Reason = "Name"        // two names that become one in Prometheus
 	ReasonBuckets     Reason = "Buckets"     // histogram boundaries
 	ReasonDescription Reason = "Description" // the HELP
-	ReasonLabels      Reason = "Labels"      // names of labels; client_golang's only, OpenTelemetry fixes none
+	ReasonLabels      Reason = "Labels"      // label names; only of client_golang, because OpenTelemetry's instruments do not fix theirs
 	ReasonDuplicate   Reason = "Duplicate"   // two values for one gauge series
-	ReasonCardinality Reason = "Cardinality" // more series than the limit allows, or soon
-	ReasonEncoding    Reason = "Encoding"    // an attribute that cannot be a label as it is
+	ReasonCardinality Reason = "Cardinality" // the number of series exceeds the limit, or has reached 80 % of it
+	ReasonEncoding    Reason = "Encoding"    // an attribute that is not a valid label
 )
 
 var reasons = []Reason{
@@ -102,7 +102,7 @@ var reasons = []Reason{
 	ReasonLabels, ReasonDuplicate, ReasonCardinality, ReasonEncoding,
 }
 
-// Resolution says what was done about a conflict.
+// Resolution says how a conflict was resolved.
 type Resolution string
 
 // The resolutions.
@@ -111,20 +111,20 @@ const (
 	Renamed  Resolution = "Renamed"  // the second is exposed under a name that ends in its kind
 	Repaired Resolution = "Repaired" // a label was renamed or its value made valid
 	Kept     Resolution = "Kept"     // both are exposed as they are
-	Limited  Resolution = "Limited"  // further series go into one that says so
+	Limited  Resolution = "Limited"  // further series are summed in one that is marked
 	Rejected Resolution = "Rejected" // creation returned a *ConflictError
 )
 
-// A Conflict is two claims to one Prometheus family that differ, and what was made of them. Where a conflict has
-// one side only (Reserved, Cardinality, Encoding), First and Second are the same instrument.
+// A Conflict is two different definitions of one Prometheus family, and how it was resolved. If only one instrument
+// is involved (Reserved, Cardinality, Encoding), First and Second are equal.
 type Conflict struct {
-	Family     string // the Prometheus family over which the two met
+	Family     string // the Prometheus family that both would have
 	Reason     Reason
 	Resolution Resolution
-	First      Instrument // the one that was there
-	Second     Instrument // the one that came
-	// Detail tells what cannot be seen of the two instruments: labels and boundaries that differ, and what is not on the
-	// page for it. It may be empty.
+	First      Instrument // the earlier one
+	Second     Instrument // the later one
+	// Detail says what the two instruments do not show: different labels or boundaries, and what the page leaves out.
+	// It may be empty.
 	Detail string
 }
 
@@ -149,7 +149,7 @@ func (c Conflict) String() string {
 	return s
 }
 
-// reasons returns the conflict's reason, and what else the two differ in.
+// reasons returns the conflict's reason, and every other difference of the two.
 func (c Conflict) reasons() []Reason {
 	out := []Reason{c.Reason}
 	if c.First == c.Second || c.Resolution == Kept {
@@ -177,23 +177,23 @@ type ConflictError struct{ Conflict Conflict }
 
 func (e *ConflictError) Error() string { return "telemetry: conflict: " + e.Conflict.String() }
 
-// A definition is what the author of an instrument said about it.
+// A definition is what the author of an instrument specified.
 type definition struct {
 	name, unit, description string
 	kind                    sdkmetric.InstrumentKind
 	number                  string
-	buckets                 []float64 // boundaries in force as far as creation can see; nil is the reader's default
+	buckets                 []float64 // the boundaries known at creation; nil is the reader's default
 }
 
 func (d definition) class() rule.Class { return rule.ClassOf(d.kind) }
 
-// compare decides what a second definition of one family becomes. Both are of one class. An empty Reason is no
-// conflict; then the two are merged.
+// compare decides what happens to the second definition of a family. Both have the same class. An empty Reason means
+// no conflict: then they are merged.
 func compare(first, second definition) (Reason, Resolution) {
 	gauge := first.class() == rule.Gauge
 	switch {
 	case first.kind != second.kind && gauge:
-		return ReasonKind, Renamed // one is set, the other observed: neither can be told from the other
+		return ReasonKind, Renamed // one is set, the other observed: they cannot be combined
 	case first.number != second.number && gauge:
 		return ReasonNumber, Renamed
 	case first.kind != second.kind:
@@ -212,12 +212,12 @@ func compare(first, second definition) (Reason, Resolution) {
 	return "", Merged
 }
 
-// describedDifferently is false where one of the two says nothing: an empty description never wins.
+// describedDifferently is false if one description is empty: an empty one never wins.
 func describedDifferently(first, second definition) bool {
 	return first.description != "" && second.description != "" && first.description != second.description
 }
 
-// attrs is the conflict for a structured log. Its one-sided kinds name their instrument once.
+// attrs returns the conflict for a structured log. A conflict of one instrument names it once.
 func (c Conflict) attrs() []slog.Attr {
 	out := []slog.Attr{
 		slog.String("family", c.Family), slog.String("reason", joinedReasons(c.reasons())),

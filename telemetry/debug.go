@@ -30,21 +30,21 @@ var debugHTML string
 
 var debugPage = template.Must(template.New("debug").Funcs(template.FuncMap{"words": words}).Parse(debugHTML))
 
-// words lets a name break between its words.
+// words lets the browser break a name between its words.
 func words(name string) template.HTML {
 	return template.HTML(wordEnds.Replace(template.HTMLEscapeString(name)))
 }
 
 var wordEnds = strings.NewReplacer("_", "_<wbr>", ".", ".<wbr>", "/", "/<wbr>")
 
-// A debugReport is what DebugHandler shows. Its JSON form is for machines; fields may be added.
+// A debugReport is what DebugHandler shows. Programs may read its JSON form; fields may be added.
 type debugReport struct {
-	Filter      string            `json:"filter,omitempty"`  // what is shown has it in a name, a scope or a place
-	Limit       int               `json:"cardinality_limit"` // series of one instrument; 0 is none
+	Filter      string            `json:"filter,omitempty"`  // only entries with this text in a name, a scope or a place are shown
+	Limit       int               `json:"cardinality_limit"` // series of one instrument; 0 means no limit
 	Series      int               `json:"series"`
 	Conflicts   []debugConflict   `json:"conflicts"`
 	Instruments []debugInstrument `json:"instruments"`
-	Client      []debugInstrument `json:"client_golang"` // metrics that it made
+	Client      []debugInstrument `json:"client_golang"` // its metrics
 }
 
 type debugInstrument struct {
@@ -57,15 +57,15 @@ type debugInstrument struct {
 	Scope       string      `json:"scope,omitempty"`
 	Version     string      `json:"scope_version,omitempty"`
 	Site        string      `json:"site,omitempty"`
-	Unknown     string      `json:"site_unknown,omitempty"` // why there is no site
+	Unknown     string      `json:"site_unknown,omitempty"` // why the site is unknown
 	Series      int         `json:"series"`
-	Value       *debugValue `json:"value,omitempty"` // of all series; nil where there is none
+	Value       *debugValue `json:"value,omitempty"` // of all series together; nil if there is none
 	Share       float64     `json:"share_of_limit"`  // 0 to 1
 	Keys        []debugKey  `json:"attribute_keys,omitempty"`
 }
 
-// A debugValue is what an instrument has measured: the sum of a counter or an up-down counter, what a histogram has counted
-// and its sum, and the least and the greatest value of a gauge.
+// A debugValue is what an instrument measured: the sum of a counter or an up-down counter, the count and the sum of a
+// histogram, or the least and the greatest value of a gauge.
 type debugValue struct {
 	Sum   *float64 `json:"sum,omitempty"`
 	Count *uint64  `json:"count,omitempty"`
@@ -73,7 +73,7 @@ type debugValue struct {
 	Most  *float64 `json:"most,omitempty"`
 }
 
-// String is the value for people.
+// String formats the value for people.
 func (v *debugValue) String() string {
 	switch {
 	case v == nil:
@@ -97,7 +97,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// A debugKey is an attribute key and how many values it has.
+// A debugKey is an attribute key and the number of its values.
 type debugKey struct {
 	Key    string `json:"key"`
 	Values int    `json:"values"`
@@ -116,15 +116,16 @@ type debugConflict struct {
 // Percent is the share in whole percent.
 func (d debugInstrument) Percent() int { return int(d.Share * 100) }
 
-// OneSided tells whether the conflict is of one instrument with the rules, not with another.
+// OneSided reports whether the conflict involves one instrument only.
 func (c debugConflict) OneSided() bool {
 	return c.First.Name == c.Second.Name && c.First.Site == c.Second.Site && c.First.Kind == c.Second.Kind &&
 		c.First.Description == c.Second.Description && c.First.Scope == c.Second.Scope && c.First.Number == c.Second.Number
 }
 
-// DebugHandler shows every instrument, with its live series, what they add up to and the attribute keys that cause them, and
-// every conflict: as a page for people, and with ?format=json for machines. ?q=text shows only entries whose name, scope or
-// place in the code contains the text. It shows no attribute values; serve it where only operators can reach it.
+// DebugHandler shows every instrument and every conflict: as a page for people, or with ?format=json for programs.
+// Each instrument has the number of its series, their total and the attribute keys with the most values. ?q=text
+// shows only entries whose name, scope or place in the code contains the text. Attribute values are not shown; still,
+// serve it only to operators.
 func (p *Provider) DebugHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		report := p.report(r.Context())
@@ -140,7 +141,7 @@ func (p *Provider) DebugHandler() http.Handler {
 			_ = enc.Encode(report) // the client went away
 			return
 		default:
-			http.Error(w, "The format is not known: leave it out, or ask for format=json.", http.StatusBadRequest)
+			http.Error(w, fmt.Sprintf("Unknown format %q: use format=json, or leave it out for HTML.", format), http.StatusBadRequest)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -149,10 +150,10 @@ func (p *Provider) DebugHandler() http.Handler {
 	})
 }
 
-// maxFilter bounds what is looked for.
+// maxFilter bounds the text to search for, in bytes.
 const maxFilter = 200
 
-// filter leaves what has a text, in any case, in a name, a scope or a place.
+// filter keeps only entries that contain the text, in any case, in a name, a scope or a place.
 func (r *debugReport) filter(text string) {
 	if text == "" {
 		return
@@ -211,13 +212,13 @@ func describe(i Instrument) debugInstrument {
 	return d
 }
 
-// client describes the metrics of client_golang: what was registered with a registry of ours, with the place, and what
-// was gathered otherwise. Several definitions of one family have its series in common.
+// client describes the metrics of client_golang: those registered with a registry of this package, with the place,
+// and those gathered otherwise. If one family has several definitions, each shows the series of the whole family.
 func (s *scraper) client(ctx context.Context) []debugInstrument {
 	ctx, cancel := context.WithTimeout(ctx, defaultScrapeTimeout)
 	defer cancel()
 	out := []debugInstrument{}
-	exposed := map[string]*placed{} // by who defines it, and as what
+	exposed := map[string]*placed{} // by definition and by who registered it
 	for _, p := range s.foreign(ctx).byName {
 		if len(p.Metric) == 0 {
 			continue
@@ -248,7 +249,7 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 	return out
 }
 
-// on adds what a family has on the page.
+// on adds what a family has on the page to its description.
 func (d debugInstrument) on(p *placed) debugInstrument {
 	u := usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 	for _, m := range p.Metric {
@@ -280,7 +281,7 @@ type usageKey struct {
 	number string
 }
 
-// usage is what an instrument has on the page now.
+// usage sums up the series that an instrument has on the page now.
 type usage struct {
 	series      int
 	sum         float64
@@ -289,7 +290,7 @@ type usage struct {
 	values      map[attribute.Key]map[attribute.Value]struct{}
 }
 
-// add adds a series with its value, or what a histogram has counted and its sum.
+// add adds a series with its value, or with the sum and the count of a histogram.
 func (u *usage) add(set attribute.Set, value float64, count uint64) {
 	if u.series == 0 {
 		u.least, u.most = value, value
@@ -306,7 +307,8 @@ func (u *usage) add(set attribute.Set, value float64, count uint64) {
 	}
 }
 
-// value is what the series have measured, by the kind of their instrument. What JSON has no number for is left out.
+// value returns what the series measured, by the kind of their instrument. It is nil if the sum is not finite,
+// because JSON has no such number.
 func (u *usage) value(k sdkmetric.InstrumentKind) *debugValue {
 	finite := !math.IsNaN(u.sum) && !math.IsInf(u.sum, 0)
 	switch {
@@ -320,7 +322,7 @@ func (u *usage) value(k sdkmetric.InstrumentKind) *debugValue {
 	return &debugValue{Least: &u.least, Most: &u.most}
 }
 
-// top returns the keys with the most values: those that make the series.
+// top returns the keys with the most values, which cause most series.
 func (u *usage) top() []debugKey {
 	var out []debugKey
 	for k, vs := range u.values {
@@ -332,11 +334,11 @@ func (u *usage) top() []debugKey {
 	return out[:min(len(out), maxKeys)]
 }
 
-// usage collects once, beside the scrapes, and counts.
+// usage collects once, outside the scrapes, and sums up.
 func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	var rm metricdata.ResourceMetrics
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {
-		rm.ScopeMetrics = nil // after Shutdown there is still what was recorded
+		rm.ScopeMetrics = nil // after Shutdown the ledger still has what was recorded
 	}
 	out := map[usageKey]*usage{}
 	for _, sm := range rm.ScopeMetrics {
@@ -363,7 +365,7 @@ func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	return out
 }
 
-// eachPoint calls visit for each point, with its value, or what a histogram has counted and its sum.
+// eachPoint calls visit for each point, with its value, or with the sum and the count of a histogram.
 func eachPoint(data metricdata.Aggregation, visit func(set attribute.Set, value float64, count uint64)) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:

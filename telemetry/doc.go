@@ -21,7 +21,7 @@
 // pass [WithReader] or choose delta temporality. At a scrape, observable callbacks run outside the SDK's locks, each with a
 // deadline. What the SDK collects is merged and repaired again, because views and attributes are not known at creation.
 // OpenTelemetry's Prometheus exporter turns it into families, and client_golang's families are merged with these. The page
-// in protobuf and [Provider.Gatherer] take this way for all families.
+// in protobuf and [Provider.Gatherer] use this path for all families.
 //
 // # Recording where speed matters
 //
@@ -37,10 +37,10 @@
 // Instruments also implement the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which is
 // experimental. Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later measurement
 // starts a new series at zero, which appears in the collection after the last one of the old series. Use it for series that
-// do not come back, such as those of a tenant that left: Prometheus takes a series that starts again for a counter that was
-// reset, and if other instruments share the family and the labels, the sum falls by the part that ended. The page counts as
-// one reader: if two servers scrape it, one of them sees the last value. If nobody reads the page for five minutes, ended
-// series are freed without being shown. Where the SDK keeps the series, a bound instrument costs what the SDK's costs, and
+// do not come back, such as those of a tenant that left: if a series starts again, Prometheus sees a counter reset, and if
+// other instruments share the family and the labels, their sum falls by the part that ended. The page counts as one reader:
+// if two servers scrape it, only one of them sees the last value. If nobody reads the page for five minutes, ended series
+// are freed without being shown. If the SDK keeps the series, a bound instrument costs as much as the SDK's, and
 // Finish does nothing.
 //
 // # Conflicts
@@ -51,9 +51,9 @@
 //
 // # Metrics of client_golang
 //
-// They are on the same page, and are pushed too, if they are registered with client_golang's default registry and package
-// promguard is imported, or with [Provider.Registerer]. They are merged with OpenTelemetry's by the same rules, and a
-// conflict names both places. [WithGatherer] adds a registry of your own. Metrics without a conflict are exposed as
+// Metrics registered with [Provider.Registerer], or with client_golang's default registry if package promguard is imported,
+// are on the same page and are pushed too. They are merged with OpenTelemetry's by the same rules, and a conflict names
+// both places. [WithGatherer] adds a registry of your own. Metrics without a conflict are exposed as
 // client_golang exposes them, including names that the text format does not allow.
 //
 // # Coming from client_golang
@@ -98,19 +98,19 @@
 //
 // # Push and traces
 //
-// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on, if main
-// imports package telemetry/otlp, which links the exporters (else an error of New and Setup names the import):
-// OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the forms of one
+// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on. For that, main
+// must import package telemetry/otlp, which links the exporters; otherwise New and Setup return an error that names the import:
+// OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the variants for one
 // signal, over http/protobuf or grpc, OTEL_METRIC_EXPORT_INTERVAL, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_PROPAGATORS,
 // OTEL_METRICS_EXEMPLAR_FILTER. If an endpoint is set, the default exporter is otlp; if nothing is set, nothing is sent, and
 // no span is created. OTEL_SDK_DISABLED=true turns off OpenTelemetry's instruments and pushes; the page then has
-// client_golang's metrics only. A wrong value is an error of New and Setup that names the variable, and the Provider is nil;
-// an unknown word of a list, such as a sampler's, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add
+// client_golang's metrics only. If a value is wrong, New and Setup return an error that names the variable, and a nil
+// Provider; an unknown word of a list, such as a sampler's name, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add
 // exporters in code.
 //
 // A push agrees with the page: merged instruments are one metric of the first one's scope, renames and repairs are the same,
-// client_golang's metrics are included, and a collector's page for Prometheus equals /metrics. What needs no repair is
-// pushed as OpenTelemetry has it, with its own name, scope, attributes and number type. Four things differ, because OTLP
+// client_golang's metrics are included, and a collector's page for Prometheus equals /metrics. Metrics that need no repair
+// are pushed as OpenTelemetry has them, with their own name, scope, attributes and number type. Four things differ, because OTLP
 // cannot express them: an untyped metric of client_golang is sent as a gauge; its counters get the suffix _total if they
 // have none; its histograms with both kinds of buckets are sent with the classic ones; and with delta temporality its
 // metrics are not added to OpenTelemetry's.

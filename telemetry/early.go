@@ -8,19 +8,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxEarly bounds the measurements that an instrument keeps until Setup. Those that add to a bound counter or up-down
-// counter are added up beyond that, so that none is lost.
+// maxEarly bounds the measurements that an instrument keeps until Setup. Beyond it, additions through a bound counter
+// or up-down counter are added up, so that none is lost.
 const maxEarly = 1000
 
-// early keeps what was recorded through an instrument before Setup, for Setup to record it. M is a measurement.
+// early keeps the measurements made through an instrument before Setup; Setup records them. M is a measurement.
 type early[M any] struct {
 	mu    sync.Mutex
 	kept  []M
 	lost  int  // beyond maxEarly
-	bound bool // there was a Setup: nothing is kept any more
+	bound bool // Setup has run: nothing is kept any more
 }
 
-// keep takes a measurement, or tells that it came too late to be kept.
+// keep keeps a measurement. It returns false if Setup has run: then the caller records it.
 func (e *early[M]) keep(m M) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -42,8 +42,8 @@ func (e *early[M]) keep(m M) bool {
 	return true
 }
 
-// release ends the keeping. store puts the instrument in its place, and record gets what was kept, in its order. What
-// was lost is told when the lock is free, as a logger may record through the very instrument.
+// release records the kept measurements in their order, and calls store, which sets the instrument. Lost ones are
+// logged after the lock is released, because a logger may record through the same instrument.
 func (e *early[M]) release(name string, store func(), record func(M)) {
 	e.mu.Lock()
 	for _, m := range e.kept {
@@ -54,12 +54,12 @@ func (e *early[M]) release(name string, store func(), record func(M)) {
 	store()
 	e.mu.Unlock()
 	if lost > 0 {
-		slog.Warn("telemetry: measurements before Setup were lost: an instrument keeps so many until then",
+		slog.Warn("telemetry: measurements made before Setup were lost, because an instrument keeps only the first ones; call Setup earlier",
 			"instrument", name, "lost", lost, "kept", maxEarly)
 	}
 }
 
-// contextToKeep returns what a measurement that is kept needs of its context: the span that it was made in.
+// contextToKeep returns what a kept measurement needs of its context: the current span.
 func contextToKeep(ctx context.Context) context.Context {
 	if ctx == nil {
 		return context.Background()

@@ -18,10 +18,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// This file reads what an operator says by OpenTelemetry's environment variables. The exporters and the SDK read
-// most of them too, and go on with a default where one is wrong: data would go nowhere, or without TLS. So a wrong
-// one is an error here that names it. Unknown words of a list are ignored with a warning, as the specification
-// demands, except where they say what to send and how.
+// This file reads OpenTelemetry's environment variables. The exporters and the SDK read most of them too, but replace
+// a wrong value by a default: data would go nowhere, or without TLS. So a wrong value is an error here that names the
+// variable. Unknown words of a list are ignored with a warning, as the specification demands, except those that say
+// what to send and how.
 
 const (
 	metricsSignal = "METRICS"
@@ -38,10 +38,11 @@ const (
 	protocolHTTP = "http/protobuf"
 )
 
-// env returns a variable, without the space around it.
+// env returns the value of a variable, without the space around it.
 func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-// otlpVariable returns the name of the variable in force for a signal: its own, if that is set, or the general one.
+// otlpVariable returns the name of the variable that applies to a signal: its own if that is set, or else the general
+// one.
 func otlpVariable(signal, name string) string {
 	if own := "OTEL_EXPORTER_OTLP_" + signal + "_" + name; env(own) != "" {
 		return own
@@ -49,13 +50,13 @@ func otlpVariable(signal, name string) string {
 	return "OTEL_EXPORTER_OTLP_" + name
 }
 
-// wrong is the error about a variable. Values that may be secrets are left out by their checks.
+// wrong returns an error about a variable. Callers leave out values that may be secret.
 func wrong(name, format string, args ...any) error {
 	return fmt.Errorf("telemetry: %s %s", name, fmt.Sprintf(format, args...))
 }
 
-// exportersOf returns what OTEL_METRICS_EXPORTER or OTEL_TRACES_EXPORTER asks for. The specification's default,
-// otlp, holds where an endpoint is named; a process that says nothing of either pushes nothing.
+// exportersOf returns the exporters that OTEL_METRICS_EXPORTER or OTEL_TRACES_EXPORTER asks for. If it is not set,
+// the specification's default, otlp, applies only if an endpoint is set; otherwise nothing is pushed.
 func exportersOf(log voice, signal string) ([]string, error) {
 	name := "OTEL_" + signal + "_EXPORTER"
 	value := env(name)
@@ -71,10 +72,10 @@ func exportersOf(log voice, signal string) ([]string, error) {
 		switch w = strings.ToLower(w); {
 		case w == otlpExporter, w == consoleExporter:
 			out = append(out, w)
-		case w == "prometheus" && signal == metricsSignal: // the page is there anyway
+		case w == "prometheus" && signal == metricsSignal: // the page is always served
 		case w == "none" && len(words) == 1:
 		case signal == metricsSignal:
-			return nil, wrong(name, "is %q: want otlp, console, prometheus (the page, which is there anyway), or none alone", value)
+			return nil, wrong(name, "is %q: want otlp, console, prometheus (the page, which is always served), or none alone", value)
 		default:
 			return nil, wrong(name, "is %q: want otlp, console, or none alone", value)
 		}
@@ -83,14 +84,14 @@ func exportersOf(log voice, signal string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// An otlpTarget is where to push, and how.
+// An otlpTarget says where to push, and how.
 type otlpTarget struct {
 	protocol string
-	endpoint string // for people; without credentials
-	named    bool   // by a variable; otherwise it is the specification's default, without TLS
+	endpoint string // for logs; without credentials
+	named    bool   // set by a variable; otherwise it is the specification's default, without TLS
 }
 
-// otlpTargetOf checks every variable of the OTLP exporter of a signal.
+// otlpTargetOf checks every variable of a signal's OTLP exporter.
 func otlpTargetOf(log voice, signal string) (otlpTarget, error) {
 	v := func(name string) (string, string) {
 		name = otlpVariable(signal, name)
@@ -130,7 +131,7 @@ func otlpTargetOf(log voice, signal string) (otlpTarget, error) {
 	return t, errors.Join(errs...)
 }
 
-// warnUnknown warns of a word that is not in the list of a variable, and so ignored.
+// warnUnknown warns that the value of a variable is not one of the known ones, and is ignored.
 func warnUnknown(log voice, name, value string, known ...string) {
 	if value != "" && !slices.Contains(known, strings.ToLower(value)) {
 		log.warn("an environment variable is ignored: its value is unknown",
@@ -145,18 +146,18 @@ func checkEndpoint(name, value, protocol string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil: // its text repeats the value, which may hold a password
-		return nil, wrong(name, "is no URL: want one as http://collector:4318")
+		return nil, wrong(name, "is not a URL: want one such as http://collector:4318")
 	case u.User != nil:
-		return nil, wrong(name, "holds credentials, which are not sent from there: put them into OTEL_EXPORTER_OTLP_HEADERS")
+		return nil, wrong(name, "holds credentials, which the exporter does not send: put them into OTEL_EXPORTER_OTLP_HEADERS")
 	case u.Scheme == "http" || u.Scheme == "https":
 		if u.Host == "" {
-			return nil, wrong(name, "is %q: it names no host", value)
+			return nil, wrong(name, "is %q, without a host: want one such as http://collector:4318", value)
 		}
 		return u, checkPort(name, u)
 	case protocol == protocolGRPC && slices.Contains([]string{"unix", "unix-abstract", "dns", "passthrough"}, u.Scheme):
 		return u, nil
 	}
-	return nil, wrong(name, "is %q, without http:// or https://: want one as http://collector:4318", value)
+	return nil, wrong(name, "is %q, without http:// or https://: want one such as http://collector:4318", value)
 }
 
 func checkPort(name string, u *url.URL) error {
@@ -168,7 +169,7 @@ func checkPort(name string, u *url.URL) error {
 	return nil
 }
 
-// checkInsecure refuses what would send in the clear to an https address, or TLS to an http one.
+// checkInsecure refuses values that contradict the endpoint: plain text to an https address, or TLS to an http one.
 func checkInsecure(name, value string, u *url.URL) error {
 	switch strings.ToLower(value) {
 	case "":
@@ -186,7 +187,7 @@ func checkInsecure(name, value string, u *url.URL) error {
 	return nil
 }
 
-// checkHeaders checks key=value,key=value with escaped values. They are secrets: no error repeats one.
+// checkHeaders checks key=value,key=value with escaped values. Headers are secret: no error repeats one.
 func checkHeaders(log voice, name, value string) error {
 	if value == "" {
 		return nil
@@ -199,26 +200,26 @@ func checkHeaders(log voice, name, value string) error {
 		plain, err := url.PathUnescape(v)
 		switch {
 		case !found:
-			return wrong(name, "has no = in its pair %d: want key=value,key=value", i+1)
+			return wrong(name, "has no = in pair %d: want key=value,key=value", i+1)
 		case !headerKey(strings.TrimSpace(k)):
-			return wrong(name, "has a key in its pair %d that no header can have", i+1)
+			return wrong(name, "has an invalid header name in pair %d", i+1)
 		case err != nil:
-			return wrong(name, "has a value in its pair %d that is not URL-escaped: %% is written %%25", i+1)
+			return wrong(name, "has a value in pair %d that is not URL-escaped: write %% as %%25", i+1)
 		case strings.ContainsFunc(plain, unicode.IsControl):
-			return wrong(name, "has a value in its pair %d that no header can have", i+1)
+			return wrong(name, "has a control character in the value of pair %d", i+1)
 		}
 	}
 	return nil
 }
 
-// headerKey tells whether HTTP and gRPC take a word as the key of a header.
+// headerKey reports whether HTTP and gRPC accept s as the name of a header.
 func headerKey(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
 	})
 }
 
-// checkMilliseconds takes a positive number; nothing is the default.
+// checkMilliseconds accepts a positive number, and an empty value, which is the default.
 func checkMilliseconds(name, value string) error {
 	return checkNumber(name, value, "milliseconds", math.MaxInt64/int64(time.Millisecond))
 }
@@ -264,7 +265,8 @@ func checkClientCertificate(signal string) error {
 	return nil
 }
 
-// checkMetricsEnvironment checks what is not the exporter's of metrics. It is asked once, whatever is pushed.
+// checkMetricsEnvironment checks the variables of metrics that are not the exporter's. pushing says whether any
+// exporter pushes.
 func checkMetricsEnvironment(log voice, pushing bool) error {
 	warnUnknown(log, "OTEL_METRICS_EXEMPLAR_FILTER", env("OTEL_METRICS_EXEMPLAR_FILTER"), "trace_based", "always_on", "always_off")
 	if !pushing {
@@ -280,7 +282,7 @@ func checkMetricsEnvironment(log voice, pushing bool) error {
 	)
 }
 
-// maxSpans bounds what OTEL_BSP_… may ask the queue of spans to hold.
+// maxSpans bounds the queue of spans that OTEL_BSP_… may ask for.
 const maxSpans = 1_000_000
 
 func checkTracesEnvironment(log voice) error {
@@ -309,7 +311,7 @@ func checkTracesEnvironment(log voice) error {
 }
 
 // resourceFromEnvironment reads OTEL_RESOURCE_ATTRIBUTES, key=value,key=value with URL-escaped values, and
-// OTEL_SERVICE_NAME, which wins. Pairs that are empty, as templates leave them, are ignored with a warning.
+// OTEL_SERVICE_NAME, which wins. Empty pairs, which templates often leave, are ignored with a warning.
 func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 	const name = "OTEL_RESOURCE_ATTRIBUTES"
 	var attrs []attribute.KeyValue
@@ -322,11 +324,11 @@ func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 		plain, err := url.PathUnescape(strings.TrimSpace(v))
 		switch {
 		case !found:
-			return nil, wrong(name, "has no = in its pair %d, %q: want key=value,key=value", i+1, pair)
+			return nil, wrong(name, "has no = in pair %d, %q: want key=value,key=value", i+1, pair)
 		case k == "":
-			return nil, wrong(name, "has no key in its pair %d, %q: want key=value,key=value", i+1, pair)
+			return nil, wrong(name, "has no key in pair %d, %q: want key=value,key=value", i+1, pair)
 		case err != nil:
-			return nil, wrong(name, "has a value in its pair %d, %q, that is not URL-escaped: %% is written %%25", i+1, pair)
+			return nil, wrong(name, "has a value in pair %d, %q, that is not URL-escaped: write %% as %%25", i+1, pair)
 		}
 		attrs = append(attrs, attribute.String(k, plain))
 	}
@@ -336,7 +338,7 @@ func resourceFromEnvironment(log voice) (*resource.Resource, error) {
 	return resource.NewSchemaless(attrs...), nil
 }
 
-// wordsOf splits a list of words or pairs. Those that are empty are "", and told of, once for the variable.
+// wordsOf splits a list of words or pairs. Empty ones stay, as "", and are reported once for the variable.
 func wordsOf(log voice, name, value string) []string {
 	if value == "" {
 		return nil
@@ -348,7 +350,7 @@ func wordsOf(log voice, name, value string) []string {
 		empty = empty || pairs[i] == ""
 	}
 	if empty {
-		log.warn("an environment variable has an empty word or pair, such as after a comma at its end; it is ignored", "name", name)
+		log.warn("an environment variable has an empty word or pair, which is ignored; is there a comma too many?", "name", name)
 	}
 	return pairs
 }

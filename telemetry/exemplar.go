@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// exemplarRunes is what attributes may take of it, beside trace_id and span_id. What is beyond is left out, rather
-// than the exemplar.
+// exemplarRunes is the length that the attributes of an exemplar may have beside trace_id and span_id. Attributes
+// beyond it are left out, so that the exemplar itself is kept.
 const exemplarRunes = rule.MaxExemplarRunes - len("trace_id") - 32 - len("span_id") - 16
 
 // keepExemplars adds the exemplars of a point to its series.
@@ -32,7 +32,7 @@ func keepExemplars[N int64 | float64](x *fold, f *feed, s *folded, in []metricda
 	}
 }
 
-// exemplarLabels makes labels of attributes, as many as fit beside those of a span.
+// exemplarLabels returns attributes as labels, as many as fit. With span, there is room left for the ids of the span.
 func exemplarLabels(attrs []attribute.KeyValue, span bool) []attribute.KeyValue {
 	set, _ := rule.Labels(attribute.NewSet(attrs...), nil)
 	room := exemplarRunes

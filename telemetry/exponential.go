@@ -7,8 +7,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/sparse"
 )
 
-// addExponential takes the points of exponential histograms. Those that meet add up, at the coarser resolution. One that
-// meets a classic histogram, or that is too coarse for Prometheus, becomes a classic one: its count and sum stay exact.
+// addExponential adds the points of exponential histograms. Points of one series are added at the coarser resolution.
+// If a point meets a classic histogram, or is too coarse for Prometheus, the series becomes classic: its count and
+// sum stay exact.
 func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.ExponentialHistogramDataPoint[N]) {
 	for i := range points {
 		pt := float64Point(&points[i])
@@ -37,7 +38,7 @@ func addExponential[N int64 | float64](x *fold, f *feed, points []metricdata.Exp
 	f.forget(len(points))
 }
 
-// plus adds two points, into a third.
+// plus returns the sum of two points. It changes neither.
 func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.ExponentialHistogramDataPoint[float64] {
 	sum := *a
 	sum.Count, sum.Sum = a.Count+b.Count, a.Sum+b.Sum
@@ -46,7 +47,7 @@ func plus(a, b *metricdata.ExponentialHistogramDataPoint[float64]) *metricdata.E
 	return &sum
 }
 
-// flatten makes a classic histogram of a series that is an exponential one so far.
+// flatten turns an exponential series into a classic histogram.
 func (x *fold) flatten(s *folded, p *sheet) {
 	if s.exp == nil {
 		return
@@ -63,7 +64,7 @@ func emptyHistogram(
 	return metricdata.HistogramDataPoint[float64]{Attributes: s.labels, StartTime: pt.StartTime, Time: pt.Time}
 }
 
-// absorb adds an exponential point to a classic one.
+// absorb adds an exponential point to a classic series.
 func (s *folded) absorb(pt *metricdata.ExponentialHistogramDataPoint[float64], p *sheet) {
 	if p.bounds == nil {
 		p.bounds = []float64{}

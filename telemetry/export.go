@@ -12,9 +12,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// This file takes the pages through OpenTelemetry's exporter.
+// This file passes the sheets through OpenTelemetry's exporter.
 
-// lay lays the pages out for the exporter.
+// lay appends the metrics of all sheets, for the exporter.
 func (x *fold) lay(to []metricdata.Metrics) []metricdata.Metrics {
 	x.describe()
 	for _, p := range x.sheets {
@@ -23,7 +23,7 @@ func (x *fold) lay(to []metricdata.Metrics) []metricdata.Metrics {
 	return to
 }
 
-// layOne lays out the page of one family.
+// layOne appends the metrics of one family's sheet.
 func (x *fold) layOne(f *family, help string, to []metricdata.Metrics) []metricdata.Metrics {
 	p := x.byName[sheetKey{family: f}]
 	if p == nil {
@@ -33,8 +33,8 @@ func (x *fold) layOne(f *family, help string, to []metricdata.Metrics) []metricd
 	return p.metrics(x.now, to)
 }
 
-// metrics appends the page's series as the exporter wants them: up to two metrics, as a family of histograms may
-// hold classic and exponential ones.
+// metrics appends the sheet's series in the form that the exporter wants: up to two metrics, because a family of
+// histograms may hold classic and exponential ones.
 func (p *sheet) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metrics {
 	live := p.live(now)
 	p.order(now, live)
@@ -63,7 +63,7 @@ func (p *sheet) metrics(now uint64, to []metricdata.Metrics) []metricdata.Metric
 	return append(to, m)
 }
 
-// live returns how many series the page has.
+// live returns the number of series in the current collection.
 func (p *sheet) live(now uint64) int {
 	n := 0
 	for _, s := range p.sorted {
@@ -99,13 +99,13 @@ func (p *sheet) histograms(now uint64, m metricdata.Metrics, to []metricdata.Met
 	return to
 }
 
-// export sends what is ready through the exporter. It answers each point, in order, with one metric.
+// export passes x.ready through the exporter, which returns one metric for each point, in order.
 func (x *exposition) export() []*dto.MetricFamily {
 	total := 0
 	for _, m := range x.ready {
 		total += points(m.Data)
 	}
-	ch := make(chan prometheus.Metric, total) // room for all: neither side waits for the other
+	ch := make(chan prometheus.Metric, total) // room for all, so neither side waits for the other
 	go func() {
 		defer close(ch)
 		x.collector.Collect(ch)
@@ -136,7 +136,7 @@ func (x *exposition) export() []*dto.MetricFamily {
 	return families
 }
 
-// oneInfinity leaves one bucket for +Inf: client_golang adds one for each exemplar that is beyond the boundaries.
+// oneInfinity keeps one +Inf bucket: client_golang adds one for each exemplar beyond the last boundary.
 func oneInfinity(h *dto.Histogram) {
 	if h == nil {
 		return
@@ -147,7 +147,7 @@ func oneInfinity(h *dto.Histogram) {
 	}
 }
 
-// sortExemplars puts the labels of exemplars in order: client_golang leaves them in that of a map.
+// sortExemplars sorts the labels of exemplars: client_golang leaves them in map order.
 func sortExemplars(m *dto.Metric) {
 	order := func(e *dto.Exemplar) {
 		if e != nil {
@@ -163,7 +163,7 @@ func sortExemplars(m *dto.Metric) {
 	}
 }
 
-// familyFor returns the family for a metric: the last one, if that has its name.
+// familyFor returns the family for a metric: the last one if it has the metric's name, or else a new one.
 func familyFor(families *[]*dto.MetricFamily, m metricdata.Metrics) *dto.MetricFamily {
 	if n := len(*families); n > 0 && (*families)[n-1].GetName() == m.Name {
 		return (*families)[n-1]

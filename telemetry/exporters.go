@@ -10,20 +10,20 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/exporting"
 )
 
-// An exporterTo is an exporter of metrics or spans, and where it sends, for people.
+// An exporterTo is an exporter of metrics or spans, and its target as logs name it.
 type exporterTo[E any] struct {
 	exporter E
 	to       string
 }
 
-// metricExporters makes the exporters of metrics that the environment asks for. They do not dial yet.
+// metricExporters creates the metric exporters that the environment asks for. They do not connect yet.
 func metricExporters(ctx context.Context, log voice) ([]exporterTo[sdkmetric.Exporter], error) {
 	return exporters(log, metricsSignal, func(t exporting.Target) (sdkmetric.Exporter, error) {
 		return exporting.Linked.Metrics(ctx, t)
 	})
 }
 
-// spanExporters makes the exporters of spans that the environment asks for. They do not dial yet.
+// spanExporters creates the span exporters that the environment asks for. They do not connect yet.
 func spanExporters(ctx context.Context, log voice) ([]exporterTo[sdktrace.SpanExporter], error) {
 	return exporters(log, tracesSignal, func(t exporting.Target) (sdktrace.SpanExporter, error) {
 		return exporting.Linked.Spans(ctx, t)
@@ -58,7 +58,7 @@ func exporters[E any](log voice, signal string, make func(exporting.Target) (E, 
 	return out, nil
 }
 
-// notLinked is the error where the environment asks for an exporter that the program does not have.
+// notLinked is the error for an exporter that the environment asks for and the program does not link.
 func notLinked(signal, name string) error {
 	variable := "OTEL_" + signal + "_EXPORTER"
 	if env(variable) == "" {

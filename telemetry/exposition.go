@@ -18,12 +18,12 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/series"
 )
 
-// An exposition turns what the SDK holds into Prometheus families that cannot fail a scrape:
+// An exposition turns the SDK's data into Prometheus families that cannot fail a scrape:
 //
 //	callbacks -> SDK -> repair -> OpenTelemetry's Prometheus exporter -> families
 //
-// Names and labels are final when the exporter gets them, so it runs without translation; and as they are known to
-// be consistent, its collector is read without the checks of a prometheus.Registry.
+// Names and labels are final when the exporter gets them, so the exporter does not translate them. They are also
+// consistent, so its collector is read without the checks of a prometheus.Registry.
 type exposition struct {
 	*fold
 	callbacks *callbacks
@@ -31,9 +31,9 @@ type exposition struct {
 	self      *selfMetrics
 	collector prometheus.Collector // the exporter's
 	target    metricdata.Metrics   // target_info
-	ledger    *ledger              // nil where the SDK has everything
-	ready     []metricdata.Metrics // what the exporter is about to get; guarded by the fold's lock
-	aside     *fold                // for kept families that are needed with their metrics
+	ledger    *ledger              // nil if the SDK holds everything
+	ready     []metricdata.Metrics // input of the exporter; guarded by the fold's lock
+	aside     *fold                // for kept families whose metrics are needed
 }
 
 func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource, l *ledger, self *selfMetrics) (*exposition, error) {
@@ -51,12 +51,12 @@ func newExposition(c *catalog, cb *callbacks, cfg config, res *resource.Resource
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: Prometheus exporter: %w", err)
 	}
-	// A reader collects only when it belongs to a provider. This one has no instruments: all data is produced by x.
+	// A reader collects only if it belongs to a provider. This one has no instruments: x produces all data.
 	sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(resource.Empty()))
 	return x, nil
 }
 
-// captureCollector is a prometheus.Registerer that only takes the exporter's collector.
+// captureCollector is a prometheus.Registerer that only stores the exporter's collector.
 type captureCollector struct{ to *prometheus.Collector }
 
 func (r captureCollector) Register(c prometheus.Collector) error { *r.to = c; return nil }
@@ -69,7 +69,7 @@ func (r captureCollector) MustRegister(cs ...prometheus.Collector) {
 
 func (captureCollector) Unregister(prometheus.Collector) bool { return false }
 
-// targetInfo describes the process by the attributes of its resource.
+// targetInfo returns target_info, which has the attributes of the resource as labels.
 func targetInfo(res *resource.Resource) metricdata.Metrics {
 	labels, _ := rule.Labels(*res.Set(), nil)
 	return metricdata.Metrics{
@@ -78,13 +78,13 @@ func targetInfo(res *resource.Resource) metricdata.Metrics {
 	}
 }
 
-// Produce hands the repaired data to the exporter. The exposition's lock is held by its caller's caller.
+// Produce returns the repaired data to the exporter. collect and whole, which cause the call, hold the lock.
 func (x *exposition) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	return []metricdata.ScopeMetrics{{Metrics: x.ready}}, nil
 }
 
-// gather returns the families of all instruments. With whole, all have their metrics; else those that lines can write
-// have none. It does not fail: what cannot be had is counted.
+// gather returns the families of all instruments. If whole, every family has its metrics; otherwise families that can
+// write their lines themselves have none. It does not fail: data that cannot be collected is counted.
 func (x *exposition) gather(ctx context.Context, whole bool) []shown {
 	observed := x.callbacks.collect(ctx)
 	x.mu.Lock()
@@ -124,7 +124,7 @@ func (x *exposition) collect(ctx context.Context, whole bool) ([]shown, []Confli
 	return page, x.pending
 }
 
-// whole returns a kept family with its metrics, or nil if it has none any more.
+// whole returns a kept family with its metrics, or nil if it has no metrics any more.
 func (x *exposition) whole(k *kept) *dto.MetricFamily {
 	x.mu.Lock()
 	x.aside.take(&metricdata.ResourceMetrics{ScopeMetrics: k.appendTo(nil, series.Page)})

@@ -12,14 +12,14 @@ import (
 type family struct {
 	name   string
 	class  rule.Class
-	origin string     // the family that its instruments asked for, in lower case; another than name after a rename
-	def    definition // what every instrument of the family is created with
+	origin string     // the family that its instruments asked for, in lower case; it differs from name after a rename
+	def    definition // every instrument of the family is created with this
 	first  *admitted
-	help   string // the first description that is not empty; guarded by catalog.mu
+	help   string // the first non-empty description; guarded by catalog.mu
 }
 
-// place finds or founds the family for a definition, and says what that collided with. With dry, a definition
-// that collides leaves no trace.
+// place finds or establishes the family for a definition, and returns the conflicts of that. If dry, a definition
+// with conflicts leaves no trace.
 func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Conflict) {
 	want, cl := rule.FamilyName(d.name, d.unit, d.class()), d.class()
 	if rule.Reserved(want, cl) {
@@ -27,17 +27,17 @@ func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Confli
 	}
 	there := c.holder(want, cl)
 	if there == nil {
-		return c.found(as, d, want, want, dry)
+		return c.establish(as, d, want, want, dry)
 	}
 	if there.class != cl || !strings.EqualFold(there.name, want) {
-		reason := ReasonName // the samples meet, as those of histogram lat and gauge lat.count
+		reason := ReasonName // the samples collide, as those of histogram lat and gauge lat.count do
 		if strings.EqualFold(rule.Base(there.name, there.class), rule.Base(want, cl)) || strings.EqualFold(there.name, want) {
 			reason = ReasonKind
 		}
 		return c.rename(as, d, want, reason, there, dry)
 	}
 	if there.origin != strings.ToLower(want) {
-		return c.rename(as, d, want, ReasonName, there, dry) // the name was given to a renamed instrument
+		return c.rename(as, d, want, ReasonName, there, dry) // the name belongs to a renamed instrument
 	}
 	reason, resolution := compare(there.definitionOfFirst(), d)
 	if resolution == Renamed {
@@ -46,7 +46,7 @@ func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Confli
 	return there, c.join(there, as, d, reason)
 }
 
-// definitionOfFirst is what the author of the first instrument said, with the boundaries in force.
+// definitionOfFirst returns the first author's definition, with the boundaries in force.
 func (f *family) definitionOfFirst() definition {
 	first := f.first.instrument()
 	return definition{
@@ -55,7 +55,7 @@ func (f *family) definitionOfFirst() definition {
 	}
 }
 
-// holder returns the family that has one of the names that a family would occupy.
+// holder returns a family that has one of the names that the new family would have, or nil.
 func (c *catalog) holder(name string, cl rule.Class) *family {
 	for _, n := range rule.SampleNames(name, cl) {
 		if f := c.names[n]; f != nil {
@@ -65,7 +65,7 @@ func (c *catalog) holder(name string, cl rule.Class) *family {
 	return nil
 }
 
-func (c *catalog) found(as *admitted, d definition, name, origin string, dry bool) (*family, []Conflict) {
+func (c *catalog) establish(as *admitted, d definition, name, origin string, dry bool) (*family, []Conflict) {
 	as.edit(func(i *Instrument) { i.Prometheus = name })
 	f := &family{name: name, class: d.class(), origin: strings.ToLower(origin), def: d, first: as, help: d.description}
 	var conflicts []Conflict
@@ -106,8 +106,8 @@ func (c *catalog) join(f *family, as *admitted, d definition, reason Reason) []C
 	return []Conflict{x}
 }
 
-// rename gives a definition the first name behind the wanted one that is free, or that an equal instrument was
-// renamed to before.
+// rename gives a definition the first name, derived from want, that is free or that an equal instrument was renamed
+// to before.
 func (c *catalog) rename(
 	as *admitted, d definition, want string, reason Reason, there *family, dry bool,
 ) (*family, []Conflict) {
@@ -132,7 +132,7 @@ func (c *catalog) alternative(as *admitted, d definition, want string) (*family,
 		other := c.holder(name, cl)
 		if other == nil {
 			d.name, d.unit = rule.InstrumentFor(name, d.unit, cl)
-			return c.found(as, d, name, want, false)
+			return c.establish(as, d, name, want, false)
 		}
 		if other.class != cl || other.origin != strings.ToLower(want) || !strings.EqualFold(other.name, name) {
 			continue
@@ -143,15 +143,15 @@ func (c *catalog) alternative(as *admitted, d definition, want string) (*family,
 	}
 }
 
-// A claimed family is a copy of what others need to know of one.
+// claimed is a copy of a family's public part.
 type claimed struct {
 	name, help string
 	class      rule.Class
 	first      Instrument
-	bounds     []float64 // of histograms whose author or view gave some
+	bounds     []float64 // of histograms with explicit boundaries
 }
 
-// all returns every family that instruments have, whether they recorded or not.
+// all returns every family that has an instrument, even if nothing was recorded.
 func (c *catalog) all() []claimed {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,13 +12,13 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A fold sorts what the SDK collected into families, where points that meet become one. The page has one, and each
-// push; it remembers the series of its reader from one collection to the next.
+// A fold sorts what the SDK collected into families, where points with equal labels become one. The page has a fold,
+// and so has each push. It remembers its series from one collection to the next.
 type fold struct {
 	catalog     *catalog
 	scopeLabels bool
 	limit       int  // series of one instrument
-	native      bool // for a push: the attributes stay OpenTelemetry's
+	native      bool // for a push: attributes stay OpenTelemetry's, and do not become labels
 
 	mu      sync.Mutex
 	rm      *metricdata.ResourceMetrics // what was collected
@@ -31,7 +31,7 @@ type fold struct {
 	crowded map[*stream]struct{}
 }
 
-// A sheetKey is a family, or, for a push that keeps scopes apart, that of one scope.
+// A sheetKey identifies a sheet: by its family, and by its scope if a push keeps scopes apart.
 type sheetKey struct {
 	family *family
 	scope  instrumentation.Scope
@@ -45,7 +45,7 @@ func newFold(c *catalog, cfg config, native bool) *fold {
 	}
 }
 
-// take distributes all points to the pages of their families, in the order in which instruments were created, so
+// take distributes all points to the sheets of their families, in the order in which the instruments were created, so
 // that the first one wins at every collection.
 func (x *fold) take(rm *metricdata.ResourceMetrics) {
 	x.now++
@@ -101,7 +101,7 @@ func (x *fold) resolve(rm *metricdata.ResourceMetrics) []*feed {
 	return feeds
 }
 
-// families returns those that were collected.
+// families returns the families that were collected.
 func (x *fold) families(rm *metricdata.ResourceMetrics) map[*family]bool {
 	out := map[*family]bool{}
 	for _, f := range x.resolve(rm) {
@@ -185,7 +185,7 @@ func (x *fold) add(f *feed, data metricdata.Aggregation) {
 	x.crowd(f.stream, n)
 }
 
-// describe gives each page the HELP of the earliest of its instruments that has one.
+// describe gives each sheet the HELP of the earliest instrument that has one.
 func (x *fold) describe() {
 	feeds := make([]*feed, 0, len(x.feeds))
 	for _, f := range x.feeds {
@@ -196,14 +196,14 @@ func (x *fold) describe() {
 	for i, f := range feeds {
 		streams[i] = f.stream
 	}
-	for i, help := range x.catalog.helps(streams) {
-		if help != "" { // the earliest is last, and so its help stays
+	for i, help := range x.catalog.streamHelp(streams) {
+		if help != "" { // the earliest one is last, so its HELP stays
 			feeds[i].sheet.help = help
 		}
 	}
 }
 
-// crowd tells of an instrument that is close to its cardinality limit while there is still room.
+// crowd reports an instrument that has reached 80 % of its cardinality limit, while there is still room.
 func (x *fold) crowd(s *stream, points int) {
 	if x.limit <= 0 || points*5 < x.limit*4 {
 		return
@@ -218,8 +218,8 @@ func (x *fold) crowd(s *stream, points int) {
 	})
 }
 
-// unequal tells that a histogram of client_golang has other buckets than the instrument that it is added to. Of
-// instruments it is told when they are created.
+// unequal reports that a histogram of client_golang has other buckets than the instrument that it is added to.
+// Between instruments that is reported when they are created.
 func (x *fold) unequal(f *feed) {
 	if !f.foreign || f.unequal {
 		return
@@ -251,7 +251,7 @@ func (x *fold) repaired(f *feed, set attribute.Set, done rule.Repair) {
 	}
 }
 
-// repairs returns what there is to tell of attributes that were repaired.
+// repairs returns the conflicts for attributes that were repaired.
 func repairs(set attribute.Set, done rule.Repair) (out []Conflict) {
 	if done&rule.RepairReserved != 0 {
 		out = append(out, Conflict{Reason: ReasonReserved, Resolution: Repaired, Detail: rule.Repairs(set, rule.RepairReserved)})

@@ -12,24 +12,24 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// This file turns what the SDK collected into families without a conflict: points of all scopes, number types and
-// attribute spellings that have equal labels become one series.
+// This file turns what the SDK collected into families without a conflict: points with equal labels become one
+// series, whatever their scope, number type and attribute spelling.
 
-// A sheet is one family as it is exposed, with the series it had at the last collection. Translating attributes is
-// the dear part of an exposition, so it is done once for each series, not at every scrape. A sheet belongs to a fold
-// and is guarded by its lock.
+// A sheet is one family as it is exposed, with the series of the last collection. Translating attributes is the
+// expensive part of an exposition, so it is done once for each series, not at every scrape. The lock of its fold
+// guards a sheet.
 type sheet struct {
 	family      *family
 	help        string
 	bounds      []float64                 // of all its histograms
-	bySet       map[attribute.Set]*folded // by its labels: sets are compared, not their hashes
+	bySet       map[attribute.Set]*folded // by labels; sets are compared, not their hashes
 	sorted      []*folded
 	unsorted    bool
 	temporality metricdata.Temporality
 
 	feeds   []*feed
-	parts   []part // what the SDK collected of it now
-	changed bool   // its series are not just what the only part says
+	parts   []part // metrics of the current collection
+	changed bool   // its series are not equal to those of its only part
 }
 
 // A part is one metric of the SDK.
@@ -38,12 +38,12 @@ type part struct {
 	metric *metricdata.Metrics
 }
 
-// A folded series is one line of the page, or, of a histogram, one group of lines.
+// A folded series is one line of the page, or one group of lines for a histogram.
 type folded struct {
 	key    attribute.Set // its labels
-	labels attribute.Set // the same: valid, distinct names; values are UTF-8 strings. In a native fold, attributes
-	values []string      // of the labels in order, to sort by
-	seen   uint64        // the collection that wrote the rest
+	labels attribute.Set // the same: valid, distinct names; values are UTF-8 strings. In a native fold: attributes
+	values []string      // of the labels, in order; the sort key
+	seen   uint64        // the collection that wrote the fields below
 	from   *stream
 
 	start, time time.Time
@@ -54,19 +54,19 @@ type folded struct {
 	exemplars []metricdata.Exemplar[float64]
 }
 
-// A feed is what one stream of the SDK remembers between collections: the series of each of its attribute sets.
+// A feed is what a fold remembers of one stream of the SDK: the series of each of its attribute sets.
 type feed struct {
 	stream   *stream
 	sheet    *sheet
-	scope    []attribute.KeyValue // labels of the scope, where those are asked for
+	scope    []attribute.KeyValue // labels of the scope, under WithScopeLabels
 	bySource map[attribute.Set]*folded
-	repaired rule.Repair // what was told of
-	altered  bool        // some attributes are not as they came
-	foreign  bool        // it is of client_golang
-	unequal  bool        // that its buckets are others was told
+	repaired rule.Repair // the repairs that were reported
+	altered  bool        // some attributes were changed
+	foreign  bool        // it is client_golang's
+	unequal  bool        // other buckets were reported
 }
 
-// at returns the series for a set of attributes, and what had to be repaired if it is new.
+// at returns the series for a set of attributes, and, if it is new, what had to be repaired.
 func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 	if s, ok := f.bySource[set]; ok {
 		return s, 0
@@ -79,7 +79,7 @@ func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 		labels, done = rule.Labels(set, f.scope)
 	}
 	if labels.Len() == 0 {
-		labels = attribute.Set{} // OpenTelemetry has two that are empty
+		labels = attribute.Set{} // OpenTelemetry has two representations of the empty set
 	}
 	p := f.sheet
 	s, ok := p.bySet[labels]
@@ -97,14 +97,14 @@ func (x *fold) at(f *feed, set attribute.Set) (*folded, rule.Repair) {
 	return s, done
 }
 
-// forget keeps the memory of a feed within a multiple of what it last held.
+// forget bounds the memory of a feed to a multiple of its last points.
 func (f *feed) forget(points int) {
 	if len(f.bySource) > 2*points+64 {
 		clear(f.bySource)
 	}
 }
 
-// order sorts the series as client_golang does, and drops those that are gone once they are many.
+// order sorts the series as client_golang does. It drops ended series once there are many.
 func (p *sheet) order(now uint64, live int) {
 	if len(p.sorted) > 2*live+64 {
 		p.sorted = slices.DeleteFunc(p.sorted, func(s *folded) bool {
@@ -114,7 +114,7 @@ func (p *sheet) order(now uint64, live int) {
 			delete(p.bySet, s.key)
 			return true
 		})
-		for _, f := range p.feeds { // they may know some that are gone
+		for _, f := range p.feeds { // they may refer to dropped series
 			clear(f.bySource)
 		}
 	}
@@ -126,8 +126,8 @@ func (p *sheet) order(now uint64, live int) {
 	}
 }
 
-// addNumbers takes the points of a counter, an up-down counter or a gauge. Equal series of counters add up; of
-// gauges the first one wins, and the second is returned.
+// addNumbers adds the points of a counter, an up-down counter or a gauge. Equal series of counters add up. Of equal
+// gauges the first one wins, and the second is reported.
 func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoint[N]) {
 	gauge := f.stream.family.class == rule.Gauge || f.foreign && f.stream.family.class != rule.Counter
 	for i := range points {
@@ -138,7 +138,7 @@ func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoi
 		case s.seen != x.now:
 			s.seen, s.from, s.value, s.exemplars = x.now, f.stream, float64(pt.Value), nil
 			s.start, s.time = pt.StartTime, pt.Time
-		case gauge && s.from == f.stream && pt.StartTime.Before(s.start): // of one instrument the older series is the first
+		case gauge && s.from == f.stream && pt.StartTime.Before(s.start): // of one instrument, the older series is the first
 			s.start, s.time, s.value, s.exemplars = pt.StartTime, pt.Time, float64(pt.Value), nil
 			f.sheet.changed = true
 			x.duplicate(s.from, f.stream)

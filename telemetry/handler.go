@@ -16,41 +16,41 @@ import (
 
 const (
 	defaultScrapeTimeout = 10 * time.Second // Prometheus's own default
-	maxScrapes           = 8                // at once; more wait for their turn
-	leastScrapeTimeout   = 0.01             // in seconds; who says less does not mean it
+	maxScrapes           = 8                // at once; further ones wait
+	leastScrapeTimeout   = 0.01             // in seconds; a smaller value must be a mistake
 	mostScrapeTimeout    = 3600
-	writeTime            = 30 * time.Second // for a client to read the page
+	writeTime            = 30 * time.Second // the time that a client has to read the page
 )
 
 // The values of the label reason of telemetry_scrape_errors_total.
 const (
 	failCollect  = "collect"  // the SDK could not collect
 	failExporter = "exporter" // the exporter refused a point
-	failGatherer = "gatherer" // a client_golang gatherer failed, panicked or was too late
+	failGatherer = "gatherer" // a client_golang gatherer failed, panicked or timed out
 	failInvalid  = "invalid"  // a gatherer's metric could not be put on the page
 	failEncoding = "encoding" // a family could not be written
-	failOverload = "overload" // a scrape waited in vain for its turn
-	failPanic    = "panic"    // a fault of this package
+	failOverload = "overload" // a scrape timed out while it waited for its turn
+	failPanic    = "panic"    // a bug in this package
 )
 
 var failures = []string{
 	failCollect, failExporter, failGatherer, failInvalid, failEncoding, failOverload, failPanic,
 }
 
-// A scraper serves /metrics. Nothing that goes wrong inside the process makes it answer 500: what can be had is
-// served, what cannot is counted in telemetry_scrape_errors_total and logged once.
+// A scraper serves /metrics. A failure inside the process does not make it answer 500: it serves the rest, counts the
+// failure in telemetry_scrape_errors_total and logs it once.
 type scraper struct {
-	exposition *exposition // nil where the SDK is disabled, and under WithoutPrometheus
+	exposition *exposition // nil if the SDK is disabled, and under WithoutPrometheus
 	catalog    *catalog
 	suppliers  []*supplier
 	turns      chan struct{}
-	watch      func() // is called at each scrape
+	watch      func() // called at each scrape
 
 	self *selfMetrics
 
 	mu   sync.Mutex
-	told map[string]struct{}  // what was logged
-	met  map[meeting]struct{} // what was told of
+	told map[string]struct{}  // failures that were logged
+	met  map[meeting]struct{} // meetings that were reported
 }
 
 func newScraper(x *exposition, c *catalog, suppliers []*supplier, self *selfMetrics, watch func()) *scraper {
@@ -60,7 +60,7 @@ func newScraper(x *exposition, c *catalog, suppliers []*supplier, self *selfMetr
 	}
 }
 
-// fail counts a failure and logs it, once for each reason and text.
+// fail counts a failure, and logs it once for each reason and text.
 func (s *scraper) fail(reason, what string, err error) {
 	s.self.scrapeFailed(reason)
 	s.mu.Lock()
@@ -91,19 +91,19 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer page.free()
 	if r.Context().Err() != nil {
-		return // nobody is there to read it
+		return // the client is gone
 	}
-	// A client that reads slowly keeps nobody else waiting, and not for ever this one.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer can
+	// A slow reader holds no turn, and its connection is closed after writeTime.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer supports it
 	compressed(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		w.Header().Set("Content-Type", string(format))
-		_, _ = w.Write(page.bytes) // the client went away
+		_, _ = w.Write(page.bytes) // an error means that the client is gone
 	}).ServeHTTP(w, r)
 }
 
-// compressed is a handler that compresses what another writes, if the client takes it: by zstd, which is faster, or gzip.
-// Both are at their fastest, as a page is read once.
+// compressed wraps a handler to compress its answer, if the client accepts it: with zstd, which is faster, or gzip.
+// Both use their fastest level, because a page is read once.
 var compressed = func() func(http.HandlerFunc) http.HandlerFunc {
 	wrap, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.EnableZstd(true))
 	if err != nil {
@@ -112,7 +112,7 @@ var compressed = func() func(http.HandlerFunc) http.HandlerFunc {
 	return func(h http.HandlerFunc) http.HandlerFunc { return wrap(h) }
 }()
 
-// takeTurn makes the page when it is this scrape's turn.
+// takeTurn waits for a free turn and makes the page. It returns false if ctx ends first.
 func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format, names []string) (*page, bool) {
 	select {
 	case s.turns <- struct{}{}:
@@ -126,23 +126,23 @@ func (s *scraper) takeTurn(ctx context.Context, format expfmt.Format, names []st
 	defer func() { <-s.turns }()
 	t := format.FormatType()
 	families := s.gather(ctx, t != expfmt.TypeTextPlain && t != expfmt.TypeOpenMetrics)
-	if len(names) > 0 { // as promhttp has it
+	if len(names) > 0 { // as promhttp does
 		families = slices.DeleteFunc(families, func(f shown) bool { return !slices.Contains(names, f.GetName()) })
 	}
 	return s.write(families, format), true
 }
 
-// scrapeTimeout leaves a little of the time that Prometheus says it will wait, to write the page.
+// scrapeTimeout returns the timeout that Prometheus sends, less a little time to write the page.
 func scrapeTimeout(h http.Header) time.Duration {
 	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || !(seconds >= leastScrapeTimeout && seconds <= mostScrapeTimeout) { // NaN is neither
+	if err != nil || !(seconds >= leastScrapeTimeout && seconds <= mostScrapeTimeout) { // false for NaN too
 		return defaultScrapeTimeout
 	}
 	d := time.Duration(seconds * float64(time.Second))
 	return d - min(d/5, 500*time.Millisecond)
 }
 
-// gather returns the page, sorted by family. With whole, all families have their metrics.
+// gather returns the page, sorted by family. If whole, every family has its metrics.
 func (s *scraper) gather(ctx context.Context, whole bool) []shown {
 	runs := s.start(ctx)
 	if len(runs) == 0 {
@@ -153,7 +153,7 @@ func (s *scraper) gather(ctx context.Context, whole bool) []shown {
 	for _, r := range runs {
 		foreign = append(foreign, r.wait(ctx, s)...)
 	}
-	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() { // as it is: there is nothing to merge
+	if len(foreign) == 1 && s.exposition == nil && foreign[0].plain() { // nothing to merge
 		out := make([]shown, len(foreign[0].families))
 		for i, f := range foreign[0].families {
 			out[i].MetricFamily = f
@@ -163,8 +163,8 @@ func (s *scraper) gather(ctx context.Context, whole bool) []shown {
 	return s.merge(own, foreign).page()
 }
 
-// foreign returns what the page has of client_golang alone. What meets an instrument of ours has its name, and not
-// its values.
+// foreign returns the families of client_golang that the page has. A family that an instrument shares has the
+// instrument's name, but not its values.
 func (s *scraper) foreign(ctx context.Context) *merge {
 	var all []*gathered
 	for _, r := range s.start(ctx) {
@@ -173,7 +173,7 @@ func (s *scraper) foreign(ctx context.Context) *merge {
 	return s.merge(nil, all)
 }
 
-// start begins to gather all suppliers that have something, after what there is to tell of them.
+// start reports news of the suppliers and begins to gather all that are not empty.
 func (s *scraper) start(ctx context.Context) []*gathering {
 	s.watch()
 	s.hear()
@@ -186,7 +186,7 @@ func (s *scraper) start(ctx context.Context) []*gathering {
 	return runs
 }
 
-// merge puts our families and those of the suppliers on one page.
+// merge puts the instruments' families and those of the suppliers on one page.
 func (s *scraper) merge(own []shown, foreign []*gathered) *merge {
 	m := s.newMerge(own)
 	for _, g := range foreign {
@@ -205,7 +205,7 @@ func (s *scraper) own(ctx context.Context, whole bool) (page []shown) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.fail(failPanic, "a fault in package telemetry", fmt.Errorf("panic: %v", p))
+			s.fail(failPanic, "a bug in package telemetry", fmt.Errorf("panic: %v", p))
 		}
 	}()
 	return s.exposition.gather(ctx, whole)

@@ -9,7 +9,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/series"
 )
 
-// The instruments of a ledger. Each satisfies the Binder of its kind and the Finisher of go.opentelemetry.io/otel/metric/x.
+// The instruments of a ledger. Each implements the Binder of its kind and the Finisher of
+// go.opentelemetry.io/otel/metric/x.
 type (
 	ownInt64Counter struct {
 		series.Int64Adder
@@ -45,13 +46,13 @@ type (
 	}
 )
 
-// A shape is what tells the eight synchronous instruments apart.
+// A shape identifies one of the eight synchronous instruments.
 type shape struct {
 	kind   sdkmetric.InstrumentKind
 	number string
 }
 
-// ownInstrument returns the instrument of a definition and the handle that it records through.
+// ownInstrument returns a new instrument for a definition, and the handle that it records through.
 func ownInstrument(d definition) (any, *series.Handle) {
 	switch (shape{d.kind, d.number}) {
 	case shape{sdkmetric.InstrumentKindCounter, int64Number}:

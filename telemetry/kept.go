@@ -11,13 +11,13 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// A shown family is on the page: it has its metrics, or it is kept, and has none.
+// shown is a family on the page. Either it has its metrics, or it is kept and writes its own lines.
 type shown struct {
 	*dto.MetricFamily
 	kept *kept
 }
 
-// metricsOf returns a page without kept families.
+// metricsOf returns the families of a page without kept families.
 func metricsOf(page []shown) []*dto.MetricFamily {
 	out := make([]*dto.MetricFamily, len(page))
 	for i, f := range page {
@@ -28,14 +28,14 @@ func metricsOf(page []shown) []*dto.MetricFamily {
 
 func byName(a, b shown) int { return strings.Compare(a.GetName(), b.GetName()) }
 
-// A kept family is one of the ledger, whose text is kept from one scrape to the next.
+// kept is a family of the ledger. Its text is kept from one scrape to the next.
 type kept struct {
 	family *family
 	lines  *series.Lines
-	head   atomic.Pointer[dto.MetricFamily] // as the page has it, without metrics; replaced when the help is another
+	head   atomic.Pointer[dto.MetricFamily] // the family without metrics; replaced when the help changes
 }
 
-// keep returns the families of the ledger, with what is new, and as they are called now.
+// keep returns all families of the ledger, with new accounts added and the current help.
 func (l *ledger) keep(c *catalog) []*kept {
 	if l == nil {
 		return nil
@@ -53,7 +53,7 @@ func (l *ledger) keep(c *catalog) []*kept {
 		k.lines.Add(a)
 	}
 	l.known = len(l.list)
-	for i, help := range c.helpsOf(l.kept) {
+	for i, help := range c.keptHelp(l.kept) {
 		if k := l.kept[i]; k.head.Load() == nil || k.head.Load().GetHelp() != help {
 			head := &dto.MetricFamily{Name: &k.family.name, Type: k.family.class.Type().Enum()}
 			if help != "" {
@@ -65,7 +65,7 @@ func (l *ledger) keep(c *catalog) []*kept {
 	return l.kept
 }
 
-// appendTo appends what a reader collects of the family as the SDK has it.
+// appendTo appends what the reader collects of the family, in the SDK's form.
 func (k *kept) appendTo(sm []metricdata.ScopeMetrics, reader uint64) []metricdata.ScopeMetrics {
 	for _, a := range k.lines.Accounts() {
 		sm = appendMetric(sm, a, reader)
@@ -73,7 +73,7 @@ func (k *kept) appendTo(sm []metricdata.ScopeMetrics, reader uint64) []metricdat
 	return sm
 }
 
-// append appends the text of the family to a page, and tells of what is found.
+// append appends the text of the family to a page, and reports conflicts found on the way.
 func (k *kept) append(page []byte, f text.Format, help string, c *catalog) []byte {
 	page, found := k.lines.Append(page, f, help)
 	for _, what := range found {
@@ -82,7 +82,7 @@ func (k *kept) append(page []byte, f text.Format, help string, c *catalog) []byt
 	return page
 }
 
-// conflicts returns what there is to tell of a finding.
+// conflicts returns the conflicts of a finding.
 func (k *kept) conflicts(f series.Finding) []Conflict {
 	of := streamOf(f.Of).from.instrument()
 	if f.Other != nil {

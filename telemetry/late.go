@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// late holds what Meter handed out, in order, and binds it to a Provider when there is one. OpenTelemetry's own
-// global meters do the same, but in the order of a map and without the sites.
+// late holds what Meter handed out, in order, and binds it to a Provider once there is one. OpenTelemetry's own
+// global meters do the same, but in map order and without the sites.
 type late struct {
 	mu       sync.Mutex
 	provider *Provider
@@ -22,11 +22,11 @@ type late struct {
 	made     []binder
 }
 
-// A binder creates its instrument, or registers its callback, with a Provider. It is called again for a Provider
-// that follows a stopped one.
+// A binder creates its instrument, or registers its callback, with a Provider. It is called again when a new Provider
+// follows a stopped one.
 type binder interface {
 	bind(*Provider) error
-	place() string // the code that asked
+	place() string // the code that requested it
 }
 
 func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
@@ -48,8 +48,8 @@ func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return m
 }
 
-// bind creates everything that was asked for, with p. No lock is held while it does: creating may log, and a logger may
-// ask for an instrument. What is asked for meanwhile is created by whoever asks.
+// bind creates everything requested so far, with p. It holds no lock meanwhile, because creating may log, and a
+// logger may request an instrument. What is requested meanwhile is created by its caller.
 func (l *late) bind(p *Provider) {
 	l.mu.Lock()
 	l.provider = p
@@ -57,12 +57,12 @@ func (l *late) bind(p *Provider) {
 	l.mu.Unlock()
 	for _, b := range made {
 		if err := b.bind(p); err != nil {
-			p.log.warn("an instrument made before Setup: "+err.Error(), "site", b.place())
+			p.log.warn("an instrument created before Setup failed: "+err.Error(), "site", b.place())
 		}
 	}
 }
 
-// keep remembers b, and returns the Provider to bind it to, or nil. The lock is held.
+// keep remembers b and returns the Provider to bind it to, or nil. The caller holds the lock.
 func (l *late) keep(b binder) *Provider {
 	l.made = append(l.made, b)
 	return l.provider
@@ -96,7 +96,7 @@ type lateMeter struct {
 	late  *late
 	name  string
 	opts  []metric.MeterOption
-	known map[identity]any // so that code that asks again and again gets the same one; guarded by late.mu
+	known map[identity]any // repeated requests get the same instrument; guarded by late.mu
 }
 
 func (m *lateMeter) of(p *Provider) metric.Meter { return p.Meter(m.name, m.opts...) }
@@ -108,7 +108,7 @@ type binding struct {
 	create func(metric.Meter) error
 }
 
-// binding returns one for the code that asks.
+// binding returns a binding with the caller's site.
 func (m *lateMeter) binding(create func(metric.Meter) error) *binding {
 	return &binding{meter: m, site: callSite(), create: create}
 }
@@ -123,7 +123,7 @@ func (b *binding) bind(p *Provider) error {
 	return b.create(m)
 }
 
-// once returns what was asked for before under the definition, or stand, which it binds if there is a Provider.
+// once returns what was requested earlier under the definition, or else stand, which it binds if there is a Provider.
 func (m *lateMeter) once(d definition, stand any, b binder) (any, error) {
 	k := identity{name: d.name, unit: d.unit, description: d.description, kind: d.kind, number: d.number,
 		buckets: fmt.Sprint(d.buckets)}
@@ -141,7 +141,7 @@ func (m *lateMeter) once(d definition, stand any, b binder) (any, error) {
 	return stand, b.bind(p)
 }
 
-// lateSync returns the stand-in for a definition, the one made before if there was one.
+// lateSync returns the stand-in for a definition: the earlier one if there was one.
 func lateSync[I any](m *lateMeter, d definition, create func(metric.Meter) (I, error)) (I, error) {
 	stand := newStandIn(d)
 	if err := checkName(d.name); err != nil {

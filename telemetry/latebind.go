@@ -10,31 +10,32 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x has it. One that is bound before Setup
-// finds its instrument with the one that it was bound from.
+// This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x defines it. A stand-in bound before
+// Setup gets its instrument together with the one that it was bound from.
 
-// followers are what was bound from a stand-in, by attributes: whoever binds again and again has the same.
+// followers holds what was bound from a stand-in, by attributes: repeated calls get the same instrument.
 type followers struct {
 	mu     sync.Mutex
 	to     any
 	made   map[attribute.Set]*follower
-	sealed bool // no other instrument follows
+	sealed bool // the instrument will not change any more
 }
 
-// A follower is what a stand-in bound to attributes, and what has it move on to another instrument.
+// A follower is what a stand-in bound to attributes, and a function that moves it to another instrument.
 type follower struct {
 	bound any
 	move  func(instrument any)
 }
 
-// seal tells that there will be no other instrument.
+// seal declares that the instrument will not change any more.
 func (f *followers) seal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sealed = true
 }
 
-// follow returns what is bound to a set: what was before, or what make makes for the instrument that is there, or nil.
+// follow returns what is bound to a set: the existing follower's, or that of a new one from make. make gets the
+// current instrument, which may be nil.
 func (f *followers) follow(set attribute.Set, make func(instrument any, sealed bool) *follower) any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,13 +65,13 @@ type finisher interface {
 	Finish(context.Context, ...attribute.KeyValue)
 }
 
-// A binderOf is a metric/x Binder of one kind.
+// A binderOf is the metric/x Binder of one kind.
 type binderOf[I any] interface {
 	Bind(...attribute.KeyValue) I
 }
 
-// bindStandIn binds what from stands for: the instrument itself if it is there and can be bound, else bound, which stands
-// for that. Both move on when another instrument follows.
+// bindStandIn binds the instrument behind from if it is set and can be bound. Otherwise it returns bound, a stand-in
+// for the bound instrument. Either follows from to a later instrument.
 func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
 	set := attribute.NewSet(slices.Clone(attrs)...)
 	move := func(instrument any) {
@@ -100,7 +101,7 @@ func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
 	}).(I)
 }
 
-// An addingWith is an instrument of the SDK, which cannot be bound, with the attributes that it is bound to.
+// addingWith is an instrument of the SDK, which cannot be bound, with the attributes to add to each measurement.
 type addingWith[N int64 | float64] struct {
 	adder[N]
 	with []metric.AddOption

@@ -28,7 +28,7 @@ type lateFloat64Observable struct {
 	to atomic.Pointer[metric.Float64Observable]
 }
 
-// newObservableStandIn returns the stand-in for an observable instrument, and what gives it the instrument.
+// newObservableStandIn returns a stand-in for an observable instrument, and a function that sets the instrument.
 func newObservableStandIn(d definition) (stand any, settle func(any)) {
 	if d.number == int64Number {
 		l := &lateInt64Observable{}
@@ -38,7 +38,7 @@ func newObservableStandIn(d definition) (stand any, settle func(any)) {
 	return l, func(i any) { l.to.Store(new(i.(metric.Float64Observable))) }
 }
 
-// refusedObservable is what an observable instrument is that was refused.
+// refusedObservable returns the instrument that is used where creation was refused.
 func refusedObservable(d definition) any {
 	if d.number == int64Number {
 		return noop.Int64ObservableGauge{}
@@ -46,8 +46,8 @@ func refusedObservable(d definition) any {
 	return noop.Float64ObservableGauge{}
 }
 
-// lateObserving returns the stand-in for an observable instrument: the one made before, if there was one and no callback
-// comes with this request, which would have to run too.
+// lateObserving returns the stand-in for an observable instrument: the earlier one if there was one and this request
+// has no callbacks. A request with callbacks gets its own, because its callbacks must run too.
 func lateObserving[I any](m *lateMeter, d definition, callbacks int, create func(metric.Meter) (I, error)) (I, error) {
 	stand, settle := newObservableStandIn(d)
 	if err := checkName(d.name); err != nil {
@@ -126,7 +126,7 @@ func (m *lateMeter) Float64ObservableGauge(
 	})
 }
 
-// RegisterCallback registers f with the Provider of now or later.
+// RegisterCallback registers f with the current Provider, or the next one.
 func (m *lateMeter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
 	r := &lateRegistration{meter: m, site: callSite(), callback: f, insts: insts}
 	return r, m.late.add(r)
@@ -169,7 +169,7 @@ func (r *lateRegistration) Unregister() error {
 	return nil
 }
 
-// settled returns what a stand-in stands for.
+// settled returns the instrument behind a stand-in, or o itself.
 func settled(o metric.Observable) metric.Observable {
 	switch l := o.(type) {
 	case *lateInt64Observable:

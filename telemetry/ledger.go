@@ -11,8 +11,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/series"
 )
 
-// A ledger holds what synchronous instruments recorded, for the page and for cumulative pushes. What these do not need
-// is the SDK's: readers of the caller's, delta temporality, and instruments that a view matches.
+// A ledger holds what synchronous instruments recorded, for the page and for cumulative pushes. The SDK serves
+// everything else: the caller's readers, delta temporality, and instruments that a view matches.
 type ledger struct {
 	rules       series.Rules
 	scopeLabels bool
@@ -25,10 +25,10 @@ type ledger struct {
 	byFamily map[*family]*kept
 }
 
-// streamOf returns the stream that an account is.
+// streamOf returns the stream of an account.
 func streamOf(a *series.Account) *stream { return a.Owner.(*stream) }
 
-// newLedger returns a ledger for the page, if there is one, and for so many pushes.
+// newLedger returns a ledger for the page, if there is one, and for the given number of pushes.
 func newLedger(cfg config, paged bool, pushes int) *ledger {
 	l := &ledger{scopeLabels: cfg.scopeLabels, byKey: map[streamKey]*series.Account{}, byFamily: map[*family]*kept{}}
 	l.rules.Limit, l.rules.Samples = cfg.cardinalityLimit, series.SamplingFromEnv()
@@ -42,10 +42,10 @@ func newLedger(cfg config, paged bool, pushes int) *ledger {
 	return l
 }
 
-// readerOf is the bit of a push among the readers.
+// readerOf returns the bit of a push among the readers.
 func readerOf(push int) uint64 { return series.Page << (1 + push) }
 
-// account returns that of an instrument that was admitted.
+// account returns the account of an admitted instrument.
 func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Account {
 	d := a.create
 	k := streamKey{scope, strings.ToLower(d.name), d.unit, d.description, d.class(), d.number}
@@ -57,7 +57,7 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	def := series.Definition{
 		Scope: scope, Name: d.name, Unit: d.unit, Description: d.description, Class: d.class(),
 		Float: d.number == float64Number, Bounds: d.buckets, Order: a.as.order,
-		Unlimited: scope.Name == thisPackage, // they have as many series as there are reasons
+		Unlimited: scope.Name == thisPackage, // the number of reasons bounds their series
 		Owner:     &stream{family: a.family, from: a.as},
 	}
 	if l.scopeLabels {
@@ -69,14 +69,14 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	return account
 }
 
-// stop tells that nobody collects any more.
+// stop declares that nobody collects any more.
 func (l *ledger) stop() {
 	if l != nil {
 		l.rules.Stop()
 	}
 }
 
-// accounts returns all of them, in order of creation.
+// accounts returns all accounts, in order of creation.
 func (l *ledger) accounts() []*series.Account {
 	if l == nil {
 		return nil
@@ -86,7 +86,7 @@ func (l *ledger) accounts() []*series.Account {
 	return l.list
 }
 
-// appendMetric appends what a reader collects of an account, if that has something.
+// appendMetric appends what a reader collects of an account, if anything.
 func appendMetric(to []metricdata.ScopeMetrics, a *series.Account, reader uint64) []metricdata.ScopeMetrics {
 	m := a.Collect(reader)
 	if m.Data == nil {
@@ -97,7 +97,7 @@ func appendMetric(to []metricdata.ScopeMetrics, a *series.Account, reader uint64
 
 // appendTo appends metrics to those of their scope.
 func appendTo(to []metricdata.ScopeMetrics, scope instrumentation.Scope, metrics ...metricdata.Metrics) []metricdata.ScopeMetrics {
-	for i := len(to) - 1; i >= 0; i-- { // those of one scope are neighbours, mostly
+	for i := len(to) - 1; i >= 0; i-- { // metrics of one scope are mostly neighbours
 		if to[i].Scope == scope {
 			to[i].Metrics = append(to[i].Metrics, metrics...)
 			return to

@@ -11,14 +11,14 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// OpenTelemetry logs through logr: errors, and messages of a verbosity that stands for a level.
+// OpenTelemetry logs through logr: errors, and messages whose verbosity stands for a level.
 const (
 	verbosityWarn = 1
 	verbosityInfo = 4
 )
 
-// newLogger bridges OpenTelemetry's own log to slog. Its informational messages, one for every meter, are DEBUG
-// here. Warnings about duplicate instruments of p are left out: p tells of those itself, with the sites.
+// newLogger bridges OpenTelemetry's log to slog. Its info messages, one for every meter, become DEBUG. Warnings about
+// duplicate instruments of p are dropped: p reports these itself, with the sites.
 func newLogger(p *Provider) logr.Logger { return logr.New(&logSink{provider: p}) }
 
 type logSink struct {
@@ -44,7 +44,7 @@ func (s *logSink) Enabled(v int) bool {
 }
 
 func (s *logSink) Info(v int, msg string, kvs ...any) {
-	if s.toldOtherwise(msg, kvs) {
+	if s.reportedByCatalog(msg, kvs) {
 		return
 	}
 	mailbox.post(s.provider.log, level(v), "opentelemetry: "+s.name+msg, append(slices.Clone(s.values), kvs...))
@@ -62,8 +62,8 @@ func (s *logSink) WithName(name string) logr.LogSink {
 	return &logSink{provider: s.provider, name: s.name + name + ": ", values: s.values}
 }
 
-// toldOtherwise recognizes the SDK's warnings about instruments that our catalog has judged.
-func (s *logSink) toldOtherwise(msg string, kvs []any) bool {
+// reportedByCatalog recognizes the SDK's warnings about instruments that the catalog has compared already.
+func (s *logSink) reportedByCatalog(msg string, kvs []any) bool {
 	if msg != "duplicate metric stream definitions" {
 		return false
 	}
@@ -82,30 +82,30 @@ func (v voice) otelError(err error) {
 	mailbox.post(v, slog.LevelError, "opentelemetry: "+err.Error(), nil)
 }
 
-// mailbox is where goes before slog what OpenTelemetry logs, and what there is to log within an export. OpenTelemetry holds
-// locks meanwhile, and what handles a log record may ask it for an instrument, or a Provider for an export; so a goroutine
-// of its own delivers, which ends when there is nothing left.
+// mailbox queues what OpenTelemetry logs, and what is logged within an export, on its way to slog. OpenTelemetry may
+// hold locks meanwhile, and a log handler may request an instrument or an export. So a separate goroutine delivers;
+// it ends when the queue is empty.
 var mailbox letters
 
-// maxLetters bounds what waits for a slow log.
+// maxLetters bounds the queue for a slow log.
 const maxLetters = 1000
 
 type letters struct {
 	mu         sync.Mutex
 	waiting    []letter
 	lost       int
-	delivering chan struct{} // closed when all is delivered; nil where nobody delivers
+	delivering chan struct{} // closed when the queue is empty; nil if no goroutine delivers
 }
 
-// A letter is something to do: to log, mostly.
+// A letter is a function to call, mostly one that logs.
 type letter func()
 
-// post has a message logged.
+// post queues a log message.
 func (m *letters) post(to voice, level slog.Level, text string, args []any) {
 	m.do(func() { to.logger().Log(context.Background(), level, text, args...) })
 }
 
-// do has something done when no lock is held that the caller may hold.
+// do queues a call. It runs when none of the caller's locks is held.
 func (m *letters) do(what letter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -136,12 +136,12 @@ func (m *letters) deliver(done chan struct{}) {
 			what()
 		}
 		if lost > 0 {
-			voice{}.warn("messages were lost: the log is too slow", "lost", lost)
+			voice{}.warn("log messages were lost, because the log handler is too slow", "lost", lost)
 		}
 	}
 }
 
-// flush waits until all is delivered that was posted before, or ctx ends.
+// flush waits until everything posted before is delivered, or ctx ends.
 func (m *letters) flush(ctx context.Context) {
 	m.mu.Lock()
 	done := m.delivering

@@ -13,8 +13,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A merge puts the families of several suppliers on one page. Ours come first and keep their names. Names are compared
-// as the text format has them, where every character but letters, digits, "_" and ":" is "_".
+// A merge puts the families of several suppliers on one page. Families of instruments come first and keep their
+// names. Names are compared in the form of the text format, where every character except letters, digits, "_" and ":"
+// is "_".
 type merge struct {
 	s         *scraper
 	byName    map[string]*placed
@@ -22,32 +23,32 @@ type merge struct {
 	conflicts []Conflict
 }
 
-// A placed family is one on the page. Metrics of other suppliers are never changed in place.
+// placed is a family on the page. Metrics of suppliers are copied before they are changed.
 type placed struct {
 	shown
 	first    party
-	helped   party          // the one whose help it is
+	helped   party          // the party whose help the family has
 	joined   []party        // all others
-	byLabel  map[string]int // index of the metric for its labels; made when first needed
-	origins  []origin       // of each metric, then
+	byLabel  map[string]int // index of the metric with these labels; created when needed
+	origins  []origin       // of each metric; created with byLabel
 	labelKey []byte         // scratch
-	bounds   []float64      // of the classic buckets of a histogram, once they are asked for
+	bounds   []float64      // of classic buckets; set when needed
 }
 
-// An origin is where a series comes from.
+// An origin says where a series comes from.
 type origin struct {
-	by       *gathered // nil for ours
+	by       *gathered // nil for instruments
 	reported bool      // see gathered.reported
 }
 
-// A party is one of those that have metrics of a family: an instrument of ours, or a family that was gathered.
+// A party is one source of a family's metrics: an instrument, or a gathered family.
 type party struct {
 	own    Instrument
-	from   *gathered // nil for ours
+	from   *gathered // nil for an instrument
 	family *dto.MetricFamily
 }
 
-// instrument describes the party, which takes a while.
+// instrument describes the party. It is slow.
 func (p party) instrument() Instrument {
 	if p.from == nil {
 		return p.own
@@ -55,7 +56,7 @@ func (p party) instrument() Instrument {
 	return p.from.instrument(p.family)
 }
 
-// who identifies the party from one scrape to the next: by the place that registered it, as far as that is known.
+// who identifies the party across scrapes, by the place that registered it if that is known.
 func (p party) who() string {
 	if p.from == nil {
 		return ""
@@ -63,7 +64,7 @@ func (p party) who() string {
 	return p.from.supplier.name + " " + placeOf(p.registration())
 }
 
-// placeOf is the way to the code that registered something.
+// placeOf returns the call path to the code that registered something.
 func placeOf(e *guard.Registration) string {
 	if e == nil || e.Early() {
 		return "early"
@@ -71,7 +72,7 @@ func placeOf(e *guard.Registration) string {
 	return strings.Join(e.Site(), " ")
 }
 
-// registration is that behind a party, or nil where it is not known.
+// registration returns the party's registration, or nil if it is not known.
 func (p party) registration() *guard.Registration {
 	if p.from == nil || p.from.part == nil {
 		return nil
@@ -93,7 +94,7 @@ func (s *scraper) newMerge(own []shown) *merge {
 	return m
 }
 
-// claim reserves the names of an instrument that has not recorded yet, and tells of whom the others are.
+// claim reserves the names of a family that may have no values yet, and sets its first instrument.
 func (m *merge) claim(f claimed) {
 	p := m.byName[f.name]
 	if p == nil {
@@ -115,7 +116,7 @@ func (m *merge) place(p *placed) {
 	}
 }
 
-// occupied lists the names of a family: its own, those of its samples, and, last, that of OpenMetrics.
+// occupied returns all names of a family: its own, those of its samples, and, last, that in OpenMetrics.
 func occupied(f *dto.MetricFamily) []string {
 	n := f.GetName()
 	switch f.GetType() {
@@ -129,17 +130,17 @@ func occupied(f *dto.MetricFamily) []string {
 	return []string{n}
 }
 
-// add merges what a supplier gave into the page.
+// add merges the families of one supplier into the page.
 func (m *merge) add(g *gathered) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.s.fail(failPanic, "a fault in package telemetry, over "+g.supplier.name, fmt.Errorf("panic: %v", p))
+			m.s.fail(failPanic, "a bug in package telemetry, with the metrics of "+g.supplier.name, fmt.Errorf("panic: %v", p))
 		}
 	}()
 	for _, f := range g.families {
 		f, dropped := foreign.Cleaned(f, g.checked)
 		if dropped > 0 {
-			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics that cannot be exposed in %s", g.supplier.name, f.GetName()), nil)
+			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics in %s that cannot be exposed", g.supplier.name, f.GetName()), nil)
 		}
 		if f != nil && len(f.Metric) > 0 {
 			m.addFamily(g, f)
@@ -160,7 +161,7 @@ func (m *merge) addFamily(g *gathered, f *dto.MetricFamily) {
 	}
 }
 
-// put places a family under a name that is free. as is the family as it was gathered.
+// put places a family under a free name. as is the family as it was gathered.
 func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 	by := party{from: g, family: as}
 	p := &placed{shown: shown{MetricFamily: f}, first: by, helped: by}
@@ -168,13 +169,13 @@ func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 	if g.checked && foreign.Fit(f) {
 		return
 	}
-	p.MetricFamily = foreign.Shallow(f) // series may be there twice: join adds them up
+	p.MetricFamily = foreign.Shallow(f) // series may appear twice: join adds them up
 	p.Metric = nil
 	m.join(p, f, g)
 }
 
-// meets returns the family that f collides with. An empty reason means that the two are one. What was gathered at
-// once is trusted with its own OpenMetrics names: client_golang's Go collector has a gauge x beside a counter x_total.
+// meets returns the family that f collides with. An empty reason means that the two are one family. Families of one
+// supplier may share an OpenMetrics name: client_golang's Go collector has a gauge x beside a counter x_total.
 func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 	name := f.GetName()
 	if name == otlptranslator.TargetInfoMetricName && m.s.exposition != nil {
@@ -192,7 +193,7 @@ func (m *merge) meets(f *dto.MetricFamily, g *gathered) (*placed, Reason) {
 			continue
 		}
 		if p.GetType() == dto.MetricType_COUNTER && f.GetType() == dto.MetricType_COUNTER {
-			continue // x and x_total, which meet in OpenMetrics only: see distinctInOpenMetrics
+			continue // x and x_total collide in OpenMetrics only: see distinctInOpenMetrics
 		}
 		if strings.EqualFold(strings.TrimSuffix(p.GetName(), rule.TotalSuffix), strings.TrimSuffix(name, rule.TotalSuffix)) {
 			return p, ReasonKind
@@ -223,7 +224,7 @@ func (m *merge) rename(there *placed, f *dto.MetricFamily, g *gathered, reason R
 	})
 	as := f
 	f = foreign.Shallow(f)
-	f.Name, f.Unit = &name, nil // the name no longer ends in it
+	f.Name, f.Unit = &name, nil // the name no longer ends in the unit
 	if same := m.byName[name]; same != nil {
 		m.join(same, f, g)
 		return
@@ -243,7 +244,7 @@ func renamedTo(name string, t dto.MetricType, suffix string, n int) string {
 	return name + "_" + suffix
 }
 
-// join adds the metrics of f to a family of its name and type.
+// join adds the metrics of f to a family of the same name and type.
 func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	by := party{from: g, family: f}
 	if len(there.Metric) > 0 || there.first.from != g {
@@ -280,7 +281,7 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 			continue
 		}
 		sum, lost := foreign.Add(there.Metric[i], metric)
-		if len(sum.Label) != len(metric.Label) { // one has labels without a value, which are none
+		if len(sum.Label) != len(metric.Label) { // one of them has labels with empty values, which do not count
 			sum = foreign.Relabelled(sum, slices.DeleteFunc(slices.Clone(sum.Label), func(l *dto.LabelPair) bool { return l.GetValue() == "" }))
 		}
 		there.Metric[i] = sum
@@ -291,7 +292,7 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	}
 	if doubled {
 		m.tell(there, there.first, by, differences{
-			reasons: []Reason{ReasonDuplicate}, notes: []string{"where their labels are equal, the first one's value is shown"},
+			reasons: []Reason{ReasonDuplicate}, notes: []string{"if labels are equal, the first one's value is shown"},
 		})
 	}
 	switch {
@@ -303,7 +304,8 @@ func (m *merge) join(there *placed, f *dto.MetricFamily, g *gathered) {
 	}
 }
 
-// unequal tells how the classic buckets of a metric differ from those of the family, or "".
+// unequal describes how the classic buckets of a metric differ from those of the family. It returns "" if they do
+// not.
 func (p *placed) unequal(m *dto.Metric) string {
 	if p.GetType() != dto.MetricType_HISTOGRAM || len(m.GetHistogram().GetBucket()) == 0 {
 		return ""
@@ -329,13 +331,13 @@ func (p *placed) inItsBuckets(m *dto.Metric) *dto.Metric {
 	return out
 }
 
-// tell reports, once, that two different parties share a family.
+// tell reports once that two different parties share a family.
 func (m *merge) tell(there *placed, first, second party, d differences) {
 	if first.from == second.from && first.registration() == second.registration() {
-		return // one collector, or Gatherer, has the family twice
+		return // both are the same collector or Gatherer
 	}
 	k := meeting{family: there.GetName(), second: second.who()}
-	if first.from != nil && first.from.part != nil && m.s.hasMet(k) { // told when it was registered
+	if first.from != nil && first.from.part != nil && m.s.hasMet(k) { // reported at registration
 		return
 	}
 	k.first, k.reasons = first.who(), fmt.Sprint(d.reasons)
@@ -356,8 +358,8 @@ func (m *merge) tell(there *placed, first, second party, d differences) {
 	m.conflicts = append(m.conflicts, c)
 }
 
-// A meeting is two parties in one family, and what they differ in: the second alone if it was told of when it was
-// registered, with all that they differ in.
+// A meeting identifies two parties in one family and their differences. If it was reported at registration, it has
+// the second party only, and stands for all differences.
 type meeting struct {
 	family, first, second, reasons string
 }
@@ -369,8 +371,8 @@ func (s *scraper) hasMet(k meeting) bool {
 	return ok
 }
 
-// meet notes a meeting, and tells whether it is new. When the map is full every meeting counts as new; the catalog still
-// drops repeats.
+// meet remembers a meeting and reports whether it is new. If the map is full, every meeting counts as new; the
+// catalog still drops repeated conflicts.
 func (s *scraper) meet(k meeting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -385,7 +387,7 @@ func (s *scraper) meet(k meeting) bool {
 
 const maxMeetings = 100_000
 
-// index makes the family's list of metrics ours to change, and indexes it.
+// index copies the family's list of metrics, so that it can be changed, and indexes it.
 func (p *placed) index() {
 	if p.byLabel != nil {
 		return
@@ -401,7 +403,7 @@ func (p *placed) index() {
 	}
 }
 
-// at returns the index of the series with the metric's labels. A new one gets the next index.
+// at returns the index of the series with the metric's labels. If there is none, it reserves the next index.
 func (p *placed) at(metric *dto.Metric) (int, bool) {
 	p.labelKey = foreign.AppendLabels(p.labelKey[:0], metric)
 	i, ok := p.byLabel[string(p.labelKey)]
@@ -411,7 +413,7 @@ func (p *placed) at(metric *dto.Metric) (int, bool) {
 	return i, ok
 }
 
-// page returns the page, sorted by name, without the names that were only claimed.
+// page returns the families, sorted by name, without those that have no metrics.
 func (m *merge) page() []shown {
 	out := make([]shown, 0, len(m.byName))
 	for _, p := range m.byName {

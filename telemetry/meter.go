@@ -18,8 +18,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// secondsBuckets are the boundaries of histograms in seconds whose author chose none. The SDK's own defaults are
-// shaped for milliseconds: nearly every request would be in the first bucket.
+// secondsBuckets are the boundaries of histograms in seconds without boundaries of their own. The SDK's defaults suit
+// milliseconds: nearly every request would be in the first bucket.
 var secondsBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 const (
@@ -27,8 +27,8 @@ const (
 	float64Number = "float64"
 )
 
-// A meter identifies each instrument that it is asked for. A synchronous one records to the ledger, or is the SDK's own
-// where the ledger cannot have it; an observable one is the SDK's. It is safe for concurrent use.
+// A meter creates the instruments of one scope. Synchronous ones record to the ledger, or are the SDK's if the ledger
+// does not support them; observable ones are the SDK's. It is safe for concurrent use.
 type meter struct {
 	embedded.Meter
 
@@ -36,13 +36,13 @@ type meter struct {
 	scope     instrumentation.Scope
 	catalog   *catalog
 	callbacks *callbacks
-	ledger    *ledger // nil where the SDK holds everything
+	ledger    *ledger // nil if the SDK holds everything
 
-	where  func() site.Path // the code that asks
+	where  func() site.Path // returns the code that requests an instrument
 	shared *sharedObservables
 }
 
-// sharedObservables holds the sources of a meter, which its copies for other sites have in common.
+// sharedObservables holds the sources of a meter. Its copies for other sites share them.
 type sharedObservables struct {
 	mu    sync.Mutex
 	byKey map[observableKey]any // *source[int64] or *source[float64]
@@ -61,14 +61,14 @@ func newMeter(sdk metric.Meter, scope instrumentation.Scope, c *catalog, cb *cal
 	}
 }
 
-// onBehalfOf returns the same meter for code that asked earlier, from a place that is no longer on the stack.
+// onBehalfOf returns a copy of the meter for code that made its request earlier, from path.
 func (m *meter) onBehalfOf(path site.Path) *meter {
 	clone := *m
 	clone.where = func() site.Path { return path }
 	return &clone
 }
 
-// config is what the configurations of all kinds of instrument have in common.
+// instrumentConfig is the common part of the configurations of all instruments.
 type instrumentConfig interface {
 	Description() string
 	Unit() string
@@ -80,8 +80,8 @@ func define(name string, k sdkmetric.InstrumentKind, number string, cfg instrume
 	}
 }
 
-// synchronous admits an instrument and creates it under the definition that was admitted: to record to the ledger, or as
-// the SDK's own. Options are appended, and so override what the author said; options of kinds unknown here stay in force.
+// synchronous admits an instrument and creates it under the admitted definition, to record to the ledger or as the
+// SDK's own. It appends options, which override the author's; other options stay in force.
 func synchronous[I, O any](
 	m *meter, d definition, opts []O, create func(string, ...O) (I, error), refused I,
 ) (I, error) {
@@ -103,14 +103,14 @@ func synchronous[I, O any](
 		opts = append(opts, any(metric.WithExplicitBucketBoundaries(a.create.buckets...)).(O))
 	}
 	i, err := create(a.create.name, opts...)
-	stand := newStandIn(a.create) // for it can be bound
+	stand := newStandIn(a.create) // it makes the instrument bindable
 	stand.settle(i)
 	stand.seal()
 	return stand.(I), err
 }
 
-// checkName returns the SDK's own error for a name that it does not take. Such an instrument is in no family. The SDK is
-// asked only for names that are not plainly valid: to make a meter takes long, and may log.
+// checkName returns the SDK's own error for an invalid name. Such an instrument is in no family. The SDK is only
+// asked about names that are not plainly valid, because creating a meter is slow and may log.
 func checkName(name string) error {
 	if plainName(name) {
 		return nil
@@ -120,7 +120,7 @@ func checkName(name string) error {
 	return err
 }
 
-// plainName tells whether a name is of letters, digits and punctuation as the specification has it.
+// plainName reports whether a name consists of letters, digits and punctuation, as the specification demands.
 func plainName(name string) bool {
 	letter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 	for i := range len(name) {
@@ -134,18 +134,18 @@ func plainName(name string) bool {
 	return 0 < len(name) && len(name) <= rule.MaxNameLength
 }
 
-// checkBoundaries returns an error for boundaries that the SDK does not take. The instrument counts all the same, in those
-// that are in order.
+// checkBoundaries returns an error for boundaries that the SDK does not accept. The instrument still counts, with the
+// valid ones.
 func checkBoundaries(d definition) error {
 	for i := 1; i < len(d.buckets); i++ {
 		if !(d.buckets[i] > d.buckets[i-1]) {
-			return fmt.Errorf("telemetry: histogram %q: its boundaries do not ascend: %v; those in order are used", d.name, d.buckets)
+			return fmt.Errorf("telemetry: histogram %q: boundaries %v do not ascend; only those that do are used", d.name, d.buckets)
 		}
 	}
 	return nil
 }
 
-// boundaries are the author's, or those for seconds, or none, which leaves them to the reader.
+// boundaries returns the author's boundaries, or those for seconds. Without either, the reader decides.
 func boundaries(explicit []float64, unit string) []float64 {
 	if len(explicit) == 0 && unit == "s" {
 		return secondsBuckets
@@ -201,9 +201,9 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 	return synchronous(m, d, opts, m.sdk.Float64Gauge, metric.Float64Gauge(noop.Float64Gauge{}))
 }
 
-// observe admits an observable instrument. The SDK gets one that replays what our own callbacks observed; the
-// caller gets a handle on it and keeps the callbacks' behaviour: they run, all of them, at every collection. It returns nil
-// where the instrument is refused.
+// observe admits an observable instrument. The SDK gets an instrument that replays what our callbacks observed. The
+// caller gets a handle, and all callbacks run at every collection, as usual. It returns nil if the instrument is
+// refused.
 func observe[N int64 | float64, I, O any](
 	m *meter, d definition, opts []O, create func(string, ...O) (I, error), replay func(*source[N]) O,
 ) (*observable[N], error) {
@@ -252,7 +252,7 @@ func observeFloat64[I, O any](
 	return any(m.callbacks.addFloat64(o, run)).(I), err
 }
 
-// advice keeps the options that restrict attributes and leaves out the callbacks, which the SDK must not see.
+// advice returns the options that restrict attributes. It drops the callbacks, which the SDK must not get.
 func advice[O any](opts []O) []O {
 	var out []O
 	for _, o := range opts {
@@ -317,13 +317,13 @@ func (m *meter) Float64ObservableGauge(
 		metric.Float64ObservableGauge(noop.Float64ObservableGauge{}))
 }
 
-// RegisterCallback registers f to run at every collection. Instruments that were refused are left out, as the SDK
-// leaves out dropped ones; instruments of another meter are an error.
+// RegisterCallback registers f to run at every collection. Refused instruments are left out, as the SDK leaves out
+// dropped ones. An instrument of another meter is an error.
 func (m *meter) RegisterCallback(f metric.Callback, insts ...metric.Observable) (metric.Registration, error) {
 	var mine []metric.Observable
 	var err error
 	for _, inst := range insts {
-		inst = settled(inst) // telemetry.Meter hands out stand-ins
+		inst = settled(inst) // telemetry.Meter returns stand-ins
 		owner, e := meterOf(inst)
 		switch {
 		case e != nil:
@@ -342,8 +342,8 @@ func (m *meter) RegisterCallback(f metric.Callback, insts ...metric.Observable) 
 }
 
 var (
-	errForeignMeter      = errors.New("telemetry: RegisterCallback: the observable instrument is of another meter")
-	errForeignObservable = errors.New("telemetry: RegisterCallback: the observable instrument is of another implementation")
+	errForeignMeter      = errors.New("telemetry: RegisterCallback: the observable instrument belongs to another meter")
+	errForeignObservable = errors.New("telemetry: RegisterCallback: the observable instrument belongs to another MeterProvider")
 )
 
 func meterOf(o metric.Observable) (*meter, error) {

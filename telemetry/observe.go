@@ -8,23 +8,23 @@ import (
 	"go.opentelemetry.io/otel/metric/embedded"
 )
 
-// This file is the way of an observation: from a callback, over a cycle, to the SDK's instrument.
+// This file carries an observation from a callback, through a cycle, to the SDK's instrument.
 
-// A source is what one instrument of the SDK replays.
+// A source identifies an instrument of the SDK, which replays its observations.
 type source[N int64 | float64] struct {
 	gauge bool
-	err   error // what creating the SDK's instrument returned
+	err   error // from creating the SDK's instrument
 }
 
-// An observable is a handle on a source: one for each request, so that a conflict can name the code.
+// An observable is a handle on a source. Each request gets its own, so that a conflict can name the code.
 type observable[N int64 | float64] struct {
 	source *source[N]
 	meter  *meter
 	as     *admitted
 }
 
-// int64Observable is any of the three observable instruments with int64 values. The embedded interface only lends
-// its unexported method.
+// int64Observable is any of the three observable instruments with int64 values. The embedded interface only adds its
+// unexported method.
 type int64Observable struct {
 	metric.Int64Observable
 	embedded.Int64ObservableCounter
@@ -47,8 +47,8 @@ type observation[N int64 | float64] struct {
 	set   attribute.Set
 }
 
-// lead returns the callback that the SDK runs before all others in every collection: for a reader that is not ours
-// it runs the callbacks, as nobody else has.
+// lead returns the callback that the SDK runs first in every collection. For a reader that the caller added it runs
+// all callbacks, because nothing else does.
 func (c *callbacks) lead() metric.Int64Callback {
 	return func(ctx context.Context, _ metric.Int64Observer) error {
 		if ctx.Value(cycleKey{}) == nil {
@@ -83,7 +83,7 @@ func (c *callbacks) replayFloat64(s *source[float64]) metric.Float64Callback {
 	}
 }
 
-// attributes resolves the options of an observation, unsafe attributes included, as the SDK does.
+// attributes returns the attributes of an observation, including unsafe ones, as the SDK does.
 func attributes(opts []metric.ObserveOption) attribute.Set {
 	set := metric.NewObserveConfig(opts).Attributes()
 	var raw []attribute.KeyValue
@@ -124,7 +124,7 @@ func (x float64Observer) Observe(v float64, opts ...metric.ObserveOption) {
 	x.r.float64s = append(x.r.float64s, observation[float64]{x.o, v, set})
 }
 
-// A multiObserver takes observations for the instruments that the callback was registered with, and no others.
+// A multiObserver accepts observations only for the instruments that the callback was registered with.
 type multiObserver struct {
 	embedded.Observer
 	r   *recording
@@ -143,8 +143,8 @@ func (x multiObserver) ObserveFloat64(o metric.Float64Observable, v float64, opt
 	}
 }
 
-// gather adds observations to those of a cycle. For a counter equal attributes add up when they are replayed, as
-// the SDK does within one callback. Of two callbacks that observe one gauge with equal attributes, the first wins.
+// gather adds observations to those of a cycle. Equal attributes of a counter add up at replay, as in the SDK within
+// one callback. If two callbacks observe one gauge with equal attributes, the first wins.
 func gather[N int64 | float64](all map[*source[N]][]observation[N], more []observation[N]) []Conflict {
 	var conflicts []Conflict
 	var earlier map[*source[N]]map[attribute.Distinct]*observable[N]
@@ -164,7 +164,7 @@ func gather[N int64 | float64](all map[*source[N]][]observation[N], more []obser
 	return conflicts
 }
 
-// index maps what other callbacks observed of the gauges in more.
+// index returns what other callbacks observed of the gauges in more.
 func index[N int64 | float64](
 	all map[*source[N]][]observation[N], more []observation[N],
 ) map[*source[N]]map[attribute.Distinct]*observable[N] {

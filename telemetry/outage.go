@@ -14,12 +14,12 @@ import (
 
 // The values of the label reason of telemetry_export_errors_total.
 const (
-	exportConnect     = "connect"     // nobody listens, the name is unknown, the certificates do not fit
-	exportUnavailable = "unavailable" // the receiver cannot now: 429, 502, 503, 504, or their like in gRPC
+	exportConnect     = "connect"     // no connection: nobody listens, unknown host, bad certificate
+	exportUnavailable = "unavailable" // the receiver is overloaded or down: 429, 502, 503, 504, or the equivalent in gRPC
 	exportTimeout     = "timeout"     // no answer in time
-	exportDenied      = "denied"      // who are you: 401, 403
-	exportRejected    = "rejected"    // the receiver does not take this: another status
-	exportPartial     = "partial"     // the receiver took a part only
+	exportDenied      = "denied"      // missing or wrong credentials: 401, 403
+	exportRejected    = "rejected"    // the receiver refuses the data: any other status
+	exportPartial     = "partial"     // the receiver accepted only a part
 	exportOther       = "other"
 )
 
@@ -33,17 +33,17 @@ const (
 	signalTraces  = "traces"
 )
 
-// An outage watches the exports of one exporter: it counts each, and tells when they begin to fail and when they
-// are well again, not of every failure in between.
+// An outage watches the exports of one exporter. It counts each, and logs when they begin to fail and when they work
+// again, but not every failure in between.
 type outage struct {
 	log    voice
 	self   *selfMetrics
 	signal string
-	to     string // where to, for people
+	to     string // the target, for logs
 
 	mu     sync.Mutex
 	err    error // of the last export
-	failed int   // exports since they began to fail
+	failed int   // failures since the last success
 	since  time.Time
 }
 
@@ -51,7 +51,7 @@ func newOutage(log voice, self *selfMetrics, signal, to string) *outage {
 	return &outage{log: log, self: self, signal: signal, to: to}
 }
 
-// record notes an export. It is called within one, so the log is another goroutine's: who handles it may ask for an export.
+// record records an export. The mailbox does the logging, because a log handler may ask for an export.
 func (o *outage) record(err error) {
 	failure := reasonOf(err)
 	o.self.exported(o.signal, failure)
@@ -59,12 +59,12 @@ func (o *outage) record(err error) {
 	case err == nil && failed > 0:
 		mailbox.post(o.log, slog.LevelInfo, "telemetry: push works again", []any{"signal", o.signal, "to", o.to, "failed", failed, "after", since.Round(time.Millisecond)})
 	case err != nil && failed == 1:
-		mailbox.post(o.log, slog.LevelWarn, "telemetry: push fails; it goes on trying, and tells when it works again",
+		mailbox.post(o.log, slog.LevelWarn, "telemetry: push fails; it is tried again, and a message will say when it works",
 			[]any{"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err)})
 	}
 }
 
-// note notes the outcome of an export, and returns how many failed one after another, and for how long.
+// note remembers the outcome of an export. It returns how many failed in a row, and for how long.
 func (o *outage) note(err error) (failed int, since time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *outage) note(err error) (failed int, since time.Duration) {
 	return failed, time.Since(o.since)
 }
 
-// failing returns the error of the last export, for who asked to have everything sent.
+// failing returns the error of the last export, for ForceFlush and Shutdown.
 func (o *outage) failing() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,7 +90,7 @@ func (o *outage) failing() error {
 	return fmt.Errorf("telemetry: push of %s to %s: %w", o.signal, o.to, o.err)
 }
 
-// maxErrorText bounds what is logged of an error: it may hold what a receiver answered, up to megabytes.
+// maxErrorText bounds a logged error, in characters: it may contain a receiver's answer of several megabytes.
 const maxErrorText = 500
 
 func brief(err error) string {
@@ -101,7 +101,7 @@ func brief(err error) string {
 	return string(text)
 }
 
-// What the exporters return has no types that could be asked: the status is in the text.
+// The errors of the exporters have no usable types, so the status is read from the text.
 var (
 	statusHTTP = regexp.MustCompile(`failed to send (?:metrics|traces|to) .*?: (\d{3}) `)
 	statusGRPC = regexp.MustCompile(`rpc error: code = (\w+)`)

@@ -25,25 +25,25 @@ import (
 // bridgeScope is the scope of pushed client_golang metrics.
 const bridgeScope = "go.opentelemetry.io/contrib/bridges/prometheus"
 
-// A push is an exporter of metrics behind the rules of the page, so that both tell the same:
+// A push is an exporter of metrics behind the rules of the page, so that both agree:
 //
 //	SDK -> PeriodicReader -> repair -> exporter
 //
-// What the page would not change goes out as OpenTelemetry has it: its own name, scope, attributes, number type.
-// Instruments that are one family go out as one metric, under the name and scope of the first; attributes that the
-// page repairs are repaired. Its own failures are not returned to the reader, which would tell of each: its outage
-// counts them, and tells once.
+// Data that the page would not change is sent as OpenTelemetry has it: with its own name, scope, attributes and
+// number type. Instruments of one family are sent as one metric, with the name and scope of the first. Attributes are
+// repaired as on the page. Export returns no error, because the reader would log each; the outage counts and reports
+// failures.
 type push struct {
 	to      sdkmetric.Exporter
 	fold    *fold
 	sources *scraper // of client_golang metrics
 	outage  *outage
-	ledger  *ledger         // nil where the SDK has everything
-	reader  uint64          // its bit among the ledger's
+	ledger  *ledger         // nil if the SDK holds everything
+	reader  uint64          // its bit in the ledger
 	ready   <-chan struct{} // closed when the Provider is complete
 }
 
-// metricTargets returns the exporters that the environment and the options name.
+// metricTargets returns the exporters of the options and the environment.
 func metricTargets(ctx context.Context, cfg config) ([]exporterTo[sdkmetric.Exporter], error) {
 	targets := cfg.metricExporters
 	if !cfg.withoutPush {
@@ -56,7 +56,8 @@ func metricTargets(ctx context.Context, cfg config) ([]exporterTo[sdkmetric.Expo
 	return targets, checkMetricsEnvironment(cfg.log, len(targets) > 0)
 }
 
-// needsSDK tells whether an exporter wants what a ledger does not have: differences, and exponential histograms.
+// needsSDK reports whether an exporter needs what a ledger does not have: deltas, or other aggregations than the
+// default.
 func needsSDK(e exporterTo[sdkmetric.Exporter]) bool {
 	for _, k := range []sdkmetric.InstrumentKind{
 		sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindHistogram, sdkmetric.InstrumentKindGauge,
@@ -68,17 +69,17 @@ func needsSDK(e exporterTo[sdkmetric.Exporter]) bool {
 	return false
 }
 
-// Temporality is the exporter's choice.
+// Temporality returns the exporter's choice.
 func (p *push) Temporality(k sdkmetric.InstrumentKind) metricdata.Temporality {
 	return p.to.Temporality(k)
 }
 
-// Aggregation is the exporter's choice.
+// Aggregation returns the exporter's choice.
 func (p *push) Aggregation(k sdkmetric.InstrumentKind) sdkmetric.Aggregation {
 	return p.to.Aggregation(k)
 }
 
-// Export sends what the SDK collected, made to agree with the page.
+// Export sends what the SDK collected, after making it agree with the page.
 func (p *push) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	select {
 	case <-p.ready:
@@ -94,12 +95,12 @@ func (p *push) ForceFlush(ctx context.Context) error { return p.to.ForceFlush(ct
 // Shutdown stops the exporter.
 func (p *push) Shutdown(ctx context.Context) error { return p.to.Shutdown(ctx) }
 
-// agree returns what to send for what the SDK collected.
+// agree returns the data to send for what the SDK collected.
 func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *metricdata.ResourceMetrics) {
 	out = rm
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.sources.fail(failPanic, "a fault in package telemetry, over what is pushed", fmt.Errorf("panic: %v", fault))
+			p.sources.fail(failPanic, "a bug in package telemetry, during a push", fmt.Errorf("panic: %v", fault))
 		}
 	}()
 	wait, cancel := context.WithTimeout(ctx, gatherTime(ctx))
@@ -145,8 +146,8 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	return &metricdata.ResourceMetrics{Resource: rm.Resource, ScopeMetrics: append(scopes, rest...)}
 }
 
-// plain returns the metric of a family that the page has as OTLP has it, if it has series, whether it is so, and what there
-// is to tell.
+// plain returns the metrics of a kept family if its page needs no repair, so that OTLP gets them unchanged. It also
+// returns the conflicts found on the way.
 func (k *kept) plain(reader uint64) (metrics []metricdata.Metrics, plain bool, conflicts []Conflict) {
 	m, plain, found := k.lines.CollectPlain(reader)
 	for _, what := range found {
@@ -160,7 +161,7 @@ func (k *kept) plain(reader uint64) (metrics []metricdata.Metrics, plain bool, c
 	return []metricdata.Metrics{m}, true, conflicts
 }
 
-// gatherTime is how long gatherers may take, so that there is time left to send the rest.
+// gatherTime returns how long gatherers may take, so that there is time left to send.
 func gatherTime(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
 		return min(defaultScrapeTimeout, time.Until(end)/2)
@@ -168,8 +169,8 @@ func gatherTime(ctx context.Context) time.Duration {
 	return defaultScrapeTimeout
 }
 
-// divide returns the metrics of gatherers that share a family with ours, and all others. What is pushed as differences
-// cannot be added to what client_golang counts from the start: then none is added.
+// divide returns the gathered metrics that share a family with an instrument, and all others. Deltas cannot be added
+// to client_golang's totals: with delta temporality all are others.
 func (p *push) divide(m *merge) (map[*family][]metricdata.Metrics, []metricdata.ScopeMetrics) {
 	families := metricsOf(m.page())
 	if len(families) == 0 {
@@ -192,7 +193,7 @@ func (p *push) divide(m *merge) (map[*family][]metricdata.Metrics, []metricdata.
 	return added, []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: bridgeScope}, Metrics: rest}}
 }
 
-// addForeign adds metrics of client_golang to a family of ours.
+// addForeign adds metrics of client_golang to the family of an instrument.
 func (x *fold) addForeign(f *family, joined []party, metrics []metricdata.Metrics) {
 	from := joined[len(joined)-1].instrument()
 	for _, m := range metrics {
@@ -208,13 +209,12 @@ func (x *fold) addOne(f *family, from Instrument, m metricdata.Metrics) {
 		fd.foreign = true
 		x.feeds[k] = fd
 	}
-	fd.stream.help = m.Description // ours, if we have one: the merge chose
+	fd.stream.help = m.Description // the merge chose it
 	fd.sheet.changed = true
 	x.add(fd, m.Data)
 }
 
-// scopes lays the pages out for an exporter of OpenTelemetry.
-// left tells which families the page leaves out.
+// scopes returns the metrics of all sheets by scope, without the families for which left is true.
 func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 	var out []metricdata.ScopeMetrics
 	for _, p := range x.sheets {
@@ -227,7 +227,7 @@ func (x *fold) scopes(left func(*family) bool) []metricdata.ScopeMetrics {
 	return out
 }
 
-// scope is that of the first instrument that has values.
+// scope returns the scope of the first instrument that has values.
 func (p *sheet) scope() instrumentation.Scope {
 	if len(p.parts) > 0 {
 		return p.parts[0].scope
@@ -235,8 +235,8 @@ func (p *sheet) scope() instrumentation.Scope {
 	return p.family.first.instrument().Scope
 }
 
-// native returns the page's series under the name and unit that the family has in OpenTelemetry: the SDK's own
-// metric, if that says it all.
+// native returns the sheet's series under the family's name and unit in OpenTelemetry. If nothing was changed, it
+// returns the SDK's own metric.
 func (p *sheet) native(now uint64) []metricdata.Metrics {
 	var out []metricdata.Metrics
 	if live := p.live(now); live > 0 && !p.changed && len(p.parts) == 1 {
@@ -252,10 +252,10 @@ func (p *sheet) native(now uint64) []metricdata.Metrics {
 	return out
 }
 
-// native is the name and the unit that a family has in OpenTelemetry.
+// native returns the name and the unit that a family has in OpenTelemetry.
 func (f *family) native() (name, unit string) {
 	name, unit = f.def.name, rule.SoundText(f.def.unit)
-	if !rule.Becomes(f.name, name, unit, f.class) { // the SDK takes invalid names, with an error
+	if !rule.Becomes(f.name, name, unit, f.class) { // the SDK accepts invalid names, but returns an error
 		return rule.InstrumentFor(f.name, unit, f.class)
 	}
 	return name, unit
@@ -268,7 +268,7 @@ func soundScope(s instrumentation.Scope) instrumentation.Scope {
 	}
 }
 
-// bridged makes OpenTelemetry's data of client_golang's.
+// bridged converts client_golang's families to OpenTelemetry's data.
 func bridged(families []*dto.MetricFamily) []metricdata.Metrics {
 	for i, f := range families {
 		families[i] = withoutNative(f)
@@ -293,8 +293,9 @@ func bridged(families []*dto.MetricFamily) []metricdata.Metrics {
 	return scopes[0].Metrics
 }
 
-// withoutNative leaves a histogram that has both kinds of buckets those that every format of the page shows. The bridge
-// takes a family for what its first series is; where only some are native, these have their count and sum.
+// withoutNative drops the native buckets of histograms that also have classic ones, because every format of the page
+// shows the classic ones. If only some series have classic buckets, the others keep their count and sum: the bridge
+// treats all series of a family like the first.
 func withoutNative(f *dto.MetricFamily) *dto.MetricFamily {
 	if f.GetType() != dto.MetricType_HISTOGRAM {
 		return f
@@ -311,8 +312,8 @@ func withoutNative(f *dto.MetricFamily) *dto.MetricFamily {
 	return out
 }
 
-// decoded makes bytes of the ids of exemplars, which the bridge leaves as the text of the labels. A receiver refuses
-// everything over an id that is not of the right size, so such ids are left out.
+// decoded decodes the ids of exemplars, which the bridge leaves as hexadecimal text. It drops ids of a wrong size,
+// because a receiver would refuse the whole push.
 func decoded(in []metricdata.Exemplar[float64]) []metricdata.Exemplar[float64] {
 	for i := range in {
 		in[i].TraceID = idOf(in[i].TraceID, 16)

@@ -17,37 +17,37 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
-// Registerer is for code on client_golang that takes a registry, and for promauto.With. What is registered is on the
-// page and pushed. Unlike a registry of client_golang it never panics, and refuses nothing for what another collector
-// defines: metrics of one name are one family, as those of OpenTelemetry are, and conflicts are told with the places
-// of both. Register returns an AlreadyRegisteredError for a collector that is there already or that equals one of the
-// same type, as client_golang does, and the error of an invalid descriptor.
+// Registerer returns a registry for code that uses client_golang, and for promauto.With. What is registered is on the
+// page and pushed. Unlike a registry of client_golang, it never panics, and it accepts a collector that defines a
+// metric differently from another one: metrics of one name are one family, as with OpenTelemetry's instruments, and
+// conflicts name the places of both. Register returns an AlreadyRegisteredError if the collector is registered
+// already or equals one of the same type, as client_golang does, and an error for an invalid descriptor.
 //
-// It is a prometheus.Gatherer too, and gathers what [Provider.Gatherer] does.
+// The registry is a prometheus.Gatherer too, and gathers what [Provider.Gatherer] does.
 func (p *Provider) Registerer() prometheus.Registerer { return p.registry }
 
-// Gatherer returns the whole page, for a pushgateway or a handler of one's own: OpenTelemetry's instruments, and all
-// of client_golang's that the Provider knows of. Under WithoutPrometheus it has only the latter. Gathering takes ten
-// seconds at most and returns no error: what cannot be had is told, and counted in telemetry_scrape_errors_total.
+// Gatherer returns the whole page, for a pushgateway or your own handler: OpenTelemetry's instruments, and all
+// client_golang metrics that the Provider knows. Under WithoutPrometheus it has only the latter. Gathering takes ten
+// seconds at most and returns no error: a failure is logged, and counted in telemetry_scrape_errors_total.
 func (p *Provider) Gatherer() prometheus.Gatherer { return pageOf{p.scraper} }
 
-// A pageOf is a Gatherer that can be compared, so that one that is given twice counts once.
+// pageOf is a comparable Gatherer, so that a Gatherer passed twice is gathered once.
 type pageOf struct{ s *scraper }
 
 // Gather implements prometheus.Gatherer.
 func (p pageOf) Gather() ([]*dto.MetricFamily, error) { return p.s.gatherPage() }
 
-// gatherPage is gather for those who cannot say how long they wait.
+// gatherPage is gather with the default timeout, because a prometheus.Gatherer has no context.
 func (s *scraper) gatherPage() ([]*dto.MetricFamily, error) {
 	if slices.Contains(askedBy(), s) {
-		return nil, nil // a supplier asks for the page that it is about to be on
+		return nil, nil // a supplier asks for the page that it is gathered for
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), defaultScrapeTimeout)
 	defer cancel()
 	return metricsOf(s.gather(ctx, true)), nil
 }
 
-// alone is the page of client_golang's default registry while no Provider of Setup is there.
+// alone is the page of client_golang's default registry while no Provider of Setup is in use.
 var alone = sync.OnceValue(func() *scraper {
 	self := newSelfMetrics()
 	c := newCatalog(config{}, self, true)
@@ -57,11 +57,11 @@ var alone = sync.OnceValue(func() *scraper {
 // serving is the Provider whose page the default registry shows.
 var serving atomic.Pointer[Provider]
 
-// listening is set once somebody gathers, or by Setup. What is found before is told then, when main has had the time
-// to set up slog.
+// listening is set at the first Gather, or by Setup. Conflicts found earlier are reported then, so that main has had
+// time to set up slog.
 var listening atomic.Bool
 
-// init makes the whole page of what stands in for client_golang's default registry, if package promguard is linked.
+// init makes client_golang's default registry gather the whole page, if package promguard is linked.
 func init() {
 	guard.ServeDefault(
 		func() ([]*dto.MetricFamily, error) {
@@ -82,7 +82,7 @@ func current() *scraper {
 	return alone()
 }
 
-// serveDefault makes the Provider's page that of the default registry.
+// serveDefault makes client_golang's default registry gather the Provider's page.
 func (p *Provider) serveDefault() {
 	if guard.Default() == nil {
 		return
@@ -92,7 +92,7 @@ func (p *Provider) serveDefault() {
 	p.scraper.hear()
 }
 
-// hear tells what was found when collectors were registered.
+// hear reports what the registries found when collectors were registered.
 func (s *scraper) hear() {
 	for _, src := range s.suppliers {
 		for _, n := range src.news() {
@@ -108,7 +108,7 @@ func (s *scraper) hear() {
 	}
 }
 
-// refused tells of a collector that client_golang would refuse for its own sake.
+// refused reports a collector that client_golang refuses for a fault of its own.
 func (s *scraper) refused(n guard.News) {
 	what := "a collector was refused"
 	if n.Kept {
@@ -122,7 +122,7 @@ func (s *scraper) refused(n guard.News) {
 	s.fail(failInvalid, what, n.Err)
 }
 
-// conflictOf describes two registrations of one family.
+// conflictOf returns the conflict between two registrations of one family.
 func conflictOf(n guard.News) Conflict {
 	first, second := registered(n.First, n.Before), registered(n.Second, n.After)
 	d := differences{}
@@ -138,14 +138,14 @@ func conflictOf(n guard.News) Conflict {
 	}
 	switch {
 	case n.First.Reported() && n.Second.Reported():
-		d.note("both report what is counted elsewhere: where their labels are equal, the first one's value is shown")
+		d.note("both report values counted elsewhere: if labels are equal, the first one's value is shown")
 	case c.Resolution == Merged && a != nil && *a == dto.MetricType_GAUGE:
-		d.note("where their labels are equal, the first one's value is shown")
+		d.note("if labels are equal, the first one's value is shown")
 	case c.Resolution == Merged && a != nil && *a == dto.MetricType_SUMMARY:
 		d.note(foreign.QuantilesLost)
 	}
 	if len(n.Names) > 1 {
-		d.note(fmt.Sprintf("%d more families of the two meet", len(n.Names)-1))
+		d.note(fmt.Sprintf("they share %d more families", len(n.Names)-1))
 	}
 	d.describe(&c)
 	if n.Refused {
@@ -156,7 +156,7 @@ func conflictOf(n guard.News) Conflict {
 	return c
 }
 
-// distinguish names the places that the two came from, where one helper registered both.
+// distinguish sets the first places where the call paths differ, if one helper registered both.
 func distinguish(c *Conflict, first, second *guard.Registration) {
 	if first == nil || second == nil || c.First.Site != c.Second.Site {
 		return
@@ -187,13 +187,13 @@ func registered(e *guard.Registration, d guard.Definition) Instrument {
 	return i
 }
 
-// differences gathers in what two claims to a family differ.
+// differences collects how two definitions of a family differ.
 type differences struct {
 	reasons []Reason
 	notes   []string
 }
 
-// add takes a difference, and what cannot be seen of it in the two instruments.
+// add adds a difference, with a note on what the two instruments do not show of it.
 func (d *differences) add(r Reason, note string) {
 	if !slices.Contains(d.reasons, r) {
 		d.reasons = append(d.reasons, r)
@@ -227,7 +227,8 @@ func (g *gathered) definition(family string) (guard.Definition, bool) {
 	return g.supplier.registry.Definition(o, family)
 }
 
-// describe gives the conflict its gravest reason and the notes. A conflict without a difference keeps its reason.
+// describe sets the conflict's reason to the most serious difference, and its detail to the notes. Without a
+// difference the reason stays.
 func (d *differences) describe(c *Conflict) {
 	if len(d.reasons) > 0 {
 		c.Reason = slices.MinFunc(d.reasons, func(a, b Reason) int {

@@ -130,7 +130,7 @@ func TestRegisteredConflicts(t *testing.T) {
 		{"other buckets", histogram(1, 5), histogram(2, 5), "lat", 6, "Buckets", "Merged", "boundaries [1 5], then [2 5]"},
 		{"two gauges", gauge("g", "A", 4), gauge("g", "A", 5), "g", 4, "Duplicate", "Merged", ""},
 		{"two gauges of other help", gauge("g", "A", 4), gauge("g", "B", 5), "g", 4, "Description", "Merged", ""},
-		{"two functions", function(4), function(5), "x_total", 4, "Duplicate", "Merged", "both report what is counted elsewhere: where their labels are equal, the first one's value is shown"},
+		{"two functions", function(4), function(5), "x_total", 4, "Duplicate", "Merged", "both report values counted elsewhere: if labels are equal, the first one's value is shown"},
 		{"a counter and a function", one(counter("A")), function(5), "x_total", 6, "Duplicate", "Merged", ""},
 		{"summaries", summary("A"), summary("A"), "s", 4, "Duplicate", "Merged", "quantiles cannot be added"},
 		{"summaries of other help", summary("A"), summary("B"), "s", 4, "Description", "Merged", "quantiles cannot be added"},
@@ -990,7 +990,7 @@ func TestTwoGoCollectors(t *testing.T) {
 	if n := len(scrape(t, p)["go_goroutines"].Metric); n != 1 {
 		t.Errorf("%d series", n)
 	}
-	if c := p.Conflicts(); len(c) != 1 || !strings.Contains(c[0].Detail, "more families of the two meet") {
+	if c := p.Conflicts(); len(c) != 1 || !strings.Contains(c[0].Detail, "more families") {
 		t.Errorf("told: %v", c)
 	}
 }

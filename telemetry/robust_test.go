@@ -113,9 +113,9 @@ func TestTimeoutsThatMakeNoSense(t *testing.T) {
 func TestResourceAttributesOfTheEnvironment(t *testing.T) {
 	for value, want := range map[string]string{
 		"a=b,": `a="b"`, ",a=b,,c=d%20e": `c="d e"`, " a = b ": `a="b"`, "a=": "target_info", "": "target_info",
-		"a=b,c": `OTEL_RESOURCE_ATTRIBUTES has no = in its pair 2, "c"`,
-		"=b":    `OTEL_RESOURCE_ATTRIBUTES has no key in its pair 1, "=b"`,
-		"a=%zz": `OTEL_RESOURCE_ATTRIBUTES has a value in its pair 1, "a=%zz", that is not URL-escaped`,
+		"a=b,c": `OTEL_RESOURCE_ATTRIBUTES has no = in pair 2, "c"`,
+		"=b":    `OTEL_RESOURCE_ATTRIBUTES has no key in pair 1, "=b"`,
+		"a=%zz": `OTEL_RESOURCE_ATTRIBUTES has a value in pair 1, "a=%zz", that is not URL-escaped`,
 	} {
 		t.Run(value, func(t *testing.T) {
 			log := logs(t)
@@ -376,7 +376,7 @@ func TestRepairsAreTold(t *testing.T) {
 		must(p.Meter("m").Int64Counter("c")).Add(ctx, 1, metric.WithAttributes(attribute.String("le", "x"), attribute.String("path", "a\xff")))
 		get(t, p.Handler(), acceptText)
 		all := fmt.Sprint(p.Conflicts())
-		for _, want := range []string{`attribute "le" is label exported_le`, `a value of attribute "path" is not UTF-8`} {
+		for _, want := range []string{`attribute "le" becomes label exported_le`, `a value of attribute "path" is not UTF-8`} {
 			if !strings.Contains(all, want) {
 				t.Errorf("%s: %q is not in %s", name, want, all)
 			}

@@ -1,9 +1,9 @@
 package telemetry
 
-// runtimeScope is that of OpenTelemetry's metrics of the Go runtime.
+// runtimeScope is the scope of OpenTelemetry's metrics of the Go runtime.
 const runtimeScope = "go.opentelemetry.io/contrib/instrumentation/runtime"
 
-// goCollectorFamily is one that client_golang's Go collector has, and nothing else.
+// goCollectorFamily is a family that only client_golang's Go collector has.
 const goCollectorFamily = "go_memstats_heap_alloc_bytes"
 
 // goCollector returns client_golang's Go collector, if it is on the page.
@@ -14,8 +14,8 @@ func (m *merge) goCollector() *placed {
 	return nil
 }
 
-// oneRuntime leaves our metrics of the Go runtime out where client_golang's Go collector is on the page: whoever
-// registered that has dashboards for it.
+// oneRuntime removes our metrics of the Go runtime if client_golang's Go collector is on the page: whoever registered
+// that has dashboards for it.
 func (m *merge) oneRuntime() {
 	theirs := m.goCollector()
 	if theirs == nil {
@@ -34,12 +34,12 @@ func (m *merge) oneRuntime() {
 	}
 }
 
-// left tells whether oneRuntime leaves a family out.
+// left reports whether oneRuntime removes a family.
 func (m *merge) left(f *family) bool {
 	return f.first.instrument().Scope.Name == runtimeScope && m.goCollector() != nil
 }
 
-// tellRuntimeTwice tells of a runtime.Start beside ours.
+// tellRuntimeTwice logs a second runtime.Start.
 func (p *Provider) tellRuntimeTwice(site string) {
 	p.log.warn("a second runtime.Start adds nothing: the Provider measures the Go runtime itself, unless it has WithoutRuntime",
 		"site", site)

@@ -9,8 +9,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// selfMetrics are what a Provider counts of itself. They are there before its meters are: until then they keep what is
-// counted, as the instruments of Meter do before Setup.
+// selfMetrics are the metrics of a Provider about itself. They exist before its meters do: until then stand-ins keep
+// what is counted, as for the instruments of Meter before Setup.
 type selfMetrics struct {
 	conflicts, callbackErrors, scrapeErrors, exports, exportErrors standIn
 	options                                                        map[selfLabel]metric.AddOption
@@ -51,7 +51,7 @@ func (s *selfMetrics) add(to standIn, n int64, l selfLabel) {
 	to.(metric.Int64Counter).Add(context.Background(), n, s.options[l])
 }
 
-// conflict counts one of these.
+// conflict counts a conflict.
 func (s *selfMetrics) conflict(r Reason) { s.add(s.conflicts, 1, selfLabel{reason: string(r)}) }
 
 func (s *selfMetrics) callbackFailed() { s.add(s.callbackErrors, 1, selfLabel{}) }
@@ -60,7 +60,7 @@ func (s *selfMetrics) scrapeFailed(reason string) {
 	s.add(s.scrapeErrors, 1, selfLabel{reason: reason})
 }
 
-// exported counts a push, and why it failed unless that is "".
+// exported counts a push, and its failure unless that is "".
 func (s *selfMetrics) exported(signal, failure string) {
 	s.add(s.exports, 1, selfLabel{signal: signal})
 	if failure != "" {
@@ -68,7 +68,7 @@ func (s *selfMetrics) exported(signal, failure string) {
 	}
 }
 
-// make makes the metrics with a meter: those that can move, with all their series from the start.
+// make creates the metrics that can change in this Provider, with all their series at zero.
 func (s *selfMetrics) make(m metric.Meter, read bool, signals []string) error {
 	var errs []error
 	create := func(of standIn, name, description string, labels ...selfLabel) {
@@ -93,7 +93,7 @@ func (s *selfMetrics) make(m metric.Meter, read bool, signals []string) error {
 			unpushed = append(unpushed, selfLabel{signal, r})
 		}
 	}
-	create(s.conflicts, "telemetry.conflicts", "Instruments or attributes that met another in one Prometheus family.", all...)
+	create(s.conflicts, "telemetry.conflicts", "Conflicts found between instruments, or between attributes and the rules of Prometheus.", all...)
 	create(s.callbackErrors, "telemetry.callback.errors",
 		"Runs of observable callbacks that failed, panicked or were too late.", selfLabel{})
 	if read {

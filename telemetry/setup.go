@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// defaults is the one piece of state of this package: the Provider that Setup made, and the meters that Meter
-// handed out, so that those made before it come to life.
+// defaults is this package's global state: the Provider that Setup made, and the meters that Meter handed out, which
+// Setup binds.
 var defaults struct {
 	mu       sync.Mutex
 	busy     bool // a Setup is under way
@@ -22,17 +22,17 @@ var defaults struct {
 	late     late
 }
 
-// ErrSetupTwice is what Setup returns while the Provider of an earlier Setup is in use.
+// ErrSetupTwice is returned by Setup while the Provider of an earlier Setup is in use.
 var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Provider is not shut down")
 
-// Setup calls New and installs the result as the process's global MeterProvider. Instruments that Meter and otel.Meter
-// made before begin to record to it. If spans are exported, it installs the TracerProvider and the propagator too. It
-// sends OpenTelemetry's own logs and errors to slog, or to the logger of WithLogger. It is the only
-// function here that touches globals; call it once, from main. On an error the Provider is nil.
+// Setup calls New and installs the result as the process's global MeterProvider. Instruments that Meter and
+// otel.Meter made before begin to record to it. If spans are exported, it also installs the TracerProvider and the
+// propagator. It sends OpenTelemetry's own logs and errors to slog, or to the logger of WithLogger. No other function
+// here touches globals; call it once, from main. On an error the Provider is nil.
 //
-// A second Setup is an error, unless the first Provider was shut down. Then the instruments of Meter, bound ones included,
-// move to the new Provider; those made by otel.Meter before the first Setup stay with the first, because OpenTelemetry
-// binds them once.
+// A second Setup is an error, unless the first Provider was shut down. Then the instruments of Meter, bound ones
+// included, move to the new Provider; those made by otel.Meter before the first Setup stay with the first, because
+// OpenTelemetry binds them once.
 func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err := begin(callerOfSetup().String()); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What there is to tell is told when all is in place: OpenTelemetry holds locks while it hands instruments over.
+	// Conflicts are reported once everything is in place: OpenTelemetry holds locks while it hands instruments over.
 	tell := p.catalog.hold()
 	otel.SetLogger(newLogger(p))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(p.log.otelError))
@@ -62,7 +62,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// warnOfOther tells of a MeterProvider that somebody else has made the global one.
+// warnOfOther warns that somebody else has set the global MeterProvider.
 func (p *Provider) warnOfOther(mp metric.MeterProvider, when string) {
 	t := reflect.TypeOf(mp)
 	if t.Kind() == reflect.Pointer {
@@ -71,11 +71,11 @@ func (p *Provider) warnOfOther(mp metric.MeterProvider, when string) {
 	if own, ok := mp.(*Provider); ok && own.stopped.Load() || strings.HasSuffix(t.PkgPath(), "/otel/internal/global") {
 		return // of an earlier Setup, or OpenTelemetry's own that waits for one
 	}
-	p.log.warn("otel.SetMeterProvider was called "+when+" Setup: what is made of that MeterProvider is not on this page",
+	p.log.warn("otel.SetMeterProvider was called "+when+" Setup: instruments of that MeterProvider are not on this page",
 		"provider", fmt.Sprintf("%T", mp))
 }
 
-// watchGlobal returns a function that tells once if somebody else has taken the global MeterProvider's place.
+// watchGlobal returns a function that warns once if somebody else replaces the global MeterProvider.
 func (p *Provider) watchGlobal(cfg config) func() {
 	if !cfg.global {
 		return func() {}
@@ -88,7 +88,7 @@ func (p *Provider) watchGlobal(cfg config) func() {
 	}
 }
 
-// begin fails while another Setup's Provider is in use, or being made.
+// begin returns an error while another Setup runs, or its Provider is in use.
 func begin(site string) error {
 	defaults.mu.Lock()
 	defer defaults.mu.Unlock()
@@ -116,12 +116,12 @@ func (e setupTwiceError) Error() string {
 
 func (setupTwiceError) Is(target error) bool { return target == ErrSetupTwice }
 
-// Meter is for libraries and package-level variables: it works before Setup and after it. Instruments made before
-// Setup are created by Setup, in the order in which they were asked for. What was recorded through them until then,
-// up to 1000 measurements each, is recorded by Setup too; if there was more, the log says how much.
+// Meter returns a meter for libraries and package-level variables: it works before Setup and after it. Setup creates
+// the instruments made before it, in their order, and records their earlier measurements, up to 1000 for each
+// instrument. If there were more, it logs how many were lost.
 //
-// After Setup its conflicts are those of the Provider: an instrument that is refused under Reject does nothing, and
-// the error is returned where it is asked for after Setup, or logged by Setup.
+// After Setup, conflicts are handled as for the Provider's own meters. An instrument refused under Reject does
+// nothing; the error is returned to a request made after Setup, and logged for one made before.
 func Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return defaults.late.meter(name, opts...)
 }

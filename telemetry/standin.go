@@ -11,17 +11,17 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// A standIn takes the place of a synchronous instrument: until there is one, and so that one of the SDK's can be bound.
-// Before it is settled it keeps what is recorded.
+// A standIn takes the place of a synchronous instrument, because there is none yet, or because the SDK's cannot be
+// bound. Until it is settled, it keeps the measurements.
 type standIn interface {
-	settle(instrument any)                                     // it passes on to the instrument from now on
-	settleWith(instrument any, attrs metric.MeasurementOption) // the same, with attributes
-	instrument() any                                           // that it is settled to, or nil
-	seal()                                                     // no other follows
+	settle(instrument any)                                     // passes measurements on to the instrument from now on
+	settleWith(instrument any, attrs metric.MeasurementOption) // the same, with attributes added
+	instrument() any                                           // the instrument it is settled to, or nil
+	seal()                                                     // no other instrument will follow
 	follow(set attribute.Set, make func(instrument any, sealed bool) *follower) any
 }
 
-// newStandIn returns the stand-in for an instrument of a definition.
+// newStandIn returns the stand-in for an instrument of this definition.
 func newStandIn(d definition) standIn {
 	switch (shape{d.kind, d.number}) {
 	case shape{sdkmetric.InstrumentKindCounter, int64Number}:
@@ -56,7 +56,7 @@ type recorder[N int64 | float64] interface {
 	Enabled(context.Context) bool
 }
 
-// lateAdder passes on to its instrument; until there is one, it keeps what is added.
+// lateAdder passes additions on to its instrument. Until there is one, it keeps them.
 type lateAdder[N int64 | float64] struct {
 	name  string
 	to    atomic.Pointer[adder[N]]
@@ -68,10 +68,10 @@ type addition[N int64 | float64] struct {
 	ctx    context.Context
 	value  N
 	opts   []metric.AddOption
-	finish *[]attribute.KeyValue // or it is the end of a series
+	finish *[]attribute.KeyValue // if not nil, this is a call of Finish
 }
 
-// joined is the sum of two additions without attributes of their own.
+// joined returns the sum of two additions that have no attributes of their own.
 func (a addition[N]) joined(b addition[N]) (addition[N], bool) {
 	if a.finish != nil || b.finish != nil || len(a.opts)+len(b.opts) > 0 {
 		return a, false
@@ -91,7 +91,7 @@ func (l *lateAdder[N]) Add(ctx context.Context, v N, opts ...metric.AddOption) {
 	(*to).Add(ctx, v, opts...)
 }
 
-// Enabled is true before Setup, too: what is recorded then is kept.
+// Enabled is true before Setup too, because measurements are kept.
 func (l *lateAdder[N]) Enabled(ctx context.Context) bool {
 	to := l.to.Load()
 	return to == nil || (*to).Enabled(ctx)
@@ -120,7 +120,7 @@ func (l *lateAdder[N]) instrument() any {
 	return nil
 }
 
-// Finish ends a series, if the instrument can.
+// Finish ends a series, if the instrument supports it.
 func (l *lateAdder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
 	if l.to.Load() == nil {
 		if attrs := slices.Clone(attrs); l.early.keep(addition[N]{ctx: context.Background(), finish: &attrs}) {
@@ -144,7 +144,7 @@ type record[N int64 | float64] struct {
 	ctx    context.Context
 	value  N
 	opts   []metric.RecordOption
-	finish *[]attribute.KeyValue // or it is the end of a series
+	finish *[]attribute.KeyValue // if not nil, this is a call of Finish
 }
 
 func (l *lateRecorder[N]) Record(ctx context.Context, v N, opts ...metric.RecordOption) {
@@ -186,7 +186,7 @@ func (l *lateRecorder[N]) instrument() any {
 	return nil
 }
 
-// Finish ends a series, if the instrument can.
+// Finish ends a series, if the instrument supports it.
 func (l *lateRecorder[N]) Finish(ctx context.Context, attrs ...attribute.KeyValue) {
 	if l.to.Load() == nil {
 		if attrs := slices.Clone(attrs); l.early.keep(record[N]{ctx: context.Background(), finish: &attrs}) {
@@ -233,10 +233,10 @@ type (
 	}
 )
 
-// A discard is an instrument that was refused.
+// A discard is used for an instrument that was refused.
 type discard[N int64 | float64] struct{}
 
-// discarding returns one for a definition.
+// discarding returns a discard for a definition.
 func discarding(d definition) any {
 	if d.number == int64Number {
 		return discard[int64]{}

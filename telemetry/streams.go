@@ -11,7 +11,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A streamKey is how the SDK identifies what it collects.
+// A streamKey identifies a metric that the SDK collects.
 type streamKey struct {
 	scope                   instrumentation.Scope
 	name, unit, description string
@@ -19,18 +19,19 @@ type streamKey struct {
 	number                  string
 }
 
-// A stream connects what the SDK collects to the family it belongs to.
+// A stream connects a metric that the SDK collects to its family.
 type stream struct {
 	family *family
 	from   *admitted
-	help   string // a view's own description, which is the operator's word
+	help   string // a view's own description, which wins
 }
 
-// expect records under which keys the SDK will collect the instrument, which it does not have yet. The lock is held.
+// expect stores under which keys the SDK will collect an instrument that is about to be created. The caller holds the
+// lock.
 func (c *catalog) expect(a admission, viewed []sdkmetric.Stream) {
 	scope, d := a.as.instrument().Scope, a.create
 	if a.family == nil || reshaped(d, viewed) {
-		return // a view that matches, or matches the new name only; collection will see
+		return // views change it, perhaps only under its new name: resolve decides
 	}
 	if len(viewed) == 0 {
 		viewed = []sdkmetric.Stream{{Name: d.name, Unit: d.unit, Description: d.description}}
@@ -48,8 +49,8 @@ func (c *catalog) expect(a admission, viewed []sdkmetric.Stream) {
 	}
 }
 
-// resolve finds the families of what was collected. Streams that creation did not foresee, which is to say those
-// that views reshape, are placed now, in the order in which their instruments were created.
+// resolve returns the streams of collected metrics. Metrics that expect did not store, because views change them, are
+// placed now, in the order in which their instruments were created.
 func (c *catalog) resolve(keys []streamKey) []*stream {
 	out := make([]*stream, len(keys))
 	var conflicts []Conflict
@@ -107,12 +108,12 @@ func (c *catalog) placeStream(k streamKey) (*stream, []Conflict) {
 	return st, conflicts
 }
 
-// viewed tells whether a view matches an instrument.
+// viewed reports whether a view matches an instrument.
 func (c *catalog) viewed(scope instrumentation.Scope, d definition) bool {
 	return len(c.applyViews(scope, d)) > 0
 }
 
-// applyViews asks the views what they will make of an instrument, as the SDK will.
+// applyViews returns what the views make of an instrument, as the SDK will.
 func (c *catalog) applyViews(scope instrumentation.Scope, d definition) []sdkmetric.Stream {
 	var out []sdkmetric.Stream
 	inst := sdkmetric.Instrument{Name: d.name, Description: d.description, Unit: d.unit, Kind: d.kind, Scope: scope}
@@ -124,14 +125,14 @@ func (c *catalog) applyViews(scope instrumentation.Scope, d definition) []sdkmet
 	return out
 }
 
-// reshaped tells whether views give the instrument another name, unit or class.
+// reshaped reports whether views change the instrument's name, unit or class.
 func reshaped(d definition, viewed []sdkmetric.Stream) bool {
 	return slices.ContainsFunc(viewed, func(s sdkmetric.Stream) bool {
 		return s.Name != d.name || s.Unit != d.unit || classAfter(s.Aggregation, d.kind) != d.class()
 	})
 }
 
-// bucketsAfter returns the boundaries that a view gives, or else the author's. Exponential histograms have none.
+// bucketsAfter returns the boundaries that a view sets, or else the author's. Exponential histograms have none.
 func bucketsAfter(viewed []sdkmetric.Stream, buckets []float64) []float64 {
 	for _, s := range viewed {
 		switch a := s.Aggregation.(type) {
@@ -144,7 +145,7 @@ func bucketsAfter(viewed []sdkmetric.Stream, buckets []float64) []float64 {
 	return buckets
 }
 
-// classAfter is the class of what an aggregation makes of a kind.
+// classAfter returns the class of a kind's data after an aggregation.
 func classAfter(a sdkmetric.Aggregation, k sdkmetric.InstrumentKind) rule.Class {
 	switch a.(type) {
 	case sdkmetric.AggregationExplicitBucketHistogram, sdkmetric.AggregationBase2ExponentialHistogram:

@@ -21,29 +21,29 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
-// A supplier is where metrics of client_golang come from: a registry of ours, which knows who registered what, or a
-// Gatherer of somebody else. It may fail, panic or hang: that costs the page its families, and nothing else.
+// A supplier is a source of client_golang metrics: a registry of this package, which knows who registered what, or
+// another Gatherer. If it fails, panics or hangs, the page lacks its families, and nothing else.
 type supplier struct {
 	name     string
-	site     string          // of the code that gave us the Gatherer
-	registry *guard.Registry // or
+	site     string          // the code that passed the Gatherer
+	registry *guard.Registry // or nil: then from
 	from     prometheus.Gatherer
-	fallback bool // its families give way to those of the same name
+	fallback bool // its families are left out if others have their name
 
 	mu        sync.Mutex
-	heard     int // news of the registry
-	abandoned int // runs that a scrape gave up waiting for, and that have not returned
+	heard     int // number of news entries read from the registry
+	abandoned int // runs that did not return before their scrape ended, and still have not
 }
 
-// The scopes of instruments that client_golang made.
+// The scopes of client_golang's metrics.
 const (
 	clientScope   = "client_golang"
 	earlierScope  = "client_golang, registered before promguard was there"
 	gathererScope = "client_golang gatherer"
 )
 
-// suppliersOf returns a supplier for each gatherer that is given, each once. The members of prometheus.Gatherers count by
-// themselves; what stands in for client_golang's default registry is asked as the registry that it is.
+// suppliersOf returns one supplier for each distinct gatherer. The members of prometheus.Gatherers count separately.
+// client_golang's default registry under promguard is used as the registry that it is.
 func suppliersOf(registries []*guard.Registry, gatherers []given) []*supplier {
 	var out []*supplier
 	known := func(g prometheus.Gatherer) bool {
@@ -79,12 +79,12 @@ func suppliersOf(registries []*guard.Registry, gatherers []given) []*supplier {
 	return out
 }
 
-// sameGatherer keeps a registry that was given twice from being counted twice.
+// sameGatherer reports whether two gatherers are one, so that its metrics are not counted twice.
 func sameGatherer(a, b prometheus.Gatherer) bool {
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// A gathered is what a supplier gave at once. Its families do not contradict each other if it is checked.
+// gathered holds what a supplier returned in one run. If it is checked, its families do not contradict each other.
 type gathered struct {
 	supplier *supplier
 	families []*dto.MetricFamily
@@ -92,7 +92,7 @@ type gathered struct {
 	checked  bool        // by a prometheus.Registry
 }
 
-// owner returns the registration behind a family, or nil where it is not known.
+// owner returns the registration of a family, or nil if it is not known.
 func (g *gathered) owner(family string) *guard.Registration {
 	if g == nil || g.part == nil {
 		return nil
@@ -100,13 +100,13 @@ func (g *gathered) owner(family string) *guard.Registration {
 	return g.part.Owner(family)
 }
 
-// reported tells that a family's values are not counted by client_golang's own instruments, so that two of them may
-// be of one thing.
+// reported reports whether a family's values come from outside client_golang's own instruments. Two such families may
+// be one measurement.
 func (g *gathered) reported(family string) bool {
 	if g == nil {
 		return false
 	}
-	if g.part == nil { // the process is one, whoever reports on it
+	if g.part == nil { // all reports on the process are about one process
 		return scopeOfEarlier(family) != earlierScope
 	}
 	o := g.owner(family)
@@ -130,7 +130,8 @@ func (g *gathered) instrument(f *dto.MetricFamily) Instrument {
 	return i
 }
 
-// scopeOfEarlier tells who made what was registered before promguard was there, as far as that is known.
+// scopeOfEarlier returns the scope of a metric registered before promguard was linked in: client_golang's own or
+// other.
 func scopeOfEarlier(name string) string {
 	own := []string{"go_gc_", "go_goroutines", "go_info", "go_memstats_", "go_sched_", "go_threads", "process_"}
 	if slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -154,7 +155,7 @@ func kindOf(t dto.MetricType) sdkmetric.InstrumentKind {
 // A gathering is one run of a supplier.
 type gathering struct {
 	of        *supplier
-	asked     []*scraper // for whose pages, from the outermost on
+	asked     []*scraper // the scrapers it gathers for, the outermost first
 	done      chan struct{}
 	results   []*gathered
 	news      []guard.News
@@ -198,7 +199,7 @@ func (r *gathering) run(ctx context.Context) {
 		r.results = []*gathered{one}
 		return
 	}
-	if end, ok := ctx.Deadline(); ok { // it answers a little earlier, with what it has
+	if end, ok := ctx.Deadline(); ok { // the registry answers a little earlier, with what it has
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)*9/10)
 		defer cancel()
@@ -210,8 +211,9 @@ func (r *gathering) run(ctx context.Context) {
 	}
 }
 
-// asking is for whose pages a goroutine gathers: a Gatherer that asks for one of them would never end.
-var asking sync.Map // of the goroutine to []*scraper
+// asking maps a goroutine to the scrapers that it gathers for. A Gatherer that gathers one of their pages would
+// recurse for ever.
+var asking sync.Map // goroutine id to []*scraper
 
 func askedBy() []*scraper {
 	if v, ok := asking.Load(goroutine()); ok {
@@ -220,7 +222,8 @@ func askedBy() []*scraper {
 	return nil
 }
 
-// goroutine identifies the one that calls, by the first line of its stack: a Gatherer has no context to carry this.
+// goroutine returns the id of the calling goroutine, from its stack: Gather has no context that could carry the
+// scrapers.
 func goroutine() string {
 	var b [32]byte
 	line := string(b[:runtime.Stack(b[:], false)])
@@ -228,7 +231,7 @@ func goroutine() string {
 	return id
 }
 
-// wait returns what was gathered, even if an error came with it, or nothing when ctx ends.
+// wait returns what was gathered, even if an error came with it. It returns nothing if ctx ends first.
 func (r *gathering) wait(ctx context.Context, to *scraper) []*gathered {
 	if r == nil {
 		return nil
@@ -250,7 +253,7 @@ func (r *gathering) wait(ctx context.Context, to *scraper) []*gathered {
 	return r.results
 }
 
-// abandon tells whether the run is still going, and if so marks it.
+// abandon reports whether the run is still going, and if so marks it as abandoned.
 func (r *gathering) abandon() bool {
 	r.of.mu.Lock()
 	defer r.of.mu.Unlock()
@@ -264,7 +267,7 @@ func (r *gathering) abandon() bool {
 	}
 }
 
-// failOf counts and logs what is wrong with a collector.
+// failOf counts and logs the failure of a collector.
 func (s *scraper) failOf(n guard.News) {
 	if n.Err == nil {
 		return
@@ -280,12 +283,12 @@ func (s *scraper) failOf(n guard.News) {
 	s.fail(failGatherer, what+" failed", n.Err)
 }
 
-// plain tells whether what was gathered can be on the page as it is: nothing of it meets, in any format.
+// plain reports whether the families can be on the page unchanged: none collide, in any format.
 func (g *gathered) plain() bool {
 	return g.checked && !slices.ContainsFunc(g.families, func(f *dto.MetricFamily) bool { return !foreign.Fit(f) })
 }
 
-// news returns what the registry has to tell, once.
+// news returns the registry's news since the last call.
 func (s *supplier) news() []guard.News {
 	if s.registry == nil {
 		return nil

@@ -23,29 +23,29 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
-// A Provider is a metric.MeterProvider whose instruments cannot break the page that they are exposed on. All its
-// methods are safe for concurrent use. Make one with New or Setup.
+// A Provider is a metric.MeterProvider whose instruments cannot break the page that exposes them. New and Setup make
+// one. All methods are safe for concurrent use.
 type Provider struct {
 	embedded.MeterProvider
 
 	log       voice
-	sdk       *sdkmetric.MeterProvider // nil where OTEL_SDK_DISABLED is true
+	sdk       *sdkmetric.MeterProvider // nil if OTEL_SDK_DISABLED is true
 	pushes    []*push
-	traces    *traces // nil where none are exported
+	traces    *traces // nil if no spans are exported
 	catalog   *catalog
 	callbacks *callbacks
 	scraper   *scraper
 	ledger    *ledger
 	registry  *guard.Registry // for collectors of client_golang
-	paged     bool            // there is a page: not under WithoutPrometheus
-	limit     int             // series of one instrument
-	runtime   atomic.Bool     // OpenTelemetry's metrics of the Go runtime are there
-	global    atomic.Bool     // it is OpenTelemetry's global MeterProvider, unless somebody has set another
+	paged     bool            // false under WithoutPrometheus
+	limit     int             // series of one instrument; 0 means no limit
+	runtime   atomic.Bool     // it has OpenTelemetry's metrics of the Go runtime
+	global    atomic.Bool     // Setup made it OpenTelemetry's global MeterProvider
 	stopped   atomic.Bool
 	shutdown  sync.Once
 	stopErr   error
-	ready     chan struct{} // closed when all is made
-	done      chan struct{} // closed when the shutdown has ended
+	ready     chan struct{} // closed when build is done
+	done      chan struct{} // closed when the shutdown is done
 
 	mu     sync.Mutex
 	meters map[instrumentation.Scope]*meter
@@ -53,8 +53,8 @@ type Provider struct {
 
 var _ metric.MeterProvider = (*Provider)(nil)
 
-// New builds a Provider and touches no global: tests run many side by side. ctx is that of the exporters that the
-// environment names. The caller shuts the Provider down.
+// New returns a new Provider and changes no global state, so tests can use several side by side. ctx is passed to the
+// exporters that the environment names. The caller must call Shutdown.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	return build(ctx, newConfig(opts))
 }
@@ -101,7 +101,7 @@ func build(ctx context.Context, cfg config) (*Provider, error) {
 	return p, nil
 }
 
-// startSDK makes the SDK's MeterProvider with all its readers.
+// startSDK creates the SDK's MeterProvider with all its readers.
 func (p *Provider) startSDK(
 	ctx context.Context, cfg config, res *resource.Resource, suppliers []*supplier, self *selfMetrics,
 ) error {
@@ -140,7 +140,7 @@ func (p *Provider) startSDK(
 		opts = append(opts, sdkmetric.WithReader(r))
 	}
 	p.sdk = sdkmetric.NewMeterProvider(opts...)
-	// The first instrument of all: the SDK runs its callback before those of the others.
+	// The first instrument: the SDK runs its callback before those of the others.
 	lead := metric.WithInt64Callback(p.callbacks.lead())
 	if _, err := p.sdk.Meter(thisPackage).Int64ObservableGauge(leaderName, lead); err != nil {
 		return fmt.Errorf("telemetry: %w", err)
@@ -150,12 +150,12 @@ func (p *Provider) startSDK(
 
 const leaderName = "telemetry.lead"
 
-// keepLeader keeps our own instrument alive where other views drop everything.
+// keepLeader keeps the leader collected even if other views drop everything.
 func keepLeader(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	return sdkmetric.Stream{Name: i.Name}, i.Name == leaderName && i.Scope.Name == thisPackage
 }
 
-// instrument makes the metrics that a Provider has about itself and the Go runtime.
+// instrument creates the metrics about the Provider itself and the Go runtime.
 func (p *Provider) instrument(cfg config, self *selfMetrics) error {
 	var signals []string
 	for _, o := range p.outages() {
@@ -176,7 +176,7 @@ func (p *Provider) instrument(cfg config, self *selfMetrics) error {
 	return nil
 }
 
-// processSupplier has the metrics of the process under the names that operators know.
+// processSupplier supplies the process metrics under client_golang's usual names.
 func processSupplier() (*supplier, error) {
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
@@ -185,9 +185,10 @@ func processSupplier() (*supplier, error) {
 	return &supplier{from: reg, name: "the process collector", fallback: true}, nil
 }
 
-// Meter returns a meter whose instruments are matched with all others of the Provider. Meters of one name, version,
-// schema and attributes are one. The meter of OpenTelemetry's metrics of the Go runtime does nothing where the Provider
-// has these metrics already, as a second runtime.Start would double them.
+// Meter returns a meter. Its instruments are compared with all others of the Provider. Calls with equal name,
+// version, schema and attributes return the same meter. If the Provider measures the Go runtime, the meter of
+// OpenTelemetry's runtime metrics does nothing, because a second runtime.Start would double them. After Shutdown,
+// Meter returns a meter that does nothing.
 func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	if p.sdk == nil || p.stopped.Load() {
 		return noop.Meter{}
@@ -211,8 +212,9 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return m
 }
 
-// Handler serves /metrics: the Prometheus text format, OpenMetrics or protobuf, by the Accept header. It respects
-// X-Prometheus-Scrape-Timeout-Seconds and does not answer 500. Under WithoutPrometheus it answers 404.
+// Handler serves /metrics in the Prometheus text format, OpenMetrics or protobuf, by the Accept header. It respects
+// X-Prometheus-Scrape-Timeout-Seconds. It never answers 500, and 503 only if eight scrapes are running and none ends
+// in time. Under WithoutPrometheus it answers 404.
 func (p *Provider) Handler() http.Handler {
 	if !p.paged {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -222,20 +224,20 @@ func (p *Provider) Handler() http.Handler {
 	return p.scraper
 }
 
-// Instruments returns a copy of what was asked for, sorted by family, then in order of creation.
+// Instruments returns a copy of all requested instruments, sorted by family, then by order of creation.
 func (p *Provider) Instruments() []Instrument { return p.catalog.instruments() }
 
-// Conflicts returns a copy of the conflicts in order of discovery, each once. The first 1000 are kept; later ones are only
-// counted in telemetry_conflicts_total.
+// Conflicts returns a copy of the conflicts, each once, in order of discovery. The first 1000 are kept; further ones
+// are only counted in telemetry_conflicts_total.
 func (p *Provider) Conflicts() []Conflict { return p.catalog.conflicts() }
 
-// An Export is a signal that a Provider pushes, and where to.
+// An Export is a signal that a Provider pushes, and its target.
 type Export struct {
 	Signal string // "metrics" or "traces"
-	To     string // for people: an endpoint without credentials, or "standard output"
+	To     string // an endpoint without credentials, or "standard output"
 }
 
-// Exports returns what is pushed, as the environment and the options have it. It is empty where nothing is.
+// Exports returns what is pushed, by the environment and the options. It is empty if nothing is.
 func (p *Provider) Exports() []Export {
 	var out []Export
 	for _, o := range p.outages() {
@@ -255,7 +257,8 @@ func (p *Provider) outages() []*outage {
 	return out
 }
 
-// ForceFlush has every reader that pushes send what it has, and the spans that ended, within ctx.
+// ForceFlush makes every pushing reader send its metrics, and sends the spans that ended, within ctx. The error says
+// what could not be sent.
 func (p *Provider) ForceFlush(ctx context.Context) error {
 	if p.sdk == nil {
 		return nil
@@ -270,9 +273,9 @@ func (p *Provider) ForceFlush(ctx context.Context) error {
 // defaultShutdownTimeout bounds a Shutdown whose context has no deadline.
 const defaultShutdownTimeout = 5 * time.Second
 
-// Shutdown flushes what is left and stops the readers and the tracers. It returns when that is done or ctx ends,
-// whichever is first; five seconds are all it takes where ctx has no deadline. The error says what could not be
-// sent. It is idempotent; recording through an instrument of a stopped Provider is harmless.
+// Shutdown flushes and stops the readers and the tracers. It returns when that is done or ctx ends, whichever is
+// first, and after five seconds if ctx has no deadline. The error says what could not be sent. It is idempotent.
+// Recording through an instrument of a stopped Provider is harmless.
 func (p *Provider) Shutdown(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -294,7 +297,7 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	}
 }
 
-// failing returns what the last pushes failed of.
+// failing returns the errors of the last pushes that failed.
 func (p *Provider) failing() error {
 	var err error
 	for _, push := range p.pushes {
@@ -308,7 +311,7 @@ func (p *Provider) failing() error {
 	return err
 }
 
-// stop ends both signals at once: neither waits for the other's receiver.
+// stop shuts both signals down concurrently, so that neither waits for the other's receiver.
 func (p *Provider) stop(ctx context.Context) error {
 	spans := make(chan error, 1)
 	if p.traces == nil {

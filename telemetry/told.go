@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// news is what has to be said of conflicts once the catalog's lock is free.
+// news holds conflicts to report once the catalog's lock is free.
 type news struct {
-	fresh  []Conflict // kept, to be logged and counted
-	beyond []Conflict // more than are kept, to be counted
+	fresh  []Conflict // kept; to be logged and counted
+	beyond []Conflict // not kept; to be counted only
 }
 
 // tell keeps, logs and counts conflicts that were found after creation.
@@ -22,7 +22,7 @@ func (c *catalog) tell(conflicts ...Conflict) {
 	c.announce(n)
 }
 
-// remember keeps the conflicts that were not told before. The catalog's lock is held.
+// remember keeps the conflicts that are new. The caller holds the lock.
 func (c *catalog) remember(conflicts []Conflict) (n news) {
 	for _, x := range conflicts {
 		k := conflictKey{x.Family, x.Reason, x.First.key(), x.Second.key()}
@@ -40,10 +40,10 @@ func (c *catalog) remember(conflicts []Conflict) (n news) {
 	return n
 }
 
-// key identifies an instrument among those that were told of: by its definition and the place in the code, or the
-// scope where the place is unknown.
+// key identifies an instrument among the conflicts: by its definition and its place in the code, or its scope if the
+// place is unknown.
 func (i Instrument) key() string {
-	if strings.HasPrefix(i.Scope.Name, clientScope) { // its kind may be known at collection only
+	if strings.HasPrefix(i.Scope.Name, clientScope) { // its kind may be known only at collection
 		return clientScope + " " + i.Name + " " + i.Site
 	}
 	where := i.Site
@@ -53,8 +53,8 @@ func (i Instrument) key() string {
 	return fmt.Sprintf("%q %d %s %q %q %s", i.Name, i.Kind, i.Number, i.Unit, i.Description, where)
 }
 
-// hold keeps what there is to tell until release is called: Setup makes instruments while OpenTelemetry holds its locks,
-// and what logs may ask for an instrument.
+// hold delays reports until release is called: Setup creates instruments while OpenTelemetry holds its locks, and a
+// logger may request an instrument.
 func (c *catalog) hold() (release func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,7 +69,7 @@ func (c *catalog) hold() (release func()) {
 	}
 }
 
-// announce logs and counts. No lock is held.
+// announce logs and counts conflicts. The caller holds no lock.
 func (c *catalog) announce(n news) {
 	c.mu.Lock()
 	if c.holding {
@@ -90,8 +90,8 @@ func (c *catalog) announce(n news) {
 	}
 }
 
-// logged is what was logged of conflicts between client_golang's metrics: they belong to the process, and more than
-// one Provider may find them.
+// logged has the logged conflicts between client_golang's metrics. It is global, because more than one Provider may
+// find them.
 var logged sync.Map
 
 func loggedElsewhere(x Conflict) bool {

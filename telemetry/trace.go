@@ -19,15 +19,15 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// traces is what a Provider has where spans are exported: nil where they are not.
+// traces is the tracing part of a Provider that exports spans.
 type traces struct {
 	provider   *sdktrace.TracerProvider
 	propagator propagation.TextMapPropagator
 	outages    []*outage
-	quit       context.CancelFunc // cuts exports short
+	quit       context.CancelFunc // cancels running exports
 }
 
-// newTraces returns nil where neither the environment nor an option names an exporter.
+// newTraces returns nil if neither the environment nor an option names an exporter.
 func newTraces(ctx context.Context, cfg config, res *resource.Resource, self *selfMetrics) (*traces, error) {
 	targets := cfg.spanExporters
 	if !cfg.withoutPush {
@@ -55,7 +55,7 @@ func newTraces(ctx context.Context, cfg config, res *resource.Resource, self *se
 	return t, nil
 }
 
-// newPropagator is that of OTEL_PROPAGATORS, or else W3C's trace context and baggage.
+// newPropagator returns the propagator of OTEL_PROPAGATORS, or W3C trace context and baggage if it is not set.
 func newPropagator(log voice) propagation.TextMapPropagator {
 	const variable = "OTEL_PROPAGATORS"
 	known := map[string]propagation.TextMapPropagator{
@@ -83,22 +83,22 @@ func newPropagator(log voice) propagation.TextMapPropagator {
 	return propagation.NewCompositeTextMapPropagator(out...)
 }
 
-// linkedPropagator is one that package otlp links: b3, b3multi, jaeger, xray, ottrace.
+// linkedPropagator returns a propagator of package otlp: b3, b3multi, jaeger, xray or ottrace.
 func linkedPropagator(name string) (propagation.TextMapPropagator, error) {
 	if exporting.Linked == nil {
-		return nil, fmt.Errorf("this program does not link it, if it exists: import _ %q in main", thisPackage+"/otlp")
+		return nil, fmt.Errorf("unknown, unless package otlp has it: import _ %q in main", thisPackage+"/otlp")
 	}
 	return exporting.Linked.Propagator(name)
 }
 
-// stop sends what is left, and leaves nothing running.
+// stop sends the remaining spans and cancels running exports.
 func (t *traces) stop(ctx context.Context) error {
 	defer t.quit()
 	return t.provider.Shutdown(ctx)
 }
 
-// TracerProvider makes tracers for those who do not take OpenTelemetry's global one, which Setup sets. Where spans
-// are not exported, its tracers do nothing.
+// TracerProvider returns the Provider's TracerProvider, for code that does not use OpenTelemetry's global one, which
+// Setup sets. If no spans are exported, its tracers do nothing.
 func (p *Provider) TracerProvider() trace.TracerProvider {
 	if p.traces == nil {
 		return noop.NewTracerProvider()
@@ -106,8 +106,8 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 	return p.traces.provider
 }
 
-// Propagator carries traces from process to process, for those who do not take OpenTelemetry's global one: by
-// OTEL_PROPAGATORS, or W3C trace context and baggage. Where spans are not exported, it does nothing.
+// Propagator returns the propagator of OTEL_PROPAGATORS, or W3C trace context and baggage, for code that does not use
+// OpenTelemetry's global one. If no spans are exported, it does nothing.
 func (p *Provider) Propagator() propagation.TextMapPropagator {
 	if p.traces == nil {
 		return propagation.NewCompositeTextMapPropagator()
@@ -115,14 +115,14 @@ func (p *Provider) Propagator() propagation.TextMapPropagator {
 	return p.traces.propagator
 }
 
-// A spanPush is an exporter of spans whose failures are told once, and that sends only what can be sent.
+// A spanPush is an exporter of spans. It replaces invalid text, and its outage reports failures.
 type spanPush struct {
 	to      sdktrace.SpanExporter
 	outage  *outage
-	running context.Context // until the Provider has been shut down
+	running context.Context // ends after the Provider is shut down
 }
 
-// ExportSpans sends spans. As of a push of metrics, its failures are for the outage to tell.
+// ExportSpans sends spans. It returns no error: the outage counts and reports failures.
 func (p *spanPush) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -134,7 +134,7 @@ func (p *spanPush) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 // Shutdown stops the exporter.
 func (p *spanPush) Shutdown(ctx context.Context) error { return p.to.Shutdown(ctx) }
 
-// soundSpans replaces the spans that OTLP cannot carry, over which a receiver would get none of the batch.
+// soundSpans replaces the spans that OTLP cannot encode: one of them would cost the receiver the whole batch.
 func soundSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	out := spans
 	for i, s := range spans {
@@ -159,7 +159,7 @@ func unsoundSpan(s sdktrace.ReadOnlySpan) bool {
 		slices.ContainsFunc(s.Links(), func(l sdktrace.Link) bool { return slices.ContainsFunc(l.Attributes, rule.Unsound) })
 }
 
-// A soundSpan is a span with U+FFFD in place of what is not UTF-8.
+// A soundSpan is a span with U+FFFD in place of invalid UTF-8.
 type soundSpan struct{ sdktrace.ReadOnlySpan }
 
 func (s soundSpan) Name() string { return rule.SoundText(s.ReadOnlySpan.Name()) }

@@ -2,7 +2,7 @@ package telemetry
 
 import "log/slog"
 
-// A voice is where a Provider logs to: the logger of WithLogger, or else what is slog's default at that moment.
+// A voice is the log of a Provider: the logger of WithLogger, or slog's default logger at the time of each message.
 type voice struct{ to *slog.Logger }
 
 func (v voice) logger() *slog.Logger {

@@ -15,12 +15,12 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// A page is what a scrape is answered with. It is used again for another.
+// A page is the buffer for the answer to a scrape. It is reused.
 type page struct{ bytes []byte }
 
 var (
 	pages    sync.Pool
-	pageSize atomic.Int64 // of the last one, so that a new one need not grow
+	pageSize atomic.Int64 // size of the last page, the capacity for a new one
 )
 
 func newPage() *page {
@@ -45,10 +45,10 @@ func (p *page) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// WriteByte appends to the page. Expfmt wants all three, or buffers by itself.
+// WriteByte appends to the page. expfmt buffers by itself unless a writer has all three methods.
 func (p *page) WriteByte(c byte) error { p.bytes = append(p.bytes, c); return nil }
 
-// write makes a page of families. What cannot be written is left out, and counted.
+// write writes families to a page. It leaves out and counts families that cannot be written.
 func (s *scraper) write(families []shown, format expfmt.Format) *page {
 	to := text.Prometheus
 	families = distinct(families, format.ToEscapingScheme())
@@ -81,14 +81,14 @@ func (s *scraper) writeFamily(p *page, f shown, to text.Format, enc expfmt.Encod
 		p.bytes = f.kept.append(p.bytes, to, f.GetHelp(), s.catalog)
 		return nil
 	}
-	if f.GetHelp() == "" && f.Help != nil { // it would be a comment that ends in a blank
+	if f.GetHelp() == "" && f.Help != nil { // the HELP line would end in a blank
 		f.MetricFamily = &dto.MetricFamily{Name: f.Name, Type: f.Type, Unit: f.Unit, Metric: f.Metric}
 	}
 	return enc.Encode(f.MetricFamily)
 }
 
-// distinct keeps apart what a reader that takes no UTF-8 names would have under one: 请求 and 错误 are both "__" where
-// every other character is "_". Of those that meet, names with other characters are written as their code points.
+// distinct keeps families apart whose names become equal for a reader without UTF-8 names: 请求 and 错误 both become
+// "__". Such names are written as code points instead.
 func distinct(families []shown, scheme model.EscapingScheme) []shown {
 	if scheme == model.NoEscaping || !slices.ContainsFunc(families, func(f shown) bool { return !isLegacy(f) }) {
 		return families
@@ -109,9 +109,9 @@ func distinct(families []shown, scheme model.EscapingScheme) []shown {
 
 func isLegacy(f shown) bool { return model.LegacyValidation.IsValidMetricName(f.GetName()) }
 
-// distinctInOpenMetrics keeps apart what has one name there: the family of a counter x_total is x, which may be a
-// gauge's too, as in client_golang's Go collector, or a counter's that does not end in _total. Such counters are of
-// unknown type, and their samples are as they were.
+// distinctInOpenMetrics keeps families apart whose names are equal in OpenMetrics: the counter x_total is family x
+// there, which may also be a gauge, as in client_golang's Go collector, or a counter without _total. Such counters
+// become type unknown, with unchanged samples.
 func (s *scraper) distinctInOpenMetrics(families []shown) []shown {
 	openMetrics := func(f shown) string {
 		if f.GetType() == dto.MetricType_COUNTER {

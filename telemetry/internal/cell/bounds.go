@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Bounds are the boundaries of histograms, which have them in common. Where a value belongs is looked up by the first bits
-// of it, its exponent among them: to compare it with one boundary after another takes longer than to count it.
+// Bounds are the boundaries of histograms, which share them. A table finds the bucket of a value by its first bits,
+// the exponent among them: comparing it with one boundary after another takes longer than counting it.
 type Bounds struct {
-	list  []float64 // and infinity, so that a search ends
-	table []uint16  // for each step of the bits: how many boundaries are below all of its values
-	shift uint      // what is behind the bits that count
-	base  int       // what they are for the first step, which has all lower values too
+	list  []float64 // with +Inf at the end, so that a search ends
+	table []uint16  // for each step: the number of boundaries below all of its values
+	shift uint      // number of bits that a step ignores
+	base  int       // the first step, which also stands for all lower values
 }
 
 const (
@@ -20,7 +20,7 @@ const (
 	maxSteps  = 1024 // of a table
 )
 
-// NewBounds returns ascending boundaries. Values up to and including a boundary are in its bucket.
+// NewBounds returns bounds with these ascending boundaries. Values up to and including a boundary are in its bucket.
 func NewBounds(bounds []float64) *Bounds {
 	b := &Bounds{list: append(slices.Clone(bounds), math.Inf(1))}
 	least := slices.IndexFunc(bounds, func(v float64) bool { return v > 0 })
@@ -44,13 +44,13 @@ func NewBounds(bounds []float64) *Bounds {
 	return b
 }
 
-// step returns the bits of a value that count. Negative ones have negative bits.
+// step returns the first bits of a value. It is negative for negative values.
 func (b *Bounds) step(v float64) int { return int(int64(math.Float64bits(v)) >> b.shift) }
 
-// buckets is how many there are.
+// buckets returns the number of buckets.
 func (b *Bounds) buckets() int { return len(b.list) }
 
-// bucket returns the index of the first boundary that is not below v. NaN is above all.
+// bucket returns the index of the first boundary that is not below v. For NaN it is the last.
 func (b *Bounds) bucket(v float64) int {
 	if v != v {
 		return len(b.list) - 1
@@ -61,7 +61,7 @@ func (b *Bounds) bucket(v float64) int {
 	} else {
 		i, _ = slices.BinarySearch(b.list, v)
 	}
-	for b.list[i] < v { // once at most, mostly
+	for b.list[i] < v { // mostly at most once
 		i++
 	}
 	return i

@@ -1,5 +1,5 @@
-// Package cell holds the values of series that many goroutines record at once. A cell is one word while one CPU writes
-// it, and grows stripes once two of them meet.
+// Package cell holds the values of series that many goroutines record concurrently. A cell is one word while one CPU
+// writes it, and grows stripes once two CPUs collide.
 package cell
 
 import (
@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// cacheLine is the size of what CPUs fight over.
+// cacheLine is the size of a CPU cache line, in bytes.
 const cacheLine = 64
 
-// stripes is how many a cell that is fought over has: a power of two with room for each CPU.
+// stripes is the number of stripes of a cell: a power of two with room for each CPU.
 var stripes = func() uintptr {
 	n := uintptr(4)
 	for n < 2*uintptr(runtime.GOMAXPROCS(0)) && n < 256 {
@@ -21,23 +21,23 @@ var stripes = func() uintptr {
 	return n
 }()
 
-// A spread tells goroutines which stripe is theirs.
+// A spread assigns goroutines to stripes.
 type spread struct {
 	closed atomic.Bool
 	salt   atomic.Uint64
 }
 
-// stripe returns the stripe of this goroutine: the place of its stack, hashed with a salt.
+// stripe returns the stripe of the current goroutine: its stack address, hashed with a salt.
 func (s *spread) stripe() uintptr {
 	var here byte
 	h := (uint64(uintptr(unsafe.Pointer(&here)))>>10 ^ s.salt.Load()) * 0x9E3779B97F4A7C15
 	return uintptr(h>>40) & (stripes - 1)
 }
 
-// maxSalt is how often goroutines are spread anew. Where there are more of them than stripes, some always meet.
+// maxSalt is how often the salt may change. With more goroutines than stripes, some always collide.
 const maxSalt = 64
 
-// met spreads the goroutines anew, as two have met in a stripe.
+// met changes the salt, because two goroutines collided.
 func (s *spread) met() {
 	if s.salt.Load() < maxSalt {
 		s.salt.Add(1)
@@ -49,8 +49,8 @@ type slot struct {
 	_ [cacheLine - 8]byte
 }
 
-// A Number is an int64 or a float64 that is added to, or set. Whoever uses it keeps to one type and one of the two. The
-// zero value is 0. It is safe for concurrent use.
+// A Number is an int64 or a float64 that is added to, or set. Use it for one type and one of the two operations only.
+// The zero value is 0. It is safe for concurrent use.
 type Number struct {
 	first atomic.Uint64
 	more  atomic.Pointer[slots]
@@ -61,33 +61,33 @@ type slots struct {
 	list []slot
 }
 
-// closed is what a Number that was closed early has.
+// closed replaces the slots of a Number that was closed before it grew any.
 var closed = func() *slots { s := &slots{}; s.closed.Store(true); return s }()
 
-// Calm tells that the cell is one word, and not closed.
+// Calm reports whether the cell is one word, and not closed.
 func (n *Number) Calm() bool { return n.more.Load() == nil }
 
-// AddCalm adds v to a calm cell, and returns whether Probe is to be called, which is now and then. It is inlined: the hot
-// path of a counter has one locked instruction, and no loop.
+// AddCalm adds v to a calm cell. Now and then it returns true: then call Probe. It is inlined, so the hot path of a
+// counter has one locked instruction and no loop.
 func (n *Number) AddCalm(v int64) bool { return n.first.Add(uint64(v))%probes == 0 }
 
-// probes is how many additions of 1 there are to a probe.
+// probes is the number of additions of 1 between two probes.
 const probes = 64
 
-// Probe grows stripes if another CPU writes the cell at this moment.
+// Probe grows stripes if another CPU is writing the cell.
 func (n *Number) Probe() {
 	if old := n.first.Load(); !n.first.CompareAndSwap(old, old) {
 		n.striped()
 	}
 }
 
-// TryAddFloat64 adds v, or returns false if it takes more than a moment: then AddFloat64 is to be called. It is inlined.
+// TryAddFloat64 adds v if no other CPU interferes. If it returns false, call AddFloat64. It is inlined.
 func (n *Number) TryAddFloat64(v float64) bool {
 	old := n.first.Load()
 	return n.more.Load() == nil && n.first.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v))
 }
 
-// AddInt64 adds v, and returns false, and adds nothing, if the Number is closed.
+// AddInt64 adds v. If the Number is closed, it returns false and adds nothing.
 func (n *Number) AddInt64(v int64) bool {
 	if n.Calm() {
 		if n.AddCalm(v) {
@@ -111,7 +111,7 @@ func (n *Number) AddStriped(v int64) bool {
 	return true
 }
 
-// AddFloat64 adds v, and returns false, and adds nothing, if the Number is closed.
+// AddFloat64 adds v. If the Number is closed, it returns false and adds nothing.
 func (n *Number) AddFloat64(v float64) bool {
 	if n.TryAddFloat64(v) {
 		return true
@@ -128,7 +128,7 @@ func (n *Number) AddFloat64(v float64) bool {
 	return true
 }
 
-// striped returns the stripes, which it makes, or nil if the Number is closed.
+// striped returns the slots, which it creates if needed, or nil if the Number is closed.
 func (n *Number) striped() *slots {
 	m := n.more.Load()
 	if m == nil {
@@ -141,7 +141,7 @@ func (n *Number) striped() *slots {
 	return m
 }
 
-// SetInt64 replaces the value, or returns false if the Number is closed.
+// SetInt64 replaces the value. If the Number is closed, it returns false.
 func (n *Number) SetInt64(v int64) bool {
 	if n.more.Load() != nil {
 		return false
@@ -150,17 +150,17 @@ func (n *Number) SetInt64(v int64) bool {
 	return true
 }
 
-// SetFloat64 replaces the value, or returns false if the Number is closed.
+// SetFloat64 replaces the value. If the Number is closed, it returns false.
 func (n *Number) SetFloat64(v float64) bool { return n.SetInt64(int64(math.Float64bits(v))) }
 
-// Close ends the Number: what is recorded from now on is refused. What is being recorded may be in time.
+// Close closes the Number: later measurements are refused. Concurrent ones may still be counted.
 func (n *Number) Close() {
 	if !n.more.CompareAndSwap(nil, closed) {
 		n.more.Load().closed.Store(true)
 	}
 }
 
-// Int64 returns the value: what was added before, and perhaps some of what is being added.
+// Int64 returns the value: everything added before, and perhaps some of what is being added.
 func (n *Number) Int64() int64 {
 	total := n.first.Load()
 	if more := n.more.Load(); more != nil {
@@ -171,7 +171,7 @@ func (n *Number) Int64() int64 {
 	return int64(total)
 }
 
-// Float64 returns the value: what was added before, and perhaps some of what is being added.
+// Float64 returns the value: everything added before, and perhaps some of what is being added.
 func (n *Number) Float64() float64 {
 	total := math.Float64frombits(n.first.Load())
 	if more := n.more.Load(); more != nil {

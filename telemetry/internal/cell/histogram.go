@@ -13,7 +13,7 @@ type Histogram struct {
 	more   atomic.Pointer[blocks]
 }
 
-// A block is a whole histogram, for one CPU.
+// A block is a complete histogram, for one CPU.
 type block struct {
 	sum      atomic.Uint64 // bits of float64, or an int64
 	min, max atomic.Uint64 // bits of float64; NaN until there is a value
@@ -30,7 +30,7 @@ type paddedBlock struct {
 	_ [cacheLine]byte
 }
 
-// ended is what a Histogram that was closed early has.
+// ended replaces the blocks of a Histogram that was closed before it grew any.
 var ended = func() *blocks { b := &blocks{}; b.closed.Store(true); return b }()
 
 var nan = math.Float64bits(math.NaN())
@@ -41,14 +41,14 @@ func (b *block) init(buckets int) {
 	b.max.Store(nan)
 }
 
-// NewHistogram returns an empty histogram, of integers or of others.
+// NewHistogram returns an empty histogram. ints says that all its values are integers.
 func NewHistogram(b *Bounds, ints bool) *Histogram {
 	h := &Histogram{bounds: b, ints: ints}
 	h.first.init(b.buckets())
 	return h
 }
 
-// Record counts v, and returns the index of its bucket, or -1 if the Histogram is closed and nothing is counted.
+// Record counts v and returns the index of its bucket. If the Histogram is closed, it returns -1 and counts nothing.
 func (h *Histogram) Record(v float64) int { return h.record(v, 0) }
 
 // RecordInt64 is Record for a histogram of integers.
@@ -56,7 +56,7 @@ func (h *Histogram) RecordInt64(v int64) int { return h.record(float64(v), v) }
 
 func (h *Histogram) record(v float64, n int64) int {
 	b := &h.first
-	outside := b.outside(v) // before what is locked, as loads wait for that
+	outside := b.outside(v) // before the locked instruction, for which loads would wait
 	i := h.bounds.bucket(v)
 	if old := b.sum.Load(); h.more.Load() != nil || !b.sum.CompareAndSwap(old, h.plus(old, v, n)) {
 		return h.recordStriped(i, v, n)
@@ -108,15 +108,15 @@ func (h *Histogram) addSum(b *block, v float64, n int64) {
 	}
 }
 
-// Close ends the Histogram: what is recorded from now on is refused. What is being recorded may be in time.
+// Close closes the Histogram: later measurements are refused. Concurrent ones may still be counted.
 func (h *Histogram) Close() {
 	if !h.more.CompareAndSwap(nil, ended) {
 		h.more.Load().closed.Store(true)
 	}
 }
 
-// Merge adds what another histogram with these boundaries counted between two readings, even to one that is closed. Of the
-// values it knows the least and the greatest only if they were that of all.
+// Merge adds what another histogram with these boundaries counted between two snapshots, even if h is closed. It
+// learns the minimum and the maximum of these values only if they are new for the whole other histogram.
 func (h *Histogram) Merge(now, before Snapshot) {
 	h.addSum(&h.first, now.Sum-before.Sum, now.IntSum-before.IntSum)
 	for i := range now.Counts {
@@ -130,12 +130,13 @@ func (h *Histogram) Merge(now, before Snapshot) {
 	}
 }
 
-// outside tells whether a value is beyond the least and the greatest so far, or there are none. NaN is neither.
+// outside reports whether a value is below the minimum or above the maximum so far, or the first one. It is false for
+// NaN.
 func (b *block) outside(v float64) bool {
 	return v == v && !(math.Float64frombits(b.min.Load()) <= v && v <= math.Float64frombits(b.max.Load()))
 }
 
-// stretch makes a value the least or the greatest, if it is.
+// stretch makes a value the minimum or the maximum, if it is.
 func (b *block) stretch(v float64) {
 	for old := b.min.Load(); !(math.Float64frombits(old) <= v); old = b.min.Load() {
 		if b.min.CompareAndSwap(old, math.Float64bits(v)) {
@@ -149,34 +150,35 @@ func (b *block) stretch(v float64) {
 	}
 }
 
-// A Snapshot is what a histogram has counted.
+// A Snapshot is the state of a histogram.
 type Snapshot struct {
 	Count    uint64
-	Sum      float64 // or
+	Sum      float64 // for histograms of floats
 	IntSum   int64
-	Min, Max float64 // NaN where there is none
+	Min, Max float64 // NaN if there are no values
 	Counts   []uint64
 }
 
-// Read adds up what was recorded before, and perhaps some of what is being recorded. The count is that of the buckets.
+// Read returns the sum of all blocks: everything recorded before, and perhaps some of what is being recorded. The
+// count is the sum of the buckets.
 func (h *Histogram) Read() Snapshot {
 	s := NewSnapshot(h.bounds.buckets())
 	h.AddTo(&s)
 	return s
 }
 
-// NewSnapshot returns one of no values.
+// NewSnapshot returns an empty snapshot.
 func NewSnapshot(buckets int) Snapshot {
 	return Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: make([]uint64, buckets)}
 }
 
-// Reset makes the snapshot one of no values.
+// Reset empties the snapshot.
 func (s *Snapshot) Reset() {
 	clear(s.Counts)
 	*s = Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: s.Counts}
 }
 
-// AddTo adds what Read returns to a snapshot of as many buckets.
+// AddTo adds the histogram to a snapshot with as many buckets.
 func (h *Histogram) AddTo(s *Snapshot) {
 	h.addBlock(s, &h.first)
 	if more := h.more.Load(); more != nil {
@@ -186,10 +188,10 @@ func (h *Histogram) AddTo(s *Snapshot) {
 	}
 }
 
-// Total is the sum as a float64.
+// Total returns the sum as a float64.
 func (s Snapshot) Total() float64 { return s.Sum + float64(s.IntSum) }
 
-// Add adds another snapshot of as many buckets.
+// Add adds another snapshot with as many buckets.
 func (s *Snapshot) Add(o Snapshot) {
 	s.Count, s.Sum, s.IntSum = s.Count+o.Count, s.Sum+o.Sum, s.IntSum+o.IntSum
 	for i, n := range o.Counts {
@@ -198,7 +200,7 @@ func (s *Snapshot) Add(o Snapshot) {
 	s.stretch(o.Min, o.Max)
 }
 
-// stretch takes in a least and a greatest value. NaN is none.
+// stretch widens the minimum and the maximum. NaN means no value.
 func (s *Snapshot) stretch(lo, hi float64) {
 	if !(s.Min <= lo) && lo == lo {
 		s.Min = lo

@@ -1,5 +1,5 @@
-// Package exporting is where package otlp leaves what package telemetry pushes with, if a program links it: as database
-// drivers do.
+// Package exporting holds the exporters that package telemetry pushes with. Package otlp sets them when a program
+// links it, as database drivers register themselves.
 package exporting
 
 import (
@@ -11,21 +11,21 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// A Target says where to push. What is not said here, an exporter reads from the environment itself.
+// A Target says where to push. The exporter reads everything else from the environment.
 type Target struct {
-	Console  bool // to standard output, and not over OTLP
-	GRPC     bool // and not over HTTP
-	Insecure bool // to the default endpoint, without TLS
+	Console  bool // to standard output instead of OTLP
+	GRPC     bool // instead of HTTP
+	Insecure bool // without TLS, to the default endpoint
 }
 
-// Makers make exporters, which do not dial yet.
+// Makers create exporters. The exporters do not connect yet.
 type Makers struct {
 	Metrics func(context.Context, Target) (sdkmetric.Exporter, error)
 	Spans   func(context.Context, Target) (sdktrace.SpanExporter, error)
 
-	// Propagator returns one by its name in OTEL_PROPAGATORS.
+	// Propagator returns a propagator by its name in OTEL_PROPAGATORS.
 	Propagator func(name string) (propagation.TextMapPropagator, error)
 }
 
-// Linked are the makers of a program that imports package otlp, or nil. They are set before main runs.
+// Linked has the makers if the program imports package otlp. It is set before main runs.
 var Linked *Makers

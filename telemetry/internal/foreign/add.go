@@ -12,19 +12,19 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/sparse"
 )
 
-// What Add can lose: nothing, all of the second, or what the text says.
+// What Add can lose: nothing (""), all of the second metric, or what the text says.
 const (
 	LostAll       = "all"
-	QuantilesLost = "quantiles cannot be added: where their labels are equal, the first one's are shown"
+	QuantilesLost = "quantiles cannot be added: if labels are equal, the first one's are shown"
 )
 
 // Add returns the sum of two metrics with equal labels, and what of the second could not be added.
 //
-//   - Counters add up.
-//   - Classic histograms add up, in the first one's buckets.
-//   - Native histograms add up, at the coarser resolution of the two.
-//   - Where only one of the two is native, the sum is classic, with the boundaries of the one that has some.
-//   - Summaries have the sum of counts and sums. Quantiles cannot be added: the first one's are shown.
+//   - Counters are added.
+//   - Classic histograms are added in the first one's buckets.
+//   - Native histograms are added at the coarser resolution of the two.
+//   - If only one of the two is native, the sum is classic, with the boundaries of the classic one.
+//   - Counts and sums of summaries are added. Quantiles cannot be: the first one's are shown.
 //   - Gauges and untyped metrics cannot be added: the first one's value is shown.
 func Add(a, b *dto.Metric) (sum *dto.Metric, lost string) {
 	sum = &dto.Metric{Label: a.Label, TimestampMs: a.TimestampMs}
@@ -61,7 +61,7 @@ func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 	case addsA && addsB:
 		nativeA.Plus(nativeB).Into(sum)
 	case sparse.IsNative(a) || sparse.IsNative(b):
-		lost = "native buckets are left out where the other has classic ones only"
+		lost = "native buckets are left out, because the other histogram has only classic ones"
 	}
 	main := a
 	if !isClassic(a) && isClassic(b) {
@@ -83,7 +83,7 @@ func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 			}
 		}
 	}
-	if last := len(bounds); last < len(main.Bucket) && main.Bucket[last].GetExemplar() != nil { // that of +Inf has one
+	if last := len(bounds); last < len(main.Bucket) && main.Bucket[last].GetExemplar() != nil { // the +Inf bucket has an exemplar
 		sum.Bucket = append(sum.Bucket, &dto.Bucket{
 			UpperBound: new(math.Inf(+1)), CumulativeCount: &n, Exemplar: main.Bucket[last].Exemplar,
 		})
@@ -94,7 +94,7 @@ func addHistogram(a, b *dto.Histogram) (sum *dto.Histogram, lost string) {
 	return sum, lost
 }
 
-// BucketsOf makes buckets of counts, with the exemplars of others of these boundaries.
+// BucketsOf builds buckets from counts, with the exemplars of buckets that have the same boundaries.
 func BucketsOf(counts []uint64, bounds []float64, exemplars []*dto.Bucket) []*dto.Bucket {
 	out := make([]*dto.Bucket, len(bounds))
 	cumulated := uint64(0)
@@ -108,7 +108,7 @@ func BucketsOf(counts []uint64, bounds []float64, exemplars []*dto.Bucket) []*dt
 	return out
 }
 
-// isClassic tells whether a histogram has the buckets that every format shows.
+// isClassic reports whether a histogram has the buckets that every format shows.
 func isClassic(h *dto.Histogram) bool { return len(h.GetBucket()) > 0 || !sparse.IsNative(h) }
 
 // InBuckets counts a histogram's values in buckets with these boundaries.

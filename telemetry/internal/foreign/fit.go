@@ -1,5 +1,5 @@
-// Package foreign makes client_golang's metrics fit for a page, and adds them up. A prometheus.Registry gives nothing that
-// would need it; any other Gatherer may. Nothing is changed in place.
+// Package foreign makes client_golang's metrics valid for a page, and adds them. Metrics of a prometheus.Registry are
+// mostly valid; those of any other Gatherer may not be. It changes nothing in place.
 package foreign
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// Cleaned returns the family with distinct labels and valid text, and how many of its metrics could not be saved. What
-// is in order is returned as it is; nothing is changed in place. A registry has checked much of it, or has not.
+// Cleaned returns the family with distinct labels and valid text, and the number of metrics that had to be dropped.
+// It returns a valid family unchanged. checked says that a prometheus.Registry has checked it.
 func Cleaned(f *dto.MetricFamily, checked bool) (*dto.MetricFamily, int) {
 	if f == nil || f.GetName() == "" {
 		return nil, 0
@@ -54,8 +54,8 @@ func Shallow(f *dto.MetricFamily) *dto.MetricFamily {
 	return &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit, Metric: slices.Clone(f.Metric)}
 }
 
-// Fit tells whether all metrics of a family that a prometheus.Registry has checked fit, and have labels of
-// legacy names. It is quicker than fit: labels are looked at where their names differ from those of the series before.
+// Fit reports whether all metrics of a family that a prometheus.Registry has checked are valid and have legacy label
+// names. It is faster than fit: it checks labels only if their names differ from those of the series before.
 func Fit(f *dto.MetricFamily) bool {
 	t := f.GetType()
 	var last []*dto.LabelPair
@@ -79,14 +79,14 @@ func sameNames(a, b []*dto.LabelPair) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Name != b[i].Name && *a[i].Name != *b[i].Name { // a registry leaves no name out
+		if a[i].Name != b[i].Name && *a[i].Name != *b[i].Name { // a registry allows no nil name
 			return false
 		}
 	}
 	return true
 }
 
-// fit tells whether a metric can be on a page of any format as it is.
+// fit reports whether a metric can be on a page in any format, unchanged.
 func fit(t dto.MetricType, m *dto.Metric) bool {
 	if m == nil || !hasValue(t, m) {
 		return false
@@ -118,14 +118,14 @@ func hasValue(t dto.MetricType, m *dto.Metric) bool {
 	case dto.MetricType_SUMMARY:
 		return m.Summary != nil
 	case dto.MetricType_HISTOGRAM:
-		h := m.Histogram // OpenMetrics has no histograms of floats
+		h := m.Histogram // OpenMetrics has no histograms with float counts
 		return h != nil && h.GetSampleCountFloat() == 0 &&
 			!slices.ContainsFunc(h.Bucket, func(b *dto.Bucket) bool { return b == nil || b.GetCumulativeCountFloat() > 0 })
 	}
 	return false
 }
 
-// meetInText tells whether two labels have one name in the text format.
+// meetInText reports whether two labels have the same name in the text format.
 func meetInText(labels []*dto.LabelPair) bool {
 	seen := make(map[string]bool, len(labels))
 	for _, l := range labels {
@@ -138,7 +138,7 @@ func meetInText(labels []*dto.LabelPair) bool {
 	return false
 }
 
-// foreignLabel returns the label name to expose: only what would break the page is changed.
+// foreignLabel returns the label name to expose: it changes only names that would break the page.
 func foreignLabel(t dto.MetricType, name string) string {
 	if name == "le" && t == dto.MetricType_HISTOGRAM || name == "quantile" && t == dto.MetricType_SUMMARY ||
 		strings.HasPrefix(name, "__") {
@@ -178,7 +178,7 @@ func exemplarFits(e *dto.Exemplar) bool {
 	return runes <= rule.MaxExemplarRunes && (e.Timestamp == nil || e.Timestamp.IsValid())
 }
 
-// repairMetric returns a copy that fits, or nil.
+// repairMetric returns a valid copy, or nil if that is impossible.
 func repairMetric(t dto.MetricType, m *dto.Metric) *dto.Metric {
 	if m == nil || !hasValue(t, m) {
 		return nil

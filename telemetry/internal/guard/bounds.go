@@ -9,9 +9,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// learnBounds asks a histogram of client_golang's for the boundaries of its classic buckets, before it is registered. A
-// vector without series is asked by way of a series that is made for that and deleted. Its labels may have constraints,
-// which are functions of the caller's: if one panics, the boundaries are not known.
+// learnBounds finds out the classic boundaries of a client_golang histogram before it is registered. For a vector
+// without series it creates a series and deletes it again. The vector's labels may have constraints, which are
+// functions of other code: if one panics, the boundaries stay unknown.
 func (e *Registration) learnBounds() {
 	defer func() { _ = recover() }()
 	vec, isVec := e.inner.(*prometheus.HistogramVec)
@@ -32,7 +32,7 @@ func (e *Registration) learnBounds() {
 	e.bounds, _ = firstBounds(c)
 }
 
-// firstBounds returns the boundaries of the first series that a histogram collects, and whether it has one.
+// firstBounds returns the boundaries of the first series that a histogram collects, and whether there is one.
 func firstBounds(c prometheus.Collector) (bounds []float64, found bool) {
 	if c == nil {
 		return nil, false
@@ -42,7 +42,7 @@ func firstBounds(c prometheus.Collector) (bounds []float64, found bool) {
 		defer close(ch)
 		c.Collect(ch)
 	}()
-	for m := range ch { // to the end: the collector holds a lock while it sends
+	for m := range ch { // to the end, because the collector holds a lock while it sends
 		if found {
 			continue
 		}
@@ -65,7 +65,7 @@ func classic(h *dto.Histogram) []float64 {
 	return out
 }
 
-// firstBoundsOf is firstBounds for a histogram, and nothing for all else.
+// firstBoundsOf is firstBounds for a histogram, and returns nothing for other collectors.
 func firstBoundsOf(e *Registration) ([]float64, bool) {
 	if _, isVec := e.inner.(*prometheus.HistogramVec); !isVec && reflect.TypeOf(e.inner) != histogramType {
 		return nil, false

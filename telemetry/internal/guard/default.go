@@ -9,12 +9,12 @@ import (
 
 var installed atomic.Pointer[Registry]
 
-// Default returns the Registry that stands in for client_golang's default registry, or nil where none does.
+// Default returns the Registry that replaced client_golang's default registry, or nil if none did.
 func Default() *Registry { return installed.Load() }
 
-// Install puts a Registry in the place of client_golang's default registry, which becomes its first level.
+// Install replaces client_golang's default registry with a Registry whose first level is the old one.
 func Install() {
-	var base registry = overlay{prometheus.DefaultRegisterer, prometheus.DefaultGatherer} // somebody may have put his own in place
+	var base registry = overlay{prometheus.DefaultRegisterer, prometheus.DefaultGatherer} // other code may have set its own before
 	stock, ok := prometheus.DefaultRegisterer.(*prometheus.Registry)
 	if g, same := prometheus.DefaultGatherer.(*prometheus.Registry); ok && same && g == stock {
 		base = stock
@@ -34,7 +34,7 @@ type service struct {
 	heard  func()
 }
 
-// ServeDefault is Serve for the default Registry, whether it is there already or will be.
+// ServeDefault is Serve for the default Registry, also if it is installed later.
 func ServeDefault(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	served.Store(&service{gather, heard})
 	if r := Default(); r != nil {
@@ -42,7 +42,7 @@ func ServeDefault(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	}
 }
 
-// An overlay is a registry made of two halves.
+// An overlay combines a Registerer and a Gatherer.
 type overlay struct {
 	prometheus.Registerer
 	prometheus.Gatherer

@@ -8,18 +8,18 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A Definition is what a descriptor says.
+// A Definition is the content of a descriptor.
 type Definition struct {
 	Name, Help, Unit string
-	Labels           []string // sorted; those of constant value included
-	variable         int      // how many labels have a value for each series
+	Labels           []string // sorted, including those with constant values
+	variable         int      // number of labels with a value for each series
 }
 
-// maxLabels is how many variable labels of a descriptor are looked for.
+// maxLabels is the largest number of variable labels that define tries.
 const maxLabels = 64
 
-// define returns what a descriptor says. It has no method for that, and its text changes from version to version: a
-// registry tells, which gathers a metric made for the descriptor.
+// define returns the content of a descriptor. A descriptor has no method for that, and its text changes from version
+// to version, so a registry gathers a metric made for the descriptor.
 func define(d *prometheus.Desc) Definition {
 	var probe prometheus.Metric
 	n := 0
@@ -44,7 +44,7 @@ func define(d *prometheus.Desc) Definition {
 	return out
 }
 
-// define returns what the descriptors of the registration say.
+// define returns the content of the registration's descriptors.
 func (e *Registration) define() []Definition {
 	if e.definitions == nil {
 		e.definitions = make([]Definition, 0, len(e.descs))
@@ -62,7 +62,7 @@ func (single) Describe(chan<- *prometheus.Desc) {}
 
 func (s single) Collect(ch chan<- prometheus.Metric) { ch <- s.Metric }
 
-// gatherOne makes a family of one metric.
+// gatherOne returns the family of one metric.
 func gatherOne(m prometheus.Metric) ([]*dto.MetricFamily, error) {
 	return gatherFrom(single{m})
 }
@@ -76,7 +76,7 @@ func gatherFrom(c prometheus.Collector) ([]*dto.MetricFamily, error) {
 	return safely(reg)
 }
 
-// described is a collector that has descriptors and nothing else.
+// described is a collector with descriptors and no metrics.
 type described []*prometheus.Desc
 
 func (d described) Describe(ch chan<- *prometheus.Desc) {
@@ -87,7 +87,7 @@ func (d described) Describe(ch chan<- *prometheus.Desc) {
 
 func (described) Collect(chan<- prometheus.Metric) {}
 
-// alike tells whether client_golang takes collectors with these descriptors for the same.
+// alike reports whether client_golang considers collectors with these descriptors equal.
 func alike(a, b []*prometheus.Desc) bool {
 	if len(a) != len(b) || len(a) == 0 {
 		return len(a) == len(b)

@@ -13,8 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A Part is what was gathered of one level, or of one collector. Its families are sound in themselves; those of
-// several parts may contradict each other, and then the earlier part has the say.
+// A Part holds the families gathered from one level, or from one collector. They do not contradict each other, but
+// those of several parts may: then the earlier part wins.
 type Part struct {
 	Families []*dto.MetricFamily
 	registry *Registry
@@ -22,7 +22,7 @@ type Part struct {
 	alone    *Registration
 }
 
-// Owner returns whose a family is, or nil where that is not known.
+// Owner returns the registration of a family, or nil if it is not known.
 func (p Part) Owner(family string) *Registration {
 	if p.alone != nil {
 		return p.alone
@@ -37,14 +37,14 @@ func (p Part) Owner(family string) *Registration {
 	return p.level.owner(family)
 }
 
-// Alone tells that all families are of one collector, which nothing is known of but what it sent.
+// Alone reports whether all families come from one collector of which only the sent metrics are known.
 func (p Part) Alone() bool { return p.alone != nil }
 
-// Parts gathers all levels and collectors at the same time. What does not answer before ctx ends is left out, and not
-// asked again until it does. It returns what went wrong: a collector that panicked, hangs, or sent what no page can
-// show.
+// Parts gathers all levels and collectors concurrently. It leaves out those that do not answer before ctx ends, and
+// does not ask them again until they do. News reports collectors that panicked, hang, or sent metrics that no page
+// can show.
 func (r *Registry) Parts(ctx context.Context) (parts []Part, news []News) {
-	for range 3 { // a second time without what hangs or contradicts, a third time where that was hard to find
+	for range 3 { // the second time without collectors that hang or contradict, the third if these were hard to find
 		var more []News
 		var again bool
 		parts, more, again = r.gather(ctx)
@@ -56,14 +56,14 @@ func (r *Registry) Parts(ctx context.Context) (parts []Part, news []News) {
 	return parts, news
 }
 
-// A run is one call of a registry's Gather, or one collector's turn.
+// A run is one call of a registry's Gather, or of one collector.
 type run struct {
 	level    *level
 	entries  []*Registration
 	done     chan struct{}
 	families []*dto.MetricFamily
 	news     []News
-	again    bool // some collectors must be gathered by themselves from now on
+	again    bool // some collectors must be gathered individually from now on
 }
 
 func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again bool) {
@@ -75,12 +75,12 @@ func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again
 	defer patience.Stop()
 	for _, x := range runs {
 		if !x.wait(ctx, patience) {
-			if ctx.Err() == context.Canceled { // nobody waits for it any more
+			if ctx.Err() == context.Canceled { // nobody waits any more
 				return parts, news, false
 			}
 			found := x.hanging()
 			news = append(news, found...)
-			if len(found) == 0 { // it was registered past the guard: all others are gathered by themselves
+			if len(found) == 0 { // the collector was not registered through the guard: gather all others individually
 				news = append(news, News{Err: ErrHangs})
 				x.level.hangs.Store(x)
 				found = x.separate()
@@ -104,7 +104,7 @@ func (r *Registry) gather(ctx context.Context) (parts []Part, news []News, again
 	return parts, news, again
 }
 
-// runs returns what there is to gather: the levels in their order, then the collectors that are alone in theirs.
+// runs returns what to gather: the levels in order, then the collectors that are gathered individually.
 func (r *Registry) runs() []*run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,10 +123,11 @@ func (r *Registry) runs() []*run {
 	return out
 }
 
-// defaultPatience is for a gathering without a deadline, as that of an untouched promhttp.Handler.
+// defaultPatience is for a gathering without a deadline, such as that of a plain promhttp.Handler.
 const defaultPatience = 5 * time.Second
 
-// patienceOf is half of the time there is: what hangs is left out, and the rest is asked again in the other half.
+// patienceOf returns half of the available time. In the other half everything else is gathered again without what
+// hangs.
 func patienceOf(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
 		return time.Until(end) / 2
@@ -141,14 +142,14 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 	default:
 	}
 	limit := patience.C
-	if x.level == nil { // there is nothing to gather again without it
+	if x.level == nil { // without it there is nothing to gather again
 		limit = nil
 	}
 	select {
 	case <-x.done:
 		return true
 	case <-limit:
-		patience.Reset(0) // it has run out for all other levels too
+		patience.Reset(0) // the time is up for all other levels too
 	case <-ctx.Done():
 	}
 	select {
@@ -159,9 +160,9 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 	}
 }
 
-// hanging deals with the collectors of a run that has not answered. Those of a level are gathered by themselves from now
-// on, so that none waits for another; a function hangs in its metric, where it is not seen which one, so then all that
-// can hang are. One that is by itself is not asked again until it has answered.
+// hanging handles a run that has not answered. The busy collectors of a level are gathered individually from now on,
+// so that none waits for another. A function hangs in its metric's Write, where it is unknown which one, so then all
+// collectors that could hang are. A collector that is individual already is not asked again until it has answered.
 func (x *run) hanging() (news []News) {
 	if x.level == nil {
 		e := x.entries[0]
@@ -183,7 +184,7 @@ func (x *run) hanging() (news []News) {
 	return news
 }
 
-// separate has all collectors of a run gathered by themselves from now on.
+// separate makes all collectors of a run be gathered individually from now on.
 func (x *run) separate() (news []News) {
 	for _, e := range x.entries {
 		if !e.alone.Swap(true) {
@@ -193,7 +194,7 @@ func (x *run) separate() (news []News) {
 	return news
 }
 
-// hanging tells whether an earlier gathering of the level is still going.
+// hanging reports whether an earlier gathering of the level has not returned.
 func (l *level) hanging() bool {
 	x := l.hangs.Load()
 	if x == nil {
@@ -208,7 +209,7 @@ func (l *level) hanging() bool {
 	}
 }
 
-// ErrHangs is what is wrong with a collector that is left out until it answers.
+// ErrHangs is the error of a collector that is left out until it answers.
 var ErrHangs = errors.New("it does not answer in time")
 
 func (x *run) gather() {
@@ -231,7 +232,7 @@ func (x *run) gather() {
 	}
 }
 
-// safely gathers, and makes an error of a panic: one in a metric's Write is in this goroutine.
+// safely gathers, and turns a panic into an error: the registry calls a metric's Write in this goroutine.
 func safely(g prometheus.Gatherer) (families []*dto.MetricFamily, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -241,8 +242,8 @@ func safely(g prometheus.Gatherer) (families []*dto.MetricFamily, err error) {
 	return g.Gather()
 }
 
-// divide finds the collectors whose metrics contradict their own or those of an earlier collector, which is why the
-// registry could not gather all. They are gathered by themselves from now on.
+// divide finds the collectors whose metrics contradict each other or those of an earlier collector, so that the
+// registry could not gather all. They are gathered individually from now on.
 func (x *run) divide(err error) {
 	seen := map[string]string{}
 	found := false
@@ -259,12 +260,12 @@ func (x *run) divide(err error) {
 	if !found && x.together() != nil { // they contradict each other in another way
 		found = len(x.separate()) > 0
 	}
-	if x.again = found; !found { // what was registered past the guard is at fault
+	if x.again = found; !found { // the cause was not registered through the guard
 		x.news = append(x.news, News{Err: err})
 	}
 }
 
-// together gathers the collectors of a run without what was registered past the guard.
+// together gathers the collectors of a run, without those not registered through the guard.
 func (x *run) together() error {
 	reg := prometheus.NewRegistry()
 	for _, e := range x.entries {
@@ -278,7 +279,7 @@ func (x *run) together() error {
 	return err
 }
 
-// contradicts tells whether families cannot stand beside those seen before, and otherwise adds them to these.
+// contradicts reports whether families contradict those in seen. If not, it adds them to seen.
 func contradicts(seen map[string]string, families []*dto.MetricFamily) bool {
 	fresh := map[string]string{}
 	for _, f := range families {
@@ -295,7 +296,7 @@ func contradicts(seen map[string]string, families []*dto.MetricFamily) bool {
 	return false
 }
 
-// traits returns what must be equal for a name on the page, and, with "", what may be there once only.
+// traits returns what must be equal for each name on the page, or "" for a series that may exist only once.
 func traits(f *dto.MetricFamily) map[string]string {
 	out := map[string]string{f.GetName(): fmt.Sprintf("%v %q", f.GetType(), f.GetHelp())}
 	switch f.GetType() {
@@ -321,8 +322,8 @@ func seriesKey(name string, m *dto.Metric) string {
 	return b.String()
 }
 
-// gatherAlone gathers one collector. Where its metrics contradict each other, each is gathered by itself; the first
-// one of a series counts.
+// gatherAlone gathers one collector. If its metrics contradict each other, it gathers each metric individually; of
+// equal series the first wins.
 func (e *Registration) gatherAlone(news []News) ([]*dto.MetricFamily, []News) {
 	families, err := gatherFrom(bare{e})
 	if err == nil {
@@ -342,12 +343,12 @@ func (e *Registration) gatherAlone(news []News) ([]*dto.MetricFamily, []News) {
 	for _, m := range metrics {
 		one, err := gatherOne(m)
 		if err != nil || len(one) != 1 {
-			news = append(news, News{Second: e, Err: fmt.Errorf("a metric cannot be shown: %w", err)})
+			news = append(news, News{Second: e, Err: fmt.Errorf("a metric cannot be exposed: %w", err)})
 			continue
 		}
 		k := seriesKey(one[0].GetName(), one[0].Metric[0])
 		if seen[k] {
-			news = append(news, News{Second: e, Err: fmt.Errorf("it sends a series of %s twice; the first one counts", one[0].GetName())})
+			news = append(news, News{Second: e, Err: fmt.Errorf("it sends a series of %s twice; the first one is used", one[0].GetName())})
 			continue
 		}
 		seen[k] = true

@@ -8,18 +8,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// News is something to tell the people who run the program.
+// News is a message for the people who run the program.
 type News struct {
-	First, Second *Registration // First is nil where Second alone is at fault, or nobody knows
-	Names         []string      // the families over which the two met; may be empty
-	Before, After Definition    // of the first of them
-	Bounds        [2][]float64  // of histograms whose boundaries differ
+	First, Second *Registration // First is nil if only Second is at fault, or the other is unknown
+	Names         []string      // the families that both define; may be empty
+	Before, After Definition    // of the first of Names
+	Bounds        [2][]float64  // if not nil, the different boundaries of histograms
 	Refused       bool          // Register returned an AlreadyRegisteredError for Second
 	Err           error         // what is wrong with Second
-	Kept          bool          // in spite of Err
+	Kept          bool          // registered in spite of Err
 }
 
-// A newsKey is what makes news the same: code that registers again and again is told of once.
+// A newsKey identifies news, so that code that registers repeatedly is reported once.
 type newsKey struct {
 	first, family, site string
 	fault               bool
@@ -37,19 +37,19 @@ func (r *Registry) tell(n News) {
 	r.news = append(r.news, n)
 }
 
-// maxNews bounds what is kept.
+// maxNews bounds the news that are kept.
 const maxNews = 1000
 
-// News returns what there is to tell, but for the first ones: who listens says how many were heard.
+// News returns the news except the first heard ones, which the caller has read.
 func (r *Registry) News(heard int) []News {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.news[min(heard, len(r.news)):])
 }
 
-// conflict tells that two registrations define the same family. first is nil where the registry did not say which is
-// in the way: then it is found by the names. Where nobody has them, one that was unregistered had, which client_golang
-// remembers for ever; that is no conflict.
+// conflict reports that two registrations define the same family. If first is nil, the registry did not return it,
+// and it is found by name. If no registration has the name, an unregistered one had it, which client_golang remembers
+// for ever; that is no conflict.
 func (r *Registry) conflict(first, e *Registration, refused bool) {
 	n := News{First: first, Second: e, Refused: refused}
 	if first == nil {
@@ -65,7 +65,7 @@ func (r *Registry) conflict(first, e *Registration, refused bool) {
 	r.tell(n)
 }
 
-// earlier returns who defined one of e's families first.
+// earlier returns the first registration that defines one of e's families.
 func (r *Registry) earlier(e *Registration) *Registration {
 	for _, l := range r.levels {
 		if l == e.level {
@@ -80,7 +80,7 @@ func (r *Registry) earlier(e *Registration) *Registration {
 	return nil
 }
 
-// compare says in what the two differ.
+// compare sets how the two differ.
 func (n *News) compare() {
 	for _, after := range n.Second.define() {
 		for _, before := range n.First.define() {

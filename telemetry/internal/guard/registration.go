@@ -14,29 +14,29 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// A Registration is a collector that was registered, and by whom. It is the collector that client_golang's registries
-// hold in place of the caller's own: it answers with the descriptors it was registered with, and neither a panic nor
-// a collector that hangs gets past it.
+// A Registration is a registered collector, and who registered it. client_golang's registries hold it instead of the
+// caller's collector: it returns the descriptors that it was registered with, and protects the registry from a
+// collector that panics or hangs.
 type Registration struct {
-	given   prometheus.Collector // as it came: the caller's own, or one that client_golang wrapped
+	given   prometheus.Collector // as passed: the caller's own, or wrapped by client_golang
 	inner   prometheus.Collector // the caller's own
-	safe    prometheus.Collector // given, and safe from panics in goroutines of client_golang
+	safe    prometheus.Collector // given, protected from panics in client_golang's goroutines
 	wrapped bool                 // by client_golang
 	descs   []*prometheus.Desc
-	stack   site.Stack // nil where it is not known who registered it
-	invalid error      // of a descriptor, or of a Describe that panicked
-	bounds  []float64  // of a histogram's classic buckets, as far as they are known
+	stack   site.Stack // nil if it is not known who registered it
+	invalid error      // of a descriptor, or from a Describe that panicked
+	bounds  []float64  // of a histogram's classic buckets, if known
 
 	level   *level       // nil for an unchecked collector
-	alone   atomic.Bool  // it is gathered by itself: see Registry
-	running atomic.Int32 // calls of Collect under way
+	alone   atomic.Bool  // it is gathered individually: see Registry
+	running atomic.Int32 // calls of Collect in progress
 	hanging atomic.Bool  // a call did not end in time; it is not called again until it does
 	fault   atomic.Pointer[error]
 
 	resolve sync.Once
 	path    site.Path
 
-	definitions []Definition // of descs; made when first asked for, with the Registry's lock held
+	definitions []Definition // of descs; created when first needed, with the Registry's lock held
 }
 
 func newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
@@ -60,7 +60,7 @@ func isNil(c prometheus.Collector) bool {
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// describe asks the collector for its descriptors, once, in a goroutine that may panic.
+// describe gets the descriptors of the collector, once, in a goroutine whose panics are caught.
 func (e *Registration) describe() {
 	ch := make(chan *prometheus.Desc, 16)
 	s := shield{of: e, collector: e.safe}
@@ -89,7 +89,7 @@ func (e *Registration) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect collects for the registry of a level, unless the collector is gathered alone.
+// Collect collects for the registry of a level, unless the collector is gathered individually.
 func (e *Registration) Collect(ch chan<- prometheus.Metric) {
 	if !e.alone.Load() {
 		e.collect(ch)
@@ -104,17 +104,17 @@ func (e *Registration) collect(ch chan<- prometheus.Metric) {
 	shield{of: e, collector: e.safe}.Collect(ch)
 }
 
-// maxRunning is how many gatherings may ask a collector at the same time.
+// maxRunning is how many gatherings may run a collector concurrently.
 const maxRunning = 64
 
-// enter tells whether the collector may be asked: it does not hang since an earlier time.
+// enter reports whether the collector may run: it does not still hang from an earlier time.
 func (e *Registration) enter() bool {
 	if e.hanging.Load() {
 		return false
 	}
 	if e.running.Add(1) > maxRunning {
 		e.running.Add(-1)
-		err := errors.New("it is gathered while it is being gathered, again and again: does it gather itself?")
+		err := fmt.Errorf("%d gatherings of it are in progress: does it gather itself?", maxRunning)
 		e.fault.Store(&err)
 		return false
 	}
@@ -127,7 +127,7 @@ func (e *Registration) leave() {
 	}
 }
 
-// A shield is a collector whose panics are kept, to be told.
+// A shield is a collector that catches panics and keeps them as the registration's fault.
 type shield struct {
 	of        *Registration
 	collector prometheus.Collector
@@ -150,26 +150,26 @@ func (s shield) keep(method string) {
 	}
 }
 
-// bare is a registration without descriptors: a registry checks nothing of it, and takes what it sends.
+// bare is a registration without descriptors: a registry accepts everything it sends, unchecked.
 type bare struct{ *Registration }
 
 func (bare) Describe(chan<- *prometheus.Desc) {}
 
 func (b bare) Collect(ch chan<- prometheus.Metric) { b.collect(ch) }
 
-// Site is the way to the code that registered the collector. It is empty for what was registered before the guard
-// was there.
+// Site returns the call path to the code that registered the collector. It is empty if that happened before the guard
+// was installed.
 func (e *Registration) Site() site.Path {
 	e.resolve.Do(func() { e.path = e.stack.Path() })
 	return e.path
 }
 
-// Early tells that the collector was registered before the guard was there, so that its place is not known.
+// Early reports whether the collector was registered before the guard was installed, so that its place is not known.
 func (e *Registration) Early() bool { return e.stack == nil }
 
-// Reported tells that the collector's values are not its own: it is no counter, gauge, histogram or summary of
-// client_golang that somebody counts with, but a function or a custom collector that reports what is counted
-// elsewhere. Two of these may report the same thing, so their values are never added up.
+// Reported reports whether the collector's values come from elsewhere: it is not a counter, gauge, histogram or
+// summary of client_golang, but a function or a custom collector. Two of these may report the same values, so they
+// are never added.
 func (e *Registration) Reported() bool {
 	if e.inner == nil {
 		return true
@@ -182,7 +182,7 @@ func (e *Registration) Reported() bool {
 	return true
 }
 
-// Type is what the collector's metrics are, or nil where only its metrics tell.
+// Type returns the type of the collector's metrics, or nil if only the metrics tell.
 func (e *Registration) Type() *dto.MetricType {
 	switch e.inner.(type) {
 	case *prometheus.CounterVec:
@@ -214,23 +214,23 @@ var (
 	}))
 )
 
-// same tells whether two registrations are of one collector.
+// same reports whether two registrations have the same collector.
 func (e *Registration) same(other *Registration) bool {
 	a, b := reflect.ValueOf(e.inner), reflect.ValueOf(other.inner)
 	return a.IsValid() && b.IsValid() && a.Type() == b.Type() && a.Comparable() && b.Comparable() &&
 		e.inner == other.inner && alike(e.descs, other.descs)
 }
 
-// sameType tells whether the collectors are of one Go type, and, of functions, report one kind of value: those of
-// counters and gauges are of one Go type too.
+// sameType reports whether the collectors have the same Go type and, if they are functions, the same kind: a
+// CounterFunc and a GaugeFunc have the same Go type.
 func (e *Registration) sameType(other *Registration) bool {
 	return reflect.TypeOf(e.inner) == reflect.TypeOf(other.inner) && functionKind(e.inner) == functionKind(other.inner)
 }
 
 var functionType = reflect.TypeOf(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "x"}, func() float64 { return 0 }))
 
-// functionKind tells a CounterFunc, a GaugeFunc and an UntypedFunc apart. client_golang tells only by calling them; where
-// a later version keeps the kind elsewhere, they are alike, as they are there.
+// functionKind distinguishes a CounterFunc, a GaugeFunc and an UntypedFunc. client_golang has no method for that. If
+// a later version stores the kind elsewhere, all are treated as alike.
 func functionKind(c prometheus.Collector) int64 {
 	if reflect.TypeOf(c) != functionType {
 		return 0
@@ -241,7 +241,7 @@ func functionKind(c prometheus.Collector) int64 {
 	return 0
 }
 
-// viaMust tells whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
+// viaMust reports whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
 // Register.
 func (e *Registration) viaMust() bool {
 	return e.wrapped && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")

@@ -1,9 +1,9 @@
-// Package guard provides a registry of client_golang that accepts every valid collector, also one whose name is taken.
+// Package guard provides a client_golang registry that accepts every valid collector, even if its name is taken.
 // Start reading at [Registry].
 //
 // It replaces client_golang's default registry before other packages register with that (see package install). Go
-// initializes the packages whose imports are ready in the order of their import paths, so this package may import
-// only what client_golang's package prometheus imports itself; a test holds it to that.
+// initializes packages whose imports are ready in the order of their import paths. So this package may import only
+// what client_golang's package prometheus imports; a test checks that.
 package guard
 
 import (
@@ -20,23 +20,23 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// A Registry is a chain of client_golang's own registries. What the first one takes is in the first one, so code
-// without conflicts sees just what it sees without a guard. What that refuses, because another definition of the name
-// is there, goes to the next. Collectors without descriptors, which may send anything, and those whose metrics were
-// found to contradict others, are gathered one by one. It is safe for concurrent use.
+// A Registry is a chain of client_golang's registries. It registers a collector with the first one that accepts it,
+// so code without conflicts behaves as without a guard. If another definition of a name exists there, the collector
+// goes to the next. Collectors without descriptors, which may send anything, and those whose metrics contradict
+// others, are gathered individually. A Registry is safe for concurrent use.
 type Registry struct {
 	serve func() ([]*dto.MetricFamily, error) // what Gather returns
-	heard func()                              // called, without a lock, when there are News
+	heard func()                              // called, without a lock, after News were added
 
 	base  registry // of the first level
-	fresh bool     // nobody else registers with it
+	fresh bool     // no other code registers with it
 
 	mu      sync.Mutex
 	levels  []*level
 	all     []*Registration                          // in order of registration
 	byInner map[prometheus.Collector][]*Registration // of comparable collectors
 	news    []News
-	told    map[newsKey]struct{} // of the news
+	told    map[newsKey]struct{} // news reported so far
 }
 
 // A level is one registry of the chain.
@@ -45,7 +45,7 @@ type level struct {
 	entries []*Registration
 	indexed int // how many of the entries are in byName
 	byName  map[string][]*Registration
-	hangs   atomic.Pointer[run] // one that does not end
+	hangs   atomic.Pointer[run] // a run that has not returned
 }
 
 type registry interface {
@@ -53,8 +53,8 @@ type registry interface {
 	prometheus.Gatherer
 }
 
-// maxLevels bounds how many definitions of one name are kept: code that registers a new collector for each request
-// must not fill the memory.
+// maxLevels bounds the definitions of one name: code that registers a new collector for each request must not fill
+// the memory.
 const maxLevels = 100
 
 // New returns an empty Registry.
@@ -64,7 +64,7 @@ func New() *Registry {
 	return r
 }
 
-// over returns a Registry whose first level is a registry that others may have registered with.
+// over returns a Registry whose first level is a registry that other code may have used.
 func over(base registry) *Registry {
 	return &Registry{
 		base:    base,
@@ -74,25 +74,25 @@ func over(base registry) *Registry {
 	}
 }
 
-// Serve sets what Gather returns, and what is called when there are News.
+// Serve sets what Gather returns, and a function that is called after News were added.
 func (r *Registry) Serve(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.serve, r.heard = gather, heard
 }
 
-// Gather implements prometheus.Gatherer. It returns the page that was set by Serve.
+// Gather implements prometheus.Gatherer. It returns the page set by Serve.
 func (r *Registry) Gather() ([]*dto.MetricFamily, error) {
 	r.mu.Lock()
 	serve := r.serve
 	r.mu.Unlock()
-	if serve == nil { // the program is still being initialized
+	if serve == nil { // the program is still initializing
 		return r.base.Gather()
 	}
 	return serve()
 }
 
-// Is tells whether g is this Registry, or the registry that it was made for.
+// Is reports whether g is this Registry, or the one it replaced.
 func (r *Registry) Is(g prometheus.Gatherer) bool {
 	switch g := g.(type) {
 	case *Registry:
@@ -104,9 +104,9 @@ func (r *Registry) Is(g prometheus.Gatherer) bool {
 	return false
 }
 
-// Register implements prometheus.Registerer. It returns an AlreadyRegisteredError where a collector of the same Go
-// type with equal descriptors is there, and the error of a descriptor that is invalid, both as client_golang does. It
-// returns nil where client_golang would refuse the collector for what another one defines.
+// Register implements prometheus.Registerer. Like client_golang, it returns an AlreadyRegisteredError if a collector
+// of the same Go type with equal descriptors is registered, and an error for an invalid descriptor. It returns nil
+// where client_golang would refuse the collector because another one defines its name differently.
 func (r *Registry) Register(c prometheus.Collector) error {
 	e := r.newRegistration(c, site.Here(1))
 	must := e.viaMust()
@@ -116,7 +116,7 @@ func (r *Registry) Register(c prometheus.Collector) error {
 	return nil
 }
 
-// MustRegister implements prometheus.Registerer. It does not panic: what Register returns as an error is told.
+// MustRegister implements prometheus.Registerer. It does not panic: an error that Register would return becomes News.
 func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 	stack := site.Here(1)
 	for _, c := range cs {
@@ -124,8 +124,8 @@ func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 	}
 }
 
-// newRegistration asks a collector that is new here for its boundaries. One that is registered is not asked: that would
-// be seen.
+// newRegistration learns the boundaries of a collector that is new here. It does not call one that is registered,
+// because the caller could notice.
 func (r *Registry) newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 	e := newRegistration(c, stack)
 	r.mu.Lock()
@@ -149,7 +149,7 @@ func (r *Registry) admit(e *Registration, must bool) error {
 	return err
 }
 
-// place finds the level for a registration. The Registry's lock is held.
+// place finds the level for a registration. The caller holds the lock.
 func (r *Registry) place(e *Registration, must bool) error {
 	if e.invalid != nil {
 		r.tell(News{Second: e, Err: e.invalid})
@@ -165,11 +165,11 @@ func (r *Registry) place(e *Registration, must bool) error {
 		r.keep(e, nil)
 		return nil
 	}
-	var first *Registration // that is in the way
+	var first *Registration // the registration in conflict
 	var refusal error
 	for i := 0; ; i++ {
 		if i == len(r.levels) {
-			return r.found(e, first, refusal, must)
+			return r.addLevel(e, first, refusal, must)
 		}
 		err := r.levels[i].reg.Register(e)
 		if err == nil {
@@ -202,10 +202,10 @@ func (r *Registry) place(e *Registration, must bool) error {
 	}
 }
 
-// found makes a new level for what every other one refused.
-func (r *Registry) found(e, first *Registration, refusal error, must bool) error {
+// addLevel adds a level for a registration that every existing one refused.
+func (r *Registry) addLevel(e, first *Registration, refusal error, must bool) error {
 	if len(r.levels) == maxLevels {
-		err := fmt.Errorf("telemetry: %d definitions of one name are registered; this one is left out", maxLevels)
+		err := fmt.Errorf("telemetry: %d definitions of one name are registered, the maximum; this one is left out", maxLevels)
 		r.tell(News{Second: e, Err: err})
 		return err
 	}
@@ -216,7 +216,8 @@ func (r *Registry) found(e, first *Registration, refusal error, must bool) error
 		r.conflict(first, e, false)
 		return nil
 	}
-	// Its descriptors contradict each other. MustRegister takes it all the same: what it sends is sound or told.
+	// Its descriptors contradict each other. MustRegister accepts it anyway: its metrics are checked when they are
+	// gathered.
 	r.tell(News{Second: e, Err: refusal, Kept: must})
 	if !must {
 		return refusal
@@ -237,8 +238,8 @@ func (r *Registry) keep(e *Registration, l *level) {
 	}
 }
 
-// holder returns the registration of a collector that a registry holds. One of which nothing is known was registered
-// before the guard was there; it has the same descriptors.
+// holder returns the registration of a collector that a registry holds. If there is none, the collector was
+// registered before the guard was installed; it has the same descriptors.
 func holder(c prometheus.Collector, likeness *Registration) *Registration {
 	if e, ok := c.(*Registration); ok {
 		return e
@@ -263,8 +264,8 @@ func (r *Registry) find(e *Registration) *Registration {
 	return nil
 }
 
-// Unregister implements prometheus.Registerer. Of several collectors with equal descriptors it removes the one that is
-// given, or else the first; as in client_golang, one without descriptors stays.
+// Unregister implements prometheus.Registerer. Of several collectors with equal descriptors it removes the given one,
+// or else the first. As in client_golang, a collector without descriptors stays.
 func (r *Registry) Unregister(c prometheus.Collector) bool {
 	e := newRegistration(c, nil)
 	if e.invalid != nil || len(e.descs) == 0 {
@@ -290,8 +291,8 @@ func (r *Registry) remove(e *Registration) bool {
 			}
 		}
 	}
-	// client_golang compares names and constant labels only. After a conflict that is ambiguous, so help and labels must
-	// match too.
+	// client_golang compares only names and constant labels. After a conflict that is ambiguous, so help and labels
+	// must match too.
 	base := r.levels[0]
 	if len(r.levels) > 1 {
 		err := base.reg.Register(e)
@@ -311,7 +312,7 @@ func (r *Registry) remove(e *Registration) bool {
 	return true
 }
 
-// drop forgets a registration.
+// drop removes a registration from the Registry's lists.
 func (r *Registry) drop(e *Registration) {
 	r.all = without(r.all, e)
 	if e.level != nil {
@@ -344,7 +345,7 @@ func (l *level) owner(name string) *Registration {
 	return nil
 }
 
-// indexOthers adds what was registered past the guard, which is all that is known of it.
+// indexOthers adds the descriptors of collectors not registered through the guard.
 func (l *level) indexOthers() {
 	if c, ok := l.reg.(prometheus.Collector); ok {
 		e := newRegistration(c, nil)
@@ -355,21 +356,21 @@ func (l *level) indexOthers() {
 
 func (l *level) index(e *Registration) {
 	for _, d := range e.define() {
-		if all := l.byName[d.Name]; e.inner != nil || len(all) == 0 { // of what is unknown, one will do
+		if all := l.byName[d.Name]; e.inner != nil || len(all) == 0 { // of unknown collectors one is enough
 			l.byName[d.Name] = append(all, e)
 		}
 	}
 }
 
-// Empty tells whether nothing was registered, so that there is nothing to gather.
+// Empty reports whether nothing is registered, so that there is nothing to gather.
 func (r *Registry) Empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fresh && len(r.all) == 0
 }
 
-// Families returns what the registrations define, in order of registration. What was registered before the guard was
-// there is not in it.
+// Families returns the definitions of all registrations, in order of registration, without those made before the
+// guard was installed.
 func (r *Registry) Families() []Family {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -382,13 +383,13 @@ func (r *Registry) Families() []Family {
 	return out
 }
 
-// A Family is a definition and whose it is.
+// A Family is a definition and its registration.
 type Family struct {
 	Definition
 	By *Registration
 }
 
-// Definition returns what the registration says of a family, and whether it says something.
+// Definition returns the definition of a family in a registration, and whether there is one.
 func (r *Registry) Definition(e *Registration, name string) (Definition, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

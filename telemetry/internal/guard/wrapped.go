@@ -7,15 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A collector of prometheus.WrapRegistererWith runs the caller's own in a goroutine of its own, where a panic ends
-// the process. To put a shield around the caller's collector, the wrapper has to be taken apart, and client_golang
-// has no function for that. Where a later version lays its wrapper out differently, the panic is not caught; a test
-// tells.
+// A collector of prometheus.WrapRegistererWith runs the caller's collector in its own goroutine, where a panic ends
+// the process. To put a shield around the caller's collector, the wrapper must be taken apart, and client_golang has
+// no function for that. If a later version changes the wrapper's fields, the panic is not caught; a test checks this.
 
 var wrapperType = reflect.TypeOf(prometheus.WrapCollectorWith(nil, nil)).Elem()
 
-// unwrap returns the caller's own collector, through all wrappers, and a function that wraps another one in the same
-// way. inner is nil for a collector that is not wrapped.
+// unwrap returns the caller's own collector, without any wrappers, and a function that wraps another one in the same
+// way. inner is nil if c is not wrapped.
 func unwrap(c prometheus.Collector) (inner prometheus.Collector, wrap func(prometheus.Collector) prometheus.Collector) {
 	v := reflect.ValueOf(c)
 	if v.Kind() != reflect.Pointer || v.Type().Elem() != wrapperType {

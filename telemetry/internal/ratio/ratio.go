@@ -1,4 +1,5 @@
-// Package ratio compares benchmarks side by side in one process: machines differ and have other work, ratios hold.
+// Package ratio compares benchmarks side by side in one process: absolute times depend on the machine and its load,
+// ratios do not.
 package ratio
 
 import (
@@ -9,11 +10,11 @@ import (
 	"time"
 )
 
-// rounds is how often each side runs. The best round of each counts.
+// rounds is how often each side runs. The best round counts.
 const rounds = 5
 
-// Report does the same work n times with ours and with another's, in turns, and reports how many times the other's
-// CPU time ours takes, garbage collection included. Work that is not to be measured belongs before the call.
+// Report runs both sides n times in each of several alternating rounds. It reports the CPU time of ours divided by
+// that of the other, including garbage collection. Do setup before the call.
 func Report(b *testing.B, n int, ours, other func()) {
 	b.Helper()
 	a, o := side{run: ours, ns: math.Inf(1)}, side{run: other, ns: math.Inf(1)}
@@ -37,8 +38,8 @@ type Side struct {
 	Run  func()
 }
 
-// Added does the same work n times in each way, in turns, and reports for each way what it costs beyond bare, which does the work
-// alone: CPU time, garbage collection included, and allocations.
+// Added runs each side n times in each of several alternating rounds. It reports what each side costs more than bare:
+// CPU time, including garbage collection, and allocations.
 func Added(b *testing.B, n int, bare func(), sides ...Side) {
 	b.Helper()
 	base := side{run: bare, ns: math.Inf(1)}
@@ -81,7 +82,7 @@ func (s *side) round(b *testing.B, n int) {
 	s.allocs = float64(after.Mallocs-before.Mallocs) / float64(n)
 }
 
-// cpuTime is what the process has used so far.
+// cpuTime returns the CPU time that the process has used so far.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Boundaries returns boundaries that make buckets: ascending, and without NaN and infinity, which is always there.
+// Boundaries returns the boundaries that can make buckets: ascending, without NaN, and without +Inf, which is
+// implied.
 func Boundaries(bounds []float64) []float64 {
 	out := make([]float64, 0, len(bounds))
 	for _, b := range bounds {
@@ -16,8 +17,8 @@ func Boundaries(bounds []float64) []float64 {
 	return out
 }
 
-// Rebucket moves counts from their boundaries to others. A count goes to the first bucket that holds its own whole
-// bucket; none is lost. Where the boundaries are equal it returns counts itself.
+// Rebucket moves counts to other boundaries. Each count goes to the first bucket that contains its whole old bucket;
+// none is lost. If the boundaries are equal, it returns counts itself.
 func Rebucket(counts []uint64, from, to []float64) []uint64 {
 	if slices.Equal(from, to) {
 		return counts
@@ -33,7 +34,7 @@ func Rebucket(counts []uint64, from, to []float64) []uint64 {
 	return out
 }
 
-// BoundariesOrNil is Boundaries, and nil for nil, which leaves them to somebody else.
+// BoundariesOrNil is Boundaries, but returns nil for nil, which means the default.
 func BoundariesOrNil(bounds []float64) []float64 {
 	if bounds == nil {
 		return nil

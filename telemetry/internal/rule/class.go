@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-// A Class is what an instrument becomes on the page. Two instruments of one Class can share a family; two of
-// different classes cannot, even where Prometheus gives both the TYPE gauge: values that add up and values that
-// replace each other have no common meaning.
+// A Class is the kind of data that an instrument has on the page. Two instruments of one Class can share a family.
+// Two of different classes cannot, even if both have the TYPE gauge: values that add up and values that replace each
+// other have no common meaning.
 type Class int
 
 // The classes.
@@ -36,7 +36,7 @@ func ClassOf(k sdkmetric.InstrumentKind) Class {
 	return Unknown
 }
 
-// Suffix is what a renamed instrument of the Class ends in.
+// Suffix returns the ending of a renamed instrument of the Class.
 func (c Class) Suffix() string {
 	switch c {
 	case Counter:
@@ -65,7 +65,7 @@ func (c Class) translatorType() otlptranslator.MetricType {
 	return otlptranslator.MetricTypeUnknown
 }
 
-// Kind is a kind of the Class, for what is known by its data only.
+// Kind returns a kind of the Class, for metrics of which only the data is known.
 func (c Class) Kind() sdkmetric.InstrumentKind {
 	switch c {
 	case Counter:
@@ -78,7 +78,7 @@ func (c Class) Kind() sdkmetric.InstrumentKind {
 	return sdkmetric.InstrumentKindHistogram
 }
 
-// Type is the TYPE that the class has on the page.
+// Type returns the TYPE of the Class on the page.
 func (c Class) Type() dto.MetricType {
 	switch c {
 	case Counter:

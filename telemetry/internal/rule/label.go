@@ -11,26 +11,26 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 )
 
-// A Repair says what had to be done to attributes so that they can be labels.
+// A Repair says how attributes were changed to become valid labels.
 type Repair uint8
 
 // The repairs.
 const (
-	RepairReserved Repair = 1 << iota // a name that Prometheus or this exporter needs for itself
-	RepairEncoding                    // a value that is not UTF-8, or a key that is empty
+	RepairReserved Repair = 1 << iota // a name that Prometheus or the exporter uses itself
+	RepairEncoding                    // a value that is not UTF-8, or an empty key
 )
 
-// MaxExemplarRunes is what OpenMetrics allows for the names and values of an exemplar's labels together.
+// MaxExemplarRunes is the limit of OpenMetrics for the names and values of an exemplar's labels together.
 const MaxExemplarRunes = 128
 
-// LabelName translates an attribute's key. It returns "" for an empty key, for which there is no label.
+// LabelName translates an attribute's key. It returns "" for an empty key, which gets no label.
 func LabelName(key string) (string, Repair) {
 	if key == "" {
 		return "", RepairEncoding
 	}
 	namer := otlptranslator.LabelNamer{}
 	name, err := namer.Build(key)
-	if err != nil { // nothing but underscores is left: the namer's own prefix makes a label of it
+	if err != nil { // only underscores are left; with the namer's own prefix they make a label
 		return "key_", RepairEncoding
 	}
 	if ReservedLabel(name) {
@@ -39,7 +39,7 @@ func LabelName(key string) (string, Repair) {
 	return name, 0
 }
 
-// ReservedLabel tells whether Prometheus or the exporter gives a label a meaning of its own.
+// ReservedLabel reports whether Prometheus or the exporter uses the label itself.
 func ReservedLabel(name string) bool {
 	switch name {
 	case "le", "quantile":
@@ -48,7 +48,7 @@ func ReservedLabel(name string) bool {
 	return strings.HasPrefix(name, "__") || strings.HasPrefix(name, ScopeLabelPrefix)
 }
 
-// LabelValue returns the value of an attribute as a label has it.
+// LabelValue returns the value of an attribute as the value of a label.
 func LabelValue(v attribute.Value) (string, Repair) {
 	s := v.String()
 	if utf8.ValidString(s) {
@@ -57,9 +57,10 @@ func LabelValue(v attribute.Value) (string, Repair) {
 	return strings.ToValidUTF8(s, string(utf8.RuneError)), RepairEncoding
 }
 
-// Labels makes labels of attributes. Keys that become one label have their values sorted and joined by ";", as
-// the specification and the exporter do. What has no value is no label, in Prometheus's data model, so series that differ
-// in such alone are one. The labels of a scope stay as they are.
+// Labels translates attributes to labels. If several keys become one label, their values are sorted and joined by
+// ";", as the specification demands and the exporter does. Labels with empty values are left out: in Prometheus's
+// data model they do not exist, so series that differ only in them are one. The labels of a scope are added
+// unchanged.
 func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repair) {
 	var done Repair
 	values := make(map[string][]string, set.Len())
@@ -84,7 +85,7 @@ func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repai
 	return attribute.NewSet(append(kvs, scope...)...), done
 }
 
-// ScopeLabels are the labels that the exporter gives to the points of a scope.
+// ScopeLabels returns the labels that the exporter adds to the points of a scope.
 func ScopeLabels(s instrumentation.Scope) []attribute.KeyValue {
 	set, _ := Labels(s.Attributes, nil)
 	var out []attribute.KeyValue
@@ -111,7 +112,7 @@ func Values(labels attribute.Set) []string {
 	return out
 }
 
-// WithoutEmpty leaves out labels without a value: these are none, in Prometheus's data model.
+// WithoutEmpty leaves out labels with an empty value, which do not exist in Prometheus's data model.
 func WithoutEmpty(labels attribute.Set) attribute.Set {
 	full, _ := labels.Filter(func(kv attribute.KeyValue) bool {
 		return kv.Value.Type() != attribute.STRING || kv.Value.AsString() != ""
@@ -119,7 +120,7 @@ func WithoutEmpty(labels attribute.Set) attribute.Set {
 	return full
 }
 
-// Repairs says what Labels, or LabelValue, repairs of attributes in a way.
+// Repairs describes what Labels and LabelValue repair in the attributes, for one kind of repair.
 func Repairs(set attribute.Set, what Repair) string {
 	var out []string
 	for it := set.Iter(); it.Next(); {
@@ -128,9 +129,9 @@ func Repairs(set attribute.Set, what Repair) string {
 		value, more := LabelValue(kv.Value)
 		switch {
 		case done&what != 0 && name == "":
-			out = append(out, "an attribute has no key, and is left out")
+			out = append(out, "an attribute with an empty key is left out")
 		case done&what != 0:
-			out = append(out, fmt.Sprintf("attribute %q is label %s", kv.Key, name))
+			out = append(out, fmt.Sprintf("attribute %q becomes label %s", kv.Key, name))
 		case more&what != 0:
 			out = append(out, fmt.Sprintf("a value of attribute %q is not UTF-8: %q", kv.Key, value))
 		}

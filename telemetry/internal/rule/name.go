@@ -1,5 +1,5 @@
-// Package rule says what Prometheus makes of OpenTelemetry's names, kinds, attributes and boundaries. It is pure: no
-// state, no locks. What the translation of a name is, is asked of otlptranslator, the library that the exporter uses.
+// Package rule translates OpenTelemetry's names, kinds, attributes and boundaries to Prometheus. It is pure: no
+// state, no locks. Names are translated by otlptranslator, the library that the exporter uses.
 package rule
 
 import (
@@ -11,17 +11,17 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-// What names end in, begin with and may be long.
+// Prefixes, suffixes and limits of names.
 const (
 	TotalSuffix      = "_total"
 	MaxNameLength    = 255 // the SDK refuses longer instrument names
 	unnamed          = "unnamed"
 	ScopeLabelPrefix = "otel_scope_"
-	ExportedPrefix   = "exported_" // what Prometheus itself puts before a label that it needs for itself
+	ExportedPrefix   = "exported_" // Prometheus's own prefix for a label whose name it needs
 )
 
-// FamilyName returns the Prometheus family under which an instrument is exposed. A name from which the
-// translator can make nothing, such as "" or "!!!", becomes "unnamed": its measurements are kept.
+// FamilyName returns the Prometheus family of an instrument. If nothing is left of a name, as of "" or "!!!", it uses
+// "unnamed", so that the measurements are kept.
 func FamilyName(name, unit string, c Class) string {
 	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
 	m := otlptranslator.Metric{Name: name, Unit: unit, Type: c.translatorType()}
@@ -33,14 +33,14 @@ func FamilyName(name, unit string, c Class) string {
 	return f
 }
 
-// Becomes tells whether any translator makes the family of a name and a unit, without our "unnamed".
+// Becomes reports whether any translator makes this family of a name and a unit, without our "unnamed".
 func Becomes(family, name, unit string, c Class) bool {
 	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
 	f, err := namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: c.translatorType()})
 	return err == nil && f == family && utf8.ValidString(name)
 }
 
-// Base is the family's name in OpenMetrics, where a counter's family does not carry the suffix of its sample.
+// Base returns the family's name in OpenMetrics, where a counter's family does not have its sample's suffix.
 func Base(family string, c Class) string {
 	if c == Counter {
 		return strings.TrimSuffix(family, TotalSuffix)
@@ -48,9 +48,9 @@ func Base(family string, c Class) string {
 	return family
 }
 
-// SampleNames returns every name that a family occupies: its own, its OpenMetrics name, and those of its samples.
-// Two families whose names meet would hide each other in some reader. Names are compared without case, as
-// OpenTelemetry does.
+// SampleNames returns every name that a family occupies: its own, its OpenMetrics name, and those of its samples. If
+// two families share one, some reader would see only one of them. Names are in lower case, because OpenTelemetry
+// ignores case.
 func SampleNames(family string, c Class) []string {
 	f := strings.ToLower(family)
 	switch c {
@@ -62,14 +62,14 @@ func SampleNames(family string, c Class) []string {
 	return []string{f}
 }
 
-// Reserved tells whether the exposition formats give the family's name a meaning of their own.
+// Reserved reports whether the exposition formats define the family's name themselves.
 func Reserved(family string, c Class) bool {
 	b := strings.ToLower(Base(family, c))
 	return b == otlptranslator.TargetInfoMetricName || b == "otel_scope_info"
 }
 
-// Renamed returns the n-th name to try (from 1) for an instrument whose family is taken: http_requests_total
-// becomes http_requests_total_gauge, then http_requests_total_gauge_2; a counter x_total becomes x_counter_total.
+// Renamed returns the n-th name to try, from 1, for an instrument whose family is taken: http_requests_total becomes
+// http_requests_total_gauge, then http_requests_total_gauge_2; a counter x_total becomes x_counter_total.
 func Renamed(family string, c Class, n int) string {
 	tail := "_" + c.Suffix()
 	if n > 1 {
@@ -86,7 +86,7 @@ func Renamed(family string, c Class, n int) string {
 	return b + tail
 }
 
-// stem leaves of a name what the translator keeps: it joins underscores, and takes every "total" out of a counter's.
+// stem returns what the translator keeps of a name: it joins underscores, and removes every "total" from a counter's.
 func stem(name string, c Class) string {
 	tokens := strings.FieldsFunc(name, func(r rune) bool { return r == '_' })
 	if c == Counter {
@@ -102,9 +102,9 @@ func stem(name string, c Class) string {
 	return s
 }
 
-// InstrumentFor returns a name and a unit that OpenTelemetry translates to exactly this family, so that every
-// reader, pull or push, shows the renamed instrument under one name. The unit goes into braces where the
-// translator would append it behind the kind: there it is an annotation, kept for people.
+// InstrumentFor returns a name and a unit that OpenTelemetry translates to exactly this family, so that every reader,
+// pull or push, shows the renamed instrument under one name. If the translator would append the unit, it is put into
+// braces: there it is an annotation, which is not part of the name.
 func InstrumentFor(family, unit string, c Class) (name, newUnit string) {
 	name = Base(family, c)
 	if FamilyName(name, unit, c) == family {

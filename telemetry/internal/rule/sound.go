@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Sound returns the attributes as OTLP can carry them and Prometheus can tell them apart: what the page repairs is
-// repaired, keys that become one label are that label, and all else stays as it is.
+// Sound returns attributes that OTLP can encode and Prometheus can distinguish: they are repaired as on the page,
+// keys that become one label get that label's name, and all others stay unchanged.
 func Sound(set attribute.Set) attribute.Set {
 	byLabel := make(map[string][]attribute.KeyValue, set.Len())
 	whole := true
@@ -48,7 +48,7 @@ func Sound(set attribute.Set) attribute.Set {
 	return attribute.NewSet(kvs...)
 }
 
-// Unsound tells whether OTLP cannot carry an attribute: its text is UTF-8.
+// Unsound reports whether OTLP cannot encode an attribute, because its text is not UTF-8.
 func Unsound(kv attribute.KeyValue) bool {
 	if !utf8.ValidString(string(kv.Key)) {
 		return true
@@ -70,7 +70,7 @@ func soundValue(v attribute.Value) bool {
 	return true
 }
 
-// SoundAttributes puts U+FFFD in place of what is not UTF-8.
+// SoundAttributes replaces invalid UTF-8 by U+FFFD.
 func SoundAttributes(in []attribute.KeyValue) []attribute.KeyValue {
 	out := slices.Clone(in)
 	for i, kv := range out {
@@ -82,5 +82,5 @@ func SoundAttributes(in []attribute.KeyValue) []attribute.KeyValue {
 	return out
 }
 
-// SoundText makes text valid that OTLP would refuse, and with it all else that is sent.
+// SoundText replaces invalid UTF-8 by U+FFFD. OTLP would refuse the text, and everything sent with it.
 func SoundText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -16,39 +16,39 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
-// A Definition is what an instrument is, as the SDK would have it.
+// A Definition describes an instrument, as the SDK would.
 type Definition struct {
 	Scope                   instrumentation.Scope
 	Name, Unit, Description string
 	Class                   rule.Class
 	Float                   bool                 // its numbers are float64, not int64
 	Bounds                  []float64            // of a histogram
-	Labels                  []attribute.KeyValue // that each of its series has on the page, beside its attributes
-	Order                   int                  // of the instruments of a family: the first one's gauges are shown
-	Unlimited               bool                 // no limit holds
-	Owner                   any                  // whose it is, for who made it
+	Labels                  []attribute.KeyValue // added to each of its series on the page
+	Order                   int                  // among the instruments of a family: of equal gauges the lowest is shown
+	Unlimited               bool                 // the series are not limited
+	Owner                   any                  // for the caller
 }
 
-// Rules are what all accounts of a Provider have in common.
+// Rules are shared by all accounts of a Provider.
 type Rules struct {
-	Limit   int // series of one account; 0 or less is none
+	Limit   int // series of one account; 0 or less means no limit
 	Samples Sampling
-	Readers uint64       // a bit for each that collects
-	read    atomic.Int64 // when the page was read, in ns since 1970
+	Readers uint64       // a bit for each reader
+	read    atomic.Int64 // when the page was read last, in ns since 1970
 	stopped atomic.Bool
 }
 
-// forgotten is how long nobody has read a page that does not count as a reader any more. Prometheus gives up a series
-// that it did not scrape for as long.
+// forgotten is the time after which an unread page no longer counts as a reader. Prometheus also considers a series
+// stale that it has not scraped for 5 minutes.
 const forgotten = 5 * time.Minute
 
-// PageRead notes that the page is read. It is called first when the rules are made.
+// PageRead records that the page is being read. The first call is part of creating the rules.
 func (r *Rules) PageRead() { r.read.Store(time.Now().UnixNano()) }
 
-// Stop tells that nobody collects any more.
+// Stop declares that nobody collects any more.
 func (r *Rules) Stop() { r.stopped.Store(true) }
 
-// readers returns those that collect.
+// readers returns the readers that collect.
 func (r *Rules) readers() uint64 {
 	if r.stopped.Load() {
 		return 0
@@ -62,27 +62,27 @@ func (r *Rules) readers() uint64 {
 // Page is the bit of the page among the readers.
 const Page = 1
 
-// An Account is what one instrument recorded, or several that are equal. It is safe for concurrent use.
+// An Account holds the series of one instrument, or of several equal ones. It is safe for concurrent use.
 type Account struct {
 	Definition
 	rules  *Rules
 	bounds *cell.Bounds
 	series table.Table[series]
 
-	started atomic.Int64 // when the last series was made, in ns since 1970
+	started atomic.Int64 // when the latest series was created, in ns since 1970
 
 	freshMu sync.Mutex
-	fresh   []*entry // that Lines does not know yet
-	pruneAt int      // so many, as nobody may read the page
+	fresh   []*entry // series that Lines does not have yet
+	pruneAt int      // length of fresh at which to prune it, because nobody may read the page
 
-	mu       sync.Mutex // one collects at a time, and no series ends meanwhile
-	ended    []*end     // in their order
+	mu       sync.Mutex // held while collecting and while ending a series
+	ended    []*end     // in the order of their end
 	open     ends       // those that nobody has collected
-	settleAt int        // so many, as nobody may collect
+	settleAt int        // length of ended at which to settle, because nobody may collect
 
-	showing  ends        // what Lines shows of ended; the rest is guarded by the lock of Lines
-	repaired rule.Repair // of its attributes, as Lines told
-	crowded  bool        // Lines told of it
+	showing  ends        // the part of ended that Lines shows; this and the rest are guarded by the lock of Lines
+	repaired rule.Repair // repairs of its attributes that Lines reported
+	crowded  bool        // Lines reported that it is close to its limit
 }
 
 // NewAccount returns an empty account.
@@ -98,12 +98,12 @@ func NewAccount(d Definition, r *Rules) *Account {
 	return &Account{Definition: d, rules: r, bounds: cell.NewBounds(d.Bounds)}
 }
 
-// defaultBounds are the SDK's, which the specification gives.
+// defaultBounds are the SDK's defaults, from the specification.
 var defaultBounds = []float64{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000}
 
 func (a *Account) gauge() bool { return a.Class == rule.Gauge }
 
-// Len returns how many series there are.
+// Len returns the number of series.
 func (a *Account) Len() int { return a.series.Len() }
 
 func (a *Account) empty() bool {
@@ -112,7 +112,7 @@ func (a *Account) empty() bool {
 	return a.series.Len() == 0 && !slices.ContainsFunc(a.ended, func(x *end) bool { return x.seen&Page == 0 })
 }
 
-// All calls visit for each series, with its value, or what a histogram has counted and its sum.
+// All calls visit for each series, with its value, or with the sum and the count of a histogram.
 func (a *Account) All(visit func(set attribute.Set, value float64, count uint64)) {
 	a.series.All(func(e *entry) {
 		if t := a.read(&e.Value); e.Value.histogram != nil {
@@ -123,7 +123,7 @@ func (a *Account) All(visit func(set attribute.Set, value float64, count uint64)
 	})
 }
 
-// at returns the series of a set, or that for the rest.
+// at returns the series of a set, or the overflow series if the limit is reached.
 func (a *Account) at(set *attribute.Set) *entry {
 	if e := a.series.Get(set); e != nil {
 		return e
@@ -142,7 +142,7 @@ func (a *Account) at(set *attribute.Set) *entry {
 	return a.series.Add(overflow, func(e *entry, _ int) bool { a.fill(e); return true })
 }
 
-// canonical returns the one set for no attributes, of which OpenTelemetry has two that are not equal.
+// canonical returns one set for no attributes: OpenTelemetry has two that are not equal.
 func canonical(set *attribute.Set) *attribute.Set {
 	if set.Len() == 0 {
 		return &none
@@ -152,8 +152,8 @@ func canonical(set *attribute.Set) *attribute.Set {
 
 var none attribute.Set
 
-// startTime returns a time that no other series of the account has, so that one tells from the one that it follows, however
-// coarse the clock is.
+// startTime returns a start time that is unique in the account, even with a coarse clock. So readers can distinguish
+// a series from its successor.
 func (a *Account) startTime() int64 {
 	for {
 		last := a.started.Load()
@@ -176,7 +176,7 @@ func (a *Account) fill(e *entry) {
 	}
 }
 
-// takeFresh returns the series that are new since it was called before. The account's lock is held.
+// takeFresh returns the series created since the last call. The caller holds the account's lock.
 func (a *Account) takeFresh() []*entry {
 	a.freshMu.Lock()
 	defer a.freshMu.Unlock()
@@ -185,7 +185,7 @@ func (a *Account) takeFresh() []*entry {
 	return out
 }
 
-// number returns a raw value as what it is.
+// number converts a raw value to its type.
 func number[N int64 | float64](raw uint64) N {
 	var zero N
 	if _, ok := any(zero).(int64); ok {
@@ -194,7 +194,7 @@ func number[N int64 | float64](raw uint64) N {
 	return N(math.Float64frombits(raw))
 }
 
-// float returns a raw value of the account as Prometheus has it.
+// float converts a raw value of the account to float64.
 func (a *Account) float(raw uint64) float64 {
 	if a.Float {
 		return math.Float64frombits(raw)
@@ -202,8 +202,8 @@ func (a *Account) float(raw uint64) float64 {
 	return float64(int64(raw))
 }
 
-// Collect returns the series as the SDK has them, for a reader. A series that was finished is in it once for each reader.
-// Its Data is nil if there is none.
+// Collect returns the series for a reader, in the SDK's form. Each reader gets a finished series once more. Data is
+// nil if there are no series.
 func (a *Account) Collect(reader uint64) metricdata.Metrics {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -211,7 +211,7 @@ func (a *Account) Collect(reader uint64) metricdata.Metrics {
 	return a.collect(reader, func(*entry) bool { return true })
 }
 
-// collect returns the series that are wanted. The account's lock is held.
+// collect returns the wanted series. The caller holds the account's lock.
 func (a *Account) collect(reader uint64, wanted func(*entry) bool) metricdata.Metrics {
 	m := metricdata.Metrics{Name: a.Name, Description: a.Description, Unit: a.Unit}
 	switch {
@@ -262,7 +262,7 @@ func collect[N int64 | float64](a *Account, reader uint64, wanted func(*entry) b
 	}
 }
 
-// sumOf returns the sum of a histogram, exactly where it is of integers.
+// sumOf returns the sum of a histogram, exactly if its values are integers.
 func sumOf[N int64 | float64](c cell.Snapshot) N {
 	var zero N
 	if _, ok := any(zero).(int64); ok {
@@ -271,8 +271,8 @@ func sumOf[N int64 | float64](c cell.Snapshot) N {
 	return N(c.Sum)
 }
 
-// each visits what a reader collects: the series with their values, of which one that ended hides the one that follows it.
-// What it hands out is not touched any more.
+// each visits the series that a reader collects. A series that has ended hides its successor in that collection. The
+// values are copies.
 func (a *Account) each(reader uint64, wanted func(*entry) bool, visit func(*entry, total)) {
 	shown := a.showEnded(reader)
 	for _, same := range shown {

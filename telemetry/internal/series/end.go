@@ -12,40 +12,41 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
-// An end is that of a series, which each reader collects once more. A later measurement makes a new series: each reader
-// has it from its next collection on, so that none sees a sum of both. Series that end one after another before a reader has
-// collected the first are one for it.
+// An end is a finished series, which each reader collects once more. A later measurement creates a new series, which
+// each reader gets from its next collection on, so that no reader sees a sum of both. Series with equal attributes
+// that end one after another before any reader collects the first are collected as one.
 type end struct {
 	entry *entry
 	at    time.Time
-	more  []*end // that followed before anybody collected this one; they are a part of it
-	past  total  // of those that followed so long ago that nothing can come any more
+	more  []*end // ended before anybody collected this one; a part of it
+	past  total  // the sum of those in more that ended so long ago that no measurement can still be under way
 
 	seen   uint64 // the readers that collected it
-	frozen bool   // one has, and all others get the same
+	frozen bool   // one reader has collected it, and all others get the same
 	total  total  // what it was then
-	moved  total  // what it was, with all that was moved to the series that followed
+	moved  total  // what it was, with everything that was moved to the successor
 	rounds int    // of settling, since all readers collected it
 }
 
-// A total is what a series has recorded: a raw value, or a histogram's.
+// A total is the value of a series: a raw value, or a histogram's.
 type total struct {
 	value  uint64
 	counts cell.Snapshot
 }
 
-// An end is watched for so long, and for so many rounds: then nobody can be recording any more who began before it.
+// An end is watched for this long and for this many rounds. After that, no recording can be under way that began
+// before it.
 const (
 	lateTime   = 5 * time.Second
 	lateRounds = 2
 )
 
-// maxMore is how many series that ended are kept as one before those are added up that have ended long ago.
+// maxMore is the number of series in end.more above which the oldest are summed up.
 const maxMore = 64
 
 // finish ends a series.
 func (a *Account) finish(set *attribute.Set) {
-	if *set == overflow { // those of all others
+	if *set == overflow { // it belongs to all other sets
 		return
 	}
 	a.mu.Lock()
@@ -73,7 +74,7 @@ func (a *Account) finish(set *attribute.Set) {
 	}
 }
 
-// shorten adds up those that ended long ago, which are the first.
+// shorten sums up the oldest ended series into past.
 func (a *Account) shorten(x *end) {
 	for len(x.more) > 0 && time.Since(x.more[0].at) > lateTime {
 		x.past = a.sum(x.past, a.read(&x.more[0].entry.Value))
@@ -82,10 +83,10 @@ func (a *Account) shorten(x *end) {
 	}
 }
 
-// ends are some by the attributes of their series.
+// ends maps attributes to ends.
 type ends map[attribute.Distinct][]*end
 
-// of returns that of a set, or nil.
+// of returns the end of a set, or nil.
 func (m ends) of(set *attribute.Set) *end {
 	for _, x := range m[set.Equivalent()] {
 		if table.Equal(&x.entry.Set, set) {
@@ -112,7 +113,7 @@ func (m ends) remove(x *end) {
 	}
 }
 
-// showEnded returns the ends that a reader collects now. Those of one set are one.
+// showEnded returns the ends that a reader collects now. Those of one set become one.
 func (a *Account) showEnded(reader uint64) ends {
 	if len(a.ended) == 0 {
 		return nil
@@ -132,16 +133,16 @@ func (a *Account) showEnded(reader uint64) ends {
 			x.total = a.final(x)
 			x.moved = x.total
 		}
-		if before := out.of(&x.entry.Set); before != nil {
-			out.remove(before)
-			x = &end{entry: before.entry, total: a.sum(before.total, x.total)}
+		if earlier := out.of(&x.entry.Set); earlier != nil {
+			out.remove(earlier)
+			x = &end{entry: earlier.entry, total: a.sum(earlier.total, x.total)}
 		}
 		out.add(x)
 	}
 	return out
 }
 
-// final adds up the series of an end.
+// final returns the sum of an end's series.
 func (a *Account) final(x *end) total {
 	t := a.sum(a.read(&x.entry.Value), x.past)
 	for _, y := range x.more {
@@ -150,13 +151,13 @@ func (a *Account) final(x *end) total {
 	return t
 }
 
-// sum adds a total that came later. Of gauges it is the later one.
+// sum adds a later total. For gauges it returns the later one.
 func (a *Account) sum(t, later total) total {
 	switch {
 	case later.counts.Counts != nil:
 		t.counts.Counts = slices.Clone(t.counts.Counts)
 		t.counts.Add(later.counts)
-	case a.Class == rule.Histogram: // none came later
+	case a.Class == rule.Histogram: // the later one is empty
 	case a.gauge():
 		t.value = later.value
 	case a.Float:
@@ -167,8 +168,8 @@ func (a *Account) sum(t, later total) total {
 	return t
 }
 
-// settle moves what came too late for the end of a series to the one that follows it, and forgets ends that all readers
-// have collected. The account's lock is held.
+// settle moves measurements that came after a series ended to its successor, and drops ends that all readers have
+// collected. The caller holds the account's lock.
 func (a *Account) settle() {
 	if len(a.ended) == 0 {
 		return
@@ -190,7 +191,7 @@ func (a *Account) settle() {
 	})
 }
 
-// move adds what came after the end was collected to the series that follows.
+// move adds what was recorded after the end was collected to the successor.
 func (a *Account) move(x *end) {
 	now := a.final(x)
 	switch {

@@ -12,31 +12,31 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
 )
 
-// A Handle is what an instrument records through, bound to attributes or not. It is safe for concurrent use.
+// An instrument records through a Handle, which may be bound to attributes. It is safe for concurrent use.
 type Handle struct {
-	bound   atomic.Pointer[entry] // if it is bound, its series, from the first measurement on; or else unbound
+	bound   atomic.Pointer[entry] // the series of a bound handle, once there was a measurement; otherwise unbound
 	quiet   uintptr               // see Sampling.quiet
-	next    atomic.Pointer[next]  // where measurements go instead, or nil
+	next    atomic.Pointer[next]  // if not nil, measurements go there instead
 	account *Account
-	binds   bool          // it is bound
-	set     attribute.Set // to which attributes
+	binds   bool          // whether it is bound
+	set     attribute.Set // the attributes it is bound to
 }
 
-// Init opens a handle to an account. It is called once, before anything else.
+// Init opens the handle to an account. Call it once, before anything else.
 func (h *Handle) Init(a *Account) {
 	h.account = a
 	h.quiet = a.rules.Samples.quiet()
 	h.bound.Store(unbound)
 }
 
-// A next is an instrument that follows another.
+// A next is an instrument that replaces another.
 type next struct {
 	add    func(ctx context.Context, raw uint64, opts []metric.AddOption)
 	record func(ctx context.Context, raw uint64, opts []metric.RecordOption)
 }
 
-// PassOn has what is recorded through the handle from now on recorded by an instrument of OpenTelemetry's API that is of its
-// kind: its account's Provider was followed by another.
+// PassOn makes the handle pass all later measurements to another instrument of the same kind, because a new Provider
+// has replaced the account's.
 func (h *Handle) PassOn(to any) {
 	n := &next{}
 	switch to := to.(type) {
@@ -65,7 +65,7 @@ func (h *Handle) PassOn(to any) {
 	h.bound.Store(unbound)
 }
 
-// unbound is what a handle has that is bound to no series: it takes nothing.
+// unbound is the entry of a handle that is bound to no series. It accepts no measurements.
 var unbound = func() *entry {
 	e := &entry{}
 	e.Value.histogram = cell.NewHistogram(cell.NewBounds(nil), false)
@@ -73,14 +73,14 @@ var unbound = func() *entry {
 	return e
 }()
 
-// BindTo makes to what h is, bound to more attributes.
+// BindTo makes to a handle like h, bound to more attributes.
 func (h *Handle) BindTo(to *Handle, attrs []attribute.KeyValue) {
 	to.Init(h.account)
 	set := attribute.NewSet(slices.Clone(attrs)...)
 	to.binds, to.set = true, h.with(&set)
 }
 
-// sample keeps a measurement that was taken as an exemplar, if it is to be one.
+// sample stores a recorded measurement as an exemplar, if it is sampled.
 func (h *Handle) sample(ctx context.Context, e *entry, bucket int, raw uint64) {
 	if h.account.rules.Samples.takes(ctx) {
 		e.Value.remember(ctx, bucket, raw)
@@ -121,19 +121,19 @@ func (h *Handle) record(ctx context.Context, raw uint64, opts []metric.RecordOpt
 	h.measureWith(ctx, raw, set)
 }
 
-// measure takes a measurement without options. A series that has ended is followed by another.
+// measure records a measurement without options. If the series has ended, it creates another.
 func (h *Handle) measure(ctx context.Context, raw uint64) {
 	for e := h.bound.Load(); e == unbound || !h.take(ctx, e, raw); {
 		if e = h.account.at(&h.set); h.binds && (e.Set != overflow || h.set == overflow) {
 			h.bound.Store(e)
-			if h.next.Load() != nil { // it came meanwhile
+			if h.next.Load() != nil { // set meanwhile
 				h.bound.Store(unbound)
 			}
 		}
 	}
 }
 
-// measureWith takes a measurement with attributes.
+// measureWith records a measurement with attributes.
 func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set) {
 	if h.binds {
 		both := h.with(set)
@@ -143,7 +143,7 @@ func (h *Handle) measureWith(ctx context.Context, raw uint64, set *attribute.Set
 	}
 }
 
-// take takes a measurement to a series, or returns false if that has ended.
+// take records a measurement to a series. It returns false if the series has ended.
 func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 	bucket, a, s := 0, h.account, &e.Value
 	switch {
@@ -156,7 +156,7 @@ func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 			return false
 		}
 	case a.gauge():
-		if !s.value.SetInt64(int64(raw)) { // the bits, whatever they are
+		if !s.value.SetInt64(int64(raw)) { // or the bits of a float64
 			return false
 		}
 	case a.Float:
@@ -174,7 +174,7 @@ func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 	return true
 }
 
-// with returns the attributes of a measurement: those that are bound, and those that it brings, which win.
+// with returns the bound attributes and those of a measurement, which win.
 func (h *Handle) with(set *attribute.Set) attribute.Set {
 	switch {
 	case h.set.Len() == 0:
@@ -185,12 +185,12 @@ func (h *Handle) with(set *attribute.Set) attribute.Set {
 	return attribute.NewSet(append(h.set.ToSlice(), set.ToSlice()...)...)
 }
 
-// Finish ends a series, as Finisher of go.opentelemetry.io/otel/metric/x has it.
+// Finish ends a series, as the Finisher of go.opentelemetry.io/otel/metric/x specifies.
 func (h *Handle) Finish(_ context.Context, attrs ...attribute.KeyValue) {
 	set := attribute.NewSet(slices.Clone(attrs)...)
 	set = h.with(&set)
 	h.account.finish(&set)
 }
 
-// Enabled tells that measurements are taken.
+// Enabled is always true.
 func (*Handle) Enabled(context.Context) bool { return true }

@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// The hot path, of a bound handle without options, where nothing is sampled, is written out for each kind: there is no call
-// but those that count. All else is add's and record's.
+// The hot path is written out for each kind: a bound handle, no options, and no sampling. So there are no function
+// calls except those that record. Everything else is in add and record.
 type (
 	// Int64Adder is a handle of a counter.
 	Int64Adder struct{ Handle }

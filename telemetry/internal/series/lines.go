@@ -14,38 +14,38 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// Lines are the series of a family as the page has them: the text of their labels, which is made once, and the cells that
-// the numbers are read from. Series of several accounts that have equal labels are one line: counters add up, and of
-// gauges the first is shown. It is safe for concurrent use.
+// Lines are the series of a family on the page: the text of their labels, which is built once, and the cells that
+// hold the numbers. Series of several accounts with equal labels share a line: counters are added, and the first
+// gauge is shown. Lines is safe for concurrent use.
 type Lines struct {
 	name  string
 	class rule.Class
 
 	addMu    sync.Mutex
-	accounts []*Account // in their order; replaced, never changed
+	accounts []*Account // in order of Definition.Order; replaced, never changed
 
 	mu       sync.Mutex
 	lines    []line      // sorted as client_golang does
 	fresh    []line      // new ones
-	sweepAt  int         // so many lines, as only pushes may read
-	altered  bool        // some labels are not what OTLP has: see CollectPlain
-	findings []Finding   // that were not told yet
+	sweepAt  int         // number of lines at which to sweep, because only pushes may read
+	altered  bool        // some labels differ from what OTLP gets: see CollectPlain
+	findings []Finding   // not returned yet
 	heads    [2]head     // by format
 	tails    [2][]string // of the lines of buckets, by format
 
-	number float64       // what a line adds up to
-	added  bool          // something was
-	counts cell.Snapshot // the same of a histogram
+	number float64       // sum of the current line
+	added  bool          // number has a value
+	counts cell.Snapshot // sum of the current line, for a histogram
 }
 
 // A line is a series of the page; a histogram's is a group of lines.
 type line struct {
-	labels string // as text.Labels has them
+	labels string // as text.Labels returns them
 	first  *entry
-	more   *[]*entry // the others that have these labels, in the order of their accounts, then by age; nil is none
+	more   *[]*entry // further series with these labels, by order of accounts, then by age; nil if none
 }
 
-// series returns those of the line, in order.
+// series returns the series of the line, in order.
 func (ln *line) series() []*entry {
 	if ln.more == nil {
 		return []*entry{ln.first}
@@ -66,18 +66,19 @@ func (ln *line) set(series []*entry) {
 
 type head struct{ help, text string }
 
-// A Finding is something that somebody has to be told of.
+// A Finding is a conflict that the caller reports.
 type Finding struct {
-	Of, Other *Account // Other has gauges with the labels of some of Of; else it is nil
+	Of, Other *Account // if not nil, a gauge of Other has the labels of one of Of
 	Repair    rule.Repair
 	Set       attribute.Set // the attributes that were repaired
-	Crowded   bool          // it is close to its limit, while there is still room
+	Crowded   bool          // the account is close to its limit
 }
 
-// NewLines returns the lines of a family, which has no accounts yet.
+// NewLines returns the lines of a family without accounts.
 func NewLines(name string, c rule.Class) *Lines { return &Lines{name: name, class: c} }
 
-// Add adds an account. All have the class of the family, and equal boundaries. It does not wait for a page that is written.
+// Add adds an account. All accounts have the class of the family, and equal boundaries. Add does not wait while a
+// page is being written.
 func (l *Lines) Add(a *Account) {
 	l.addMu.Lock()
 	defer l.addMu.Unlock()
@@ -85,20 +86,20 @@ func (l *Lines) Add(a *Account) {
 	l.accounts = slices.Insert(slices.Clone(l.accounts), i, a)
 }
 
-// Accounts returns those that were added, in their order.
+// Accounts returns the accounts that were added, in their order.
 func (l *Lines) Accounts() []*Account {
 	l.addMu.Lock()
 	defer l.addMu.Unlock()
 	return l.accounts
 }
 
-// Empty tells whether no account has a series.
+// Empty reports whether no account has a series.
 func (l *Lines) Empty() bool {
 	return !slices.ContainsFunc(l.Accounts(), func(a *Account) bool { return !a.empty() })
 }
 
-// Append appends the family as it is on the page, with its comments, or nothing if it has no series. It returns what was
-// found since it, or CollectPlain, was called before. Series that were finished are collected for the page.
+// Append appends the family's lines and comments to a page, or nothing if it has no series. It returns the findings
+// since the last call of Append or CollectPlain. It collects finished series for the page.
 func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,8 +144,8 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 	return b, found
 }
 
-// CollectPlain is Collect of the family's account, if there is one alone whose series the page has as OTLP has them: no two
-// are one, and no attribute is repaired.
+// CollectPlain is Collect for a family with one account whose series the page shows unchanged: none share labels, and
+// no attribute is repaired. Otherwise plain is false.
 func (l *Lines) CollectPlain(reader uint64) (m metricdata.Metrics, plain bool, found []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,11 +162,12 @@ func (l *Lines) CollectPlain(reader uint64) (m metricdata.Metrics, plain bool, f
 	if l.altered {
 		return m, false, found
 	}
-	// What is new since is collected the next time: nobody has looked at its attributes.
+	// Newer series are left for the next collection, because their attributes were not checked yet.
 	return a.collect(reader, func(e *entry) bool { return e.Value.has(onPage) }), true, found
 }
 
-// appendMixed appends a line of several series, some of which may have ended. These leave it.
+// appendMixed appends a line of several series, some of which may have ended. It removes the ended ones from the
+// line.
 func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	l.reset()
 	var of, stay []*entry
@@ -179,7 +181,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 			continue
 		}
 		stay = append(stay, e)
-		if !follows(of, e) { // one that has ended just now is shown as it is, and once more as an end
+		if !follows(of, e) { // one that has ended just now is shown, and collected once more as an end
 			l.add(e)
 			of = append(of, e)
 		}
@@ -191,14 +193,14 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	return b
 }
 
-// follows tells whether a series waits, as one that it follows is shown.
+// follows reports whether e is the successor of a shown series, and so has to wait.
 func follows(shown []*entry, e *entry) bool {
 	return slices.ContainsFunc(shown, func(s *entry) bool {
 		return s.Value.account == e.Value.account && table.Equal(&s.Set, &e.Set)
 	})
 }
 
-// reset begins to add up a line.
+// reset clears the sums for the next line.
 func (l *Lines) reset() {
 	l.number, l.added = 0, false
 	if l.class == rule.Histogram {
@@ -224,7 +226,7 @@ func (l *Lines) addEnd(x *end) {
 	}
 }
 
-// addNumber adds to a counter. Of gauges the first stays.
+// addNumber adds a value. Of gauges only the first counts.
 func (l *Lines) addNumber(v float64) {
 	if l.class != rule.Gauge || !l.added {
 		l.number += v
@@ -232,7 +234,7 @@ func (l *Lines) addNumber(v float64) {
 	l.added = true
 }
 
-// appendLine appends what was added up.
+// appendLine appends a line with the current sum.
 func (l *Lines) appendLine(b []byte, f text.Format, labels string, of ...*entry) []byte {
 	if l.class == rule.Histogram {
 		return l.appendHistogram(b, f, labels, of)
@@ -273,7 +275,7 @@ func (l *Lines) appendHistogram(b []byte, f text.Format, labels string, of []*en
 	return append(b, '\n')
 }
 
-// tails are what follows the labels of each bucket.
+// tails returns the text that follows the labels of each bucket.
 func tails(f text.Format, bounds []float64) []string {
 	out := make([]string, 0, len(bounds)+1)
 	for _, v := range bounds {
@@ -290,7 +292,7 @@ func appendName(b []byte, name, suffix, labels string) []byte {
 	return append(b, ' ')
 }
 
-// appendExemplar appends that of a bucket: the last, as client_golang does.
+// appendExemplar appends the exemplar of a bucket: that of the last series which has one, as client_golang does.
 func appendExemplar(b []byte, of []*entry, bucket int) []byte {
 	for _, e := range slices.Backward(of) {
 		if x := e.Value.exemplar(bucket); x != nil {

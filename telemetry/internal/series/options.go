@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// addSet returns the attributes that options bring.
+// addSet returns the attributes of the options.
 func addSet(opts []metric.AddOption) attribute.Set {
 	set := metric.NewAddConfig(opts).Attributes()
 	for i := range opts {
@@ -19,7 +19,7 @@ func addSet(opts []metric.AddOption) attribute.Set {
 	return set
 }
 
-// recordSet returns the attributes that options bring.
+// recordSet returns the attributes of the options.
 func recordSet(opts []metric.RecordOption) attribute.Set {
 	set := metric.NewRecordConfig(opts).Attributes()
 	for i := range opts {
@@ -38,8 +38,8 @@ func withRaw(set attribute.Set, opt any) attribute.Set {
 	return set
 }
 
-// An option of metric.WithAttributeSet or WithAttributes is known by the word of its interface that tells the type: to ask
-// it for a method costs more than all else.
+// These words identify options of metric.WithAttributeSet and WithAttributes by their type. Calling a method of the
+// option would cost more than everything else.
 var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 	var add metric.AddOption = metric.WithAttributeSet(overflow)
 	var record metric.RecordOption = metric.WithAttributeSet(overflow)
@@ -49,7 +49,8 @@ var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 // word returns the first word of an interface.
 func word(of unsafe.Pointer) uintptr { return *(*uintptr)(of) }
 
-// pointed tells that such an option is a pointer to its set. That is not promised, so it is tried.
+// pointed reports whether such an option is a pointer to its set. OpenTelemetry does not promise that, so it is
+// tested.
 var pointed = func() bool {
 	var add metric.AddOption = metric.WithAttributeSet(overflow)
 	of := reflect.TypeOf(add)
@@ -60,7 +61,7 @@ var pointed = func() bool {
 // pointee returns the set that an option in an interface points to.
 func pointee(of unsafe.Pointer) *attribute.Set { return (*[2]*attribute.Set)(of)[1] }
 
-// addedSet returns the set of one option, or nil where it takes addSet to have it.
+// addedSet returns the set of a single option, or nil if the caller must use addSet.
 func addedSet(opts []metric.AddOption) *attribute.Set {
 	if len(opts) != 1 || !pointed || word(unsafe.Pointer(&opts[0])) != wordOfAdd {
 		return nil
@@ -68,7 +69,7 @@ func addedSet(opts []metric.AddOption) *attribute.Set {
 	return pointee(unsafe.Pointer(&opts[0]))
 }
 
-// recordedSet returns the set of one option, or nil where it takes recordSet to have it.
+// recordedSet returns the set of a single option, or nil if the caller must use recordSet.
 func recordedSet(opts []metric.RecordOption) *attribute.Set {
 	if len(opts) != 1 || !pointed || word(unsafe.Pointer(&opts[0])) != wordOfRecord {
 		return nil

@@ -19,7 +19,7 @@ const (
 	SampleNone
 )
 
-// SamplingFromEnv returns the one that OTEL_METRICS_EXEMPLAR_FILTER names, as the SDK has it.
+// SamplingFromEnv returns the Sampling that OTEL_METRICS_EXEMPLAR_FILTER names, with the SDK's default.
 func SamplingFromEnv() Sampling {
 	switch strings.ToLower(strings.TrimSpace(os.Getenv("OTEL_METRICS_EXEMPLAR_FILTER"))) {
 	case "always_on":
@@ -30,22 +30,22 @@ func SamplingFromEnv() Sampling {
 	return SampleTraces
 }
 
-// takes tells whether a measurement with this context becomes an exemplar.
+// takes reports whether a measurement with this context becomes an exemplar.
 func (s Sampling) takes(ctx context.Context) bool {
 	return s == SampleAll || s == SampleTraces && ctx != nil && typeWord(ctx) != typeWord(background) &&
 		trace.SpanContextFromContext(ctx).IsSampled()
 }
 
-// quiet returns the type word of contexts whose measurements are plainly no exemplars: by default these are within a span,
-// and context.Background has none.
+// quiet returns the type word of contexts whose measurements are certainly no exemplars. By default exemplars need a
+// span, and context.Background has none.
 func (s Sampling) quiet() uintptr {
 	if s == SampleAll {
-		return ^uintptr(0) // no type has it
+		return ^uintptr(0) // no type has this word
 	}
 	return typeWord(background)
 }
 
 var background = context.Background()
 
-// typeWord returns the word of an interface that tells its type. The word of nil is 0.
+// typeWord returns the first word of an interface, which identifies its type. It is 0 for nil.
 func typeWord(ctx context.Context) uintptr { return word(unsafe.Pointer(&ctx)) }

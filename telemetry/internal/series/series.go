@@ -1,8 +1,8 @@
-// Package series holds what synchronous instruments record. An [Account] has the series of one instrument, and hands
-// them to the SDK's exporters as metric data; [Lines] has those of a family, and writes them to the page. A [Handle] is
-// what an instrument records through.
+// Package series holds what synchronous instruments record. An [Account] has the series of one instrument, and
+// returns them to the SDK's exporters as metric data. [Lines] has the series of a family, and writes them to the
+// page. An instrument records through a [Handle].
 //
-// Recording takes no lock, and waits for no reader.
+// Recording takes no lock and waits for no reader.
 package series
 
 import (
@@ -18,37 +18,37 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
-// A series is what was recorded with one set of attributes.
+// A series holds what was recorded with one set of attributes.
 type series struct {
 	account   *Account
 	value     cell.Number
-	histogram *cell.Histogram                            // nil unless it is one
+	histogram *cell.Histogram                            // nil if it is none
 	exemplars atomic.Pointer[[]atomic.Pointer[exemplar]] // by bucket
 	started   int64                                      // in ns since 1970
 	state     atomic.Uint32
 }
 
-// The state of a series.
+// The states of a series.
 const (
-	gone    = 1 << iota // it has ended
-	onPage              // Lines has it, or had
+	gone    = 1 << iota // the series has ended
+	onPage              // Lines has it, or had it
 	offPage             // it has ended, and the page is done with it
-	done                // all readers are
+	done                // it has ended, and all readers are done with it
 )
 
 type entry = table.Entry[series]
 
-// An exemplar is a measurement that stands for others.
+// An exemplar is a measurement kept as an example of its bucket.
 type exemplar struct {
 	at    int64  // in ns since 1970
-	value uint64 // an int64, or the bits of a float64, as the account has them
+	value uint64 // an int64 or the bits of a float64, as in the account
 	trace trace.TraceID
 	span  trace.SpanID
 }
 
 func (s *series) has(state uint32) bool { return s.state.Load()&state != 0 }
 
-// remember keeps a measurement as the exemplar of its bucket.
+// remember stores a measurement as the exemplar of its bucket.
 func (s *series) remember(ctx context.Context, bucket int, value uint64) {
 	if s.exemplars.Load() == nil {
 		fresh := make([]atomic.Pointer[exemplar], len(s.account.Bounds)+1)
@@ -63,7 +63,7 @@ func (s *series) remember(ctx context.Context, bucket int, value uint64) {
 	(*s.exemplars.Load())[bucket].Store(e)
 }
 
-// exemplar returns that of a bucket, or nil.
+// exemplar returns the exemplar of a bucket, or nil.
 func (s *series) exemplar(bucket int) *exemplar {
 	if all := s.exemplars.Load(); all != nil {
 		return (*all)[bucket].Load()
@@ -71,7 +71,7 @@ func (s *series) exemplar(bucket int) *exemplar {
 	return nil
 }
 
-// close ends the cells. What is recorded later goes to another series.
+// close closes the cells. Later measurements go to another series.
 func (s *series) close() {
 	s.state.Or(gone)
 	s.value.Close()
@@ -80,7 +80,7 @@ func (s *series) close() {
 	}
 }
 
-// exemplars returns those of a series as the SDK has them.
+// exemplars returns the exemplars of a series in the SDK's form.
 func exemplars[N int64 | float64](s *series) []metricdata.Exemplar[N] {
 	all := s.exemplars.Load()
 	if all == nil {

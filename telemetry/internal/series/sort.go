@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// refresh takes in what is new in an account, whose lock is held. Merge is to be called behind.
+// refresh adds the new series of an account, whose lock the caller holds. Call merge afterwards.
 func (l *Lines) refresh(a *Account) {
 	a.settle()
 	for _, e := range a.takeFresh() {
@@ -28,7 +28,7 @@ func (l *Lines) refresh(a *Account) {
 	l.crowd(a)
 }
 
-// merge merges what is new into the lines, and returns what was found.
+// merge merges the new series into the lines, and returns the findings.
 func (l *Lines) merge() []Finding {
 	if fresh := l.fresh; len(fresh) > 0 {
 		l.fresh = nil
@@ -41,7 +41,7 @@ func (l *Lines) merge() []Finding {
 	return found
 }
 
-// sweep drops lines whose series have ended, as nobody may read the page, now and then.
+// sweep drops lines whose series have ended, once there are many, because nobody may read the page.
 func (l *Lines) sweep() {
 	if len(l.lines) <= l.sweepAt {
 		return
@@ -52,7 +52,7 @@ func (l *Lines) sweep() {
 	l.sweepAt = 2*len(l.lines) + 64
 }
 
-// repaired finds what was repaired first of an account's attributes.
+// repaired adds a finding if an account's attributes needed a repair for the first time.
 func (l *Lines) repaired(a *Account, set attribute.Set, done rule.Repair) rule.Repair {
 	fresh := done &^ a.repaired
 	if fresh != 0 {
@@ -68,11 +68,11 @@ func (l *Lines) crowd(a *Account) {
 	}
 }
 
-// packed is about how long the texts are that are kept as one: one for each series would cost more memory, and one for all
-// would keep that of series that have ended.
+// packed is the approximate length of the texts that lines share, in bytes. One text for each series would take more
+// memory, and one for all would keep the text of ended series.
 const packed = 4096
 
-// pack puts the labels of several lines into one text.
+// pack moves the labels of several lines into shared texts.
 func pack(lines []line) {
 	for len(lines) > 0 {
 		n, size := 0, 0
@@ -93,7 +93,7 @@ func pack(lines []line) {
 	}
 }
 
-// merged merges two sorted lists into one, where equal labels are one line.
+// merged merges two sorted lists, and joins lines with equal labels.
 func (l *Lines) merged(old, fresh []line) []line {
 	out := make([]line, 0, len(old)+len(fresh))
 	for len(old)+len(fresh) > 0 {
@@ -112,7 +112,8 @@ func (l *Lines) merged(old, fresh []line) []line {
 	return slices.Clip(out)
 }
 
-// join adds the series of a line to another with equal labels, and finds where gauges meet that do not follow each other.
+// join adds the series of a line to another with equal labels. It adds a finding if gauges collide that are not
+// successors.
 func (l *Lines) join(to *line, from line) {
 	all := to.series()
 	for _, e := range from.series() {
@@ -120,7 +121,7 @@ func (l *Lines) join(to *line, from line) {
 		all = slices.Insert(all, at, e)
 		first := all[0]
 		if at == 0 {
-			first = all[1] // it comes before: then that is the other
+			first = all[1] // e is now the first, so compare with the other
 		}
 		if first.Value.account == e.Value.account && table.Equal(&first.Set, &e.Set) {
 			continue
@@ -133,12 +134,12 @@ func (l *Lines) join(to *line, from line) {
 	to.set(all)
 }
 
-// byAge orders series of equal labels: by their accounts, then by age.
+// byAge orders series with equal labels: by their accounts, then by age.
 func byAge(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.Value.account.Order, b.Value.account.Order), cmp.Compare(a.Value.started, b.Value.started))
 }
 
-// cutLabel cuts the first label off.
+// cutLabel splits off the first label.
 func cutLabel(labels string) (name, value, rest string) {
 	name, rest, _ = strings.Cut(labels, `="`) // a quote within a value has a backslash before it
 	end := 0
@@ -151,8 +152,8 @@ func cutLabel(labels string) (name, value, rest string) {
 	return name, rest[:end], strings.TrimPrefix(rest[end+1:], ",")
 }
 
-// compareLabels orders series as client_golang does: by the number of their labels, then by the values of these. What is
-// equal in both is ordered by the names.
+// compareLabels orders series as client_golang does: by the number of labels, then by their values, then by their
+// names.
 func compareLabels(a, b string) int {
 	if c := cmp.Compare(countLabels(a), countLabels(b)); c != 0 {
 		return c

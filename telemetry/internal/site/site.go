@@ -1,5 +1,6 @@
-// Package site finds the place in the code that asked for a metric: the caller outside this library, OpenTelemetry
-// and client_golang. It imports the standard library only, as package guard must be initialized early.
+// Package site finds the place in the code that requested a metric: the first caller outside this library,
+// OpenTelemetry and client_golang. It imports only the standard library, because package guard must be initialized
+// early.
 package site
 
 import (
@@ -10,28 +11,28 @@ import (
 	"strings"
 )
 
-// library is the import path of package telemetry. All packages below it are part of this library.
+// library is the import path of package telemetry. All packages below it belong to this library.
 var library = strings.TrimSuffix(reflect.TypeFor[Stack]().PkgPath(), "/internal/site")
 
 const (
-	maxFrames = 64 // of a stack that are looked at
-	maxSteps  = 6  // of a path: how far out a helper's callers are looked for
+	maxFrames = 64 // frames of a stack to look at
+	maxSteps  = 6  // length of a path: how far out to look for a helper's callers
 )
 
-// A Stack is a call stack that has not been resolved yet, which is cheap to take.
+// A Stack is a call stack that is not resolved yet. It is cheap to record.
 type Stack []uintptr
 
-// Here returns the stack of the caller, or, with skip, that many callers further out.
+// Here returns the stack of its caller, without the innermost skip callers.
 func Here(skip int) Stack {
 	var pcs [maxFrames]uintptr
 	return append(Stack(nil), pcs[:runtime.Callers(skip+2, pcs[:])]...)
 }
 
-// A Path is the way to the code that asked, from the innermost frame outward. Each step is a place such as
+// A Path is the call path to the requesting code, from the innermost frame outward. Each step is a place such as
 // "import/path/file.go:line".
 type Path []string
 
-// String returns the innermost place, or "" where none is known.
+// String returns the innermost place, or "" if none is known.
 func (p Path) String() string {
 	if len(p) == 0 {
 		return ""
@@ -51,7 +52,7 @@ func (s Stack) Path() Path {
 	return out
 }
 
-// Through tells whether a function is on the stack before any code that is not plumbing.
+// Through reports whether a function is on the stack inside of all code that is not plumbing.
 func (s Stack) Through(function string) (found bool) {
 	s.each(func(f runtime.Frame) bool {
 		found = f.Function == function
@@ -60,7 +61,7 @@ func (s Stack) Through(function string) (found bool) {
 	return found
 }
 
-// Has tells whether a function is anywhere on the stack.
+// Has reports whether a function is anywhere on the stack.
 func (s Stack) Has(function string) (found bool) {
 	s.each(func(f runtime.Frame) bool {
 		found = f.Function == function
@@ -92,7 +93,7 @@ func packageOf(function string) string {
 	return strings.ReplaceAll(function[:slash+1+dot], "%2e", ".")
 }
 
-// plumbing tells whether a frame only hands a metric through.
+// plumbing reports whether a frame only passes a metric through.
 func plumbing(pkg, file string) bool {
 	if below(pkg, library) || below(pkg, "github.com/prometheus/client_golang") {
 		return !strings.HasSuffix(file, "_test.go")

@@ -1,4 +1,4 @@
-// Package sparse adds up histograms with exponential buckets, of Prometheus and of OpenTelemetry.
+// Package sparse adds histograms with exponential buckets, those of Prometheus and of OpenTelemetry.
 package sparse
 
 import (
@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// A Histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or
-// an exponential one of OpenTelemetry, whose bucket i is Prometheus's i+1.
+// A Histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or an
+// exponential one of OpenTelemetry, where bucket i is Prometheus's i+1.
 type Histogram struct {
 	schema             int32
 	zeroThreshold      float64
@@ -20,13 +20,13 @@ type Histogram struct {
 	positive, negative map[int32]uint64 // by index: bucket i ends at 2^(i * 2^-schema)
 }
 
-// The schemas of exponential buckets. Others, such as -53 for boundaries of one's own, cannot be added.
+// The schemas of exponential buckets. Others, such as -53 for custom boundaries, cannot be added.
 const (
 	MinSchema = -4
 	MaxSchema = 8
 )
 
-// Of returns the native buckets of a histogram, or false where it has none that can be added.
+// Of returns the native buckets of a histogram. It returns false if there are none that can be added.
 func Of(h *dto.Histogram) (Histogram, bool) {
 	if h.GetSchema() < MinSchema || h.GetSchema() > MaxSchema || !IsNative(h) ||
 		h.GetZeroCountFloat() > 0 || len(h.GetPositiveCount())+len(h.GetNegativeCount()) > 0 {
@@ -39,7 +39,7 @@ func Of(h *dto.Histogram) (Histogram, bool) {
 	}, true
 }
 
-// IsNative tells whether a histogram has native buckets, as Prometheus tells it.
+// IsNative reports whether Prometheus considers a histogram native.
 func IsNative(h *dto.Histogram) bool {
 	return h.Schema != nil && (len(h.GetPositiveSpan()) > 0 || len(h.GetNegativeSpan()) > 0 ||
 		h.GetZeroCount() > 0 || h.GetZeroThreshold() > 0)
@@ -69,7 +69,7 @@ func unpack(spans []*dto.BucketSpan, deltas []int64) map[int32]uint64 {
 	return out
 }
 
-// maxGap is how many empty buckets a span holds, rather than to begin a new one: as client_golang does it.
+// maxGap is the number of empty buckets that do not yet begin a new span, as in client_golang.
 const maxGap = 2
 
 func pack(buckets map[int32]uint64) (spans []*dto.BucketSpan, deltas []int64) {
@@ -103,11 +103,11 @@ func (s Histogram) Into(h *dto.Histogram) {
 	}
 }
 
-// Plus adds two histograms, exactly, at the coarser resolution and the wider zero bucket of the two.
+// Plus returns the exact sum of two histograms, with the coarser resolution and the wider zero bucket of the two.
 func (s Histogram) Plus(o Histogram) Histogram {
 	schema := min(s.schema, o.schema)
 	s, o = s.coarser(schema), o.coarser(schema)
-	// A bucket that the wider zero bucket cuts goes into it whole, which widens it to that bucket's end.
+	// If the wider zero bucket cuts a bucket, it takes in the whole bucket, and grows to that bucket's end.
 	for threshold := max(s.zeroThreshold, o.zeroThreshold); ; {
 		s, o = s.wider(threshold), o.wider(threshold)
 		if s.zeroThreshold == o.zeroThreshold {
@@ -135,7 +135,7 @@ func (s Histogram) coarser(schema int32) Histogram {
 	return s
 }
 
-// coarser joins 2^shift buckets to one: those that end at i end at i/2^shift, rounded up.
+// coarser joins each 2^shift buckets: a bucket that ends at index i then ends at i/2^shift, rounded up.
 func coarser(buckets map[int32]uint64, shift int32) map[int32]uint64 {
 	out := make(map[int32]uint64, len(buckets))
 	for i, n := range buckets {
@@ -162,10 +162,10 @@ func (s Histogram) wider(threshold float64) Histogram {
 	return s
 }
 
-// MaxSpan is how many buckets an exponential point has at most, from the first to the last: the SDK's own default.
+// MaxSpan is the maximum number of buckets of an exponential point, from the first to the last: the SDK's default.
 const MaxSpan = 160
 
-// Within makes the histogram coarser until its buckets span no more than most.
+// Within makes the histogram coarser until its buckets span at most this many.
 func (s Histogram) Within(most int32) Histogram {
 	for s.schema > MinSchema && (span(s.positive) > most || span(s.negative) > most) {
 		s = s.coarser(s.schema - 1)
@@ -187,11 +187,11 @@ func span(buckets map[int32]uint64) int32 {
 	return hi - lo + 1
 }
 
-// end is the upper boundary of a positive bucket.
+// end returns the upper boundary of a positive bucket.
 func (s Histogram) end(i int32) float64 { return math.Exp2(math.Ldexp(float64(i), -int(s.schema))) }
 
 // Counts returns the buckets from the most negative to the most positive, each with its upper boundary, in the form
-// that Rebucket takes.
+// that Rebucket accepts.
 func (s Histogram) Counts() (counts []uint64, bounds []float64) {
 	add := func(n uint64, upper float64) { counts, bounds = append(counts, n), append(bounds, upper) }
 	for _, i := range slices.SortedFunc(maps.Keys(s.negative), func(a, b int32) int { return cmp.Compare(b, a) }) {
@@ -206,7 +206,7 @@ func (s Histogram) Counts() (counts []uint64, bounds []float64) {
 	return append(counts, 0), bounds
 }
 
-// OfPoint returns an exponential point of OpenTelemetry as a sparse histogram.
+// OfPoint converts an exponential point of OpenTelemetry.
 func OfPoint(p *metricdata.ExponentialHistogramDataPoint[float64]) Histogram {
 	take := func(b metricdata.ExponentialBucket) map[int32]uint64 {
 		out := make(map[int32]uint64, len(b.Counts))

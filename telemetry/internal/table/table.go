@@ -1,4 +1,4 @@
-// Package table finds the series of an instrument by their attributes. Looking up takes no lock.
+// Package table finds the series of an instrument by their attributes. Lookups take no lock.
 package table
 
 import (
@@ -10,20 +10,20 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// A Table maps attribute sets to values of any type. Sets are compared, not only their hashes: two that differ are two
-// entries whatever they hash to. The zero value is empty and ready to use. It is safe for concurrent use.
+// A Table maps attribute sets to values of any type. It compares the sets, not only their hashes, so equal hashes do
+// no harm. The zero value is empty and ready to use. It is safe for concurrent use.
 type Table[V any] struct {
-	// The places are a power of two. An entry is in the place that its hash names, or in the first free one behind.
+	// The number of places is a power of two. An entry is in the place of its hash, or in the next free one.
 	places atomic.Pointer[[]atomic.Pointer[Entry[V]]]
 
 	mu    sync.Mutex
 	count int // of entries
-	used  int // of places, those of removed entries included
+	used  int // number of places in use, including those of removed entries
 
-	gone atomic.Pointer[Entry[V]] // is in the place of each removed entry
+	gone atomic.Pointer[Entry[V]] // replaces removed entries
 }
 
-// An Entry is one set of attributes and its value. It stays where it is in memory.
+// An Entry is one set of attributes and its value. Its address does not change.
 type Entry[V any] struct {
 	Set   attribute.Set
 	Value V
@@ -31,8 +31,8 @@ type Entry[V any] struct {
 
 const leastPlaces = 8
 
-// start returns where to look first for a hash. OpenTelemetry's Distinct is a hash of 64 bits that it does not give
-// away; should it become something else, it is hashed anew.
+// start returns the place to look at first. OpenTelemetry's Distinct is a 64-bit hash without an accessor; if that
+// changes, it is hashed again.
 func start(d attribute.Distinct) uint64 {
 	var h uint64
 	if unsafe.Sizeof(d) == unsafe.Sizeof(h) {
@@ -64,14 +64,14 @@ func (t *Table[V]) Get(set *attribute.Set) *Entry[V] {
 	}
 }
 
-// identical tells, for next to nothing, that two sets are copies of one: their words are equal, those that point to the
-// attributes included. Others may be equal all the same.
+// identical reports, at almost no cost, whether two sets are copies of one: all words are equal, including the
+// pointer to the attributes. If it is false, the sets may still be equal.
 func identical(a, b *attribute.Set) bool {
 	const words = unsafe.Sizeof(*a) / unsafe.Sizeof(uintptr(0))
 	return *(*[words]uintptr)(unsafe.Pointer(a)) == *(*[words]uintptr)(unsafe.Pointer(b))
 }
 
-// Equal tells whether two sets have equal attributes, of which NaN is equal to NaN.
+// Equal reports whether two sets have equal attributes. NaN equals NaN.
 func Equal(a, b *attribute.Set) bool {
 	if *a == *b {
 		return true
@@ -79,7 +79,7 @@ func Equal(a, b *attribute.Set) bool {
 	if a.Equivalent() != b.Equivalent() || a.Len() != b.Len() {
 		return false
 	}
-	for i := range a.Len() { // a slice that has NaN is not equal to itself
+	for i := range a.Len() { // a slice with NaN is not equal to itself
 		x, _ := a.Get(i)
 		y, _ := b.Get(i)
 		if x.Key != y.Key || x.Value.Type() != y.Value.Type() || x.Value.String() != y.Value.String() {
@@ -89,15 +89,15 @@ func Equal(a, b *attribute.Set) bool {
 	return true
 }
 
-// Len returns how many entries there are.
+// Len returns the number of entries.
 func (t *Table[V]) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.count
 }
 
-// Add returns the entry of a set. One that is not there is made: fill completes it, and gets the number of entries that
-// there are. No other entry is made or removed meanwhile. Where fill returns false there is none.
+// Add returns the entry of a set. If there is none, it creates one: fill completes it, and gets the number of
+// existing entries. No other entry is created or removed meanwhile. If fill returns false, Add returns nil.
 func (t *Table[V]) Add(set attribute.Set, fill func(e *Entry[V], entries int) bool) *Entry[V] {
 	if e := t.Get(&set); e != nil {
 		return e
@@ -130,7 +130,7 @@ func put[V any](places []atomic.Pointer[Entry[V]], e *Entry[V]) {
 	places[i].Store(e)
 }
 
-// rehash makes a list of places with room for more. Readers of the old list find the same entries.
+// rehash makes a larger list of places. Readers of the old list still find the same entries.
 func (t *Table[V]) rehash(old *[]atomic.Pointer[Entry[V]]) *[]atomic.Pointer[Entry[V]] {
 	n := leastPlaces
 	for (t.count+1)*2 > n {
@@ -149,7 +149,7 @@ func (t *Table[V]) rehash(old *[]atomic.Pointer[Entry[V]]) *[]atomic.Pointer[Ent
 	return &places
 }
 
-// Remove takes an entry out, and tells whether it was there.
+// Remove removes an entry and reports whether it was there.
 func (t *Table[V]) Remove(e *Entry[V]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,7 +171,7 @@ func (t *Table[V]) Remove(e *Entry[V]) bool {
 	}
 }
 
-// All calls visit for each entry, in no order. Entries that are added meanwhile may be left out.
+// All calls visit for each entry, in no particular order. It may miss entries added meanwhile.
 func (t *Table[V]) All(visit func(*Entry[V])) {
 	places := t.places.Load()
 	if places == nil {

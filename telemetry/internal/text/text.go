@@ -47,7 +47,7 @@ func (f Format) AppendFloat(b []byte, v float64) []byte {
 	return b
 }
 
-// AppendCount appends what a bucket or a histogram has counted.
+// AppendCount appends the count of a bucket or a histogram.
 func (f Format) AppendCount(b []byte, n uint64) []byte {
 	if f == Prometheus {
 		return f.AppendFloat(b, float64(n))
@@ -55,8 +55,8 @@ func (f Format) AppendCount(b []byte, n uint64) []byte {
 	return strconv.AppendUint(b, n, 10)
 }
 
-// AppendExemplar appends what follows a sample in OpenMetrics: the span, if it has an id, the value and the time in ns
-// since 1970. Without a span its ids are empty, as OpenTelemetry's exporter has it.
+// AppendExemplar appends the exemplar of an OpenMetrics sample: the span, the value and the time in ns since 1970.
+// Without a span its ids are empty, as in OpenTelemetry's exporter.
 func AppendExemplar(b []byte, trace [16]byte, span [8]byte, v float64, at int64) []byte {
 	b = append(b, ` # {span_id="`...)
 	if span != [8]byte{} {
@@ -72,7 +72,7 @@ func AppendExemplar(b []byte, trace [16]byte, span [8]byte, v float64, at int64)
 	return OpenMetrics.AppendFloat(b, float64(at)/1e9)
 }
 
-// Labels returns labels as both formats have them, without braces. It asks expfmt for them.
+// Labels returns labels in the form of both formats, without braces. expfmt writes them.
 func Labels(labels attribute.Set) string {
 	if labels.Len() == 0 {
 		return ""
@@ -87,7 +87,7 @@ func Labels(labels attribute.Set) string {
 	return strings.TrimSuffix(labeled, "} 0\n")
 }
 
-// Head returns the comments of a family. It asks expfmt for them. What has no help has no HELP.
+// Head returns the comments of a family. expfmt writes them. Without help there is no HELP line.
 func (f Format) Head(name, help string, t dto.MetricType) string {
 	in := &dto.MetricFamily{Name: &name, Type: &t, Metric: []*dto.Metric{{
 		Counter: &dto.Counter{}, Gauge: &dto.Gauge{}, Histogram: &dto.Histogram{},
@@ -103,7 +103,7 @@ func (f Format) Head(name, help string, t dto.MetricType) string {
 func (f Format) write(in *dto.MetricFamily) string {
 	var b strings.Builder
 	if f == OpenMetrics {
-		_, _ = expfmt.MetricFamilyToOpenMetrics(&b, in) // a Builder does not fail, and the family is in order
+		_, _ = expfmt.MetricFamilyToOpenMetrics(&b, in) // a Builder does not fail, and the family is valid
 	} else {
 		_, _ = expfmt.MetricFamilyToText(&b, in)
 	}

@@ -1,5 +1,5 @@
-// Package install puts a guard in the place of client_golang's default registry when it is initialized. It may import
-// package guard only; see there why.
+// Package install replaces client_golang's default registry with a guard when it is initialized. It may import only
+// package guard; the comment there says why.
 package install
 
 import "github.com/onemeter/onemeter/telemetry/internal/guard"
