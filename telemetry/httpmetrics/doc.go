@@ -1,4 +1,5 @@
-// Package httpmetrics measures HTTP servers and clients of package net/http, by the semantic conventions of OpenTelemetry.
+// Package httpmetrics measures HTTP servers and clients of package net/http, following OpenTelemetry's semantic
+// conventions.
 //
 //	mux := http.NewServeMux()
 //	mux.HandleFunc("GET /items/{id}", item)
@@ -11,36 +12,36 @@
 //	http.server.response.body.size  bytes of the answer's body
 //	http.server.active_requests     requests that are being answered now
 //
-// The first three also have http.route, http.response.status_code, network.protocol.version and, where something went
-// wrong, error.type. On /metrics they are http_server_request_duration_seconds and so on.
+// The first three also have http.route, http.response.status_code, network.protocol.version and, after an error,
+// error.type. On /metrics they are http_server_request_duration_seconds and so on.
 //
-// # What no client can do
+// # What clients cannot do
 //
-// Every attribute comes from a closed set, so that a client cannot make series: a method that HTTP does not know is "_OTHER", a
-// request that matches no route has no http.route, and the Host header, the path and the user agent are in no attribute. After 1000
-// routes, every further one is "_OTHER"; only a program that uses raw paths as routes has so many.
-// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS="GET,POST" sets which methods are told apart.
+// Every attribute comes from a closed set, so clients cannot create series: a method that HTTP does not define is
+// "_OTHER", a request that matches no route has no http.route, and the Host header, the path and the user agent are
+// in no attribute. After 1000 routes, further ones are "_OTHER"; only a program that uses raw paths as routes has
+// that many. OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS="GET,POST" sets the methods to distinguish.
 //
 // # Which requests are counted, and how
 //
 //   - A stream is counted when its handler returns, and is active until then.
-//   - A connection that is hijacked, as for a WebSocket, is in no histogram, and no longer active. Count it with WithResult.
-//   - If the handler panics, error.type is "panic", or "aborted" if it panics with http.ErrAbortHandler. The panic goes on. The
-//     status is the one that the handler set; there is none if it had not written yet.
-//   - If the handler wrote nothing and the request's context is canceled, the client went away: error.type is "canceled", and
-//     there is no status.
-//   - Inside http.TimeoutHandler, an answer that comes too late has the error.type "timeout", and no status.
-//   - If the status is 500 or more, it is the error.type too.
-//   - A scrape is a request too, and active while it reads the page. WithFilter leaves it out.
+//   - A connection that is hijacked, for example for a WebSocket, is in no histogram and no longer active. Count it with WithResult.
+//   - If the handler panics, error.type is "panic", or "aborted" if it panics with http.ErrAbortHandler, and the
+//     panic goes on. The status is the one that the handler set, if any.
+//   - If the handler wrote nothing and the request's context is canceled, the client went away: error.type is
+//     "canceled", and there is no status.
+//   - Inside http.TimeoutHandler, a response that comes too late has the error.type "timeout" and no status.
+//   - If the status is 500 or more, error.type is the status.
+//   - A scrape of /metrics is a request too, and active while it reads the page. WithFilter leaves it out.
 //
 // # Other routers
 //
-// chi sets Request.Pattern, in the request that its middleware gets:
+// chi sets Request.Pattern in the request that its middleware gets:
 //
 //	r := chi.NewRouter()
 //	r.Use(func(next http.Handler) http.Handler { return httpmetrics.Handler(next) })
 //
-// gorilla/mux does not, and it calls its middleware for no request that matches no route, so that these are not counted:
+// gorilla/mux does not. It does not call its middleware for requests that match no route, so these are not counted:
 //
 //	r := mux.NewRouter()
 //	r.Use(func(next http.Handler) http.Handler {
@@ -52,7 +53,7 @@
 //
 // # Fewer series
 //
-// Two thirds of the lines on /metrics are the sizes of the bodies. A view leaves them out:
+// Two thirds of the lines on /metrics are sizes of bodies. A view drops them:
 //
 //	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(
 //		sdkmetric.Instrument{Name: "http.server.*.body.size"},
@@ -61,20 +62,21 @@
 //
 // # Cost
 //
-// On top of its handler, a request costs one allocation and about 0.4 µs. The attributes of a route and status are looked up once.
+// Measuring a request costs one allocation and about 0.4 µs. The attributes of each route and status are looked up
+// once.
 //
 // # Beside otelhttp
 //
-// For spans, put otelhttp outside and turn its metrics off, so that nothing is counted twice. Measurements within a sampled span then
-// carry its trace id as an exemplar.
+// For spans, put otelhttp outside and turn its metrics off, so that nothing is counted twice. Measurements within a
+// sampled span then carry its trace id as an exemplar.
 //
 //	off := otelhttp.WithMeterProvider(noop.NewMeterProvider()) // go.opentelemetry.io/otel/metric/noop
 //	otelhttp.NewHandler(httpmetrics.Handler(mux), "", off)
 //	otelhttp.NewTransport(httpmetrics.Transport(nil), off)
 //
-// If the metrics are to stay otelhttp's, its attribute http.route is the Request.Pattern of a ServeMux directly inside; with another
-// router, set Request.Pattern in a middleware of your own. Its attributes server.address and server.port come from the Host
-// header, so that every client can make series. A view leaves them out:
+// To keep otelhttp's metrics instead: their attribute http.route is the Request.Pattern of a ServeMux directly
+// inside; with another router, set Request.Pattern in your own middleware. Their attributes server.address and
+// server.port come from the Host header, so clients can create series. A view removes them:
 //
 //	telemetry.Setup(ctx, telemetry.WithView(sdkmetric.NewView(
 //		sdkmetric.Instrument{Name: "http.server.*"},

@@ -7,18 +7,19 @@ import (
 	"github.com/onemeter/onemeter/telemetry/httpmetrics/internal/exchange"
 )
 
-// Handler measures the requests that next answers, or http.DefaultServeMux if that is nil. It belongs directly around the
-// http.ServeMux: the route is the Request.Pattern that the mux leaves in the request. Middleware between them that copies the request,
-// as every one does that calls Request.WithContext, takes the route with it, and http.route is missing. For other routers see the
-// package's documentation.
+// Handler measures the requests that next answers, or http.DefaultServeMux if next is nil. Put it directly around the
+// http.ServeMux: the route is the Request.Pattern that the mux sets. If middleware between them copies the request,
+// as Request.WithContext does, the route is lost, and http.route is missing. For other routers see the package
+// documentation.
 //
-// A request must pass one Handler only: each one counts it.
+// A request must pass only one Handler, because each one counts it.
 //
-// The ResponseWriter that next gets is an http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if the one outside, of net/http,
-// is, and http.ResponseController works with it. Put Handler outside http.TimeoutHandler, whose answer it would not see.
+// The ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if the
+// original one does, and works with http.ResponseController. Put Handler outside http.TimeoutHandler, whose response
+// it would not see otherwise.
 //
-// Handler is safe for concurrent use. If an instrument cannot be made, otel.Handle gets the error, and requests are answered all
-// the same.
+// Handler is safe for concurrent use. If an instrument cannot be created, otel.Handle gets the error, and requests
+// are still answered.
 func Handler(next http.Handler, opts ...Option) http.Handler {
 	if next == nil {
 		next = http.DefaultServeMux
@@ -44,12 +45,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(x.Writer(), inner)
 }
 
-// routeOf returns the path of the pattern that http.ServeMux has left, which may begin with a method and a host.
+// routeOf returns the path of the pattern that http.ServeMux has set. The pattern may begin with a method and a host.
 func routeOf(r *http.Request) string {
 	i := strings.IndexByte(r.Pattern, '/')
 	switch {
 	case r.Method == http.MethodConnect && r.URL != nil && r.Pattern == r.URL.Path+"/":
-		return "" // a redirect, for which the mux leaves the path itself
+		return "" // a redirect, for which the mux sets the path itself
 	case i > 0:
 		return r.Pattern[i:]
 	}

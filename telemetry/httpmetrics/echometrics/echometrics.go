@@ -1,5 +1,5 @@
-// Package echometrics measures servers of echo v4 as package httpmetrics does those of net/http: the same metrics, the same
-// attributes from closed sets, the same rules of what is counted.
+// Package echometrics measures servers of echo v4 as package httpmetrics measures those of net/http: with the same
+// metrics, the same attributes from closed sets, and the same rules for what is counted.
 //
 //	e := echo.New()
 //	e.Use(echometrics.Middleware())
@@ -16,16 +16,17 @@ import (
 	"github.com/onemeter/onemeter/telemetry/httpmetrics/internal/exchange"
 )
 
-// Middleware measures every request. http.route is the path of the route as echo.Context has it, such as "/items/:id"; a
-// request that matches none has no http.route.
+// Middleware measures every request. http.route is the path of the route in echo.Context, such as "/items/:id"; a
+// request that matches no route has no http.route.
 //
-// It belongs before all other middleware, with Echo.Use, or with Echo.Pre to measure also what other Pre middleware answers.
-// The status must be known, so if the handler returns an error, Middleware calls Context.Error, which answers it with the
-// HTTPErrorHandler, and returns nil. Middleware that is before it therefore sees the answer and not the error. If the error is
-// context.Canceled since the client went away, the request is counted as canceled, without the status of that answer.
+// Install it before all other middleware, with Echo.Use, or with Echo.Pre to also measure requests that other Pre
+// middleware answers. Middleware must know the status, so if the handler returns an error, it calls Context.Error,
+// which answers with the HTTPErrorHandler, and returns nil. Middleware installed before it therefore sees the
+// response, not the error. If the error is context.Canceled because the client went away, the request is counted as
+// canceled, without the status of that response.
 //
-// A group with middleware has a route for whatever matches nothing else in it, such as "/api/*", and a wrong method has the route of
-// the right one.
+// A group with middleware has a catch-all route, such as "/api/*", for its requests that match nothing else. A
+// request with a wrong method has the route of the right one.
 func Middleware(opts ...httpmetrics.Option) echo.MiddlewareFunc {
 	server := exchange.NewServer(exchange.NewConfig(opts))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

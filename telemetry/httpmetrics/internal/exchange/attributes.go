@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Other stands for every value outside a closed set, as the semantic conventions have it.
+// Other stands for every value outside a closed set, as the semantic conventions define.
 const Other = "_OTHER"
 
-// methods are those that are told apart, by their number. The first one stands for all others. The semantic conventions have
-// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS set other ones.
+// methods has the known methods, by their number. The first one stands for all others.
+// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS replaces the list, as the semantic conventions define.
 var methods = sync.OnceValue(func() []string {
 	out := []string{
 		Other, http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -33,13 +33,13 @@ var methods = sync.OnceValue(func() []string {
 	return out
 })
 
-// maxMethods bounds what the environment sets.
+// maxMethods bounds the methods that the environment sets.
 const maxMethods = 64
 
-// A method is one of those that are told apart.
+// A method is the number of a known method.
 type method uint8
 
-// methodOf returns the number of a method. HTTP's are in upper case; a client's request without one is a GET.
+// methodOf returns the number of a method. Methods are case-sensitive. A client's request without a method is a GET.
 func methodOf(name string) method {
 	if name == "" {
 		name = http.MethodGet
@@ -54,7 +54,7 @@ func methodOf(name string) method {
 
 func (m method) String() string { return methods()[m] }
 
-// protocols are the versions of HTTP that there are, by their number. The first one stands for all others.
+// protocols has the versions of HTTP, by their number. The first one stands for all others.
 var protocols = [...]string{"", "1.0", "1.1", "2", "3"}
 
 func protocolOf(major, minor int) uint8 {
@@ -69,28 +69,29 @@ func protocolOf(major, minor int) uint8 {
 	return 0
 }
 
-// A fault is why a request has no answer, or only a part of one.
+// A fault is the reason why a request has no response, or an incomplete one.
 type fault uint8
 
 const (
 	sound fault = iota
 	canceled
-	panicked // of a server: the handler panicked
-	aborted  // of a server: the handler panicked with http.ErrAbortHandler
-	timeout  // the others are of a client
+	panicked // server: the handler panicked
+	aborted  // server: the handler panicked with http.ErrAbortHandler
+	timeout  // this and the following: client
 	unresolved
 	unconnected
 	insecure
 	unknown
 )
 
-// faults are the values of error.type. Those of a client that could not connect are .NET's.
+// faults has the values of error.type. Those for failed connections are .NET's.
 var faults = [...]string{
 	sound: "", canceled: "canceled", panicked: "panic", aborted: "aborted", timeout: "timeout", unresolved: "name_resolution_error",
 	unconnected: "connection_error", insecure: "secure_connection_error", unknown: Other,
 }
 
-// A key is what requests to one route or host are told apart by, in one word: status, method, protocol, fault and scheme.
+// A key has everything that distinguishes requests of one route or host, in one word: status, method, protocol, fault
+// and scheme.
 type key uint32
 
 func keyOf(status int, m method, protocol uint8, secure bool, f fault) key {
@@ -105,7 +106,7 @@ func (k key) status() int    { return int(k >> 16) }
 func (k key) method() method { return method(k >> 8 & 0xff) }
 func (k key) secure() bool   { return k&1 != 0 }
 
-// errorType is the value of error.type; "" is none. A status from the given one on is an error.
+// errorType returns the value of error.type, or "". A status of from or more is an error.
 func (k key) errorType(from int) string {
 	if f := k >> 1 & 0xf; f != 0 {
 		return faults[f]
@@ -116,7 +117,7 @@ func (k key) errorType(from int) string {
 	return ""
 }
 
-// answer are the attributes of what came back.
+// answer returns the attributes of the response.
 func (k key) answer(errorType string) (attrs []attribute.KeyValue) {
 	if k.status() > 0 {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status()))

@@ -17,10 +17,10 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// maxHosts bounds the servers that a client tells apart.
+// maxHosts bounds the servers that a client distinguishes.
 const maxHosts = 100
 
-// A Client measures what an HTTP client asks. It is safe for concurrent use.
+// A Client measures the requests of an HTTP client. It is safe for concurrent use.
 type Client struct {
 	cfg      Config
 	next     http.RoundTripper
@@ -28,7 +28,7 @@ type Client struct {
 	bound    *lookup[key, metric.Float64Histogram] // by host and port
 }
 
-// NewClient makes the instrument. If the Provider refuses it, it records nothing, and otel.Handle gets the error.
+// NewClient creates the instrument. If the Provider refuses it, it records nothing, and otel.Handle gets the error.
 func NewClient(next http.RoundTripper, cfg Config) *Client {
 	c := &Client{cfg: cfg, next: next}
 	c.duration = made(cfg.meter().Float64Histogram("http.client.request.duration", metric.WithUnit("s"),
@@ -42,7 +42,7 @@ func (c *Client) bind(host string, k key) metric.Float64Histogram {
 	return telemetry.Bind(c.duration, append(attrs, attribute.String("http.request.method", k.method().String()))...)
 }
 
-// serverOf are the attributes of the server that is asked.
+// serverOf returns the attributes of a server.
 func serverOf(host string, secure bool) []attribute.KeyValue {
 	if host == Other {
 		return []attribute.KeyValue{attribute.String("server.address", Other)}
@@ -82,17 +82,17 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// CloseIdleConnections closes those of the transport inside, for http.Client.
+// CloseIdleConnections closes the idle connections of the inner transport, for http.Client.
 func (c *Client) CloseIdleConnections() {
 	if t, ok := c.next.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
-// faultOf says why there is no answer. The context may have ended with an error of the program's own.
+// faultOf returns why there is no response. The context may have ended with the program's own error as its cause.
 func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	switch {
-	case err == nil && resp == nil: // against the rules of RoundTripper
+	case err == nil && resp == nil: // a violation of RoundTripper's contract
 		return unknown
 	case err == nil:
 		return sound
@@ -117,7 +117,7 @@ func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	case errors.As(err, &verified), errors.As(err, &alert), errors.As(err, &record):
 		return insecure
 	case errors.As(err, &op):
-		if op.Op == "remote error" || op.Op == "local error" { // an alert of TLS
+		if op.Op == "remote error" || op.Op == "local error" { // a TLS alert
 			return insecure
 		}
 		return unconnected
@@ -127,7 +127,8 @@ func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	return endOf(ctx)
 }
 
-// endOf says whether it was the context that ended a request, of which the error does not tell: that is so if http.Client.Timeout runs out.
+// endOf returns whether the context ended the request, if the error does not tell: http.Client.Timeout ends it that
+// way.
 func endOf(ctx context.Context) fault {
 	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
 		return timeout

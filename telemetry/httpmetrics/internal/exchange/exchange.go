@@ -11,7 +11,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// An Exchange is one request and its answer. It is the ResponseWriter and the request's body that the handler gets.
+// An Exchange is one request and its response. It is also the ResponseWriter and the request body that the handler
+// gets.
 type Exchange struct {
 	server  *Server
 	request *http.Request
@@ -19,25 +20,26 @@ type Exchange struct {
 	start   time.Time
 	active  metric.Int64UpDownCounter // nil once the request is no longer counted as active
 
-	body io.ReadCloser // what the request came with
+	body io.ReadCloser // the original body
 	read atomic.Int64  // bytes; a transport may still read when the handler has returned
 
 	to      http.ResponseWriter
 	written int64 // bytes
 	status  int   // 0 until the header is written
 	taken   bool  // the connection is hijacked
-	gone    bool  // the client went away, and the error that is written for it does not count
+	gone    bool  // the client went away, so the error response does not count
 	late    bool  // http.TimeoutHandler has answered
 }
 
-// An uploading is an Exchange whose request has a body, with the request that the handler gets. The one of net/http keeps its own
-// body: net/http looks at its type to see whether the client still waits to send it.
+// An uploading is an Exchange with the copy of a request that the handler gets, if the request has a body. The
+// original keeps its own body: net/http checks the body's type to see whether the client still waits to send it.
 type uploading struct {
 	Exchange
 	copied http.Request
 }
 
-// Begin starts to measure a request. It returns the request for the handler, whose ResponseWriter is Writer. End must follow.
+// Begin starts to measure a request. It returns the request for the handler; Writer returns its ResponseWriter. Call
+// End after.
 func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
 	var x *Exchange
 	inner := r
@@ -54,17 +56,18 @@ func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http
 	return x, inner
 }
 
-// Returned hands on what the handler left in its request: net/http removes the files of a form, and others look for the pattern.
+// Returned copies what the handler left in its request to the original: net/http removes the files of a form, and
+// others read the pattern.
 func (x *Exchange) Returned(inner *http.Request) {
 	if inner != x.request {
 		x.request.Pattern, x.request.MultipartForm = inner.Pattern, inner.MultipartForm
 	}
 }
 
-// Abandoned tells that the handler gave up since the client went away. What is written then, nobody reads.
+// Abandoned says that the handler gave up because the client went away. Nobody reads what is written then.
 func (x *Exchange) Abandoned() { x.gone = x.status == 0 && x.left() }
 
-// body is the request's body of an Exchange.
+// body is an Exchange as the request's body.
 type body Exchange
 
 func (b *body) Read(p []byte) (int, error) {
@@ -75,7 +78,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error { return b.body.Close() }
 
-// leave ends the time in which the request is active.
+// leave ends counting the request as active.
 func (x *Exchange) leave() {
 	if x.active != nil {
 		x.active.Add(x.request.Context(), -1)
@@ -83,8 +86,8 @@ func (x *Exchange) leave() {
 	}
 }
 
-// End records the request. The route is a template, or "" if there is none; reason is what the handler panicked with, and
-// End panics with it again.
+// End records the request. route is a template, or "" if there is none. reason is what the handler panicked with; End
+// panics with it again.
 func (x *Exchange) End(route string, reason any) {
 	took := time.Since(x.start)
 	x.leave()
@@ -111,7 +114,7 @@ func (x *Exchange) record(route string, took time.Duration, reason any) {
 	x.tell(ctx, k, bound.route, took)
 }
 
-// tell passes the result on to whoever asked for it.
+// tell passes the result to WithResult's function.
 func (x *Exchange) tell(ctx context.Context, k key, route string, took time.Duration) {
 	if f := x.server.cfg.Result; f != nil {
 		defer survive("WithResult")
@@ -122,7 +125,7 @@ func (x *Exchange) tell(ctx context.Context, k key, route string, took time.Dura
 	}
 }
 
-// outcome returns the status that the client was sent, 0 for none, and what is wrong with the answer.
+// outcome returns the status that was sent, or 0 for none, and the fault of the response.
 func (x *Exchange) outcome(reason any) (int, fault) {
 	switch err, _ := reason.(error); {
 	case err != nil && errors.Is(err, http.ErrAbortHandler):
@@ -136,7 +139,7 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 	case x.status != 0:
 		return x.status, sound
 	case x.taken:
-		if x.request.Header.Get("Upgrade") != "" { // the handler has answered on the connection itself
+		if x.request.Header.Get("Upgrade") != "" { // the handler answers on the connection itself
 			return http.StatusSwitchingProtocols, sound
 		}
 		return 0, sound
@@ -146,15 +149,15 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 	return http.StatusOK, sound // net/http writes it for the handler
 }
 
-// left tells whether the client has gone away: net/http then cancels the request's context.
+// left reports whether the client has gone away: net/http then cancels the request's context.
 func (x *Exchange) left() bool { return errors.Is(x.request.Context().Err(), context.Canceled) }
 
-// upgraded tells whether the connection serves another protocol now, which may take hours.
+// upgraded reports whether the connection serves another protocol now, which may take hours.
 func (x *Exchange) upgraded() bool { return x.taken || x.status == http.StatusSwitchingProtocols }
 
-// size is how much of a body the client was sent.
+// size returns how many bytes of the body were sent.
 func (x *Exchange) size() int64 {
-	if x.request.Method == http.MethodHead { // net/http leaves it out
+	if x.request.Method == http.MethodHead { // net/http does not send it
 		return 0
 	}
 	return x.written

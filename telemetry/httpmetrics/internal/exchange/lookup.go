@@ -6,13 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// A lookup remembers a value for each text and number. Both come from closed sets, or should: of the texts it takes the first
-// few, and Other stands for the rest. It is safe for concurrent use; what is known is found without a lock.
+// A lookup caches a value for each text and number. Both should come from closed sets. It keeps the first most texts;
+// Other stands for the rest. It is safe for concurrent use; known values are found without a lock.
 type lookup[K ~uint32, V any] struct {
 	most int
 	make func(text string, k K) V
 
-	mu    sync.Mutex // held while something is added
+	mu    sync.Mutex // held while a value is added
 	texts atomic.Pointer[map[string]*numbers[K, V]]
 }
 
@@ -21,7 +21,7 @@ type numbers[K ~uint32, V any] struct {
 	known atomic.Pointer[map[K]V]
 }
 
-// newLookup returns a lookup of at most so many texts, with what makes a value.
+// newLookup returns a lookup of at most this many texts. makes creates a value.
 func newLookup[K ~uint32, V any](most int, makes func(text string, k K) V) *lookup[K, V] {
 	l := &lookup[K, V]{most: most, make: makes}
 	l.texts.Store(&map[string]*numbers[K, V]{})

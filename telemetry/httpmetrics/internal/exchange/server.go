@@ -1,5 +1,5 @@
-// Package exchange measures one HTTP request and its answer. Packages httpmetrics and echometrics bring the request and the
-// route; everything else is here.
+// Package exchange measures one HTTP request and its response. Packages httpmetrics and echometrics pass it the
+// request and the route.
 package exchange
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// scope names the instruments of a server and of a client.
+// scope is the instrumentation scope of a server's and a client's instruments.
 const scope = "github.com/onemeter/onemeter/telemetry/httpmetrics"
 
-// maxRoutes bounds the routes, which come from the program: more than that are raw paths.
+// maxRoutes bounds the routes. They come from the program; a program with more uses raw paths.
 const maxRoutes = 1000
 
-// Config is what a Server or a Client is made of. The zero value measures everything with the default Provider.
+// Config configures a Server or a Client. The zero value measures everything with the default Provider.
 type Config struct {
 	Provider metric.MeterProvider
 	Filter   func(*http.Request) bool
@@ -30,7 +30,7 @@ type Config struct {
 	Result   func(context.Context, Result)
 }
 
-// NewConfig is what options make.
+// NewConfig applies options.
 func NewConfig[O ~func(*Config)](opts []O) (c Config) {
 	for _, o := range opts {
 		if o != nil {
@@ -40,7 +40,7 @@ func NewConfig[O ~func(*Config)](opts []O) (c Config) {
 	return c
 }
 
-// meter is the one that instruments are made with.
+// meter returns the meter for the instruments.
 func (c Config) meter() metric.Meter {
 	if c.Provider == nil {
 		return telemetry.Meter(scope)
@@ -48,7 +48,7 @@ func (c Config) meter() metric.Meter {
 	return c.Provider.Meter(scope)
 }
 
-// A Result is what is known of a request once it is answered; httpmetrics.Result documents its fields.
+// A Result is the outcome of a request; httpmetrics.Result documents its fields.
 type Result struct {
 	Method       string
 	Route        string
@@ -71,24 +71,25 @@ type Server struct {
 	activeBy [1 + maxMethods][2]atomic.Pointer[metric.Int64UpDownCounter] // by method and scheme
 }
 
-// A series is what the requests of one route, status and so on are recorded with.
+// A series has the bound instruments for requests of one route, status and so on.
 type series struct {
 	route                     string
 	duration                  metric.Float64Histogram
 	requestSize, responseSize metric.Int64Histogram
 }
 
-// durationBounds are the boundaries that the semantic conventions advise, in seconds.
+// durationBounds returns the boundaries that the semantic conventions recommend, in seconds.
 func durationBounds() metric.HistogramOption {
 	return metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)
 }
 
-// sizeBounds run from a small JSON answer to a large upload, in bytes. The conventions advise none.
+// sizeBounds returns boundaries from a small JSON response to a large upload, in bytes. The conventions recommend
+// none.
 func sizeBounds() metric.HistogramOption {
 	return metric.WithExplicitBucketBoundaries(0, 256, 1<<10, 4<<10, 16<<10, 64<<10, 256<<10, 1<<20, 4<<20, 16<<20, 64<<20)
 }
 
-// NewServer makes the instruments. If the Provider refuses one, it records nothing, and otel.Handle gets the error.
+// NewServer creates the instruments. If the Provider refuses one, it records nothing, and otel.Handle gets the error.
 func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	m := cfg.meter()
@@ -122,7 +123,7 @@ func (s *Server) bind(route string, k key) *series {
 	}
 }
 
-// active are the attributes of the requests that are being answered, which the others have too.
+// active returns the attributes of active requests, which all other metrics have too.
 func active(m method, secure bool) []attribute.KeyValue {
 	scheme := "http"
 	if secure {
@@ -131,7 +132,7 @@ func active(m method, secure bool) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("http.request.method", m.String()), attribute.String("url.scheme", scheme)}
 }
 
-// serverError is the error.type of a server: a client's own doing is none.
+// serverError returns the error.type for a server, where a client's mistake (4xx) is no error.
 func (k key) serverError() string { return k.errorType(http.StatusInternalServerError) }
 
 func (s *Server) activeOf(m method, secure bool) metric.Int64UpDownCounter {
@@ -148,7 +149,7 @@ func (s *Server) activeOf(m method, secure bool) metric.Int64UpDownCounter {
 	return c
 }
 
-// Measures tells whether a request is measured at all.
+// Measures reports whether a request is measured.
 func (s *Server) Measures(r *http.Request) bool { return s.cfg.measures(r) }
 
 func (c Config) measures(r *http.Request) (yes bool) {
@@ -165,9 +166,9 @@ func (s *Server) routeOf(r *http.Request) (route string) {
 	return s.cfg.Route(r)
 }
 
-// survive is deferred around functions of the program's: what they do wrong costs no request its answer.
+// survive is deferred around the program's own functions: if one panics, the request is still answered.
 func survive(option string) {
 	if p := recover(); p != nil {
-		otel.Handle(fmt.Errorf("httpmetrics: the function of %s panicked: %v", option, p))
+		otel.Handle(fmt.Errorf("httpmetrics: the function given to %s panicked: %v", option, p))
 	}
 }

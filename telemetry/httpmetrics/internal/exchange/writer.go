@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// Writer returns the ResponseWriter for the handler. It has the optional interfaces of net/http's own that the one of Begin has.
-// http.ResponseController finds what else that can do through Unwrap.
+// Writer returns the ResponseWriter for the handler. It implements the same optional interfaces of net/http as the
+// one passed to Begin. http.ResponseController finds other methods through Unwrap.
 func (x *Exchange) Writer() http.ResponseWriter {
 	_, reads := x.to.(io.ReaderFrom)
 	flushes, hijacks := can[http.Flusher](x.to), can[http.Hijacker](x.to)
@@ -36,7 +36,7 @@ func (x *Exchange) Writer() http.ResponseWriter {
 	return x
 }
 
-// can tells whether a writer, or one that it wraps, is a T.
+// can reports whether a writer, or one that it wraps, is a T.
 func can[T any](w http.ResponseWriter) bool {
 	for {
 		if _, ok := w.(T); ok {
@@ -77,10 +77,11 @@ func (w flushRead) ReadFrom(r io.Reader) (int64, error)       { return w.readFro
 func (w hijackRead) ReadFrom(r io.Reader) (int64, error)      { return w.readFrom(r) }
 func (w flushHijackRead) ReadFrom(r io.Reader) (int64, error) { return w.readFrom(r) }
 
-// CloseNotify is deprecated, and gin calls it without asking. Both of net/http's writers have it; of others it never tells.
+// CloseNotify is deprecated, but gin calls it without a check. Both of net/http's writers have it. For others it
+// returns nil.
 func (w flushHijackRead) CloseNotify() <-chan bool { return w.closeNotify() }
 
-// CloseNotify is as above.
+// CloseNotify is deprecated; see above.
 func (w flushPush) CloseNotify() <-chan bool { return w.closeNotify() }
 
 func (x *Exchange) closeNotify() <-chan bool {
@@ -97,15 +98,15 @@ func (w flushPush) Push(target string, opts *http.PushOptions) error {
 // Header implements http.ResponseWriter.
 func (x *Exchange) Header() http.Header { return x.to.Header() }
 
-// WriteHeader implements http.ResponseWriter. The first status counts that is not merely informational.
+// WriteHeader implements http.ResponseWriter. The first status that is not informational counts.
 func (x *Exchange) WriteHeader(status int) {
-	x.to.WriteHeader(status) // panics if there is no such status
+	x.to.WriteHeader(status) // panics if the status is invalid
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		x.answer(status)
 	}
 }
 
-// answer remembers the status.
+// answer stores the status, if it is the first.
 func (x *Exchange) answer(status int) {
 	if x.status == 0 && !x.taken {
 		x.status = status
@@ -136,13 +137,13 @@ func (x *Exchange) WriteString(s string) (int, error) {
 
 func (x *Exchange) readFrom(r io.Reader) (int64, error) {
 	n, err := x.to.(io.ReaderFrom).ReadFrom(r)
-	if n > 0 { // without a byte the header is not written yet
+	if n > 0 { // without any byte the header is not written yet
 		x.answer(http.StatusOK)
 	}
 	return n, x.wrote(n, err)
 }
 
-// FlushError is what http.ResponseController calls to flush.
+// FlushError flushes, for http.ResponseController.
 func (x *Exchange) FlushError() error {
 	err := http.NewResponseController(x.to).Flush()
 	if err == nil {
@@ -160,5 +161,5 @@ func (x *Exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// Unwrap lets http.ResponseController find what the writer inside can do.
+// Unwrap returns the inner writer, for http.ResponseController.
 func (x *Exchange) Unwrap() http.ResponseWriter { return x.to }
