@@ -1,11 +1,12 @@
-// Package otlp links the exporters that OpenTelemetry's environment variables can ask for: OTLP over gRPC and HTTP, and the
-// console, of metrics and traces, and the propagators beside W3C's. Import it for that alone, in main:
+// Package otlp links the exporters that OpenTelemetry's environment variables can ask for: OTLP over gRPC and HTTP,
+// and the console, for metrics and traces. It also links the propagators besides W3C's. Import it in main, only for
+// this effect:
 //
 //	import _ "github.com/onemeter/onemeter/telemetry/otlp"
 //
 // Package telemetry does not link them, because they are two fifths of a small program. If OTEL_METRICS_EXPORTER,
-// OTEL_TRACES_EXPORTER or an endpoint asks for one and this package is not imported, telemetry.New and Setup return an error
-// that says so. Exporters of telemetry.WithMetricExporter and WithSpanExporter do not need it.
+// OTEL_TRACES_EXPORTER or an endpoint asks for one and this package is not imported, telemetry.New and Setup return
+// an error that says so. The exporters of telemetry.WithMetricExporter and WithSpanExporter do not need it.
 package otlp
 
 import (

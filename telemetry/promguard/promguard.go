@@ -3,31 +3,32 @@
 //
 //	import _ "github.com/onemeter/onemeter/telemetry/promguard"
 //
-// Then two packages may define one name, with promauto, prometheus.MustRegister or prometheus.Register, in any order
-// and before main runs. Nothing panics, promhttp.Handler serves one page with the sum of both, and the log says once
-// which two lines of code disagree:
+// Then two packages may define the same name, with promauto, prometheus.MustRegister or prometheus.Register, in any
+// order and before main runs. Nothing panics, promhttp.Handler serves one page with the sum of both, and the log says
+// once which two lines of code disagree:
 //
 //	WARN telemetry: conflict family=http_requests_total reason=Description resolution=Merged
 //	  first="float64 counter \"http_requests_total\" (\"Total number of HTTP requests\") at shop.example/api/metrics.go:12"
 //	  second="float64 counter \"http_requests_total\" (\"HTTP请求总数\") at shop.example/push/metrics.go:31"
 //
-// Code without conflicts sees what it sees without this package, the errors of Register included. Metrics of
-// client_golang stay as they are, so recording costs what it costs there.
+// Code without conflicts behaves as without this package, including the errors of Register. Metrics of client_golang
+// stay unchanged, so recording costs the same.
 //
-// With [telemetry.Setup], the same page has OpenTelemetry's instruments too, and is what Provider.Handler serves and
-// OTLP push sends. MIGRATING.md beside this file tells how each kind of conflict is decided, what one import cannot
-// cure, and how to move to OpenTelemetry one metric at a time.
+// With [telemetry.Setup], the same page has OpenTelemetry's instruments too. Provider.Handler serves this page, and
+// OTLP pushes send it. MIGRATING.md in this folder says how each kind of conflict is decided, what this import cannot
+// fix, and how to move to OpenTelemetry one metric at a time.
 //
 // # What it replaces
 //
-// prometheus.DefaultRegisterer and prometheus.DefaultGatherer, when the program is initialized. Go initializes the
-// packages whose imports are ready in the order of their import paths. The package behind this one imports no more
-// than client_golang itself does, so it is ready at the same moment as promauto, and its path comes first. Three things
-// it cannot reach:
+// It replaces prometheus.DefaultRegisterer and prometheus.DefaultGatherer when the program is initialized. Go
+// initializes packages whose imports are ready in the order of their import paths. The package behind this one
+// imports no more than client_golang does, so it is ready at the same time as promauto, and its path comes first. It
+// cannot reach three things:
 //
-//   - Packages whose path sorts before github.com/onemeter, which do not import promauto, and call
-//     prometheus.MustRegister while they are initialized. They come first. One of them is served, "registered before
-//     promguard was there"; a second definition of the name still panics. Import promguard there, too.
+//   - Packages whose path sorts before github.com/onemeter, which do not import promauto, and which call
+//     prometheus.MustRegister while they are initialized. They come first. The metrics of one such package are
+//     served, as "registered before promguard was there"; a second definition of the name still panics. Import
+//     promguard there, too.
 //   - Code that asserts prometheus.DefaultRegisterer.(*prometheus.Registry): without a check, that panics.
 //   - Registries of prometheus.NewRegistry. Use Provider.Registerer, or telemetry.WithGatherer.
 package promguard

@@ -1,10 +1,10 @@
-// Package telemetrytest lets a test see what the code under test measures, and fails a test where two packages define
+// Package telemetrytest lets a test check what the code under test measures, and fails a test if two packages define
 // one metric differently.
 //
 // # Code that takes a MeterProvider
 //
-// New returns a Recorder: a telemetry.Provider under the Reject policy, shut down with the test. It touches no global,
-// so tests run in parallel. Give it to the code under test, then ask:
+// New returns a Recorder: a telemetry.Provider under the Reject policy, shut down with the test. It changes no global
+// state, so tests run in parallel. Pass it to the code under test, then check:
 //
 //	func TestPay(t *testing.T) {
 //		t.Parallel()
@@ -28,13 +28,13 @@
 //			t.Error(err) // telemetry: conflict: http_requests_total: description, rejected: first … at
 //			             // github.com/acme/api/metrics.go:12, then … at github.com/acme/push/metrics.go:31
 //		}
-//		telemetrytest.NoConflicts(t, rec.Provider) // of code that ignores errors, and of what only a scrape shows
+//		telemetrytest.NoConflicts(t, rec.Provider) // finds those whose error was ignored, and those that only a scrape shows
 //	}
 //
 // # Package-level metrics
 //
 // Instruments of telemetry.Meter belong to the process and are in no Recorder. Write a test in package main, which
-// imports every package that measures, and set up as main does. No other test may call Setup at the same time:
+// imports every package that measures, and call Setup as main does. No other test may call Setup at the same time:
 //
 //	func TestPackagesAgree(t *testing.T) {
 //		p, err := telemetry.Setup(t.Context(), telemetry.WithoutRuntime(), telemetry.WithoutPush())
@@ -47,9 +47,9 @@
 //
 // # Code on client_golang
 //
-// Where main imports package promguard, the test above finds the conflicts of client_golang's default registry too,
-// those of package-level promauto metrics included. Code that takes a prometheus.Registerer gets that of a Recorder,
-// which counts its metrics as well:
+// If main imports package promguard, the test above also finds the conflicts of client_golang's default registry,
+// including those of package-level promauto metrics. Pass the Registerer of a Recorder to code that takes a
+// prometheus.Registerer; the Recorder then counts its metrics too:
 //
 //	rec := telemetrytest.New(t)
 //	jobs.Register(rec.Registerer())
@@ -61,6 +61,6 @@
 //
 // # Golden files
 //
-// Exposition is the page that Prometheus would scrape, without what differs from run to run: compare it with a
-// golden file, and a renamed metric or a changed HELP is seen in review.
+// Exposition returns the page that Prometheus would scrape, without the parts that differ from run to run. Compare it
+// with a golden file, so that a renamed metric or a changed HELP shows up in review.
 package telemetrytest

@@ -12,18 +12,18 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// found is what there is of a metric.
+// found is what is known of a metric.
 type found struct {
 	family string
-	held   metricdata.Metrics // by the SDK; nothing where nothing was recorded
+	held   metricdata.Metrics // by the SDK; without Data if nothing was recorded
 	shown  []*dto.Metric      // on the page
 }
 
-// find looks for a metric. A name that nothing has fails the test.
+// find looks for a metric. A name without a metric fails the test.
 func (r *Recorder) find(name string) found {
 	r.tb.Helper()
 	streams := r.streams()
-	page := scrape(r.tb, r.Provider) // after the SDK: what it held then is on the page
+	page := scrape(r.tb, r.Provider) // after the SDK, so that everything it held is on the page
 	family, known := r.familyOf(name, streams)
 	f := found{family: family}
 	if i := slices.IndexFunc(streams, func(s stream) bool { return s.family == family }); i >= 0 {
@@ -40,10 +40,10 @@ func (r *Recorder) find(name string) found {
 	return f
 }
 
-// familyOf returns the family that a name stands for, and whether an instrument has the name. A family of client_golang
-// stands for itself.
+// familyOf returns the family of a name, and whether an instrument has the name. A family of client_golang is its own
+// name.
 func (r *Recorder) familyOf(name string, streams []stream) (family string, known bool) {
-	for _, s := range streams { // by what views made of the instruments
+	for _, s := range streams { // by the names after views
 		if strings.EqualFold(s.Name, name) {
 			return s.family, true
 		}
@@ -62,7 +62,7 @@ type stream struct {
 	family string
 }
 
-// streams collects what the SDK holds, in the order of scopes.
+// streams returns the SDK's metrics, ordered by scope.
 func (r *Recorder) streams() []stream {
 	r.tb.Helper()
 	var rm metricdata.ResourceMetrics
@@ -77,7 +77,7 @@ func (r *Recorder) streams() []stream {
 	for _, sm := range rm.ScopeMetrics {
 		for _, m := range sm.Metrics {
 			family, err := namer.Build(otlptranslator.Metric{Name: m.Name, Unit: m.Unit, Type: typeOf(m.Data)})
-			if err == nil { // a name without any character that Prometheus allows is found among the Instruments
+			if err == nil { // a name without any valid character is found among the Instruments
 				out = append(out, stream{m, family})
 			}
 		}
@@ -106,7 +106,7 @@ func typeOfSum(monotonic bool) otlptranslator.MetricType {
 	return otlptranslator.MetricTypeNonMonotonicCounter
 }
 
-// series are the numbers of one series of a metric, of any kind.
+// series has the numbers of one series of a metric, of any kind.
 type series struct {
 	sum    float64
 	count  uint64
@@ -129,10 +129,10 @@ func (r *Recorder) series(name string, attrs []attribute.KeyValue) []series {
 	return out
 }
 
-// has tells whether a series has these attributes. What has no value is no label.
+// has reports whether a series has these attributes. A label without a value does not exist.
 func has(labels []*dto.LabelPair, attrs []attribute.KeyValue) bool {
 	for _, kv := range attrs {
-		translated, _ := (&otlptranslator.LabelNamer{}).Build(string(kv.Key)) // "" is no label
+		translated, _ := (&otlptranslator.LabelNamer{}).Build(string(kv.Key)) // "" means no label
 		value := ""
 		for _, l := range labels {
 			if l.GetName() == translated || l.GetName() == string(kv.Key) {
@@ -151,7 +151,7 @@ func seriesOf(m *dto.Metric) series {
 	case m.Histogram != nil:
 		s := series{sum: m.Histogram.GetSampleSum(), count: m.Histogram.GetSampleCount()}
 		for _, b := range m.Histogram.Bucket {
-			if !math.IsInf(b.GetUpperBound(), +1) { // some have that bucket too
+			if !math.IsInf(b.GetUpperBound(), +1) { // some histograms include it
 				s.bounds = append(s.bounds, b.GetUpperBound())
 			}
 		}

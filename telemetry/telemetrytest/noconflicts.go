@@ -9,7 +9,8 @@ import (
 )
 
 // NoConflicts fails the test for each conflict of a Provider, with a line that names both places in the code. It
-// scrapes first, as some conflicts show only then: those of views, of attributes and of client_golang's collectors.
+// scrapes first, because some conflicts show only then: those of views, of attributes and of client_golang's
+// collectors.
 func NoConflicts(tb testing.TB, p *telemetry.Provider) {
 	tb.Helper()
 	scrape(tb, p)

@@ -16,26 +16,26 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A Recorder is a telemetry.Provider that can be asked what was recorded: by OpenTelemetry's instruments, and by
-// client_golang's collectors that were registered with its Registerer.
+// A Recorder is a telemetry.Provider that tells a test what was recorded, by OpenTelemetry's instruments and by
+// client_golang's collectors registered with its Registerer.
 //
-// A metric has up to three names, and each of them finds it: the name that its author wrote, the name that a view gave
-// it, and its family on the page. Where views make several metrics of one instrument, use their own names. A name that
-// no metric has fails the test. A Vec of client_golang has no name until it has a series.
+// A metric has up to three names, and each of them finds it: the name that its author wrote, the name that a view
+// gave it, and its family on the page. If views make several metrics of one instrument, use the names that the views
+// give. A name without a metric fails the test. A Vec of client_golang has no name until it has a series.
 //
 // Sum, Count and Bounds read the page, so they see what Prometheus sees. All metrics of one family count together.
 // Attributes are compared with labels: http.route is the label http_route.
 //
-// A Recorder is safe for concurrent use. Each of its methods that reads runs the observable callbacks.
+// A Recorder is safe for concurrent use. Each reading method runs the observable callbacks.
 type Recorder struct {
 	*telemetry.Provider
 	tb     testing.TB
 	reader *sdkmetric.ManualReader
 }
 
-// New returns a Recorder under the Reject policy and without the metrics of the Go runtime. Options come after that
-// and may change it. Do not use [telemetry.WithoutPrometheus]: without a page only Metric works. The Recorder is shut
-// down when the test ends.
+// New returns a Recorder under the Reject policy and without the metrics of the Go runtime. opts may override that.
+// Do not use [telemetry.WithoutPrometheus]: without a page only Metric works. The Recorder is shut down when the test
+// ends.
 func New(tb testing.TB, opts ...telemetry.Option) *Recorder {
 	tb.Helper()
 	reader := sdkmetric.NewManualReader()
@@ -57,9 +57,9 @@ func New(tb testing.TB, opts ...telemetry.Option) *Recorder {
 	return &Recorder{Provider: p, tb: tb, reader: reader}
 }
 
-// Sum adds up the values of a counter, an up-down counter or a gauge, or what a histogram or a summary recorded, over
-// all series that have these attributes, and perhaps others. It is 0 where nothing was recorded, and where a view drops
-// the instrument.
+// Sum returns the sum of the values of a counter, an up-down counter or a gauge, or of the values that a histogram or
+// a summary recorded, over all series that have at least these attributes. It is 0 if nothing was recorded, or if a
+// view drops the instrument.
 func (r *Recorder) Sum(name string, attrs ...attribute.KeyValue) float64 {
 	r.tb.Helper()
 	total := 0.0
@@ -69,8 +69,8 @@ func (r *Recorder) Sum(name string, attrs ...attribute.KeyValue) float64 {
 	return total
 }
 
-// Count returns how many values a histogram or a summary recorded over all series that have these attributes. It is 0
-// for other metrics.
+// Count returns how many values a histogram or a summary recorded, over all series that have at least these
+// attributes. It is 0 for other metrics.
 func (r *Recorder) Count(name string, attrs ...attribute.KeyValue) uint64 {
 	r.tb.Helper()
 	total := uint64(0)
@@ -80,7 +80,7 @@ func (r *Recorder) Count(name string, attrs ...attribute.KeyValue) uint64 {
 	return total
 }
 
-// Bounds returns the boundaries of a histogram. It is nil where nothing was recorded, and for an exponential histogram
+// Bounds returns the boundaries of a histogram. It is nil if nothing was recorded, and for an exponential histogram
 // that the page shows as a native one.
 func (r *Recorder) Bounds(name string) []float64 {
 	r.tb.Helper()
@@ -90,8 +90,8 @@ func (r *Recorder) Bounds(name string) []float64 {
 	return nil
 }
 
-// Metric returns what the SDK holds of a metric: of the first scope and number type, if there are several. Its Data
-// is nil where nothing was recorded, and for a metric of client_golang.
+// Metric returns the SDK's data of a metric. If there are several, it is that of the first scope and number type.
+// Data is nil if nothing was recorded, and for a metric of client_golang.
 func (r *Recorder) Metric(name string) metricdata.Metrics {
 	r.tb.Helper()
 	return r.find(name).held
@@ -104,8 +104,8 @@ func (r *Recorder) Conflicts() []telemetry.Conflict {
 	return r.Provider.Conflicts()
 }
 
-// Exposition returns the page in the Prometheus text format without target_info and what telemetry tells of itself:
-// equal measurements give equal text.
+// Exposition returns the page in the Prometheus text format, without target_info and telemetry's metrics about
+// itself: equal measurements give equal text.
 func (r *Recorder) Exposition() string {
 	r.tb.Helper()
 	w := httptest.NewRecorder()
