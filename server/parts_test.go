@@ -272,7 +272,7 @@ func checkRedisPool(t *testing.T, p page) {
 // asRedisCounted compares the scripts that nodes ran with what Redis ran.
 func asRedisCounted(t *testing.T, client *redis.Client, nodes ...*app) {
 	t.Helper()
-	redistest.Eventually(t, "as many scripts as Redis ran", func() bool {
+	needs.Eventually(t, "as many scripts as Redis ran", func() bool {
 		info, err := client.Info(t.Context(), "commandstats").Result()
 		if err != nil {
 			t.Fatal(err)

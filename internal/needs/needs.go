@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // all tells whether the tests run with all that they need: make test-all.
@@ -47,6 +48,16 @@ func Time(t testing.TB, why string) {
 	t.Helper()
 	if !all() {
 		t.Skipf("takes long: it %s: make test-all, or IM_TEST_ALL=1 go test", why)
+	}
+}
+
+// Eventually waits until ok, and fails t if that takes 20 s.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
 	}
 }
 

@@ -202,7 +202,7 @@ func TestAwayIsQuick(t *testing.T) {
 			} else {
 				server.Continue()
 			}
-			redistest.Eventually(t, "it is back", func() bool { return client.Ping(t.Context()).Err() == nil })
+			needs.Eventually(t, "it is back", func() bool { return client.Ping(t.Context()).Err() == nil })
 		})
 	}
 }

@@ -76,7 +76,7 @@ func BenchmarkAcross(b *testing.B) {
 				_ = here.Publish(b.Context(), e)
 				sent++
 			}
-			eventually(b, "all came", func() bool { return got.Load() == sent })
+			needs.Eventually(b, "all came", func() bool { return got.Load() == sent })
 			b.ReportMetric(float64(delay.Load())/float64(sent)/1e6, "ms/delay")
 		})
 	}

@@ -59,7 +59,7 @@ func TestAKilledNodeIsMourned(t *testing.T) {
 	a.kill()
 	c.connect(t, 3)
 	want := append([]int64{1}, upTo(300)[3:]...)
-	eventually(t, "all are told of", func() bool { return len(toldGone(b, c)) >= len(want) })
+	needs.Eventually(t, "all are told of", func() bool { return len(toldGone(b, c)) >= len(want) })
 	if got := toldGone(b, c); !slices.Equal(got, want) {
 		t.Errorf("told of %v", got)
 	}
@@ -72,7 +72,7 @@ func TestAKilledNodeIsMourned(t *testing.T) {
 		}
 		n.mu.Unlock()
 	}
-	eventually(t, "its set is gone", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 2 })
+	needs.Eventually(t, "its set is gone", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 2 })
 	if nodes := b.client.ZCard(t.Context(), "{x:online}:nodes").Val(); nodes != 2 {
 		t.Errorf("%d nodes are left", nodes)
 	}
@@ -92,10 +92,10 @@ func TestAnotherNodeMournsWhereOneCannot(t *testing.T) {
 	b.mu.Unlock()
 	a.connect(t, 1, 2)
 	a.kill()
-	eventually(t, "one has tried", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return tried > 0 })
+	needs.Eventually(t, "one has tried", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return tried > 0 })
 	b.kill() // and is killed while it tells
 	c := newNode(t, server.URL(), steady("x:"))
-	eventually(t, "a node that starts later tells it", func() bool { return len(toldGone(c)) == 2 })
+	needs.Eventually(t, "a node that starts later tells it", func() bool { return len(toldGone(c)) == 2 })
 }
 
 // TestANodeThatWasOnlyAwayRisesAgain: its users were told to be gone, and are
@@ -108,11 +108,11 @@ func TestANodeThatWasOnlyAwayRisesAgain(t *testing.T) {
 	a.connect(t, 1, 2)
 	b.connect(t, 2)
 	proxy.Cut()
-	eventually(t, "its user is told to be gone", func() bool { return slices.Equal(toldGone(b), []int64{1}) })
+	needs.Eventually(t, "its user is told to be gone", func() bool { return slices.Equal(toldGone(b), []int64{1}) })
 	proxy.Heal()
-	eventually(t, "its users are told to be there", func() bool { return slices.Equal(toldBack(a), []int64{1, 2}) })
-	eventually(t, "and are", func() bool { return slices.Equal(online(t, b, 1, 2, 3), []int64{1, 2}) })
-	eventually(t, "that is forgotten", func() bool { return b.client.ZCard(t.Context(), "{x:online}:mourned").Val() == 0 })
+	needs.Eventually(t, "its users are told to be there", func() bool { return slices.Equal(toldBack(a), []int64{1, 2}) })
+	needs.Eventually(t, "and are", func() bool { return slices.Equal(online(t, b, 1, 2, 3), []int64{1, 2}) })
+	needs.Eventually(t, "that is forgotten", func() bool { return b.client.ZCard(t.Context(), "{x:online}:mourned").Val() == 0 })
 	if got := toldGone(a); len(got) > 0 {
 		t.Errorf("the node that was away told that %v are gone", got)
 	}
@@ -139,12 +139,12 @@ func TestNobodyIsMournedForRedis(t *testing.T) {
 		now := direct.Time(t.Context()).Val().UnixMilli()
 		return direct.ZCount(t.Context(), "{x:online}:nodes", strconv.FormatInt(now, 10), "+inf").Val()
 	}
-	eventually(t, "nobody has beaten for long enough", func() bool { return alive() == 0 })
+	needs.Eventually(t, "nobody has beaten for long enough", func() bool { return alive() == 0 })
 	firstWay.Heal()
-	eventually(t, "the first is back", func() bool { return alive() == 1 })
+	needs.Eventually(t, "the first is back", func() bool { return alive() == 1 })
 	<-time.After(cfg.Expiry/3 + 100*time.Millisecond) // it has looked for nodes that are gone
 	secondWay.Heal()
-	eventually(t, "the one that was killed is mourned", func() bool { return len(toldGone(first, second)) > 0 })
+	needs.Eventually(t, "the one that was killed is mourned", func() bool { return len(toldGone(first, second)) > 0 })
 	if got := toldGone(first, second); !slices.Equal(got, []int64{3}) {
 		t.Errorf("told to be gone: %v", got)
 	}
@@ -177,5 +177,5 @@ func TestUsersWhoWereCutOff(t *testing.T) {
 	if got := online(t, b, 1); len(got) > 0 {
 		t.Error("online on a node that has stopped")
 	}
-	eventually(t, "they are told of", func() bool { return slices.Equal(toldGone(b), []int64{1}) })
+	needs.Eventually(t, "they are told of", func() bool { return slices.Equal(toldGone(b), []int64{1}) })
 }

@@ -21,7 +21,7 @@ import (
 // not much more.
 func checkSince(t *testing.T, n *node, lost time.Time) {
 	t.Helper()
-	eventually(t, "resume is called", func() bool { return len(n.resumed()) > 0 })
+	needs.Eventually(t, "resume is called", func() bool { return len(n.resumed()) > 0 })
 	since := n.resumed()[0]
 	if since.After(lost) || lost.Sub(since) > 2*time.Second {
 		t.Errorf("resumed since %v, lost since %v", since, lost)
@@ -63,7 +63,7 @@ func TestRedisDies(t *testing.T) {
 	b.has(t, 1)
 	lost := time.Now()
 	server.Stop()
-	eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
+	needs.Eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
 	began := time.Now()
 	for seq := range int64(1000) {
 		a.publish(t, seq+2)
@@ -92,8 +92,8 @@ func TestRedisHangs(t *testing.T) {
 	lost := time.Now()
 	server.Pause()
 	a.publish(t, 1)
-	eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
-	eventually(t, "both lose patience", func() bool { return log.count("not heard") == 2 })
+	needs.Eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
+	needs.Eventually(t, "both lose patience", func() bool { return log.count("not heard") == 2 })
 	server.Continue()
 	checkSince(t, b, lost)
 	met(t, a, b)
@@ -108,7 +108,7 @@ func TestRedisHangsForAMoment(t *testing.T) {
 	met(t, a, b)
 	server.Pause()
 	a.publish(t, 1)
-	eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
+	needs.Eventually(t, "it is noticed", func() bool { return !a.Hears() && !b.Hears() })
 	server.Continue()
 	b.has(t, 1)
 	met(t, a, b)
@@ -173,7 +173,7 @@ func TestRedisIsAwayAtTheStart(t *testing.T) {
 	server.Start()
 	met(t, a, b)
 	checkSince(t, b, began.Add(2*time.Second))
-	eventually(t, "presence is written", func() bool { is, _ := b.Online(t.Context(), []int64{7}); return is[7] })
+	needs.Eventually(t, "presence is written", func() bool { is, _ := b.Online(t.Context(), []int64{7}); return is[7] })
 }
 
 // TestReconnectsAreFew counts the connections that a node tries while Redis
@@ -191,7 +191,7 @@ func TestReconnectsAreFew(t *testing.T) {
 	if tries := connections(t, admin) - before; tries > 40 {
 		t.Errorf("%d connections in 2 s", tries)
 	}
-	eventually(t, "it heals", n.Hears)
+	needs.Eventually(t, "it heals", n.Hears)
 }
 
 func connections(t *testing.T, c redis.UniversalClient) int {
@@ -222,8 +222,8 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	server.Start()
-	eventually(t, "the queue is empty", func() bool { return a.Stats().Queued == 0 })
-	eventually(t, "the other node makes up for it", func() bool { return b.Stats().Resumes > 0 })
+	needs.Eventually(t, "the queue is empty", func() bool { return a.Stats().Queued == 0 })
+	needs.Eventually(t, "the other node makes up for it", func() bool { return b.Stats().Resumes > 0 })
 
 	cfg.QueueEvents, cfg.QueueBytes = 0, 10_000
 	c := idleNode(t, server.URL(), cfg)
@@ -259,7 +259,7 @@ func TestLossWithoutDisconnect(t *testing.T) {
 		} else {
 			tell(redisbus.Line("other", 8, time.Now(), "beat"))
 		}
-		eventually(t, "resume is called", func() bool { return len(b.resumed()) == 1 })
+		needs.Eventually(t, "resume is called", func() bool { return len(b.resumed()) == 1 })
 		if since := b.resumed()[0]; !since.Equal(lost) {
 			t.Errorf("since %v, want %v", since, lost)
 		}
@@ -305,18 +305,18 @@ func TestEveryLossIsCovered(t *testing.T) {
 			_ = admin.ClientKillByFilter(t.Context(), "TYPE", "normal").Err()
 		case 2:
 			server.Stop()
-			eventually(t, "it is noticed", func() bool { return !b.Hears() })
+			needs.Eventually(t, "it is noticed", func() bool { return !b.Hears() })
 			server.Start()
 		}
 		if round%3 != 1 {
-			eventually(t, "it is made up for", func() bool { return b.Stats().Resumes > resumes })
+			needs.Eventually(t, "it is made up for", func() bool { return b.Stats().Resumes > resumes })
 		}
 	}
 	close(stop)
 	<-stopped
 	met(t, a, b)
-	eventually(t, "the queue is empty", func() bool { return a.Stats().Queued == 0 })
-	eventually(t, "the last loss is made up for", func() bool { return coverAll(a, b) < 0 })
+	needs.Eventually(t, "the queue is empty", func() bool { return a.Stats().Queued == 0 })
+	needs.Eventually(t, "the last loss is made up for", func() bool { return coverAll(a, b) < 0 })
 	t.Logf("%d of %d events came, %d resumes; %+v", b.len(), a.len(), len(b.resumed()), a.Stats())
 }
 
@@ -350,14 +350,14 @@ func TestNodeThatWasCutOff(t *testing.T) {
 	sent := time.Now().Truncate(time.Microsecond)
 	tell := func(text string) { other.Publish(t.Context(), "x:bus", text) }
 	tell(redisbus.Line("other", 5, sent, "beat"))
-	eventually(t, "it is heard", func() bool { return b.Stats().Nodes == 1 })
-	eventually(t, "it is gone", func() bool { return b.Stats().Nodes == 0 })
+	needs.Eventually(t, "it is heard", func() bool { return b.Stats().Nodes == 1 })
+	needs.Eventually(t, "it is gone", func() bool { return b.Stats().Nodes == 0 })
 	if err := other.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the subscription is new", func() bool { return b.Stats().Resumes == 1 })
+	needs.Eventually(t, "the subscription is new", func() bool { return b.Stats().Resumes == 1 })
 	tell(redisbus.Line("other", 7, time.Now(), "beat"))
-	eventually(t, "the loss is noticed", func() bool { return b.Stats().Resumes == 2 })
+	needs.Eventually(t, "the loss is noticed", func() bool { return b.Stats().Resumes == 2 })
 	if since := b.resumed()[1]; !since.Equal(sent) || b.Stats().Lost != 2 {
 		t.Errorf("since %v, want %v; %+v", since, sent, b.Stats())
 	}
@@ -373,11 +373,11 @@ func TestResumeIsTriedAgain(t *testing.T) {
 		return nil
 	}
 	n.Start(t.Context())
-	eventually(t, "it hears", n.Hears)
+	needs.Eventually(t, "it hears", n.Hears)
 	if err := n.client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "resume succeeds", func() bool { return n.Stats().Resumes == 1 })
+	needs.Eventually(t, "resume succeeds", func() bool { return n.Stats().Resumes == 1 })
 	got := n.resumed()
 	if len(got) != 3 || !got[0].Equal(got[1]) || !got[0].Equal(got[2]) {
 		t.Errorf("resumed since %v", got)
@@ -409,11 +409,11 @@ func TestNodeThatWasKilled(t *testing.T) {
 	stopped.publish(t, 1)
 	stopped.Close()
 	b.has(t, 1)
-	eventually(t, "its goodbye is heard", func() bool { return b.Stats().Nodes == 1 })
+	needs.Eventually(t, "its goodbye is heard", func() bool { return b.Stats().Nodes == 1 })
 	lost := time.Now()
 	killed.kill()
 	checkSince(t, b, lost)
-	eventually(t, "it is not heard", func() bool { return b.Stats().Nodes == 0 })
+	needs.Eventually(t, "it is not heard", func() bool { return b.Stats().Nodes == 0 })
 	if s := b.Stats(); s.Resumes != 1 || s.Lost != 0 || s.Garbage != 0 {
 		t.Errorf("%+v", s)
 	}

@@ -5,11 +5,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/bus/redisbus"
@@ -26,70 +23,6 @@ func online(t testing.TB, n *node, ids ...int64) []int64 {
 	return slices.Sorted(maps.Keys(found))
 }
 
-func TestPresenceAcrossNodes(t *testing.T) {
-	a, b := twoNodes(t)
-	ctx := t.Context()
-	steps := []struct {
-		do   func(context.Context, int64) (bool, error)
-		name string
-		want bool
-	}{
-		{a.Disconnected, "none was there", false},
-		{a.Connected, "first", true},
-		{a.Connected, "second, same node", false},
-		{b.Connected, "third, other node", false},
-		{a.Disconnected, "two left", false},
-		{a.Disconnected, "one left, on the other node", false},
-		{b.Disconnected, "last", true},
-		{b.Disconnected, "none left", false},
-		{b.Connected, "first again", true},
-	}
-	for _, s := range steps {
-		if got, err := s.do(ctx, 7); got != s.want || err != nil {
-			t.Errorf("%s: %v, %v", s.name, got, err)
-		}
-	}
-	for _, n := range []*node{a, b} {
-		if diff := cmp.Diff([]int64{7}, online(t, n, 6, 7, 7, 8)); diff != "" {
-			t.Error(diff)
-		}
-	}
-	if got := online(t, a); len(got) != 0 {
-		t.Error(got)
-	}
-}
-
-// TestOneIsFirstAndOneIsLast: whatever the nodes do at once, who comes and goes
-// is told of once.
-func TestOneIsFirstAndOneIsLast(t *testing.T) {
-	a, b := twoNodes(t)
-	var firsts, lasts atomic.Int64
-	var wg sync.WaitGroup
-	for _, n := range []*node{a, b, a, b} {
-		wg.Go(func() {
-			for id := range int64(20) {
-				if first, _ := n.Connected(t.Context(), id); first {
-					firsts.Add(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, n := range []*node{a, b, a, b} {
-		wg.Go(func() {
-			for id := range int64(20) {
-				if last, _ := n.Disconnected(t.Context(), id); last {
-					lasts.Add(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if firsts.Load() != 20 || lasts.Load() != 20 {
-		t.Errorf("%d firsts, %d lasts of 20", firsts.Load(), lasts.Load())
-	}
-}
-
 // TestAKilledNodeTakesItsUsersWithIt, and one that stops does so at once.
 func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
 	server := redistest.New(t)
@@ -104,7 +37,7 @@ func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
 		t.Error(got)
 	}
 	_ = a.client.Close() // all that a killed process does
-	eventually(t, "they are gone", func() bool { return len(online(t, b, 7, 8)) == 0 })
+	needs.Eventually(t, "they are gone", func() bool { return len(online(t, b, 7, 8)) == 0 })
 	if first, _ := b.Connected(t.Context(), 7); !first {
 		t.Error("not the first: the dead node counts")
 	}
@@ -115,7 +48,7 @@ func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
 	if last, _ := b.Disconnected(t.Context(), 7); !last {
 		t.Error("not the last: the stopped node counts")
 	}
-	eventually(t, "nothing is left behind", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 0 })
+	needs.Eventually(t, "nothing is left behind", func() bool { return len(b.client.Keys(t.Context(), "*of:*").Val()) == 0 })
 }
 
 // TestPresenceHeals: Redis forgets everything, and knows it again.
@@ -138,7 +71,7 @@ func TestPresenceHeals(t *testing.T) {
 		t.Errorf("on its own: %v", got)
 	}
 	server.Start()
-	eventually(t, "the other node sees them", func() bool {
+	needs.Eventually(t, "the other node sees them", func() bool {
 		return slices.Equal(online(t, b, 1, 9, 10, 2999, 3009, 3010), []int64{10, 2999, 3009})
 	})
 }
@@ -179,7 +112,7 @@ func TestOnlineCostsLittle(t *testing.T) {
 	}
 	_, _ = a.Connected(t.Context(), 2)
 	if got := online(t, b, 2); len(got) != 1 {
-		eventually(t, "the other node sees it", func() bool { return len(online(t, b, 2)) == 1 })
+		needs.Eventually(t, "the other node sees it", func() bool { return len(online(t, b, 2)) == 1 })
 	}
 }
 

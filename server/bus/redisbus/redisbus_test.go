@@ -1,35 +1,59 @@
 package redisbus_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/bus/bustest"
 	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
+// TestBus runs the contract with one node, with two, and in a cluster, where a
+// channel belongs to a shard, and scripts to one slot.
+func TestBus(t *testing.T) {
+	open := func(t *testing.T, url, prefix string, n int) []bustest.Node {
+		nodes, ends := make([]*node, n), make([]bustest.Node, n)
+		for i := range nodes {
+			nodes[i] = newNode(t, url, quick(prefix))
+			ends[i] = nodes[i]
+		}
+		met(t, nodes...)
+		return ends
+	}
+	for name, n := range map[string]int{"one node": 1, "two nodes": 2} {
+		t.Run(name, func(t *testing.T) {
+			bustest.Run(t, func(t *testing.T) []bustest.Node {
+				url, prefix := needs.Redis(t)
+				return open(t, url, prefix, n)
+			})
+		})
+	}
+	t.Run("cluster", func(t *testing.T) {
+		url := redistest.Cluster(t)
+		bustest.Run(t, func(t *testing.T) []bustest.Node { return open(t, url, t.Name(), 2) })
+	})
+}
+
+// TestEventsInOrderOnBothNodes counts them, too.
 func TestEventsInOrderOnBothNodes(t *testing.T) {
 	a, b := twoNodes(t)
 	const events = 5000
 	for seq := range int64(events) {
 		a.publish(t, seq+1)
-		if got := a.len(); got != int(seq)+1 {
-			t.Fatalf("Publish returned with %d events delivered here, of %d", got, seq+1)
-		}
 	}
 	if got := b.waitFor(t, events); !slices.Equal(got, upTo(events)) {
 		t.Error("not in order")
 	}
-	eventually(t, "a beat came back", func() bool { return a.Stats().Lag > 0 })
+	needs.Eventually(t, "a beat came back", func() bool { return a.Stats().Lag > 0 })
 	if got := a.waitFor(t, events); len(got) != events {
 		t.Errorf("%d events on their own node", len(got))
 	}
@@ -109,58 +133,12 @@ func TestSignals(t *testing.T) {
 	a.Tell("nobody's", []byte("?"))
 	a.publish(t, 1)
 	a.Tell("topic", nil)
-	eventually(t, "both are heard", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.signals) == 2 })
+	needs.Eventually(t, "both are heard", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.signals) == 2 })
 	if diff := cmp.Diff([]string{"1\n2", ""}, b.signals); diff != "" || len(a.signals) != 0 {
 		t.Error(diff, a.signals)
 	}
 	if s := b.Stats(); s.Garbage != 0 || s.Lost != 0 {
 		t.Errorf("%+v", s)
-	}
-}
-
-// TestManyPublishers: each one's events stay in order, and none is lost.
-func TestManyPublishers(t *testing.T) {
-	url, prefix := needs.Redis(t)
-	nodes := make([]*node, 4)
-	for i := range nodes {
-		nodes[i] = newNode(t, url, quick(prefix))
-	}
-	met(t, nodes...)
-	const publishers, each = 4, 300
-	var wg sync.WaitGroup
-	for i, n := range nodes {
-		for p := range publishers {
-			wg.Go(func() {
-				for seq := range int64(each) {
-					_ = n.Publish(context.Background(), chat.Event{ConversationID: int64(i*publishers + p), Seq: seq})
-				}
-			})
-		}
-	}
-	wg.Wait()
-	for i, n := range nodes {
-		n.waitFor(t, len(nodes)*publishers*each)
-		next := make(map[int64]int64)
-		for _, e := range n.got() {
-			if e.Seq != next[e.ConversationID] {
-				t.Fatalf("node %d: %d of publisher %d, want %d", i, e.Seq, e.ConversationID, next[e.ConversationID])
-			}
-			next[e.ConversationID]++
-		}
-	}
-}
-
-func TestCancelledSubscriber(t *testing.T) {
-	url, prefix := needs.Redis(t)
-	n := newNode(t, url, quick(prefix))
-	calls := 0
-	cancel := n.Subscribe(func(context.Context, chat.Event) { calls++ })
-	n.publish(t, 1)
-	cancel()
-	cancel()
-	n.publish(t, 2)
-	if calls != 1 {
-		t.Errorf("called %d times", calls)
 	}
 }
 

@@ -17,17 +17,11 @@ import (
 	"github.com/onemeter/onemeter/server/bus/redisbus"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/redisconn"
-	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
 func TestMain(m *testing.M) {
 	redisconn.LogTo(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	redistest.Eventually(t, what, ok)
 }
 
 func connect(t testing.TB, url string) redis.UniversalClient {
@@ -127,7 +121,7 @@ func twoNodes(t testing.TB) (a, b *node) {
 // published that it never heard of.
 func met(t testing.TB, nodes ...*node) {
 	t.Helper()
-	eventually(t, "the nodes hear each other", func() bool {
+	needs.Eventually(t, "the nodes hear each other", func() bool {
 		for _, n := range nodes {
 			if s := n.Stats(); !s.Connected || s.Nodes != len(nodes)-1 {
 				return false
@@ -169,7 +163,7 @@ func event(seq int64) chat.Event {
 // waitFor waits until n has so many events, and returns their Seq.
 func (n *node) waitFor(t testing.TB, events int) []int64 {
 	t.Helper()
-	eventually(t, "all events are there", func() bool { return n.len() >= events })
+	needs.Eventually(t, "all events are there", func() bool { return n.len() >= events })
 	var seqs []int64
 	for _, e := range n.got() {
 		seqs = append(seqs, e.Seq)
@@ -180,7 +174,7 @@ func (n *node) waitFor(t testing.TB, events int) []int64 {
 // has waits until n has the event of seq.
 func (n *node) has(t testing.TB, seq int64) {
 	t.Helper()
-	eventually(t, "an event is there", func() bool {
+	needs.Eventually(t, "an event is there", func() bool {
 		for _, e := range n.got() {
 			if e.Seq == seq {
 				return true

@@ -45,8 +45,8 @@ func TestDropReachesAllNodes(t *testing.T) {
 	a.drop(t)
 	a.want(t, 0, 2, 2, false)
 	a.want(t, 2, 2, 1, true)
-	eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
-	eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 0, 2); return v == 2 })
+	needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
+	needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 0, 2); return v == 2 })
 	b.want(t, 2, 2, 1, true)
 }
 
@@ -89,7 +89,7 @@ func TestLoadOvertakenByADrop(t *testing.T) {
 					t.Errorf("Redis has %q", raw)
 				}
 				dropper.want(t, key, 2, 2, false)
-				eventually(t, "the new value is there", func() bool { v, _ := loader.get(t, key, 2); return v == 2 })
+				needs.Eventually(t, "the new value is there", func() bool { v, _ := loader.get(t, key, 2); return v == 2 })
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func TestNeverStaleForLong(t *testing.T) {
 	}
 	wg.Wait()
 	for _, n := range []*node{a, b} {
-		eventually(t, "the truth", func() bool { v, _ := n.get(t, 1, truth.Load()); return v == truth.Load() })
+		needs.Eventually(t, "the truth", func() bool { v, _ := n.get(t, 1, truth.Load()); return v == truth.Load() })
 	}
 	settled(t, a, b)
 }
@@ -160,7 +160,7 @@ func TestConcurrentLoadsShareOne(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "a load begins", func() bool { return a.loads.Load() == 1 })
+	needs.Eventually(t, "a load begins", func() bool { return a.loads.Load() == 1 })
 	close(release)
 	wg.Wait()
 	if a.loads.Load() != 1 || hits.Load() != 19 {
@@ -180,8 +180,8 @@ func TestSignalsAreLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.drop(t, 1) // nobody may hear it
-	eventually(t, "it hears again", func() bool { return b.bus.Stats().Reconnects > reconnects })
-	eventually(t, "and knows better", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
+	needs.Eventually(t, "it hears again", func() bool { return b.bus.Stats().Reconnects > reconnects })
+	needs.Eventually(t, "and knows better", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
 	before := b.loads.Load()
 	b.want(t, 1, 3, 2, true)
 	if b.loads.Load() != before {
@@ -201,13 +201,13 @@ func TestRedisDies(t *testing.T) {
 	quickly(t, a, b)
 	a.drop(t, 1)
 	a.want(t, 1, 2, 2, false)
-	eventually(t, "the other node does not trust itself", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
+	needs.Eventually(t, "the other node does not trust itself", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
 	if s := a.Stats(); s.Owed == 0 || s.Failures == 0 {
 		t.Errorf("%+v", s)
 	}
 	server.Start()
 	settled(t, a, b)
-	eventually(t, "values are kept again", func() bool { v, hit := b.get(t, 1, 2); return v == 2 && hit })
+	needs.Eventually(t, "values are kept again", func() bool { v, hit := b.get(t, 1, 2); return v == 2 && hit })
 }
 
 // TestRedisHangs with an old value in it, which nobody may get once the node
@@ -227,8 +227,8 @@ func TestRedisHangs(t *testing.T) {
 	quickly(t, a, b)
 	server.Continue()
 	settled(t, a, b)
-	eventually(t, "the other node sees the new value", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
-	eventually(t, "and it is kept", func() bool { v, hit := b.get(t, 1, 3); return v == 2 && hit })
+	needs.Eventually(t, "the other node sees the new value", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
+	needs.Eventually(t, "and it is kept", func() bool { v, hit := b.get(t, 1, 3); return v == 2 && hit })
 }
 
 // quickly loads many keys while Redis is away.
@@ -248,7 +248,7 @@ func quickly(t *testing.T, nodes ...*node) {
 func settled(t *testing.T, nodes ...*node) {
 	t.Helper()
 	met(t, nodes...)
-	eventually(t, "nothing is owed", func() bool {
+	needs.Eventually(t, "nothing is owed", func() bool {
 		for _, n := range nodes {
 			if n.Stats().Owed > 0 {
 				return false
@@ -285,7 +285,7 @@ func TestGarbage(t *testing.T) {
 		b.want(t, key, 6, 5, true)
 	}
 	a.bus.Tell("cache.n", []byte("?"))
-	eventually(t, "the other node trusts nothing", func() bool { return b.Stats().Failures == 1 })
+	needs.Eventually(t, "the other node trusts nothing", func() bool { return b.Stats().Failures == 1 })
 	b.want(t, 0, 6, 5, true)
 }
 
@@ -343,7 +343,7 @@ func TestCluster(t *testing.T) {
 	}
 	a.drop(t, keys...)
 	for key := range keys {
-		eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, key, 2); return v == 2 })
+		needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, key, 2); return v == 2 })
 		a.want(t, key, 3, 2, true)
 	}
 	settled(t, a, b)

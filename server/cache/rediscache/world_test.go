@@ -23,11 +23,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	redistest.Eventually(t, what, ok)
-}
-
 // A node has a cache in front of the values that its test calls the truth.
 type node struct {
 	*rediscache.Cache[int, int64]
@@ -63,7 +58,7 @@ func twoNodes(t testing.TB) (a, b *node) {
 
 func met(t testing.TB, nodes ...*node) {
 	t.Helper()
-	eventually(t, "the nodes hear each other", func() bool {
+	needs.Eventually(t, "the nodes hear each other", func() bool {
 		for _, n := range nodes {
 			if s := n.bus.Stats(); !s.Connected || s.Nodes < len(nodes)-1 {
 				return false

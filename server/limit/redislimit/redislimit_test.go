@@ -188,7 +188,7 @@ func TestRedisIsAway(t *testing.T) {
 			} else {
 				server.Continue()
 			}
-			redistest.Eventually(t, "one sees what the other took", func() bool {
+			needs.Eventually(t, "one sees what the other took", func() bool {
 				key := time.Now().String()
 				return takeAll(t, a, key, 100)+takeAll(t, b, key, 100) == 100
 			})

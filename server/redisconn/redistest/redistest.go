@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -55,7 +54,7 @@ func Cluster(t testing.TB) string {
 	if err := client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	Eventually(t, "the cluster is up", func() bool {
+	needs.Eventually(t, "the cluster is up", func() bool {
 		info, err := client.ClusterInfo(t.Context()).Result()
 		return err == nil && strings.Contains(info, "cluster_state:ok")
 	})
@@ -94,7 +93,7 @@ func (s *Server) Start() {
 	}
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer client.Close()
-	Eventually(s.t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
+	needs.Eventually(s.t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
 }
 
 // Stop kills the server; its clients find the port refused.
@@ -118,15 +117,5 @@ func (s *Server) signal(sig os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Fatal(err)
-	}
-}
-
-// Eventually waits until ok, and fails t if that takes 20 s.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
 	}
 }

@@ -4,42 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
-
-// TestCluster: a channel that belongs to a shard, and scripts in one slot.
-func TestCluster(t *testing.T) {
-	url := redistest.Cluster(t)
-	a, b := newNode(t, url, quick("x:")), newNode(t, url, quick("x:"))
-	met(t, a, b)
-	for seq := range int64(1000) {
-		a.publish(t, seq+1)
-	}
-	if got := b.waitFor(t, 1000); !slices.Equal(got, upTo(1000)) {
-		t.Error("not in order")
-	}
-	for id := range int64(5) {
-		if first, _ := a.Connected(t.Context(), id); !first {
-			t.Error("not the first")
-		}
-	}
-	if first, _ := b.Connected(t.Context(), 4); first {
-		t.Error("the first on the other node")
-	}
-	if got := online(t, b, 0, 4, 5); !slices.Equal(got, []int64{0, 4}) {
-		t.Error(got)
-	}
-	if s := b.Stats(); s.Lost+s.Failures+s.Reconnects != 0 {
-		t.Errorf("%+v", s)
-	}
-}
 
 // TestEveryFieldCrosses finds fields that events get later: each but Except has
 // to come to the other nodes.
