@@ -23,6 +23,7 @@ func (s *Server) addCaches(cfg *chat.Config) {
 	cfg.Memberships = newCache[int64, chat.Membership](s, "membership", cachedRooms)
 	cfg.Directs = newCache[chat.Pair, int64](s, "direct", cachedPairs)
 	cfg.Users = newCache[int64, chat.User](s, "user", cachedUsers)
+	cfg.Blocks = newCache[int64, chat.Blocks](s, "blocks", cachedUsers)
 }
 
 // newCache makes a cache of this process, or, with Redis, in front of one that

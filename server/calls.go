@@ -12,7 +12,7 @@ import (
 // openCalls puts calls on top of the store, the bus and the chat's rules.
 func (s *Server) openCalls(seen *observe.Observer) {
 	s.calls = call.New(call.Config{
-		Store: s.store, Notifier: notifier{s.bus}, MayCall: s.chat.MayCall, MayAct: s.chat.MayAct,
+		Store: s.store, Notifier: notifier{s.bus}, MayCall: s.chat.MayCall, Parted: s.chat.AreBlocked, MayAct: s.chat.MayAct,
 		Ring: s.cfg.CallRing, Gone: s.cfg.CallGone, Beat: min(s.cfg.CallGone/10, time.Second),
 		Hooks: seen.Calls(), Log: s.log,
 	})

@@ -30,7 +30,8 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
 			Writers: s.writers(),
 		},
-		Hooks: seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
+		EndCall: func(ctx context.Context, by, other int64) error { return s.calls.EndCall(ctx, by, other) }, // opened before anybody can call
+		Hooks:   seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
 	}
 	s.addCaches(&cfg)
 	s.addLimits(&cfg)

@@ -19,6 +19,10 @@ type Config struct {
 	// MayCall refuses a call of one user to another, with the error that the
 	// caller is shown.
 	MayCall func(ctx context.Context, caller, callee int64) error
+	// Parted tells whether two users must not talk to each other any more. It is
+	// asked once a call is stored: who parts them after that ends it with EndCall.
+	// nil: none are.
+	Parted func(ctx context.Context, a, b int64) (bool, error)
 	// MayAct refuses what a user does because it is too much at once. Nothing
 	// that ends a call is refused. nil: no limit.
 	MayAct func(ctx context.Context, userID int64) error
@@ -257,7 +261,7 @@ func (s *Service) start(ctx context.Context, by Device, o Offer) (c Call, made b
 		if err == nil {
 			s.settle(ctx, by, Call{}, c)
 			s.notify(ctx, out)
-			return c, true, nil
+			return c, true, s.unlessParted(ctx, by, c)
 		}
 		if !errors.Is(err, ErrBusy) || len(others) > 0 {
 			break
@@ -267,6 +271,37 @@ func (s *Service) start(ctx context.Context, by Device, o Offer) (c Call, made b
 		return Call{}, false, err
 	}
 	return s.collide(ctx, by, o, c, others)
+}
+
+// unlessParted ends a call whose users were parted while it was made.
+func (s *Service) unlessParted(ctx context.Context, by Device, c Call) error {
+	if s.cfg.Parted == nil {
+		return nil
+	}
+	parted, err := s.cfg.Parted(ctx, c.Caller.UserID, c.Callee.UserID)
+	if err != nil || !parted {
+		return err
+	}
+	if _, err := s.change(ctx, Device{UserID: by.UserID}, c.ID, End{}); unlessOver(err) != nil {
+		return err
+	}
+	return s.cfg.MayCall(ctx, c.Caller.UserID, c.Callee.UserID) // says why
+}
+
+// EndCall ends the call between two users, if there is one, on behalf of one.
+func (s *Service) EndCall(ctx context.Context, by, other int64) error {
+	c, err := s.cfg.Store.CallOf(ctx, by)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, peer := c.legs(by); peer == nil || peer.UserID != other {
+		return nil
+	}
+	_, err = s.change(ctx, Device{UserID: by}, c.ID, End{})
+	return unlessOver(err)
 }
 
 // collide is what becomes of a call whose users are in calls already.

@@ -810,6 +810,62 @@ func TestStoreAway(t *testing.T) {
 	})
 }
 
+// TestEndCall ends the call between two users, and no other.
+func TestEndCall(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		caller, callee := w.connect(w.nodes[0], 1), w.connect(w.nodes[1], 2)
+		id := caller.call(2)
+		caller.got()
+		callee.wants("offer")
+		for _, pair := range [][2]int64{{1, 3}, {3, 1}, {3, 4}, {2, 4}} {
+			if err := w.nodes[1].EndCall(w.Context(), pair[0], pair[1]); err != nil {
+				w.Error(err)
+			}
+		}
+		if c, err := w.store.Call(w.Context(), id); err != nil || c.State != call.Ringing {
+			w.Fatalf("%+v, %v", c, err)
+		}
+		for range 2 { // twice is as good as once
+			if err := w.nodes[1].EndCall(w.Context(), 2, 1); err != nil {
+				w.Error(err)
+			}
+		}
+		if c, err := w.store.Call(w.Context(), id); err != nil || c.State != call.Ended || c.Reason != call.UserRejected || c.EndedBy != 2 {
+			w.Errorf("%+v, %v", c, err)
+		}
+		caller.wants("end user_rejected")
+		callee.wants("end user_rejected")
+	})
+}
+
+// TestWhoIsPartedWhileHeCalls has the users parted between the question whether
+// the one may call, and the call.
+func TestWhoIsPartedWhileHeCalls(t *testing.T) {
+	inWorld(t, 0, func(w *world) {
+		asked := 0
+		n := w.start(func(c *call.Config) {
+			c.MayCall = func(context.Context, int64, int64) error {
+				if asked++; asked > 1 {
+					return errStranger
+				}
+				return nil
+			}
+			c.Parted = func(_ context.Context, a, b int64) (bool, error) { return a == 1 && b == 2, nil }
+		})
+		caller, callee := w.connect(n, 1), w.connect(n, 2)
+		_, _, err := n.Start(w.Context(), caller.Device, call.Offer{To: 2, Type: call.Audio, SDP: sdp})
+		if !errors.Is(err, errStranger) {
+			w.Errorf("answered %v", err)
+		}
+		for _, user := range []int64{1, 2} {
+			if _, err := w.store.CallOf(w.Context(), user); !errors.Is(err, call.ErrNotFound) {
+				w.Errorf("user %d is in a call: %v", user, err)
+			}
+		}
+		callee.wants("offer, end user_hangup")
+	})
+}
+
 func TestCallsAreForgotten(t *testing.T) {
 	inWorld(t, 0, func(w *world) {
 		a := w.connect(w.start(func(c *call.Config) { c.Keep, c.Beat = 10*time.Hour, time.Minute }), 1)

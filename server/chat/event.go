@@ -14,6 +14,7 @@ const (
 	EventMessageRead   EventType = "message.read"
 	EventTyping        EventType = "typing"
 	EventPresence      EventType = "presence"
+	EventUserUpdate    EventType = "user.update"
 
 	// EventSessionEnded reaches no client: the connections of Event.Session
 	// are closed.
@@ -126,7 +127,24 @@ type TypingChanged struct {
 	IsTyping   bool  `json:"is_typing"`
 }
 
-// PresenceChanged tells that UserID came or went.
+// A RelationChange is what somebody did about another user.
+type RelationChange string
+
+// What people do about each other.
+const (
+	RelationBlocked    RelationChange = "blocked"
+	RelationUnblocked  RelationChange = "unblocked"
+	RelationUnfriended RelationChange = "unfriended"
+)
+
+// UserUpdated tells a user's devices what he did about UserID.
+type UserUpdated struct {
+	UserID int64          `json:"user_id"`
+	Change RelationChange `json:"change"`
+}
+
+// PresenceChanged tells that UserID came or went. LastSeen is the zero time where
+// its reader may not know.
 type PresenceChanged struct {
 	UserID   int64     `json:"user_id"`
 	IsOnline bool      `json:"is_online"`

@@ -34,6 +34,10 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 			return Conversation{}, tooFast(what, "too many new chats", wait)
 		}
 	}
+	blocks, err := s.blocks(ctx, c.UserID)
+	if err != nil {
+		return Conversation{}, err
+	}
 	users, err := s.cfg.Store.Users(ctx, ids)
 	if err != nil {
 		return Conversation{}, err
@@ -41,6 +45,9 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	for i, id := range ids {
 		if i >= len(users) || users[i].ID != id {
 			return Conversation{}, Errorf(KindNotFound, what, "there is no user %d", id)
+		}
+		if blocks.hides(id) {
+			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave him out", id)
 		}
 	}
 	g, err := s.cfg.Store.CreateGroup(ctx, title, c.UserID, ids, s.cfg.Now())
@@ -52,7 +59,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 		return Conversation{}, err
 	}
 	g.MemberCount = len(m.Members)
-	g.Members, err = s.withProfiles(ctx, m.Members, users)
+	g.Members, err = s.withProfiles(ctx, m.Members, users, blocks)
 	return g, err
 }
 
@@ -82,13 +89,17 @@ func (s *Service) Members(ctx context.Context, c Caller, chatID int64, p Paging)
 	if err != nil {
 		return Part[Member]{}, err
 	}
-	part.Items, err = s.withProfiles(ctx, part.Items, users)
+	blocks, err := s.blocks(ctx, c.UserID)
+	if err != nil {
+		return Part[Member]{}, err
+	}
+	part.Items, err = s.withProfiles(ctx, part.Items, users, blocks)
 	return part, err
 }
 
-// withProfiles returns a copy of members with their accounts, as anyone may see
-// them, filled in from users.
-func (s *Service) withProfiles(ctx context.Context, members []Member, users []User) ([]Member, error) {
+// withProfiles returns a copy of members with their accounts, as one with these
+// blocks may see them, filled in from users.
+func (s *Service) withProfiles(ctx context.Context, members []Member, users []User, blocks Blocks) ([]Member, error) {
 	ids := make([]int64, len(users))
 	for i, u := range users {
 		ids[i] = u.ID
@@ -99,7 +110,7 @@ func (s *Service) withProfiles(ctx context.Context, members []Member, users []Us
 	}
 	profiles := make(map[int64]*User, len(users))
 	for _, u := range users {
-		u = s.seen(u.withoutPhone(), online)
+		u = s.seen(u.withoutPhone(), online, blocks)
 		profiles[u.ID] = &u
 	}
 	members = slices.Clone(members)
@@ -111,14 +122,21 @@ func (s *Service) withProfiles(ctx context.Context, members []Member, users []Us
 
 const notChanged = "membership not changed"
 
-// AddMember brings userID into a group. Owner and admins may.
+// AddMember brings userID into a group. Owner and admins may, unless userID has
+// blocked them.
 func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64) (Member, error) {
+	blocks, err := s.blocks(ctx, c.UserID)
+	if err != nil {
+		return Member{}, err
+	}
 	return s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
 		switch {
 		case me.Role == RoleMember:
 			return Errorf(KindForbidden, notChanged, "only the owner and admins add members")
 		case them.Banned:
 			return Errorf(KindForbidden, notChanged, "the user is banned from this chat: unban first")
+		case !them.in() && blocks.hides(userID):
+			return Errorf(KindForbidden, notChanged, "user %d has blocked you", userID)
 		case !them.in():
 			them.Role, them.JoinedAt = RoleMember, s.cfg.Now()
 		}

@@ -22,6 +22,8 @@ type Hooks struct {
 	LoginRejected func(context.Context, LoginRejected)
 	// FileStored: an upload is complete and durable.
 	FileStored func(context.Context, FileStored)
+	// Blocked: somebody blocked another user, or unblocked him.
+	Blocked func(context.Context, Blocked)
 	// PublishFailed: a stored message could not be handed to the bus; clients
 	// get it by sync.
 	PublishFailed func(context.Context, error)
@@ -75,7 +77,7 @@ type BatchCommitted struct {
 
 // CacheLookup is the data of Hooks.CacheLookup.
 type CacheLookup struct {
-	Cache string // "session", "membership", "direct" or "user"
+	Cache string // "session", "membership", "direct", "user" or "blocks"
 	Hit   bool
 }
 
@@ -87,6 +89,9 @@ type LoginRejected struct {
 
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
+
+// Blocked is the data of Hooks.Blocked.
+type Blocked struct{ Undone bool }
 
 // Recovered is the data of Hooks.Recovered.
 type Recovered struct {
@@ -133,6 +138,12 @@ func (h *Hooks) loginRejected(ctx context.Context, registration bool, err error)
 func (h *Hooks) fileStored(ctx context.Context, bytes int64) {
 	if h.FileStored != nil {
 		h.FileStored(ctx, FileStored{Bytes: bytes})
+	}
+}
+
+func (h *Hooks) blocked(ctx context.Context, d Blocked) {
+	if h.Blocked != nil {
+		h.Blocked(ctx, d)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, err
 	if err != nil {
 		return Message{}, err
 	}
-	m.Sender, err = s.profile(ctx, m.SenderID)
+	m.Sender, err = s.profile(ctx, c.UserID, m.SenderID)
 	return m, err
 }
 
@@ -91,7 +91,7 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	}
 	page.HasMore = int64(q.Offset+len(page.Messages)) < page.Total
 	for i := range page.Messages {
-		if page.Messages[i].Sender, err = s.profile(ctx, page.Messages[i].SenderID); err != nil {
+		if page.Messages[i].Sender, err = s.profile(ctx, c.UserID, page.Messages[i].SenderID); err != nil {
 			return Page{}, err
 		}
 	}
@@ -124,12 +124,12 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog]
 	for i := range part.Items {
 		d := &part.Items[i]
 		if d.Kind == Direct {
-			if d.Peer, err = s.profile(ctx, d.ReceiverID); err != nil {
+			if d.Peer, err = s.profile(ctx, c.UserID, d.ReceiverID); err != nil {
 				return Part[Dialog]{}, err
 			}
 		}
 		if d.LastMessage != nil {
-			if d.LastMessage.Sender, err = s.profile(ctx, d.LastMessage.SenderID); err != nil {
+			if d.LastMessage.Sender, err = s.profile(ctx, c.UserID, d.LastMessage.SenderID); err != nil {
 				return Part[Dialog]{}, err
 			}
 		}
@@ -160,7 +160,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	case m.SenderID != c.UserID:
 		return Message{}, Errorf(KindForbidden, what, "only its sender edits a message")
 	case me.Muted:
-		return Message{}, Errorf(KindForbidden, what, "you are muted in this chat")
+		return Message{}, s.whyMuted(ctx, c, room, what)
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
 	}
@@ -244,7 +244,7 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 }
 
 // Typing tells the others in a conversation that the caller is typing, or has
-// stopped.
+// stopped: not those whom he has blocked.
 func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) error {
 	const what = "typing not told"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -263,9 +263,13 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	} else {
 		e.ReceiverID = room.peer(c.UserID)
 	}
+	blocks, err := s.blocks(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
 	others := make([]int64, 0, len(room.Members))
 	for _, id := range room.UserIDs() {
-		if id != c.UserID {
+		if id != c.UserID && !among(blocks.Of, id) && (e.ChatID != 0 || !blocks.hides(id)) {
 			others = append(others, id)
 		}
 	}

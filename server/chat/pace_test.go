@@ -29,6 +29,9 @@ func TestWhateverChangesSomethingIsPaced(t *testing.T) {
 		"Ban":          func(ctx context.Context) error { _, err := n.Ban(ctx, a, g.ID, b.UserID); return err },
 		"Unban":        func(ctx context.Context) error { return n.Unban(ctx, a, g.ID, b.UserID) },
 		"AddFriend":    func(ctx context.Context) error { _, err := n.AddFriend(ctx, a, b.UserID); return err },
+		"Unfriend":     func(ctx context.Context) error { return n.Unfriend(ctx, a, b.UserID) },
+		"Block":        func(ctx context.Context) error { _, err := n.Block(ctx, a, b.UserID); return err },
+		"Unblock":      func(ctx context.Context) error { return n.Unblock(ctx, a, b.UserID) },
 		"UpdateMe":     func(ctx context.Context) error { _, err := n.UpdateMe(ctx, a, chat.Profile{}); return err },
 		"Upload": func(ctx context.Context) error {
 			_, err := n.Upload(ctx, a, chat.Upload{Body: strings.NewReader("x")})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 )
 
 // How many rows the lists of people hold at most.
@@ -23,7 +24,7 @@ func (s *Service) Me(ctx context.Context, c Caller) (User, error) {
 		return User{}, orNotFound(err, "no such account", "it was deleted")
 	}
 	online, err := s.cfg.Presence.Online(ctx, []int64{u.ID})
-	return s.seen(u, online), err
+	return s.seen(u, online, Blocks{}), err
 }
 
 // UpdateMe changes the caller's profile.
@@ -99,38 +100,35 @@ func (s *Service) Friends(ctx context.Context, c Caller, p Paging) (Part[User], 
 // to the friend, and not the other way round.
 func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, error) {
 	const what = "friend not added"
-	if err := s.pace(ctx, c, what); err != nil {
-		return User{}, err
-	}
-	if userID == c.UserID {
-		return User{}, Errorf(KindInvalid, what, "user_id is your own")
-	}
-	u, err := s.user(ctx, userID)
-	if err != nil {
-		return User{}, orNotFound(err, what, "there is no such user")
-	}
-	if err := s.cfg.Store.Befriend(ctx, c.UserID, userID, s.cfg.Now()); err != nil {
-		return User{}, err
-	}
-	seen, err := s.asSeenBy(ctx, c.UserID, []User{u})
+	u, err := s.other(ctx, c, userID, what)
 	if err != nil {
 		return User{}, err
 	}
-	return seen[0], nil
+	err = s.cfg.Store.Befriend(ctx, c.UserID, userID, s.cfg.Now())
+	if err := s.orBlocked(ctx, c.UserID, userID, what, err); err != nil {
+		return User{}, err
+	}
+	return s.oneSeenBy(ctx, c.UserID, u)
 }
 
-// MayCall refuses a call of one user to another who has nothing to do with him:
-// they are neither friends nor in one conversation.
+// MayCall refuses a call of one user to another who has nothing to do with him
+// (they are neither friends nor in one conversation), or where one has blocked
+// the other.
 func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
 	if _, err := s.user(ctx, calleeID); err != nil {
 		return orNotFound(err, what, "there is no such user")
 	}
-	acquainted, err := s.cfg.Store.Acquainted(ctx, callerID, calleeID)
-	if err == nil && !acquainted {
-		err = Errorf(KindForbidden, what, "you call friends, and members of your conversations")
+	r, err := s.cfg.Store.Relation(ctx, callerID, calleeID)
+	switch {
+	case err != nil:
+		return err
+	case r.Blocked || r.BlockedBy:
+		return s.orBlocked(ctx, callerID, calleeID, what, ErrBlocked)
+	case !r.Added && !r.AddedBy && !r.Together:
+		return Errorf(KindForbidden, what, "you call friends, and members of your conversations")
 	}
-	return err
+	return nil
 }
 
 // MayAct takes a turn for what a user does in calls.
@@ -139,7 +137,7 @@ func (s *Service) MayAct(ctx context.Context, userID int64) error {
 }
 
 // asSeenBy fills in who is online, and hides the phones of all who have not
-// added the viewer.
+// added the viewer, and of those who have blocked him when they were here.
 func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]User, error) {
 	ids := make([]int64, len(users))
 	for i, u := range users {
@@ -153,25 +151,43 @@ func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]U
 	if err != nil {
 		return nil, err
 	}
+	blocks, err := s.blocks(ctx, viewer)
+	if err != nil {
+		return nil, err
+	}
 	for i, u := range users {
 		if u.ID != viewer && !trust[u.ID] {
 			u = u.withoutPhone()
 		}
-		users[i] = s.seen(u, online)
+		users[i] = s.seen(u, online, blocks)
 	}
 	return users, nil
 }
 
-// seen fills in whether u is online; who is, was last seen now.
-func (s *Service) seen(u User, online map[int64]bool) User {
+// oneSeenBy is asSeenBy for one user.
+func (s *Service) oneSeenBy(ctx context.Context, viewer int64, u User) (User, error) {
+	seen, err := s.asSeenBy(ctx, viewer, []User{u})
+	if err != nil {
+		return User{}, err
+	}
+	return seen[0], nil
+}
+
+// seen fills in whether u is online, as one with these blocks may know; who is,
+// was last seen now.
+func (s *Service) seen(u User, online map[int64]bool, blocks Blocks) User {
+	if blocks.hides(u.ID) {
+		u.Online, u.LastSeen = false, time.Time{}
+		return u
+	}
 	if u.Online = online[u.ID]; u.Online {
 		u.LastSeen = s.cfg.Now()
 	}
 	return u
 }
 
-// profile returns an account as anyone may see it.
-func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
+// profile returns an account as the viewer may see it, without its phone.
+func (s *Service) profile(ctx context.Context, viewer, id int64) (*User, error) {
 	u, err := s.user(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -179,7 +195,13 @@ func (s *Service) profile(ctx context.Context, id int64) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
+	var blocks Blocks
+	if viewer != id {
+		if blocks, err = s.blocks(ctx, viewer); err != nil {
+			return nil, err
+		}
+	}
 	online, err := s.cfg.Presence.Online(ctx, []int64{id})
-	u = s.seen(u.withoutPhone(), online)
+	u = s.seen(u.withoutPhone(), online, blocks)
 	return &u, err
 }

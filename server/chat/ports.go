@@ -13,6 +13,7 @@ import (
 // and nothing was stored unless the error says that it may have been.
 type Store interface {
 	UserStore
+	RelationStore
 	SessionStore
 	ConversationStore
 	MessageStore
@@ -40,13 +41,30 @@ type UserStore interface {
 	// whom the phone finds comes first, the others by what follows q in the name.
 	// Its cost grows with offset and limit, and not with the number of accounts.
 	SearchUsers(ctx context.Context, q string, limit, offset int) ([]User, error)
+}
+
+// RelationStore keeps who befriended and who blocked whom. What changes between
+// two users does so one after the other, the making of their conversation too.
+type RelationStore interface {
 	// Befriend records that userID added friendID; twice is as good as once.
+	// ErrBlocked: one of them has blocked the other.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
+	// Unfriend undoes Befriend both ways. ErrNotFound: they are no friends.
+	Unfriend(ctx context.Context, userID, friendID int64) error
+	// Block records that userID blocks otherID, and undoes their friendship. From
+	// then on Append stores no message of one of them to the other. ErrNotFound:
+	// one is no account; ErrConflict: userID has blocked limit users.
+	Block(ctx context.Context, userID, otherID int64, limit int, at time.Time) error
+	// Unblock undoes Block. ErrNotFound: otherID is not blocked.
+	Unblock(ctx context.Context, userID, otherID int64) error
+	// Relation tells what two users are to each other.
+	Relation(ctx context.Context, userID, otherID int64) (Relation, error)
 	// Friends lists those whom userID added and those who added userID, by id.
 	Friends(ctx context.Context, userID int64, limit, offset int) ([]User, error)
-	// Acquainted tells whether two users are friends, whoever added the other, or
-	// are members of one conversation.
-	Acquainted(ctx context.Context, userID, otherID int64) (bool, error)
+	// Blocked lists those whom userID has blocked, by id.
+	Blocked(ctx context.Context, userID int64, limit, offset int) ([]User, error)
+	// Blocks tells whom userID has blocked and who has blocked him.
+	Blocks(ctx context.Context, userID int64) (Blocks, error)
 	// AddedBy tells which of ids have added userID.
 	AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error)
 }
@@ -67,7 +85,7 @@ type SessionStore interface {
 // ConversationStore keeps conversations and their members.
 type ConversationStore interface {
 	// EnsureDirect returns the id of the direct conversation of pair, making it
-	// if there is none.
+	// if there is none, unless one has blocked the other: ErrBlocked.
 	EnsureDirect(ctx context.Context, pair Pair, at time.Time) (int64, error)
 	// FindDirect is EnsureDirect without the making.
 	FindDirect(ctx context.Context, pair Pair) (int64, error)
@@ -90,7 +108,8 @@ type ConversationStore interface {
 	// count, the one with the newest message first, empty ones last; Peer is
 	// left to the caller.
 	Dialogs(ctx context.Context, userID int64, limit, offset int) ([]Dialog, error)
-	// Contacts lists the users who share a conversation with userID.
+	// Contacts lists the users who share a conversation with userID, and whom he
+	// has not blocked.
 	Contacts(ctx context.Context, userID int64, limit int) ([]int64, error)
 }
 

@@ -60,7 +60,7 @@ func (s *Service) DeliverTo(deliver func(context.Context, Event)) {
 // where messages before it are missing, after those. Presence is gathered first.
 func (s *Service) Receive(ctx context.Context, e Event) {
 	a := s.arrivals
-	if e.Type == EventPresence {
+	if e.Type == EventPresence && e.From == 0 {
 		s.presences.add(e)
 		return
 	}

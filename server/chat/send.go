@@ -13,8 +13,8 @@ import (
 // the order of Seq.
 //
 // Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
-// of it), Forbidden (muted), Conflict (the ClientMsgID is another message's), RateLimited, Unavailable. When ctx ends first, the
-// message may be stored or not: retry with the same ClientMsgID.
+// of it), Forbidden (muted, or one of two has blocked the other), Conflict (the ClientMsgID
+// is another message's), RateLimited, Unavailable. When ctx ends first, the message may be stored or not: retry with the same ClientMsgID.
 func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
 	type outcome struct {
 		m   Message
@@ -28,7 +28,7 @@ func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) 
 			return Message{}, o.err
 		}
 		// The message is stored: that its sender cannot be looked up is no failure.
-		o.m.Sender, _ = s.profile(ctx, c.UserID)
+		o.m.Sender, _ = s.profile(ctx, c.UserID, c.UserID)
 		return o.m, nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -119,7 +119,7 @@ func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership
 // mayPost checks what the sender may do in the room, reply to and attach.
 func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draft) error {
 	if me, _ := room.Find(c.UserID); me.Muted {
-		return Errorf(KindForbidden, notSent, "you are muted in this chat")
+		return s.whyMuted(ctx, c, room, notSent)
 	}
 	if d.ReplyToID != 0 {
 		m, err := s.cfg.Store.Message(ctx, d.ReplyToID)
@@ -136,6 +136,14 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 		}
 	}
 	return nil
+}
+
+// whyMuted says why the caller may not write in a room where he is muted.
+func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what string) error {
+	if room.Conversation.Kind == Group {
+		return Errorf(KindForbidden, what, "you are muted in this chat")
+	}
+	return s.orBlocked(ctx, c.UserID, room.peer(c.UserID), what, ErrBlocked)
 }
 
 // A pendingSend is a message on its way through a transaction.

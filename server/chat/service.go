@@ -46,6 +46,10 @@ type Config struct {
 	Memberships Cache[int64, Membership]
 	Directs     Cache[Pair, int64]
 	Users       Cache[int64, User]
+	Blocks      Cache[int64, Blocks] // nil: they are asked of the store each time
+
+	// EndCall ends the call between two users, if there is one; nil: there are no calls.
+	EndCall func(ctx context.Context, by, other int64) error
 
 	Messages      Limiter[int64]  // sent, by user
 	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
@@ -241,7 +245,8 @@ func (s *Service) direct(ctx context.Context, userID, peer int64, create bool, w
 	if !create {
 		return 0, errNoDirect
 	}
-	return s.cfg.Store.EnsureDirect(ctx, pair, s.cfg.Now())
+	id, err = s.cfg.Store.EnsureDirect(ctx, pair, s.cfg.Now())
+	return id, s.orBlocked(ctx, userID, peer, what, err)
 }
 
 // publish hands an event to the bus. Where that fails, clients learn of it by

@@ -70,7 +70,7 @@ var (
 	byTable       = label{key: "table", from: "tables of the schema, or `" + noTable + "`"}
 	byKind        = oneOf("reason", chat.KindInvalid, chat.KindUnauthenticated, chat.KindForbidden, chat.KindNotFound, chat.KindConflict, chat.KindTooLarge, chat.KindRateLimited, chat.KindUnavailable, chat.KindCancelled, chat.KindInternal)
 	byAttempt     = oneOf("operation", "login", "register")
-	byCache       = oneOf("cache", "session", "membership", "direct", "user")
+	byCache       = oneOf("cache", "session", "membership", "direct", "user", "blocks")
 	byHit         = oneOf("hit", "true", "false")
 	byState       = oneOf("state", "used", "idle")
 	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}

@@ -127,6 +127,7 @@ func (s *script) play() {
 	s.talk(ann, ben)
 	s.groups(ann, ben, cat)
 	s.files(ann, ben)
+	s.part(ann, ben, cat)
 	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
 	s.call("POST", "/api/auth/logout", "", ann, nil)
 	s.call("GET", "/api/auth/validate", "", ann, nil)
@@ -151,6 +152,15 @@ func (s *script) people(ann, ben user) {
 	s.call("GET", "/api/users/search", "?q=nobody", ann, nil)
 	s.call("PUT", "/api/users/me", "", ann, m{"bio": "hello", "avatar": "a.png"})
 	s.call("GET", "/api/users/me", "", ann, nil)
+}
+
+func (s *script) part(ann, ben, cat user) {
+	s.call("DELETE", "/api/users/friends/:user_id", "", ben, nil, ann.id)
+	s.call("GET", "/api/users/blocked", "", ann, nil)
+	s.call("POST", "/api/users/blocked", "", ann, m{"user_id": cat.id})
+	s.call("GET", "/api/users/blocked", "", ann, nil)
+	s.call("POST", "/api/messages", "", cat, m{"receiver_id": ann.id, "content": "hello?"})
+	s.call("DELETE", "/api/users/blocked/:user_id", "", ann, nil, cat.id)
 }
 
 func (s *script) talk(ann, ben user) {

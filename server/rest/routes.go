@@ -50,6 +50,10 @@ func (s *Server) routes() {
 	s.get("/api/users/search", me(s.searchUsers))
 	s.get("/api/users/friends", me(s.friends))
 	s.post("/api/users/friends", me(s.addFriend))
+	s.delete("/api/users/friends/:user_id", me(s.removeFriend))
+	s.get("/api/users/blocked", me(s.blocked))
+	s.post("/api/users/blocked", me(s.block))
+	s.delete("/api/users/blocked/:user_id", me(s.unblock))
 
 	s.post("/api/messages", me(s.send))
 	s.post("/api/messages/send", me(s.send))

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -56,4 +58,36 @@ func (s *Server) addFriend(c echo.Context, me chat.Caller) error {
 	}
 	friends, err := s.svc.Friends(ctx, me, chat.Paging{})
 	return s.created(c, list(friends.Items), err)
+}
+
+func (s *Server) removeFriend(c echo.Context, me chat.Caller) error {
+	return s.toUser(c, me, s.svc.Unfriend)
+}
+
+func (s *Server) blocked(c echo.Context, me chat.Caller) error {
+	return parts(s, c, func(p chat.Paging) (chat.Part[chat.User], error) {
+		return s.svc.Blocked(c.Request().Context(), me, p)
+	})
+}
+
+func (s *Server) block(c echo.Context, me chat.Caller) error {
+	var body onlyUser
+	if err := body.decode(c); err != nil {
+		return err
+	}
+	user, err := s.svc.Block(c.Request().Context(), me, body.UserID)
+	return s.created(c, user, err)
+}
+
+func (s *Server) unblock(c echo.Context, me chat.Caller) error {
+	return s.toUser(c, me, s.svc.Unblock)
+}
+
+// toUser answers a call about the user whom the path names.
+func (s *Server) toUser(c echo.Context, me chat.Caller, call func(context.Context, chat.Caller, int64) error) error {
+	id, err := pathID(c, "user_id")
+	if err != nil {
+		return err
+	}
+	return s.ok(c, onlyUser{id}, call(c.Request().Context(), me, id))
 }

@@ -45,6 +45,12 @@ func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) 
 
 // insertDirect makes the conversation unless another made it meanwhile.
 func (s *Store) insertDirect(ctx context.Context, t querier, pair chat.Pair, at time.Time) (int64, error) {
+	if err := s.lockPair(ctx, t, pair.Low, pair.High); err != nil {
+		return 0, err
+	}
+	if err := unlessBlocked(ctx, t, pair.Low, pair.High); err != nil {
+		return 0, err
+	}
 	_, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
 		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld("pair_low"), string(chat.Direct), pair.Low, pair.High, micros(at))
 	if err != nil {
@@ -161,6 +167,7 @@ func (s *Store) Contacts(ctx context.Context, userID int64, limit int) ([]int64,
 	ids, err := collect(ctx, s.read, scanID, `SELECT DISTINCT o.user_id
 		FROM members m JOIN members o ON o.conversation_id = m.conversation_id
 		WHERE m.user_id = ? AND m.state = 0 AND o.state = 0 AND o.user_id <> ?
+		AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = m.user_id AND b.blocked_id = o.user_id)
 		ORDER BY o.user_id LIMIT ?`, userID, userID, limit)
 	return ids, s.fail(ctx, "contacts", err)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // tables are all of them, each before those that it refers to.
-var tables = []string{"file_bytes", "user_parts", "call_legs", "calls", "files", "messages", "members", "conversations", "friends", "sessions", "users"}
+var tables = []string{"file_bytes", "user_parts", "call_legs", "calls", "files", "messages", "members", "conversations", "blocks", "friends", "sessions", "users"}
 
 // TestMySQL runs the contract suite on the server that there is, and has it
 // explain every statement that was run on the way: none may read a whole table.
@@ -71,6 +71,7 @@ func fill(t *testing.T, s *Store) {
 		`INSERT INTO messages (conversation_id, seq, sender_id, content, type, reply_to_id, client_msg_id, created_at, updated_at)
 			SELECT id, d + 1, pair_low, '', 'text', 0, CONCAT(id, d), 0, 0 FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 5`,
 		`INSERT INTO friends (user_id, friend_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO blocks (user_id, blocked_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
 		`INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) SELECT id, id, '', 0, 0 FROM users WHERE id >= 1000000`,
 		`INSERT INTO calls (id, type, state, caller_id, callee_id, caller_candidates, callee_candidates, created_at, answered_at,
 			connected_at, ended_at, reason, ended_by, signals) SELECT id, '', '', id, id, 0, 0, 0, 0, 0, id, '', 0, '' FROM users`,

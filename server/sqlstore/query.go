@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 )
@@ -153,6 +154,22 @@ func inList[K int64 | string](keys []K, args []any) (string, []any) {
 		args = append(args, keys[min(i, len(keys)-1)])
 	}
 	return repeat("?", ",", n), args
+}
+
+// chosen tells which of ids a query returns that ends before IN (…).
+func chosen(ctx context.Context, q querier, query string, arg int64, ids []int64) (map[int64]bool, error) {
+	found := make(map[int64]bool)
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, []any{arg})
+		list, err := collect(ctx, q, scanID, query+` IN (`+in+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range list {
+			found[id] = true
+		}
+	}
+	return found, nil
 }
 
 // micros and timeOf turn times into integers and back; the zero time is 0.

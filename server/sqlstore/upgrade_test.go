@@ -146,3 +146,39 @@ func TestUsernamesHaveKeysAfterTheUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// TestPeopleBlockEachOtherAfterTheUpgrade blocks in a conversation that was
+// there before blocks were.
+func TestPeopleBlockEachOtherAfterTheUpgrade(t *testing.T) {
+	var statements []string
+	for id := 1; id <= 2; id++ {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (%d, '1000%d', '', '', '', 'user', '', '', 0, 0)`, id, id))
+	}
+	statements = append(statements, `INSERT INTO conversations (id, kind, title, owner_id, last_seq, pair_low, pair_high, created_at)
+			VALUES (7, 'direct', '', 0, 0, 1, 2, 0)`,
+		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at)
+			VALUES (7, 1, 'member', 0, 0, 0, 0, 0), (7, 2, 'member', 0, 0, 0, 0, 0)`,
+		`INSERT INTO friends (user_id, friend_id, created_at) VALUES (1, 2, 0)`)
+	upgraded(t, statements, func(t *testing.T, s *Store) {
+		refused := func() error {
+			r, err := s.Append(t.Context(), []chat.NewMessage{{ConversationID: 7, SenderID: 2, Type: chat.TypeText, Content: "x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r[0].Err
+		}
+		if err := refused(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Block(t.Context(), 1, 2, 10, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := refused(); !errors.Is(err, chat.ErrNotFound) {
+			t.Errorf("who is blocked wrote: %v", err)
+		}
+		if r, err := s.Relation(t.Context(), 1, 2); err != nil || r.Added || !r.Blocked {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}

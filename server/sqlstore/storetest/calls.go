@@ -11,31 +11,7 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/server/call"
-	"github.com/onemeter/onemeter/server/chat"
 )
-
-func testAcquainted(w *world) {
-	u := w.users(5)
-	are := func(a, b int64) bool {
-		w.Helper()
-		there, back := must[bool](w)(w.Acquainted(w.ctx(), a, b)), must[bool](w)(w.Acquainted(w.ctx(), b, a))
-		equal(w, "the other way round", there, back)
-		return there
-	}
-	equal(w, "strangers", are(u[0], u[1]), false)
-	equal(w, "nobody", are(u[0], 1<<40), false)
-	w.ok(w.Befriend(w.ctx(), u[0], u[1], w.now))
-	equal(w, "friends", are(u[0], u[1]), true)
-	w.direct(u[0], u[2])
-	equal(w, "who wrote to each other", are(u[0], u[2]), true)
-	g := w.group(u[0], u[3], u[4])
-	equal(w, "members of a group", are(u[3], u[4]), true)
-	equal(w, "members of different ones", are(u[2], u[4]), false)
-	w.put(chat.Member{ConversationID: g, UserID: u[4], Banned: true})
-	equal(w, "banned", are(u[3], u[4]), false)
-	w.leave(g, u[3])
-	equal(w, "gone", are(u[3], u[0]), false)
-}
 
 // call is one that rings, everything that it can hold filled in.
 func (w *world) call(id string, caller, callee int64) call.Call {

@@ -1,0 +1,179 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// Befriend implements chat.RelationStore. ErrNotFound: one of them is no account.
+func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Time) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.lockPair(ctx, t, userID, friendID); err != nil {
+			return err
+		}
+		if err := unlessBlocked(ctx, t, userID, friendID); err != nil {
+			return err
+		}
+		_, err := exec(ctx, t, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld("user_id"),
+			userID, friendID, micros(at))
+		return err
+	})
+	return s.fail(ctx, "befriend", err)
+}
+
+// Unfriend implements chat.RelationStore.
+func (s *Store) Unfriend(ctx context.Context, userID, friendID int64) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.lockPair(ctx, t, userID, friendID); err != nil {
+			return err
+		}
+		return changed(unfriend(ctx, t, userID, friendID))
+	})
+	return s.fail(ctx, "unfriend", err)
+}
+
+func unfriend(ctx context.Context, t querier, a, b int64) (sql.Result, error) {
+	return exec(ctx, t, `DELETE FROM friends WHERE (user_id = ? AND friend_id = ?) OR (user_id = ? AND friend_id = ?)`, a, b, b, a)
+}
+
+// Block implements chat.RelationStore.
+func (s *Store) Block(ctx context.Context, userID, otherID int64, limit int, at time.Time) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.lockPair(ctx, t, userID, otherID); err != nil {
+			return err
+		}
+		var there bool
+		var count int
+		err := row(ctx, t, `SELECT EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?),
+			(SELECT COUNT(*) FROM blocks WHERE user_id = ?)`, []any{userID, otherID, userID}, &there, &count)
+		if err != nil || there {
+			return err
+		}
+		if count >= limit {
+			return chat.ErrConflict
+		}
+		_, err = exec(ctx, t, `INSERT INTO blocks (user_id, blocked_id, created_at) VALUES (?, ?, ?)`, userID, otherID, micros(at))
+		if err != nil {
+			return err
+		}
+		if _, err := unfriend(ctx, t, userID, otherID); err != nil {
+			return err
+		}
+		return s.setStanding(ctx, t, userID, otherID)
+	})
+	return s.fail(ctx, "block", err)
+}
+
+// Unblock implements chat.RelationStore.
+func (s *Store) Unblock(ctx context.Context, userID, otherID int64) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.lockPair(ctx, t, userID, otherID); err != nil {
+			return err
+		}
+		err := changed(exec(ctx, t, `DELETE FROM blocks WHERE user_id = ? AND blocked_id = ?`, userID, otherID))
+		if err != nil {
+			return err
+		}
+		return s.setStanding(ctx, t, userID, otherID)
+	})
+	return s.fail(ctx, "unblock", err)
+}
+
+// lockPair has all that changes between two users happen one after the other,
+// the making of their conversation too. ErrNoRows: one of them is no account.
+func (s *Store) lockPair(ctx context.Context, t querier, a, b int64) error {
+	ids, err := collect(ctx, t, scanID, `SELECT id FROM users `+s.dialect.byID+` WHERE id IN (?, ?) ORDER BY id`+s.dialect.forUpdate, a, b)
+	if err == nil && (len(ids) == 0 || len(ids) == 1 && a != b) {
+		err = sql.ErrNoRows
+	}
+	return err
+}
+
+const blockedEitherWay = `EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?)
+	OR EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?)`
+
+// unlessBlocked is ErrBlocked where one of two users has blocked the other.
+func unlessBlocked(ctx context.Context, t querier, a, b int64) error {
+	var blocked bool
+	err := row(ctx, t, `SELECT `+blockedEitherWay, []any{a, b, b, a}, &blocked)
+	if err == nil && blocked {
+		err = chat.ErrBlocked
+	}
+	return err
+}
+
+// setStanding writes into the members of two users' conversation, if there is
+// one, whether they may write: Append looks there, and sees it from then on.
+func (s *Store) setStanding(ctx context.Context, t querier, a, b int64) error {
+	pair := chat.PairOf(a, b)
+	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	muted := true
+	if err := unlessBlocked(ctx, t, a, b); err == nil {
+		muted = false
+	} else if !errors.Is(err, chat.ErrBlocked) {
+		return err
+	}
+	_, err = exec(ctx, t, `UPDATE members SET muted = ? WHERE conversation_id = ?`, muted, id)
+	return err
+}
+
+// Relation implements chat.RelationStore.
+func (s *Store) Relation(ctx context.Context, userID, otherID int64) (chat.Relation, error) {
+	var r chat.Relation
+	there, back := []any{userID, otherID}, []any{otherID, userID}
+	var args []any
+	for _, pair := range [][]any{there, back, there, back, there} {
+		args = append(args, pair...)
+	}
+	err := row(ctx, s.read, relationQuery, args, &r.Added, &r.AddedBy, &r.Blocked, &r.BlockedBy, &r.Together)
+	return r, s.fail(ctx, "relation", err)
+}
+
+const relationQuery = `SELECT EXISTS (SELECT 1 FROM friends WHERE user_id = ? AND friend_id = ?),
+	EXISTS (SELECT 1 FROM friends WHERE user_id = ? AND friend_id = ?),
+	EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?),
+	EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?),
+	EXISTS (SELECT 1 FROM members m JOIN members n ON n.conversation_id = m.conversation_id
+	        WHERE m.user_id = ? AND m.state = 0 AND n.user_id = ? AND n.state = 0)`
+
+// Friends implements chat.RelationStore.
+func (s *Store) Friends(ctx context.Context, userID int64, limit, offset int) ([]chat.User, error) {
+	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`
+		FROM (SELECT friend_id AS id FROM friends WHERE user_id = ?
+		      UNION SELECT user_id FROM friends WHERE friend_id = ?) f
+		JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ? OFFSET ?`, userID, userID, limit, offset)
+	return users, s.fail(ctx, "friends", err)
+}
+
+// Blocked implements chat.RelationStore.
+func (s *Store) Blocked(ctx context.Context, userID int64, limit, offset int) ([]chat.User, error) {
+	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`
+		FROM (SELECT blocked_id AS id FROM blocks WHERE user_id = ? ORDER BY blocked_id LIMIT ? OFFSET ?) f
+		JOIN users u ON u.id = f.id ORDER BY u.id`, userID, limit, offset)
+	return users, s.fail(ctx, "blocked", err)
+}
+
+// Blocks implements chat.RelationStore.
+func (s *Store) Blocks(ctx context.Context, userID int64) (b chat.Blocks, err error) {
+	b.Of, err = collect(ctx, s.read, scanID, `SELECT blocked_id FROM blocks WHERE user_id = ? ORDER BY blocked_id`, userID)
+	if err == nil {
+		b.By, err = collect(ctx, s.read, scanID, `SELECT user_id FROM blocks WHERE blocked_id = ? ORDER BY user_id`, userID)
+	}
+	return b, s.fail(ctx, "blocks", err)
+}
+
+// AddedBy implements chat.RelationStore.
+func (s *Store) AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error) {
+	added, err := chosen(ctx, s.read, `SELECT user_id FROM friends WHERE friend_id = ? AND user_id`, userID, ids)
+	return added, s.fail(ctx, "added by", err)
+}
