@@ -17,6 +17,7 @@ type Registration struct {
 	Username string `json:"username"` // optional
 	Nickname string `json:"nickname"` // optional; the username when empty
 
+	Device    string     `json:"-"` // what the client says it is
 	Addr      netip.Addr `json:"-"` // where the request came from
 	Forwarded bool       `json:"-"` // by a proxy: then a loopback Addr says nothing
 }
@@ -27,7 +28,8 @@ type Credentials struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
 
-	Addr netip.Addr `json:"-"`
+	Device string     `json:"-"` // what the client says it is
+	Addr   netip.Addr `json:"-"`
 }
 
 // Register makes an account and logs it in.
@@ -68,7 +70,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.openSession(ctx, u)
+	return s.openSession(ctx, Login{User: u}, Session{Device: r.Device, Addr: addrText(r.Addr)})
 }
 
 // every turns joined Errors of kind Invalid into one that names every fault.
@@ -123,11 +125,11 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	defer s.inFlight.leave("account " + account)
 	defer s.inFlight.leave("addr " + addr)
 
-	u, hash, err := s.cfg.Store.UserByLogin(ctx, c.Phone, c.Username)
+	l, err := s.cfg.Store.UserByLogin(ctx, c.Phone, c.Username)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Tokens{}, err
 	}
-	ok, err := s.cfg.Hasher.Verify(ctx, hash, c.Password)
+	ok, err := s.cfg.Hasher.Verify(ctx, l.PasswordHash, c.Password)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -136,7 +138,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 		s.cfg.LoginAddrs.Take(ctx, addr)
 		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "no such account, or the wrong password")
 	}
-	return s.openSession(ctx, u)
+	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr)})
 }
 
 // check refuses what no account could be logged in with.
@@ -174,17 +176,22 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 	return nil
 }
 
-func (s *Service) openSession(ctx context.Context, u User) (Tokens, error) {
+// openSession makes a session of an account; of sess is used what tells of the
+// login.
+func (s *Service) openSession(ctx context.Context, l Login, sess Session) (Tokens, error) {
 	now := s.cfg.Now()
-	id := newSessionID()
-	refresh := s.refreshToken(id, 0)
-	err := s.cfg.Store.CreateSession(ctx, Session{
-		ID: id, UserID: u.ID, RefreshHash: hashOf(refresh), CreatedAt: now, ExpiresAt: now.Add(s.cfg.Limits.SessionTTL),
-	})
+	sess.ID, sess.UserID = newSessionID(), l.ID
+	refresh := s.refreshToken(sess.ID, 0)
+	sess.RefreshHash, sess.CreatedAt, sess.ExpiresAt = hashOf(refresh), now, now.Add(s.cfg.Limits.SessionTTL)
+	sess.Device = deviceText(sess.Device)
+	err := s.cfg.Store.CreateSession(ctx, sess, l.Epoch)
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "all sessions of the account were ended just now: try again")
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.tokens(ctx, id, u.ID, refresh)
+	return s.tokens(ctx, sess.ID, l.ID, refresh)
 }
 
 func newSessionID() string {
@@ -271,16 +278,5 @@ func (s *Service) Active(c Caller) { s.activity.touch(c.UserID, s.cfg.Now()) }
 // Logout ends the caller's session: its tokens are dead and its connections
 // are closed, on every node.
 func (s *Service) Logout(ctx context.Context, c Caller) error {
-	return s.endSession(ctx, c.UserID, c.SessionID)
-}
-
-func (s *Service) endSession(ctx context.Context, userID int64, id string) error {
-	if err := s.cfg.Store.DeleteSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if err := s.cfg.Sessions.Drop(ctx, id); err != nil {
-		return err
-	}
-	s.publish(ctx, Event{Type: EventSessionEnded, To: []int64{userID}, Session: id, At: s.cfg.Now()})
-	return nil
+	return s.endSession(ctx, c.UserID, c.SessionID, "")
 }

@@ -41,6 +41,7 @@ type Event struct {
 	Receipt bool `json:"receipt,omitempty"`
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded
+	Reason  string `json:"reason,omitempty"`  // and why, for who used it; empty: no more is known
 	Call    string `json:"call,omitempty"`    // of what calls tell
 	Trace   string `json:"trace,omitempty"`   // of what caused it; see Tracer
 }

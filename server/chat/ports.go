@@ -27,8 +27,10 @@ type UserStore interface {
 	// have one key.
 	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
 	// UserByLogin finds an account by its phone or its username (whichever is
-	// not empty) and returns its password hash with it.
-	UserByLogin(ctx context.Context, phone, username string) (User, string, error)
+	// not empty), and what it takes to log in.
+	UserByLogin(ctx context.Context, phone, username string) (Login, error)
+	// LoginOf is UserByLogin by the id.
+	LoginOf(ctx context.Context, userID int64) (Login, error)
 	// Users returns the accounts of ids, in that order, unknown ones left out.
 	Users(ctx context.Context, ids []int64) ([]User, error)
 	// UpdateUser puts in what of p is not nil, and leaves the rest to others who
@@ -71,12 +73,20 @@ type RelationStore interface {
 
 // SessionStore keeps logins.
 type SessionStore interface {
-	CreateSession(ctx context.Context, s Session) error
+	// CreateSession stores a session of an account whose epoch is still the one
+	// that the login found. ErrNotFound: it is not, or there is no account.
+	CreateSession(ctx context.Context, s Session, epoch int64) error
 	Session(ctx context.Context, id string) (Session, error)
 	// RotateSession puts a new refresh hash in place of the old one, as it does
 	// at a time, and is ErrNotFound where the session is gone or its hash is not old.
 	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error
 	DeleteSession(ctx context.Context, id string) error
+	// Sessions lists a user's sessions, the newest first.
+	Sessions(ctx context.Context, userID int64, limit, offset int) ([]Session, error)
+	// EndSessions deletes the sessions of a user but one ("": all of them), raises
+	// the account's epoch and returns the ids of those that are gone: logins that
+	// are under way come to nothing.
+	EndSessions(ctx context.Context, userID int64, except string) (ids []string, err error)
 	// DeleteExpiredSessions deletes sessions that expired before a time, those
 	// that did first and limit at most, and returns how many.
 	DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error)

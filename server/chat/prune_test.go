@@ -20,7 +20,7 @@ func TestExpiredSessionsAreDeleted(t *testing.T) {
 		u := w.user(t)
 		expire := func(id string, at time.Time) {
 			t.Helper()
-			err := w.store.CreateSession(t.Context(), chat.Session{ID: id, UserID: u.UserID, RefreshHash: []byte{1}, ExpiresAt: at})
+			err := w.store.CreateSession(t.Context(), chat.Session{ID: id, UserID: u.UserID, RefreshHash: []byte{1}, ExpiresAt: at}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -132,7 +132,7 @@ func TestOldRefreshTokensAreGood(t *testing.T) {
 	sum := sha256.Sum256([]byte(old))
 	err := w.store.CreateSession(t.Context(), chat.Session{
 		ID: "session", UserID: tokens.User.ID, RefreshHash: sum[:], CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
-	})
+	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

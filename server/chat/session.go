@@ -11,6 +11,17 @@ type Session struct {
 	CreatedAt   time.Time
 	RotatedAt   time.Time // when that took the place of the one before; zero: it is the first
 	ExpiresAt   time.Time // of the refresh token
+
+	Device       string // what logged in, for its user to recognize
+	Addr         string // and from where
+	SecondFactor bool   // with more than a password
+}
+
+// A Login is an account as it is found to be logged in to.
+type Login struct {
+	User
+	PasswordHash string
+	Epoch        int64 // goes up when all sessions end: see SessionStore.EndSessions
 }
 
 // A Caller is who asks: a user, by a session, and over which connection, if any.

@@ -29,7 +29,7 @@ func (s *Server) register(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	body.Addr = s.countedAddr(c)
+	body.Addr, body.Device = s.countedAddr(c), c.Request().UserAgent()
 	body.Forwarded = !s.direct(c.Request())
 	t, err := s.svc.Register(c.Request().Context(), body)
 	return s.created(c, tokensOf(t), err)
@@ -40,7 +40,7 @@ func (s *Server) login(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	body.Addr = s.countedAddr(c)
+	body.Addr, body.Device = s.countedAddr(c), c.Request().UserAgent()
 	t, err := s.svc.Login(c.Request().Context(), body)
 	return s.ok(c, tokensOf(t), err)
 }

@@ -9,23 +9,70 @@ import (
 )
 
 // CreateSession implements chat.SessionStore.
-func (s *Store) CreateSession(ctx context.Context, x chat.Session) error {
-	_, err := exec(ctx, s.write, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
-		x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt))
-	return s.fail(ctx, "create session", err)
+func (s *Store) CreateSession(ctx context.Context, x chat.Session, epoch int64) error {
+	return s.fail(ctx, "create session", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		var now int64
+		err := row(ctx, t, `SELECT login_epoch FROM users WHERE id = ?`+s.dialect.forShare, []any{x.UserID}, &now)
+		if err != nil {
+			return err
+		}
+		if now != epoch {
+			return chat.ErrNotFound
+		}
+		_, err = exec(ctx, t, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at, device, addr, second_factor)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt), x.Device, x.Addr, x.SecondFactor)
+		return err
+	}))
+}
+
+const sessionColumns = `id, user_id, refresh_hash, created_at, rotated_at, expires_at, device, addr, second_factor`
+
+func scanSession(r scanner) (x chat.Session, err error) {
+	var created, rotated, expires int64
+	err = r.Scan(&x.ID, &x.UserID, &x.RefreshHash, &created, &rotated, &expires, &x.Device, &x.Addr, &x.SecondFactor)
+	x.CreatedAt, x.RotatedAt, x.ExpiresAt = timeOf(created), timeOf(rotated), timeOf(expires)
+	return x, err
 }
 
 // Session implements chat.SessionStore.
 func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
-	x := chat.Session{ID: id}
-	var created, rotated, expires int64
-	err := row(ctx, s.read, `SELECT user_id, refresh_hash, created_at, rotated_at, expires_at FROM sessions WHERE id = ?`, []any{id},
-		&x.UserID, &x.RefreshHash, &created, &rotated, &expires)
-	if err != nil {
-		return chat.Session{}, s.fail(ctx, "session", err)
+	x, err := one(ctx, s.read, scanSession, `SELECT `+sessionColumns+` FROM sessions WHERE id = ?`, id)
+	return x, s.fail(ctx, "session", err)
+}
+
+// Sessions implements chat.SessionStore.
+func (s *Store) Sessions(ctx context.Context, userID int64, limit, offset int) ([]chat.Session, error) {
+	list, err := collect(ctx, s.read, scanSession,
+		`SELECT `+sessionColumns+` FROM sessions WHERE user_id = ? ORDER BY created_at DESC, id LIMIT ? OFFSET ?`, userID, limit, offset)
+	return list, s.fail(ctx, "sessions", err)
+}
+
+// EndSessions implements chat.SessionStore. The account's row is locked first:
+// logins wait for it.
+func (s *Store) EndSessions(ctx context.Context, userID int64, except string) (ids []string, err error) {
+	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		ids, err = endSessions(ctx, t, userID, except)
+		return err
+	})
+	return ids, s.fail(ctx, "end sessions", err)
+}
+
+func endSessions(ctx context.Context, t querier, userID int64, except string) ([]string, error) {
+	if err := changed(exec(ctx, t, `UPDATE users SET login_epoch = login_epoch + 1 WHERE id = ?`, userID)); err != nil {
+		return nil, err
 	}
-	x.CreatedAt, x.RotatedAt, x.ExpiresAt = timeOf(created), timeOf(rotated), timeOf(expires)
-	return x, nil
+	ids, err := collect(ctx, t, scanText, `SELECT id FROM sessions WHERE user_id = ? AND id <> ?`, userID, except)
+	if err != nil {
+		return nil, err
+	}
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, nil)
+		if _, err := exec(ctx, t, `DELETE FROM sessions WHERE id IN (`+in+`)`, args...); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // RotateSession implements chat.SessionStore.

@@ -43,16 +43,24 @@ func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string
 }
 
 // UserByLogin implements chat.UserStore.
-func (s *Store) UserByLogin(ctx context.Context, phone, username string) (chat.User, string, error) {
-	where, value := "u.phone = ?", phone
+func (s *Store) UserByLogin(ctx context.Context, phone, username string) (chat.Login, error) {
 	if phone == "" {
-		where, value = "u.name_key = ?", s.key(username)
+		return s.login(ctx, "u.name_key = ?", s.key(username))
 	}
-	var hash string
-	u, err := one(ctx, s.read, func(r scanner) (chat.User, error) {
-		return scanUser(after{r, []any{&hash}})
-	}, `SELECT `+userColumns+`, u.password_hash FROM users u WHERE `+where, value)
-	return u, hash, s.fail(ctx, "user by login", err)
+	return s.login(ctx, "u.phone = ?", phone)
+}
+
+// LoginOf implements chat.UserStore.
+func (s *Store) LoginOf(ctx context.Context, userID int64) (chat.Login, error) {
+	return s.login(ctx, "u.id = ?", userID)
+}
+
+func (s *Store) login(ctx context.Context, where string, value any) (chat.Login, error) {
+	l, err := one(ctx, s.read, func(r scanner) (l chat.Login, err error) {
+		l.User, err = scanUser(after{r, []any{&l.PasswordHash, &l.Epoch}})
+		return l, err
+	}, `SELECT `+userColumns+`, u.password_hash, u.login_epoch FROM users u WHERE `+where, value)
+	return l, s.fail(ctx, "user by login", err)
 }
 
 // after scans a row's last columns into more.

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -187,7 +189,10 @@ func (c *conn) cutOff(stuck bool) {
 	}
 }
 
-func (c *conn) endSession() { c.shut(StatusSessionEnded, "session ended", ReasonSession, true) }
+// endSession closes a connection whose session is over; why is for its client.
+func (c *conn) endSession(why string) {
+	c.shut(StatusSessionEnded, cmp.Or(why, "session ended"), ReasonSession, true)
+}
 
 func (c *conn) goAway() {
 	c.shut(websocket.StatusGoingAway, "server is going away", ReasonShutdown, false)

@@ -19,7 +19,7 @@ func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 	switch {
 	case e.Type == chat.EventSessionEnded:
 		for _, c := range *targets {
-			c.endSession()
+			c.endSession(e.Reason)
 		}
 	case len(*targets) > 0:
 		h.broadcast(ctx, e, *targets)

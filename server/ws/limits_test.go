@@ -338,6 +338,27 @@ func TestLogoutClosesItsConnections(t *testing.T) {
 	stays.want("pong")
 }
 
+// TestAnOperatorEndsAllSessions: their clients are told why.
+func TestAnOperatorEndsAllSessions(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, bob := w.user("ann"), w.user("bob")
+	one, two, stays := w.dial(ann), w.dial(ann), w.dial(bob)
+	if n, err := w.svc.EndSessions(t.Context(), ann.User.ID, "", "banned until tomorrow"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for _, c := range []*client{one, two} {
+		_, err := c.read()
+		for err == nil {
+			_, err = c.read()
+		}
+		if e, ok := errors.AsType[websocket.CloseError](err); !ok || e.Code != StatusSessionEnded || e.Reason != "banned until tomorrow" {
+			t.Errorf("closed by %v", err)
+		}
+	}
+	stays.send("ping", nil)
+	stays.want("pong")
+}
+
 // A session that is not refreshed ends, and so do its connections; one that is
 // goes on, however old its connections are.
 func TestTheEndOfASessionClosesItsConnections(t *testing.T) {

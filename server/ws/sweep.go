@@ -87,7 +87,7 @@ func (c *conn) renew() {
 func (c *conn) checkSession(ctx context.Context) {
 	ends, err := c.hub.svc.SessionEnds(ctx, c.caller)
 	if chat.KindOf(err) == chat.KindUnauthenticated {
-		c.endSession()
+		c.endSession("")
 		return
 	}
 	if err != nil {

@@ -84,7 +84,7 @@ func TestOtherNodesGetWhatThisOneGets(t *testing.T) {
 		{Type: chat.EventPresence, To: many, At: at, Payload: chat.PresenceChanged{UserID: 3, LastSeen: at}},
 		{Type: chat.EventTyping, Payload: json.RawMessage(`{"a":[1,2]}`)},
 		{Type: chat.EventTyping, Payload: strings.Repeat("x", 1<<20)},
-		{Type: chat.EventSessionEnded, To: []int64{3}, Session: "s", At: at},
+		{Type: chat.EventSessionEnded, To: []int64{3}, Session: "s", Reason: "banned: ü", At: at},
 		{Type: "call.end", To: []int64{3}, Only: 1<<64 - 7, Call: "a call", Payload: json.RawMessage(`{}`), At: at},
 	}
 	for _, e := range events {

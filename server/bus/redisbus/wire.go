@@ -43,6 +43,7 @@ type meta struct {
 	From           int64          `json:"from,omitempty"`
 	Receipt        bool           `json:"receipt,omitempty"`
 	Session        string         `json:"session,omitempty"`
+	Reason         string         `json:"reason,omitempty"`
 	Only           uint64         `json:"only,omitempty"`
 	Call           string         `json:"call,omitempty"`
 	Trace          string         `json:"trace,omitempty"`
@@ -53,7 +54,7 @@ func encodeEvent(e chat.Event) ([]byte, error) {
 	payload, _ := e.Payload.(json.RawMessage)
 	body, err := json.Marshal(meta{
 		Type: e.Type, To: e.To, At: e.At, ConversationID: e.ConversationID, Seq: e.Seq,
-		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Only: e.Only, Call: e.Call, Trace: e.Trace,
+		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Reason: e.Reason, Only: e.Only, Call: e.Call, Trace: e.Trace,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.Type, err)
@@ -86,7 +87,7 @@ func decodeEvent(body string) (chat.Event, error) {
 	}
 	e := chat.Event{
 		Type: m.Type, To: m.To, At: m.At, ConversationID: m.ConversationID, Seq: m.Seq,
-		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Only: m.Only, Call: m.Call, Trace: m.Trace,
+		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Reason: m.Reason, Only: m.Only, Call: m.Call, Trace: m.Trace,
 	}
 	if payload != "" {
 		raw := []byte(payload)

@@ -317,10 +317,12 @@ func testCancelled(w *world) {
 	pair := chat.PairOf(u[0], u[1])
 	for name, call := range map[string]func() error{
 		"CreateUser":            func() error { _, err := w.CreateUser(ctx, chat.User{Phone: "+99999"}, ""); return err },
-		"UserByLogin":           func() error { _, _, err := w.UserByLogin(ctx, "x", ""); return err },
+		"UserByLogin":           func() error { _, err := w.UserByLogin(ctx, "x", ""); return err },
 		"Users":                 func() error { _, err := w.Users(ctx, u); return err },
 		"UpdateUser":            func() error { return w.UpdateUser(ctx, u[0], chat.Profile{}) },
 		"DeleteExpiredSessions": func() error { _, err := w.DeleteExpiredSessions(ctx, w.now, 1); return err },
+		"Sessions":              func() error { _, err := w.Sessions(ctx, u[0], 1, 0); return err },
+		"EndSessions":           func() error { _, err := w.EndSessions(ctx, u[0], ""); return err },
 		"SearchUsers":           func() error { _, err := w.SearchUsers(ctx, "x", 1, 0); return err },
 		"Session":               func() error { _, err := w.Session(ctx, "x"); return err },
 		"Befriend":              func() error { return w.Befriend(ctx, u[0], u[1], w.now) },

@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"BlocksUnderConcurrency", testBlocksUnderConcurrency},
 		{"UpdatesUnderConcurrency", testUpdatesUnderConcurrency},
 		{"Sessions", testSessions},
+		{"SessionsEnd", testSessionsEnd},
+		{"SessionsEndUnderConcurrency", testSessionsEndUnderConcurrency},
 		{"ExpiredSessions", testExpiredSessions},
 		{"Direct", testDirect},
 		{"DirectUnderConcurrency", testDirectUnderConcurrency},

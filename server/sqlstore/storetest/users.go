@@ -24,13 +24,12 @@ func testUsers(w *world) {
 	equal(w, "created", u, want)
 
 	for _, login := range [][2]string{{"+4912345", ""}, {"", "Ada"}, {"", "aDA"}} {
-		got, hash, err := w.UserByLogin(w.ctx(), login[0], login[1])
-		w.ok(err)
-		equal(w, "by login", got, want)
-		equal(w, "hash", hash, "secret hash")
+		got := must[chat.Login](w)(w.UserByLogin(w.ctx(), login[0], login[1]))
+		equal(w, "by login", got, chat.Login{User: want, PasswordHash: "secret hash"})
+		equal(w, "by id", must[chat.Login](w)(w.LoginOf(w.ctx(), u.ID)), got)
 	}
 	for _, login := range [][2]string{{"4912345", ""}, {"", "Ad"}, {"", "%"}, {"", ""}, {"", "Ada "}} {
-		_, _, err := w.UserByLogin(w.ctx(), login[0], login[1])
+		_, err := w.UserByLogin(w.ctx(), login[0], login[1])
 		w.is(err, chat.ErrNotFound)
 	}
 
@@ -93,7 +92,7 @@ func testUsersAreUnique(w *world) {
 	w.ok(create("+10004", "Ünal"))
 	for i, same := range []string{"ünal", "ÜNAL", "u\u0308nal", "ｂｏｂ"} {
 		w.is(create(fmt.Sprint("+1001", i), same), chat.ErrConflict)
-		_, _, err := w.UserByLogin(w.ctx(), "", same)
+		_, err := w.UserByLogin(w.ctx(), "", same)
 		w.ok(err)
 	}
 	w.ok(create("+10005", "unal"))
@@ -161,9 +160,10 @@ func testFriends(w *world) {
 
 func testSessions(w *world) {
 	id := w.user()
-	x := chat.Session{ID: strings.Repeat("s", 64), UserID: id, RefreshHash: []byte{0, 1, 255}, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}
-	w.ok(w.CreateSession(w.ctx(), x))
-	w.is(w.CreateSession(w.ctx(), x), chat.ErrConflict)
+	x := chat.Session{ID: strings.Repeat("s", 64), UserID: id, RefreshHash: []byte{0, 1, 255}, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour),
+		Device: "Browser 𠮷", Addr: "2001:db8::1", SecondFactor: true}
+	w.ok(w.CreateSession(w.ctx(), x, 0))
+	w.is(w.CreateSession(w.ctx(), x, 0), chat.ErrConflict)
 	x.CreatedAt, x.ExpiresAt = w.stored(), w.stored().Add(time.Hour)
 	equal(w, "session", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
 
@@ -187,7 +187,7 @@ func testExpiredSessions(w *world) {
 	const old = 600
 	create := func(i int, expires time.Duration) string {
 		x := chat.Session{ID: fmt.Sprint("session ", i), UserID: id, RefreshHash: []byte("hash"), CreatedAt: w.now, ExpiresAt: w.now.Add(expires)}
-		w.ok(w.CreateSession(w.ctx(), x))
+		w.ok(w.CreateSession(w.ctx(), x, 0))
 		return x.ID
 	}
 	for i := range old {

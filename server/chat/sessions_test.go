@@ -1,0 +1,110 @@
+package chat_test
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// ended lists the sessions whose connections a node was told to close, and the
+// reason of the last.
+func (n *node) ended() (ids []string, reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range n.events {
+		if e.Type == chat.EventSessionEnded {
+			ids, reason = append(ids, e.Session), e.Reason
+		}
+	}
+	slices.Sort(ids)
+	return ids, reason
+}
+
+func (n *node) loginAgain(t *testing.T) (chat.Tokens, chat.Caller) {
+	t.Helper()
+	tokens, err := n.Login(t.Context(), chat.Credentials{Phone: "4912345", Password: "secret", Addr: netip.IPv6Loopback()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, err := n.Authenticate(t.Context(), tokens.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens, caller
+}
+
+// TestAllSessionsEndAtOnce: their tokens are dead and their connections closed.
+func TestAllSessionsEndAtOnce(t *testing.T) {
+	_, here, _, first := login(t)
+	_, stays := here.loginAgain(t)
+	third, _ := here.loginAgain(t)
+	reason := "banned: " + strings.Repeat("spämming\n", 100)
+	if n, err := here.EndSessions(t.Context(), first.User.ID, stays.SessionID, reason); n != 2 || err != nil {
+		t.Fatalf("%d sessions ended, %v", n, err)
+	}
+	for _, gone := range []chat.Tokens{first, third} {
+		if _, err := here.Authenticate(t.Context(), gone.Access); chat.KindOf(err) != chat.KindUnauthenticated {
+			t.Errorf("the access token: %v", err)
+		}
+		if _, err := here.Refresh(t.Context(), gone.Refresh); chat.KindOf(err) != chat.KindUnauthenticated {
+			t.Errorf("the refresh token: %v", err)
+		}
+	}
+	if alive, err := here.Alive(t.Context(), stays); !alive || err != nil {
+		t.Errorf("the session that stays: %v, %v", alive, err)
+	}
+	ids, told := here.ended()
+	if len(ids) != 2 || slices.Contains(ids, stays.SessionID) {
+		t.Errorf("connections of %q are closed", ids)
+	}
+	if len(told) > 100 || !utf8.ValidString(told) || !strings.HasPrefix(told, "banned: spämming spämming") {
+		t.Errorf("the reason is %q", told)
+	}
+	if n, err := here.EndSessions(t.Context(), first.User.ID, "", ""); n != 1 || err != nil {
+		t.Fatalf("%d sessions ended, %v", n, err)
+	}
+	here.loginAgain(t) // nobody was kept out
+	if _, err := here.EndSessions(t.Context(), 1<<40, "", ""); chat.KindOf(err) != chat.KindNotFound {
+		t.Errorf("of nobody: %v", err)
+	}
+}
+
+// hurriedStore ends all sessions of an account between a login's look at the
+// account and its session.
+type hurriedStore struct {
+	chat.Store
+	end func(userID int64)
+}
+
+func (h hurriedStore) UserByLogin(ctx context.Context, phone, username string) (chat.Login, error) {
+	l, err := h.Store.UserByLogin(ctx, phone, username)
+	if err == nil {
+		h.end(l.ID)
+	}
+	return l, err
+}
+
+// TestALoginUnderWayComesToNothing has an operator end all sessions after the
+// password was found right.
+func TestALoginUnderWayComesToNothing(t *testing.T) {
+	w, here, _, first := login(t)
+	there := w.node(t, nil, func(cfg *chat.Config) {
+		cfg.Store = hurriedStore{w.store, func(userID int64) {
+			if _, err := here.EndSessions(t.Context(), userID, "", ""); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	_, err := there.Login(t.Context(), chat.Credentials{Phone: "4912345", Password: "secret", Addr: netip.IPv6Loopback()})
+	if chat.KindOf(err) != chat.KindUnauthenticated || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("the login: %v", err)
+	}
+	if left, err := w.store.Sessions(t.Context(), first.User.ID, 10, 0); len(left) != 0 || err != nil {
+		t.Errorf("%d sessions are left, %v", len(left), err)
+	}
+}

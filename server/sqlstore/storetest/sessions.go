@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// session stores a session, at a time after now, of an account of the first epoch.
+func (w *world) session(user int64, id string, after time.Duration) {
+	w.Helper()
+	w.ok(w.CreateSession(w.ctx(), chat.Session{
+		ID: id, UserID: user, RefreshHash: []byte(id), CreatedAt: w.now.Add(after), ExpiresAt: w.now.Add(time.Hour),
+	}, 0))
+}
+
+func (w *world) sessionIDs(user int64, limit, offset int) (ids []string) {
+	w.Helper()
+	for _, x := range must[[]chat.Session](w)(w.Sessions(w.ctx(), user, limit, offset)) {
+		equal(w, "as one", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
+		ids = append(ids, x.ID)
+	}
+	return ids
+}
+
+func testSessionsEnd(w *world) {
+	u := w.users(2)
+	for i, id := range []string{"a", "b", "c", "d"} {
+		w.session(u[0], id, time.Duration(i)*time.Second)
+	}
+	w.session(u[1], "other", 0)
+	equal(w, "newest first", w.sessionIDs(u[0], 3, 0), []string{"d", "c", "b"})
+	equal(w, "second page", w.sessionIDs(u[0], 3, 3), []string{"a"})
+	equal(w, "nobody's", w.sessionIDs(1<<40, 3, 0), nil)
+
+	end := func(user int64, except string) []string {
+		w.Helper()
+		ids := must[[]string](w)(w.EndSessions(w.ctx(), user, except))
+		slices.Sort(ids)
+		return ids
+	}
+	equal(w, "all but b", end(u[0], "b"), []string{"a", "c", "d"})
+	equal(w, "b stays", w.sessionIDs(u[0], 10, 0), []string{"b"})
+	equal(w, "another's stays", w.sessionIDs(u[1], 10, 0), []string{"other"})
+	late := chat.Session{ID: "late", UserID: u[0], RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now}
+	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound) // a login of before
+	epoch := must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).Epoch
+	w.ok(w.CreateSession(w.ctx(), late, epoch))
+	equal(w, "all", end(u[0], ""), []string{"b", "late"})
+	equal(w, "none are left", end(u[0], ""), nil)
+	_, err := w.EndSessions(w.ctx(), 1<<40, "")
+	w.is(err, chat.ErrNotFound)
+	late.UserID = 1 << 40
+	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound)
+
+	many := w.user()
+	for i := range 600 {
+		w.session(many, fmt.Sprint("many ", i), 0)
+	}
+	equal(w, "many", len(end(many, "many 7")), 599)
+	equal(w, "one of many stays", w.sessionIDs(many, 10, 0), []string{"many 7"})
+}
+
+// testSessionsEndUnderConcurrency has logins that found the account before its
+// sessions were ended: none of them may outlive that.
+func testSessionsEndUnderConcurrency(w *world) {
+	for round := range 10 {
+		user := w.user()
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				x := chat.Session{ID: fmt.Sprint(round, " ", i), UserID: user, RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now}
+				if err := w.CreateSession(w.ctx(), x, 0); err != nil && !errors.Is(err, chat.ErrNotFound) {
+					w.Error(err)
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, err := w.EndSessions(w.ctx(), user, ""); err != nil {
+				w.Error(err)
+			}
+		})
+		wg.Wait()
+		equal(w, "left", w.sessionIDs(user, 10, 0), nil)
+	}
+}
