@@ -118,7 +118,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	if err := c.check(); err != nil {
 		return Tokens{}, err
 	}
-	account, addr := c.Phone+"\x00"+s.cfg.Usernames.Key(c.Username), network(c.Addr)
+	account, addr := s.accountKey(c.Phone, c.Username), network(c.Addr)
 	if err := s.mayTryLogin(ctx, account, addr); err != nil {
 		return Tokens{}, err
 	}
@@ -278,5 +278,5 @@ func (s *Service) Active(c Caller) { s.activity.touch(c.UserID, s.cfg.Now()) }
 // Logout ends the caller's session: its tokens are dead and its connections
 // are closed, on every node.
 func (s *Service) Logout(ctx context.Context, c Caller) error {
-	return s.endSession(ctx, c.UserID, c.SessionID, "")
+	return s.endSession(ctx, c.UserID, c.SessionID, EndedByUser, "")
 }

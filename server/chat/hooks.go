@@ -20,6 +20,10 @@ type Hooks struct {
 	CacheLookup func(context.Context, CacheLookup)
 	// LoginRejected: a login or a registration was turned away.
 	LoginRejected func(context.Context, LoginRejected)
+	// SessionsEnded: sessions were ended before their time.
+	SessionsEnded func(context.Context, SessionsEnded)
+	// PasswordChanged: an account has a new password.
+	PasswordChanged func(context.Context, PasswordChanged)
 	// FileStored: an upload is complete and durable.
 	FileStored func(context.Context, FileStored)
 	// Blocked: somebody blocked another user, or unblocked him.
@@ -87,6 +91,28 @@ type LoginRejected struct {
 	Reason       Kind
 }
 
+// EndedBy says what ended a session.
+type EndedBy string
+
+// What ends sessions.
+const (
+	EndedByUser      EndedBy = "user"       // logged out, here or from another session
+	EndedByPassword  EndedBy = "password"   // it was changed by its user
+	EndedByTwoFactor EndedBy = "two_factor" // it was turned on or off
+	EndedByReplay    EndedBy = "replay"     // of a spent refresh token
+	EndedByOperator  EndedBy = "operator"
+	EndedByLeaving   EndedBy = "account_deleted"
+)
+
+// SessionsEnded is the data of Hooks.SessionsEnded.
+type SessionsEnded struct {
+	Count int
+	By    EndedBy
+}
+
+// PasswordChanged is the data of Hooks.PasswordChanged.
+type PasswordChanged struct{ By EndedBy } // EndedByPassword: its user; EndedByOperator
+
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
 
@@ -132,6 +158,18 @@ func (h *Hooks) cacheLookup(ctx context.Context, cache string, hit bool) {
 func (h *Hooks) loginRejected(ctx context.Context, registration bool, err error) {
 	if h.LoginRejected != nil {
 		h.LoginRejected(ctx, LoginRejected{Registration: registration, Reason: KindOf(err)})
+	}
+}
+
+func (h *Hooks) sessionsEnded(ctx context.Context, n int, by EndedBy) {
+	if h.SessionsEnded != nil && n > 0 {
+		h.SessionsEnded(ctx, SessionsEnded{Count: n, By: by})
+	}
+}
+
+func (h *Hooks) passwordChanged(ctx context.Context, by EndedBy) {
+	if h.PasswordChanged != nil {
+		h.PasswordChanged(ctx, PasswordChanged{By: by})
 	}
 }
 

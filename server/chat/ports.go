@@ -73,6 +73,9 @@ type RelationStore interface {
 
 // SessionStore keeps logins.
 type SessionStore interface {
+	// SetPassword puts in a new password hash and does as EndSessions does, in one
+	// transaction. ErrNotFound: the account's epoch is not the one given any more.
+	SetPassword(ctx context.Context, userID, epoch int64, hash, except string) (ids []string, err error)
 	// CreateSession stores a session of an account whose epoch is still the one
 	// that the login found. ErrNotFound: it is not, or there is no account.
 	CreateSession(ctx context.Context, s Session, epoch int64) error

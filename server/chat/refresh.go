@@ -105,7 +105,7 @@ func (s *Service) refreshSpent(ctx context.Context, id, token string) (Tokens, e
 		return Tokens{}, errBadRefresh
 	}
 	s.cfg.Log.WarnContext(ctx, "a spent refresh token was used again: the session is ended", "user", sess.UserID, "session", id)
-	if err := s.endSession(ctx, sess.UserID, id, "a refresh token was used twice"); err != nil {
+	if err := s.endSession(ctx, sess.UserID, id, EndedByReplay, "a refresh token was used twice"); err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{}, Errorf(KindUnauthenticated, badRefresh,

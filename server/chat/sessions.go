@@ -2,16 +2,19 @@ package chat
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	maxDevice = 96  // bytes of what a client calls itself
-	maxReason = 100 // bytes of why sessions ended: it goes into a close frame
+	maxReason     = 100 // bytes of why sessions ended: it goes into a close frame
+	sessionsLimit = 100
+	sessionsChunk = 500 // looked at with one statement
 )
 
 // EndSessions ends the sessions of a user on every node but one of them ("": all):
@@ -20,24 +23,34 @@ const (
 // under way comes to nothing. It returns how many ended. It does not keep the user
 // from logging in again.
 func (s *Service) EndSessions(ctx context.Context, userID int64, except, reason string) (int, error) {
+	return s.endSessions(ctx, userID, except, EndedByOperator, reason)
+}
+
+func (s *Service) endSessions(ctx context.Context, userID int64, except string, by EndedBy, reason string) (int, error) {
 	ids, err := s.cfg.Store.EndSessions(ctx, userID, except)
 	if err != nil {
 		return 0, orNotFound(err, "sessions not ended", "there is no such user")
 	}
+	return len(ids), s.forgetSessions(ctx, userID, ids, by, reason)
+}
+
+// forgetSessions has every node forget sessions that are gone from the store.
+func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string, by EndedBy, reason string) error {
 	// What is gone from the store is forgotten everywhere, whoever still waits for it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
 	defer cancel()
 	if err := s.cfg.Sessions.Drop(ctx, ids...); err != nil {
-		return 0, err
+		return err
 	}
 	for _, id := range ids {
 		s.tellEnded(ctx, userID, id, reason)
 	}
-	return len(ids), nil
+	s.cfg.Hooks.sessionsEnded(ctx, len(ids), by)
+	return nil
 }
 
 // endSession ends one session; why is for who uses it.
-func (s *Service) endSession(ctx context.Context, userID int64, id, why string) error {
+func (s *Service) endSession(ctx context.Context, userID int64, id string, by EndedBy, why string) error {
 	if err := s.cfg.Store.DeleteSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
@@ -45,6 +58,7 @@ func (s *Service) endSession(ctx context.Context, userID int64, id, why string) 
 		return err
 	}
 	s.tellEnded(ctx, userID, id, why)
+	s.cfg.Hooks.sessionsEnded(ctx, 1, by)
 	return nil
 }
 
@@ -55,8 +69,86 @@ func (s *Service) tellEnded(ctx context.Context, userID int64, id, why string) {
 	})
 }
 
-// deviceText makes a User-Agent short enough to show.
-func deviceText(userAgent string) string { return plainText(userAgent, maxDevice) }
+// A SessionInfo is a session as its user is shown it.
+type SessionInfo struct {
+	ID        string    `json:"id"`     // names it, and opens nothing
+	Device    string    `json:"device"` // what logged in
+	IP        string    `json:"ip"`     // from where
+	CreatedAt time.Time `json:"created_at"`
+	LastUsed  time.Time `json:"last_used"` // to the life of an access token
+	Current   bool      `json:"current"`   // the one that asks
+}
+
+// sessionHandle names a session without its id, which is half of its refresh token.
+func (s *Service) sessionHandle(id string) string { return s.cfg.Signer.Seal("session " + id)[:22] }
+
+// MySessions lists the caller's sessions, the newest first.
+func (s *Service) MySessions(ctx context.Context, c Caller, p Paging) (Part[SessionInfo], error) {
+	p, err := p.within(sessionsLimit, sessionsLimit, "sessions not listed")
+	if err != nil {
+		return Part[SessionInfo]{}, err
+	}
+	now := s.cfg.Now()
+	found, err := s.cfg.Store.Sessions(ctx, c.UserID, p.Limit+1, p.Offset)
+	if err != nil {
+		return Part[SessionInfo]{}, err
+	}
+	page := partOf(found, p)
+	infos := Part[SessionInfo]{Paging: page.Paging, HasMore: page.HasMore}
+	for _, x := range page.Items {
+		if !now.Before(x.ExpiresAt) {
+			continue // over, and not deleted yet
+		}
+		i := SessionInfo{
+			ID: s.sessionHandle(x.ID), Device: x.Device, IP: x.Addr, CreatedAt: x.CreatedAt,
+			LastUsed: later(x.CreatedAt, x.RotatedAt), Current: x.ID == c.SessionID,
+		}
+		if i.Current {
+			i.LastUsed = now
+		}
+		infos.Items = append(infos.Items, i)
+	}
+	return infos, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// EndMySession ends the session of the caller's that has a handle, the current one
+// too.
+func (s *Service) EndMySession(ctx context.Context, c Caller, handle string) error {
+	const what = "session not ended"
+	if err := s.pace(ctx, c, what); err != nil {
+		return err
+	}
+	for offset := 0; ; offset += sessionsChunk {
+		found, err := s.cfg.Store.Sessions(ctx, c.UserID, sessionsChunk, offset)
+		if err != nil {
+			return err
+		}
+		for _, x := range found {
+			if hmac.Equal([]byte(s.sessionHandle(x.ID)), []byte(handle)) {
+				return s.endSession(ctx, c.UserID, x.ID, EndedByUser, "logged out from another device")
+			}
+		}
+		if len(found) < sessionsChunk {
+			return Errorf(KindNotFound, what, "you have no such session: it may have ended already")
+		}
+	}
+}
+
+// EndMyOtherSessions ends all sessions of the caller's but the one that asks, and
+// returns how many.
+func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error) {
+	if err := s.pace(ctx, c, "sessions not ended"); err != nil {
+		return 0, err
+	}
+	return s.endSessions(ctx, c.UserID, c.SessionID, EndedByUser, "logged out from another device")
+}
 
 // plainText keeps what can be shown of a text, in one line of at most limit bytes.
 func plainText(s string, limit int) string {

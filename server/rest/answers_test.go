@@ -141,6 +141,10 @@ func (s *script) accounts() user {
 	r = s.call("POST", "/api/auth/refresh", "", user{}, m{"refresh_token": r.at("data", "refresh_token")})
 	ann := userOf(r, "ann", "+4915112345678")
 	s.call("GET", "/api/auth/validate", "", ann, nil)
+	s.call("PUT", "/api/users/me/password", "", ann, m{"old_password": "secret-ann", "new_password": "secret of ann"})
+	s.call("GET", "/api/users/me/sessions", "", ann, nil)
+	s.note("DELETE", "/api/users/me/sessions/:id", "", s.do("DELETE", "/api/users/me/sessions/x", ann.token, nil))
+	s.call("DELETE", "/api/users/me/sessions", "", ann, nil)
 	return ann
 }
 

@@ -165,8 +165,13 @@ func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 // prompt is authenticated for a handler that has what is left of RequestTimeout
 // then. The body comes in between: strangers need not send theirs.
 func (s *Server) prompt(h userHandler) echo.HandlerFunc {
+	return s.promptWithin(s.cfg.RequestTimeout, h)
+}
+
+// promptWithin is prompt with another time.
+func (s *Server) promptWithin(d time.Duration, h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		deadline := time.Now().Add(s.cfg.RequestTimeout)
+		deadline := time.Now().Add(d)
 		return s.authenticated(func(c echo.Context, me chat.Caller) error {
 			return within(time.Until(deadline), func(c echo.Context) error { return h(c, me) })(c)
 		})(c)

@@ -47,6 +47,10 @@ func (s *Server) routes() {
 
 	s.get("/api/users/me", me(s.profile))
 	s.put("/api/users/me", me(s.changeProfile))
+	s.put("/api/users/me/password", s.promptWithin(passwordTimeout, s.changePassword))
+	s.get("/api/users/me/sessions", me(s.sessions))
+	s.delete("/api/users/me/sessions", me(s.endOtherSessions))
+	s.delete("/api/users/me/sessions/:id", me(s.endSession))
 	s.get("/api/users/search", me(s.searchUsers))
 	s.get("/api/users/friends", me(s.friends))
 	s.post("/api/users/friends", me(s.addFriend))

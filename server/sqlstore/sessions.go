@@ -58,6 +58,18 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, except string) (i
 	return ids, s.fail(ctx, "end sessions", err)
 }
 
+// SetPassword implements chat.SessionStore.
+func (s *Store) SetPassword(ctx context.Context, userID, epoch int64, hash, except string) (ids []string, err error) {
+	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		err := changed(exec(ctx, t, `UPDATE users SET password_hash = ? WHERE id = ? AND login_epoch = ?`, hash, userID, epoch))
+		if err == nil {
+			ids, err = endSessions(ctx, t, userID, except)
+		}
+		return err
+	})
+	return ids, s.fail(ctx, "set password", err)
+}
+
 func endSessions(ctx context.Context, t querier, userID int64, except string) ([]string, error) {
 	if err := changed(exec(ctx, t, `UPDATE users SET login_epoch = login_epoch + 1 WHERE id = ?`, userID)); err != nil {
 		return nil, err

@@ -322,6 +322,7 @@ func testCancelled(w *world) {
 		"UpdateUser":            func() error { return w.UpdateUser(ctx, u[0], chat.Profile{}) },
 		"DeleteExpiredSessions": func() error { _, err := w.DeleteExpiredSessions(ctx, w.now, 1); return err },
 		"Sessions":              func() error { _, err := w.Sessions(ctx, u[0], 1, 0); return err },
+		"SetPassword":           func() error { _, err := w.SetPassword(ctx, u[0], 0, "", ""); return err },
 		"EndSessions":           func() error { _, err := w.EndSessions(ctx, u[0], ""); return err },
 		"SearchUsers":           func() error { _, err := w.SearchUsers(ctx, "x", 1, 0); return err },
 		"Session":               func() error { _, err := w.Session(ctx, "x"); return err },

@@ -57,6 +57,18 @@ func testSessionsEnd(w *world) {
 	late.UserID = 1 << 40
 	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound)
 
+	change := func(epoch int64, hash string) ([]string, error) {
+		return w.SetPassword(w.ctx(), u[1], epoch, hash, "stays")
+	}
+	w.session(u[1], "stays", 0)
+	equal(w, "sessions that a new password ends", must[[]string](w)(change(0, "new hash")), []string{"other"})
+	_, err = change(0, "of another who was at it, too")
+	w.is(err, chat.ErrNotFound)
+	got := must[chat.Login](w)(w.LoginOf(w.ctx(), u[1]))
+	equal(w, "hash", got.PasswordHash, "new hash")
+	equal(w, "epoch", got.Epoch, 1)
+	equal(w, "sessions", w.sessionIDs(u[1], 10, 0), []string{"stays"})
+
 	many := w.user()
 	for i := range 600 {
 		w.session(many, fmt.Sprint("many ", i), 0)

@@ -1,0 +1,134 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// A PasswordChange is what its user shows to have a new password.
+type PasswordChange struct {
+	Old string `json:"old_password"`
+	New string `json:"new_password"`
+
+	Addr netip.Addr `json:"-"`
+}
+
+const notChangedPassword = "password not changed"
+
+// ChangePassword puts in a new password for the caller, and ends all other sessions.
+// A wrong old password counts as a failed login.
+func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange) error {
+	if err := checkNewPassword(p.New); err != nil {
+		return err
+	}
+	if p.New == p.Old {
+		return Errorf(KindInvalid, notChangedPassword, "new_password is the old one")
+	}
+	l, err := s.verified(ctx, c, "old_password", p.Old, p.Addr, notChangedPassword)
+	if err != nil {
+		return err
+	}
+	err = s.setPassword(ctx, l, p.New, c.SessionID, EndedByPassword, "the password was changed")
+	if errors.Is(err, ErrNotFound) {
+		return Errorf(KindConflict, notChangedPassword, "it was changed on another device just now, or all sessions were ended")
+	}
+	return err
+}
+
+// ResetPassword puts in a new password for a user who has lost his, and ends all of
+// his sessions. It is for operators.
+func (s *Service) ResetPassword(ctx context.Context, userID int64, password string) error {
+	if err := checkNewPassword(password); err != nil {
+		return err
+	}
+	const tries = 4 // where he changes it at the same time
+	for try := 1; ; try++ {
+		l, err := s.cfg.Store.LoginOf(ctx, userID)
+		if err != nil {
+			return orNotFound(err, notChangedPassword, "there is no such user")
+		}
+		err = s.setPassword(ctx, l, password, "", EndedByOperator, "the password was reset by an operator")
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if try == tries {
+			return Errorf(KindConflict, notChangedPassword, "it is being changed by somebody else: try again")
+		}
+	}
+}
+
+func checkNewPassword(password string) error {
+	if err := checkPassword(password); err != nil {
+		return every(err, notChangedPassword)
+	}
+	return nil
+}
+
+// setPassword is ErrNotFound where the account has changed since l.
+func (s *Service) setPassword(ctx context.Context, l Login, password, except string, by EndedBy, why string) error {
+	hash, err := s.cfg.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	ids, err := s.cfg.Store.SetPassword(ctx, l.ID, l.Epoch, hash, except)
+	if err != nil {
+		return err
+	}
+	s.cfg.Hooks.passwordChanged(ctx, by)
+	return s.forgetSessions(ctx, l.ID, ids, by, why)
+}
+
+// verified returns the caller's login if the password, which the client calls
+// field, is right. That it is not counts as a failed login of the account, by phone
+// and by username, and of the address.
+func (s *Service) verified(ctx context.Context, c Caller, field, password string, from netip.Addr, what string) (Login, error) {
+	if password == "" || len(password) > maxPassword {
+		return Login{}, Errorf(KindInvalid, what, "%s is required, and has at most %d bytes", field, maxPassword)
+	}
+	l, err := s.cfg.Store.LoginOf(ctx, c.UserID)
+	if err != nil {
+		return Login{}, orNotFound(err, what, "the account was deleted")
+	}
+	accounts, addr := s.accountKeys(l.User), network(from)
+	wait := s.cfg.LoginAddrs.Peek(ctx, addr)
+	for _, account := range accounts {
+		wait = max(wait, s.cfg.LoginAccounts.Peek(ctx, account))
+	}
+	if wait > 0 {
+		return Login{}, tooFast(what, "too many wrong passwords", wait)
+	}
+	place := "account " + accounts[0]
+	if !s.inFlight.enter(place, loginsPerAccount) {
+		return Login{}, tooFast(what, "too many passwords of this account are checked at once", time.Second)
+	}
+	defer s.inFlight.leave(place)
+	ok, err := s.cfg.Hasher.Verify(ctx, l.PasswordHash, password)
+	if err != nil {
+		return Login{}, err
+	}
+	if !ok {
+		for _, account := range accounts {
+			s.cfg.LoginAccounts.Take(ctx, account)
+		}
+		s.cfg.LoginAddrs.Take(ctx, addr)
+		return Login{}, Errorf(KindForbidden, what, "%s is wrong", field) // not 401: the token is good
+	}
+	return l, nil
+}
+
+// accountKey is what failed logins of an account are counted under: by its phone, or
+// by its username.
+func (s *Service) accountKey(phone, username string) string {
+	return phone + "\x00" + s.cfg.Usernames.Key(username)
+}
+
+// accountKeys are all of an account.
+func (s *Service) accountKeys(u User) []string {
+	keys := []string{s.accountKey(u.Phone, "")}
+	if u.Username != "" {
+		keys = append(keys, s.accountKey("", u.Username))
+	}
+	return keys
+}
