@@ -37,6 +37,7 @@ type options struct {
 	duration time.Duration // of sending, or of idling
 	drain    time.Duration // how long to wait for the last deliveries
 	pids     []int         // of the servers; none if unknown
+	dbPIDs   []int         // of their databases; none if unknown
 	json     bool
 }
 
@@ -60,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to send, or to idle")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "how long to wait for the last deliveries")
 	pids := flags.String("pid", "", "process `ids` of servers on this machine, separated by commas, for their CPU and memory")
+	dbPIDs := flags.String("db-pid", "", "process `ids` of databases on this machine, separated by commas, for their CPU")
 	flags.BoolVar(&o.json, "json", false, "print the result as JSON")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -69,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "imload: %s (imload --help lists the flags)\n", strings.Replace(err.Error(), " -", " --", 1))
 		return 2
 	}
-	if err := errors.Join(o.parse(*urls, *pids), o.check()); err != nil {
+	if err := errors.Join(o.parse(*urls, *pids, *dbPIDs), o.check()); err != nil {
 		_, _ = fmt.Fprintln(stderr, "imload:", err)
 		return 2
 	}
@@ -101,21 +103,29 @@ func help(flags *flag.FlagSet) string {
 func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
 
 // parse reads the lists.
-func (o *options) parse(urls, pids string) error {
+func (o *options) parse(urls, pids, dbPIDs string) (err error) {
 	for u := range strings.SplitSeq(urls, ",") {
 		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
 			return fmt.Errorf("--url is %q: http://host:port", u)
 		}
 		o.urls = append(o.urls, strings.TrimSuffix(u, "/"))
 	}
-	for _, text := range strings.FieldsFunc(pids, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+	if o.pids, err = parsePIDs("--pid", pids); err != nil {
+		return err
+	}
+	o.dbPIDs, err = parsePIDs("--db-pid", dbPIDs)
+	return err
+}
+
+func parsePIDs(name, list string) (pids []int, _ error) {
+	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
 		pid, err := strconv.Atoi(text)
 		if err != nil || pid <= 0 {
-			return fmt.Errorf("--pid is %q: numbers of processes", text)
+			return nil, fmt.Errorf("%s is %q: numbers of processes", name, text)
 		}
-		o.pids = append(o.pids, pid)
+		pids = append(pids, pid)
 	}
-	return nil
+	return pids, nil
 }
 
 func (o options) check() error {

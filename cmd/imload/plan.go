@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -113,8 +114,9 @@ func (p *plan) send(ctx context.Context, n int) error {
 
 // run sends for the duration, waits for the last deliveries, and counts.
 func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (result, error) {
-	before, err := usageOf(p.o.pids)
-	if err != nil {
+	before, err1 := usageOf(p.o.pids)
+	dbBefore, err2 := usageOf(p.o.dbPIDs)
+	if err := errors.Join(err1, err2); err != nil {
 		return result{}, err
 	}
 	if p.o.mode == "mixed" {
@@ -139,14 +141,16 @@ func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (re
 	if p.actions != nil {
 		p.actions.wait()
 	}
-	after, err := usageOf(p.o.pids)
-	if err != nil {
+	after, err1 := usageOf(p.o.pids)
+	dbAfter, err2 := usageOf(p.o.dbPIDs)
+	if err := errors.Join(err1, err2); err != nil {
 		return result{}, err
 	}
 	r := t.result()
 	r.Mode, r.Connections, r.Sent, r.Seconds, r.Expected = p.o.mode, len(p.clients), sent, took.Seconds(), expected
 	p.compare(&r, sent)
 	r.spent(before, after)
+	r.DBCPU = (dbAfter.cpu - dbBefore.cpu).Seconds()
 	return r, p.broken()
 }
 

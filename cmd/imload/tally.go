@@ -148,6 +148,7 @@ type result struct {
 	Max float64 `json:"max_seconds"`
 
 	ServerCPU        float64 `json:"server_cpu_seconds,omitempty"`
+	DBCPU            float64 `json:"database_cpu_seconds,omitempty"`
 	CPUPerMillion    float64 `json:"server_cpu_seconds_per_million_deliveries,omitempty"`
 	ServerRSS        int64   `json:"server_rss_bytes,omitempty"`
 	RSSPerConnection int64   `json:"server_rss_bytes_per_connection,omitempty"`
@@ -201,12 +202,16 @@ func (r result) String() string {
 	if r.ServerRSS > 0 {
 		fmt.Fprintf(&b, "server: %.1f MiB of memory", float64(r.ServerRSS)/(1<<20))
 		if r.CPUPerMillion > 0 {
-			fmt.Fprintf(&b, ", %.2f s of CPU: %.2f s a million deliveries", r.ServerCPU, r.CPUPerMillion)
+			fmt.Fprintf(&b, ", %.2f s of CPU: %.3f ms a message, %.2f s a million deliveries",
+				r.ServerCPU, r.ServerCPU/float64(max(r.Acked, 1))*1e3, r.CPUPerMillion)
 		}
 		if r.RSSPerConnection > 0 {
 			fmt.Fprintf(&b, "; %.1f KiB for each of %d connections", float64(r.RSSPerConnection)/(1<<10), r.Connections)
 		}
 		b.WriteString("\n")
+	}
+	if r.DBCPU > 0 {
+		fmt.Fprintf(&b, "database: %.2f s of CPU: %.3f ms a message\n", r.DBCPU, r.DBCPU/float64(max(r.Acked, 1))*1e3)
 	}
 	return b.String()
 }
