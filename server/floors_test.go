@@ -54,6 +54,8 @@ var floors = map[string][]string{
 		"server/ws", "server/turn", "server/redisconn", "server/bus/redisbus", "server/cache/rediscache",
 	},
 	"server/sqlstore/storetest": {"server/chat", "server/call"}, "server/blob/blobtest": {"server/chat"},
+	"server/bus/bustest": {"server/chat", "internal/needs"}, "server/cache/cachetest": {"server/chat", "internal/needs"},
+	"server/limit/limittest": {"server/chat"},
 
 	"server": {
 		"telemetry", "server/chat", "server/call", "server/sqlstore", "server/bus/membus", "server/cache/memcache", "server/limit/memlimit",

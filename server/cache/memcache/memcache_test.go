@@ -3,16 +3,21 @@ package memcache
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/onemeter/onemeter/server/cache/cachetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestCache(t *testing.T) {
+	cachetest.Run(t, func(*testing.T) []cachetest.Node { return []cachetest.Node{New[int, int64](100, time.Hour)} })
+}
 
 // A source counts its loads.
 type source struct{ loads int }
@@ -62,76 +67,6 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	if c.Len() != 2 {
 		t.Errorf("%d values", c.Len())
 	}
-}
-
-func TestDrop(t *testing.T) {
-	c := New[int, int](10, time.Hour)
-	var s source
-	want(t, c, 1, s.load, 1, false)
-	want(t, c, 2, s.load, 2, false)
-	want(t, c, 3, s.load, 3, false)
-	if err := c.Drop(t.Context(), 1, 2, 99); err != nil {
-		t.Fatal(err)
-	}
-	want(t, c, 1, s.load, 4, false)
-	want(t, c, 3, s.load, 3, true)
-}
-
-func TestErrorsAreNotKept(t *testing.T) {
-	c := New[int, int](10, time.Hour)
-	fault := errors.New("fault")
-	_, hit, err := c.Load(t.Context(), 1, func(context.Context) (int, error) { return 9, fault })
-	if hit || !errors.Is(err, fault) {
-		t.Fatal(hit, err)
-	}
-	want(t, c, 1, (&source{}).load, 1, false)
-}
-
-func TestDropDuringLoad(t *testing.T) {
-	c := New[int, int](10, time.Hour)
-	fresh := func(context.Context) (int, error) { return 2, nil }
-	old := func(ctx context.Context) (int, error) {
-		if err := c.Drop(ctx, 1); err != nil {
-			return 0, err
-		}
-		want(t, c, 1, fresh, 2, false) // who comes after the drop does not wait for the old one
-		return 1, nil
-	}
-	want(t, c, 1, old, 1, false)
-	want(t, c, 1, fresh, 2, true) // and the old one has not replaced the new
-
-	dropOnly := func(ctx context.Context) (int, error) { return 5, c.Drop(ctx, 7) }
-	want(t, c, 7, dropOnly, 5, false)
-	want(t, c, 7, fresh, 2, false)
-}
-
-func TestConcurrentLoadsShareOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := New[int, int](10, time.Hour)
-		release := make(chan struct{})
-		var loads, hits atomic.Int32
-		for range 20 {
-			go func() {
-				v, hit, err := c.Load(t.Context(), 1, func(context.Context) (int, error) {
-					loads.Add(1)
-					<-release
-					return 7, nil
-				})
-				if hit {
-					hits.Add(1)
-				}
-				if v != 7 || err != nil {
-					t.Error(v, err)
-				}
-			}()
-		}
-		synctest.Wait() // one loads, the others wait for it
-		close(release)
-		synctest.Wait()
-		if loads.Load() != 1 || hits.Load() != 19 {
-			t.Errorf("%d loads, %d hits", loads.Load(), hits.Load())
-		}
-	})
 }
 
 func TestCancelledLeaderFailsNobodyElse(t *testing.T) {
@@ -189,35 +124,6 @@ func TestPanicFailsNobodyElse(t *testing.T) {
 		_, _, _ = c.Load(t.Context(), 1, func(context.Context) (int, error) { panic("x") })
 	}()
 	want(t, c, 1, (&source{}).load, 1, false)
-}
-
-// TestNeverStale has writers raise a value and drop it, and readers who must
-// never see less than what was there before they asked.
-func TestNeverStale(t *testing.T) {
-	c := New[int, int64](10, time.Hour)
-	var truth atomic.Int64
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 500 {
-				truth.Add(1)
-				_ = c.Drop(t.Context(), 1)
-			}
-		})
-		wg.Go(func() {
-			for range 500 {
-				_, _, err := c.Load(t.Context(), 1, func(context.Context) (int64, error) { return truth.Load(), nil })
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	v, _, err := c.Load(t.Context(), 1, func(context.Context) (int64, error) { return truth.Load(), nil })
-	if v != truth.Load() || err != nil {
-		t.Errorf("%d is kept, %d is true (%v)", v, truth.Load(), err)
-	}
 }
 
 func BenchmarkHit(b *testing.B) {

@@ -2,10 +2,6 @@ package rediscache_test
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/cache/cachetest"
 	"github.com/onemeter/onemeter/server/cache/memcache"
 	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/chat"
@@ -20,7 +17,35 @@ import (
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
-func TestOneLoadForAllNodes(t *testing.T) {
+// TestCache runs the contract with one node, with two, and in a cluster, where
+// keys are in slots of their own.
+func TestCache(t *testing.T) {
+	open := func(t *testing.T, url, prefix string, n int) []cachetest.Node {
+		nodes, ends := make([]*node, n), make([]cachetest.Node, n)
+		for i := range nodes {
+			nodes[i] = newNode(t, url, prefix)
+			ends[i] = nodes[i]
+		}
+		met(t, nodes...)
+		t.Cleanup(func() { settled(t, nodes...) })
+		return ends
+	}
+	for name, n := range map[string]int{"one node": 1, "two nodes": 2} {
+		t.Run(name, func(t *testing.T) {
+			cachetest.Run(t, func(t *testing.T) []cachetest.Node {
+				url, prefix := needs.Redis(t)
+				return open(t, url, prefix, n)
+			})
+		})
+	}
+	t.Run("cluster", func(t *testing.T) {
+		url := redistest.Cluster(t)
+		cachetest.Run(t, func(t *testing.T) []cachetest.Node { return open(t, url, t.Name(), 2) })
+	})
+}
+
+// TestWhatIsCounted, and for how long Redis keeps a value.
+func TestWhatIsCounted(t *testing.T) {
 	a, b := twoNodes(t)
 	a.want(t, 1, 10, 10, false)
 	a.want(t, 1, 11, 10, true)
@@ -35,66 +60,6 @@ func TestOneLoadForAllNodes(t *testing.T) {
 	}
 }
 
-func TestDropReachesAllNodes(t *testing.T) {
-	a, b := twoNodes(t)
-	for key := range 3 {
-		a.want(t, key, 1, 1, false)
-		b.want(t, key, 1, 1, true)
-	}
-	a.drop(t, 0, 1, 99)
-	a.drop(t)
-	a.want(t, 0, 2, 2, false)
-	a.want(t, 2, 2, 1, true)
-	needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 1, 2); return v == 2 })
-	needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, 0, 2); return v == 2 })
-	b.want(t, 2, 2, 1, true)
-}
-
-func TestErrorsAreNotKept(t *testing.T) {
-	a, b := twoNodes(t)
-	fault := errors.New("fault")
-	_, hit, err := a.Load(t.Context(), 1, func(context.Context) (int64, error) { return 9, fault })
-	if hit || !errors.Is(err, fault) {
-		t.Fatal(hit, err)
-	}
-	b.want(t, 1, 1, 1, false)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := a.Load(ctx, 2, func(ctx context.Context) (int64, error) { return 0, ctx.Err() }); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-}
-
-// TestLoadOvertakenByADrop has every pair of nodes load an old value and drop
-// it in the middle of that.
-func TestLoadOvertakenByADrop(t *testing.T) {
-	a, b := twoNodes(t)
-	key := 0
-	for _, dropped := range []bool{false, true} { // whether a grave is there before
-		for _, loader := range []*node{a, b} {
-			for _, dropper := range []*node{a, b} {
-				key++
-				if dropped {
-					loader.drop(t, key)
-				}
-				old := func(ctx context.Context) (int64, error) {
-					dropper.drop(t, key)
-					return 1, nil
-				}
-				v, hit, err := loader.Load(t.Context(), key, old)
-				if v != 1 || hit || err != nil {
-					t.Fatal(v, hit, err)
-				}
-				if raw := a.client.Get(t.Context(), keyOf(t, a, key)).Val(); !strings.HasPrefix(raw, "!") {
-					t.Errorf("Redis has %q", raw)
-				}
-				dropper.want(t, key, 2, 2, false)
-				needs.Eventually(t, "the new value is there", func() bool { v, _ := loader.get(t, key, 2); return v == 2 })
-			}
-		}
-	}
-}
-
 // keyOf is what Redis has key under.
 func keyOf(t *testing.T, n *node, key int) string {
 	t.Helper()
@@ -103,69 +68,6 @@ func keyOf(t *testing.T, n *node, key int) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// TestNeverStaleForLong has both nodes raise a value, drop it and read it. Who
-// dropped never sees less than what was there before; and in the end nobody
-// keeps less than the truth.
-func TestNeverStaleForLong(t *testing.T) {
-	a, b := twoNodes(t)
-	var truth atomic.Int64
-	source := func(context.Context) (int64, error) { return truth.Load(), nil }
-	var wg sync.WaitGroup
-	for _, n := range []*node{a, b} {
-		for range 3 {
-			wg.Go(func() {
-				for range 200 {
-					least := truth.Add(1)
-					_ = n.Drop(context.Background(), 1)
-					v, _, err := n.Load(context.Background(), 1, source)
-					if err != nil || v < least {
-						t.Errorf("%d after %d was dropped (%v)", v, least, err)
-						return
-					}
-				}
-			})
-			wg.Go(func() {
-				for range 400 {
-					_, _, _ = n.Load(context.Background(), 1, source)
-				}
-			})
-		}
-	}
-	wg.Wait()
-	for _, n := range []*node{a, b} {
-		needs.Eventually(t, "the truth", func() bool { v, _ := n.get(t, 1, truth.Load()); return v == truth.Load() })
-	}
-	settled(t, a, b)
-}
-
-func TestConcurrentLoadsShareOne(t *testing.T) {
-	a, _ := twoNodes(t)
-	release := make(chan struct{})
-	var hits atomic.Int64
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			_, hit, err := a.Load(t.Context(), 1, func(context.Context) (int64, error) {
-				a.loads.Add(1)
-				<-release
-				return 1, nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-			if hit {
-				hits.Add(1)
-			}
-		})
-	}
-	needs.Eventually(t, "a load begins", func() bool { return a.loads.Load() == 1 })
-	close(release)
-	wg.Wait()
-	if a.loads.Load() != 1 || hits.Load() != 19 {
-		t.Errorf("%d loads, %d hits", a.loads.Load(), hits.Load())
-	}
 }
 
 // TestSignalsAreLost: whoever may have missed a drop trusts nothing it held.
@@ -330,21 +232,3 @@ type deaf struct{}
 func (deaf) Tell(string, []byte)                 {}
 func (deaf) Listen(string, func([]byte), func()) {}
 func (deaf) Hears() bool                         { return false }
-
-func TestCluster(t *testing.T) {
-	url := redistest.Cluster(t)
-	a, b := newNode(t, url, "x:"), newNode(t, url, "x:")
-	met(t, a, b)
-	keys := make([]int, 50)
-	for key := range keys {
-		keys[key] = key
-		a.want(t, key, 1, 1, false)
-		b.want(t, key, 2, 1, true)
-	}
-	a.drop(t, keys...)
-	for key := range keys {
-		needs.Eventually(t, "the other node hears of it", func() bool { v, _ := b.get(t, key, 2); return v == 2 })
-		a.want(t, key, 3, 2, true)
-	}
-	settled(t, a, b)
-}

@@ -15,7 +15,6 @@ import (
 	"github.com/onemeter/onemeter/server/cache/memcache"
 	"github.com/onemeter/onemeter/server/cache/rediscache"
 	"github.com/onemeter/onemeter/server/redisconn"
-	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
 func TestMain(m *testing.M) {

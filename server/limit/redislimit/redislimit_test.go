@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/limit/limittest"
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/limit/redislimit"
 	"github.com/onemeter/onemeter/server/redisconn"
@@ -54,64 +55,27 @@ func takeAll(t testing.TB, l *redislimit.Limiter[string], key string, most int) 
 	return n
 }
 
-func TestNodesShareABucket(t *testing.T) {
-	a, b := twoNodes(t, redislimit.Config{PerSecond: 1. / 3600, Burst: 10})
-	for range 20 {
-		if a.Peek(t.Context(), "k")+b.Peek(t.Context(), "k") != 0 {
-			t.Fatal("peeking uses turns")
-		}
-	}
-	if n := takeAll(t, a, "k", 4) + takeAll(t, b, "k", 100); n != 10 {
-		t.Errorf("%d turns of 10", n)
-	}
-	for _, l := range []*redislimit.Limiter[string]{a, b} {
-		for range 3 {
-			take, peek := l.Take(t.Context(), "k"), l.Peek(t.Context(), "k")
-			if take < 59*time.Minute || take > 61*time.Minute || peek < 59*time.Minute || peek > 61*time.Minute {
-				t.Errorf("wait %v, %v, want an hour", take, peek)
+// TestLimiter runs the contract with one node, with two, and in a cluster.
+func TestLimiter(t *testing.T) {
+	open := func(url, prefix string, n int) limittest.Open {
+		return func(t *testing.T, perSecond float64, burst int) []limittest.Node {
+			nodes := make([]limittest.Node, n)
+			for i := range nodes {
+				l := newLimiter(t, url, redislimit.Config{Name: t.Name(), Prefix: prefix, PerSecond: perSecond, Burst: burst})
+				t.Cleanup(func() {
+					if n := l.Failures(); n > 0 {
+						t.Errorf("%d failures", n)
+					}
+				})
+				nodes[i] = l
 			}
+			return nodes
 		}
 	}
-	if n := takeAll(t, b, "other", 100); n != 10 {
-		t.Errorf("another key has %d turns", n)
-	}
-}
-
-// TestPeekBeforeTake: a node that was never refused learns from Redis.
-func TestPeekBeforeTake(t *testing.T) {
-	a, b := twoNodes(t, redislimit.Config{PerSecond: 1. / 3600, Burst: 3})
-	takeAll(t, a, "k", 3)
-	if wait := b.Peek(t.Context(), "k"); wait < 59*time.Minute || wait > time.Hour {
-		t.Errorf("wait %v, want an hour", wait)
-	}
-	takeAll(t, a, "l", 2)
-	if wait := b.Peek(t.Context(), "l"); wait != 0 {
-		t.Errorf("wait %v, there is a turn", wait)
-	}
-}
-
-func TestWaitingAsToldIsEnough(t *testing.T) {
-	a, b := twoNodes(t, redislimit.Config{PerSecond: 50, Burst: 2})
-	for i := range 20 {
-		l := []*redislimit.Limiter[string]{a, b}[i%2]
-		for wait, tries := l.Take(t.Context(), "k"), 0; wait > 0; wait = l.Take(t.Context(), "k") {
-			if tries++; tries > 1 || wait > 20*time.Millisecond+time.Millisecond {
-				t.Fatalf("turn %d: told to wait %v, try %d", i, wait, tries)
-			}
-			<-time.After(wait)
-		}
-	}
-}
-
-func TestNoLimit(t *testing.T) {
-	a, _ := twoNodes(t, redislimit.Config{})
-	if n := takeAll(t, a, "k", 1000); n != 1000 || a.Peek(t.Context(), "k") != 0 {
-		t.Errorf("%d turns", n)
-	}
-	slow, _ := twoNodes(t, redislimit.Config{PerSecond: 1e-300, Burst: 1})
-	if n := takeAll(t, slow, "k", 10); n != 1 || slow.Failures() != 0 {
-		t.Errorf("%d turns, %d failures", n, slow.Failures())
-	}
+	url, prefix := needs.Redis(t)
+	t.Run("one node", func(t *testing.T) { limittest.Run(t, open(url, prefix+"1", 1)) })
+	t.Run("two nodes", func(t *testing.T) { limittest.Run(t, open(url, prefix+"2", 2)) })
+	t.Run("cluster", func(t *testing.T) { limittest.Run(t, open(redistest.Cluster(t), "x:", 2)) })
 }
 
 // TestBatches: nodes ask seldom, and give away at most a batch each too much.
@@ -140,26 +104,23 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-func TestConcurrentTakesAreExact(t *testing.T) {
-	for _, batch := range []int{1, 10} {
-		a, b := twoNodes(t, redislimit.Config{PerSecond: 1. / 3600, Burst: 100, Batch: batch})
-		var taken atomic.Int64
-		var wg sync.WaitGroup
-		for i := range 16 {
-			l := []*redislimit.Limiter[string]{a, b}[i%2]
-			wg.Go(func() {
-				for range 50 {
-					if l.Take(context.Background(), "k") == 0 {
-						taken.Add(1)
-					}
-					l.Peek(context.Background(), "k")
+func TestConcurrentTakesOfBatchesAreExact(t *testing.T) {
+	a, b := twoNodes(t, redislimit.Config{PerSecond: 1. / 3600, Burst: 100, Batch: 10})
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 16 {
+		l := []*redislimit.Limiter[string]{a, b}[i%2]
+		wg.Go(func() {
+			for range 50 {
+				if l.Take(context.Background(), "k") == 0 {
+					taken.Add(1)
 				}
-			})
-		}
-		wg.Wait()
-		if taken.Load() != 100 {
-			t.Errorf("batch %d: %d turns of 100", batch, taken.Load())
-		}
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 100 {
+		t.Errorf("%d turns of 100", taken.Load())
 	}
 }
 
@@ -224,13 +185,5 @@ func BenchmarkRefused(b *testing.B) {
 	l.Take(b.Context(), "k")
 	for b.Loop() {
 		l.Take(b.Context(), "k")
-	}
-}
-
-func TestCluster(t *testing.T) {
-	url, cfg := redistest.Cluster(t), redislimit.Config{Name: "n", PerSecond: 1. / 3600, Burst: 10}
-	a, b := newLimiter(t, url, cfg), newLimiter(t, url, cfg)
-	if n := takeAll(t, a, "k", 4) + takeAll(t, b, "k", 100); n != 10 || a.Failures() != 0 {
-		t.Errorf("%d turns of 10, %d failures", n, a.Failures())
 	}
 }
