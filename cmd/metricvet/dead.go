@@ -15,10 +15,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile bounds a dashboard and a rule file.
+// maxFile bounds a dashboard and a rule file, in bytes.
 const maxFile = 32 << 20
 
-// A query is a PromQL expression and where it stands.
+// A query is a PromQL expression and its place.
 type query struct {
 	file, place, expr string
 }
@@ -33,7 +33,7 @@ func deadNames(o options, emitted []finding) ([]finding, error) {
 	for _, glob := range o.rules {
 		files, err := filepath.Glob(glob)
 		if err != nil || len(files) == 0 {
-			return nil, fmt.Errorf("--rules %s: no such files", glob)
+			return nil, fmt.Errorf("--rules %s: no file matches", glob)
 		}
 		for _, f := range files {
 			qs, err := rules(f, recorded)
@@ -54,7 +54,7 @@ func deadNames(o options, emitted []finding) ([]finding, error) {
 		for _, name := range names {
 			if !known.has(name) {
 				out = append(out, finding{Category: "dead", Posn: q.file,
-					Message: fmt.Sprintf("%s: no code emits %s. Correct the name, or say -external %s if another program does", q.place, name, name)})
+					Message: fmt.Sprintf("%s: no code emits %s. Correct the name, or add -external %s if another program emits it", q.place, name, name)})
 			}
 		}
 	}
@@ -68,12 +68,12 @@ func read(file string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", file, info.Size(), maxFile)
+		return nil, fmt.Errorf("%s has %d bytes; at most %d are allowed", file, info.Size(), maxFile)
 	}
 	return os.ReadFile(file)
 }
 
-// dashboards returns the expressions of Grafana's dashboards below a directory.
+// dashboards returns the expressions of the Grafana dashboards below a directory.
 func dashboards(dir string) (out []query, err error) {
 	if dir == "" {
 		return nil, nil
@@ -96,7 +96,7 @@ func dashboards(dir string) (out []query, err error) {
 		return nil
 	})
 	if err == nil && found == 0 {
-		err = errors.New("--dashboards " + dir + ": there is no .json file")
+		err = errors.New("--dashboards " + dir + ": no .json file found")
 	}
 	return out, err
 }
@@ -133,7 +133,7 @@ func mapsKeys(m map[string]any) func(func(string) bool) {
 	}
 }
 
-// rules returns the expressions of a rule file, and notes the names that it records.
+// rules returns the expressions of a rule file, and adds the names that it records.
 func rules(file string, recorded map[string]bool) (out []query, err error) {
 	text, err := read(file)
 	if err != nil {
@@ -164,7 +164,7 @@ func rules(file string, recorded map[string]bool) (out []query, err error) {
 	return out, nil
 }
 
-// Grafana's variables, in place of which a word is put that parses wherever they can stand.
+// Grafana's variables are replaced by a word that parses wherever they can be.
 var (
 	intervals = regexp.MustCompile(`\$__(rate_)?interval(_ms)?|\$\{__(rate_)?interval(_ms)?\}|\$__range(_s|_ms)?`)
 	inRange   = regexp.MustCompile(`\[\s*\$\{?\w+(:\w+)?\}?\s*(:[^\]]*)?\]`)
@@ -202,7 +202,7 @@ func namesOf(expr string) ([]string, error) {
 	return out, nil
 }
 
-// An emitted is what code emits.
+// emitted has the names that code emits.
 type emitted struct {
 	names    map[string]bool
 	patterns []*regexp.Regexp
@@ -227,11 +227,11 @@ func newEmitted(found []finding, recorded map[string]bool, external []*regexp.Re
 	return e
 }
 
-// alwaysThere are names that Prometheus makes itself, and those of libraries whose own metrics are not read from their code.
+// alwaysThere matches names that Prometheus creates itself, and those of libraries whose code is not analyzed.
 var alwaysThere = regexp.MustCompile(`^(up|ALERTS|ALERTS_FOR_STATE|scrape_.*|go_.*|process_.*|promhttp_.*|target_info|` +
 	`telemetry_(conflicts|scrape_errors|callback_errors|exports|export_errors)_total)$`)
 
-// samples are the names of a metric's samples. The type of a custom collector's is not known.
+// samples returns the names of a metric's samples. The type of a custom collector's metric is unknown.
 func samples(name, typ string) []string {
 	switch typ {
 	case "histogram", "summary", "", "*":

@@ -1,4 +1,5 @@
-// Command metricvet reports metrics that conflict, before they are deployed. See package telemetry/metricvet for what it finds.
+// Command metricvet reports metrics that conflict, before they are deployed. Package telemetry/metricvet says what it
+// finds.
 package main
 
 import (

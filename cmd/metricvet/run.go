@@ -35,7 +35,7 @@ const (
 	exitFailed
 )
 
-// isVet tells whether go vet calls: with -V=full, -flags, or one .cfg file.
+// isVet reports whether go vet calls: with -V=full, -flags, or one .cfg file.
 func isVet(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -57,7 +57,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("metricvet", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints errors
 	flags.Usage = func() {}
-	flags.BoolVar(&o.possible, "possible", false, "report also what may conflict: other registries, conditions, help texts that are not known")
+	flags.BoolVar(&o.possible, "possible", false, "also report possible conflicts: other registries, conditions, unknown help texts")
 	flags.BoolVar(&o.json, "json", false, "print findings as JSON, in the form of go vet -json")
 	flags.StringVar(&o.tags, "tags", "", "build `tags`, separated by commas")
 	flags.StringVar(&o.dashboards, "dashboards", "", "report names in Grafana's dashboards below this `directory` that no code emits")
@@ -85,7 +85,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// A finding is a diagnostic, as go vet prints it.
+// A finding is a diagnostic in the form of go vet.
 type finding struct {
 	Category string `json:"category,omitempty"`
 	Posn     string `json:"posn"`
@@ -134,7 +134,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// vet runs go vet with this program as its tool: it loads the packages, and keeps the facts of those that have not changed.
+// vet runs go vet with this program as its tool: go vet loads the packages, and caches the facts of unchanged ones.
 func vet(ctx context.Context, o options) (findings, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -152,19 +152,19 @@ func vet(ctx context.Context, o options) (findings, error) {
 		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	all := findings{}
-	for _, text := range []string{out.String(), errs.String()} { // by the version of Go
+	for _, text := range []string{out.String(), errs.String()} { // which one depends on the version of Go
 		if err := all.read(objects(text)); err != nil {
-			return nil, fmt.Errorf("go vet -json printed something else: %w", err)
+			return nil, fmt.Errorf("go vet -json did not print JSON: %w", err)
 		}
 	}
 	return all, nil
 }
 
-// findings are those of each package.
+// findings are by package.
 type findings map[string][]finding
 
-// objects leaves the JSON objects of what the go command printed, which is indented. Between them it tells of its own work, and
-// compilers warn.
+// objects returns only the indented JSON objects from the output of the go command, which also prints its own
+// messages and compilers' warnings.
 func objects(text string) string {
 	var b strings.Builder
 	within := false
@@ -180,7 +180,7 @@ func objects(text string) string {
 	return b.String()
 }
 
-// read adds what go vet printed: an object for each package.
+// read adds the output of go vet: an object for each package.
 func (f findings) read(text string) error {
 	for dec := json.NewDecoder(strings.NewReader(text)); ; {
 		var one map[string]map[string]json.RawMessage
@@ -199,7 +199,7 @@ func (f findings) read(text string) error {
 	}
 }
 
-// take removes the findings of a category, and returns them.
+// take removes and returns the findings of a category.
 func (f findings) take(category string) (out []finding) {
 	for pkg, list := range f {
 		for _, one := range list {
@@ -214,7 +214,7 @@ func (f findings) take(category string) (out []finding) {
 	return out
 }
 
-// once leaves each finding once: packages and their test variants, and several mains, have the same ones.
+// once removes duplicates: packages, their test variants and several mains have the same findings.
 func (f findings) once() findings {
 	out := findings{}
 	seen := map[string]bool{}
@@ -268,7 +268,7 @@ func (f findings) print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// relative is a position seen from the working directory, if that is shorter.
+// relative returns a position relative to the working directory, if that is shorter.
 func relative(posn string) string {
 	dir, err := os.Getwd()
 	if err != nil {

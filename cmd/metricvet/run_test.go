@@ -105,10 +105,10 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"code that does not compile": {map[string]string{"a.go": "package a\n\nvar x int = \"\"\n"}, nil, "a.go:3:13: cannot use"},
 		"no such package":            {good, []string{"./nowhere"}, "nowhere"},
 		"an unknown flag":            {good, []string{"-nothing"}, "flag provided but not defined: -nothing"},
-		"no dashboards":              {good, []string{"-dashboards", "."}, "there is no .json file"},
+		"no dashboards":              {good, []string{"-dashboards", "."}, "no .json file found"},
 		"no folder of dashboards":    {good, []string{"-dashboards", "nowhere"}, "no such file or directory"},
 		"a dashboard that is none":   {map[string]string{"a.go": "package a\n", "d/x.json": "{"}, []string{"-dashboards", "d"}, "x.json: unexpected end of JSON"},
-		"no rules":                   {good, []string{"-rules", "*.yml"}, "--rules *.yml: no such files"},
+		"no rules":                   {good, []string{"-rules", "*.yml"}, "--rules *.yml: no file matches"},
 		"rules that are none":        {map[string]string{"a.go": "package a\n", "r.yml": "groups: 7"}, []string{"-rules", "r.yml"}, "r.yml: yaml:"},
 		"a pattern that is none":     {good, []string{"-external", "("}, "missing closing )"},
 	} {

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Analyzer reports metrics that conflict with each other; see the package's documentation. Its flag possible reports also what
-// may conflict.
+// Analyzer reports metrics that conflict with each other; see the package documentation. Its flag possible also
+// reports possible conflicts.
 var Analyzer = &analysis.Analyzer{
 	Name:      "metricvet",
-	Doc:       "report metrics that conflict with each other\n\nTwo metrics of one name that a binary registers both, and that client_golang panics on or a scrape fails for.",
+	Doc:       "report metrics that conflict with each other\n\nA binary registers two metrics of one name, and client_golang panics or every scrape fails.",
 	URL:       "https://pkg.go.dev/github.com/onemeter/onemeter/telemetry/metricvet",
 	Run:       run,
 	FactTypes: []analysis.Fact{new(summary), new(varFact), new(packageFact)},
@@ -28,16 +28,17 @@ var (
 )
 
 func init() {
-	Analyzer.Flags.BoolVar(&possible, "possible", false, "report also what may conflict: other registries, conditions, names that are not fully known")
-	Analyzer.Flags.BoolVar(&emit, "emit", false, "report also the name of every metric, for programs")
+	Analyzer.Flags.BoolVar(&possible, "possible", false, "also report possible conflicts: other registries, conditions, names that are not fully known")
+	Analyzer.Flags.BoolVar(&emit, "emit", false, "also report the name of every metric, for use by programs")
 }
 
-// interesting tells whether an import can bring metrics.
+// interesting reports whether importing a package can bring metrics.
 func interesting(importPath string) bool {
 	return importPath == promPath || importPath == autoPath || importPath == otelPath || importPath == metricPath || importPath == libraryPath
 }
 
-// ofLibrary tells whether a package is of the libraries that metrics are made with. Their own are known.
+// ofLibrary reports whether a package belongs to a library that metrics are created with. Their own metrics are
+// known.
 func ofLibrary(importPath string) bool {
 	for _, p := range []string{promPath, otelPath + "/sdk", otelPath + "/exporters", otelPath + "/internal", metricPath} {
 		if importPath == p || strings.HasPrefix(importPath, p+"/") {
@@ -77,13 +78,13 @@ func run(pass *analysis.Pass) (any, error) {
 	}
 	e := newEvaluator(pass, files)
 	if !relevant {
-		e.export() // what it makes names of
+		e.export() // it exports functions that build names
 		return nil, nil
 	}
 	e.mute(files)
 	own.Definitions, own.Names = e.definitions(files)
 	own.Removes = e.removes
-	own.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard adds to it
+	own.Replaces = e.replaced && !strings.HasPrefix(pass.Pkg.Path(), libraryPath+"/") // promguard only adds to it
 	all[pass.Pkg.Path()] = own
 	pass.ExportPackageFact(&packageFact{all})
 	e.export()
@@ -96,12 +97,13 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// standard tells whether a package is of the standard library; go vet and golangci-lint know the modules of all others.
+// standard reports whether a package belongs to the standard library. For all others, go vet and golangci-lint know
+// the module.
 func standard(pass *analysis.Pass) bool {
 	return pass.Module == nil || pass.Module.Path == "" || pass.Module.Path == "std"
 }
 
-// texts tells whether a package has a function that makes a text of texts, and so perhaps a name.
+// texts reports whether a package has a function that returns a string made from strings, which may be a name.
 func texts(pkg *types.Package) bool {
 	isString := func(v *types.Var) bool { return isText(v.Type()) }
 	for _, name := range pkg.Scope().Names() {
@@ -115,7 +117,7 @@ func texts(pkg *types.Package) bool {
 	return false
 }
 
-// export makes facts of what other packages can use.
+// export exports facts about everything that other packages can use.
 func (e *evaluator) export() {
 	for fn := range e.decls {
 		if s := e.summaryOf(fn); s != nil && fn.Exported() && !s.empty() {
@@ -125,15 +127,15 @@ func (e *evaluator) export() {
 	names := e.pass.Pkg.Scope()
 	for _, name := range names.Names() {
 		if v, ok := names.Lookup(name).(*types.Var); ok && v.Exported() {
-			if val := e.object(v, nil, token.NoPos).shared(); val.Kind != unknown && !val.open() { // texts may be changed from elsewhere
+			if val := e.object(v, nil, token.NoPos).shared(); val.Kind != unknown && !val.open() { // other code may change strings
 				e.pass.ExportObjectFact(v, &varFact{val})
 			}
 		}
 	}
 }
 
-// definitions are what the package registers when a program starts, and, not definite, what its functions register when
-// they are called; and the names of all metrics that it makes.
+// definitions returns what the package registers at program start, and, as not definite, what its functions register
+// when called. It also returns the names of all metrics that it creates.
 func (e *evaluator) definitions(files []*ast.File) ([]definition, []string) {
 	var start summary
 	w := walker{e: e, out: &start}
@@ -181,7 +183,7 @@ func (e *evaluator) definitions(files []*ast.File) ([]definition, []string) {
 	return out, namesOf(makes)
 }
 
-// functions are those of the package, in the order of the code.
+// functions returns the functions of the package, in source order.
 func (e *evaluator) functions() []*types.Func {
 	out := make([]*types.Func, 0, len(e.decls))
 	for fn := range e.decls {
@@ -191,5 +193,5 @@ func (e *evaluator) functions() []*types.Func {
 	return out
 }
 
-// short leaves the column out.
+// short removes the column.
 func short(position string) string { return position[:strings.LastIndexByte(position, ':')] }

@@ -6,19 +6,19 @@ import (
 	"go/types"
 )
 
-// This file finds out what variables and fields are given, and which of them others may change.
+// This file collects what is assigned to variables and fields, and which of them other code may change.
 
-// A setting is a field that is assigned after its struct was made.
+// A setting is an assignment to a field after its struct was created.
 type setting struct {
 	to     ast.Expr
 	pos    token.Pos
-	always bool // whenever the function runs that far
+	always bool // unconditionally, if the function runs that far
 }
 
-// note remembers what is assigned to variables and fields.
+// note records the assignments to variables and fields.
 func (e *evaluator) note(n ast.Node, s *scope) {
 	info := e.pass.TypesInfo
-	always := map[ast.Node]bool{} // statements that are under no condition
+	always := map[ast.Node]bool{} // statements without a condition
 	if body, ok := n.(*ast.BlockStmt); ok {
 		for _, s := range body.List {
 			always[s] = true
@@ -52,7 +52,7 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 					e.within[obj] = s
 				}
 			}
-		default: // an element, or what a pointer points to
+		default: // an element, or the target of a pointer
 			e.escape(to)
 		}
 	}
@@ -106,12 +106,12 @@ func (e *evaluator) note(n ast.Node, s *scope) {
 	})
 }
 
-// isDefault tells whether a variable is client_golang's default registry.
+// isDefault reports whether a variable is client_golang's default registry.
 func isDefault(v *types.Var) bool {
 	return v.Pkg() != nil && v.Pkg().Path() == promPath && v.Name() == "DefaultRegisterer"
 }
 
-// escape notes that others may change what the variable holds that an expression is a part of.
+// escape records that other code may change the variable that an expression is part of.
 func (e *evaluator) escape(x ast.Expr) {
 	for {
 		switch y := ast.Unparen(x).(type) {
@@ -135,11 +135,11 @@ func (e *evaluator) escape(x ast.Expr) {
 	}
 }
 
-// noteCall notes what a call may change: what it gets a pointer, a map or a slice of.
+// noteCall records what a call may change: arguments that are pointers, maps or slices.
 func (e *evaluator) noteCall(x *ast.CallExpr) {
 	info := e.pass.TypesInfo
 	fn := calledFunc(info, x)
-	ours := fn != nil && fn.Pkg() != nil && ofLibrary(fn.Pkg().Path()) // these change nothing that they are given
+	ours := fn != nil && fn.Pkg() != nil && ofLibrary(fn.Pkg().Path()) // these do not change their arguments
 	if ours && fn.Name() == "Unregister" {
 		e.removes = true
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// A comparison is of what a package and all that it imports register.
+// A comparison compares the registrations of a package and of everything it imports.
 type comparison struct {
 	e     *evaluator
 	pkg   string
@@ -23,7 +23,7 @@ type comparison struct {
 	replaced, removed, exported bool // by any of the packages
 }
 
-// A claim is a definition with the package that it was found in.
+// A claim is a definition and the package with it.
 type claim struct {
 	definition
 	pkg string
@@ -50,7 +50,7 @@ func (c *comparison) link(pkg string, into map[string]bool) {
 	}
 }
 
-// report tells each pair that conflicts, at the first package that sees both.
+// report reports each conflicting pair, in the first package that sees both.
 func (c *comparison) report() {
 	byName := map[string][]claim{}
 	add := func(pkg string, ds []definition) {
@@ -88,7 +88,7 @@ func (c *comparison) report() {
 	}
 }
 
-// name compares what claims one name: each with the first that it conflicts with.
+// name compares the claims to one name. It reports each with the first that it conflicts with.
 func (c *comparison) name(claims []claim) {
 	slices.SortStableFunc(claims, func(a, b claim) int {
 		return cmp.Or(-cmp.Compare(boolean(a.Definite), boolean(b.Definite)))
@@ -96,7 +96,7 @@ func (c *comparison) name(claims []claim) {
 	told := map[string]bool{}
 	for i, b := range claims {
 		for _, a := range claims[:i] {
-			if !c.first(a.pkg, b.pkg) || a.Source != b.Source && !c.exported { // two ways out
+			if !c.first(a.pkg, b.pkg) || a.Source != b.Source && !c.exported { // they are exposed separately
 				continue
 			}
 			v, ok := judged(a.definition, b.definition)
@@ -121,7 +121,7 @@ func (c *comparison) name(claims []claim) {
 	}
 }
 
-// within tells whether inner, which one function does, may be a part of what outer does: then both are one registration.
+// within reports whether inner, done by one function, may be a part of outer: then both are one registration.
 func (c *comparison) within(inner, outer claim) bool {
 	if inner.Start {
 		return false
@@ -138,7 +138,7 @@ func boolean(b bool) int {
 	return 0
 }
 
-// first tells whether this is the first package that sees two.
+// first reports whether the package is the first one that sees both.
 func (c *comparison) first(a, b string) bool {
 	if a == c.pkg || b == c.pkg {
 		return true
@@ -154,7 +154,8 @@ func (c *comparison) first(a, b string) bool {
 	return true
 }
 
-// toldBelow tells whether a package of this module, which is looked at as well, sees two. Of dependencies nobody hears otherwise.
+// toldBelow reports whether another package of this module, which is checked as well, sees both. Dependencies are not
+// checked.
 func (c *comparison) toldBelow(a, b string) bool {
 	module := ""
 	if c.e.pass.Module != nil {
@@ -197,7 +198,7 @@ func (c *comparison) tell(a, b claim, v verdict) {
 	c.e.pass.Report(analysis.Diagnostic{Pos: pos, Category: "conflict", Message: message, Related: related})
 }
 
-// pos returns where to report a claim, and the place that this is.
+// pos returns where to report a claim, and its place.
 func (c *comparison) pos(b claim, place string) (token.Pos, string) {
 	if p, ok := c.e.places[place]; ok {
 		return p, place
@@ -216,7 +217,7 @@ func (c *comparison) pos(b claim, place string) (token.Pos, string) {
 	return c.files[0].Package, ""
 }
 
-// guarded tells whether the binary imports promguard.
+// guarded reports whether the binary imports promguard.
 func (c *comparison) guarded() bool {
 	return slices.ContainsFunc(c.facts[c.pkg].Imports, func(imp string) bool { return imp == guardPath || c.reach[imp][guardPath] })
 }
@@ -226,12 +227,12 @@ func (c *comparison) follows(a, b claim, v verdict) string {
 		return v.follows
 	}
 	if early(a) && early(b) {
-		return "both are registered before promguard is there, and the program panics at start"
+		return "both are registered before promguard is installed, and the program panics at start"
 	}
 	return "promguard keeps the program from a panic, and the first help is shown"
 }
 
-// early tells whether a package registers before promguard can be there: its import path sorts first.
+// early reports whether a package may register before promguard is installed, because its import path sorts first.
 func early(c claim) bool {
 	return !c.Auto && c.pkg < "github.com/onemeter" && c.Registry == defaultRegistry
 }
@@ -250,7 +251,7 @@ func (c *comparison) cure(a, b claim) string {
 	return fmt.Sprintf("Define it once, or import _ %q in main", guardPath)
 }
 
-// standardDefinitions are what client_golang registers itself.
+// standardDefinitions are registered by client_golang itself.
 var standardDefinitions = func() []definition {
 	var out []definition
 	for name, help := range map[string]string{
@@ -264,7 +265,7 @@ var standardDefinitions = func() []definition {
 	return out
 }()
 
-// namesOf are the names of metrics with their types, with * for what is not known.
+// namesOf returns the names of metrics with their types, with * for unknown parts.
 func namesOf(makes []value) (out []string) {
 	for _, m := range makes {
 		d, ok := defined(effect{Metric: m, To: registry(defaultRegistry)}, false)
@@ -279,7 +280,7 @@ func namesOf(makes []value) (out []string) {
 	return slices.Compact(out)
 }
 
-// emit reports the names of all metrics that the package makes; if it is a program, of those too that it links.
+// emit reports the names of all metrics that the package creates, and for a program also of those it links.
 func (c *comparison) emit() {
 	all := slices.Clone(c.facts[c.pkg].Names)
 	if c.e.pass.Pkg.Name() == "main" {

@@ -12,31 +12,31 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A definition is a metric that is registered somewhere, with a name that is fully known.
+// A definition is a registered metric whose name is fully known.
 type definition struct {
 	Name     string // on the page
 	Source   string // client_golang or OpenTelemetry
 	Type     string
-	Help     *string // nil where it is not known
+	Help     *string // nil if unknown
 	Labels   []string
 	Const    []string // names and values, as name=value, sorted
-	Known    bool     // the labels and the constant labels
+	Known    bool     // labels and constant labels are known
 	Unit     string   // of OpenTelemetry
 	Number   string
 	Scope    *string
-	Buckets  []string // nil where they are not known
-	Registry string   // "" where it is not known
+	Buckets  []string // nil if unknown
+	Registry string   // "" if unknown
 	Auto     bool     // by promauto
-	Part     string   // the collector that describes it, if that is one of the program's own
-	Start    bool     // some start of a program that links it registers it
-	Definite bool     // every start of a program that links it registers it, and panics if that is refused
+	Part     string   // the custom collector that describes it, if any
+	Start    bool     // it is registered at program start, perhaps under a condition
+	Definite bool     // every start registers it, and the program panics if that fails
 	Site     string   // where it is written
-	Via      string   // where it is registered, or whoever does that is called
-	Turn     string   // of the loops that do it
+	Via      string   // where it is registered, or the call that does so
+	Turn     string   // the rounds of the loops around it
 	Mute     bool
 }
 
-// defined makes a definition of an effect, if its name is known.
+// defined returns the definition in an effect, if its name is known.
 func defined(f effect, atStart bool) (definition, bool) {
 	m := f.Metric
 	name, ok := m.Fields["name"].known()
@@ -57,7 +57,7 @@ func defined(f effect, atStart bool) (definition, bool) {
 	if d.Source == openTelemetry {
 		d.Buckets, _ = m.Fields["buckets"].texts()
 		if m.Fields["unit"].Kind == unknown {
-			return definition{}, false // it is a part of the name
+			return definition{}, false // it is part of the name
 		}
 		d.Registry, _ = f.To.Fields["provider"].known()
 		kind, _ := strconv.Atoi(d.Type)
@@ -97,7 +97,8 @@ func (d *definition) labels(m value) {
 	d.Known = true
 }
 
-// names are those of all labels, as client_golang compares them: constant ones, which end in =, are others.
+// names returns the names of all labels as client_golang compares them. Constant ones end in = and differ from
+// others.
 func (d definition) names() []string {
 	out := slices.Sorted(slices.Values(d.Labels))
 	for _, c := range d.Const {
@@ -107,24 +108,24 @@ func (d definition) names() []string {
 	return out
 }
 
-// again tells whether b is a itself, in another turn of a loop.
+// again reports whether b is d itself, in another round of a loop.
 func (d definition) again(b definition) bool { return d.Site == b.Site && d.Via == b.Via }
 
-// A verdict says what is wrong with two definitions of one name.
+// A verdict describes a conflict of two definitions.
 type verdict struct {
 	definite bool
-	what     func(a, b string) string // with the two places
-	follows  string                   // what happens
+	what     func(a, b string) string // given the two places
+	follows  string                   // the consequence
 }
 
-// judged compares two definitions that one binary has; ok tells whether they conflict.
+// judged compares two definitions in one binary. ok reports whether they conflict.
 func judged(a, b definition) (v verdict, ok bool) {
 	if a.Name != b.Name || a.Mute || b.Mute {
 		return verdict{}, false
 	}
 	same := a.Registry != "" && a.Registry == b.Registry
 	switch {
-	case a.again(b) && !(same && a.Known && b.Known): // each turn may have its own
+	case a.again(b) && !(same && a.Known && b.Known): // each round may have its own
 		return verdict{}, false
 	case a.Source != b.Source:
 		return verdict{what: across(a, b), follows: "if both are on one page, its scrape fails"}, a.Help != nil && b.Help != nil && (*a.Help != *b.Help || a.Type != b.Type)
@@ -146,14 +147,14 @@ func judged(a, b definition) (v verdict, ok bool) {
 		return verdict{}, false // two series of one family
 	case a.Part != "" && a.Part == b.Part && a.Via == b.Via:
 		return verdict{}, false // a collector may describe one metric twice
-	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // it is not known whether they are equal
+	case a.Help == nil || b.Help == nil || !a.Known || !b.Known: // they may be equal or not
 		v.definite = false
 		fallthrough
 	case a.again(b):
-		v.what = func(x, _ string) string { return fmt.Sprintf("registered %s in each turn of a loop", x) }
+		v.what = func(x, _ string) string { return fmt.Sprintf("registered %s in each round of a loop", x) }
 	case a.Type == b.Type || a.Type == "" || b.Type == "":
 		v.what = func(x, y string) string { return fmt.Sprintf("registered %s and %s", x, y) }
-	default: // client_golang compares no types
+	default: // client_golang does not compare types
 		v.what = func(x, y string) string { return fmt.Sprintf("a %s %s, a %s %s", a.Type, x, b.Type, y) }
 	}
 	return v, true
@@ -165,7 +166,7 @@ func across(a, b definition) func(x, y string) string {
 	}
 }
 
-// judgedInstruments compares what OpenTelemetry's exporter makes of two instruments of one meter or two.
+// judgedInstruments compares two instruments as OpenTelemetry's exporter exposes them.
 func judgedInstruments(a, b definition, same bool) (v verdict, ok bool) {
 	oneScope := same && a.Scope != nil && b.Scope != nil && *a.Scope == *b.Scope
 	v = verdict{definite: oneScope && a.Definite && b.Definite, follows: "OpenTelemetry's Prometheus exporter answers every scrape with 500 once both record the same attributes"}
@@ -180,7 +181,7 @@ func judgedInstruments(a, b definition, same bool) (v verdict, ok bool) {
 	case a.Unit != b.Unit:
 		v.what = func(x, y string) string { return fmt.Sprintf("unit %q %s, %q %s", a.Unit, x, b.Unit, y) }
 	case oneScope && a.Buckets != nil && b.Buckets != nil && !slices.Equal(a.Buckets, b.Buckets):
-		v.definite, v.follows = false, "OpenTelemetry's SDK takes the first one's for both"
+		v.definite, v.follows = false, "OpenTelemetry's SDK uses the first one's for both"
 		v.what = func(x, y string) string { return fmt.Sprintf("buckets %v %s, %v %s", a.Buckets, x, b.Buckets, y) }
 	default:
 		return verdict{}, false

@@ -5,28 +5,30 @@
 //	"HTTP请求总数" at im.example/backend/push/push.go:6;
 //	the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main
 //
-// Exit status 0 means that nothing was found, 1 that something was, 2 that the code cannot be read.
+// Exit status 0 means that nothing was found, 1 that something was, 2 that the code could not be read.
 //
 // # What it finds
 //
-//   - Two definitions of one name that one program links, and that both register with client_golang's default registry, or with one
-//     registry that is known to be the same, at every start: with another help text, with other labels, or twice the same. It
-//     knows promauto, MustRegister, custom collectors with a Describe method, and prefixes.
-//   - A constructor that registers, and is called twice, or in a loop. NewGoCollector beside the default registry, which has it already.
-//   - Two instruments of one OpenTelemetry meter whose descriptions or numbers differ: the Prometheus exporter answers each scrape
-//     with 500.
-//   - With -possible also what depends on a condition or on which registry is given, histograms of one OpenTelemetry meter with
-//     different buckets, and the assertion of DefaultRegisterer to *Registry, which panics under promguard.
-//   - With -dashboards and -rules, names in Grafana's dashboards and Prometheus's rules that no code emits.
+//   - Two definitions of one name that one program links, and that both register with client_golang's default
+//     registry, or with the same known registry, at every start: with different help texts, with different labels, or
+//     twice the same. It understands promauto, MustRegister, custom collectors with a Describe method, and prefixes.
+//   - A constructor that registers and is called twice or in a loop. NewGoCollector for the default registry, which
+//     has it already.
+//   - Two instruments of one OpenTelemetry meter with different descriptions or numbers: the Prometheus exporter
+//     answers each scrape with 500.
+//   - With -possible: also conflicts that depend on a condition or on the registry passed in, histograms of one
+//     OpenTelemetry meter with different buckets, and the assertion of DefaultRegisterer to *Registry, which panics
+//     under promguard.
+//   - With -dashboards and -rules: names in Grafana's dashboards and Prometheus's rules that no code emits.
 //
-// Names may be put together by constants, +, Sprintf, BuildFQName and functions of package strings, in options, fields,
+// Names may be built from constants, +, Sprintf, BuildFQName and functions of package strings, in options, fields,
 // variables, and functions of any package that take a name or a part of it as a parameter.
 //
-// # What it leaves alone
+// # What it does not report
 //
-// Metrics that are never registered, or only under a condition; registries that may differ; series that differ in the values of
-// constant labels; Register, whose error the program looks at; programs that replace prometheus.DefaultRegisterer; test files.
-// It does not follow interfaces and function values.
+// Metrics that are never registered, or only under a condition; registries that may differ; series that differ in the
+// values of constant labels; Register, whose error the program handles; programs that replace
+// prometheus.DefaultRegisterer; test files. It does not follow interfaces and function values.
 //
 // To mute a definition, put a comment on its line or on the one above, with a reason:
 //
@@ -38,5 +40,6 @@
 //
 //	go run github.com/onemeter/onemeter/cmd/metricvet@latest -dashboards deploy/grafana -rules 'deploy/rules/*.yml' -external 'node_.*' ./...
 //
-// In golangci-lint, as a custom linter: see package golangci. As a tool of go vet: go vet -vettool=$(which metricvet) ./... In a multichecker of your own, add [Analyzer].
+// In golangci-lint, as a custom linter: see package golangci. As a tool of go vet: go vet -vettool=$(which metricvet)
+// ./... In your own multichecker: add [Analyzer].
 package metricvet

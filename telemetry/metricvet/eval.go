@@ -59,7 +59,7 @@ func isText(t types.Type) bool {
 	return ok && b.Info()&types.IsString != 0
 }
 
-// object returns what a variable holds, if it is assigned once.
+// object returns the value of a variable that is assigned once.
 func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 	switch obj := obj.(type) {
 	case *types.Nil:
@@ -103,7 +103,7 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 		case len(from) == 1 && from[0] != nil && e.declared[obj]:
 			return e.held(obj, e.eval(from[0], e.within[obj]), s, pos)
 		case len(from) == 1 && from[0] != nil && e.zeroed[obj]:
-			// A metric that is not there yet would not be registered either. What its name is made of may be.
+			// A metric that is still nil would not be registered either. Parts of names could be.
 			if v := e.eval(from[0], e.within[obj]); v.Kind == metric && (s == e.within[obj] || !v.open()) {
 				return v
 			}
@@ -114,7 +114,7 @@ func (e *evaluator) object(obj types.Object, s *scope, pos token.Pos) value {
 	return value{}
 }
 
-// held is what a variable holds at a place, if it was given v.
+// held returns the value of a variable at a place, if v was assigned to it.
 func (e *evaluator) held(obj types.Object, v value, s *scope, pos token.Pos) value {
 	v = e.amended(obj, v, s, pos)
 	everybodys := obj.Exported() && obj.Parent() == e.pass.Pkg.Scope() && e.pass.Pkg.Name() != "main"
@@ -124,7 +124,7 @@ func (e *evaluator) held(obj types.Object, v value, s *scope, pos token.Pos) val
 	return v
 }
 
-// amended is a struct with the fields that are set before a place, each once and under no condition.
+// amended returns a struct with the fields that are set before a place, each once and without a condition.
 func (e *evaluator) amended(obj types.Object, v value, s *scope, pos token.Pos) value {
 	set := e.fields[obj]
 	if len(set) == 0 {
@@ -147,7 +147,7 @@ func (e *evaluator) amended(obj types.Object, v value, s *scope, pos token.Pos) 
 	return out
 }
 
-// selected returns what a field or a variable of another package holds.
+// selected returns the value of a field, or of a variable of another package.
 func (e *evaluator) selected(x *ast.SelectorExpr, s *scope) value {
 	info := e.pass.TypesInfo
 	sel, ok := info.Selections[x]
@@ -160,7 +160,7 @@ func (e *evaluator) selected(x *ast.SelectorExpr, s *scope) value {
 	return through(e.eval(x.X, s), sel.Recv(), sel.Index())
 }
 
-// through selects fields by their numbers, also those of what is embedded.
+// through selects fields by index, including embedded ones.
 func through(v value, t types.Type, index []int) value {
 	for _, i := range index {
 		if p, ok := t.Underlying().(*types.Pointer); ok {
@@ -220,7 +220,7 @@ func (e *evaluator) composite(x *ast.CompositeLit, s *scope) value {
 	return value{}
 }
 
-// result returns what a call returns; of several results, the first one.
+// result returns the first result of a call.
 func (e *evaluator) result(x *ast.CallExpr, s *scope) value {
 	info := e.pass.TypesInfo
 	if tv, ok := info.Types[x.Fun]; ok && tv.IsType() && len(x.Args) == 1 { // a conversion
@@ -269,7 +269,8 @@ func (e *evaluator) builtin(name string, x *ast.CallExpr, s *scope) value {
 	return value{}
 }
 
-// args returns what a call gives for each parameter: -1 is the receiver, and the last one of a variadic function is a list.
+// args returns a function for the arguments of a call by parameter: -1 is the receiver, and the last one of a
+// variadic function is a list.
 func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) value {
 	sig := fn.Signature()
 	return func(i int) value {
@@ -299,13 +300,13 @@ func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) va
 	}
 }
 
-// methodExpr tells whether T.method is called, with the receiver as an argument.
+// methodExpr reports whether the call is of the form T.method, with the receiver as an argument.
 func methodExpr(info *types.Info, x *ast.CallExpr) bool {
 	f, ok := ast.Unparen(x.Fun).(*ast.SelectorExpr)
 	return ok && info.Selections[f] != nil && info.Selections[f].Kind() == types.MethodExpr
 }
 
-// typed is eval; of a collector of the program's own type it is what its method Describe sends.
+// typed is eval, but for a custom collector it returns what its method Describe sends.
 func (e *evaluator) typed(x ast.Expr, s *scope) value {
 	v := e.eval(x, s)
 	t := e.pass.TypesInfo.TypeOf(x)
@@ -342,8 +343,8 @@ func (e *evaluator) typed(x ast.Expr, s *scope) value {
 	return out
 }
 
-// placed is what a function returned, seen from its caller: what the function completed with the caller's words stands at
-// the call, and a registry that it made is another one at each call.
+// placed returns a function's result as its caller sees it: a metric whose name the caller completed is located at
+// the call, and a registry created by the function is a new one at each call.
 func (e *evaluator) placed(v, before value, x *ast.CallExpr) value {
 	here := e.position(x.Pos())
 	switch v.Kind {
@@ -377,7 +378,7 @@ func (v value) with(name string, f value) value {
 	return out
 }
 
-// textFunc computes functions of texts.
+// textFunc evaluates functions that build strings.
 func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, bool) {
 	arg := func(i int) value { return e.eval(x.Args[i], s) }
 	switch name := fn.FullName(); name {
@@ -403,7 +404,7 @@ func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, 
 		if textFuncs[name] == nil {
 			return value{}, false
 		}
-		if len(x.Args) != fn.Signature().Params().Len() { // one call gives them all
+		if len(x.Args) != fn.Signature().Params().Len() { // another call supplies all arguments
 			return hole, true
 		}
 		v := value{Kind: call, Func: name}
@@ -419,7 +420,7 @@ func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, 
 
 const buildFQName = promPath + ".BuildFQName"
 
-// textFuncs are the functions that names are made with.
+// textFuncs are the functions that names are built with.
 var textFuncs = map[string]func([]string) string{
 	buildFQName:          func(a []string) string { return prometheus.BuildFQName(a[0], a[1], a[2]) },
 	"strings.ReplaceAll": func(a []string) string { return strings.ReplaceAll(a[0], a[1], a[2]) },
@@ -440,7 +441,7 @@ var textFuncs = map[string]func([]string) string{
 	"strings.TrimSuffix": func(a []string) string { return strings.TrimSuffix(a[0], a[1]) },
 }
 
-// speaks tells whether a type says itself how it is printed.
+// speaks reports whether a type defines how it is printed.
 func speaks(t types.Type) bool {
 	for _, name := range []string{"String", "Error", "Format"} {
 		if obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name); obj != nil {
@@ -450,7 +451,7 @@ func speaks(t types.Type) bool {
 	return false
 }
 
-// formatted fills %s, %d, %v and %q-less formats; whatever else is a hole.
+// formatted evaluates %s, %d, %v and %%; anything else becomes a hole.
 func (e *evaluator) formatted(x *ast.CallExpr, s *scope) value {
 	if x.Ellipsis.IsValid() || len(x.Args) == 0 {
 		return hole

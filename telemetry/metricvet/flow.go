@@ -6,9 +6,9 @@ import (
 	"go/types"
 )
 
-// This file tells what does not always happen: what follows a return, an exit or a jump.
+// This file finds what does not always happen: code after a return, an exit or a jump.
 
-// recovers tells whether a function goes on after a panic.
+// recovers reports whether a function recovers from panics.
 func recovers(body *ast.BlockStmt) (found bool) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		if x, ok := n.(*ast.CallExpr); ok {
@@ -21,7 +21,7 @@ func recovers(body *ast.BlockStmt) (found bool) {
 	return found
 }
 
-// ends tells whether a statement is the last one that is run.
+// ends reports whether no statement after s runs.
 func (e *evaluator) ends(s ast.Stmt) bool {
 	switch s := s.(type) {
 	case *ast.ReturnStmt, *ast.BranchStmt:
@@ -32,7 +32,7 @@ func (e *evaluator) ends(s ast.Stmt) bool {
 	return e.exits(s)
 }
 
-// exits tells whether a statement is a call that never returns.
+// exits reports whether a statement is a call that never returns.
 func (e *evaluator) exits(s ast.Stmt) bool {
 	x, ok := s.(*ast.ExprStmt)
 	if !ok {
@@ -57,7 +57,7 @@ func (e *evaluator) exits(s ast.Stmt) bool {
 	return sum != nil && sum.Exits
 }
 
-// leaves tells whether a statement may leave the function, or jump, for another reason than an error.
+// leaves reports whether a statement may return or jump for another reason than an error.
 func (e *evaluator) leaves(s ast.Stmt) bool {
 	if i, ok := s.(*ast.IfStmt); ok && i.Else == nil {
 		if c, ok := i.Cond.(*ast.BinaryExpr); ok && c.Op == token.NEQ {
@@ -74,7 +74,7 @@ func (e *evaluator) leaves(s ast.Stmt) bool {
 	return e.jumps(s, func(b *ast.BranchStmt) bool { return b.Label != nil || b.Tok == token.GOTO })
 }
 
-// silently tells whether a block returns nothing, so that nobody learns of an error.
+// silently reports whether a block returns nothing, so that the caller does not learn of an error.
 func silently(b *ast.BlockStmt) bool {
 	if len(b.List) == 0 {
 		return true
@@ -83,12 +83,12 @@ func silently(b *ast.BlockStmt) bool {
 	return ok && len(r.Results) == 0
 }
 
-// leavesLoop tells whether the body of a loop may end it, or skip something.
+// leavesLoop reports whether the body of a loop may end it or skip something.
 func (e *evaluator) leavesLoop(body *ast.BlockStmt) bool {
 	return e.jumps(body, func(*ast.BranchStmt) bool { return true })
 }
 
-// jumps tells whether there is a return within a statement, a call that never returns, or such a branch.
+// jumps reports whether a statement contains a return, a call that never returns, or such a branch.
 func (e *evaluator) jumps(s ast.Stmt, branch func(*ast.BranchStmt) bool) (found bool) {
 	ast.Inspect(s, func(n ast.Node) bool {
 		switch n := n.(type) {

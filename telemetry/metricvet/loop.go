@@ -12,32 +12,34 @@ import (
 	"strings"
 )
 
-// This file walks loops: what a loop makes again and again is registered again and again.
+// This file walks loops: a metric created in a loop is registered in each round.
 
-// A turn of a loop.
+// A turn is one round of a loop.
 type turn struct {
 	loop     ast.Node
-	variable types.Object // that stands for an element, if that is known
+	variable types.Object // holds item, if that is known
 	item     value
 	number   int
 }
 
-// Bounds of what is walked turn by turn: of a longer list, and in deeper loops, the variable stands for each element at once.
+// Bounds of walking round by round. For a longer list, and in deeper loops, the variable stands for all elements at
+// once.
 const (
 	maxTurns = 64
 	maxDepth = 3
 )
 
-// often is how often a loop turns.
+// often says how many rounds a loop has.
 type often int
 
 const (
-	unsure often = iota // perhaps never, perhaps twice
+	unsure often = iota // perhaps none, perhaps several
 	once
-	again // twice at least
+	again // at least twice
 )
 
-// loop walks the body of a loop. Two turns tell whether something is made again; of a list that is known, each element has its own.
+// loop walks the body of a loop. Two rounds are enough to see whether something is created again; a known list has a
+// round for each element.
 func (w *walker) loop(n ast.Node, body *ast.BlockStmt, over value, count often) {
 	visit := func(t turn) {
 		w.e.turns = append(w.e.turns, t)
@@ -63,7 +65,7 @@ func (w *walker) loop(n ast.Node, body *ast.BlockStmt, over value, count often) 
 	visit(turn{loop: n, number: 1})
 }
 
-// rounds is how often a range statement turns.
+// rounds returns how many rounds a range statement has.
 func (e *evaluator) rounds(n *ast.RangeStmt, over value) often {
 	count := -1
 	switch over.Kind {
@@ -73,7 +75,7 @@ func (e *evaluator) rounds(n *ast.RangeStmt, over value) often {
 		if !over.Partly {
 			count = len(over.Fields)
 		}
-	case param: // of what the caller gives
+	case param: // the caller's list
 		return once
 	}
 	if v := e.pass.TypesInfo.Types[n.X].Value; v != nil && v.Kind() == constant.Int {
@@ -94,7 +96,7 @@ func oftenOf(count int) often {
 	return again
 }
 
-// counted is how often for i := a; i < b; i++ turns, with constants.
+// counted returns how many rounds "for i := a; i < b; i++" has, for constants.
 func (e *evaluator) counted(n *ast.ForStmt) often {
 	start, ok := n.Init.(*ast.AssignStmt)
 	cond, isCond := n.Cond.(*ast.BinaryExpr)
@@ -122,7 +124,7 @@ func (e *evaluator) counted(n *ast.ForStmt) often {
 	return unsure
 }
 
-// variable is what a loop gives each element to, if nothing else does.
+// variable returns the variable that holds the elements of a loop, if nothing else assigns it.
 func (e *evaluator) variable(n ast.Node) types.Object {
 	if n, ok := n.(*ast.RangeStmt); ok && identOf(n.Value) != nil {
 		if obj := e.pass.TypesInfo.ObjectOf(identOf(n.Value)); e.ranged[obj] != nil {
@@ -132,7 +134,7 @@ func (e *evaluator) variable(n ast.Node) types.Object {
 	return nil
 }
 
-// item is what the variable of a loop holds in the turn that is walked.
+// item returns the value of a loop's variable in the current round.
 func (e *evaluator) item(obj types.Object) (value, bool) {
 	for _, t := range e.turns {
 		if t.variable == obj {
@@ -142,7 +144,7 @@ func (e *evaluator) item(obj types.Object) (value, bool) {
 	return value{}, false
 }
 
-// turn tells the turns that are walked, of the loops around a place; of all loops, if there is none.
+// turn identifies the current rounds of the loops around a place; without a place, of all loops.
 func (e *evaluator) turn(pos token.Pos) string {
 	var b strings.Builder
 	for _, t := range e.turns {
@@ -153,7 +155,8 @@ func (e *evaluator) turn(pos token.Pos) string {
 	return b.String()
 }
 
-// each gives a metric that a function makes of each element of a list what a caller gives, element by element.
+// each splits a metric that a function creates for each element of a parameter: it yields the arguments for each
+// element that the caller passes.
 func each(m value, args func(int) value) iter.Seq2[string, func(int) value] {
 	return func(yield func(string, func(int) value) bool) {
 		over, ok := m.elementOf()
@@ -178,7 +181,7 @@ func each(m value, args func(int) value) iter.Seq2[string, func(int) value] {
 	}
 }
 
-// elementOf returns the parameter that a value depends on an element of.
+// elementOf returns the parameter of whose elements a value depends.
 func (v value) elementOf() (over int, ok bool) {
 	if v.Kind == param && len(v.Path) > 0 && v.Path[0] == element {
 		return v.Param, true

@@ -9,7 +9,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// The packages whose functions make and register metrics.
+// The packages whose functions create and register metrics.
 const (
 	promPath     = "github.com/prometheus/client_golang/prometheus"
 	autoPath     = promPath + "/promauto"
@@ -22,7 +22,7 @@ const (
 )
 
 const (
-	defaultRegistry = "default" // of client_golang, and the default MeterProvider of OpenTelemetry
+	defaultRegistry = "default" // client_golang's default registry, and OpenTelemetry's default MeterProvider
 	clientGolang    = "client_golang"
 	openTelemetry   = "OpenTelemetry"
 )
@@ -31,7 +31,7 @@ func registry(id string) value {
 	return value{Kind: registerer, Fields: fields{"registry": literal(id), "prefix": literal("")}}
 }
 
-// clientKinds are the constructors of client_golang after "New", and the TYPE that they make.
+// clientKinds maps client_golang's constructors, without "New", to the TYPE that they create.
 var clientKinds = map[string]string{
 	"Counter": "counter", "CounterVec": "counter", "CounterFunc": "counter",
 	"Gauge": "gauge", "GaugeVec": "gauge", "GaugeFunc": "gauge",
@@ -40,7 +40,7 @@ var clientKinds = map[string]string{
 	"UntypedFunc": "untyped",
 }
 
-// otelKinds are the methods of a meter of OpenTelemetry that make instruments, without the number.
+// otelKinds maps the methods of OpenTelemetry's Meter, without the number type, to the kind that they create.
 var otelKinds = map[string]sdkmetric.InstrumentKind{
 	"Counter": sdkmetric.InstrumentKindCounter, "UpDownCounter": sdkmetric.InstrumentKindUpDownCounter,
 	"Histogram": sdkmetric.InstrumentKindHistogram, "Gauge": sdkmetric.InstrumentKindGauge,
@@ -49,7 +49,7 @@ var otelKinds = map[string]sdkmetric.InstrumentKind{
 	"ObservableGauge":         sdkmetric.InstrumentKindObservableGauge,
 }
 
-// metricFunc returns what functions of client_golang and OpenTelemetry return.
+// metricFunc returns the results of functions of client_golang and OpenTelemetry.
 func (e *evaluator) metricFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, bool) {
 	pkg, recv, name := fn.Pkg().Path(), receiver(fn), fn.Name()
 	arg := func(i int) value {
@@ -87,7 +87,7 @@ func (e *evaluator) metricFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value
 	return value{}, false
 }
 
-// receiver is the name of the type that a function is a method of, or "".
+// receiver returns the name of a method's receiver type, or "".
 func receiver(fn *types.Func) string {
 	r := fn.Signature().Recv()
 	if r == nil {
@@ -110,7 +110,7 @@ func (e *evaluator) made(x ast.Node, source, typ string, name, help, labels, con
 	}}
 }
 
-// ofOpts is a metric of client_golang, made with its options.
+// ofOpts returns a metric of client_golang created from options.
 func (e *evaluator) ofOpts(x ast.Node, typ string, opts value, vec bool, labels value) value {
 	name := value{Kind: call, Func: buildFQName, Items: []value{opts.field("Namespace"), opts.field("Subsystem"), opts.field("Name")}}
 	if s, ok := name.computed(); ok {
@@ -122,7 +122,7 @@ func (e *evaluator) ofOpts(x ast.Node, typ string, opts value, vec bool, labels 
 	return e.made(x, clientGolang, typ, name, opts.field("Help"), labels, opts.field("ConstLabels"))
 }
 
-// standard are collectors that the default registry has already.
+// standard returns collectors that the default registry has already.
 func (e *evaluator) standard(name string, x *ast.CallExpr, s *scope) (value, bool) {
 	zeroValue := value{Kind: zero}
 	switch name {
@@ -140,7 +140,7 @@ func (e *evaluator) standard(name string, x *ast.CallExpr, s *scope) (value, boo
 	return value{}, false
 }
 
-// wrapped is a registerer that adds a prefix, or labels.
+// wrapped returns a registerer that adds a prefix or labels.
 func wrapped(name string, with, to value) value {
 	if to.Kind == zero {
 		return to
@@ -148,10 +148,10 @@ func wrapped(name string, with, to value) value {
 	if name == "WrapRegistererWithPrefix" && to.Kind == registerer {
 		return to.with("prefix", joined(to.Fields["prefix"], with))
 	}
-	return value{} // the labels decide
+	return value{} // the result depends on the labels
 }
 
-// scopeOf is the scope of a meter. Its options, such as a version, are a part of it.
+// scopeOf returns the scope of a meter. With options, such as a version, it is unknown.
 func scopeOf(x *ast.CallExpr, name value) value {
 	if len(x.Args) > 1 {
 		return value{}
@@ -163,7 +163,7 @@ func meterOf(provider, scope value) value {
 	return value{Kind: meter, Fields: fields{"provider": provider, "scope": scope}}
 }
 
-// instrument is one of OpenTelemetry.
+// instrument returns an instrument of OpenTelemetry.
 func (e *evaluator) instrument(method string, x *ast.CallExpr, s *scope) (value, bool) {
 	number, kindName := "int64", strings.TrimPrefix(method, "Int64")
 	if strings.HasPrefix(method, "Float64") {
@@ -177,7 +177,7 @@ func (e *evaluator) instrument(method string, x *ast.CallExpr, s *scope) (value,
 	v.Fields["number"] = literal(number)
 	for _, o := range x.Args[1:] {
 		o, ok := ast.Unparen(o).(*ast.CallExpr)
-		if !ok || x.Ellipsis.IsValid() { // options that were made elsewhere
+		if !ok || x.Ellipsis.IsValid() { // the options were created elsewhere
 			v.Fields["help"], v.Fields["unit"] = value{}, value{}
 			continue
 		}
@@ -202,7 +202,7 @@ func (e *evaluator) instrument(method string, x *ast.CallExpr, s *scope) (value,
 	return v, true
 }
 
-// call adds what a call does.
+// call adds the effects of a call.
 func (w *walker) call(x *ast.CallExpr) {
 	e := w.e
 	fn := calledFunc(e.pass.TypesInfo, x)
@@ -230,7 +230,7 @@ func (w *walker) call(x *ast.CallExpr) {
 	}
 	to := func() value { return e.args(fn, x, w.scope)(-1) }
 	switch {
-	case name == "Describe" && len(x.Args) == 1: // what a part describes, the whole does
+	case name == "Describe" && len(x.Args) == 1: // a collector describes what its parts describe
 		w.out.Sends = append(w.out.Sends, to())
 		w.out.Partly = w.out.Partly || w.maybe
 	case pkg == promPath && recv == "" && name == "MustRegister":
@@ -261,7 +261,7 @@ func (w *walker) call(x *ast.CallExpr) {
 	}
 }
 
-// summary adds what a function does that is called.
+// summary adds the effects of a called function.
 func (w *walker) summary(s *summary, fn *types.Func, x *ast.CallExpr) {
 	if s == nil {
 		return
@@ -289,7 +289,7 @@ func (w *walker) summary(s *summary, fn *types.Func, x *ast.CallExpr) {
 	}
 }
 
-// flat is a list of collectors without lists in it.
+// flat returns collectors without nested lists.
 func flat(vs []value) (out []value) {
 	for _, v := range vs {
 		if v.Kind == list {

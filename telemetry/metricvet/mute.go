@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// muteWord begins a comment that mutes a definition, on its line or the one above; a reason follows it.
+// muteWord begins a comment that mutes a definition on its line or on the next one. A reason must follow.
 const muteWord = "//metricvet:ignore"
 
-// mute finds the comments that mute.
+// mute finds the muting comments.
 func (e *evaluator) mute(files []*ast.File) {
 	for _, f := range files {
 		for _, group := range f.Comments {
@@ -20,7 +20,7 @@ func (e *evaluator) mute(files []*ast.File) {
 					continue
 				}
 				if strings.TrimSpace(reason) == "" {
-					e.pass.Reportf(c.Pos(), "%s needs a reason: %s why", muteWord, muteWord)
+					e.pass.Reportf(c.Pos(), "%s needs a reason: write %s and why", muteWord, muteWord)
 					continue
 				}
 				p := e.pass.Fset.Position(c.Pos())
@@ -36,7 +36,7 @@ type lineOf struct {
 	line int
 }
 
-// mutedAt is a text where a definition is muted.
+// mutedAt returns a text if the definition is muted.
 func (e *evaluator) mutedAt(pos token.Pos) value {
 	p := e.pass.Fset.Position(pos)
 	if e.muted[lineOf{p.Filename, p.Line}] {
@@ -45,7 +45,7 @@ func (e *evaluator) mutedAt(pos token.Pos) value {
 	return value{Kind: zero}
 }
 
-// traps reports code that does not work under promguard.
+// traps reports code that fails under promguard.
 func (e *evaluator) traps(files []*ast.File) {
 	for _, f := range files {
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -64,8 +64,8 @@ func (e *evaluator) traps(files []*ast.File) {
 			t, isPtr := e.pass.TypesInfo.TypeOf(x.Type).(*types.Pointer)
 			if obj != nil && obj.Pkg() != nil && obj.Pkg().Path() == promPath && obj.Name() == "DefaultRegisterer" && isPtr &&
 				types.TypeString(t.Elem(), nil) == promPath+".Registry" {
-				e.pass.Reportf(x.Pos(), "prometheus.DefaultRegisterer is no *prometheus.Registry where promguard or somebody else replaces it, "+
-					"and this panics. Use the Registerer interface, or a registry of your own")
+				e.pass.Reportf(x.Pos(), "prometheus.DefaultRegisterer is not a *prometheus.Registry if promguard or other code replaces it, "+
+					"and this panics. Use the Registerer interface, or your own registry")
 			}
 			return true
 		})

@@ -8,22 +8,22 @@ import (
 	"slices"
 )
 
-// A packageFact is what a package and all that it links register. It holds these, and not only what is the package's own, for go
-// vet passes on no facts of packages whose types the importer's API does not have.
+// A packageFact has the records of a package and of all that it links. The package's own record would not be enough:
+// go vet does not pass on facts of packages whose types are not in the importer's API.
 type packageFact struct{ Linked packages }
 
-// AFact makes it a fact about the package.
+// AFact marks it as a fact about the package.
 func (*packageFact) AFact() {}
 
 // packages are records by import path.
 type packages map[string]*record
 
-// A record is what a package registers when a program starts that links it.
+// A record is what a package registers when a program that links it starts.
 type record struct {
-	Imports     []string // those that have a record
+	Imports     []string // imports that have a record
 	Definitions []definition
-	Names       []string // of all metrics that it makes, registered or not, each with its type
-	Replaces    bool     // it puts another registry in place of client_golang's default
+	Names       []string // of all metrics that it creates, registered or not, with their types
+	Replaces    bool     // it replaces client_golang's default registry
 	Removes     bool     // it unregisters something
 	Exports     bool     // it imports OpenTelemetry's Prometheus exporter
 }
@@ -33,7 +33,8 @@ type pathRecord struct {
 	Record *record
 }
 
-// GobEncode implements gob.GobEncoder: in the order of the paths, and compressed, for each package above has it again.
+// GobEncode implements gob.GobEncoder. It sorts by path, and compresses, because every importing package repeats the
+// data.
 func (p packages) GobEncode() ([]byte, error) {
 	list := make([]pathRecord, 0, len(p))
 	for _, path := range slices.Sorted(maps.Keys(p)) {

@@ -11,27 +11,27 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// An effect is that a metric is registered, or an instrument made, when a function is called.
+// An effect is the registration of a metric, or the creation of an instrument, when a function is called.
 type effect struct {
 	Metric value
 	To     value // a registerer, or a meter
-	Must   bool  // the program panics if it is refused
+	Must   bool  // the program panics if it fails
 	Maybe  bool  // it depends on a condition
 	Via    string
-	Turn   string // of the loops that it is in
+	Turn   string // the rounds of the loops around it
 }
 
 // A summary is what callers need to know of a function.
 type summary struct {
 	Effects []effect
-	Makes   []value // metrics that it makes, registered or not
+	Makes   []value // metrics that it creates, registered or not
 	Returns []value
-	Sends   []value // descriptions that a method Describe sends
-	Partly  bool    // it does not always send all of them
+	Sends   []value // descriptors sent by a method Describe
+	Partly  bool    // Sends may be incomplete
 	Exits   bool    // it never returns
 }
 
-// AFact makes it a fact about the function.
+// AFact marks it as a fact about the function.
 func (*summary) AFact() {}
 
 func (s *summary) empty() bool {
@@ -39,34 +39,34 @@ func (s *summary) empty() bool {
 	return !s.Exits && len(s.Effects) == 0 && len(s.Makes) == 0 && len(s.Sends) == 0 && !slices.ContainsFunc(s.Returns, useful)
 }
 
-// A varFact is what is known of a package variable.
+// A varFact is the value of a package variable.
 type varFact struct{ Value value }
 
-// AFact makes it a fact about the variable.
+// AFact marks it as a fact about the variable.
 func (*varFact) AFact() {}
 
-// A scope is the function that an expression stands in; nil is the package.
+// A scope is the function that contains an expression; nil is the package level.
 type scope struct {
 	params map[types.Object]int
 }
 
-// An evaluator knows what the expressions of a package stand for.
+// An evaluator knows the values of a package's expressions.
 type evaluator struct {
 	pass      *analysis.Pass
-	assigned  map[types.Object][]ast.Expr // nil where several values are assigned at once, or the address is taken
-	declared  map[types.Object]bool       // with their value
-	zeroed    map[types.Object]bool       // declared without one
-	escaped   map[types.Object]bool       // somebody else may change what they hold
-	lent      map[types.Object]bool       // pointers that others have: they may change what these point to
+	assigned  map[types.Object][]ast.Expr // nil for a multiple assignment, or if the address is taken
+	declared  map[types.Object]bool       // declared with a value
+	zeroed    map[types.Object]bool       // declared without a value
+	escaped   map[types.Object]bool       // other code may change them
+	lent      map[types.Object]bool       // pointers that other code has: it may change their targets
 	fields    map[types.Object]map[string][]setting
-	ranged    map[types.Object]ast.Expr // what a variable of a loop is an element of
-	turns     []turn                    // of the loops that are walked
-	within    map[types.Object]*scope   // of local variables
+	ranged    map[types.Object]ast.Expr // what a loop's variable ranges over
+	turns     []turn                    // current rounds of the loops
+	within    map[types.Object]*scope   // scopes of local variables
 	decls     map[*types.Func]*ast.FuncDecl
 	scopes    map[*types.Func]*scope
 	summaries map[*types.Func]*summary
 	busy      map[any]bool
-	places    map[string]token.Pos // of this package, by their text
+	places    map[string]token.Pos // places in this package, by their text
 	muted     map[lineOf]bool
 	replaced  bool // prometheus.DefaultRegisterer is assigned
 	removes   bool // something is unregistered
@@ -119,7 +119,7 @@ func isStruct(t types.Type) bool {
 	return ok
 }
 
-// position names a place in the code, as import/path/file.go:line:column.
+// position returns a place in the code, as import/path/file.go:line:column.
 func (e *evaluator) position(pos token.Pos) string {
 	p := e.pass.Fset.PositionFor(pos, false)
 	text := fmt.Sprintf("%s/%s:%d:%d", e.pass.Pkg.Path(), filepath.Base(p.Filename), p.Line, p.Column)
@@ -127,7 +127,7 @@ func (e *evaluator) position(pos token.Pos) string {
 	return text
 }
 
-// summaryOf returns what is known of a function, of this package or another; nil is nothing.
+// summaryOf returns the summary of a function, of this package or another, or nil.
 func (e *evaluator) summaryOf(fn *types.Func) *summary {
 	fn = fn.Origin()
 	if fn.Pkg() != e.pass.Pkg {
@@ -161,7 +161,7 @@ func (e *evaluator) summaryOf(fn *types.Func) *summary {
 	return s
 }
 
-// results are the values that a function returns where it succeeds, if that is one statement.
+// results returns the values that a function returns on success, if there is one such return statement.
 func (e *evaluator) results(d *ast.FuncDecl, s *scope) (out []value) {
 	if d.Type.Results == nil {
 		return nil
@@ -190,7 +190,7 @@ func (e *evaluator) results(d *ast.FuncDecl, s *scope) (out []value) {
 	return out
 }
 
-// A walker gathers what the statements of a function do.
+// A walker collects the effects of a function's statements.
 type walker struct {
 	e     *evaluator
 	scope *scope
@@ -198,7 +198,7 @@ type walker struct {
 	out   *summary
 }
 
-// visit walks n; what depends on a condition may happen.
+// visit walks n. With maybe, everything in it is conditional.
 func (w *walker) visit(n ast.Node) {
 	if n == nil {
 		return
@@ -210,10 +210,10 @@ func (w *walker) visit(n ast.Node) {
 			w.visit(s)
 			if w.e.ends(s) {
 				w.out.Exits = w.out.Exits || !w.maybe && w.e.exits(s)
-				break // what follows is dead
+				break // the rest is unreachable
 			}
 			if w.e.leaves(s) {
-				w.maybe = true // what follows does not always happen
+				w.maybe = true // the rest does not always run
 			}
 		}
 		w.maybe = before
@@ -247,14 +247,14 @@ func (w *walker) visit(n ast.Node) {
 		} else {
 			w.visit(n.Y)
 		}
-	case *ast.FuncLit: // who knows whether, and how often, it is called
+	case *ast.FuncLit: // it may be called any number of times
 		w.under(n.Body)
 	case *ast.SendStmt:
 		w.visitAll(n.Chan, n.Value)
 		w.out.Sends = append(w.out.Sends, w.e.eval(n.Value, w.scope))
 		w.out.Partly = w.out.Partly || w.maybe
 	case *ast.CallExpr:
-		if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok { // called at once
+		if lit, ok := ast.Unparen(n.Fun).(*ast.FuncLit); ok { // called immediately
 			w.visit(lit.Body)
 		} else {
 			w.visit(n.Fun)
@@ -283,7 +283,7 @@ func (w *walker) under(nodes ...ast.Node) {
 	w.maybe = before
 }
 
-// children visits what is directly below n.
+// children visits the direct children of n.
 func (w *walker) children(n ast.Node) {
 	ast.Inspect(n, func(c ast.Node) bool {
 		if c == nil || c == n {
@@ -294,5 +294,5 @@ func (w *walker) children(n ast.Node) {
 	})
 }
 
-// maxEffects bounds what is known of a function that does very much.
+// maxEffects bounds a summary.
 const maxEffects = 1000

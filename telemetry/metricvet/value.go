@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// A value is what is known of an expression: how a program would compute it, with holes where that depends on a caller or is
-// not known. Values are facts, so they are plain data.
+// A value is what is known of an expression: how a program computes it, with holes for what depends on a caller or is
+// unknown. Values are facts, so they are plain data.
 type value struct {
 	Kind   kind
 	Parts  []part   // of a text
 	Items  []value  // of a list
-	Fields fields   // of a struct, and of what a constructor made
-	Func   string   // of a call: what is applied to Items
-	Param  int      // of a parameter, from 0; -1 is the receiver
-	Path   []string // the fields that are selected of a parameter
-	Partly bool     // of an object: other fields may be set too
+	Fields fields   // of a struct, or the result of a constructor
+	Func   string   // of a call: the function applied to Items
+	Param  int      // of a parameter: its index; -1 is the receiver
+	Path   []string // of a parameter: the selected fields
+	Partly bool     // of an object: other fields may be set
 }
 
-// fields are values by name. As facts, they are encoded in the order of the names: the same facts are the same bytes.
+// fields are values by name. They are encoded in sorted order, so that equal facts have equal bytes.
 type fields map[string]value
 
 type field struct {
@@ -58,17 +58,17 @@ type kind int
 const (
 	unknown    kind = iota
 	text            // a string
-	list            // a slice; or, of a variable of a loop, each of its elements
+	list            // a slice; or, for a loop's variable, each element
 	object          // a struct
-	param           // what the caller gives
-	metric          // what a constructor of a metric made: its fields are those of a definition
+	param           // a parameter
+	metric          // from a constructor of a metric: its fields are those of a definition
 	registerer      // of client_golang; Fields["registry"] says which
 	meter           // of OpenTelemetry; Fields["provider"] and Fields["scope"]
-	call            // a function of texts, of which an argument is not known yet
-	zero            // nil, or what a composite literal leaves out
+	call            // a string function with an argument that is not known yet
+	zero            // nil, or left out of a composite literal
 )
 
-// A part of a text is a literal, or what a caller decides, or, if it is neither, a hole.
+// A part of a text is a literal, depends on the caller, or is a hole.
 type part struct {
 	Literal string
 	Of      *value // a param or a call
@@ -79,7 +79,7 @@ func literal(s string) value { return value{Kind: text, Parts: []part{{Literal: 
 
 var hole = value{Kind: text, Parts: []part{{Hole: true}}}
 
-// known returns the text of a value that has no holes.
+// known returns the text of a value without holes.
 func (v value) known() (string, bool) {
 	if v.Kind == call {
 		return v.computed()
@@ -154,7 +154,7 @@ func (v value) texts() ([]string, bool) {
 	return out, true
 }
 
-// asText makes a text of a value that stands for one.
+// asText converts a value to a text.
 func (v value) asText() value {
 	switch v.Kind {
 	case text:
@@ -174,7 +174,7 @@ func (v value) asText() value {
 	return hole
 }
 
-// joined puts texts after each other.
+// joined concatenates texts.
 func joined(vs ...value) value {
 	out := value{Kind: text}
 	for _, v := range vs {
@@ -186,11 +186,11 @@ func joined(vs ...value) value {
 	return out
 }
 
-// maxParts bounds a text: names are short.
+// maxParts bounds a text, because names are short.
 const maxParts = 64
 
-// shared is what is left of a value that others may have changed: metrics are not exchanged for others, but texts, options and
-// registries are.
+// shared returns what remains known of a value that other code may change: metrics stay the same, but strings,
+// options and registries may be replaced.
 func (v value) shared() value {
 	switch v.Kind {
 	case metric:
@@ -243,10 +243,10 @@ func (v value) field(name string) value {
 	return value{}
 }
 
-// element is the name of the field that stands for each element of a list.
+// element is the field name that stands for each element of a list.
 const element = "[]"
 
-// open tells whether a value depends on a parameter.
+// open reports whether a value depends on a parameter.
 func (v value) open() bool {
 	switch v.Kind {
 	case param:
@@ -265,7 +265,7 @@ func (v value) open() bool {
 	return false
 }
 
-// fill puts what a caller gives in place of the parameters.
+// fill replaces the parameters by a caller's arguments.
 func (v value) fill(args func(int) value) value {
 	switch v.Kind {
 	case param:

@@ -1,4 +1,4 @@
-// Package golangci makes metricvet a linter of golangci-lint, by its module plugin system. In .custom-gcl.yml:
+// Package golangci makes metricvet a linter of golangci-lint, through its module plugin system. In .custom-gcl.yml:
 //
 //	version: v2.15.0
 //	plugins:
@@ -18,8 +18,8 @@
 //	        settings:
 //	          possible: false
 //
-// "golangci-lint custom" then builds a golangci-lint that has it. Names in dashboards and rules that no code emits are found by
-// the command cmd/metricvet alone.
+// "golangci-lint custom" then builds a golangci-lint that includes it. Only the command cmd/metricvet finds names in
+// dashboards and rules that no code emits.
 package golangci
 
 import (
@@ -31,11 +31,12 @@ import (
 	"github.com/onemeter/onemeter/telemetry/metricvet"
 )
 
-// golangci-lint looks for its plugins here.
+// golangci-lint finds its plugins in this register.
 func init() { register.Plugin("metricvet", newPlugin) }
 
 type plugin struct {
-	// Possible is metricvet's -possible: whatever depends on a condition, or on which registry is given, is reported too.
+	// Possible is metricvet's -possible: also report what depends on a condition, or on the registry that is passed
+	// in.
 	Possible bool `json:"possible"`
 }
 
@@ -49,5 +50,5 @@ func (p plugin) BuildAnalyzers() ([]*analysis.Analyzer, error) {
 	return []*analysis.Analyzer{a}, a.Flags.Set("possible", strconv.FormatBool(p.Possible))
 }
 
-// GetLoadMode implements register.LinterPlugin: types are needed.
+// GetLoadMode implements register.LinterPlugin. The analyzer needs types.
 func (plugin) GetLoadMode() string { return register.LoadModeTypesInfo }

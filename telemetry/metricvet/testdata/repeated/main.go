@@ -15,6 +15,6 @@ func newWorker() {
 func main() {
 	defer page.Print()
 	for range workers {
-		newWorker() // want `jobs_total: registered here in each turn of a loop; the program panics at start. Make it once, and share it`
+		newWorker() // want `jobs_total: registered here in each round of a loop; the program panics at start. Make it once, and share it`
 	}
 }

@@ -9,7 +9,7 @@ var size = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "size_bytes", 
 
 func main() {
 	for i := 0; i < 2; i++ {
-		prometheus.MustRegister(size) // want `size_bytes: registered here in each turn`
+		prometheus.MustRegister(size) // want `size_bytes: registered here in each round`
 	}
 	page.Print()
 }

@@ -9,7 +9,7 @@ func main() {
 	reg := prometheus.NewRegistry()
 	for _, queue := range []string{"mail", "push"} {
 		depth := prometheus.NewGauge(prometheus.GaugeOpts{Name: "queue_depth", Help: "Waiting jobs."})
-		reg.MustRegister(depth) // want `queue_depth: registered here in each turn`
+		reg.MustRegister(depth) // want `queue_depth: registered here in each round`
 		_ = queue
 	}
 	page.Print()

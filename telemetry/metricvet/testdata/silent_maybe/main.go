@@ -26,7 +26,7 @@ func main() {
 		if r, ok := prometheus.DefaultRegisterer.(*prometheus.Registry); ok {
 			handlers(r)
 		}
-		handlers(prometheus.DefaultRegisterer.(*prometheus.Registry)) // possible `prometheus.DefaultRegisterer is no *prometheus.Registry where promguard` `handled_total: registered at corpus.example/silent_maybe/main.go:27 and here`
+		handlers(prometheus.DefaultRegisterer.(*prometheus.Registry)) // possible `prometheus.DefaultRegisterer is not a *prometheus.Registry if promguard` `handled_total: registered at corpus.example/silent_maybe/main.go:27 and here`
 	}
 	page.Print()
 }

@@ -15,7 +15,7 @@ var (
 	meter = otel.Meter("c")
 	c, _  = meter.Float64Histogram("wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(0.1, 1))
 	d, _  = meter.Float64Histogram("wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(.1, 1.0))
-	e, _  = meter.Float64Histogram("wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(0.5)) // possible `wait_seconds: buckets [0.1 1] at corpus.example/silent_otelmeters/main.go:16, [0.5] here; OpenTelemetry's SDK takes the first one's for both`
+	e, _  = meter.Float64Histogram("wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(0.5)) // possible `wait_seconds: buckets [0.1 1] at corpus.example/silent_otelmeters/main.go:16, [0.5] here; OpenTelemetry's SDK uses the first one's for both`
 )
 
 func main() {

@@ -53,7 +53,7 @@ func main() {
 		}
 	}
 	for range len(os.Args) {
-		try("arguments_total") // possible `arguments_total: registered here in each turn of a loop; the program panics`
+		try("arguments_total") // possible `arguments_total: registered here in each round of a loop; the program panics`
 	}
 	for i := 0; i < 2; i++ {
 		i++
