@@ -22,7 +22,7 @@ import (
 type series struct {
 	account   *Account
 	value     cell.Number
-	histogram *cell.Histogram                            // nil if it is none
+	histogram *cell.Histogram                            // nil if it is not a histogram
 	exemplars atomic.Pointer[[]atomic.Pointer[exemplar]] // by bucket
 	started   int64                                      // in ns since 1970
 	state     atomic.Uint32
