@@ -9,46 +9,45 @@ import (
 	"time"
 )
 
-// Credentials makes names and passwords that are good for a while, as
-// draft-uberti-behave-turn-rest has it and coturn (use-auth-secret) and others
-// check it: the name is "<end in Unix seconds>:<user>", the password its HMAC.
-// Servers with the same secret take each other's. It is safe for concurrent use.
+// Credentials makes names and passwords that are valid for a limited time, in the format of
+// draft-uberti-behave-turn-rest, which coturn (use-auth-secret) and others check: the name is "<end in Unix
+// seconds>:<user>", the password its HMAC. Servers with the same secret accept each other's. It is safe for
+// concurrent use.
 type Credentials struct {
 	secret []byte
 	ttl    time.Duration
 }
 
-// NewCredentials makes Credentials that are good for ttl, in whole seconds.
-// Whoever has secret can make them for everyone.
+// NewCredentials makes Credentials that are valid for ttl, in whole seconds. Anyone who has secret can make them for
+// every user.
 func NewCredentials(secret []byte, ttl time.Duration) *Credentials {
 	return &Credentials{secret: secret, ttl: ttl}
 }
 
-// TTL is how long a credential is good.
+// TTL returns how long a credential is valid.
 func (c *Credentials) TTL() time.Duration { return c.ttl }
 
-// For returns the name and password of a user from now on.
+// For returns a name and password for a user, valid from now on.
 func (c *Credentials) For(user int64, now time.Time) (username, password string) {
 	username = strconv.FormatInt(now.Add(c.ttl).Unix(), 10) + ":" + strconv.FormatInt(user, 10)
 	return username, c.password(username)
 }
 
-// password is an HMAC with SHA-1, since that is the convention; it is no
-// weaker for what is known of SHA-1.
+// password returns an HMAC with SHA-1, because that is the convention. The known attacks on SHA-1 do not weaken the
+// HMAC.
 func (c *Credentials) password(username string) string {
 	mac := hmac.New(sha1.New, c.secret)
 	_, _ = mac.Write([]byte(username)) // never fails (hash.Hash)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// A login is what a name says.
+// A login is the content of a name.
 type login struct {
 	user  int64
 	until time.Time
 }
 
-// read returns what username says if it is still good at now. Who has no
-// password for it is found out by pion.
+// read returns the login in username if it is still valid at now. pion checks the password.
 func (c *Credentials) read(username string, now time.Time) (login, bool) {
 	end, user, ok := strings.Cut(username, ":")
 	unix, endErr := strconv.ParseInt(end, 10, 64)

@@ -13,25 +13,24 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// The sockets that clients come to, as pion gets them. They live through errors
-// that pass, which would end pion's loops.
+// The sockets that clients connect to, as pion uses them. They survive temporary errors, which would end pion's
+// loops.
 
 const (
-	maxStreams  = 4096             // TCP connections at a time
-	newWithin   = 30 * time.Second // for the next frame of one without an allocation
-	idleWithin  = 11 * time.Minute // and with one: allocations live for 10 minutes unless refreshed
-	frameWithin = 10 * time.Second // for the rest of a frame that has begun
-	writeWithin = 5 * time.Second  // for a client to take a frame
+	maxStreams  = 4096             // concurrent TCP connections
+	newWithin   = 30 * time.Second // to wait for the next frame without an allocation
+	idleWithin  = 11 * time.Minute // and with an allocation, which lives for 10 minutes unless refreshed
+	frameWithin = 10 * time.Second // to wait for the rest of a frame
+	writeWithin = 5 * time.Second  // to wait until a client accepts a frame
 	retryAfter  = 250 * time.Millisecond
 )
 
-// passes waits a moment after an error of a socket; it tells false where the
-// socket is closed.
+// passes waits a moment after a socket error and returns true. It returns false if the socket is closed.
 func (s *Server) passes(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	s.cfg.Log.Warn("turn: socket failed, trying again", "err", err)
+	s.cfg.Log.Warn("turn: a socket failed; trying again", "err", err)
 	select {
 	case <-s.closing:
 		return false
@@ -40,7 +39,7 @@ func (s *Server) passes(err error) bool {
 	}
 }
 
-// The types of answers to a request to allocate (RFC 8656, section 17).
+// The types of responses to an Allocate request (RFC 8656, section 17).
 const (
 	allocated    = 0x0103
 	notAllocated = 0x0113
@@ -53,9 +52,8 @@ func messageType(p []byte) uint16 {
 	return binary.BigEndian.Uint16(p)
 }
 
-// answer counts a request to allocate that a client is told was not granted.
-// Only the answer says so in every case. One without a credential, or with an
-// old nonce, was not decided: the client is asked to come again.
+// answer counts an Allocate request that was refused. Only the response shows this in every case. Requests without a
+// credential, or with an old nonce, are not counted: the client has to repeat them.
 func (s *Server) answer(p []byte) {
 	if messageType(p) != notAllocated {
 		return
@@ -73,7 +71,7 @@ type packets struct {
 	srv *Server
 }
 
-// ReadFrom returns the next packet, or the error that ends pion's loop.
+// ReadFrom returns the next packet, or an error that ends pion's loop.
 func (c *packets) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.PacketConn.ReadFrom(p)
@@ -99,8 +97,7 @@ type listener struct {
 	srv *Server
 }
 
-// Accept returns the next connection that there is room for, a *stream. No two
-// have the same client.
+// Accept returns the next connection that there is room for, a *stream. No two have the same client.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -131,9 +128,8 @@ func (s *Server) welcome(conn net.Conn) *stream {
 	return c
 }
 
-// A stream is a TCP connection of a client. pion finds the frames in it again,
-// and must not be given all that comes: lengths near 65535 turn its reader of
-// 4.1 round and round in one place (github.com/pion/turn/pull/593).
+// A stream is a TCP connection of a client. pion also looks for frames, but must not get everything that comes:
+// lengths near 65535 make the reader of pion 4.1 loop for ever (github.com/pion/turn/pull/593).
 type stream struct {
 	net.Conn
 	srv       *Server
@@ -143,11 +139,10 @@ type stream struct {
 	once      sync.Once
 }
 
-// maxFrame is above what a packet that is relayed can have, and below what
-// pion reads.
+// maxFrame is larger than any packet that can be relayed, and smaller than pion's buffer.
 const maxFrame = 1500
 
-// Read returns one whole frame. One that is too large to be relayed is passed over.
+// Read returns one whole frame. It skips frames that are too large to be relayed.
 func (c *stream) Read(p []byte) (int, error) {
 	for {
 		idle := newWithin
@@ -170,7 +165,7 @@ func (c *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// await waits for n bytes, and leaves them there.
+// await waits for n bytes without consuming them.
 func (c *stream) await(n int, within time.Duration) error {
 	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return err
@@ -187,8 +182,8 @@ const (
 
 var errNoFrame = errors.New("turn: neither STUN nor channel data")
 
-// frame measures the frame that has begun (RFC 8656, section 12.5). It is not
-// ok if pion would measure it otherwise: whatever has the cookie is STUN to it.
+// frame returns the size of the next frame (RFC 8656, section 12.5). ok is false if pion would read another size:
+// pion treats everything with the cookie as STUN.
 func (c *stream) frame() (size int, ok bool, err error) {
 	if err := c.await(channelHeader, frameWithin); err != nil {
 		return 0, false, err
@@ -210,8 +205,8 @@ func (c *stream) frame() (size int, ok bool, err error) {
 	return 0, false, errNoFrame
 }
 
-// Write sends a frame. A client that does not take it is cut off: what comes
-// after half a frame makes no sense.
+// Write sends a frame. If the client does not accept it, the connection is closed: after half a frame nothing else
+// makes sense.
 func (c *stream) Write(p []byte) (int, error) {
 	c.srv.answer(p)
 	if messageType(p) == allocated {

@@ -2,19 +2,18 @@ package turn
 
 import "net/netip"
 
-// Addresses that are no peer's on the Internet (IANA's registry of special
-// IPv4 addresses, and multicast).
+// Addresses that cannot be a peer on the Internet (from IANA's registry of special IPv4 addresses, and multicast).
 var (
-	// never are those of nobody, or of everybody.
+	// never has addresses that belong to nobody or to everybody.
 	never = prefixes("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")
-	// private are those of this machine, this network, or no network at all.
+	// private has addresses of this machine, of local networks, or of no network.
 	private = prefixes(
 		"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-		"169.254.0.0/16",                 // link-local; clouds tell secrets at 169.254.169.254
+		"169.254.0.0/16",                 // link-local; clouds serve secrets at 169.254.169.254
 		"100.64.0.0/10",                  // between a provider and its customers
-		"192.0.0.0/24", "192.88.99.0/24", // of protocols
-		"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", // of documentation
-		"198.18.0.0/15", // of benchmarks
+		"192.0.0.0/24", "192.88.99.0/24", // for protocols
+		"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", // for documentation
+		"198.18.0.0/15", // for benchmarks
 	)
 )
 
@@ -35,20 +34,18 @@ func within(all []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// Private tells whether addr is one that is relayed to only with
-// Config.AllowPrivate.
+// Private reports whether packets are relayed to addr only with Config.AllowPrivate.
 func Private(addr netip.Addr) bool { return within(private, addr.Unmap()) }
 
-// A policy says to whom packets are relayed.
+// A policy says where packets may be relayed to.
 type policy struct {
 	allowPrivate bool
 	public       netip.Addr // of this server
 	own          map[netip.Addr]bool
 }
 
-// allows tells whether a client may have a permission for an address. An IPv4
-// address in the clothes of an IPv6 one is what it really is; IPv6 itself is
-// not relayed to.
+// allows reports whether a client may have a permission for an address. An IPv4-mapped IPv6 address counts as IPv4;
+// other IPv6 addresses are not allowed.
 func (p policy) allows(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	switch {
@@ -58,14 +55,13 @@ func (p policy) allows(addr netip.Addr) bool {
 		return true
 	case within(private, addr):
 		return false
-	default: // on its public address, the server's relays are peers
+	default: // the public address is allowed, because other relays of this server are there
 		return addr == p.public || !p.own[addr]
 	}
 }
 
-// allowsPort tells whether a packet may go to an address that it may not be
-// one of this server's relays on. What listens on this machine trusts it more
-// than it trusts strangers.
+// allowsPort reports whether a packet may go to an address, if no relay of this server has it. Programs on this
+// machine may trust it more than strangers.
 func (p policy) allowsPort(peer netip.AddrPort) bool {
 	addr := peer.Addr().Unmap()
 	return peer.Port() != 0 && p.allows(addr) && (p.allowPrivate || addr != p.public)

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// What one allocation holds at most. A call needs a handful of each.
+// Limits of one allocation. A call needs a handful of each.
 const (
 	maxPeers    = 256
 	maxChannels = 256
 )
 
-// A relay is the socket of an allocation. pion reads what comes from peers, and
-// writes what goes to them; the relay lets through what may pass.
+// A relay is the socket of an allocation. pion reads packets from peers and writes packets to them; the relay drops
+// forbidden ones.
 type relay struct {
 	*net.UDPConn
 	srv    *Server
 	port   uint16
-	public *net.UDPAddr // as pion and the world know it
+	public *net.UDPAddr // the address for pion and for peers
 
 	// Set by Server.created, before pion reads or writes.
 	client  client
@@ -38,8 +38,8 @@ type relay struct {
 	closed bool // under Server.mu
 }
 
-// ReadFrom returns the next packet of a peer that the client has a permission
-// for. What strangers send costs the client nothing.
+// ReadFrom returns the next packet from a peer that the client has a permission for. Packets of strangers do not
+// count against the user's bandwidth.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := r.ReadFromUDPAddrPort(p)
@@ -51,7 +51,7 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		from = r.srv.outside(from)
 		switch {
-		case n == len(p): // cut short, perhaps
+		case n == len(p): // perhaps truncated
 		case !r.isPeer(from.Addr()):
 		case !r.account.take(n):
 			r.srv.overLimit.Add(1)
@@ -62,8 +62,8 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo sends a packet to a peer, or drops it without a word, as networks do.
-// pion has looked for the permission; that was for all ports of an address.
+// WriteTo sends a packet to a peer, or drops it silently, as networks do. pion has checked the permission, but only
+// for the address, not for the port.
 func (r *relay) WriteTo(p []byte, to net.Addr) (int, error) {
 	peer, ok := r.srv.inside(clientOf(to).addr)
 	if !ok {
@@ -79,8 +79,7 @@ func (r *relay) WriteTo(p []byte, to net.Addr) (int, error) {
 	return n, err
 }
 
-// Close frees the port and what the user had of it. pion ends the allocation
-// when it hears of that. It may be called again.
+// Close frees the port and the user's allocation. pion then ends the allocation. It may be called again.
 func (r *relay) Close() error {
 	r.srv.forget(r)
 	if err := r.UDPConn.Close(); !errors.Is(err, net.ErrClosed) {
@@ -98,7 +97,7 @@ func (s *Server) forget(r *relay) {
 	r.closed = true
 	delete(s.relays, r.port)
 	if r.account == nil {
-		return // pion only looked whether the port is free
+		return // pion only checked whether the port is free
 	}
 	r.end.Stop()
 	if s.clients[r.client] == r {
@@ -113,7 +112,7 @@ func (r *relay) isPeer(addr netip.Addr) bool {
 	return r.peers[addr]
 }
 
-// hasRoom tells whether addr is a peer or may become one.
+// hasRoom reports whether addr is a peer or may become one.
 func (r *relay) hasRoom(addr netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,8 +130,8 @@ func (r *relay) setPeer(ip net.IP, there bool) {
 	}
 }
 
-// inside says where a packet to peer goes, if it may go anywhere. What is for
-// another relay of this server stays on this machine.
+// inside returns the address to send a packet for peer to, and whether that is allowed. Packets for another relay of
+// this server stay on this machine.
 func (s *Server) inside(peer netip.AddrPort) (netip.AddrPort, bool) {
 	if peer.Addr() == s.policy.public && s.policy.allows(peer.Addr()) && s.isRelay(peer.Port()) {
 		return netip.AddrPortFrom(s.local, peer.Port()), true
@@ -140,7 +139,7 @@ func (s *Server) inside(peer netip.AddrPort) (netip.AddrPort, bool) {
 	return peer, s.policy.allowsPort(peer)
 }
 
-// outside says how the world knows the sender of a packet.
+// outside returns the public address of a packet's sender.
 func (s *Server) outside(from netip.AddrPort) netip.AddrPort {
 	addr := from.Addr().Unmap()
 	if addr == s.local && s.isRelay(from.Port()) {
@@ -155,7 +154,7 @@ func (s *Server) isRelay(port uint16) bool {
 	return s.relays[port] != nil
 }
 
-// A generator makes relays for pion.
+// A generator creates relays for pion.
 type generator struct{ srv *Server }
 
 // Validate implements turn.RelayAddressGenerator.
@@ -166,12 +165,10 @@ func (generator) AllocateConn(string, int) (net.Conn, net.Addr, error) {
 	return nil, nil, errors.New("turn: only UDP is relayed")
 }
 
-// maxTries is how many ports are tried that other programs may have: each costs
-// all clients a moment.
+// maxTries limits how many ports are tried if other programs use them: each try delays all clients.
 const maxTries = 32
 
-// AllocatePacketConn implements turn.RelayAddressGenerator: it takes a port at
-// random, or the one that is asked for.
+// AllocatePacketConn implements turn.RelayAddressGenerator. It uses a random port, or the requested one.
 func (g generator) AllocatePacketConn(_ string, port int) (net.PacketConn, net.Addr, error) {
 	if port != 0 {
 		return g.srv.listenOn(uint16(port))
@@ -190,10 +187,10 @@ func (g generator) AllocatePacketConn(_ string, port int) (net.PacketConn, net.A
 		err = listenErr
 		tries++
 	}
-	return nil, nil, fmt.Errorf("turn: no port for a relay: %w", err)
+	return nil, nil, fmt.Errorf("turn: no free port for a relay: %w", err)
 }
 
-// listenOn makes a relay that nobody has yet.
+// listenOn creates a relay that belongs to no client yet.
 func (s *Server) listenOn(port uint16) (net.PacketConn, net.Addr, error) {
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.bind, port)))
 	if err != nil {

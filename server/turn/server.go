@@ -16,46 +16,44 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config is what a Server is opened with.
+// Config configures a Server.
 type Config struct {
-	// Addr is the host:port that clients come to, over UDP and over TCP. The
-	// host is an IPv4 address of this machine, or empty for all of its
-	// addresses; port 0 is any that is free.
+	// Addr is the host:port for clients, over UDP and TCP. The host is an IPv4 address of this machine, or empty for
+	// all of its addresses. With port 0 the system chooses a free one.
 	Addr string
-	// PublicIP is the IPv4 address that the world knows this machine by.
+	// PublicIP is the public IPv4 address of this machine.
 	PublicIP netip.Addr
-	// MinPort to MaxPort are those of relays, one UDP port an allocation.
+	// MinPort to MaxPort are the UDP ports for relays, one for each allocation.
 	MinPort, MaxPort uint16
-	// AllowPrivate relays to the addresses of private networks, too, and to
-	// this machine: to be used in tests, and where all clients are in one network.
+	// AllowPrivate also relays to private networks and to this machine. Use it in tests, and if all clients are in
+	// one network.
 	AllowPrivate bool
-	// UserAllocations is how many allocations a user has at a time.
+	// UserAllocations limits the concurrent allocations of a user.
 	UserAllocations int
-	// UserBandwidth is how many bytes a second are relayed for a user, over all
-	// allocations and both ways, headers of UDP and IP included. What comes
-	// above it is dropped, as a narrow line would. 0: no limit.
+	// UserBandwidth limits the bytes per second relayed for a user, over all allocations and both directions,
+	// including UDP and IP headers. Packets above the limit are dropped, as on a slow link. 0: no limit.
 	UserBandwidth int64
-	// Credentials are those that clients must have.
+	// Credentials checks the credentials of clients.
 	Credentials *Credentials
 
 	Log *slog.Logger // discards
 }
 
 const (
-	// Realm is what passwords are for; nobody has to know it beforehand.
+	// Realm is the realm of the credentials. Clients need not know it beforehand.
 	Realm = "onemeter"
 
-	burst      = 64 << 10 // bytes that a user may send at once, at the least
-	headers    = 28       // bytes, of UDP and IPv4
-	readBuffer = 4 << 20  // bytes: all UDP clients come to one socket
+	burst      = 64 << 10 // least burst of a user, in bytes
+	headers    = 28       // of UDP and IPv4, in bytes
+	readBuffer = 4 << 20  // in bytes; all UDP clients share one socket
 )
 
-// A Server relays. Its methods are safe for concurrent use.
+// A Server relays packets. Its methods are safe for concurrent use.
 type Server struct {
 	cfg    Config
 	policy policy
 	addr   netip.AddrPort
-	bind   netip.Addr // of relays
+	bind   netip.Addr // for relays
 	local  netip.Addr // where relays send to each other
 	pion   *turn.Server
 	counts
@@ -67,13 +65,13 @@ type Server struct {
 	claims   map[client]claim
 	streams  map[client]*stream
 
-	closing  chan struct{}  // under mu; then there are no more streams
-	readers  sync.WaitGroup // the loops that read from clients
-	relaying sync.WaitGroup // those that read from peers
+	closing  chan struct{}  // closed under mu; then no stream is added
+	readers  sync.WaitGroup // loops that read from clients
+	relaying sync.WaitGroup // loops that read from peers
 }
 
-// A client is where a client's packets come from. pion hears one client in one
-// loop, so nothing here happens twice at once for one.
+// A client is the address that a client's packets come from. pion handles one client in one loop, so its requests are
+// not concurrent.
 type client struct {
 	network string
 	addr    netip.AddrPort
@@ -90,22 +88,22 @@ func clientOf(addr net.Addr) client {
 	return client{addr.Network(), netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}
 }
 
-// An account is what a user has of the server.
+// An account has the allocations and the bandwidth of a user.
 type account struct {
 	allocations int // under Server.mu
 	bandwidth   *rate.Limiter
 }
 
-// take takes the room for a packet, if there is any.
+// take takes bandwidth for a packet of n bytes, if there is any.
 func (a *account) take(n int) bool { return a.bandwidth.AllowN(time.Now(), n+headers) }
 
-// A claim is an allocation that was admitted and is about to be made.
+// A claim is an admitted allocation that pion has not created yet.
 type claim struct {
 	login
 	account *account
 }
 
-// Open takes the address and serves it. The caller calls Close.
+// Open listens on the address and serves it. The caller must call Close.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -124,7 +122,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if ip := s.addr.Addr().Unmap(); !ip.IsUnspecified() {
 		s.bind, s.local = ip, ip
 	}
-	_ = udp.(*net.UDPConn).SetReadBuffer(readBuffer) // as far as the system lets us
+	_ = udp.(*net.UDPConn).SetReadBuffer(readBuffer) // the system may grant less
 	own, err := ownAddrs()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("turn: addresses of this machine: %w", err), udp.Close(), tcp.Close())
@@ -136,7 +134,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		AuthHandler:   s.authenticate,
 		QuotaHandler:  s.admit,
 		EventHandler:  s.events(),
-		LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}, // a line a packet
+		LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}, // it would log a line for each packet
 		PacketConnConfigs: []turn.PacketConnConfig{
 			{PacketConn: &packets{PacketConn: udp, srv: s}, RelayAddressGenerator: generator{s}, PermissionHandler: s.permit},
 		},
@@ -150,7 +148,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen takes one port for UDP and TCP.
+// listen opens the same port for UDP and TCP.
 func listen(ctx context.Context, addr string) (udp net.PacketConn, tcp net.Listener, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -167,13 +165,13 @@ func listen(ctx context.Context, addr string) (udp net.PacketConn, tcp net.Liste
 		}
 		err = errors.Join(err, udp.Close())
 		if port != "0" {
-			break // another try would find it taken, too
+			break // another try would fail too
 		}
 	}
 	return nil, nil, err
 }
 
-// ownAddrs are the addresses of this machine's interfaces.
+// ownAddrs returns the addresses of this machine's interfaces.
 func ownAddrs() (map[netip.Addr]bool, error) {
 	own := make(map[netip.Addr]bool)
 	addrs, err := net.InterfaceAddrs()
@@ -185,18 +183,17 @@ func ownAddrs() (map[netip.Addr]bool, error) {
 	return own, err
 }
 
-// Addr is where clients come to: the port is known even where the
-// configuration left it to the system.
+// Addr returns the address for clients. It has the actual port, also if Config.Addr has port 0.
 func (s *Server) Addr() netip.AddrPort { return s.addr }
 
-// URLs are what a client is told: the server as one of STUN, and as one of
-// TURN, over UDP and, for those who are behind a wall, over TCP.
+// URLs returns the server's URLs for clients: for STUN, and for TURN over UDP and, for clients behind a firewall,
+// over TCP.
 func (s *Server) URLs() (stun, turn []string) {
 	at := netip.AddrPortFrom(s.cfg.PublicIP, s.addr.Port()).String()
 	return []string{"stun:" + at}, []string{"turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}
 }
 
-// authenticate returns the key of a request that pion then verifies.
+// authenticate returns the key with which pion verifies a request.
 func (s *Server) authenticate(username, realm string, _ net.Addr) (key []byte, ok bool) {
 	_, ok = s.cfg.Credentials.read(username, time.Now())
 	if !ok || realm != Realm {
@@ -205,8 +202,7 @@ func (s *Server) authenticate(username, realm string, _ net.Addr) (key []byte, o
 	return turn.GenerateAuthKey(username, realm, s.cfg.Credentials.password(username)), true
 }
 
-// admit claims an allocation for a client that is who it says it is. created
-// makes use of the claim, or refused gives it back.
+// admit claims an allocation for an authenticated client. created uses the claim, or refused gives it back.
 func (s *Server) admit(username, _ string, from net.Addr) bool {
 	l, ok := s.cfg.Credentials.read(username, time.Now())
 	if !ok {
@@ -234,8 +230,8 @@ func (s *Server) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(s.cfg.UserBandwidth), max(burst, int(s.cfg.UserBandwidth)))
 }
 
-// release gives one allocation back; s.mu is held. The account is kept until
-// its bandwidth is whole again, so that nobody gets more of it by allocating anew.
+// release gives one allocation back; the caller holds s.mu. The account is kept until its bandwidth has recovered, so
+// that nobody gets more by allocating again.
 func (s *Server) release(user int64, a *account) {
 	if a.allocations--; a.allocations > 0 {
 		return
@@ -253,7 +249,7 @@ func (s *Server) release(user int64, a *account) {
 	})
 }
 
-// permit says whether a client may send to, and hear from, an address.
+// permit reports whether a client may exchange packets with an address.
 func (s *Server) permit(from net.Addr, ip net.IP) bool {
 	s.mu.Lock()
 	r := s.clients[clientOf(from)]
@@ -285,8 +281,7 @@ func (s *Server) events() turn.EventHandler {
 	}
 }
 
-// created hands a relay that pion has made to the client that claimed it,
-// before pion reads from it.
+// created assigns a relay that pion has created to the client that claimed it, before pion reads from it.
 func (s *Server) created(c client, port uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -299,8 +294,7 @@ func (s *Server) created(c client, port uint16) {
 	s.granted.Add(1)
 }
 
-// refused hears of every request that failed; one to allocate may have had a
-// claim by then.
+// refused is called for every failed request. An Allocate request may have had a claim.
 func (s *Server) refused(c client, why string) {
 	s.cfg.Log.Debug("turn: request failed", "network", c.network, "client", c.addr, "err", why)
 	s.mu.Lock()
@@ -311,8 +305,7 @@ func (s *Server) refused(c client, why string) {
 	}
 }
 
-// onRelay does something to the relay at an address, unless that is closed:
-// another one may have its port by now.
+// onRelay calls do with the relay at an address, unless it is closed: another relay may have its port by now.
 func (s *Server) onRelay(at net.Addr, do func(*relay)) {
 	s.mu.Lock()
 	r := s.relays[portOf(at)]
@@ -324,8 +317,7 @@ func (s *Server) onRelay(at net.Addr, do func(*relay)) {
 
 func portOf(addr net.Addr) uint16 { return addr.(*net.UDPAddr).AddrPort().Port() }
 
-// Close ends all allocations and waits for all that it has started. It may be
-// called again.
+// Close ends all allocations and waits until everything has stopped. It may be called again.
 func (s *Server) Close() error {
 	streams, first := s.close()
 	if !first {
@@ -333,7 +325,7 @@ func (s *Server) Close() error {
 	}
 	err := s.pion.Close()
 	for _, c := range streams {
-		_ = c.Conn.Close() // pion's loop ends, and calls the stream's own
+		_ = c.Conn.Close() // pion's loop ends and calls the stream's Close
 	}
 	s.readers.Wait()
 	for _, r := range s.open() {
@@ -346,7 +338,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// close marks the server as closed, and returns the streams that there are.
+// close marks the server as closed, and returns the open streams.
 func (s *Server) close() (streams []*stream, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -369,7 +361,7 @@ func (s *Server) isClosing() bool {
 	}
 }
 
-// open returns the relays that are still there.
+// open returns the open relays.
 func (s *Server) open() (relays []*relay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

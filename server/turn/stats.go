@@ -2,23 +2,20 @@ package turn
 
 import "sync/atomic"
 
-// Stats are counts since Open, Allocations apart.
+// Stats are counts since Open, except Allocations.
 type Stats struct {
-	// Asked are the requests to allocate that came to a decision, Failed those
-	// of them that the client did not get: a wrong or ended credential, no
-	// allocation left for the user, no free port, and so on. That a client first
-	// asks without a credential, or with a stale nonce, and is told to come back,
-	// belongs to the protocol and is in neither.
+	// Asked counts the Allocate requests that were decided, Failed those that were refused: wrong or expired
+	// credential, user's limit reached, no free port, and so on. A first request without a credential, or one with a
+	// stale nonce, is part of the protocol and is not counted.
 	Asked, Failed int64
-	// Allocations are those that there are now.
+	// Allocations is the current number.
 	Allocations int
 	// ToPeers and FromPeers are the bytes relayed, without headers.
 	ToPeers, FromPeers int64
-	// OverLimit and Forbidden are packets that were dropped: above the bandwidth
-	// of their user, and to where nothing is relayed.
+	// OverLimit and Forbidden count dropped packets: above the user's bandwidth, and to forbidden addresses.
 	OverLimit, Forbidden int64
-	// Denied are the addresses that clients asked a permission for, and did not
-	// get. Those of peers in private networks are always among them.
+	// Denied counts permissions that clients asked for and did not get. Peers in private networks are always among
+	// them.
 	Denied int64
 }
 
@@ -29,12 +26,12 @@ type counts struct {
 	denied               atomic.Int64
 }
 
-// Stats returns what there is to know now.
+// Stats returns the current numbers.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	allocations := len(s.clients)
 	s.mu.Unlock()
-	failed := s.failed.Load() // before granted, so that Asked is never less
+	failed := s.failed.Load() // loaded before granted, so that Asked is never less
 	return Stats{
 		Asked: s.granted.Load() + failed, Failed: failed, Allocations: allocations,
 		ToPeers: s.toPeers.Load(), FromPeers: s.fromPeers.Load(),

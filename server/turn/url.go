@@ -12,9 +12,8 @@ import (
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 
-// ParseURLs sorts the URLs of servers into those of STUN (RFC 7064) and those of
-// TURN (RFC 7065): stun:host, turn:host:3478?transport=tcp, turns:host:5349 and
-// so on. Its error names every one that is wrong.
+// ParseURLs sorts URLs of servers into STUN (RFC 7064) and TURN (RFC 7065): stun:host, turn:host:3478?transport=tcp,
+// turns:host:5349 and so on. Its error names every wrong URL.
 func ParseURLs(urls []string) (stunURLs, turnURLs []string, err error) {
 	var faults []error
 	for _, raw := range urls {
@@ -32,7 +31,7 @@ func ParseURLs(urls []string) (stunURLs, turnURLs []string, err error) {
 }
 
 func parseURL(raw string) (*stun.URI, error) {
-	if strings.Contains(raw, "@") { // what is before it is not for everybody's eyes
+	if strings.Contains(raw, "@") { // the part before it may be secret
 		return nil, errors.New("a URL holds a user or a password: they have no place in it (RFC 7065)")
 	}
 	uri, err := stun.ParseURI(raw)
