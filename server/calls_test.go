@@ -404,7 +404,7 @@ func TestStrangersAndCalls(t *testing.T) {
 		code      string
 		part      string
 	}{
-		{"call.offer", map[string]any{"to_user": alice.id, "call_type": "audio", "sdp": "x"}, "invalid", "nobody calls himself"},
+		{"call.offer", map[string]any{"to_user": alice.id, "call_type": "audio", "sdp": "x"}, "invalid", "you cannot call yourself"},
 		{"call.offer", map[string]any{"to_user": bob.id, "call_type": "smell", "sdp": "x"}, "invalid", "audio or video"},
 		{"call.offer", map[string]any{"to_user": bob.id, "call_type": "audio"}, "invalid", "sdp is required"},
 		{"call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": 7}, "invalid", "sdp is required"},

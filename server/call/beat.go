@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	lateAtOnce = 100 // calls that one beat ends
+	lateAtOnce = 100 // calls that one beat ends at most
 	pruneEvery = time.Hour
 	pruneChunk = 1000
 )
 
-// run looks after the times of calls. While a device is connected its node puts
-// off, again and again, when its leg runs out: of a node that is killed the legs
-// do, like those of a client that is gone. Which node ends such a call is all
-// one, for the store lets only one do it.
+// run checks the deadlines of calls. While a device is connected, its node keeps extending the deadline of its leg.
+// If a node is killed, its legs expire, like those of a client that is gone. Any node may end such a call, because
+// the store lets only one do it.
 func (s *Service) run() {
 	ticker := time.NewTicker(s.cfg.Beat)
 	defer ticker.Stop()
@@ -28,15 +27,15 @@ func (s *Service) run() {
 		case <-ticker.C:
 			ctx, cancel := context.WithTimeout(s.ctx, max(s.cfg.Gone, s.cfg.Beat))
 			if err := s.beat(ctx); err != nil && s.ctx.Err() == nil {
-				s.cfg.Log.WarnContext(ctx, "calls not looked after", "err", err)
+				s.cfg.Log.WarnContext(ctx, "could not check the deadlines of calls; trying again", "err", err)
 			}
 			cancel()
 		}
 	}
 }
 
-// beat looks at the times of calls once. Nobody could put them off while the
-// store was away: before it ends any, it gives all nodes the time to.
+// beat checks the deadlines of calls once. While the store was unreachable, no node could extend them: so all nodes
+// get time for that before this one ends any call.
 func (s *Service) beat(ctx context.Context) error {
 	now := s.cfg.Now()
 	err := s.renew(ctx, now)
@@ -49,8 +48,8 @@ func (s *Service) beat(ctx context.Context) error {
 	return err
 }
 
-// renew puts off when the legs of this node's connections run out, and forgets
-// connections whose call has ended, or has moved, without this node hearing.
+// renew extends the deadlines of the legs of this node's connections. It drops connections whose call has ended or
+// moved without this node learning of it.
 func (s *Service) renew(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	asked := maps.Clone(s.here)
@@ -68,14 +67,14 @@ func (s *Service) renew(ctx context.Context, now time.Time) error {
 	return s.lose(ctx, asked)
 }
 
-// lose forgets connections that are in no call any more. The frame that says so
-// may be on its way: it gets until the next beat.
+// lose drops connections that are in no call any more. The frame that says so may be on its way, so they have until
+// the next beat.
 func (s *Service) lose(ctx context.Context, lost map[uint64]*presence) error {
 	var over []*presence
 	s.mu.Lock()
 	for conn, p := range lost {
 		switch {
-		case s.here[conn] != p: // it knows by now
+		case s.here[conn] != p: // it has learned meanwhile
 		case !p.missed:
 			p.missed = true
 		default:
@@ -87,15 +86,15 @@ func (s *Service) lose(ctx context.Context, lost map[uint64]*presence) error {
 	var errs []error
 	for _, p := range over {
 		c, err := s.cfg.Store.Call(ctx, p.call)
-		if me, _ := c.legs(p.device.UserID); err == nil && me != nil && c.State == Ended {
-			s.notify(ctx, []Notice{c.over(me, p.device.Conn)})
+		if leg, _ := c.legs(p.device.UserID); err == nil && leg != nil && c.State == Ended {
+			s.notify(ctx, []Notice{c.over(leg, p.device.Conn)})
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// endLate ends the calls that have run out.
+// endLate ends the calls with an expired leg.
 func (s *Service) endLate(ctx context.Context, now time.Time) error {
 	ids, err := s.cfg.Store.LateCalls(ctx, now, lateAtOnce)
 	for _, id := range ids {
@@ -109,7 +108,7 @@ func (s *Service) endLate(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// prune deletes calls that ended long ago, now and then.
+// prune deletes calls that ended long ago, from time to time.
 func (s *Service) prune(ctx context.Context, now time.Time) error {
 	if now.Sub(s.pruned) < pruneEvery {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Type says what a call begins with.
+// A Type is the media that a call begins with.
 type Type string
 
 // The types of call.
@@ -15,15 +15,14 @@ const (
 	Video Type = "video"
 )
 
-// A State is how far a call has come.
+// A State is the progress of a call.
 type State string
 
-// The states of a call. Each comes after the one before it; any may be followed
-// by Ended, and Ended by none.
+// The states of a call, in their order. Each may be followed by the next one or by Ended, which is final.
 const (
 	Ringing   State = "ringing"
 	Answered  State = "answered"
-	Connected State = "connected" // the media of one peer at least is up, or was
+	Connected State = "connected" // the media of at least one peer is or was up
 	Ended     State = "ended"
 )
 
@@ -34,8 +33,8 @@ type Reason string
 const (
 	UserHangup   Reason = "user_hangup"
 	UserBusy     Reason = "user_busy"     // the callee is in another call
-	UserRejected Reason = "user_rejected" // the callee does not want to
-	NetworkError Reason = "network_error" // the connection of a peer was gone for too long
+	UserRejected Reason = "user_rejected" // the callee declined
+	NetworkError Reason = "network_error" // a peer was disconnected for too long
 	Timeout      Reason = "timeout"       // nobody answered
 	ServerError  Reason = "server_error"
 )
@@ -52,19 +51,19 @@ func (r Reason) known() bool {
 type Device struct {
 	UserID  int64
 	Session string // the login of the connection
-	Conn    uint64 // differs between nodes, too
+	Conn    uint64 // unique over all nodes
 }
 
 // A Leg is one user's part in a call.
 type Leg struct {
-	Device               // that is in the call; Conn is 0 while none is
-	Joined     bool      // a device was in it
-	Until      time.Time // when the call ends for want of this user; put off while his device is connected
-	Up         bool      // his media is up
-	Candidates int       // ICE candidates that he sent
+	Device               // in the call; Conn is 0 while there is none
+	Joined     bool      // a device has been in the call
+	Until      time.Time // deadline: the call ends unless it is extended, which happens while the device is connected
+	Up         bool      // the user's media is up
+	Candidates int       // ICE candidates that the user sent
 }
 
-// A Call is one from its offer to long after its end.
+// A Call is one call, from its offer until it is deleted.
 type Call struct {
 	ID    string
 	Type  Type
@@ -72,21 +71,21 @@ type Call struct {
 
 	Caller, Callee Leg
 
-	CreatedAt, AnsweredAt, ConnectedAt, EndedAt time.Time // zero: not yet
+	CreatedAt, AnsweredAt, ConnectedAt, EndedAt time.Time // zero if it has not happened yet
 
-	Reason  Reason // of the end
-	EndedBy int64  // the user who ended it; 0: the server
+	Reason  Reason // why it ended
+	EndedBy int64  // the user who ended it, or 0 for the server
 
 	Signals Signals
 }
 
-// Signals are what is kept for a leg that has no device yet, or has lost it.
+// Signals are frames kept for a leg that has no device yet, or has lost it.
 type Signals struct {
 	Offer   *Description `json:"offer,omitempty"` // while it rings
 	Waiting []Waiting    `json:"waiting,omitempty"`
 }
 
-// A Description is what one peer says of its media. It is passed on unread.
+// A Description is a peer's description of its media. The server does not read it.
 type Description struct {
 	SDP        json.RawMessage `json:"sdp"`
 	Candidates json.RawMessage `json:"ice_candidates,omitempty"`
@@ -94,13 +93,13 @@ type Description struct {
 
 // Waiting is a frame that cannot be sent yet.
 type Waiting struct {
-	To    int64  `json:"to"`             // to this user, once a device of his is in the call
-	From  uint64 `json:"from,omitempty"` // and if it is this one of the callee's devices that answers
+	To    int64  `json:"to"`             // send it to this user once a device of theirs is in the call
+	From  uint64 `json:"from,omitempty"` // if not 0, only if this device of the callee answers
 	Type  string `json:"type"`
 	Frame Frame  `json:"frame"`
 }
 
-// legs returns the leg of userID and the other one, or nil for a stranger.
+// legs returns the leg of userID and the other one, or nil for other users.
 func (c *Call) legs(userID int64) (me, peer *Leg) {
 	switch userID {
 	case c.Caller.UserID:
@@ -111,8 +110,8 @@ func (c *Call) legs(userID int64) (me, peer *Leg) {
 	return nil, nil
 }
 
-// late tells whose leg has run out at now. Of both it is the callee's: while it
-// rings, that is a call which nobody answered.
+// late returns the user whose leg has expired at now. If both have, it is the callee: while the call rings, that
+// means nobody answered.
 func (c *Call) late(now time.Time) (userID int64, is bool) {
 	for _, leg := range []*Leg{&c.Callee, &c.Caller} {
 		if c.State != Ended && !leg.Until.After(now) {
@@ -122,12 +121,12 @@ func (c *Call) late(now time.Time) (userID int64, is bool) {
 	return 0, false
 }
 
-// talk is how long the media of c was up.
+// talk returns how long the media was up.
 func (c *Call) talk(now time.Time) time.Duration {
 	return between(c.ConnectedAt, c.EndedAt, now)
 }
 
-// between is the time from one event to another, which may not have been yet.
+// between returns the time between two events; if to has not happened yet, until now.
 func between(from, to, now time.Time) time.Duration {
 	switch {
 	case from.IsZero():
@@ -138,13 +137,13 @@ func between(from, to, now time.Time) time.Duration {
 	return max(to.Sub(from), 0)
 }
 
-// newID makes an id that nobody guesses.
+// newID returns an id that cannot be guessed.
 func newID() string { return rand.Text() }
 
-// A Summary is a call as its members see it.
+// A Summary is a call as its two users see it.
 type Summary struct {
 	ID       string `json:"id"`
-	CallID   string `json:"call_id"` // the same, as frames have it
+	CallID   string `json:"call_id"` // the same; frames use this name
 	CallerID int64  `json:"caller_id"`
 	CalleeID int64  `json:"callee_id"`
 	Type     Type   `json:"type"`
@@ -157,21 +156,21 @@ type Summary struct {
 	ConnectedAt *time.Time `json:"connected_at,omitempty"`
 	EndedAt     *time.Time `json:"ended_at,omitempty"`
 
-	// In seconds; of what goes on, until now.
-	Ring     float64 `json:"ring_duration"`  // from the offer to the answer, or the end
-	Setup    float64 `json:"setup_duration"` // from the answer to media, or the end
+	// In seconds; if not finished, until now.
+	Ring     float64 `json:"ring_duration"`  // from the offer to the answer or the end
+	Setup    float64 `json:"setup_duration"` // from the answer to media or the end
 	Duration float64 `json:"duration"`       // from media to the end
 
 	Candidates Counts `json:"ice_candidates"`
 }
 
-// Counts are numbers of both peers.
+// Counts are numbers for both peers.
 type Counts struct {
 	Caller int `json:"caller"`
 	Callee int `json:"callee"`
 }
 
-// Summary tells what there is to know of c at now.
+// Summary returns the summary of c at now.
 func (c *Call) Summary(now time.Time) Summary {
 	at := func(t time.Time) *time.Time {
 		if t.IsZero() {

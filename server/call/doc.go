@@ -1,16 +1,13 @@
-// Package call is how two users call each other: it brings their offers, answers
-// and ICE candidates, which it does not read, from one to the other, knows how
-// far each call has come, and sees to it that every call ends. The media goes
-// past the server, from client to client or through a relay.
+// Package call lets two users call each other: it carries their offers, answers and ICE candidates from one to the
+// other without reading them, tracks the state of each call, and makes sure that every call ends. The media does not
+// go through the server, but from client to client or through a relay.
 //
-// [New] makes the [Service] of a node, transition (transition.go) is the state
-// machine that it runs on, and testdata/transitions.txt says what that does, case
-// by case.
+// [New] makes the [Service] of a node. transition (transition.go) is its state machine, and testdata/transitions.txt
+// lists what that does, case by case.
 //
 // # A call, frame by frame
 //
-// Every frame is {"type": …, "payload": {…}}. call_id is in all of them, and in
-// those from the server from_user and to_user, too.
+// Every frame is {"type": …, "payload": {…}}. All have call_id, and those from the server also from_user and to_user.
 //
 //	Alice                          server                       Bob's phone      Bob's laptop
 //	  │ call.offer                   │                               │                │
@@ -45,52 +42,44 @@
 //
 // # What a client does
 //
-//   - It calls with call.offer, and learns call_id from the call.status that
-//     answers. A callee who is in another call is answered call.end {user_busy}.
-//   - It rings on call.offer. Another one with the same call_id takes the place of
-//     the first, and is often the same. It stops on call.status {answered}, which
-//     is another device of its user that was first, and on call.end. To say no, it
-//     sends call.end without a reason, or with user_rejected.
-//   - It sends candidates as they come (ice_candidate; null after the last), and
-//     gets those of the other side after the offer or answer that they belong to.
-//   - It says call.status {connected} when its media is up, and {answered} should
-//     that be lost: this is what webrtc_connections_active counts.
-//   - To negotiate anew (another network, video added) either side sends
-//     call.offer with call_id; the other answers with call.answer.
-//   - When it has lost its connection, it connects again within 10 s, with the
-//     same login. It gets what has come meanwhile. Should the server not have
-//     noticed that the old connection is gone, call.status with how it stands
-//     puts the new one in its place. After the answer, a call.offer with call_id
-//     moves the call to whatever device of the user sends it.
-//   - Both may call each other at once. One of them is the caller then: the other
-//     is answered call.status {ringing} with from_user not his own, and gets
-//     call.offer. He drops his own offer, and answers.
-//   - A call made by POST /api/calls has no offer yet: the callee gets call.status
-//     {ringing} with call_type, and cannot answer before call.offer, which the
-//     caller sends as if there were no call.
+//   - It calls with call.offer, and learns call_id from the call.status that answers. If the callee is in another
+//     call, it gets call.end {user_busy}.
+//   - It rings on call.offer. Another one with the same call_id replaces the first, and is often equal. It stops on
+//     call.status {answered}, which means that another device of its user answered first, and on call.end. To
+//     decline, it sends call.end without a reason, or with user_rejected.
+//   - It sends candidates as they come (ice_candidate; null after the last), and gets those of the other side after
+//     the offer or answer that they belong to.
+//   - It sends call.status {connected} when its media is up, and {answered} if that is lost:
+//     webrtc_connections_active counts this.
+//   - To renegotiate (another network, video added), either side sends call.offer with call_id; the other answers
+//     with call.answer.
+//   - After losing its connection, it reconnects within 10 s, with the same login. It gets what has come meanwhile.
+//     If the server has not noticed that the old connection is gone, call.status with the current status replaces it
+//     by the new one. After the answer, a call.offer with call_id moves the call to the device of the user that sends
+//     it.
+//   - If both call each other at once, one of them becomes the caller: the other gets call.status {ringing} with the
+//     caller's from_user, and then call.offer. It drops its own offer and answers.
+//   - A call made by POST /api/calls has no offer yet: the callee gets call.status {ringing} with call_type, and
+//     cannot answer before call.offer, which the caller sends as for a new call.
 //
-// What cannot be done is answered with an error frame, which says why; after the
-// end of a call that is everything. Whoever is not in a call is told that there
-// is none.
+// A frame that is not allowed is answered with an error frame that says why; after the end of a call that is every
+// frame. A user who is not in a call gets the same error as for a call that does not exist.
 //
-// testpage/call.html does all that with a camera, in a hundred lines; make
-// test-browser has two Chromiums open it.
+// testpage/call.html does all this with a camera, in a hundred lines; make test-browser opens it in two Chromiums.
 //
 // # How calls end
 //
-//	user_hangup    one of the two, or the caller before the answer
-//	user_rejected  the callee, before the answer
+//	user_hangup    one of the two hung up, or the caller before the answer
+//	user_rejected  the callee declined
 //	user_busy      the callee is in another call
 //	timeout        nobody answered within 45 s; a device that connects meanwhile rings
 //	network_error  the connection of the caller, or of one of the two, was gone for 10 s
-//	server_error   a client says so
+//	server_error   a client reported it
 //
 // # Several nodes
 //
-// A call is a row in the store, and every node may do anything to it. Each user's
-// part in it, a [Leg], runs out at a time that the node puts off which has his
-// connection. A client that is killed, and a node that is, are the same thing
-// then: nobody puts it off, and whichever node looks next ends the call. So the
-// clocks of the nodes have to agree: one that is ahead by as long as a user may
-// be gone ends the calls of all others.
+// A call is a row in the store, and every node may change it. Each user's part in it, a [Leg], has a deadline, which
+// the node with that user's connection keeps extending. If a client or a node is killed, nobody extends the deadline,
+// and the next node that checks ends the call. So the clocks of the nodes must agree: a node whose clock is ahead by
+// the time that a user may be gone ends all calls of the others.
 package call

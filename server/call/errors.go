@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// A Kind says what sort of failure an [Error] is. The words are those of the
-// chat's kinds, so that each way into the server maps both alike.
+// A Kind classifies an [Error]. The values are those of the chat's kinds, so that rest and ws map both alike.
 type Kind string
 
 // The kinds of failure.
@@ -17,7 +16,7 @@ const (
 	KindTooLarge Kind = "too_large"
 )
 
-// An Error is a failure that the client may be told of.
+// An Error is a failure that the client may see.
 type Error struct {
 	Kind Kind
 	What string // what failed, the same for every cause
@@ -32,7 +31,7 @@ func errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, What: what, Why: fmt.Sprintf(format, args...)}
 }
 
-// What a store answers, beside failures of its own.
+// Errors that a store returns, besides its own failures.
 var (
 	ErrNotFound = errors.New("call: not found")
 	ErrBusy     = errors.New("call: a user is in a call")
@@ -45,7 +44,7 @@ var (
 
 func errEnded(r Reason) *Error { return errorf(KindConflict, "the call has ended: %s", r) }
 
-// orNoCall words a store's ErrNotFound.
+// orNoCall replaces a store's ErrNotFound by an error for the client.
 func orNoCall(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return errNoCall

@@ -6,25 +6,24 @@ import (
 	"slices"
 )
 
-// An Event is what happens to a call: one of the structs below, which are the
-// payloads of clients' frames, or something that the server notices.
+// An Event is something that happens to a call: one of the structs below. They are payloads of clients' frames, or
+// something that the server notices.
 type Event interface {
-	// check looks at the event alone.
+	// check validates the event itself.
 	check() error
-	// apply does to the call of m what the event means in its state.
+	// apply changes the call of m according to the event and the call's state.
 	apply(m *move) error
 }
 
-// Bounds of what clients may send. Nothing of it is read.
+// Limits of what clients may send. The server does not read the content.
 const (
 	maxDescription = 64 << 10 // bytes of sdp, and of ice_candidates
 	maxCandidate   = 4 << 10  // bytes
-	maxDepth       = 32       // of JSON: what is kept is nested deeper, and must not be too deep to be read again
+	maxDepth       = 32       // of JSON; stored values are nested deeper, and must still be readable
 )
 
-// An Offer begins a call, or with CallID goes on with one: to give it its first
-// offer where it was made without, or to negotiate anew. After the answer it
-// moves the call to the device that sends it.
+// An Offer begins a call. With CallID it belongs to an existing call: it is the first offer of a call made without
+// one, or it renegotiates. After the answer it moves the call to the device that sends it.
 type Offer struct {
 	CallID     string          `json:"call_id"`
 	To         int64           `json:"to_user"`
@@ -46,14 +45,14 @@ func (o Offer) apply(m *move) error {
 		return err
 	}
 	m.me.Candidates += count(o.Candidates)
-	// What came for an earlier offer is of no use with this one.
+	// Signals for an earlier offer are useless with this one.
 	m.c.Signals = Signals{Offer: &Description{SDP: o.SDP, Candidates: o.Candidates}}
 	m.ack()
 	m.tell(m.c.ringing(0))
 	return nil
 }
 
-// An Answer takes a call, or answers an Offer within one.
+// An Answer accepts a call, or answers an Offer within one.
 type Answer struct {
 	CallID     string          `json:"call_id"`
 	SDP        json.RawMessage `json:"sdp"`
@@ -96,7 +95,7 @@ func (a Answer) apply(m *move) error {
 	return nil
 }
 
-// A Candidate tells the peer of a way to its sender.
+// A Candidate is an ICE candidate for the peer.
 type Candidate struct {
 	CallID    string          `json:"call_id"`
 	Candidate json.RawMessage `json:"ice_candidate"`
@@ -114,7 +113,7 @@ func (i Candidate) check() error {
 
 func (i Candidate) apply(m *move) error {
 	f := Frame{Candidate: i.Candidate}
-	if m.c.State == Ringing && m.me == &m.c.Callee { // overtook the answer, if that comes
+	if m.c.State == Ringing && m.me == &m.c.Callee { // it overtook the answer, if one comes
 		m.me.Candidates++
 		return m.wait(Waiting{To: m.peer.UserID, From: m.by.Conn, Type: TypeICE, Frame: m.frame(f)})
 	}
@@ -125,9 +124,8 @@ func (i Candidate) apply(m *move) error {
 	return m.pass(TypeICE, f)
 }
 
-// A Status tells how far its sender has come. Connected says that the media is
-// up, Answered that it is no longer, Ended is as good as an [End]. It is also
-// how a client that lost its connection takes its place again.
+// A Status reports the state of its sender. Connected means that the media is up, Answered that it no longer is,
+// Ended is the same as an [End]. A client that lost its connection also uses it to rejoin the call.
 type Status struct {
 	CallID string `json:"call_id"`
 	Status State  `json:"status"`
@@ -146,7 +144,7 @@ func (s Status) apply(m *move) error {
 	case s.Status == Ended:
 		return End{}.apply(m)
 	case s.Status == Ringing && m.c.State == Ringing && m.me == &m.c.Callee:
-		if m.peer.Conn == 0 { // no news later
+		if m.peer.Conn == 0 { // the caller does not need old news
 			return nil
 		}
 		return m.pass(TypeStatus, Frame{Status: Ringing})
@@ -169,8 +167,8 @@ func (s Status) apply(m *move) error {
 	return m.pass(TypeStatus, Frame{Status: s.Status})
 }
 
-// An End ends a call. Without a Reason it is the usual one: user_rejected of who
-// is called, user_hangup otherwise.
+// An End ends a call. Without a Reason it is user_rejected if the callee ends a ringing call, and user_hangup
+// otherwise.
 type End struct {
 	CallID string `json:"call_id"`
 	Reason Reason `json:"reason"`
@@ -208,8 +206,7 @@ func (gone) apply(m *move) error {
 	return nil
 }
 
-// back: a device connected. It takes the place of one that is gone, and that had
-// the same login: a client that reconnects.
+// back: a device connected. It replaces a device that is gone and had the same login: it is a client that reconnects.
 type back struct{}
 
 func (back) check() error { return nil }
@@ -221,13 +218,13 @@ func (back) apply(m *move) error {
 	return nil
 }
 
-// expire: the time of the user's leg may have run out.
+// expire: the deadline of the user's leg may have passed.
 type expire struct{}
 
 func (expire) check() error { return nil }
 
 func (expire) apply(m *move) error {
-	if m.me.Until.After(m.now) { // he came back meanwhile
+	if m.me.Until.After(m.now) { // the user came back meanwhile
 		return nil
 	}
 	reason := NetworkError
@@ -261,13 +258,13 @@ func checkDepth(values ...json.RawMessage) error {
 	return nil
 }
 
-// depth is how deep the objects and lists of a JSON value are.
+// depth returns how deep the objects and lists of a JSON value are nested.
 func depth(value json.RawMessage) (deepest int) {
 	deep, quoted := 0, false
 	for i := 0; i < len(value); i++ {
 		switch c := value[i]; {
 		case quoted && c == '\\':
-			i++ // whatever comes is part of the string
+			i++ // the next character belongs to the string
 		case c == '"':
 			quoted = !quoted
 		case quoted:
@@ -281,7 +278,7 @@ func depth(value json.RawMessage) (deepest int) {
 	return deepest
 }
 
-// count is how many elements a JSON list has.
+// count returns the number of elements of a JSON list.
 func count(list json.RawMessage) int {
 	var elements []json.RawMessage
 	if json.Unmarshal(list, &elements) != nil {

@@ -11,26 +11,24 @@ const (
 	TypeEnd    = "call.end"
 )
 
-// A Frame is the payload of a frame to a client. From caused it; To is the other
-// user, or of TypeEnd the reader.
+// A Frame is the payload of a frame to a client. From caused it; To is the other user, or for TypeEnd the reader.
 type Frame struct {
 	CallID string `json:"call_id"`
 	From   int64  `json:"from_user"`
 	To     int64  `json:"to_user"`
-	Type   Type   `json:"call_type,omitempty"` // of TypeOffer, and of TypeStatus when it begins to ring
+	Type   Type   `json:"call_type,omitempty"` // for TypeOffer, and for TypeStatus when it begins to ring
 
-	SDP        json.RawMessage `json:"sdp,omitempty"`            // of TypeOffer, TypeAnswer
-	Candidates json.RawMessage `json:"ice_candidates,omitempty"` // the same
-	Candidate  json.RawMessage `json:"ice_candidate,omitempty"`  // of TypeICE
-	Status     State           `json:"status,omitempty"`         // of TypeStatus
-	Reason     Reason          `json:"reason,omitempty"`         // of TypeEnd, and of TypeStatus when it has ended
-	Duration   float64         `json:"duration,omitempty"`       // of TypeEnd: seconds from media to the end
+	SDP        json.RawMessage `json:"sdp,omitempty"`            // for TypeOffer and TypeAnswer
+	Candidates json.RawMessage `json:"ice_candidates,omitempty"` // for TypeOffer and TypeAnswer
+	Candidate  json.RawMessage `json:"ice_candidate,omitempty"`  // for TypeICE
+	Status     State           `json:"status,omitempty"`         // for TypeStatus
+	Reason     Reason          `json:"reason,omitempty"`         // for TypeEnd, and for TypeStatus when the call has ended
+	Duration   float64         `json:"duration,omitempty"`       // for TypeEnd: seconds from media to the end
 }
 
 func (f *Frame) size() int { return len(f.SDP) + len(f.Candidates) + len(f.Candidate) }
 
-// A Notice is a frame on its way to devices of a user: to Only, if that is set,
-// and never to Except.
+// A Notice is a frame for devices of a user: only for Only if that is set, and never for Except.
 type Notice struct {
 	To           int64
 	Only, Except uint64

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Hooks are told what becomes of calls, each once on all nodes together. A nil
-// func is not called; the others must be quick and safe for concurrent use.
+// Hooks are called for events of calls, once for each event over all nodes. A nil func is not called; the others must
+// be fast and safe for concurrent use.
 type Hooks struct {
-	// Started: somebody calls.
+	// Started: a user calls another.
 	Started func(context.Context, Started)
-	// Progressed: a call was answered, or is connected.
+	// Progressed: a call was answered, or its media connected.
 	Progressed func(context.Context, Progressed)
 	// Finished: a call has ended.
 	Finished func(context.Context, Finished)
@@ -22,18 +22,17 @@ type Started struct{ Type Type }
 // Progressed is the data of Hooks.Progressed.
 type Progressed struct {
 	State State         // Answered or Connected
-	After time.Duration // since the state before it
+	After time.Duration // since the previous state
 }
 
 // Finished is the data of Hooks.Finished.
 type Finished struct {
 	Reason    Reason
-	Connected bool          // its media was up
-	Talk      time.Duration // since then
+	Connected bool          // its media was up, at some time
+	Talk      time.Duration // how long the media was up
 }
 
-// told calls the hooks for what is between two states of a call; before is the
-// zero Call for one that begins.
+// told calls the hooks for the change between two states of a call; before is the zero Call for a new one.
 func (h *Hooks) told(ctx context.Context, before, after Call) {
 	if before.State == "" && h.Started != nil {
 		h.Started(ctx, Started{Type: after.Type})

@@ -11,30 +11,28 @@ import (
 	"time"
 )
 
-// Config is what a Service is made of. Store, Notifier and MayCall are required;
-// a zero field of the others takes its default.
+// Config configures a Service. Store, Notifier and MayCall are required; a zero value of the others means the
+// default.
 type Config struct {
 	Store    Store
 	Notifier Notifier
-	// MayCall refuses a call of one user to another, with the error that the
-	// caller is shown.
+	// MayCall returns an error, for the caller, if one user may not call another.
 	MayCall func(ctx context.Context, caller, callee int64) error
-	// Parted tells whether two users must not talk to each other any more. It is
-	// asked once a call is stored: who parts them after that ends it with EndCall.
-	// nil: none are.
+	// Parted reports whether two users must not talk to each other any more. It is called after a call was stored:
+	// whoever parts them later ends the call with EndCall. nil: no users are parted.
 	Parted func(ctx context.Context, a, b int64) (bool, error)
-	// MayAct refuses what a user does because it is too much at once. Nothing
-	// that ends a call is refused. nil: no limit.
+	// MayAct returns an error if a user does too much at once. Events that end a call are always allowed. nil: no
+	// limit.
 	MayAct func(ctx context.Context, userID int64) error
 
-	Ring time.Duration // a call that nobody answers ends after so long; 45 s
-	Gone time.Duration // and one that a user has lost his connection to; 10 s
-	Beat time.Duration // how often the times of calls are looked at; 1 s
-	Keep time.Duration // for how long calls that have ended can be read; 30 days
+	Ring time.Duration // an unanswered call ends after this time; 45 s
+	Gone time.Duration // a call ends after a user has been disconnected for this time; 10 s
+	Beat time.Duration // how often the deadlines of calls are checked; 1 s
+	Keep time.Duration // how long ended calls can be read; 30 days
 
 	Hooks Hooks
 	Now   func() time.Time // time.Now
-	Log   *slog.Logger     // discards
+	Log   *slog.Logger     // discards if nil
 }
 
 func (c Config) withDefaults() Config {
@@ -53,19 +51,17 @@ func (c Config) withDefaults() Config {
 
 func (c *Config) rules() Rules { return Rules{Ring: c.Ring, Gone: c.Gone} }
 
-// A Service is one node's end of all calls. What calls are is in the store; the
-// Service knows besides which of its node's connections are in one. Its methods
-// are safe for concurrent use; their errors are an [*Error], what MayCall and
-// MayAct answered, or a failure of the store. What a device is answered comes to
-// it as a frame. Close it.
+// A Service handles calls for one node. The store holds the calls; the Service only knows which connections of its
+// node are in one. Its methods are safe for concurrent use. Their errors are an [*Error], an error of MayCall or
+// MayAct, or a failure of the store. Devices get responses as frames. The caller must call Close.
 type Service struct {
 	cfg Config
 
 	mu   sync.Mutex
 	here map[uint64]*presence // by connection
 
-	steady time.Time // since when the store answers; the beat's
-	pruned time.Time // when calls were last deleted; the beat's
+	steady time.Time // since when the store has answered; used by beat only
+	pruned time.Time // when calls were last deleted; used by beat only
 	ctx    context.Context
 	cancel context.CancelFunc
 	beats  sync.WaitGroup
@@ -76,7 +72,7 @@ type presence struct {
 	device Device
 	call   string
 	up     bool
-	missed bool // by the last beat
+	missed bool // in the last beat
 }
 
 // New starts a Service.
@@ -88,20 +84,19 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Close ends what the Service does by itself. Calls go on: another node sees to
-// them, or this one when it is started again.
+// Close stops the Service's goroutine. Calls continue: another node checks them, or this one after a restart.
 func (s *Service) Close() {
 	s.cancel()
 	s.beats.Wait()
 }
 
-// Stats are the numbers of a Service that are a state, not an event.
+// Stats are the current numbers of a Service.
 type Stats struct {
 	Devices int // connections of this node that are in a call
-	Up      int // and whose media is up
+	Up      int // those whose media is up
 }
 
-// Stats reads the current numbers.
+// Stats returns the current numbers.
 func (s *Service) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,19 +109,19 @@ func (s *Service) Stats() Stats {
 	return n
 }
 
-// Call tells of a call that the user is in, or was.
+// Call returns a call that the user is or was in.
 func (s *Service) Call(ctx context.Context, userID int64, id string) (Summary, error) {
 	c, err := s.cfg.Store.Call(ctx, id)
 	if err != nil {
 		return Summary{}, orNoCall(err)
 	}
-	if me, _ := c.legs(userID); me == nil {
+	if leg, _ := c.legs(userID); leg == nil {
 		return Summary{}, errNoCall
 	}
 	return c.Summary(s.cfg.Now()), nil
 }
 
-// Do has happen to the call id what a device asks for.
+// Do applies an event from a device to the call id.
 func (s *Service) Do(ctx context.Context, by Device, id string, e Event) (Summary, error) {
 	if id == "" {
 		return Summary{}, errorf(KindInvalid, "call_id is required")
@@ -143,7 +138,7 @@ func (s *Service) Do(ctx context.Context, by Device, id string, e Event) (Summar
 	return c.Summary(s.cfg.Now()), err
 }
 
-// ends tells whether an event ends the call.
+// ends reports whether an event ends the call.
 func ends(e Event) bool {
 	switch e := e.(type) {
 	case End:
@@ -161,7 +156,7 @@ func (s *Service) mayAct(ctx context.Context, by Device) error {
 	return s.cfg.MayAct(ctx, by.UserID)
 }
 
-// change stores a transition, and tells those whom it concerns.
+// change stores a transition, and notifies the devices concerned.
 func (s *Service) change(ctx context.Context, by Device, id string, e Event) (Call, error) {
 	var before Call
 	var out []Notice
@@ -178,12 +173,12 @@ func (s *Service) change(ctx context.Context, by Device, id string, e Event) (Ca
 	return after, nil
 }
 
-// settle notes what a transition means for this node's connections.
+// settle updates this node's connections after a transition.
 func (s *Service) settle(ctx context.Context, by Device, before, after Call) {
 	s.mu.Lock()
 	for _, leg := range []*Leg{&before.Caller, &before.Callee} {
-		me, _ := after.legs(leg.UserID)
-		if me != nil && (after.State == Ended || me.Conn != leg.Conn) {
+		later, _ := after.legs(leg.UserID)
+		if later != nil && (after.State == Ended || later.Conn != leg.Conn) {
 			s.leave(leg.Conn, after.ID)
 		}
 	}
@@ -194,7 +189,7 @@ func (s *Service) settle(ctx context.Context, by Device, before, after Call) {
 	s.cfg.Hooks.told(ctx, before, after)
 }
 
-// leave forgets a connection, unless it is in another call by now.
+// leave drops a connection, unless it is in another call by now.
 func (s *Service) leave(conn uint64, id string) {
 	if p := s.here[conn]; p != nil && p.call == id {
 		delete(s.here, conn)
@@ -204,22 +199,21 @@ func (s *Service) leave(conn uint64, id string) {
 func (s *Service) notify(ctx context.Context, out []Notice) {
 	for _, n := range out {
 		if err := s.cfg.Notifier.Notify(ctx, n); err != nil {
-			s.cfg.Log.ErrorContext(ctx, "frame of a call not sent", "type", n.Type, "call", n.Frame.CallID, "err", err)
+			s.cfg.Log.ErrorContext(ctx, "could not send a frame of a call", "type", n.Type, "call", n.Frame.CallID, "err", err)
 		}
 	}
 }
 
-// Over tells that a call which a connection was in has ended, on whichever node.
+// Over is called when a call that a connection was in has ended, on any node.
 func (s *Service) Over(conn uint64, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leave(conn, id)
 }
 
-// Start calls a user: with an offer, which a connection makes, or without one,
-// which follows. made tells whether the call is a new one; it is not where the
-// other calls already (each call both made is one), or was called already. A
-// callee who is in another call is no error: the call has ended then.
+// Start calls a user, with an offer from a connection, or without one, which then follows. made reports whether the
+// call is new. It is not if both call each other (then both are in the same call), or if the user was called already.
+// If the callee is in another call, that is not an error: the returned call has ended.
 func (s *Service) Start(ctx context.Context, by Device, o Offer) (c Summary, made bool, err error) {
 	if err := s.mayStart(ctx, by, o); err != nil {
 		return Summary{}, false, err
@@ -233,7 +227,7 @@ func (s *Service) mayStart(ctx context.Context, by Device, o Offer) error {
 	case o.To <= 0:
 		return errorf(KindInvalid, "the user to call is required: a positive number")
 	case o.To == by.UserID:
-		return errorf(KindInvalid, "nobody calls himself")
+		return errorf(KindInvalid, "you cannot call yourself")
 	case o.Type != Audio && o.Type != Video:
 		return errorf(KindInvalid, "the type of a call is audio or video")
 	}
@@ -248,8 +242,7 @@ func (s *Service) mayStart(ctx context.Context, by Device, o Offer) error {
 	return s.cfg.MayCall(ctx, by.UserID, o.To)
 }
 
-// startTries is how often a call is tried to begin while others, which end at
-// the same time, stand in its way.
+// startTries limits how often starting a call is tried while other calls, which are just ending, are in the way.
 const startTries = 3
 
 func (s *Service) start(ctx context.Context, by Device, o Offer) (c Call, made bool, err error) {
@@ -273,7 +266,7 @@ func (s *Service) start(ctx context.Context, by Device, o Offer) (c Call, made b
 	return s.collide(ctx, by, o, c, others)
 }
 
-// unlessParted ends a call whose users were parted while it was made.
+// unlessParted ends a new call if its users were parted while it was created.
 func (s *Service) unlessParted(ctx context.Context, by Device, c Call) error {
 	if s.cfg.Parted == nil {
 		return nil
@@ -285,10 +278,10 @@ func (s *Service) unlessParted(ctx context.Context, by Device, c Call) error {
 	if _, err := s.change(ctx, Device{UserID: by.UserID}, c.ID, End{}); unlessOver(err) != nil {
 		return err
 	}
-	return s.cfg.MayCall(ctx, c.Caller.UserID, c.Callee.UserID) // says why
+	return s.cfg.MayCall(ctx, c.Caller.UserID, c.Callee.UserID) // its error says why
 }
 
-// EndCall ends the call between two users, if there is one, on behalf of one.
+// EndCall ends the call between two users, if there is one, on behalf of by.
 func (s *Service) EndCall(ctx context.Context, by, other int64) error {
 	c, err := s.cfg.Store.CallOf(ctx, by)
 	if errors.Is(err, ErrNotFound) {
@@ -304,7 +297,7 @@ func (s *Service) EndCall(ctx context.Context, by, other int64) error {
 	return unlessOver(err)
 }
 
-// collide is what becomes of a call whose users are in calls already.
+// collide handles a new call whose users are in calls already.
 func (s *Service) collide(ctx context.Context, by Device, o Offer, c Call, others []Call) (Call, bool, error) {
 	switch what, other := meet(c, others); what {
 	case same:
@@ -314,7 +307,7 @@ func (s *Service) collide(ctx context.Context, by Device, o Offer, c Call, other
 		other, err := s.change(ctx, by, other.ID, o)
 		return other, false, err
 	case glare:
-		if by.Conn != 0 { // first which call it is, then its offer
+		if by.Conn != 0 { // first the call, then its offer
 			bare := other
 			bare.Signals = Signals{}
 			s.notify(ctx, []Notice{bare.ringing(by.Conn)})
@@ -333,27 +326,26 @@ func (s *Service) collide(ctx context.Context, by Device, o Offer, c Call, other
 	}
 }
 
-// ringOne has one device of the callee's ring. What has the others stop meanwhile
-// may come to it before that.
+// ringOne rings one device of the callee. A notice that stops ringing may overtake it, so it checks the call again.
 func (s *Service) ringOne(ctx context.Context, d Device, c Call) error {
 	if d.Conn == 0 {
 		return nil
 	}
 	s.notify(ctx, []Notice{c.ringing(d.Conn)})
-	now, err := s.cfg.Store.Call(ctx, c.ID)
+	current, err := s.cfg.Store.Call(ctx, c.ID)
 	switch {
 	case err != nil:
 		return err
-	case now.State == Ended:
-		s.notify(ctx, []Notice{now.over(&now.Callee, d.Conn)})
-	case now.State != Ringing:
-		s.notify(ctx, []Notice{now.elsewhere(&now.Callee, d.Conn)})
+	case current.State == Ended:
+		s.notify(ctx, []Notice{current.over(&current.Callee, d.Conn)})
+	case current.State != Ringing:
+		s.notify(ctx, []Notice{current.elsewhere(&current.Callee, d.Conn)})
 	}
 	return nil
 }
 
-// Connected tells that a device has connected, before anything comes from it:
-// one that is called rings, and one that was in a call is in it again.
+// Connected is called when a device has connected, before anything is read from it. If the user is being called, the
+// device rings; if it was in a call, it rejoins.
 func (s *Service) Connected(ctx context.Context, d Device) error {
 	c, err := s.cfg.Store.CallOf(ctx, d.UserID)
 	if errors.Is(err, ErrNotFound) {
@@ -373,8 +365,7 @@ func (s *Service) Connected(ctx context.Context, d Device) error {
 	return nil
 }
 
-// Resume has those of a node's devices ring again that are called, since the
-// frames that said so may have been lost on their way to it.
+// Resume rings those of a node's devices again that are being called, because frames for the node may have been lost.
 func (s *Service) Resume(ctx context.Context, devices []Device) error {
 	of := make(map[int64][]Device)
 	for _, d := range devices {
@@ -394,8 +385,7 @@ func (s *Service) Resume(ctx context.Context, devices []Device) error {
 	return err
 }
 
-// Disconnected tells that a device's connection is closed, after everything that
-// came from it.
+// Disconnected is called when a device's connection is closed, after everything that it sent.
 func (s *Service) Disconnected(ctx context.Context, d Device) error {
 	s.mu.Lock()
 	p := s.here[d.Conn]
@@ -408,7 +398,7 @@ func (s *Service) Disconnected(ctx context.Context, d Device) error {
 	return unlessOver(err)
 }
 
-// unlessOver is err, unless it says that the call has ended meanwhile.
+// unlessOver returns err, unless it says that the call has ended meanwhile.
 func unlessOver(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return nil

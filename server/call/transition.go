@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Rules are the times that a call is bound by.
+// Rules are the time limits of a call.
 type Rules struct {
-	Ring time.Duration // for how long it rings at most
-	Gone time.Duration // for how long a user may be without connection in it
+	Ring time.Duration // how long it may ring
+	Gone time.Duration // how long a user in it may be disconnected
 }
 
-// transition is the state machine: what becomes of c when e comes from a device
-// at now, and who is told. It changes nothing that c refers to. With an error,
-// which is an [*Error] for the sender, c stays as it is.
+// transition is the state machine: it returns the call after event e from a device at now, and the notices to send.
+// It changes nothing that c refers to. On an error, which is an [*Error] for the sender, the call is unchanged.
 func transition(c Call, by Device, e Event, now time.Time, rules Rules) (Call, []Notice, error) {
 	next := c
 	m := &move{c: &next, by: by, now: now, rules: rules}
@@ -32,7 +31,7 @@ func transition(c Call, by Device, e Event, now time.Time, rules Rules) (Call, [
 	return next, m.out, nil
 }
 
-// signals tells whether e comes from the device that is in the call.
+// signals reports whether e must come from a connection.
 func signals(e Event) bool {
 	switch e.(type) {
 	case Offer, Answer, Candidate, Status:
@@ -41,7 +40,7 @@ func signals(e Event) bool {
 	return false
 }
 
-// begin makes the call that a device offers, and tells who hears of it.
+// begin returns a new call for an offer, and the notices to send.
 func begin(by Device, o Offer, now time.Time, rules Rules) (Call, []Notice) {
 	c := Call{
 		ID: newID(), Type: o.Type, State: Ringing, CreatedAt: now,
@@ -59,7 +58,7 @@ func begin(by Device, o Offer, now time.Time, rules Rules) (Call, []Notice) {
 	return c, m.out
 }
 
-// refuse ends a call that has hardly begun, for the callee is in another.
+// refuse ends a new call because the callee is in another.
 func refuse(c Call, by Device, now time.Time) (Call, []Notice) {
 	c.State, c.Reason, c.EndedAt, c.Signals = Ended, UserBusy, now, Signals{}
 	if by.Conn == 0 {
@@ -69,17 +68,17 @@ func refuse(c Call, by Device, now time.Time) (Call, []Notice) {
 		Frame: Frame{CallID: c.ID, From: c.Callee.UserID, To: by.UserID, Reason: UserBusy}}}
 }
 
-// An encounter is what it means that a user of a new call is in one already.
+// An encounter says how a new call collides with one that its users are in.
 type encounter int
 
 const (
-	same   encounter = iota // he called the same user before: it goes on
-	glare                   // both call each other: the first call is the one
-	inCall                  // he is in a call himself
-	busy                    // the callee is in another one
+	same   encounter = iota // the caller has called the same user before: that call goes on
+	glare                   // both call each other: the first call is used
+	inCall                  // the caller is in another call
+	busy                    // the callee is in another call
 )
 
-// meet tells what c runs into, of the calls that its users are in.
+// meet returns how c collides with the calls that its users are in.
 func meet(c Call, others []Call) (encounter, Call) {
 	for _, o := range others {
 		if me, _ := o.legs(c.Caller.UserID); me == nil {
@@ -97,11 +96,11 @@ func meet(c Call, others []Call) (encounter, Call) {
 	return busy, others[0]
 }
 
-// A move is one transition under way.
+// A move is one transition in progress.
 type move struct {
 	c        *Call
 	by       Device
-	me, peer *Leg // of the one who causes it
+	me, peer *Leg // me is the leg that causes it
 	now      time.Time
 	rules    Rules
 	out      []Notice
@@ -109,13 +108,13 @@ type move struct {
 
 func (m *move) tell(n Notice) { m.out = append(m.out, n) }
 
-// frame fills in what all frames from me to my peer have in common.
+// frame sets what all frames from me to my peer have in common.
 func (m *move) frame(f Frame) Frame {
 	f.CallID, f.From, f.To = m.c.ID, m.me.UserID, m.peer.UserID
 	return f
 }
 
-// ack tells the device that caused this how the call stands.
+// ack sends the current state to the device that caused the transition.
 func (m *move) ack() {
 	if m.by.Conn != 0 {
 		f := Frame{Status: m.c.State, Reason: m.c.Reason}
@@ -123,8 +122,8 @@ func (m *move) ack() {
 	}
 }
 
-// ringing is what the callee's devices are told, or only one of them. Where
-// there is nothing to answer yet, the offer follows.
+// ringing returns the notice for the callee's devices, or only one of them. If there is no offer yet, the offer
+// follows later.
 func (c *Call) ringing(only uint64) Notice {
 	n := Notice{To: c.Callee.UserID, Only: only, Type: TypeStatus,
 		Frame: Frame{CallID: c.ID, From: c.Caller.UserID, To: c.Callee.UserID, Type: c.Type}}
@@ -136,15 +135,14 @@ func (c *Call) ringing(only uint64) Notice {
 	return n
 }
 
-// elsewhere tells devices of a user that another one has the call.
+// elsewhere returns the notice that another device of the user has the call.
 func (c *Call) elsewhere(leg *Leg, only uint64) Notice {
 	_, peer := c.legs(leg.UserID)
 	return Notice{To: leg.UserID, Only: only, Type: TypeStatus,
 		Frame: Frame{CallID: c.ID, From: leg.UserID, To: peer.UserID, Status: Answered}}
 }
 
-// here makes sure that what comes, comes from the device that is in the call, or
-// from one that follows it.
+// here makes sure that the event comes from the device that is in the call, or from one that may replace it.
 func (m *move) here() error {
 	switch {
 	case m.by.Conn == m.me.Conn:
@@ -156,8 +154,7 @@ func (m *move) here() error {
 	return nil
 }
 
-// retake makes the device the one that is in the call: it is, or it is the same
-// client on a new connection.
+// retake puts the device into the call: it is in it already, or it is the same client on a new connection.
 func (m *move) retake() error {
 	switch {
 	case m.by.Conn == m.me.Conn:
@@ -169,14 +166,13 @@ func (m *move) retake() error {
 	return nil
 }
 
-// join puts the device in the place of whichever was there, and hands it what
-// has waited.
+// join puts the device into the call, in place of the old one, and sends it the waiting frames.
 func (m *move) join() {
 	m.me.Device, m.me.Joined, m.me.Until = m.by, true, m.now.Add(m.rules.Gone)
 	m.send(func(w Waiting) bool { return w.To == m.me.UserID && w.From == 0 }, m.me)
 }
 
-// send sends what has waited and is meant for a leg.
+// send sends the waiting frames that are meant for a leg.
 func (m *move) send(meant func(Waiting) bool, leg *Leg) {
 	var rest []Waiting
 	for _, w := range m.c.Signals.Waiting {
@@ -189,8 +185,8 @@ func (m *move) send(meant func(Waiting) bool, leg *Leg) {
 	m.c.Signals.Waiting = rest
 }
 
-// takeEarly takes out what overtook the answer, and drops what came from devices
-// that did not answer: it makes room for the answer.
+// takeEarly removes and returns candidates that overtook the answer. It drops those from devices that did not answer,
+// which makes room.
 func (m *move) takeEarly() (early []Waiting) {
 	var rest []Waiting
 	for _, w := range m.c.Signals.Waiting {
@@ -205,8 +201,7 @@ func (m *move) takeEarly() (early []Waiting) {
 	return early
 }
 
-// renegotiate passes on the offer of a device that is in the call, or from here
-// on is.
+// renegotiate passes on the offer of a device that is in the call, or joins it now.
 func (m *move) renegotiate(o Offer) error {
 	if old := m.me.Conn; old != m.by.Conn {
 		if old != 0 {
@@ -219,7 +214,7 @@ func (m *move) renegotiate(o Offer) error {
 	return m.pass(TypeOffer, Frame{Type: m.c.Type, SDP: o.SDP, Candidates: o.Candidates})
 }
 
-// pass sends the peer a frame, or keeps it until the peer is there.
+// pass sends the peer a frame, or keeps it until the peer is connected.
 func (m *move) pass(typ string, f Frame) error {
 	f = m.frame(f)
 	if m.peer.Conn == 0 {
@@ -229,14 +224,14 @@ func (m *move) pass(typ string, f Frame) error {
 	return nil
 }
 
-// How much may wait for one user.
+// Limits of frames waiting for one user.
 const (
 	maxWaiting      = 64
 	maxWaitingBytes = 256 << 10
 )
 
-// wait keeps a frame for later. Of what a user says of his media only the last is
-// kept, whatever waits besides: it is also what counts as up.
+// wait keeps a frame for later. Of status frames it keeps only the last, regardless of the limits, because it says
+// whether the media is up.
 func (m *move) wait(w Waiting) error {
 	if w.Type == TypeStatus {
 		earlier := func(o Waiting) bool { return o.To == w.To && o.Type == TypeStatus }
@@ -257,8 +252,7 @@ func (m *move) wait(w Waiting) error {
 	return nil
 }
 
-// end ends the call and tells every device that has to do with it, except the
-// one that caused it.
+// end ends the call and notifies every device concerned, except the one that caused it.
 func (m *move) end(r Reason, by int64) {
 	c := m.c
 	c.State, c.Reason, c.EndedBy, c.EndedAt, c.Signals = Ended, r, by, m.now, Signals{}
@@ -273,7 +267,7 @@ func (m *move) end(r Reason, by int64) {
 	}
 }
 
-// over tells a user, or only one of his devices, that the call has ended.
+// over returns the notice for a user, or only one device, that the call has ended.
 func (c *Call) over(leg *Leg, only uint64) Notice {
 	from := c.EndedBy
 	if from == 0 {
