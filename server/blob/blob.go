@@ -1,10 +1,9 @@
 // Package blob implements chat.Blobs in a local folder and in S3.
 //
-// [Open] opens the folder; the bytes of a key like 0123abcd… are in the file
-// 01/23/0123abcd…, and those still on their way in tmp. Nothing that a key says
-// leads out of the folder.
+// [Open] opens the folder. The bytes of a key such as 0123abcd… are in the file 01/23/0123abcd…, and unfinished
+// uploads are in tmp. No key can lead out of the folder.
 //
-// [OpenS3] opens a bucket; [ParseS3URL] reads where it is.
+// [OpenS3] opens a bucket; [ParseS3URL] parses its URL.
 package blob
 
 import (
@@ -24,11 +23,10 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Store keeps blobs in a folder. It is safe for concurrent use, by several
-// processes too.
+// A Store keeps blobs in a folder. It is safe for concurrent use, also by several processes.
 type Store struct {
 	root   *os.Root
-	making sync.RWMutex // held while cleaning: a file that was just made, or is just finished, is not locked
+	making sync.RWMutex // held while cleaning, because a new or a finished file has no lock for a moment
 }
 
 var (
@@ -38,15 +36,13 @@ var (
 
 const (
 	tmp = "tmp"
-	// leftover is how long nothing was written to an upload that crashed, where it
-	// cannot be told by its lock.
+	// leftover is the age at which an unfinished upload is removed, on systems without file locks.
 	leftover = time.Hour
-	keySize  = 16 // bytes; twice as many letters
+	keySize  = 16 // bytes; a key has twice as many hexadecimal digits
 )
 
-// Open opens folder, which is made if it is not there and readable by nobody
-// else, and removes what crashed uploads left in it. The caller closes the
-// Store.
+// Open opens folder and removes what crashed uploads left in it. If the folder does not exist, Open creates it,
+// readable only by this user. The caller must call Close.
 func Open(folder string) (*Store, error) {
 	if folder == "" {
 		return nil, errors.New("blob: open: the folder has no name")
@@ -69,7 +65,7 @@ func Open(folder string) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the folder. Blobs that are open stay so.
+// Close closes the folder. Open blobs stay open.
 func (s *Store) Close() error { return s.root.Close() }
 
 func (s *Store) makeTmp() error {
@@ -79,8 +75,8 @@ func (s *Store) makeTmp() error {
 	return nil
 }
 
-// Clean implements chat.Cleaner: it removes what uploads left that crashed. Those
-// under way, also of other processes on this machine, hold a lock.
+// Clean implements chat.Cleaner: it removes uploads that crashed. Uploads in progress, also those of other processes
+// on this machine, hold a lock.
 func (s *Store) Clean(ctx context.Context) error {
 	entries, err := fs.ReadDir(s.root.FS(), tmp)
 	if err != nil {
@@ -111,7 +107,7 @@ func (s *Store) cleanOne(e fs.DirEntry) error {
 	return s.remove(name)
 }
 
-// free tells whether nobody writes to a file.
+// free reports whether no upload writes to a file.
 func (s *Store) free(name string) bool {
 	f, err := s.root.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -121,18 +117,18 @@ func (s *Store) free(name string) bool {
 	return tryLock(f)
 }
 
-// create makes the file of an upload, and locks it.
+// create creates the file of an upload and locks it.
 func (s *Store) create(name string) (*os.File, error) {
 	s.making.RLock()
 	defer s.making.RUnlock()
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		_ = tryLock(f) // it is new: nobody else has it
+		_ = tryLock(f) // the file is new: nobody else has the lock
 	}
 	return f, err
 }
 
-// Put implements chat.Blobs. An error of r comes back wrapped.
+// Put implements chat.Blobs. It wraps an error of r.
 func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 	key := newKey()
 	if err := s.put(ctx, key, r); err != nil {
@@ -158,11 +154,11 @@ func (s *Store) put(ctx context.Context, key string, r io.Reader) error {
 	if err := s.finish(f, part, key); err != nil {
 		return err
 	}
-	// Another upload may have made the folders and not have synced them yet.
+	// Another upload may have created the folders and not have synced them yet.
 	return errors.Join(s.sync(folder), s.sync(path.Dir(folder)), s.sync("."))
 }
 
-// finish gives an upload its place. Between its lock and its name it looks like one that crashed.
+// finish moves an upload to its place. After it is unlocked and before it is renamed, it looks like a crashed one.
 func (s *Store) finish(f *os.File, part, key string) error {
 	s.making.RLock()
 	defer s.making.RUnlock()
@@ -174,7 +170,7 @@ func (s *Store) finish(f *os.File, part, key string) error {
 
 // sync makes the names in folder durable.
 func (s *Store) sync(folder string) error {
-	if runtime.GOOS == "windows" { // which cannot, and need not
+	if runtime.GOOS == "windows" { // Windows cannot, and need not
 		return nil
 	}
 	d, err := s.root.Open(folder)
@@ -184,8 +180,7 @@ func (s *Store) sync(folder string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// A reader ends with its context. It hides what else r can do, so that all
-// bytes pass through Read.
+// A reader ends with its context. It hides other methods of r, so that all bytes pass through Read.
 type reader struct {
 	ctx context.Context
 	r   io.Reader
@@ -198,7 +193,7 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// Open implements chat.Blobs. What is returned is an *os.File.
+// Open implements chat.Blobs. It returns an *os.File.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("blob: open: %w", err)
@@ -230,7 +225,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// remove removes a file; one that is not there is no error.
+// remove removes a file. If there is none, that is not an error.
 func (s *Store) remove(name string) error {
 	if err := s.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -244,7 +239,7 @@ func newKey() string {
 	return hex.EncodeToString(b[:])
 }
 
-// validKey tells whether key looks like one that newKey made.
+// validKey reports whether key has the form of newKey's keys.
 func validKey(key string) bool {
 	if len(key) != 2*keySize {
 		return false
@@ -257,5 +252,5 @@ func validKey(key string) bool {
 	return true
 }
 
-// place is where the bytes of a valid key are.
+// place returns the file name for a valid key.
 func place(key string) string { return path.Join(key[:2], key[2:4], key) }

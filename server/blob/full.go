@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Ping tells whether there is room for a file, by a byte that it writes.
+// Ping checks that a file can be written, by writing one byte.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("blob: ping: %w", err)

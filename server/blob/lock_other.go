@@ -4,5 +4,5 @@ package blob
 
 import "os"
 
-// tryLock finds no file free: what is left behind goes by its age.
+// tryLock never succeeds: unfinished uploads are removed by age.
 func tryLock(*os.File) bool { return false }

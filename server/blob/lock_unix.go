@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// tryLock takes the lock of a file, which ends with the process that has it. It
-// tells whether nobody else has it.
+// tryLock locks a file and reports whether that worked: another process may have the lock. It ends with the process.
 func tryLock(f *os.File) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {

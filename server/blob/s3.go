@@ -19,23 +19,20 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// An S3 keeps blobs as objects of a bucket, on Amazon or on whatever else
-// speaks S3. It is safe for concurrent use, by several processes too.
+// An S3 keeps blobs as objects of a bucket, on Amazon or another S3 server. It is safe for concurrent use, also by
+// several processes.
 //
-// While the server is away, every method fails with a chat.Error of
-// KindUnavailable: at once where connections are refused, after S3Config's
-// Timeout where nothing is heard, and all works again when the server does.
+// While the server is unreachable, every method fails with a chat.Error of KindUnavailable: at once if it refuses
+// connections, after S3Config.Timeout if it does not answer. When the server is back, everything works again.
 //
-// An upload that fails takes back what it sent. What it could not, since the
-// server was away by then or the process was killed, is unfinished uploads,
-// which [OpenS3] removes after a day, or a whole object under a key that nobody
-// knows. Where the server forbids to list unfinished uploads (on Amazon, without
-// s3:ListBucketMultipartUploads), have the bucket remove them by a lifecycle
-// rule, AbortIncompleteMultipartUpload.
+// If an upload fails, what it sent is removed. If that fails too, because the server is unreachable or the process
+// was killed, unfinished uploads stay, which [OpenS3] removes after a day, or a complete object stays whose key
+// nobody knows. If the server forbids listing unfinished uploads (on Amazon, without s3:ListBucketMultipartUploads),
+// give the bucket a lifecycle rule with AbortIncompleteMultipartUpload.
 //
-// Downloads go through this process, not by presigned URLs: a URL outlives the
-// membership that allowed it, leads to an address that clients may not reach,
-// and answers without the headers that keep a browser from running what it gets.
+// Downloads go through this process, not through presigned URLs: a URL would stay valid after the user has left the
+// conversation, may have an address that clients cannot reach, and is answered without the headers that prevent a
+// browser from running the file.
 type S3 struct {
 	core    *minio.Core
 	own     *http.Transport
@@ -50,13 +47,12 @@ const (
 	dialTimeout = 3 * time.Second
 	idleTimeout = 30 * time.Second
 	maxIdle     = 64 // connections
-	// abandoned is how old an unfinished upload is that nobody works on any more.
+	// abandoned is the age at which an unfinished upload is removed.
 	abandoned = 24 * time.Hour
 )
 
-// OpenS3 opens the bucket, makes it if cfg.Create says so and there is none,
-// and removes what crashed uploads left below the prefix. It fails where the
-// bucket cannot be used, and says why. The caller closes the S3.
+// OpenS3 opens the bucket, creates it if cfg.Create is set and there is none, and removes unfinished uploads below
+// the prefix. If the bucket cannot be used, the error says why. The caller must call Close.
 func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
 	s, err := newS3(cfg)
 	if err != nil {
@@ -68,7 +64,7 @@ func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
 	return s, nil
 }
 
-// newS3 makes the client, and asks the server nothing.
+// newS3 creates the client without contacting the server.
 func newS3(cfg S3Config) (*S3, error) {
 	if err := errors.Join(cfg.faults()...); err != nil {
 		return nil, err
@@ -91,7 +87,7 @@ func newS3(cfg S3Config) (*S3, error) {
 		Transport:    transport,
 		Region:       cmp.Or(cfg.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
 		BucketLookup: lookup(cfg.PathStyle),
-		MaxRetries:   1, // call repeats, and bounds how long
+		MaxRetries:   1, // call retries, with a limit
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +107,7 @@ func newTransport(cfg S3Config) (*http.Transport, error) {
 		TLSClientConfig:     &tls.Config{RootCAs: authorities, InsecureSkipVerify: cfg.Insecure},
 		MaxIdleConnsPerHost: maxIdle,
 		IdleConnTimeout:     idleTimeout,
-		DisableCompression:  true, // bytes are kept as they came
+		DisableCompression:  true, // bytes are stored unchanged
 	}, nil
 }
 
@@ -135,12 +131,12 @@ func (s *S3) prepare(ctx context.Context, create bool) error {
 	}
 	err = s.sweep(ctx, s.prefix, time.Now().Add(-abandoned))
 	if hasCode(err, "AccessDenied", "NotImplemented", "MethodNotAllowed") {
-		err = nil // the lifecycle rule does it
+		err = nil // a lifecycle rule has to do it
 	}
 	return err
 }
 
-// Ping tells whether the bucket can be used now, for a check of readiness.
+// Ping checks that the bucket can be used now.
 func (s *S3) Ping(ctx context.Context) error {
 	if err := s.list(ctx); err != nil {
 		return fmt.Errorf("blob: ping: %w", err)
@@ -150,7 +146,7 @@ func (s *S3) Ping(ctx context.Context) error {
 
 func (s *S3) list(ctx context.Context) error {
 	return s.call(ctx, func(w *watch) error {
-		// Not HEAD: its answer has no body, and so does not say what is wrong.
+		// Not HEAD: its response has no body that says what is wrong.
 		for o := range s.core.ListObjectsIter(w.ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, MaxKeys: 1}) {
 			return o.Err
 		}
@@ -158,7 +154,7 @@ func (s *S3) list(ctx context.Context) error {
 	})
 }
 
-// create makes the bucket; another node may do so at the same time.
+// create creates the bucket. Another node may do so at the same time.
 func (s *S3) create(ctx context.Context) error {
 	err := s.call(ctx, func(w *watch) error {
 		return s.core.MakeBucket(w.ctx, s.bucket, minio.MakeBucketOptions{})
@@ -169,14 +165,13 @@ func (s *S3) create(ctx context.Context) error {
 	return err
 }
 
-// Close closes the connections that nobody uses. Blobs that are open stay so.
+// Close closes idle connections. Open blobs stay open.
 func (s *S3) Close() error {
 	s.own.CloseIdleConnections()
 	return nil
 }
 
-// Delete implements chat.Blobs. In a bucket that keeps versions, the bytes stay
-// until its lifecycle rule removes them.
+// Delete implements chat.Blobs. In a bucket with versioning, the bytes stay until a lifecycle rule removes them.
 func (s *S3) Delete(ctx context.Context, key string) error {
 	err := ctx.Err()
 	if err == nil && validKey(key) {
@@ -188,7 +183,7 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// remove removes an object; one that is not there is no error.
+// remove removes an object. If there is none, that is not an error.
 func (s *S3) remove(ctx context.Context, name string) error {
 	err := s.call(ctx, func(w *watch) error {
 		return s.core.RemoveObject(w.ctx, s.bucket, name, minio.RemoveObjectOptions{})
@@ -199,10 +194,10 @@ func (s *S3) remove(ctx context.Context, name string) error {
 	return err
 }
 
-// name is what the object of a valid key is called.
+// name returns the object name of a valid key.
 func (s *S3) name(key string) string { return path.Join(s.prefix, key) }
 
-// ours tells whether an object of that name is the store's.
+// ours reports whether an object name belongs to the store.
 func (s *S3) ours(name string) bool {
 	key := name[strings.LastIndexByte(name, '/')+1:]
 	return validKey(key) && name == s.name(key)

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	attempts = 3 // of a request, while the server is away
+	attempts = 3 // attempts for one request, while the server is unreachable
 	backoff  = 100 * time.Millisecond
 )
 
 var errSilent = errors.New("the server said nothing for too long")
 
-// A watch ends a context once the server has been silent for too long.
+// A watch cancels a context when the server has been silent for too long.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -32,7 +32,7 @@ type watch struct {
 	after  time.Duration
 }
 
-// watch starts one; stop ends it.
+// watch starts a watch; call stop to end it.
 func (s *S3) watch(ctx context.Context) *watch {
 	w := &watch{after: s.timeout}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
@@ -48,9 +48,8 @@ func (w *watch) stop() {
 	w.cancel(nil)
 }
 
-// call makes a request, and again, up to attempts times with a growing pause,
-// where the server refuses connections, breaks them off or is overloaded. A
-// server that is silent is asked once. The errors are those of explain.
+// call makes a request. If the server refuses or breaks connections, or is overloaded, it tries again, up to attempts
+// times with a growing pause. If the server is silent, it does not try again. It returns the errors of explain.
 func (s *S3) call(ctx context.Context, request func(w *watch) error) error {
 	return s.begin(ctx, func(w *watch) error {
 		err := request(w)
@@ -61,7 +60,7 @@ func (s *S3) call(ctx context.Context, request func(w *watch) error) error {
 	})
 }
 
-// begin is call, and leaves the watch to a request that succeeds.
+// begin is call, but a successful request keeps the watch.
 func (s *S3) begin(ctx context.Context, request func(w *watch) error) error {
 	for attempt := 1; ; attempt++ {
 		w := s.watch(ctx)
@@ -87,7 +86,7 @@ func (s *S3) begin(ctx context.Context, request func(w *watch) error) error {
 	}
 }
 
-// pause waits between half of d and d.
+// pause waits a random time between half of d and d.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d/2 + rand.N(d/2))
 	defer timer.Stop()
@@ -99,7 +98,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// hasCode tells whether the server answered with one of codes.
+// hasCode reports whether the server answered with one of codes.
 func hasCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[minio.ErrorResponse](err)
 	if ok {
@@ -112,7 +111,7 @@ func hasCode(err error, codes ...string) bool {
 	return false
 }
 
-// explain says what an error of the client means, and what to do about it.
+// explain turns an error of the client into one that says what to do.
 func (s *S3) explain(err error) error {
 	e, answered := errors.AsType[minio.ErrorResponse](err)
 	switch {
@@ -133,7 +132,7 @@ func (s *S3) explain(err error) error {
 	return fmt.Errorf("S3 at %s answered %s: %w", s.host(), e.Code, err)
 }
 
-// refusal says why no try will do better, or nothing.
+// refusal says why trying again is useless, or returns "".
 func (s *S3) refusal(e minio.ErrorResponse) string {
 	switch e.Code {
 	case "NoSuchBucket":
@@ -154,7 +153,7 @@ func (s *S3) refusal(e minio.ErrorResponse) string {
 	case "RequestTimeTooSkewed":
 		return "this machine's clock and the server's differ: set them right"
 	}
-	if strings.Contains(e.Code, " ") { // the HTTP status: there was nothing of S3 in the answer
+	if strings.Contains(e.Code, " ") { // the code is the HTTP status: the response was not S3's
 		return s.host() + " answers unlike S3: check the endpoint, the region and the credentials"
 	}
 	return ""
@@ -176,7 +175,7 @@ func (s *S3) explainNoAnswer(err error) error {
 	return s.away(fmt.Errorf("is it up, and the endpoint right? %w", err))
 }
 
-// away is what clients are told while the server is away; its cause is for the log.
+// away returns the error for clients while the server is unreachable, with the cause for the log.
 func (s *S3) away(cause error) error {
 	e := &chat.Error{Kind: chat.KindUnavailable, What: "the file store does not answer", Why: "try again in a moment"}
 	return fmt.Errorf("%w (S3 at %s: %w)", e, s.host(), cause)
@@ -186,8 +185,8 @@ func (s *S3) host() string { return s.core.EndpointURL().Host }
 
 var errNoCredentials = errors.New("there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives some")
 
-// A required chain of providers fails where none has credentials; a chain
-// itself would have the client go on without.
+// required is a chain of credential providers that fails if none has credentials. A plain chain would return empty
+// ones.
 type required struct{ credentials.Chain }
 
 func awsCredentials() *credentials.Credentials {

@@ -17,38 +17,36 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// S3Config says where an [S3] store is. It holds no credentials: those come
-// from where Amazon's own programs look for them, AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY, the shared credentials file, or the machine's role.
+// S3Config says where an [S3] store is. It holds no credentials: they come from where Amazon's own programs look for
+// them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the shared credentials file, or the machine's role.
 type S3Config struct {
 	Bucket    string
-	Prefix    string        // of every object's name, before a slash; may be empty
-	Endpoint  string        // http(s)://host:port; empty: Amazon's
-	Region    string        // empty: AWS_REGION, AWS_DEFAULT_REGION, or where the server says that the bucket is
-	PathStyle *bool         // endpoint/bucket, not bucket.endpoint; nil: bucket.endpoint on Amazon alone
-	CA        string        // PEM file of who signs the endpoint's certificate; empty: the system's authorities
-	Insecure  bool          // any certificate of the endpoint is believed
-	Create    bool          // the bucket is made if it is not there
+	Prefix    string        // of every object name, followed by a slash; may be empty
+	Endpoint  string        // http(s)://host:port; empty: Amazon
+	Region    string        // empty: AWS_REGION, AWS_DEFAULT_REGION, or what the server says
+	PathStyle *bool         // use endpoint/bucket instead of bucket.endpoint; nil: bucket.endpoint on Amazon only
+	CA        string        // PEM file of the authority that signed the endpoint's certificate; empty: the system's authorities
+	Insecure  bool          // trust any certificate of the endpoint
+	Create    bool          // create the bucket if it does not exist
 	Timeout   time.Duration // how long the server may be silent; 0: 5 s
 
-	// Transport, if there is one, gets the store's own transport and returns
-	// what the store is to use: the place to measure. The store closes the idle
-	// connections of its own.
+	// Transport, if not nil, wraps the store's own transport, for example to measure it. The store uses the result,
+	// and closes the idle connections of its own transport.
 	Transport func(http.RoundTripper) http.RoundTripper
 }
 
 const (
 	defaultTimeout = 5 * time.Second
 	maxTimeout     = 10 * time.Minute
-	maxPrefix      = 512 // of the 1024 bytes that an object's name may have
+	maxPrefix      = 512 // of the 1024 bytes of an object name
 )
 
-// ParseS3URL reads
+// ParseS3URL parses
 //
 //	s3://bucket/prefix?endpoint=https://host:port&region=…&path_style=true&ca=FILE&insecure=true&create=false&timeout=5s
 //
-// all but the bucket being optional. The error names every fault, and repeats
-// nothing of what the URL holds, since that may be a secret.
+// where all but the bucket is optional. The error names every fault. It does not repeat any part of the URL, which
+// may be secret.
 func ParseS3URL(raw string) (S3Config, error) {
 	rest, ok := strings.CutPrefix(raw, "s3://")
 	if !ok {
@@ -99,7 +97,7 @@ func (c *S3Config) parseQuery(query string) (faults []error) {
 	return faults
 }
 
-// set puts one setting in, if there is one of that name.
+// set sets the option with this name, if there is one.
 func (c *S3Config) set(name, value string) (known bool, err error) {
 	switch name {
 	case "endpoint":
@@ -141,7 +139,7 @@ func parseBool(s string) (bool, error) {
 	return false, errors.New("true or false")
 }
 
-// shown is the name of a setting, if it can hardly be anything else.
+// shown returns the name of an option, unless it may be part of a secret.
 func shown(name string) string {
 	if len(name) > 20 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return "of that name"
@@ -155,7 +153,7 @@ var (
 	errTimeout  = fmt.Errorf("a duration up to %v, such as 5s", maxTimeout)
 )
 
-// faults returns all that is wrong with c.
+// faults returns everything that is wrong with c.
 func (c S3Config) faults() (faults []error) {
 	fault := func(name string, err error) {
 		if err != nil {
@@ -184,7 +182,7 @@ func (c S3Config) faults() (faults []error) {
 	return faults
 }
 
-// authorities are those in the file of CA, nil where there is none.
+// authorities returns the certificates in the file CA, or nil if there is no file.
 func (c S3Config) authorities() (*x509.CertPool, error) {
 	if c.CA == "" {
 		return nil, nil
@@ -237,5 +235,5 @@ func checkEndpoint(endpoint string, insecure bool) error {
 	return nil
 }
 
-// bareIPv6 tells whether u's host is [address] without a port.
+// bareIPv6 reports whether u's host is [address] without a port.
 func bareIPv6(u *url.URL) bool { return u.Host == "["+u.Hostname()+"]" }

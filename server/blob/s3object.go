@@ -12,9 +12,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Open implements chat.Blobs. It asks for the size only; bytes are fetched by
-// what is read, from where Seek led. Where a connection breaks, reading goes on
-// over another. It ends with ctx.
+// Open implements chat.Blobs. It only asks for the size. Read fetches bytes from the position set by Seek. If a
+// connection breaks, reading continues over another. The blob can be read until ctx ends.
 func (s *S3) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
 	o := &object{s: s, ctx: ctx, name: s.name(key)}
 	err := ctx.Err()
@@ -34,7 +33,7 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
 	return o, nil
 }
 
-// An object reads a blob. One goroutine at a time may use it.
+// An object reads a blob. Only one goroutine at a time may use it.
 type object struct {
 	s      *S3
 	ctx    context.Context
@@ -43,10 +42,10 @@ type object struct {
 	at     int64
 	closed bool
 
-	// The answer that is being read, if there is one.
+	// The current response, if any.
 	body  io.ReadCloser
 	watch *watch
-	came  bool // something has been read of it
+	came  bool // some bytes of it have been read
 }
 
 // Read implements io.Reader.
@@ -69,8 +68,8 @@ func (o *object) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// read reads something, or nothing where the connection broke and another is
-// to be tried: only after one that brought something.
+// read reads some bytes. It returns none if the connection broke and the caller should try another, which is so only
+// if this one delivered something.
 func (o *object) read(p []byte) (int, error) {
 	if o.body == nil {
 		if err := o.fetch(); err != nil {
@@ -100,7 +99,7 @@ func (o *object) read(p []byte) (int, error) {
 	return 0, nil
 }
 
-// fetch asks for all from where o is. The answer lives as long as its watch.
+// fetch requests everything from the current position. The response lives as long as its watch.
 func (o *object) fetch() error {
 	var opts minio.GetObjectOptions
 	if err := opts.SetRange(o.at, o.size-1); err != nil {
@@ -119,17 +118,17 @@ func (o *object) fetch() error {
 	})
 }
 
-// drop closes the answer that is being read.
+// drop closes the current response.
 func (o *object) drop() {
 	if o.body == nil {
 		return
 	}
 	o.watch.stop()
-	_ = o.body.Close() // only read
+	_ = o.body.Close() // nothing was written
 	o.body, o.watch = nil, nil
 }
 
-// Seek implements io.Seeker; it asks the server nothing.
+// Seek implements io.Seeker. It does not contact the server.
 func (o *object) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -153,7 +152,7 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Close implements io.Closer; twice is as good as once.
+// Close implements io.Closer. It may be called again.
 func (o *object) Close() error {
 	o.drop()
 	o.closed = true

@@ -18,19 +18,17 @@ import (
 )
 
 const (
-	partSize  = 5 << 20 // the smallest that S3 takes
-	maxParts  = 10_000  // the most that S3 takes
+	partSize  = 5 << 20 // the minimum of S3
+	maxParts  = 10_000  // the maximum of S3
 	chunkSize = 64 << 10
-	// discardTimeout bounds the taking back of an upload that failed.
+	// discardTimeout bounds the cleanup after a failed upload.
 	discardTimeout = 2 * time.Second
 	maxSweep       = 1000
 )
 
-// Put implements chat.Blobs. It holds as much of r in memory as it has read
-// since it last sent a part, 5 MiB at most; up to that an upload is one
-// request. The server checks the SHA-256 of every part, and an upload that was
-// damaged on its way fails. An error of r comes back wrapped. A blob has at
-// most 48 GiB.
+// Put implements chat.Blobs. It buffers at most 5 MiB of r in memory. A blob up to that size is one request; larger
+// ones are sent in parts of it. The server checks the SHA-256 of every part, so an upload damaged on its way fails.
+// An error of r is wrapped. A blob has at most 48 GiB.
 func (s *S3) Put(ctx context.Context, r io.Reader) (string, error) {
 	key := newKey()
 	if err := s.put(ctx, s.name(key), reader{ctx, r}); err != nil {
@@ -58,7 +56,7 @@ func (s *S3) put(ctx context.Context, name string, r io.Reader) error {
 	return nil
 }
 
-// putParts sends p, and what r still holds by way of p.
+// putParts sends p, then the rest of r through p.
 func (s *S3) putParts(ctx context.Context, name string, p *part, r io.Reader) error {
 	var id string
 	err := s.call(ctx, func(w *watch) (err error) {
@@ -102,7 +100,7 @@ func (s *S3) fillParts(ctx context.Context, name, id string, p *part, r io.Reade
 	})
 }
 
-// send calls do with what p holds, and its SHA-256.
+// send calls do with the content of p and its SHA-256.
 func (s *S3) send(ctx context.Context, p *part, do func(ctx context.Context, body io.Reader, sum string) error) error {
 	sum := p.sum()
 	return s.call(ctx, func(w *watch) error {
@@ -112,9 +110,8 @@ func (s *S3) send(ctx context.Context, p *part, do func(ctx context.Context, bod
 	})
 }
 
-// discard takes back what an upload that failed with err has left, and returns
-// err, joined to what went wrong now unless that is the same: the server is away.
-// The upload's own context may have ended.
+// discard removes what a failed upload left. It returns err, joined with a failure of the cleanup, unless the server
+// is unreachable in both. The upload's own context may have ended.
 func (s *S3) discard(ctx context.Context, name, id string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
@@ -122,7 +119,7 @@ func (s *S3) discard(ctx context.Context, name, id string, err error) error {
 	if id != "" {
 		failed = s.abort(ctx, name, id)
 	}
-	// The server may have begun uploads, or finished them, and its answer was lost.
+	// The server may have begun or finished an upload although its response was lost.
 	if failed == nil {
 		failed = s.sweep(ctx, name, time.Time{})
 	}
@@ -132,11 +129,11 @@ func (s *S3) discard(ctx context.Context, name, id string, err error) error {
 	if failed == nil || chat.KindOf(err) == chat.KindUnavailable {
 		return err
 	}
-	return errors.Join(err, fmt.Errorf("taking it back: %w", failed))
+	return errors.Join(err, fmt.Errorf("cleaning up: %w", failed))
 }
 
-// sweep removes unfinished uploads of ours whose names have prefix, those that
-// began before then if it is not zero; not more than 1000 at once.
+// sweep removes our unfinished uploads whose names have prefix, or only those that began before then if it is not
+// zero; at most 1000 at once.
 func (s *S3) sweep(ctx context.Context, prefix string, then time.Time) error {
 	var found minio.ListMultipartUploadsResult
 	err := s.call(ctx, func(w *watch) (err error) {
@@ -157,7 +154,7 @@ func (s *S3) sweep(ctx context.Context, prefix string, then time.Time) error {
 	return nil
 }
 
-// abort removes an unfinished upload; one that is not there is no error.
+// abort removes an unfinished upload. If there is none, that is not an error.
 func (s *S3) abort(ctx context.Context, name, id string) error {
 	err := s.call(ctx, func(w *watch) error { return s.core.AbortMultipartUpload(w.ctx, s.bucket, name, id) })
 	if hasCode(err, "NoSuchUpload") {
@@ -166,13 +163,13 @@ func (s *S3) abort(ctx context.Context, name, id string) error {
 	return err
 }
 
-// A part is what is sent in one request. Its memory grows with what comes in.
+// A part is the content of one request. Its memory grows as needed.
 type part struct {
 	chunks [][]byte // of chunkSize each
 	size   int64
 }
 
-// fill replaces what p holds by as much of r as fits: less only at r's end.
+// fill replaces the content of p by as much of r as fits. It is less only at the end of r.
 func (p *part) fill(r io.Reader) error {
 	for p.size = 0; p.size < partSize; {
 		chunk, at := int(p.size/chunkSize), p.size%chunkSize
@@ -191,7 +188,7 @@ func (p *part) fill(r io.Reader) error {
 	return nil
 }
 
-// content is what p holds, until the next fill.
+// content returns the content of p, valid until the next fill.
 func (p *part) content() net.Buffers {
 	full, rest := p.size/chunkSize, p.size%chunkSize
 	content := slices.Clone(p.chunks[:full])
@@ -209,8 +206,8 @@ func (p *part) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// A body is read by the transport, which may go on with that after a request
-// has failed: close keeps it from what the part holds next.
+// A body is the part that the transport reads. The transport may continue reading after a failed request: close keeps
+// it from the next content of the part.
 type body struct {
 	heard func()
 

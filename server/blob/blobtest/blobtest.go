@@ -1,5 +1,4 @@
-// Package blobtest is the contract of chat.Blobs as a test suite: [Run] it
-// against every place where files may be kept.
+// Package blobtest is the contract of chat.Blobs as a test suite. [Run] runs it against a store.
 package blobtest
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Run tests the stores that open returns; they are closed by t.Cleanup.
+// Run tests the stores that open returns. open closes them in t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) chat.Blobs) {
 	for _, c := range []struct {
 		name string
@@ -63,7 +62,7 @@ func get(t *testing.T, b chat.Blobs, key string) []byte {
 	return content
 }
 
-// random is n bytes that do not compress.
+// random returns n bytes that do not compress.
 func random(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, n))).Read(b) // never fails
@@ -153,7 +152,7 @@ func testBrokenUpload(t *testing.T, b chat.Blobs) {
 		if key != "" || chat.KindOf(err) != chat.KindTooLarge {
 			t.Errorf("key %q, error %v", key, err)
 		}
-		// As a client's body ends where its connection breaks.
+		// A client's body ends like this when its connection breaks.
 		key, err = b.Put(t.Context(), io.MultiReader(bytes.NewReader(random(before)), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		if key != "" || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("key %q, error %v", key, err)
