@@ -11,34 +11,32 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrAway is the error of commands that are not tried, because those before
-// them found Redis away.
+// ErrAway is the error of commands that are not sent, because earlier ones found Redis unreachable.
 var ErrAway = errors.New("redis is away")
 
-// How a breaker decides.
+// Parameters of a breaker.
 const (
 	tripAfter = 3 // failures in a row
 	firstWait = 250 * time.Millisecond
 	maxWait   = 4 * time.Second
 )
 
-// A breaker keeps commands from waiting for a Redis that is away. It is a hook
-// of the client.
+// A breaker makes commands fail at once while Redis is unreachable. It is a hook of the client.
 type breaker struct {
 	now func() time.Time
 
 	mu       sync.Mutex
 	failures int // in a row
 	wait     time.Duration
-	until    time.Time // when the next command is let through
-	probing  bool      // it is under way
+	until    time.Time // when the next command may be sent
+	probing  bool      // one is being sent
 }
 
 var _ redis.Hook = (*breaker)(nil)
 
 func newBreaker(now func() time.Time) *breaker { return &breaker{now: now} }
 
-// enter tells whether a command may be tried; if so, leave follows.
+// enter reports whether a command may be sent. If so, call leave after it.
 func (b *breaker) enter() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,27 +50,26 @@ func (b *breaker) enter() bool {
 	return true
 }
 
-// leave learns from what a command returned.
+// leave records the result of a command.
 func (b *breaker) leave(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case !isAway(err):
 		b.failures, b.wait, b.probing = 0, 0, false
-	case errors.Is(err, context.Canceled): // says nothing: the next may try
+	case errors.Is(err, context.Canceled): // no evidence either way: the next command may try
 		b.probing = false
 	case b.failures < tripAfter-1:
 		b.failures++
 	case b.failures < tripAfter || b.probing:
 		b.failures, b.probing = tripAfter, false
 		b.wait = min(max(2*b.wait, firstWait), maxWait)
-		// Nodes that lost Redis together do not come back together.
+		// The wait is random, so that nodes which lost Redis together do not return together.
 		b.until = b.now().Add(b.wait/2 + rand.N(b.wait/2))
 	}
 }
 
-// isAway tells whether err says that Redis does not serve, rather than that it
-// answered.
+// isAway reports whether err means that Redis does not serve, and is not just an error reply.
 func isAway(err error) bool {
 	var answer redis.Error
 	if err == nil || errors.Is(err, redis.Nil) {
@@ -89,9 +86,8 @@ func isAway(err error) bool {
 	return false
 }
 
-// setUp are the commands by which the library opens a connection, for commands
-// that were let through and for subscriptions. They pass, and say nothing of
-// their own: whoever wanted the connection learns what became of it.
+// setUp are the commands with which the library opens a connection, for commands that were let through and for
+// subscriptions. They always pass and are not counted: the command that needed the connection is.
 var setUp = map[string]bool{"hello": true, "auth": true, "select": true, "client": true, "readonly": true}
 
 func isSetUp(cmds ...redis.Cmder) bool {
@@ -103,7 +99,7 @@ func isSetUp(cmds ...redis.Cmder) bool {
 	return true
 }
 
-// DialHook implements redis.Hook: connections are not held back.
+// DialHook implements redis.Hook. Dialing is not limited.
 func (b *breaker) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook implements redis.Hook.

@@ -1,9 +1,8 @@
 // Package redisconn opens the Redis that the server's adapters share.
 //
-// [Open] makes a client of a URL: one server, sentinels or a cluster. The
-// client gives up on a Redis that is away at once rather than after a timeout
-// each time, so who uses it needs no breaker of its own. [Memory] reads how
-// much of its memory Redis has used.
+// [Open] creates a client from a URL: one server, sentinels or a cluster. While Redis is unreachable, the client's
+// commands fail at once instead of timing out each time, so its users need no breaker. [ReadMemory] reads how much
+// memory Redis uses.
 package redisconn
 
 import (
@@ -14,9 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// LogTo has what the Redis library says go to log instead of standard error,
-// for the whole process. It says little that its errors do not, so it is logged
-// at the level of debugging.
+// LogTo sends the Redis library's log to log instead of standard error, for the whole process. It uses level DEBUG,
+// because the errors of commands say nearly the same.
 func LogTo(log *slog.Logger) { redis.SetLogger(logger{log}) }
 
 type logger struct{ log *slog.Logger }

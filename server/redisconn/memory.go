@@ -10,10 +10,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Memory is that of Redis, in bytes: what it uses, and may use at most, which is its maxmemory, or else what its machine has.
+// Memory is the memory of Redis, in bytes: what it uses, and its limit, which is maxmemory or else the memory of its
+// machine.
 type Memory struct{ Used, Max int64 }
 
-// ReadMemory asks Redis for its memory; of a cluster, the sum over its masters.
+// ReadMemory asks Redis for its memory. For a cluster it returns the sum over the masters.
 func ReadMemory(ctx context.Context, client redis.UniversalClient) (all Memory, err error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -33,7 +34,7 @@ func ReadMemory(ctx context.Context, client redis.UniversalClient) (all Memory, 
 func memoryOf(ctx context.Context, c redis.Cmdable) (Memory, error) {
 	info, err := c.Info(ctx, "memory").Result()
 	if err != nil {
-		return Memory{}, fmt.Errorf("asking redis for its memory: %w", err)
+		return Memory{}, fmt.Errorf("redis: INFO memory: %w", err)
 	}
 	fields := make(map[string]int64)
 	for line := range strings.Lines(info) {

@@ -14,18 +14,16 @@ import (
 
 // Config says which Redis to open. URL is required.
 type Config struct {
-	// URL is redis://user:password@host:6379/0, rediss:// for TLS, or unix://;
-	// redis+sentinel:// with a master_name (user and password are the
-	// sentinels', those of the servers are options), or redis+cluster://. Its
-	// options are go-redis's: pool_size, read_timeout, addr of further hosts…
-	// and ca, the PEM file of who signs the servers' certificates besides the
-	// system's authorities.
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS, or unix://; redis+sentinel:// with a master_name
+	// (user and password are for the sentinels, those for the servers are options), or redis+cluster://. Its options
+	// are go-redis's: pool_size, read_timeout, addr for further hosts… and ca, a PEM file of authorities to trust in
+	// addition to the system's.
 	URL      string
-	PoolSize int // connections, unless the URL has a pool_size; 0: 10 a processor
+	PoolSize int // connections, unless the URL has a pool_size; 0: 10 per processor
 }
 
-// Where the URL says nothing else. A command is tried twice: the second try is
-// for a connection that Redis closed while it was idle.
+// Defaults for options that the URL does not set. A command is tried twice: the second try is for a connection that
+// Redis closed while it was idle.
 const (
 	dialTimeout = 2 * time.Second
 	ioTimeout   = time.Second
@@ -33,12 +31,11 @@ const (
 	dialTries   = 1
 )
 
-// Open makes a client of cfg, and connects to nothing yet. While Redis is away
-// the commands of the client fail at once with [ErrAway], and one at a time is
-// let through to see whether it is back; subscriptions are not held back. The
-// client obeys the deadlines of contexts. The caller closes it.
+// Open creates a client, without connecting yet. While Redis is unreachable, commands fail at once with [ErrAway],
+// except that one at a time is sent to see whether Redis is back. Subscriptions are not limited. The client obeys the
+// deadlines of contexts. The caller must close it.
 //
-// An error names every fault of the URL, and no part of a password.
+// The error names every fault of the URL, and no part of a password.
 func Open(cfg Config) (redis.UniversalClient, error) {
 	kind, url, ca, err := parse(cfg.URL)
 	if err != nil {
@@ -116,7 +113,7 @@ func counts(pool *int, poolSize int, tries, dials *int) {
 	orElse(dials, dialTries)
 }
 
-// orElse sets what the URL left open.
+// orElse sets a field that the URL left at zero.
 func orElse[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -124,7 +121,7 @@ func orElse[T comparable](field *T, value T) {
 	}
 }
 
-// trust has conf believe those who are in file, and the system's authorities.
+// trust makes conf trust the authorities in file in addition to the system's.
 func trust(conf *tls.Config, file string) error {
 	if file == "" {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A shape is how the servers behind a URL belong together.
+// A shape is the topology of the servers in a URL.
 type shape int
 
 const (
@@ -18,7 +18,7 @@ const (
 
 var shapes = map[string]struct {
 	shape
-	library string // what the Redis library calls the scheme
+	library string // the Redis library's scheme
 }{
 	"redis": {single, "redis"}, "rediss": {single, "rediss"}, "unix": {single, "unix"},
 	"redis+sentinel": {sentinel, "redis"}, "rediss+sentinel": {sentinel, "rediss"},
@@ -28,13 +28,12 @@ var shapes = map[string]struct {
 const example = "redis://user:password@host:6379/0, with TLS rediss://, " +
 	"redis+sentinel://host:26379/0?master_name=… or redis+cluster://host:6379?addr=other:6379"
 
-// parse checks a URL, and returns it as the Redis library wants it, which does
-// not know the option ca. Its errors hold no part of a password, also where the
-// password is what is wrong with the URL.
+// parse checks a URL and returns it in the form of the Redis library, which does not know the option ca. Its errors
+// hold no part of a password, even if the password is what is wrong with the URL.
 func parse(raw string) (kind shape, library, ca string, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		// What the parser says may quote the password.
+		// The parser's error may quote the password.
 		return 0, "", "", errors.New("is no URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
 			"the port is a number; such as " + example)
 	}
@@ -57,7 +56,7 @@ func parse(raw string) (kind shape, library, ca string, err error) {
 	return known.shape, u.String(), ca, nil
 }
 
-// faults returns every fault of a URL that is one.
+// faults returns every fault of a URL that can be parsed.
 func faults(u *url.URL, s shape) error {
 	var all []error
 	fault := func(is bool, why string) {
@@ -81,7 +80,7 @@ func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// Show returns a URL as it may be logged: without user, password and options.
+// Show returns a URL for logs: without user, password and options.
 func Show(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {

@@ -1,5 +1,4 @@
-// Package redistest starts Redis servers that a test has for itself: to stop,
-// to pause and to start again.
+// Package redistest starts Redis servers for a single test: to stop, pause and restart them.
 package redistest
 
 import (
@@ -18,8 +17,7 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// A Server is a redis-server on a port of its own, which it keeps when it is
-// stopped and started again. It keeps no data.
+// A Server is a redis-server with its own port, which it keeps after Stop and Start. It keeps no data.
 type Server struct {
 	t    testing.TB
 	port string
@@ -28,14 +26,14 @@ type Server struct {
 	cmd  *exec.Cmd
 }
 
-// New starts a server with further arguments; it is killed when t ends. The
-// test is skipped where there is no Redis, as by needs.
+// New starts a server with additional arguments, and kills it when t ends. If there is no Redis, package needs skips
+// the test.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return NewWith(t, "", args...)
 }
 
-// NewWith is New with a file of configuration.
+// NewWith is New with a configuration file.
 func NewWith(t testing.TB, file string, args ...string) *Server {
 	t.Helper()
 	needs.Redis(t)
@@ -45,7 +43,7 @@ func NewWith(t testing.TB, file string, args ...string) *Server {
 	return s
 }
 
-// Cluster starts a cluster of one server that has all slots, and returns its URL.
+// Cluster starts a cluster of one server with all slots, and returns its URL.
 func Cluster(t testing.TB) string {
 	t.Helper()
 	s := New(t, "--cluster-enabled", "yes")
@@ -61,7 +59,7 @@ func Cluster(t testing.TB) string {
 	return "redis+cluster://" + s.Addr()
 }
 
-// freePort returns a port of the loopback that nobody listens on.
+// freePort returns a free port of the loopback interface.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -72,10 +70,10 @@ func freePort(t testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// Addr is its host and port.
+// Addr returns the server's host:port.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.port }
 
-// URL is where it is.
+// URL returns the server's URL.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 
 // Start starts the server again, empty, and returns when it answers.
@@ -96,7 +94,7 @@ func (s *Server) Start() {
 	needs.Eventually(s.t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
 }
 
-// Stop kills the server; its clients find the port refused.
+// Stop kills the server. Clients then get connection refused.
 func (s *Server) Stop() {
 	if s.cmd == nil {
 		return
@@ -106,11 +104,10 @@ func (s *Server) Stop() {
 	s.cmd = nil
 }
 
-// Pause stops the process without closing anything: connections hang, as when
-// the network to a server is cut.
+// Pause stops the process without closing anything: connections hang, as if the network were cut.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
-// Continue is the end of Pause.
+// Continue ends Pause.
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig os.Signal) {
