@@ -1,5 +1,5 @@
-// Package membus implements chat.Bus and chat.Presence for a server that is
-// one process. [New] makes the [Bus]; those who hold connections Subscribe.
+// Package membus implements chat.Bus and chat.Presence for a server of one process. [New] makes the [Bus]; owners of
+// connections call Subscribe.
 package membus
 
 import (
@@ -10,15 +10,14 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Bus hands events to its subscribers and counts connections. It is safe for
-// concurrent use.
+// A Bus delivers events to its subscribers and counts connections. It is safe for concurrent use.
 type Bus struct {
 	mu          sync.Mutex
 	subscribers []*subscriber // replaced, never changed
 
 	online struct {
 		sync.Mutex
-		connections map[int64]int // by user; none is no entry
+		connections map[int64]int // by user; users without any have no entry
 	}
 }
 
@@ -31,18 +30,16 @@ var (
 	_ chat.Presence = (*Bus)(nil)
 )
 
-// New makes a Bus without subscribers.
+// New returns a Bus without subscribers.
 func New() *Bus {
 	b := &Bus{}
 	b.online.connections = make(map[int64]int)
 	return b
 }
 
-// Subscribe has deliver called with every event that is published from now
-// on, by the goroutine that publishes it: deliver must be quick, and safe for
-// concurrent use. It may publish, subscribe and cancel. Once cancel has
-// returned no further event is begun, but one that is being delivered may still
-// arrive. cancel may be called again.
+// Subscribe makes the bus call deliver with every event published from now on. The publishing goroutine calls it:
+// deliver must be fast and safe for concurrent use. It may publish, subscribe and cancel. After cancel returns, no
+// new call begins, but one that has begun may still be running. cancel may be called again.
 func (b *Bus) Subscribe(deliver func(context.Context, chat.Event)) (cancel func()) {
 	s := &subscriber{deliver}
 	b.mu.Lock()
@@ -55,8 +52,8 @@ func (b *Bus) Subscribe(deliver func(context.Context, chat.Event)) (cancel func(
 	}
 }
 
-// Publish implements chat.Bus. It returns when every subscriber has e, also
-// where ctx has ended, for what e tells of has happened.
+// Publish implements chat.Bus. It returns when every subscriber has e. It also delivers if ctx has ended, because the
+// event has already happened.
 func (b *Bus) Publish(ctx context.Context, e chat.Event) error {
 	b.mu.Lock()
 	subscribers := b.subscribers
@@ -75,8 +72,7 @@ func (b *Bus) Connected(_ context.Context, userID int64) (first bool, err error)
 	return b.online.connections[userID] == 1, nil
 }
 
-// Disconnected implements chat.Presence. Of a user without connections nothing
-// was the last.
+// Disconnected implements chat.Presence. For a user without connections, last is false.
 func (b *Bus) Disconnected(_ context.Context, userID int64) (last bool, err error) {
 	b.online.Lock()
 	defer b.online.Unlock()

@@ -10,23 +10,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// OnPresence has tell called with users of whom no connection tells: those of a
-// node that is gone, once, by one of the nodes that are left (online is false,
-// at is when the node was last heard), and those who turn out to be there after
-// all. If tell fails it is called again, also with those it has told of. It is
-// set before Start, and has as long as a node may be silent.
+// OnPresence sets a function that the bus calls with users whose presence no connection reports. When a node is gone,
+// one of the remaining nodes calls it for that node's users, with online false and the time at which the node was
+// last heard. For users who turn out to be online after all it is called with online true. If tell fails, it is
+// called again, possibly also with users it was already called for. It must be set before Start. tell has at most
+// Config.Expiry to return.
 func (b *Bus) OnPresence(tell func(ctx context.Context, users []int64, online bool, at time.Time) error) {
 	b.onPresence = tell
 }
 
-// mournBatch is how many users are told of at a time.
+// mournBatch is how many users are reported at a time.
 const mournBatch = 100
 
-// What a node does about those that are gone. All name the node as ARGV[2].
+// Scripts about nodes that are gone. All get the name of the node as ARGV[2].
 var (
-	// claim picks a node that is gone and that nobody else mourns, for one
-	// expiry. Who was itself thought to be gone waits. The answer is its name, and
-	// when it expired; or nothing.
+	// claim picks a node that is gone and that no other node is handling, for one expiry. A node that was itself
+	// considered gone waits. It returns the node's name and when it expired, or nothing.
 	claim = redis.NewScript(others + `
 		if not live(ARGV[2]) then return {} end
 		redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - 1000 * keep)
@@ -39,8 +38,8 @@ var (
 		end
 		return {}`)
 
-	// mourn takes users off the node that were told of, and answers how many are
-	// left, whom of them to tell of next, and who of the former is there after all.
+	// mourn removes users that were reported from the node. It returns how many are left, which of them to report
+	// next, and which of the removed ones are online after all.
 	mourn = redis.NewScript(others + `
 		local back, next = {}, {}
 		local function online(user)
@@ -59,13 +58,13 @@ var (
 		if left == 0 then redis.call('ZREM', KEYS[1], ARGV[2]) end
 		return {left, next, back}`)
 
-	// expire has the node be gone at once.
+	// expire makes the node count as gone at once.
 	expire = redis.NewScript(others + `
 		redis.call('ZADD', KEYS[1], now - 1, ARGV[2])
 		return 0`)
 )
 
-// watchNodes tells, until the bus closes, what nodes cannot tell that are gone.
+// watchNodes handles nodes that are gone, until the bus closes.
 func (b *Bus) watchNodes() {
 	failed := false
 	for sleep(b.ctx.Done(), b.presence.expiry/3) {
@@ -74,15 +73,14 @@ func (b *Bus) watchNodes() {
 			b.presence.failures.Add(1)
 		}
 		if err != nil && !failed && b.ctx.Err() == nil {
-			b.cfg.Log.Warn("users of a node that is gone are not told of yet", "err", err)
+			b.cfg.Log.Warn("could not report the users of a node that is gone; trying again", "err", err)
 		}
 		failed = err != nil
 	}
 }
 
-// mournOthers tells of the users of nodes that are gone. A node that could not
-// reach Redis a moment ago waits: the others may have had the same trouble, and
-// not be gone.
+// mournOthers reports the users of nodes that are gone as offline. A node that could not reach Redis a moment ago
+// waits: the others may have had the same trouble, and not be gone.
 func (b *Bus) mournOthers() error {
 	for b.steady() {
 		answer, err := b.run(b.ctx, claim).StringSlice()
@@ -90,7 +88,7 @@ func (b *Bus) mournOthers() error {
 			return err
 		}
 		if len(answer) != 2 {
-			return errors.New("claim: an answer of another length")
+			return errors.New("redis: the script claim returned a wrong number of values")
 		}
 		expired, err := strconv.ParseFloat(answer[1], 64)
 		if err != nil {
@@ -103,17 +101,16 @@ func (b *Bus) mournOthers() error {
 	return nil
 }
 
-// steady tells whether Redis has heard this node all the time in which one that
-// is gone was silent, and before that for as long as others may need to find
-// that Redis is back.
+// steady reports whether Redis has heard this node for as long as it takes until a silent node counts as gone, plus
+// the time that others may need to notice that Redis is back.
 func (p *presence) steady() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.steadySince.IsZero() && time.Since(p.steadySince) > 2*p.expiry
 }
 
-// mourn tells that the users of a node are gone, and of those who came back
-// meanwhile that they are there: the one may have overtaken the other.
+// mourn reports the users of a node as offline, and those who came back meanwhile as online, because one report may
+// have overtaken the other.
 func (b *Bus) mourn(node string, lastHeard time.Time) error {
 	var told []int64
 	for left := int64(1); left > 0 || len(told) > 0; {
@@ -128,11 +125,11 @@ func (b *Bus) mourn(node string, lastHeard time.Time) error {
 		left, _ = answer[0].(int64)
 		told = next
 	}
-	b.cfg.Log.Info("a node is gone, and its users were told of", "node", node, "last_heard", lastHeard)
+	b.cfg.Log.Info("a node is gone; its users were reported offline", "node", node, "last_heard", lastHeard)
 	return nil
 }
 
-// users reads a list of ids out of the answer of a script.
+// users returns a list of ids from the result of a script.
 func users(answer []any, i int) (ids []int64) {
 	list, _ := answer[i].([]any)
 	for _, name := range list {
@@ -144,8 +141,7 @@ func users(answer []any, i int) (ids []int64) {
 	return ids
 }
 
-// riseAgain tells that the users of this node are there, if others told that
-// they are not.
+// riseAgain reports the users of this node as online, if other nodes have reported them offline.
 func (b *Bus) riseAgain() error {
 	b.presence.mu.Lock()
 	mourned := b.presence.mourned
@@ -153,7 +149,7 @@ func (b *Bus) riseAgain() error {
 	if !mourned {
 		return nil
 	}
-	b.cfg.Log.Warn("the other nodes thought this one gone")
+	b.cfg.Log.Warn("the other nodes considered this node gone; its users are reported online again")
 	for some := range slices.Chunk(b.here(), mournBatch) {
 		if err := b.tell(some, true, time.Now()); err != nil {
 			return err

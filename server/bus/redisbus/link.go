@@ -11,14 +11,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A link is what the node knows of its subscription.
+// A link is the state of the node's subscription.
 type link struct {
-	first    chan struct{} // closed after the first try
+	first    chan struct{} // closed after the first attempt
 	firstTry sync.Once
 
 	up       atomic.Bool
 	beatSent atomic.Int64 // when the last beat that came back was sent, in microseconds
-	beatBack atomic.Int64 // when it came back, or the subscription began
+	beatBack atomic.Int64 // when it came back, or the subscription began, in microseconds
 	lag      atomic.Int64
 	peers    atomic.Int64
 
@@ -26,19 +26,19 @@ type link struct {
 	current *redis.PubSub
 	closed  bool
 
-	heard map[string]*peer // by node; the reader's
+	heard map[string]*peer // by node; only the reader uses it
 }
 
-// A peer is another node, as far as it was heard.
+// A peer is what is known of another node.
 type peer struct {
-	n     uint64    // of its last event
-	sent  time.Time // by its clock
-	at    time.Time // by ours
-	fresh bool      // what it published until now is made up for, whatever n says
-	quiet bool      // it was made up for that it fell silent
+	n     uint64    // number of its last event
+	sent  time.Time // when that was sent, by the peer's clock
+	at    time.Time // when it was received, by this node's clock
+	fresh bool      // everything it has published so far is being recovered, whatever n says
+	quiet bool      // it fell silent, and that was handled
 }
 
-// since is from when on something of the peer may be missing.
+// since returns the time from which on something from the peer may be missing.
 func (p *peer) since() time.Time {
 	if p.at.Before(p.sent) { // its clock is ahead of ours
 		return p.at
@@ -46,29 +46,28 @@ func (p *peer) since() time.Time {
 	return p.sent
 }
 
-// How the link is watched, in beats.
+// Limits of the link, in beats.
 const (
-	freshBeats  = 3  // without an own beat back: the node may not hear the others
-	silentBeats = 10 // without anything: the connection is dead
-	goneBeats   = 10 // without a word of a node: it is gone, or cut off
+	freshBeats  = 3  // without an own beat coming back: the node may not hear the others
+	silentBeats = 10 // without any message: the connection is dead
+	goneBeats   = 10 // without a message from a node: it is gone, or cut off
 
-	// rememberFor is how long a node that is gone may come back and be asked for
-	// what it could not publish.
+	// rememberFor is how long the number of a silent node is kept. If it returns within this time, the gap shows what
+	// it could not publish.
 	rememberFor  = time.Hour
 	leastSilence = 2 * time.Second // a message may be large, and the network slow
 
-	// quietFor is how long a node is silent before it is taken for one that was
-	// killed: what it stored last it did not publish.
+	// quietFor is how long a node must be silent before it counts as killed: the last events that it stored may be
+	// unpublished.
 	quietFor = 5 * time.Second
 )
 
-// Hears tells whether the node hears the others: nothing that they told more
-// than three beats ago is missing.
+// Hears reports whether the node hears the others: nothing that they published more than three beats ago is missing.
 func (b *Bus) Hears() bool {
 	return b.link.up.Load() && time.Since(time.UnixMicro(b.link.beatBack.Load())) < freshBeats*b.cfg.Beat
 }
 
-// read keeps the subscription up until the bus closes.
+// read keeps the subscription running until the bus closes.
 func (b *Bus) read() {
 	tries, warned := 0, false
 	for b.ctx.Err() == nil {
@@ -85,7 +84,7 @@ func (b *Bus) read() {
 			warned = true
 		}
 		if was && time.Since(begun) > maxBackoff {
-			tries = 0 // or a Redis that takes and drops connections would be stormed
+			tries = 0 // otherwise a Redis that accepts and drops connections would get a storm of them
 		}
 		if !sleep(b.ctx.Done(), backoff(&tries)) {
 			return
@@ -93,10 +92,9 @@ func (b *Bus) read() {
 	}
 }
 
-// session subscribes, and receives until something breaks, or nothing comes any
-// more: not even the node's own beats.
+// session subscribes and receives until an error, or until nothing arrives any more, not even the node's own beats.
 func (b *Bus) session() error {
-	subscription := b.client.Subscribe(b.ctx) // to nothing yet: does not connect
+	subscription := b.client.Subscribe(b.ctx) // to nothing yet, so it does not connect
 	defer subscription.Close()
 	if !b.link.use(subscription) {
 		return context.Canceled
@@ -125,7 +123,7 @@ func (b *Bus) session() error {
 	}
 }
 
-// use makes a subscription the one that hangUp closes.
+// use sets the subscription that hangUp closes.
 func (l *link) use(s *redis.PubSub) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +131,7 @@ func (l *link) use(s *redis.PubSub) bool {
 	return !l.closed
 }
 
-// hangUp ends the subscription, and whoever reads from it.
+// hangUp closes the subscription, which ends its reader.
 func (l *link) hangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,8 +141,8 @@ func (l *link) hangUp() {
 	}
 }
 
-// connected is called when Redis has confirmed a subscription. Unless it is the
-// first try, something may have been missed.
+// connected is called when Redis has confirmed a subscription. Unless it is the first, something may have been
+// missed.
 func (b *Bus) connected() {
 	l := &b.link
 	first := false
@@ -163,10 +161,9 @@ func (b *Bus) connected() {
 	b.mend()
 }
 
-// heardUntil is the time until which nothing is missing, now that the
-// subscription begins anew: each node's messages come in their order, so all
-// came that it published before the last one. The numbers of nodes that were
-// silent by then still count.
+// heardUntil returns the time until which nothing is missing, when a new subscription begins. A node's messages
+// arrive in order, so everything that it published before its last received message has arrived. Nodes that were
+// already silent keep their numbers, which show what is missing.
 func (b *Bus) heardUntil() time.Time {
 	until := time.UnixMicro(b.link.beatSent.Load())
 	lost := time.UnixMicro(b.link.beatBack.Load())
@@ -182,7 +179,7 @@ func (b *Bus) heardUntil() time.Time {
 	return until
 }
 
-// receive takes one message from the channel.
+// receive handles one message from the channel.
 func (b *Bus) receive(raw string) {
 	m, err := decode(raw)
 	switch {
@@ -203,8 +200,7 @@ func (b *Bus) receive(raw string) {
 	}
 }
 
-// ownCame tells by a beat of this node's how late everything comes; the rest was
-// delivered when it was published.
+// ownCame measures the lag with this node's own beat. Its own events were delivered when they were published.
 func (b *Bus) ownCame(m message) {
 	if m.kind != kindBeat {
 		return
@@ -217,7 +213,7 @@ func (b *Bus) ownCame(m message) {
 	b.noteQuiet()
 }
 
-// beatCame learns from a beat whether all came that the node published before.
+// beatCame checks whether everything that the node published before the beat has arrived.
 func (b *Bus) beatCame(m message) {
 	p := b.peer(m)
 	if m.n > p.n {
@@ -226,9 +222,8 @@ func (b *Bus) beatCame(m message) {
 	p.learn(m)
 }
 
-// peerCame delivers what another node published, after what was missed before
-// it. What came already, and was published again since Redis did not answer,
-// is left out.
+// peerCame delivers an event of another node, after recovering missed ones. It ignores an event that has arrived
+// before and was published again because Redis did not answer.
 func (b *Bus) peerCame(m message) {
 	p := b.peer(m)
 	if m.n <= p.n {
@@ -251,8 +246,8 @@ func (b *Bus) peerCame(m message) {
 	b.deliver(b.ctx, e)
 }
 
-// peer returns who wrote m. Of a node that was not heard before, nothing can be
-// missing but what was published before the subscription.
+// peer returns the sender of m. From a node that was not heard before, nothing is missing except what it published
+// before the subscription.
 func (b *Bus) peer(m message) *peer {
 	p, ok := b.link.heard[m.node]
 	if !ok {
@@ -270,12 +265,12 @@ func (b *Bus) peer(m message) *peer {
 	return p
 }
 
-// learn notes that everything up to m came.
+// learn records that everything up to m has arrived.
 func (p *peer) learn(m message) {
 	p.n, p.sent, p.at, p.quiet = max(p.n, m.n), time.UnixMicro(m.sent), time.Now(), false
 }
 
-// countPeers counts who is there, and forgets who is gone for long.
+// countPeers counts the nodes that are heard, and forgets those that have been gone for long.
 func (b *Bus) countPeers() {
 	there := 0
 	for node, p := range b.link.heard {
@@ -289,8 +284,7 @@ func (b *Bus) countPeers() {
 	b.link.peers.Store(int64(there))
 }
 
-// noteQuiet makes up for what nodes did not publish that fell silent without a
-// goodbye.
+// noteQuiet recovers events of nodes that fell silent without a bye.
 func (b *Bus) noteQuiet() {
 	found := false
 	for _, p := range b.link.heard {
@@ -304,7 +298,7 @@ func (b *Bus) noteQuiet() {
 	}
 }
 
-// gap notes that events of a node did not come.
+// gap records that events of a node are missing, and recovers them.
 func (b *Bus) gap(p *peer, lost uint64) {
 	b.count.lost.Add(lost)
 	b.missed(p.since())

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A mender remembers that something was missed until it was made up for.
+// A mender remembers since when events are missing, until they are recovered.
 type mender struct {
 	wake chan struct{}
-	busy sync.Mutex // held while mending
+	busy sync.Mutex // held while recovering
 
 	mu      sync.Mutex
 	pending bool
@@ -18,14 +18,14 @@ type mender struct {
 	done    time.Time // when it last succeeded
 }
 
-// How often and how long at most the bus mends. A node that loses events all
-// the time costs the others one look into the database a second.
+// mendEvery limits how often events are recovered: a node that keeps losing events costs one database query per
+// second. mendWithin limits how long that takes.
 const (
 	mendEvery  = time.Second
 	mendWithin = 5 * time.Second
 )
 
-// missed notes that something may be missing since a time.
+// missed records that events may be missing since a time.
 func (b *Bus) missed(since time.Time) {
 	for _, l := range b.listeners {
 		l.missed()
@@ -40,8 +40,8 @@ func (b *Bus) missed(since time.Time) {
 	m.pending = true
 }
 
-// mend makes up for what is missing, at once if it can, for the reader of the
-// subscription waits: what comes next would otherwise overtake it.
+// mend recovers missing events, at once if possible: the reader of the subscription waits, so that later events do
+// not overtake them.
 func (b *Bus) mend() {
 	if b.mendNow() {
 		return
@@ -52,7 +52,7 @@ func (b *Bus) mend() {
 	}
 }
 
-// mendNow tells whether nothing is missing any more.
+// mendNow reports whether nothing is missing any more.
 func (b *Bus) mendNow() bool {
 	m := &b.mender
 	m.busy.Lock()
@@ -76,7 +76,7 @@ func (b *Bus) mendNow() bool {
 		m.pending = true
 		b.count.failures.Add(1)
 		if !m.failed && b.ctx.Err() == nil {
-			b.cfg.Log.Warn("what was missed is not made up for yet", "since", since, "err", err)
+			b.cfg.Log.Warn("could not recover missed events; trying again", "since", since, "err", err)
 		}
 		m.failed = true
 		return false
@@ -95,7 +95,7 @@ func (b *Bus) resume(since time.Time) error {
 	return b.onResume(ctx, since)
 }
 
-// mendLater tries again what could not be mended at once.
+// mendLater tries again what mend could not do.
 func (b *Bus) mendLater() {
 	for {
 		select {

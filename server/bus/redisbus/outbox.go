@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// An outbox holds what waits for Redis. When it is full the oldest go: what is
-// new matters more, and the other nodes see from the numbers that they missed
-// something.
+// An outbox holds events that wait for Redis. When it is full, the oldest are dropped: new events matter more, and
+// the other nodes see from the numbers that something is missing.
 type outbox struct {
 	maxItems, maxBytes int
-	wake               chan struct{} // the writer's, when there is something
+	wake               chan struct{} // wakes the writer
 
 	mu      sync.Mutex
-	items   []item // from head on
+	items   []item // valid from head on
 	head    int
 	bytes   int
-	last    uint64 // the number given last
+	last    uint64 // the last number given
 	dropped uint64
 }
 
@@ -46,7 +45,7 @@ func (o *outbox) put(kind string, body []byte) {
 	}
 }
 
-// drop forgets the oldest. It is called with mu held.
+// drop drops the oldest item. The caller holds mu.
 func (o *outbox) drop() {
 	o.pop()
 	o.dropped++
@@ -68,13 +67,13 @@ func (o *outbox) pop() item {
 	return it
 }
 
-// How much one pipeline carries.
+// Limits of one pipeline.
 const (
 	maxBatch      = 256
 	maxBatchBytes = 512 << 10
 )
 
-// take moves what one pipeline carries to batch.
+// take moves items for one pipeline to batch.
 func (o *outbox) take(batch []item) []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,7 +85,7 @@ func (o *outbox) take(batch []item) []item {
 	return batch
 }
 
-// leave puts back, in front, what was taken and not published.
+// leave puts items that were not published back to the front.
 func (o *outbox) leave(batch []item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -16,26 +16,25 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A presence knows who is connected to this node, and asks Redis for the rest.
-// Redis keeps a set of users for each node, and until when each node counts
-// unless it beats: one that is killed takes its users with it. Their names stay
-// until another node has told that they are gone.
+// A presence knows the users connected to this node, and asks Redis for those of other nodes. Redis keeps a set of
+// users for each node, and the time at which each node expires unless it beats: if a node is killed, its users expire
+// with it. Their names stay until another node has reported them offline.
 type presence struct {
 	client   redis.UniversalClient
 	node     string
 	expiry   time.Duration
-	base     string // of keys; in a cluster they share a slot
+	base     string // prefix of the keys; in a cluster they share a slot
 	failures atomic.Uint64
-	dirty    atomic.Bool // Redis may not have what mine says
+	dirty    atomic.Bool // Redis may differ from mine
 
-	order [256]sync.Mutex // by user: changes of one reach Redis in their order
+	order [256]sync.Mutex // by user, so that changes of one user reach Redis in order
 
 	mu   sync.Mutex
-	mine map[int64]int // connections by user; none is no entry
+	mine map[int64]int // number of connections by user; users without any have no entry
 	seen recent
 
-	steadySince time.Time // no beat was missing from then on; zero: the last one was
-	mourned     bool      // another node told that this one's users are gone
+	steadySince time.Time // since then no beat was missing; zero: the last one was
+	mourned     bool      // another node has reported this node's users offline
 }
 
 func newPresence(client redis.UniversalClient, node string, cfg Config) *presence {
@@ -45,16 +44,15 @@ func newPresence(client redis.UniversalClient, node string, cfg Config) *presenc
 	}
 }
 
-// presenceWithin bounds a question to Redis: somebody waits for a connection.
+// presenceWithin bounds a command to Redis, because a client is waiting to connect.
 const presenceWithin = 500 * time.Millisecond
 
-// keepFor is how long users of nodes that are gone wait for a node to tell it:
-// all nodes may be down at once.
+// keepFor is how long the users of nodes that are gone wait to be reported: all nodes may be down at once.
 const keepFor = 24 * time.Hour
 
-// Scripts see all nodes at one moment, by the clock of Redis. KEYS: the names of
-// nodes, by when they expire; the users of this one; the nodes that were
-// mourned. ARGV: the keys' base, this node, the expiry in milliseconds, users.
+// Scripts see all nodes at one moment, by the clock of Redis. KEYS: the names of nodes, by expiry; the users of this
+// node; the nodes whose users were reported offline. ARGV: the prefix of keys, this node, the expiry in milliseconds,
+// users.
 var (
 	enter = redis.NewScript(others + `
 		redis.call('SADD', KEYS[2], ARGV[4])
@@ -110,32 +108,31 @@ func (p *presence) run(ctx context.Context, s *redis.Script, users ...int64) *re
 	return p.runFor(ctx, s, p.node, users...)
 }
 
-// runFor runs a script in the name of a node.
+// runFor runs a script for a node.
 func (p *presence) runFor(ctx context.Context, s *redis.Script, node string, users ...int64) *redis.Cmd {
 	args := []any{p.usersOf(""), node, p.expiry.Milliseconds()}
 	for _, id := range users {
 		args = append(args, id)
 	}
-	// A caller who gives up leaves nothing half done.
+	// A script is not interrupted when the caller gives up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), presenceWithin)
 	defer cancel()
 	return s.Run(ctx, p.client, []string{p.nodes(), p.usersOf(node), p.mourning()}, args...)
 }
 
-// Connected implements chat.Presence. Where Redis is away it goes by the
-// connections to this node. It returns no error.
+// Connected implements chat.Presence. While Redis is unreachable, only connections to this node count. The error is
+// always nil.
 func (p *presence) Connected(ctx context.Context, userID int64) (first bool, err error) {
 	return p.change(ctx, userID, 1, enter), nil
 }
 
-// Disconnected implements chat.Presence, as Connected does. Of a user without
-// connections nothing was the last.
+// Disconnected implements chat.Presence. While Redis is unreachable, only connections to this node count. For a user
+// without connections, last is false. The error is always nil.
 func (p *presence) Disconnected(ctx context.Context, userID int64) (last bool, err error) {
 	return p.change(ctx, userID, -1, leave), nil
 }
 
-// change counts a connection more or less of a user, and tells whether that
-// was the first or the last.
+// change adds or removes a connection of a user, and reports whether it was the first or the last.
 func (p *presence) change(ctx context.Context, userID int64, by int, script *redis.Script) bool {
 	order := &p.order[uint64(userID)%uint64(len(p.order))]
 	order.Lock()
@@ -154,7 +151,7 @@ func (p *presence) change(ctx context.Context, userID int64, by int, script *red
 	return !elsewhere
 }
 
-// add tells whether the user came to this node, or left it.
+// add reports whether it was the user's first or last connection to this node.
 func (p *presence) add(userID int64, by int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,14 +168,12 @@ func (p *presence) add(userID int64, by int) bool {
 	return before == 0 || after == 0
 }
 
-// onlineBatch is how many users one script looks for: Redis does nothing else
-// meanwhile.
+// onlineBatch is how many users one script looks up: Redis does nothing else meanwhile.
 const onlineBatch = 1000
 
-// Online implements chat.Presence. Of users who are connected to this node it
-// asks nobody; what Redis says of others is believed for 2 s at most, and until
-// an event tells that they came or went. Where Redis is away it knows of this
-// node's. It returns no error.
+// Online implements chat.Presence. It knows users connected to this node without asking Redis. It caches answers
+// about others for at most 2 s, and until an event reports a change. While Redis is unreachable, it knows only this
+// node's users and cached ones. The error is always nil.
 func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, error) {
 	found := make(map[int64]bool, len(ids))
 	asked := time.Now()
@@ -188,7 +183,7 @@ func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, err
 		unknown = unknown[len(some):]
 		answer, err := p.run(ctx, online, some...).Int64Slice()
 		if err == nil && len(answer) != len(some) {
-			err = errors.New("an answer of another length")
+			err = errors.New("redis: the script online returned a wrong number of values")
 		}
 		if err != nil {
 			p.failures.Add(1)
@@ -206,8 +201,8 @@ func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, err
 	return found, nil
 }
 
-// told forgets what Redis said of a user before the event: who is told that he
-// came, and asks, gets the same answer.
+// told forgets the cached answer about a user when an event reports a change: who gets the event and then asks gets
+// the same answer.
 func (p *presence) told(e chat.Event) {
 	payload, _ := e.Payload.(json.RawMessage)
 	var of chat.PresenceChanged
@@ -219,15 +214,14 @@ func (p *presence) told(e chat.Event) {
 	p.seen.forget(of.UserID, time.Now())
 }
 
-// missed forgets what Redis said of everybody: events that did not come may have
-// told otherwise.
+// missed forgets all cached answers, because events that were missed may have reported changes.
 func (p *presence) missed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen.forgetAll(time.Now())
 }
 
-// known puts into found what needs no question, and returns the rest.
+// known adds to found what is known without asking Redis, and returns the other ids.
 func (p *presence) known(ids []int64, found map[int64]bool, now time.Time) (unknown []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -259,12 +253,11 @@ func (b *Bus) presenceBeats() {
 	}
 }
 
-// beat refreshes the node's entry, and writes it anew where Redis has lost it
-// or has not got all of it.
+// beat extends the node's expiry. It rewrites the node's users if Redis has lost some or never got them.
 func (p *presence) beat(ctx context.Context) error {
 	answer, err := p.run(ctx, beat).Int64Slice()
 	if err == nil && len(answer) != 3 {
-		err = errors.New("an answer of another length")
+		err = errors.New("redis: the script beat returned a wrong number of values")
 	}
 	if err != nil {
 		p.dirty.Store(true)
@@ -287,8 +280,8 @@ func (p *presence) beat(ctx context.Context) error {
 	return p.rewrite(ctx)
 }
 
-// rewrite replaces the node's users in Redis. A change that overtakes it is
-// found by its number at the next beat.
+// rewrite replaces the node's users in Redis. If a concurrent change gets lost, the next beat notices the different
+// number.
 func (p *presence) rewrite(ctx context.Context) error {
 	p.dirty.Store(false)
 	pipe := p.client.TxPipeline()
@@ -309,15 +302,15 @@ func (p *presence) rewrite(ctx context.Context) error {
 	return err
 }
 
-// here lists the users of this node.
+// here returns the users of this node.
 func (p *presence) here() []int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Collect(maps.Keys(p.mine))
 }
 
-// quit takes the node off the presence. If users are still here, who were cut
-// off, the other nodes tell of them.
+// quit removes the node from the presence. If users are still connected, because they were cut off, the other nodes
+// report them.
 func (p *presence) quit() error {
 	if len(p.here()) > 0 {
 		return p.run(context.Background(), expire).Err()

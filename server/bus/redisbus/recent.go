@@ -2,11 +2,11 @@ package redisbus
 
 import "time"
 
-// recent is what Redis said lately.
+// recent caches answers of Redis, in two generations.
 type recent struct {
-	now, before map[int64]sighting
-	turned      time.Time
-	from        time.Time // what was asked before does not count
+	current, previous map[int64]sighting
+	turned            time.Time
+	from              time.Time // answers asked for before this time are ignored
 }
 
 type sighting struct {
@@ -15,47 +15,47 @@ type sighting struct {
 }
 
 const (
-	recentFor  = time.Second // at least, and at most twice that
-	recentMost = 50_000      // users, and at most twice that
+	recentFor  = time.Second // at least, and at most twice as long
+	recentMost = 50_000      // users per generation
 )
 
 func (r *recent) turn(now time.Time) {
 	switch age := now.Sub(r.turned); {
 	case age >= 2*recentFor:
-		r.now, r.before, r.turned = nil, nil, now
-	case age >= recentFor || len(r.now) >= recentMost:
-		r.now, r.before, r.turned = nil, r.now, now
+		r.current, r.previous, r.turned = nil, nil, now
+	case age >= recentFor || len(r.current) >= recentMost:
+		r.current, r.previous, r.turned = nil, r.current, now
 	}
-	if r.now == nil {
-		r.now = make(map[int64]sighting)
+	if r.current == nil {
+		r.current = make(map[int64]sighting)
 	}
 }
 
 func (r *recent) get(id int64, now time.Time) (online, ok bool) {
 	r.turn(now)
-	s, ok := r.now[id]
+	s, ok := r.current[id]
 	if !ok {
-		s = r.before[id]
+		s = r.previous[id]
 	}
 	return s.online, s.known
 }
 
-// put keeps an answer, unless something happened since it was asked for.
+// put stores an answer, unless something changed after Redis was asked.
 func (r *recent) put(id int64, online bool, asked time.Time) {
 	r.turn(time.Now())
-	if asked.Before(r.from) || r.now[id].at.After(asked) || r.before[id].at.After(asked) {
+	if asked.Before(r.from) || r.current[id].at.After(asked) || r.previous[id].at.After(asked) {
 		return
 	}
-	r.now[id] = sighting{online, true, asked}
+	r.current[id] = sighting{online, true, asked}
 }
 
-// forget has the next who asks ask Redis.
+// forget makes the next get of this user miss.
 func (r *recent) forget(id int64, now time.Time) {
 	r.turn(now)
-	r.now[id] = sighting{at: now}
+	r.current[id] = sighting{at: now}
 }
 
-// forgetAll has it ask about everybody.
+// forgetAll makes every get miss.
 func (r *recent) forgetAll(now time.Time) {
-	r.now, r.before, r.turned, r.from = nil, nil, now, now
+	r.current, r.previous, r.turned, r.from = nil, nil, now, now
 }

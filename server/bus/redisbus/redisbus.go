@@ -1,12 +1,9 @@
-// Package redisbus implements chat.Bus and chat.Presence for a server of
-// several nodes, over Redis.
+// Package redisbus implements chat.Bus and chat.Presence for a server of several nodes, over Redis.
 //
-// [New] makes the [Bus] of a node. What it publishes reaches the node's own
-// subscriber at once, whatever becomes of Redis, and the other nodes by one
-// pub/sub channel. Redis may lose what it carries there; the bus does not
-// prevent that, it notices: events are numbered by their node, and each node
-// says every second how far it has come. Whoever missed something is told since
-// when, and loads it from the database.
+// [New] makes the [Bus] of a node. An event reaches the node's own subscribers at once, even while Redis is
+// unreachable, and the other nodes through one pub/sub channel. Redis may lose messages there. The bus does not
+// prevent that, but notices it: each node numbers its events, and announces its last number every second. A node that
+// missed something learns since when, and loads it from the database.
 package redisbus
 
 import (
@@ -24,14 +21,14 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Config of a Bus. Every field may be zero.
+// Config configures a Bus. Every field may be zero.
 type Config struct {
-	Prefix      string        // of the channel and of keys, the same on all nodes; "im:"
-	QueueEvents int           // that wait for Redis at most; 20,000
-	QueueBytes  int           // 32 MiB
-	Beat        time.Duration // how often the node says how far it has come; 1 s
-	Expiry      time.Duration // a node that is silent for so long is gone, and its users with it; 30 s
-	Log         *slog.Logger  // discards
+	Prefix      string        // of the channel and of keys, equal on all nodes; "im:"
+	QueueEvents int           // most events that wait for Redis; 20,000
+	QueueBytes  int           // most bytes that wait for Redis; 32 MiB
+	Beat        time.Duration // how often the node announces its last number; 1 s
+	Expiry      time.Duration // a node that is silent for this time is gone, and its users are offline; 30 s
+	Log         *slog.Logger  // discards if nil
 }
 
 func (c Config) withDefaults() Config {
@@ -53,14 +50,14 @@ func orElse[T comparable](field *T, value T) {
 	}
 }
 
-// A Bus is one node's end of the bus. It is safe for concurrent use. Subscribe,
-// Listen, OnResume and OnPresence come first, then Start, and Close at the end.
+// A Bus is one node's part of the bus. It is safe for concurrent use. Call Subscribe, Listen, OnResume and OnPresence
+// first, then Start, and Close at the end.
 type Bus struct {
 	*presence
 	client  redis.UniversalClient
-	cluster bool // channels belong to a shard, which keeps the order
+	cluster bool // channels are sharded, which keeps the order
 	cfg     Config
-	node    string // this one's name, new with each start
+	node    string // the name of this node, new at each start
 	channel string
 
 	mu          sync.Mutex
@@ -96,9 +93,8 @@ var (
 	_ chat.Presence = (*Bus)(nil)
 )
 
-// New makes the bus of a node, which does nothing until Start. The client is
-// the caller's to close, after the Bus. It should fail fast when Redis is away,
-// and obey the deadlines of contexts.
+// New makes the bus of a node. It does nothing until Start. The caller must close client after the Bus. client should
+// fail fast while Redis is unreachable, and obey the deadlines of contexts.
 func New(client redis.UniversalClient, cfg Config) *Bus {
 	cfg = cfg.withDefaults()
 	b := &Bus{
@@ -116,10 +112,9 @@ func New(client redis.UniversalClient, cfg Config) *Bus {
 	return b
 }
 
-// Subscribe has deliver called with every event from now on: those of this
-// node by the goroutine that publishes them, those of others by one goroutine,
-// which reads no further meanwhile. deliver must be quick, and safe for
-// concurrent use. Once cancel has returned no further event is begun.
+// Subscribe makes the bus call deliver with every event from now on. Events of this node are delivered by the
+// goroutine that publishes them. Events of other nodes are delivered by one goroutine, which reads nothing else
+// meanwhile. deliver must be fast and safe for concurrent use. After cancel returns, no new call begins.
 func (b *Bus) Subscribe(deliver func(context.Context, chat.Event)) (cancel func()) {
 	s := &subscriber{deliver}
 	b.mu.Lock()
@@ -132,27 +127,24 @@ func (b *Bus) Subscribe(deliver func(context.Context, chat.Event)) (cancel func(
 	}
 }
 
-// OnResume has resume called whenever the node hears the others again after it
-// may have missed something, with the time from which on it may have. The bus
-// reads on once resume has returned, or after 5 s; if it fails it is called
-// again, with the same time. It is set before Start.
+// OnResume sets a function that the bus calls when it may have missed events of other nodes and hears them again,
+// with the time since when it may have missed some. The bus continues to read when resume has returned, or after 5 s.
+// If resume fails, it is called again with the same time. It must be set before Start.
 func (b *Bus) OnResume(resume func(ctx context.Context, since time.Time) error) { b.onResume = resume }
 
-// Listen has heard called with what other nodes tell under topic, in the order
-// in which it and their events were published, and missed whenever something
-// may have been missed: before OnResume's func. It comes before Start; a topic
-// is a short word, and has one listener.
+// Listen makes the bus call heard with what other nodes send under topic with Tell, in the order in which it and
+// their events were published. It calls missed, before OnResume's function, whenever something may have been missed.
+// Listen must be called before Start. A topic is a short word and has one listener.
 func (b *Bus) Listen(topic string, heard func(data []byte), missed func()) {
 	b.listeners[topic] = listener{heard, missed}
 }
 
-// Tell tells the other nodes, as soon as Redis takes it. It does not wait.
+// Tell sends data to the listeners of the other nodes, as soon as Redis accepts it. It does not wait.
 func (b *Bus) Tell(topic string, data []byte) { b.out.put(kindSignal, encodeSignal(topic, data)) }
 
-// Publish implements chat.Bus. When it returns, this node's subscribers have
-// the event, and it is queued for the others; both also where Redis is away or
-// ctx has ended. The payload is encoded here, once for all. An error says that
-// the event cannot be encoded.
+// Publish implements chat.Bus. When it returns, this node's subscribers have the event, and it is queued for the
+// other nodes, even if Redis is unreachable or ctx has ended. It encodes the payload once, for all. It returns an
+// error only if the event cannot be encoded.
 func (b *Bus) Publish(ctx context.Context, e chat.Event) error {
 	if e.Payload != nil {
 		payload, err := encodePayload(e.Payload)
@@ -182,9 +174,8 @@ func (b *Bus) deliver(ctx context.Context, e chat.Event) {
 	}
 }
 
-// Start begins to publish and to hear. It waits until the node hears the
-// others, but no longer than one try takes: a Redis that is away is no error,
-// for the bus goes on trying. Call it once.
+// Start begins to publish and to receive. It waits until the node hears the others, but only for one attempt: if
+// Redis is unreachable, the bus keeps trying. Call it once.
 func (b *Bus) Start(ctx context.Context) {
 	b.link.beatSent.Store(time.Now().UnixMicro())
 	b.link.beatBack.Store(time.Now().UnixMicro())
@@ -199,13 +190,12 @@ func (b *Bus) Start(ctx context.Context) {
 	}
 }
 
-// closeWithin is how long Close tries to hand over what is queued.
+// closeWithin is how long Close tries to publish what is queued.
 const closeWithin = 2 * time.Second
 
-// Close publishes what is queued, as far as Redis takes it within 2 s, and takes
-// the node's users off the presence. What is left is logged, and the other nodes
-// find out by themselves. After it, events of other nodes are not delivered any
-// more. Twice is as good as once.
+// Close publishes what is queued, for at most 2 s, and removes the node's users from the presence. It logs what is
+// left; the other nodes notice what they missed. After Close, events of other nodes are not delivered. It may be
+// called again.
 func (b *Bus) Close() {
 	b.closed.Do(func() {
 		close(b.closing)
@@ -215,32 +205,32 @@ func (b *Bus) Close() {
 		b.reading.Wait()
 		err := b.quit()
 		if left := b.out.len(); left > 0 || err != nil {
-			b.cfg.Log.Warn("the other nodes were not told everything", "events", left, "err", err)
+			b.cfg.Log.Warn("could not publish everything before closing; the other nodes load it from the database", "events", left, "err", err)
 		}
 	})
 }
 
-// Stats are counted from the start of the Bus, except for what is said to be now.
+// Stats are counts since the start of the Bus, except those marked as current.
 type Stats struct {
-	Connected  bool          // now: the node hears the others, Lag ago at the latest
-	Nodes      int           // now: other nodes that are heard
-	Queued     int           // now: events that wait for Redis
-	Lag        time.Duration // now: from Publish to receipt, of this node's own beat
+	Connected  bool          // current: the node hears the others
+	Nodes      int           // current: other nodes that are heard
+	Queued     int           // current: events that wait for Redis
+	Lag        time.Duration // current: from publishing to receiving this node's own beat
 	Reconnects uint64        // subscriptions after the first
-	Published  uint64        // events that Redis took
-	Dropped    uint64        // events that found the queue full, or drove others out of it
+	Published  uint64        // events that Redis accepted
+	Dropped    uint64        // events dropped because the queue was full
 	Received   uint64        // events of other nodes
-	Lost       uint64        // events of other nodes that did not come
-	Garbage    uint64        // messages that no node of this version wrote
-	Resumes    uint64        // times that something had been missed and was made up for
-	Failures   uint64        // publishing, subscribing, resuming and presence: tries that failed
+	Lost       uint64        // events of other nodes that did not arrive
+	Garbage    uint64        // messages that no node of this version sent
+	Resumes    uint64        // how often missed events were recovered
+	Failures   uint64        // failed attempts to publish, subscribe, resume or update the presence
 }
 
 type counters struct {
 	reconnects, published, received, lost, garbage, resumes, failures atomic.Uint64
 }
 
-// Stats reads the current numbers.
+// Stats returns the current numbers.
 func (b *Bus) Stats() Stats {
 	queued, dropped := b.out.stats()
 	return Stats{

@@ -14,25 +14,24 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// What crosses the channel is a line of its own, and a body:
+// A message on the channel is a line and a body:
 //
 //	im1 NODE NUMBER MICROSECONDS KIND
 //
 // The number of a beat or a bye is that of the last event or signal before it.
 const (
 	version    = "im1"
-	kindEvent  = "event"  // a line of meta, and the payload
-	kindSignal = "signal" // a line with the topic, and data
+	kindEvent  = "event"  // body: a line of meta, and the payload
+	kindSignal = "signal" // body: a line with the topic, and data
 	kindBeat   = "beat"
-	kindBye    = "bye" // the last word of a node that has published everything
+	kindBye    = "bye" // sent by a node that has published everything and stops
 )
 
-// maxMessage is the most bytes of a message. Nothing that the server sends
-// comes near it.
+// maxMessage is the most bytes of a message. The server sends nothing near that size.
 const maxMessage = 4 << 20
 
-// A meta is an event without its payload and without Except: the connection
-// that caused it is on the node that published it.
+// A meta is an event without its payload and without Except, because the connection that caused the event is on the
+// node that published it.
 type meta struct {
 	Type           chat.EventType `json:"type"`
 	To             ids            `json:"to"`
@@ -49,7 +48,7 @@ type meta struct {
 	Trace          string         `json:"trace,omitempty"`
 }
 
-// encodeEvent makes the body of an event, whose payload is nil or JSON already.
+// encodeEvent returns the body of an event, whose payload must be nil or JSON.
 func encodeEvent(e chat.Event) ([]byte, error) {
 	payload, _ := e.Payload.(json.RawMessage)
 	body, err := json.Marshal(meta{
@@ -60,14 +59,13 @@ func encodeEvent(e chat.Event) ([]byte, error) {
 		return nil, fmt.Errorf("event %s: %w", e.Type, err)
 	}
 	if len(body)+len(payload) > maxMessage-1024 {
-		return nil, fmt.Errorf("event %s: %d bytes are too many", e.Type, len(body)+len(payload))
+		return nil, fmt.Errorf("event %s: %d bytes are too large for a message", e.Type, len(body)+len(payload))
 	}
 	body = append(body, '\n')
 	return append(body, payload...), nil
 }
 
-// encodePayload is json.Marshal without the escapes for HTML, which would make
-// six bytes of "<", and go on to clients.
+// encodePayload is json.Marshal without HTML escapes, which would turn "<" into six bytes and reach clients.
 func encodePayload(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -103,11 +101,11 @@ func encodeSignal(topic string, data []byte) []byte {
 	return append(append([]byte(topic), '\n'), data...)
 }
 
-// A message is what a node wrote on the channel.
+// A message is a decoded message of a node.
 type message struct {
 	node string
 	n    uint64
-	sent int64 // microseconds since 1970, by the clock of the node
+	sent int64 // microseconds since 1970, by the sender's clock
 	kind string
 	body string
 }
@@ -140,8 +138,8 @@ func decode(raw string) (m message, err error) {
 	return m, nil
 }
 
-// ids are users in a row, each as the difference to the one before: a byte or
-// two in the place of six or more, in groups of hundreds.
+// ids encodes each user id as the difference to the previous one: one or two bytes instead of six or more, in groups
+// of hundreds.
 type ids []int64
 
 // MarshalText implements encoding.TextMarshaler.

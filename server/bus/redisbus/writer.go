@@ -8,12 +8,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A writer publishes what is in the outbox, in order: what Redis did not take is
-// tried again before anything else.
+// A writer publishes the outbox in order. It tries again what Redis did not accept before it sends anything else.
 type writer struct {
 	*Bus
 	batch  []item
-	last   uint64 // number of the last event that Redis took
+	last   uint64 // number of the last event that was sent
 	beaten time.Time
 	tries  int
 	away   bool
@@ -45,8 +44,7 @@ func (b *Bus) write() {
 	b.out.leave(w.batch)
 }
 
-// wait waits until there is something to publish, or it is time for a beat; it
-// is false once the bus closes.
+// wait waits until there is something to publish or a beat is due. It returns false when the bus closes.
 func (w *writer) wait() bool {
 	select {
 	case <-w.closing:
@@ -68,8 +66,7 @@ func (w *writer) wait() bool {
 	return true
 }
 
-// publish hands the batch to Redis, and a beat after it when it is time, and
-// keeps what Redis did not take.
+// publish sends the batch to Redis, and a beat if one is due. It keeps what Redis did not accept.
 func (w *writer) publish(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, publishWithin)
 	defer cancel()
@@ -101,8 +98,7 @@ func (w *writer) publish(ctx context.Context) bool {
 	return err == nil
 }
 
-// bye tells the other nodes that nothing of this one is missing. Who does not
-// hear it looks into the database.
+// bye announces that nothing of this node is missing. A node that does not get it looks into the database.
 func (w *writer) bye(ctx context.Context) {
 	pipe := w.client.Pipeline()
 	w.queue(ctx, pipe, item{kind: kindBye, n: w.last, sent: time.Now()})
@@ -118,7 +114,7 @@ func (w *writer) queue(ctx context.Context, pipe redis.Pipeliner, it item) {
 	}
 }
 
-// outcome counts, and logs the first of many failures and their end.
+// outcome counts failures, and logs the first of several and their end.
 func (w *writer) outcome(err error) {
 	switch {
 	case err != nil:
@@ -133,21 +129,21 @@ func (w *writer) outcome(err error) {
 	}
 }
 
-// Waits between tries.
+// Waits between attempts.
 const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 )
 
-// backoff is how long to wait after one more failure: twice as long each time,
-// and not the same on every node.
+// backoff returns how long to wait after a failure: twice as long each time, with a random part, so that nodes
+// differ.
 func backoff(tries *int) time.Duration {
 	d := min(firstBackoff<<min(*tries, 10), maxBackoff)
 	*tries++
 	return d/2 + rand.N(d/2)
 }
 
-// sleep waits for d, or is false if done comes first.
+// sleep waits for d. It returns false if done comes first.
 func sleep(done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,7 +1,7 @@
 // Package memcache implements chat.Cache in the memory of one process.
 //
-// [New] makes a [Cache] that holds so many values for so long. The least
-// recently used value goes first.
+// [New] makes a [Cache] with a maximum number of values and a maximum age. When it is full, the least recently used
+// value is removed.
 package memcache
 
 import (
@@ -15,8 +15,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Cache keeps loaded values. It is safe for concurrent use, has no
-// goroutines, and need not be closed.
+// A Cache keeps loaded values. It is safe for concurrent use, has no goroutines, and need not be closed.
 type Cache[K comparable, V any] struct {
 	ttl time.Duration
 	now func() time.Time
@@ -31,18 +30,17 @@ type entry[V any] struct {
 	expires time.Time
 }
 
-// A call is one load under way. Its fields are written before done is closed.
+// A call is one load in progress. Its fields are written before done is closed.
 type call[V any] struct {
 	done      chan struct{}
 	value     V
 	err       error
-	abandoned bool // ended for reasons of its caller's: the others try again
+	abandoned bool // ended because of its caller's context: the others try again
 }
 
 var _ chat.Cache[int64, int64] = (*Cache[int64, int64])(nil)
 
-// New makes a cache of at most size values, each kept for ttl after it was
-// loaded.
+// New returns a cache of at most size values, each kept for ttl after it was loaded.
 func New[K comparable, V any](size int, ttl time.Duration) *Cache[K, V] {
 	return newCache[K, V](size, ttl, time.Now)
 }
@@ -50,15 +48,14 @@ func New[K comparable, V any](size int, ttl time.Duration) *Cache[K, V] {
 func newCache[K comparable, V any](size int, ttl time.Duration, now func() time.Time) *Cache[K, V] {
 	kept, err := simplelru.NewLRU[K, entry[V]](max(size, 1), nil)
 	if err != nil {
-		panic(err) // of a size below 1 only
+		panic(err) // only for a size below 1
 	}
 	return &Cache[K, V]{ttl: ttl, now: now, kept: kept, loading: make(map[K]*call[V])}
 }
 
-// Load implements chat.Cache. load runs in the goroutine of the first caller
-// and with its context; when that ends, the next caller takes over. An error
-// is not kept. A caller who waits for another's load gives up with its own
-// context.
+// Load implements chat.Cache. The first caller runs load in its goroutine with its context; if that context ends, the
+// next caller takes over. Errors are not cached. A caller that waits for another's load gives up when its own context
+// ends.
 func (c *Cache[K, V]) Load(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, hit bool, err error) {
 	for {
 		c.mu.Lock()
@@ -82,10 +79,9 @@ func (c *Cache[K, V]) Load(ctx context.Context, key K, load func(context.Context
 	}
 }
 
-// lead loads the value for all who wait. It is called with mu held, and
-// returns without.
+// lead loads the value for all waiting callers. The caller holds mu; lead releases it.
 func (c *Cache[K, V]) lead(ctx context.Context, key K, load func(context.Context) (V, error)) (V, bool, error) {
-	mine := &call[V]{done: make(chan struct{}), abandoned: true} // unless load returns
+	mine := &call[V]{done: make(chan struct{}), abandoned: true} // false once load returns
 	c.loading[key] = mine
 	c.mu.Unlock()
 	defer c.finish(key, mine)
@@ -94,8 +90,7 @@ func (c *Cache[K, V]) lead(ctx context.Context, key K, load func(context.Context
 	return mine.value, false, mine.err
 }
 
-// finish keeps what was loaded, unless it was dropped meanwhile, and lets the
-// others go on.
+// finish stores the loaded value, unless it was dropped meanwhile, and lets the others continue.
 func (c *Cache[K, V]) finish(key K, mine *call[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +107,7 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// Drop implements chat.Cache. Who asks after it joins no load begun before it.
+// Drop implements chat.Cache. A later Load does not join a load that began before Drop.
 func (c *Cache[K, V]) Drop(_ context.Context, keys ...K) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,7 +118,7 @@ func (c *Cache[K, V]) Drop(_ context.Context, keys ...K) error {
 	return nil
 }
 
-// Len tells how many values are kept, those included that have expired since.
+// Len returns the number of values kept, including expired ones.
 func (c *Cache[K, V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

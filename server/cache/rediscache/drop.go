@@ -13,12 +13,11 @@ import (
 // dropBatch is how many keys one pipeline and one signal carry.
 const dropBatch = 1000
 
-// Drop implements chat.Cache. When it returns, this node loads the keys anew,
-// and so does every other that looks into Redis. Where Redis is away, Drop
-// still succeeds: it is made good when Redis is back.
+// Drop implements chat.Cache. When it returns, this node loads the keys again, and so does every node that looks into
+// Redis. If Redis is unreachable, Drop still succeeds, and the keys are deleted when Redis is back.
 func (c *Cache[K, V]) Drop(ctx context.Context, keys ...K) error {
 	for some := range slices.Chunk(keys, dropBatch) {
-		// From here on nobody on this node looks into Redis for them.
+		// From here on, this node does not look into Redis for these keys.
 		word := rand.Text()
 		c.debts.add(some, word)
 		if err := c.local.Drop(ctx, some...); err != nil {
@@ -31,8 +30,7 @@ func (c *Cache[K, V]) Drop(ctx context.Context, keys ...K) error {
 	return nil
 }
 
-// settle has Redis and the other nodes forget keys, in this order: they look
-// into Redis next.
+// settle makes first Redis, then the other nodes forget keys, because they look into Redis next.
 func (c *Cache[K, V]) settle(ctx context.Context, keys []K, word string) error {
 	err := c.bury(ctx, keys, word)
 	if err == nil {
@@ -42,12 +40,11 @@ func (c *Cache[K, V]) settle(ctx context.Context, keys []K, word string) error {
 	if encodeErr != nil {
 		return encodeErr
 	}
-	c.signals.Tell(c.topic, data) // also if Redis has the values still: other nodes may have none of it
+	c.signals.Tell(c.topic, data) // even if Redis still has the values: other nodes may have nothing else outdated
 	return err
 }
 
-// settleLater settles what Redis did not take, until nothing is left or the
-// cache is closed.
+// settleLater settles keys that Redis has not dropped, until none is left or the cache is closed.
 func (c *Cache[K, V]) settleLater() {
 	const first, most = 100 * time.Millisecond, 5 * time.Second
 	wait := first
@@ -71,21 +68,21 @@ func (c *Cache[K, V]) settleLater() {
 	}
 }
 
-// Close ends the tries to settle what Redis did not take; other nodes may then
-// use it for up to the TTL. Twice is as good as once.
+// Close stops the attempts to drop keys in Redis. Other nodes may then use these values for up to the TTL. It may be
+// called again.
 func (c *Cache[K, V]) Close() { c.debts.close() }
 
-// maxDebts is how many keys are remembered for Redis at most.
+// maxDebts is how many keys are remembered at most.
 const maxDebts = 100_000
 
-// debts are the keys that were dropped here and not yet in Redis.
+// debts are the keys that were dropped here but not yet in Redis.
 type debts[K comparable] struct {
 	closing chan struct{}
 	working sync.WaitGroup
 
 	mu        sync.Mutex
-	words     map[K]string // each the word of the last Drop
-	busy      bool         // somebody settles
+	words     map[K]string // the word of the last Drop of each key
+	busy      bool         // settleLater is running
 	closed    bool
 	forgotten uint64
 }
@@ -111,7 +108,7 @@ func (d *debts[K]) add(keys []K, word string) {
 	}
 }
 
-// paid forgets keys, but for those that were dropped again since.
+// paid removes keys, except those that were dropped again since.
 func (d *debts[K]) paid(keys []K, word string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,7 +119,7 @@ func (d *debts[K]) paid(keys []K, word string) {
 	}
 }
 
-// some returns keys that are owed, under a word of their own.
+// some returns keys that are owed, with a new word.
 func (d *debts[K]) some(most int) (keys []K, word string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -138,7 +135,7 @@ func (d *debts[K]) some(most int) (keys []K, word string) {
 	return keys, word
 }
 
-// collect runs settle beside the caller, unless it runs already.
+// collect runs settle in a goroutine, unless it is running.
 func (d *debts[K]) collect(settle func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,20 +1,16 @@
-// Package rediscache implements chat.Cache for a server of several nodes: a
-// cache in process, such as memcache, in front of values in Redis that all
-// nodes share.
+// Package rediscache implements chat.Cache for a server of several nodes: a cache in process, such as memcache, in
+// front of values in Redis that all nodes share.
 //
-// [New] makes a [Cache]. What one node drops is gone for all: from Redis when
-// Drop returns, and from the other nodes as soon as they hear of it, over the
-// signals of the bus.
+// [New] makes a [Cache]. A key that one node drops is gone for all: from Redis when Drop returns, and from the other
+// nodes when they get the signal over the bus.
 //
 // # How old a value may be
 //
-// While the nodes hear each other, another node may serve a dropped value for
-// as long as a signal takes, about a millisecond. When a node does not hear the
-// others, it notices within three beats of the bus, and from then on trusts
-// what it holds for one second. When it hears again it trusts nothing that it
-// held. When it cannot reach Redis to drop a value there, it remembers to, and
-// meanwhile loads the value from its source; other nodes that do reach Redis
-// may read the old one until then, and at most for the TTL.
+// While the nodes hear each other, another node may serve a dropped value for as long as a signal takes, about a
+// millisecond. A node that does not hear the others notices this within three beats of the bus, and then trusts its
+// values for one second. When it hears them again, it trusts none of its old values. If a node cannot reach Redis to
+// drop a value, it remembers that, and loads the value from its source meanwhile. Other nodes that do reach Redis may
+// read the old value until then, but at most for the TTL.
 package rediscache
 
 import (
@@ -28,24 +24,23 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Config of a Cache. Name is required.
+// Config configures a Cache. Name is required.
 type Config struct {
-	Name   string        // of what is cached, among the caches of the server: a short word
-	Prefix string        // of keys, the same on all nodes; "im:"
+	Name   string        // what is cached: a short word, unique among the server's caches
+	Prefix string        // of keys, equal on all nodes; "im:"
 	TTL    time.Duration // of values in Redis; 5 min
 }
 
-// Signals are how nodes tell each other what they dropped: redisbus.Bus. What
-// they tell comes to all other nodes in order, or else missed is called.
+// Signals tell other nodes what was dropped; redisbus.Bus implements it. All other nodes get signals in order; if one
+// may be lost, missed is called.
 type Signals interface {
 	Tell(topic string, data []byte)
 	Listen(topic string, heard func(data []byte), missed func())
-	Hears() bool // nothing that was told a few seconds ago is missing
+	Hears() bool // no signal older than a few seconds is missing
 }
 
-// A Cache keeps loaded values for all nodes. It is safe for concurrent use.
-// Redis is never the reason for an error: where it is away, values come from
-// their source. Close it.
+// A Cache keeps loaded values for all nodes. It is safe for concurrent use. Redis never causes an error: while it is
+// unreachable, values come from their source. The caller must call Close.
 type Cache[K comparable, V any] struct {
 	client  redis.UniversalClient
 	signals Signals
@@ -53,28 +48,27 @@ type Cache[K comparable, V any] struct {
 	cfg     Config
 	topic   string
 
-	era   atomic.Uint64 // grows when this node may have missed a Drop
+	era   atomic.Uint64 // incremented when this node may have missed a Drop
 	debts debts[K]
 	count struct{ hits, misses, failures atomic.Uint64 }
 }
 
-// An Entry is what the cache in process holds.
+// An Entry is a value in the local cache.
 type Entry[V any] struct {
 	value   V
-	at      time.Time // before it was read
-	era     uint64    // of then
+	at      time.Time // before the value was read
+	era     uint64    // at that time
 	retired atomic.Bool
 }
 
 var _ chat.Cache[int64, int64] = (*Cache[int64, int64])(nil)
 
-// staleAfter is how long a node that does not hear the others trusts itself.
+// staleAfter is how long a node that does not hear the others trusts its values.
 const staleAfter = time.Second
 
-// New makes a cache that holds in local what this node uses, and has to be made
-// before the signals start. The client should fail fast when Redis is away, and
-// obey the deadlines of contexts. Keys and values are kept as JSON: a value is
-// the same after it was encoded and decoded.
+// New makes a cache that keeps this node's values in local. It must be called before the bus starts. client should
+// fail fast while Redis is unreachable, and obey the deadlines of contexts. Keys and values are stored as JSON, so a
+// value must be unchanged by encoding and decoding.
 func New[K comparable, V any](client redis.UniversalClient, signals Signals, local chat.Cache[K, *Entry[V]], cfg Config) *Cache[K, V] {
 	if cfg.Prefix == "" {
 		cfg.Prefix = "im:"
@@ -88,8 +82,8 @@ func New[K comparable, V any](client redis.UniversalClient, signals Signals, loc
 	return c
 }
 
-// Load implements chat.Cache. A value that another node loaded is a hit. load
-// has the caller's context; questions to Redis have a quarter of a second.
+// Load implements chat.Cache. A value that another node loaded is a hit. load gets the caller's context; commands to
+// Redis time out after 250 ms.
 func (c *Cache[K, V]) Load(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, hit bool, err error) {
 	spared := true
 	fetch := func(ctx context.Context) (*Entry[V], error) {
@@ -106,7 +100,7 @@ func (c *Cache[K, V]) Load(ctx context.Context, key K, load func(context.Context
 		if !held || !c.stale(e) {
 			return e.value, held || spared, nil
 		}
-		// One of those who find it so drops it, or they would drop each other's.
+		// Only one of the callers that find it stale drops it; otherwise they would drop each other's new value.
 		if e.retired.CompareAndSwap(false, true) {
 			if err := c.local.Drop(ctx, key); err != nil {
 				return v, false, err
@@ -120,14 +114,12 @@ func (c *Cache[K, V]) Load(ctx context.Context, key K, load func(context.Context
 	return e.value, spared, nil
 }
 
-// stale tells whether a Drop of another node may have been missed since e was
-// read.
+// stale reports whether a Drop of another node may have been missed since e was read.
 func (c *Cache[K, V]) stale(e *Entry[V]) bool {
 	return e.era != c.era.Load() || !c.signals.Hears() && time.Since(e.at) > staleAfter
 }
 
-// fetch returns the value in Redis, or else loads it and puts it there. spared
-// tells whether it was not loaded.
+// fetch returns the value in Redis, or loads it and stores it there. spared reports whether it was not loaded.
 func (c *Cache[K, V]) fetch(ctx context.Context, key K, load func(context.Context) (V, error)) (e *Entry[V], spared bool, err error) {
 	e = &Entry[V]{at: time.Now(), era: c.era.Load()}
 	name, seen, known := c.look(ctx, key)
@@ -158,15 +150,15 @@ func (c *Cache[K, V]) heard(data []byte) {
 	}
 }
 
-// Stats are counted from the start, except for what is said to be now.
+// Stats are counts since the start, except those marked as current.
 type Stats struct {
-	Hits, Misses uint64 // values looked for in Redis; what this node held itself is not counted
-	Failures     uint64 // questions that Redis did not answer
-	Owed         int    // now: drops that Redis has not taken yet
-	Forgotten    uint64 // drops given up since too many were owed
+	Hits, Misses uint64 // lookups in Redis, for values that this node did not have
+	Failures     uint64 // commands that Redis did not answer
+	Owed         int    // current: drops that Redis has not accepted yet
+	Forgotten    uint64 // drops given up because too many were owed
 }
 
-// Stats reads the current numbers.
+// Stats returns the current numbers.
 func (c *Cache[K, V]) Stats() Stats {
 	owed, forgotten := c.debts.stats()
 	return Stats{

@@ -9,20 +9,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A key in Redis holds a value, as "=" and JSON, or after a Drop a grave, "!"
-// and a word that is never used again. Who loads a value looks first, and puts
-// it there only if the key still holds what it did: after a Drop it does not.
+// A key in Redis holds a value, as "=" and JSON, or after a Drop a grave: "!" and a unique word. Before loading a
+// value, a node reads the key. It stores the value only if the key is unchanged, which it is not after a Drop.
 const (
 	markValue = '='
 	markGrave = '!'
 )
 
 const (
-	within  = 250 * time.Millisecond // for a question to Redis
-	dropIn  = 500 * time.Millisecond // for a Drop, which matters more
-	maxLoad = 20 * time.Second       // what took longer to load is not kept
-	// graveFor is longer than any load that is kept takes, so that a grave does
-	// not vanish before somebody who looked before it puts a value there.
+	within  = 250 * time.Millisecond // timeout of a lookup
+	dropIn  = 500 * time.Millisecond // timeout of a Drop, which matters more
+	maxLoad = 20 * time.Second       // values that took longer to load are not stored
+	// graveFor is longer than maxLoad, so that a grave cannot expire before a node that read the key earlier stores
+	// its value.
 	graveFor = 30 * time.Second
 )
 
@@ -31,14 +30,13 @@ var replace = redis.NewScript(`
 	redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 	return 1`)
 
-// name is the key in Redis.
+// name returns the key in Redis.
 func (c *Cache[K, V]) name(key K) (string, error) {
 	text, err := json.Marshal(key)
 	return c.cfg.Prefix + c.cfg.Name + ":" + string(text), err
 }
 
-// look reads what Redis has of key. It is known unless Redis is away, or has
-// yet to be told of a Drop.
+// look reads key from Redis. known is false if Redis is unreachable, or does not know of a Drop yet.
 func (c *Cache[K, V]) look(ctx context.Context, key K) (name, seen string, known bool) {
 	name, err := c.name(key)
 	if err != nil || c.debts.owes(key) {
@@ -54,7 +52,7 @@ func (c *Cache[K, V]) look(ctx context.Context, key K) (name, seen string, known
 	return name, seen, true
 }
 
-// valueOf is the JSON in what a key holds, if any.
+// valueOf returns the JSON in the content of a key, or nil.
 func valueOf(seen string) []byte {
 	if seen == "" || seen[0] != markValue {
 		return nil
@@ -62,7 +60,7 @@ func valueOf(seen string) []byte {
 	return []byte(seen[1:])
 }
 
-// keep puts a value in the place of what was seen before it was loaded.
+// keep stores a value, if the key still holds what was seen before loading.
 func (c *Cache[K, V]) keep(ctx context.Context, name, seen string, value V) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -77,7 +75,7 @@ func (c *Cache[K, V]) keep(ctx context.Context, name, seen string, value V) {
 	}
 }
 
-// bury puts graves in the place of values.
+// bury replaces values by graves.
 func (c *Cache[K, V]) bury(ctx context.Context, keys []K, word string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropIn)
 	defer cancel()

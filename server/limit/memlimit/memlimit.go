@@ -1,10 +1,9 @@
 // Package memlimit implements chat.Limiter with token buckets in the memory of
 // one process.
 //
-// [New] makes a [Limiter] of so many turns a second and key. It remembers a
-// bounded number of keys: one whose bucket is full again is as good as new and
-// is forgotten. When a flood of keys leaves no room, further keys share spare
-// buckets; a key that is limited stays so.
+// [New] makes a [Limiter] with a number of turns per second for each key. It remembers a bounded number of keys: a
+// key whose bucket is full again is forgotten, because it is as good as new. If a flood of keys leaves no room,
+// further keys share spare buckets; a key that is limited stays limited.
 package memlimit
 
 import (
@@ -20,8 +19,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Limiter bounds how often something may happen under each key. It is safe
-// for concurrent use.
+// A Limiter bounds how often something may happen for each key. It is safe for concurrent use.
 type Limiter[K comparable] struct {
 	rate    rate.Limit // 0: no limit
 	burst   int
@@ -30,7 +28,7 @@ type Limiter[K comparable] struct {
 
 	mu      sync.Mutex
 	buckets *simplelru.LRU[K, *rate.Limiter]
-	spare   []*rate.Limiter // by hash, for keys that found no room
+	spare   []*rate.Limiter // by hash, for keys without a bucket of their own
 	seed    maphash.Seed
 }
 
@@ -38,24 +36,23 @@ var _ chat.Limiter[int64] = (*Limiter[int64])(nil)
 
 const (
 	spares = 256
-	// looks is how many of the keys that were used longest ago are looked at
-	// when a new one comes.
+	// looks is how many of the least recently used keys are checked when a new one comes.
 	looks = 4
 )
 
-// New makes a limiter of perSecond turns a second, burst of them at once, that
-// remembers maxKeys keys. A rate of 0 is no limit.
+// New returns a limiter of perSecond turns per second, at most burst at once, that remembers maxKeys keys. A rate of
+// 0 means no limit.
 func New[K comparable](perSecond float64, burst, maxKeys int) *Limiter[K] {
 	return NewWithClock[K](perSecond, burst, maxKeys, time.Now)
 }
 
-// NewWithClock is New with a clock.
+// NewWithClock is New with another clock.
 func NewWithClock[K comparable](perSecond float64, burst, maxKeys int, now func() time.Time) *Limiter[K] {
 	l := &Limiter[K]{rate: rate.Limit(max(perSecond, 0)), burst: max(burst, 1), maxKeys: max(maxKeys, 1), now: now, seed: maphash.MakeSeed()}
-	// One more than is ever kept: nothing is evicted behind our back.
+	// One more than is ever kept, so that the LRU never evicts.
 	buckets, err := simplelru.NewLRU[K, *rate.Limiter](l.maxKeys+1, nil)
 	if err != nil {
-		panic(err) // of a size below 1 only
+		panic(err) // only for a size below 1
 	}
 	l.buckets = buckets
 	l.spare = make([]*rate.Limiter, spares)
@@ -92,19 +89,19 @@ func (l *Limiter[K]) Peek(_ context.Context, key K) (wait time.Duration) {
 	defer l.mu.Unlock()
 	b, ok := l.buckets.Peek(key)
 	if !ok {
-		b = l.spareOf(key) // full, unless keys share it now
+		b = l.spareOf(key) // full, unless other keys use it now
 	}
 	return l.wait(b, now)
 }
 
-// wait is how long until b has a turn.
+// wait returns how long until b has a turn.
 func (l *Limiter[K]) wait(b *rate.Limiter, now time.Time) time.Duration {
 	missing := 1 - b.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}
 	const most = float64(math.MaxInt64 / 2)
-	// A microsecond more than it takes, for sums of fractions fall short.
+	// Add a microsecond, because sums of fractions may be too small.
 	return time.Duration(min(most, math.Ceil(missing/float64(l.rate)*float64(time.Second)))) + time.Microsecond
 }
 
@@ -113,8 +110,7 @@ func (l *Limiter[K]) bucket(key K, now time.Time) *rate.Limiter {
 	if b, ok := l.buckets.Get(key); ok {
 		return b
 	}
-	// While the spare one is in use it may be key that uses it: no new bucket
-	// for it, or it would be free.
+	// A spare bucket in use may be used by key itself: then key gets no new bucket, which would let it off.
 	if spare := l.spareOf(key); !l.full(spare, now) || !l.makeRoom(now) {
 		return spare
 	}
@@ -131,8 +127,8 @@ func (l *Limiter[K]) full(b *rate.Limiter, now time.Time) bool {
 	return b.TokensAt(now) >= float64(l.burst)
 }
 
-// makeRoom forgets keys that are full again, of those used longest ago, and
-// tells whether there is room for another.
+// makeRoom removes keys that are full again from the least recently used ones, and reports whether there is room for
+// another.
 func (l *Limiter[K]) makeRoom(now time.Time) bool {
 	for range looks {
 		key, b, ok := l.buckets.GetOldest()
@@ -142,13 +138,13 @@ func (l *Limiter[K]) makeRoom(now time.Time) bool {
 		case l.full(b, now):
 			l.buckets.Remove(key)
 		default:
-			l.buckets.Get(key) // look at others before it is looked at again
+			l.buckets.Get(key) // moves it to the front, so that others are checked first
 		}
 	}
 	return l.buckets.Len() < l.maxKeys
 }
 
-// Len tells how many keys are remembered.
+// Len returns the number of remembered keys.
 func (l *Limiter[K]) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,10 +1,8 @@
-// Package redislimit implements chat.Limiter for a server of several nodes: all
-// of them take turns from one bucket in Redis.
+// Package redislimit implements chat.Limiter for a server of several nodes: they share one bucket per key in Redis.
 //
-// [New] makes a [Limiter] on top of one in process, which decides by itself
-// where Redis is away. What the node alone refuses, and what Redis refused a
-// moment ago, costs no question to Redis, so a flood does not pass it on. A
-// limiter of something frequent takes turns from Redis several at a time.
+// [New] makes a [Limiter] on top of a local one, which decides alone while Redis is unreachable. If the local limiter
+// refuses, or Redis refused a moment ago, the node does not ask Redis, so a flood does not reach it. A limiter of a
+// frequent event takes several turns from Redis at a time.
 package redislimit
 
 import (
@@ -21,25 +19,23 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Config of a Limiter. Name, PerSecond and Burst are required, and those of the
-// limiter in process.
+// Config configures a Limiter. Name, PerSecond and Burst are required. PerSecond and Burst must equal those of the
+// local limiter.
 type Config struct {
-	Name      string  // of what is limited, among the limiters of the server: a short word
-	Prefix    string  // of keys, the same on all nodes; "im:"
-	PerSecond float64 // turns; 0: no limit
+	Name      string  // what is limited: a short word, unique among the server's limiters
+	Prefix    string  // of keys, equal on all nodes; "im:"
+	PerSecond float64 // turns per second; 0: no limit
 	Burst     int     // turns at once
 
-	// Batch is how many turns a node takes from Redis at a time, and hands out
-	// without asking; 1. Each node may so give away that many more than Burst
-	// says, for turns that it took and did not need are kept.
+	// Batch is how many turns a node takes from Redis at a time, to use them without asking again; 1. Because unused
+	// turns are kept, each node may allow up to this many more than Burst.
 	Batch int
-	// Keys is how many keys the node remembers something of; 100,000. Of a key
-	// that is forgotten, Redis is asked again.
+	// Keys is how many keys the node remembers; 100,000. For a forgotten key it asks Redis again.
 	Keys int
 }
 
-// A Limiter bounds how often something may happen under each key, on all nodes
-// together. It is safe for concurrent use, and needs not be closed.
+// A Limiter bounds how often something may happen for each key, on all nodes together. It is safe for concurrent use,
+// and need not be closed.
 type Limiter[K comparable] struct {
 	shared *redis_rate.Limiter
 	local  chat.Limiter[K]
@@ -54,17 +50,16 @@ type Limiter[K comparable] struct {
 
 // A note is what a node remembers of a key.
 type note struct {
-	turns int       // taken from Redis, and not handed out yet
-	until time.Time // Redis has no turn before
+	turns int       // taken from Redis and not used yet
+	until time.Time // Redis has no turn before this time
 }
 
 var _ chat.Limiter[int64] = (*Limiter[int64])(nil)
 
-// within bounds a question to Redis: somebody waits to log in or to send.
+// within bounds a command to Redis, because a client is waiting to log in or to send.
 const within = 250 * time.Millisecond
 
-// New makes a limiter. The client should fail fast when Redis is away, and obey
-// the deadlines of contexts.
+// New returns a limiter. client should fail fast while Redis is unreachable, and obey the deadlines of contexts.
 func New[K comparable](client redis.UniversalClient, local chat.Limiter[K], cfg Config) *Limiter[K] {
 	if cfg.Prefix == "" {
 		cfg.Prefix = "im:"
@@ -75,26 +70,26 @@ func New[K comparable](client redis.UniversalClient, local chat.Limiter[K], cfg 
 	cfg.Burst, cfg.Batch = max(cfg.Burst, 1), min(max(cfg.Batch, 1), max(cfg.Burst, 1))
 	known, err := simplelru.NewLRU[K, note](cfg.Keys, nil)
 	if err != nil {
-		panic(err) // of a size below 1 only
+		panic(err) // only for a size below 1
 	}
 	l := &Limiter[K]{shared: redis_rate.NewLimiter(client), local: local, cfg: cfg, known: known}
 	if cfg.PerSecond > 0 {
-		// One turn a period, since the library counts in whole turns.
+		// One turn per period, because the library counts whole turns.
 		period := time.Duration(min(float64(longest), float64(time.Second)/cfg.PerSecond))
 		l.limit = redis_rate.Limit{Rate: 1, Burst: cfg.Burst, Period: max(period, 1)}
 	}
 	return l
 }
 
-// longest is the slowest rate, a turn a year: Redis counts seconds.
+// longest is the slowest rate, one turn a year: Redis counts in seconds.
 const longest = 365 * 24 * time.Hour
 
-// Take implements chat.Limiter. Where Redis is away, the node decides alone.
+// Take implements chat.Limiter. While Redis is unreachable, the node decides alone.
 func (l *Limiter[K]) Take(ctx context.Context, key K) (wait time.Duration) {
 	if l.limit.IsZero() {
 		return 0
 	}
-	// What this node handed out is part of what all did.
+	// What this node allows is a part of what all nodes allow.
 	if wait := l.local.Peek(ctx, key); wait > 0 {
 		return wait
 	}
@@ -129,12 +124,12 @@ func (l *Limiter[K]) Peek(ctx context.Context, key K) (wait time.Duration) {
 		l.failures.Add(1)
 		return 0
 	}
-	// The bucket is full after ResetAfter, and has a turn before that.
+	// The bucket is full after ResetAfter; it has one turn earlier.
 	return max(0, r.ResetAfter-time.Duration(l.limit.Burst-1)*l.limit.Period)
 }
 
-// own hands out a turn that was taken from Redis before. If there is none, wait
-// is how long Redis said that it will have none either.
+// own uses a turn that was taken from Redis before. If there is none, wait is how long Redis will have none either,
+// as it said.
 func (l *Limiter[K]) own(key K) (owned bool, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,7 +142,7 @@ func (l *Limiter[K]) own(key K) (owned bool, wait time.Duration) {
 	return true, 0
 }
 
-// wait is how long a key has no turn, as far as the node remembers.
+// wait returns how long a key has no turn, as far as the node remembers.
 func (n note) wait() time.Duration {
 	if n.turns > 0 || n.until.IsZero() {
 		return 0
@@ -157,7 +152,7 @@ func (n note) wait() time.Duration {
 
 // ask takes turns from Redis: one for the caller, the others for later.
 func (l *Limiter[K]) ask(ctx context.Context, key K) (wait time.Duration) {
-	// A caller who gives up does not leave Redis unasked: it may be on purpose.
+	// Redis is asked even if the caller gives up, which a client may do on purpose.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	r, err := l.shared.AllowAtMost(ctx, l.name(key), l.limit, l.cfg.Batch)
@@ -171,7 +166,7 @@ func (l *Limiter[K]) ask(ctx context.Context, key K) (wait time.Duration) {
 	if r.Allowed > 0 {
 		n.turns += r.Allowed - 1
 	} else {
-		// A little more than it takes, for Redis rounds.
+		// Add a little, because Redis rounds.
 		wait = max(r.RetryAfter, 0) + 10*time.Microsecond
 		n.until = time.Now().Add(wait)
 	}
@@ -181,14 +176,14 @@ func (l *Limiter[K]) ask(ctx context.Context, key K) (wait time.Duration) {
 	return wait
 }
 
-// name is the key in Redis, behind the library's own prefix.
+// name returns the key in Redis, without the library's own prefix.
 func (l *Limiter[K]) name(key K) string {
 	text, err := json.Marshal(key)
 	if err != nil {
-		text = nil // a key that is no JSON shares one bucket with its like
+		text = nil // keys that cannot be encoded as JSON share a bucket
 	}
 	return l.cfg.Prefix + l.cfg.Name + ":" + string(text)
 }
 
-// Failures counts the questions that Redis did not answer.
+// Failures returns the number of commands that Redis did not answer.
 func (l *Limiter[K]) Failures() uint64 { return l.failures.Load() }
