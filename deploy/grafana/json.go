@@ -2,8 +2,8 @@ package main
 
 import "strings"
 
-// The JSON of Grafana's dashboards, as far as it is used. make test-grafana
-// holds it to @grafana/schema.
+// The part of the JSON of Grafana's dashboards that we use. make test-grafana
+// checks it against @grafana/schema.
 type (
 	object = map[string]any
 	list   = []any
@@ -56,7 +56,7 @@ func instanceVariable() object {
 	}
 }
 
-// restarts draws a line where a node began.
+// restarts marks the starts of nodes.
 func restarts() object {
 	return object{
 		"name": "Starts of nodes", "datasource": source, "enable": true, "iconColor": "blue",
@@ -65,7 +65,7 @@ func restarts() object {
 	}
 }
 
-// panels places them: a row's heading, then its panels from left to right.
+// panels returns the panels with their positions: a row's heading, then its panels from left to right.
 func (b board) panels() list {
 	var out list
 	id, y := 0, 0
@@ -133,7 +133,7 @@ func (p panel) targets() list {
 	return out
 }
 
-// field is how values are drawn.
+// field says how values are drawn.
 func (p panel) field() object {
 	field := object{"unit": p.unit, "thresholds": p.thresholds(), "color": object{"mode": "palette-classic"}}
 	if p.kind != table {

@@ -1,7 +1,6 @@
-// Grafana writes the dashboards: one file of JSON each, as Grafana reads them,
-// from the tables in the other files of this folder. What is the same in every
-// panel is said here, once; where a panel stands and what id it has follows
-// from its place in its table.
+// Grafana writes the dashboards, each as a JSON file for Grafana, from the tables
+// in the other files of this folder. What all panels share is here. The position
+// and the id of a panel follow from its place in its table.
 //
 //	go run ./deploy/grafana deploy/grafana/dashboards
 package main
@@ -20,23 +19,23 @@ type board struct {
 	rows              []row
 }
 
-// A row is a heading and the panels under it, from left to right. They wrap
-// where the width of 24 is used up.
+// A row is a heading and the panels under it, from left to right. They wrap at
+// a width of 24.
 type row struct {
 	title  string
 	height int
 	panels []panel
 }
 
-// A panel shows what its queries answer.
+// A panel shows the results of its queries.
 type panel struct {
 	title, about string
 	width        int
 	kind         kind
-	unit         string   // one of Grafana's own
-	alert        string   // whose runbook it links to
-	limits       []limit  // where it changes colour
-	max          *float64 // of the axis; it begins at 0
+	unit         string   // one of Grafana's
+	alert        string   // the alert whose runbook paragraph it links to
+	limits       []limit  // values at which the colour changes
+	max          *float64 // of the axis, which begins at 0
 	queries      []query
 }
 
@@ -48,16 +47,16 @@ const (
 	table  kind = "table"
 )
 
-// A limit is a value from which on a panel has another colour.
+// A limit is a value from which a panel has another colour.
 type limit struct {
 	from   float64
 	colour string
 }
 
-// A query is an expression and what its series are called.
+// A query is an expression and the legend of its series.
 //
-// In expressions {nodes} selects the nodes that are looked at, {nodes, …} among
-// them, and [rate] is the window that Grafana chooses for rates.
+// In expressions {nodes} selects the nodes chosen in Grafana, {nodes, …} adds
+// conditions, and [rate] is the window that Grafana chooses for rates.
 type query struct {
 	expr, legend string
 	exemplars    bool // dots that lead to traces

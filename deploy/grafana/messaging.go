@@ -1,7 +1,7 @@
 package main
 
 var messaging = board{
-	uid: "im-messaging", title: "IM 2: Messaging", about: "What becomes of messages: accepted, stored, delivered, or refused.",
+	uid: "im-messaging", title: "IM 2: Messaging", about: "Messages: accepted, stored, delivered, or refused.",
 	rows: []row{
 		{title: "In", height: 8, panels: []panel{
 			{
@@ -10,14 +10,14 @@ var messaging = board{
 			},
 			{
 				title: "Refused", kind: chart, width: 8, unit: "mps", alert: "IMMessagesRefused",
-				about:   "By reason. unavailable and internal are faults of the server's, the others of its clients.",
+				about:   "By reason. unavailable and internal are failures of the server, the others of clients.",
 				queries: []query{{expr: `sum by (reason) (rate(im_messages_refused_total{nodes}[rate]))`, legend: "{{reason}}"}},
 			},
 			{
-				title: "Refused, of all", kind: chart, width: 8, unit: "percentunit", alert: "IMMessagesRateLimited", limits: from(.05),
-				about: "Over five minutes.",
+				title: "Refused messages", kind: chart, width: 8, unit: "percentunit", alert: "IMMessagesRateLimited", limits: from(.05),
+				about: "Share of all messages, over five minutes.",
 				queries: []query{
-					{expr: `job:im_messages_refused_faults:ratio_rate5m{job="imserver"}`, legend: "faults of the server's"},
+					{expr: `job:im_messages_refused_faults:ratio_rate5m{job="imserver"}`, legend: "server failures"},
 					{expr: `job:im_messages_refused_rate_limited:ratio_rate5m{job="imserver"}`, legend: "too fast"},
 				},
 			},
@@ -30,15 +30,15 @@ var messaging = board{
 				},
 			},
 			{
-				title: "Messages a transaction", kind: chart, width: 8, unit: "short",
-				about: "Under load messages share transactions; the mean, by node.",
+				title: "Messages per transaction", kind: chart, width: 8, unit: "short",
+				about: "Mean, by node. Under load, messages share transactions.",
 				queries: []query{{
 					expr:   `rate(im_message_batch_size_sum{nodes}[rate]) / rate(im_message_batch_size_count{nodes}[rate])`,
 					legend: "{{instance}}",
 				}},
 			},
 			{
-				title: "Transactions that failed", kind: chart, width: 8, unit: "ops", alert: "IMMessagesRefused", about: "Their senders were told.",
+				title: "Failed transactions", kind: chart, width: 8, unit: "ops", alert: "IMMessagesRefused", about: "Their senders got an error.",
 				queries: []query{{expr: `rate(im_message_commit_failures_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 		}},
@@ -59,15 +59,15 @@ var messaging = board{
 			},
 			{
 				title: "Deliveries", kind: chart, width: 8, unit: "mps", alert: "IMSlowClients",
-				about: "New messages written to sockets, and those that a connection did not get because it was cut off; its client syncs.",
+				about: "New messages written to sockets, and messages dropped because a connection was closed; its client syncs.",
 				queries: []query{
 					{expr: `sum(rate(im_message_deliveries_total{nodes}[rate]))`, legend: "written"},
-					{expr: `sum(rate(im_message_deliveries_dropped_total{nodes}[rate]))`, legend: "given up"},
+					{expr: `sum(rate(im_message_deliveries_dropped_total{nodes}[rate]))`, legend: "dropped"},
 				},
 			},
 			{
-				title: "Made up for", kind: chart, width: 12, unit: "mps", alert: "IMEventsGivenUp",
-				about: "Messages that the bus did not bring, loaded from the database; and times that this failed, after which clients sync.",
+				title: "Recovered messages", kind: chart, width: 12, unit: "mps", alert: "IMEventsGivenUp",
+				about: "Messages that the bus lost and a node loaded from the database, and attempts that failed, after which clients sync.",
 				queries: []query{
 					{expr: `sum(rate(im_messages_recovered_total{nodes}[rate]))`, legend: "loaded"},
 					{expr: `sum(rate(im_messages_recovery_failures_total{nodes}[rate]))`, legend: "failed"},
@@ -81,16 +81,16 @@ var messaging = board{
 		{title: "People", height: 8, panels: []panel{
 			{
 				title: "Active users", kind: chart, width: 8, unit: "short",
-				about:   "Users who did anything authenticated in the last five minutes, by node.",
+				about:   "Users with an authenticated request in the last five minutes, by node.",
 				queries: []query{{expr: `im_active_users_total{nodes}`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Logins turned away", kind: chart, width: 8, unit: "ops",
-				about:   "Logins and registrations; many of unauthenticated are somebody guessing passwords.",
+				title: "Rejected logins", kind: chart, width: 8, unit: "ops",
+				about:   "Logins and registrations. Many with reason unauthenticated mean that somebody is guessing passwords.",
 				queries: []query{{expr: `sum by (operation, reason) (rate(im_logins_rejected_total{nodes}[rate]))`, legend: "{{operation}}: {{reason}}"}},
 			},
 			{
-				title: "Requests by route", kind: chart, width: 8, unit: "reqps", about: "The ten busiest.",
+				title: "Requests by route", kind: chart, width: 8, unit: "reqps", about: "The ten most frequent.",
 				queries: []query{{expr: `topk(10, sum by (method, path) (rate(http_requests_total{nodes}[rate])))`, legend: "{{method}} {{path}}"}},
 			},
 		}},

@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A table remembers what is made for each key. Its keys come from closed sets:
-// routes, statuses, statements of our own. It is safe for concurrent use.
+// A table caches a value for each key. Its keys come from closed sets: routes, statuses, the server's own statements.
+// It is safe for concurrent use.
 type table[K comparable, V any] struct {
 	make  func(K) V
 	known atomic.Pointer[map[K]V]
@@ -40,12 +40,12 @@ func (t *table[K, V]) of(key K) V {
 	return v
 }
 
-// by is a table of an instrument, bound to the attributes of each key.
+// by returns a table of an instrument bound to the attributes of each key.
 func by[K comparable, I any](instrument I, attrs func(K) []attribute.KeyValue) *table[K, I] {
 	return newTable(func(key K) I { return telemetry.Bind(instrument, attrs(key)...) })
 }
 
-// value is one attribute, whose value is the key.
+// value returns a function for one attribute whose value is the key of the table.
 func value(key string) func(string) []attribute.KeyValue {
 	return func(v string) []attribute.KeyValue { return []attribute.KeyValue{attribute.String(key, v)} }
 }

@@ -12,7 +12,7 @@ const (
 	phaseMedia  = "media"  // from the answer to media
 )
 
-// Calls are the hooks by which calls feed their instruments.
+// Calls returns the hooks that feed the instruments of calls.
 func (o *Observer) Calls() call.Hooks {
 	started, setup := by(o.ins.callsStarted, value(byCallType.key)), by(o.ins.callSetup, value(byCallPhase.key))
 	ended, talked := by(o.ins.callsEnded, value(byCallEnd.key)), by(o.ins.callDuration, value(byCallEnd.key))

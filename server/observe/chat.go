@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Chat are the hooks by which the domain feeds its instruments.
+// Chat returns the hooks that feed the instruments of the domain.
 func (o *Observer) Chat() chat.Hooks {
 	ins := o.ins
 	refused := by(ins.refused, value("reason"))

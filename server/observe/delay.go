@@ -5,23 +5,22 @@ import (
 	"time"
 )
 
-// delayWindow is how far back message_delivery_delay_seconds looks.
+// delayWindow is the window of message_delivery_delay_seconds.
 const delayWindow = 60 // seconds
 
-// A rollingMean is the mean of what was added in the last minute, kept by the
-// second.
+// A rollingMean is the mean of the values added in the last minute, with a resolution of a second.
 type rollingMean struct {
 	mu    sync.Mutex
 	slots [delayWindow]slot
 }
 
 type slot struct {
-	second int64 // Unix time that the slot stands for
+	second int64 // Unix time of the slot
 	n      int64
 	sum    time.Duration
 }
 
-// add counts n values whose sum is given.
+// add adds n values with the given sum.
 func (r *rollingMean) add(now time.Time, n int64, sum time.Duration) {
 	second := now.Unix()
 	r.mu.Lock()
@@ -34,7 +33,7 @@ func (r *rollingMean) add(now time.Time, n int64, sum time.Duration) {
 	s.sum += sum
 }
 
-// mean is 0 where nothing was added in the minute before now.
+// mean returns 0 if nothing was added in the minute before now.
 func (r *rollingMean) mean(now time.Time) time.Duration {
 	oldest := now.Unix() - delayWindow + 1
 	r.mu.Lock()

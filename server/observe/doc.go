@@ -1,15 +1,13 @@
-// Package observe is where the server becomes visible: the tables of its
-// instruments, and what feeds them through the three doors by which metrics
-// enter. METRICS.md is generated from the tables.
+// Package observe makes the server observable: it has the tables of its instruments, and everything that feeds them.
+// METRICS.md is generated from the tables. Metrics enter in three ways:
 //
-//   - Edge: how long did the outside take? [Observer.Echo] and [Observer.Handler]
-//     measure requests, [Observer.SQL] statements, [Observer.Redis] commands.
-//   - Event: what happened? [Observer.Chat], [Observer.Calls] and [Observer.Sockets]
-//     are the hooks of those packages (the instruments are in instruments.go).
-//   - State: how many now? [Observer.Watch] reads the [State] whenever metrics
-//     are collected. Each row of the table in state.go has the function that
-//     reads its number, so that a new number is one line.
+//   - Edge: how long did a call to the outside take? [Observer.Echo] and [Observer.Handler] measure requests,
+//     [Observer.SQL] statements, [Observer.Redis] commands.
+//   - Event: what happened? [Observer.Chat], [Observer.Calls] and [Observer.Sockets] are the hooks of those packages.
+//     The instruments are in instruments.go.
+//   - State: how many now? [Observer.Watch] reads the [State] whenever metrics are collected. Each row of the table
+//     in state.go has the function that reads its number, so a new number is one line.
 //
-// Recording costs one call with an attribute set computed once; no other
-// package of the server knows that there are metrics.
+// Recording is one call with precomputed attributes. No other package of the server knows of metrics, except package
+// server.
 package observe

@@ -16,10 +16,10 @@ import (
 	"github.com/onemeter/onemeter/telemetry/httpmetrics/echometrics"
 )
 
-// unmatched stands for every path that is no route.
+// unmatched stands for every path without a route.
 const unmatched = "unmatched"
 
-// response is what http_requests_total tells responses apart by.
+// response has the labels of http_requests_total.
 type response struct {
 	method, path string
 	status       int
@@ -33,7 +33,7 @@ func responseAttrs(r response) []attribute.KeyValue {
 	}
 }
 
-// answers are what responses are recorded with that are not told apart.
+// answers are the bound instruments for responses with equal labels.
 type answers struct {
 	count    metric.Int64Counter
 	duration metric.Float64Histogram
@@ -44,12 +44,11 @@ func (o *Observer) answersOf(r response) answers {
 	return answers{telemetry.Bind(o.ins.httpRequests, attrs...), telemetry.Bind(o.ins.httpDuration, attrs...)}
 }
 
-// Echo counts and times every response: as http.requests and
-// http.request.duration, and as http.server.* of the semantic conventions.
+// Echo returns middleware that counts and times every response: as http.requests and http.request.duration, and as
+// http.server.* of the semantic conventions.
 func (o *Observer) Echo() echo.MiddlewareFunc { return echometrics.Middleware(o.httpOptions()...) }
 
-// Handler does what Echo does, around a handler of net/http that leaves the route
-// template in Request.Pattern.
+// Handler does the same as Echo for a net/http handler that sets the route template in Request.Pattern.
 func (o *Observer) Handler(next http.Handler) http.Handler {
 	return httpmetrics.Handler(next, o.httpOptions()...)
 }
@@ -60,7 +59,7 @@ func (o *Observer) httpOptions() []httpmetrics.Option {
 
 func (o *Observer) responded(ctx context.Context, r httpmetrics.Result) {
 	if r.Status == 0 {
-		return // the connection was broken off: http.server.* tell
+		return // the connection was aborted: only http.server.* counts it
 	}
 	key := response{method: r.Method, path: r.Route, status: r.Status}
 	if key.path == "" {
@@ -73,22 +72,21 @@ func (o *Observer) responded(ctx context.Context, r httpmetrics.Result) {
 	}
 }
 
-// Spans makes a span of every request, and takes up the trace of its client,
-// where spans are exported. The handler leaves the route template in
-// Request.Pattern.
+// Spans makes a span for every request and continues the client's trace, if spans are exported. The handler must set
+// the route template in Request.Pattern.
 func (o *Observer) Spans(next http.Handler) http.Handler {
 	if o.tracing.off {
 		return next
 	}
 	return otelhttp.NewHandler(next, "imserver", append(o.spanOptions(),
-		// A WebSocket's span would be open for hours.
+		// The span of a WebSocket would be open for hours.
 		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != webSocketPath }))...)
 }
 
 const webSocketPath = "/ws"
 
-// Transport counts and times what a client asks, as http.client.request.duration, and
-// makes spans of it where these are exported.
+// Transport counts and times the requests of a client, as http.client.request.duration, and makes spans of them if
+// spans are exported.
 func (o *Observer) Transport(next http.RoundTripper) http.RoundTripper {
 	next = httpmetrics.Transport(next, httpmetrics.WithMeterProvider(o.tel))
 	if o.tracing.off {

@@ -7,16 +7,16 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Bucket boundaries that the metric contract fixes, in seconds.
+// Bucket boundaries fixed by the metric contract, in seconds.
 var (
 	requestBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	queryBuckets   = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1}
 )
 
-// operationBuckets are those that the semantic conventions advise, in seconds.
+// operationBuckets are recommended by the semantic conventions, in seconds.
 var operationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 
-// Boundaries of our own histograms.
+// Boundaries of the server's own histograms.
 var (
 	deliveryBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10} // seconds
 	lifetimeBuckets = []float64{1, 10, 60, 300, 1800, 3600, 4 * 3600, 24 * 3600}                      // seconds
@@ -24,8 +24,8 @@ var (
 	batchBuckets    = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}                                     // messages
 )
 
-// instruments are those that are recorded when something happens; states has the others. The first block is the metric
-// contract, which dashboards and alerts ask for by name: the exporter turns "http.requests" into http_requests_total, and so on.
+// instruments are recorded when something happens; states has the others. The first block is the metric contract:
+// dashboards and alerts use these names. The exporter turns "http.requests" into http_requests_total, and so on.
 type instruments struct {
 	httpRequests  metric.Int64Counter
 	httpDuration  metric.Float64Histogram
@@ -57,16 +57,16 @@ type instruments struct {
 	callSetup        metric.Float64Histogram
 	callDuration     metric.Float64Histogram
 
-	// Of the database's and Redis's clients, named as the semantic conventions have it.
+	// Of the clients of the database and Redis, with names from the semantic conventions.
 	operationDuration metric.Float64Histogram
 }
 
-// Labels, and which values they have. None comes from a client.
+// Labels and their values. No value comes from a client.
 var (
-	byMethod      = label{key: "method", from: "HTTP's methods, others being `_OTHER`"}
-	byPath        = label{key: "path", from: "route templates, others being `" + unmatched + "`"}
-	byStatus      = label{key: "status", from: "HTTP's, three digits"}
-	byOperation   = label{key: "operation", from: "the first word of a statement of the server's own"}
+	byMethod      = label{key: "method", from: "HTTP's methods, or `_OTHER`"}
+	byPath        = label{key: "path", from: "route templates, or `" + unmatched + "`"}
+	byStatus      = label{key: "status", from: "HTTP's status codes"}
+	byOperation   = label{key: "operation", from: "the first word of the server's own statements"}
 	byTable       = label{key: "table", from: "tables of the schema, or `" + noTable + "`"}
 	byKind        = oneOf("reason", chat.KindInvalid, chat.KindUnauthenticated, chat.KindForbidden, chat.KindNotFound, chat.KindConflict, chat.KindTooLarge, chat.KindRateLimited, chat.KindUnavailable, chat.KindCancelled, chat.KindInternal)
 	byAttempt     = oneOf("operation", "login", "register")
@@ -74,53 +74,53 @@ var (
 	byHit         = oneOf("hit", "true", "false")
 	byState       = oneOf("state", "used", "idle")
 	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}
-	byFrame       = label{key: "type", from: "the types that API.md lists for clients, others being `other`"}
+	byFrame       = label{key: "type", from: "the types that API.md lists for clients, or `other`"}
 	byCode        = label{key: "code", from: "the constants of ws.Code and chat.Kind"}
 	byCallType    = oneOf("type", call.Audio, call.Video)
 	byCallEnd     = oneOf("reason", call.UserHangup, call.UserBusy, call.UserRejected, call.NetworkError, call.Timeout, call.ServerError)
 	byCallPhase   = oneOf("phase", phaseAnswer, phaseMedia)
 	byDBSystem    = oneOf("db.system.name", "sqlite", "mysql", "redis")
-	byDBOperation = label{key: "db.operation.name", from: "as operation of db.query.duration; of Redis, the server's own commands, `PIPELINE`, and `PIPELINE` or `MULTI` before a command"}
-	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not of Redis"}
-	byError       = label{key: "error.type", from: "the words of sqlstore.ErrorType; of Redis, " + redisErrorTypes() + "; only where the operation failed"}
+	byDBOperation = label{key: "db.operation.name", from: "as operation of db.query.duration; for Redis, the server's own commands, `PIPELINE`, and `PIPELINE` or `MULTI` before a command"}
+	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not for Redis"}
+	byError       = label{key: "error.type", from: "the words of sqlstore.ErrorType; for Redis, " + redisErrorTypes() + "; only where the operation failed"}
 	byPool        = oneOf("db.client.connection.pool.name", "sqlite", "mysql", "redis")
 	byDirection   = oneOf("direction", "to_peer", "from_peer")
 	byDrop        = oneOf("reason", "limit", "address")
 	byPoolState   = oneOf("db.client.connection.state", "used", "idle")
 )
 
-// events is the table of them.
+// events is the table of instruments for events.
 func (t *maker) events() *instruments {
 	return &instruments{
 		httpRequests:  t.counter("http.requests", "{request}", "HTTP responses, by method, route template and status.", byMethod, byPath, byStatus),
-		httpDuration:  t.histogram("http.request.duration", "s", "Time to answer an HTTP request, WebSockets apart.", requestBuckets, byMethod, byPath, byStatus),
+		httpDuration:  t.histogram("http.request.duration", "s", "Time to answer an HTTP request, except WebSockets.", requestBuckets, byMethod, byPath, byStatus),
 		messagesSent:  t.counter("messages.sent", "{message}", "Messages accepted and stored; a retry is not counted again."),
 		queryDuration: t.histogram("db.query.duration", "s", "Time of a statement in the database, by operation and table.", queryBuckets, byOperation, byTable),
 		cacheHits:     t.counter("redis.cache.hits", "{lookup}", "Cache lookups that found something, in Redis or in process."),
 		cacheMisses:   t.counter("redis.cache.misses", "{lookup}", "Cache lookups that went on to the database."),
 
 		deliveries:       t.counter("im.message.deliveries", "{delivery}", "New messages written to a socket of a receiver."),
-		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value a message.", deliveryBuckets),
-		dropped:          t.counter("im.message.deliveries.dropped", "{delivery}", "New messages that a connection did not get because it was cut off; its client syncs."),
+		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value per message.", deliveryBuckets),
+		dropped:          t.counter("im.message.deliveries.dropped", "{delivery}", "New messages dropped because a connection was closed; its client syncs."),
 		refused:          t.counter("im.messages.refused", "{message}", "Messages that were not accepted, by reason.", byKind),
-		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages that shared a transaction, retries included.", batchBuckets),
+		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages that shared a transaction, including retries.", batchBuckets),
 		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stored messages.", queryBuckets),
-		commitFailures:   t.counter("im.message.commit.failures", "{transaction}", "Transactions that should have stored messages, and failed; their senders were told."),
-		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that were not announced, by the bus or for want of the database; clients sync."),
-		recovered:        t.counter("im.messages.recovered", "{message}", "New messages that the bus did not bring, loaded from the database."),
-		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Times that missing messages could not be loaded; clients sync."),
+		commitFailures:   t.counter("im.message.commit.failures", "{transaction}", "Failed transactions that should have stored messages; their senders got an error."),
+		publishFailures:  t.counter("im.bus.failures", "{event}", "Events that were not announced, because the bus or the database failed; clients sync."),
+		recovered:        t.counter("im.messages.recovered", "{message}", "New messages that the bus lost, loaded from the database."),
+		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Failures to load missing messages; clients sync."),
 		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result.", byCache, byHit),
-		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Logins and registrations turned away, by operation and reason.", byAttempt, byKind),
+		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Rejected logins and registrations, by operation and reason.", byAttempt, byKind),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		panics:           t.counter("im.http.panics", "{panic}", "Handlers that panicked; each answered 500."),
 		connLifetime:     t.histogram("im.connection.duration", "s", "How long a WebSocket was open, by how it ended.", lifetimeBuckets, byEnding),
-		slowClients:      t.counter("im.connections.slow", "{connection}", "Connections cut off because their client did not read."),
+		slowClients:      t.counter("im.connections.slow", "{connection}", "Connections closed because their client did not read."),
 		framesIn:         t.counter("im.frames.received", "{frame}", "Frames that clients sent, by type.", byFrame),
 		framesRefused:    t.counter("im.frames.refused", "{frame}", "Frames answered with an error frame, by its code.", byCode),
-		callsStarted:     t.counter("im.call.started", "{call}", "Calls that somebody began, on this node.", byCallType),
+		callsStarted:     t.counter("im.call.started", "{call}", "Calls started on this node.", byCallType),
 		callsEnded:       t.counter("im.call.ended", "{call}", "Calls that this node ended, by reason; each is ended by one node.", byCallEnd),
 		callSetup:        t.histogram("im.call.setup.duration", "s", "Time from the offer of a call to its answer, and from there to media.", setupBuckets, byCallPhase),
-		callDuration:     t.histogram("im.call.duration", "s", "Time from media to the end of a call; calls without media are not in it.", lifetimeBuckets, byCallEnd),
+		callDuration:     t.histogram("im.call.duration", "s", "Time from media to the end of a call; calls without media are not counted.", lifetimeBuckets, byCallEnd),
 
 		operationDuration: t.histogram("db.client.operation.duration", "s", "Time of a statement in the database, or of a command or pipeline in Redis.", operationBuckets, byDBSystem, byDBOperation, byCollection, byError),
 	}

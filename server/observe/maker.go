@@ -9,8 +9,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A label is an attribute that an instrument is recorded with. Its values are
-// listed, or it is said where they come from.
+// A label is an attribute of an instrument. Its values are listed, or from says where they come from.
 type label struct {
 	key    string
 	values []string
@@ -25,7 +24,7 @@ func oneOf[T ~string](key string, values ...T) label {
 	return l
 }
 
-// String tells the label as METRICS.md does, under its name on /metrics.
+// String describes the label for METRICS.md, under its name on /metrics.
 func (l label) String() string {
 	from := l.from
 	if len(l.values) > 0 {
@@ -34,13 +33,13 @@ func (l label) String() string {
 	return "`" + strings.ReplaceAll(l.key, ".", "_") + "`: " + from
 }
 
-// A row is what an instrument does not tell of itself.
+// A row has what METRICS.md needs beyond the instrument itself.
 type row struct {
 	labels []label
 	bounds []float64
 }
 
-// A maker makes instruments, and gathers what fails and what METRICS.md tells.
+// A maker creates instruments. It collects errors, and the rows for METRICS.md.
 type maker struct {
 	meter    metric.Meter
 	rows     map[string]row
@@ -57,7 +56,7 @@ func made[T any](t *maker, name string, r row, inst T, err error) T {
 	return inst
 }
 
-// plain binds an instrument that has no labels: every measurement of it is of one series.
+// plain binds an instrument without labels, because it has only one series.
 func plain[I any](inst I, labels []label) I {
 	if len(labels) > 0 {
 		return inst
@@ -82,7 +81,7 @@ func (t *maker) intHistogram(name, unit, desc string, bounds []float64, labels .
 	return made(t, name, row{labels, slices.Clone(bounds)}, plain(h, labels), err)
 }
 
-// What is read when metrics are collected; "counted" only grows.
+// Instruments that are read when metrics are collected. "counted" ones only grow.
 
 func (t *maker) gauge(name, unit, desc string, read reading[int64], labels ...label) {
 	g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(desc))

@@ -9,12 +9,11 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// scope names the server's instruments among those of its libraries.
+// scope is the instrumentation scope of the server's instruments.
 const scope = "github.com/onemeter/onemeter/server"
 
-// An Observer owns the server's instruments. Echo, Handler, SQL, Redis, Chat, Sockets,
-// Calls and Watch hand out what feeds them, and are called once each while the server is put together.
-// What they hand out, and the other methods, are safe for concurrent use.
+// An Observer owns the server's instruments. Echo, Handler, SQL, Redis, Chat, Sockets, Calls and Watch return what
+// feeds them; the server calls each once at start. Their results, and the other methods, are safe for concurrent use.
 type Observer struct {
 	maker
 	ins       *instruments
@@ -24,8 +23,8 @@ type Observer struct {
 	responses *table[response, answers]
 }
 
-// New makes the instruments with meters of tel, and spans with its tracers.
-// Instruments that carry no attributes are on the page at 0 from then on.
+// New creates the instruments with meters of tel, and spans with its tracers. Counters without attributes appear on
+// the page at 0 from then on.
 func New(tel *telemetry.Provider) (*Observer, error) {
 	o := &Observer{maker: maker{meter: tel.Meter(scope), rows: make(map[string]row)}, tel: tel, tracing: newTracing(tel.TracerProvider())}
 	ins := o.events()

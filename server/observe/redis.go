@@ -16,9 +16,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Redis returns a hook of a client that times each command, and each pipeline
-// as one operation, as db.client.operation.duration. Where hooks before it
-// refuse a command, nothing reaches Redis and nothing is recorded.
+// Redis returns a hook for a client. It times each command, and each pipeline as one operation, as
+// db.client.operation.duration. If an earlier hook refuses a command, nothing reaches Redis and nothing is recorded.
 func (o *Observer) Redis() redis.Hook {
 	return &redisHook{o.tracing, by(o.ins.operationDuration, redisAttrs)}
 }
@@ -28,8 +27,7 @@ type redisHook struct {
 	duration *table[redisOperation, metric.Float64Histogram]
 }
 
-// A redisOperation is what commands are told apart by. The commands are the
-// server's own, so that there are not many.
+// A redisOperation has the labels of a command. The commands are the server's own, so there are few.
 type redisOperation struct{ prefix, command, failure string }
 
 func redisAttrs(op redisOperation) []attribute.KeyValue {
@@ -73,8 +71,7 @@ func (h *redisHook) record(ctx context.Context, op redisOperation, do func(conte
 	return err
 }
 
-// pipelineOf names a pipeline, or a transaction: by its command too if it has
-// only one.
+// pipelineOf names a pipeline or a transaction. If all its commands are the same, the name includes it.
 func pipelineOf(cmds []redis.Cmder) redisOperation {
 	op := redisOperation{prefix: "PIPELINE"}
 	if n := len(cmds); n > 2 && cmds[0].Name() == "multi" {
@@ -92,8 +89,7 @@ func pipelineOf(cmds []redis.Cmder) redisOperation {
 	return op
 }
 
-// What error.type says of Redis: a word of ours, or that with which Redis
-// begins its answer.
+// Values of error.type for Redis: one of these words, or the prefix of Redis's error reply.
 var (
 	redisWords    = []string{"cancelled", "timeout", "pool_timeout", "connection", "other"}
 	redisPrefixes = []string{
@@ -106,7 +102,7 @@ func redisErrorTypes() string {
 	return "`" + strings.Join(slices.Concat(redisWords, redisPrefixes), "` `") + "`"
 }
 
-// redisFailure is empty where Redis answered, if only that there is nothing.
+// redisFailure returns "" if Redis answered, even if the answer is nil.
 func redisFailure(err error) string {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/ws"
 )
 
-// Sockets are the hooks by which WebSockets feed their instruments.
+// Sockets returns the hooks that feed the instruments of WebSockets.
 func (o *Observer) Sockets() ws.Hooks {
 	closed := by(o.ins.connLifetime, value("reason"))
 	frames, refusals := by(o.ins.framesIn, value("type")), by(o.ins.framesRefused, value("code"))
@@ -24,7 +24,7 @@ func (o *Observer) Sockets() ws.Hooks {
 	}
 }
 
-// delivered records the end of a message's fan-out.
+// delivered records that a message was delivered to all receivers on this node.
 func (o *Observer) delivered(ctx context.Context, d ws.Delivered) {
 	if d.Type != chat.EventMessageNew {
 		return

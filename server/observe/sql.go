@@ -9,11 +9,9 @@ import (
 	"strings"
 )
 
-// SQL returns a wrapper of connectors by which every statement is timed, from
-// the call to the end of its rows: as db.query.duration, and as
-// db.client.operation.duration. Beginning and ending a transaction are
-// statements too. system is the engine, sqlite or mysql; failure says in a word
-// what an error of its driver means.
+// SQL returns a wrapper for connectors. It times every statement, from the call to the end of its rows, as
+// db.query.duration and as db.client.operation.duration. Beginning and ending a transaction count as statements.
+// system is the engine, sqlite or mysql; failure returns the error.type for an error of its driver.
 func (o *Observer) SQL(system string, failure func(error) string) func(driver.Connector) driver.Connector {
 	clock := &queryClock{
 		ins: o.ins, tracing: o.tracing, system: system, failure: failure,
@@ -39,8 +37,7 @@ func (c *timedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &timedConn{fullConn: full, clock: c.clock}, nil
 }
 
-// fullConn is what the drivers that the server uses offer. Asking for it whole
-// keeps the wrapper free of fallbacks that nothing takes.
+// fullConn has the interfaces of the drivers that the server uses. Requiring all of them makes fallbacks unnecessary.
 type fullConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -57,7 +54,7 @@ type timedConn struct {
 	clock *queryClock
 }
 
-// CheckNamedValue passes on to the driver, where it has an opinion.
+// CheckNamedValue calls the driver's, if it has one.
 func (c *timedConn) CheckNamedValue(v *driver.NamedValue) error {
 	if checker, ok := c.fullConn.(driver.NamedValueChecker); ok {
 		return checker.CheckNamedValue(v)
@@ -149,11 +146,11 @@ func (t *timedTx) Rollback() error {
 	return err
 }
 
-// timedRows ends the statement's time when its rows are closed.
+// timedRows ends the timing of a statement when its rows are closed.
 type timedRows struct {
 	driver.Rows
 	timing
-	err error // with which they ended early
+	err error // that ended them early
 }
 
 func (r *timedRows) Next(dest []driver.Value) error {
@@ -170,8 +167,7 @@ func (r *timedRows) Close() error {
 	return err
 }
 
-// rows returns rows that end the statement with them, or ends it at once where
-// the query failed.
+// rows returns rows that end the timing when they are closed. If the query failed, it ends the timing at once.
 func (t timing) rows(rows driver.Rows, err error) (driver.Rows, error) {
 	if err != nil {
 		t.end(err)
@@ -180,14 +176,14 @@ func (t timing) rows(rows driver.Rows, err error) (driver.Rows, error) {
 	return &timedRows{Rows: rows, timing: t}, nil
 }
 
-// statement is what db_query_duration_seconds tells statements apart by.
+// statement has the labels of db_query_duration_seconds.
 type statement struct{ operation, table string }
 
-// noTable stands where a statement names no table.
+// noTable is the table of a statement without one.
 const noTable = "none"
 
-// parse reads the operation and the first table of a statement of ours. What
-// stands in brackets, such as a sub-select, does not count.
+// parse returns the operation and the first table of one of the server's statements. It ignores text in parentheses,
+// such as a sub-select.
 func parse(query string) statement {
 	words := strings.Fields(withoutBrackets(query))
 	if len(words) == 0 {
@@ -215,7 +211,7 @@ func withoutBrackets(query string) string {
 		switch c {
 		case '(':
 			if depth++; depth == 1 {
-				b.WriteString(" () ") // no name
+				b.WriteString(" () ") // not a name
 			}
 		case ')':
 			depth--
@@ -241,7 +237,7 @@ func tableOf(words []string) string {
 	return noTable
 }
 
-// tableName takes the quotes off a name, and refuses what is none.
+// tableName removes the quotes from a name, and returns "" if it is not a table's name.
 func tableName(word string) string {
 	word = strings.ToLower(strings.Trim(word, "`\"';,"))
 	for _, c := range word {

@@ -14,8 +14,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// maxParsed bounds the statements that are remembered. The server's own are
-// some dozens, and as many again for each size of a batch.
+// maxParsed bounds the remembered statements. The server has some dozens, and as many again for each size of a batch.
 const maxParsed = 4096
 
 // A queryClock records how long statements took.
@@ -23,21 +22,21 @@ type queryClock struct {
 	ins     *instruments
 	tracing tracing
 	system  string
-	failure func(error) string // the error.type
+	failure func(error) string // returns the error.type
 
 	mu     sync.RWMutex
 	kinds  map[statement]*statementKind
 	parsed map[string]*statementKind // by the text of the statement
 }
 
-// A statementKind has what statements are recorded with that are not told apart.
+// A statementKind has the bound instruments for statements with equal labels.
 type statementKind struct {
 	statement
 	query, operation metric.Float64Histogram
 	failed           *table[string, metric.Float64Histogram] // by error.type
 }
 
-// A timing is a statement under way.
+// A timing is a statement in progress.
 type timing struct {
 	clock *queryClock
 	ctx   context.Context
@@ -55,11 +54,10 @@ func (q *queryClock) begin(ctx context.Context, query string) timing {
 	return t
 }
 
-// name is what the conventions call the span of such a statement.
+// name returns the name of the span, as the semantic conventions define.
 func (s statement) name() string { return s.operation + " " + s.table }
 
-// shortened is a statement as spans have it. What the statement is about stands
-// for it as ?, and the rows of an INSERT are all the same.
+// shortened returns a statement for spans. Values are already replaced by ?, and all rows of an INSERT look the same.
 func shortened(query string) string {
 	const most = 400
 	query = strings.Join(strings.Fields(query), " ")
@@ -69,7 +67,7 @@ func shortened(query string) string {
 	return query
 }
 
-// end records the statement, which failed with err unless that is nil.
+// end records the statement, with its error if err is not nil.
 func (t timing) end(err error) {
 	took := time.Since(t.start).Seconds()
 	operation := t.kind.operation
@@ -113,8 +111,8 @@ func (q *queryClock) newKind(s statement) *statementKind {
 	}
 }
 
-// operationAttrs are what the semantic conventions tell an operation of a
-// database's client by; what is empty is left out.
+// operationAttrs returns the attributes of a database client's operation, as the semantic conventions define. Empty
+// ones are left out.
 func operationAttrs(system, operation, collection, failure string) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{
 		attribute.String("db.system.name", system), attribute.String("db.operation.name", operation),

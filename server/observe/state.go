@@ -15,32 +15,32 @@ import (
 	"github.com/onemeter/onemeter/server/ws"
 )
 
-// State is what the server's parts say of themselves when metrics are collected.
+// State has the numbers of the server's parts when metrics are collected.
 type State struct {
 	Sockets ws.Stats
 	Chat    chat.Stats
 	Calls   call.Stats
-	TURN    turn.Stats // zero: there is no relay
+	TURN    turn.Stats // zero without a relay
 
 	Engine      string // sqlite or mysql
 	DB          sql.DBStats
 	SlowQueries int64 // of the database server
 
 	Pool     *redis.PoolStats // nil without Redis
-	PoolSize int              // 0: not known
+	PoolSize int              // 0: unknown
 	Memory   redisconn.Memory
-	Bus      *redisbus.Stats // nil where the node is alone
+	Bus      *redisbus.Stats // nil on a single node
 	Caches   []Cache
 }
 
 // A Cache is the state of one cache.
 type Cache struct {
 	Name    string
-	Entries int               // kept in process
+	Entries int               // values kept in process
 	Shared  *rediscache.Stats // nil without Redis
 }
 
-// mysql is the state of MySQL's connections, zero where the database is another one.
+// mysql returns the state of MySQL's connections. It is zero for another database.
 func (s *State) mysql() sql.DBStats {
 	if s.Engine != "mysql" {
 		return sql.DBStats{}
@@ -48,52 +48,52 @@ func (s *State) mysql() sql.DBStats {
 	return s.DB
 }
 
-// states is the table of the instruments that are read when metrics are collected, each with the function that reads it.
+// states is the table of the instruments that are read when metrics are collected, each with its reading function.
 func (t *maker) states(delay *rollingMean) {
 	// The metric contract.
 	t.gauge("online.users.current", "{user}", "Users with at least one open WebSocket on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.OnlineUsers) }))
-	t.gauge("im.active.users.total", "{user}", "Users who did anything authenticated in the last 5 minutes on this node.",
+	t.gauge("im.active.users.total", "{user}", "Users with an authenticated request on this node in the last 5 minutes.",
 		one(func(s *State) int64 { return int64(s.Chat.ActiveUsers) }))
 	t.gauge("webrtc.connections.active", "{peer}", "Peers in calls whose media connection is up.",
 		one(func(s *State) int64 { return int64(s.Calls.Up) }))
-	t.gauge("mysql.connections.active", "{connection}", "MySQL connections in use; 0 where the database is not MySQL.",
+	t.gauge("mysql.connections.active", "{connection}", "MySQL connections in use; 0 if the database is not MySQL.",
 		one(func(s *State) int64 { return int64(s.mysql().InUse) }))
-	t.gauge("mysql.connections.idle", "{connection}", "MySQL connections idle in the pool; 0 where the database is not MySQL.",
+	t.gauge("mysql.connections.idle", "{connection}", "MySQL connections idle in the pool; 0 if the database is not MySQL.",
 		one(func(s *State) int64 { return int64(s.mysql().Idle) }))
-	t.gauge("mysql.connections.max", "{connection}", "Limit of the MySQL pool; 0 where the database is not MySQL.",
+	t.gauge("mysql.connections.max", "{connection}", "Limit of the MySQL pool; 0 if the database is not MySQL.",
 		one(func(s *State) int64 { return int64(s.mysql().MaxOpenConnections) }))
 	t.counted("mysql.slow.queries", "{query}", "Slow_queries of the MySQL server.",
 		one(func(s *State) int64 { return s.SlowQueries }))
-	t.gauge("redis.memory.used", "By", "Memory that Redis uses; 0 where there is no Redis.",
+	t.gauge("redis.memory.used", "By", "Memory that Redis uses; 0 without Redis.",
 		one(func(s *State) int64 { return s.Memory.Used }))
-	t.gauge("redis.memory.max", "By", "Memory that Redis may use; 0 where there is no Redis.",
+	t.gauge("redis.memory.max", "By", "Memory that Redis may use; 0 without Redis.",
 		one(func(s *State) int64 { return s.Memory.Max }))
 	t.floatGauge("message.delivery.delay", "s", "Mean time from accepting a message to writing it to a receiver's socket, over the last minute.",
 		one(func(*State) float64 { return delay.mean(time.Now()).Seconds() }))
-	t.counted("turn.relay.attempts", "{allocation}", "Allocations that clients with a credential asked the TURN relay for; the challenge before is not counted.",
+	t.counted("turn.relay.attempts", "{allocation}", "Allocations that clients with a credential requested from the TURN relay; the challenge before is not counted.",
 		one(func(s *State) int64 { return s.TURN.Asked }))
-	t.counted("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused: a wrong or expired credential, a limit of the user, no free port.",
+	t.counted("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused: wrong or expired credential, user's limit reached, no free port.",
 		one(func(s *State) int64 { return s.TURN.Failed }))
 
 	// WebSockets and calls.
 	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.Connections) }))
-	t.counted("im.frames.sent", "{frame}", "Frames written to clients, of every type.",
+	t.counted("im.frames.sent", "{frame}", "Frames of all types written to clients.",
 		one(func(s *State) int64 { return s.Sockets.FramesWritten }))
-	t.counted("im.frames.sent.size", "By", "Bytes written to WebSockets, framing included.",
+	t.counted("im.frames.sent.size", "By", "Bytes written to WebSockets, including framing.",
 		one(func(s *State) int64 { return s.Sockets.BytesWritten }))
 	t.counted("im.frames.received.size", "By", "Bytes of frames that clients sent.",
 		one(func(s *State) int64 { return s.Sockets.BytesRead }))
 	t.gauge("im.call.devices", "{connection}", "WebSockets of this node that are in a call.",
 		one(func(s *State) int64 { return int64(s.Calls.Devices) }))
-	t.gauge("im.turn.allocations.active", "{allocation}", "Allocations that the TURN relay has now.",
+	t.gauge("im.turn.allocations.active", "{allocation}", "Current allocations of the TURN relay.",
 		one(func(s *State) int64 { return int64(s.TURN.Allocations) }))
 	t.counted("im.turn.relayed", "By", "Bytes relayed between clients and their peers.",
 		func(s *State, put put[int64]) { put(s.TURN.ToPeers, "to_peer"); put(s.TURN.FromPeers, "from_peer") }, byDirection)
-	t.counted("im.turn.packets.dropped", "{packet}", "Packets not relayed: above the limit of their user, or to an address that nothing is relayed to.",
+	t.counted("im.turn.packets.dropped", "{packet}", "Packets not relayed: above the user's limit, or to a forbidden address.",
 		func(s *State, put put[int64]) { put(s.TURN.OverLimit, "limit"); put(s.TURN.Forbidden, "address") }, byDrop)
-	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients asked for and may not reach. Every client asks for peers in private networks, and these are among them.",
+	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients requested and may not reach. Every client requests peers in private networks, which are included.",
 		one(func(s *State) int64 { return s.TURN.Denied }))
 
 	// The database, and pools as the semantic conventions name them.
@@ -110,7 +110,7 @@ func (t *maker) states(delay *rollingMean) {
 				put(int64(p.IdleConns), "redis", "idle")
 			}
 		}, byPool, byPoolState)
-	t.upDown("db.client.connection.max", "{connection}", "Most connections that a pool may open; absent for a Redis cluster, whose pool grows with it.",
+	t.upDown("db.client.connection.max", "{connection}", "Limit of a pool; absent for a Redis cluster, whose pool grows with it.",
 		func(s *State, put put[int64]) {
 			if s.DB.MaxOpenConnections > 0 {
 				put(int64(s.DB.MaxOpenConnections), s.Engine)
@@ -119,11 +119,11 @@ func (t *maker) states(delay *rollingMean) {
 				put(int64(s.PoolSize), "redis")
 			}
 		}, byPool)
-	t.upDown("db.client.connection.pending_requests", "{request}", "Commands that wait for a connection now; of Redis only.",
+	t.upDown("db.client.connection.pending_requests", "{request}", "Commands that wait for a connection now; only for Redis.",
 		ofPool(func(p *redis.PoolStats) int64 { return int64(p.PendingRequests) }, "redis"), byPool)
-	t.counted("db.client.connection.timeouts", "{timeout}", "Commands that waited for a connection in vain; of Redis only.",
+	t.counted("db.client.connection.timeouts", "{timeout}", "Commands that timed out waiting for a connection; only for Redis.",
 		ofPool(func(p *redis.PoolStats) int64 { return int64(p.Timeouts) }, "redis"), byPool)
-	t.counted("im.redis.connections.requests", "{request}", "Connections asked of the pool of Redis; a hit is one that was idle, a miss had to be made.",
+	t.counted("im.redis.connections.requests", "{request}", "Connections requested from the pool of Redis; a hit was idle, a miss had to be opened.",
 		func(s *State, put put[int64]) {
 			if s.Pool != nil {
 				put(int64(s.Pool.Hits), "true")
@@ -145,23 +145,23 @@ func (t *maker) states(delay *rollingMean) {
 		}))
 	t.gauge("im.bus.nodes", "{node}", "Other nodes that are heard.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Nodes) }))
-	t.floatGauge("im.bus.lag", "s", "Time from publishing to receipt, of this node's last beat.",
+	t.floatGauge("im.bus.lag", "s", "Time from publishing to receiving this node's last heartbeat.",
 		ofBus(func(b *redisbus.Stats) float64 { return b.Lag.Seconds() }))
 	t.gauge("im.bus.queued", "{event}", "Events that wait for Redis.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Queued) }))
 	t.counted("im.bus.reconnects", "{reconnection}", "Subscriptions after the first.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Reconnects) }))
-	t.counted("im.bus.resumes", "{resumption}", "Times that this node had missed something, and loaded it from the database.",
+	t.counted("im.bus.resumes", "{resumption}", "How often this node had missed events and loaded them from the database.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Resumes) }))
-	t.counted("im.bus.events.published", "{event}", "Events and signals that Redis took.",
+	t.counted("im.bus.events.published", "{event}", "Events and signals that Redis accepted.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Published) }))
-	t.counted("im.bus.events.received", "{event}", "Events of other nodes.",
+	t.counted("im.bus.events.received", "{event}", "Events received from other nodes.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Received) }))
-	t.counted("im.bus.events.lost", "{event}", "Events and signals of other nodes that did not come; their messages are loaded from the database.",
+	t.counted("im.bus.events.lost", "{event}", "Events and signals of other nodes that did not arrive; their messages are loaded from the database.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Lost) }))
-	t.counted("im.bus.events.dropped", "{event}", "Events and signals given up because the queue for Redis was full; other nodes load from the database.",
+	t.counted("im.bus.events.dropped", "{event}", "Events and signals dropped because the queue for Redis was full; other nodes load from the database.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Dropped) }))
-	t.counted("im.bus.events.garbage", "{event}", "Messages on the bus that no node of this version wrote.",
+	t.counted("im.bus.events.garbage", "{event}", "Messages on the bus that no node of this version sent.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Garbage) }))
 
 	// Caches.
@@ -171,7 +171,7 @@ func (t *maker) states(delay *rollingMean) {
 				put(int64(c.Entries), c.Name)
 			}
 		}, byCache)
-	t.counted("im.cache.shared.lookups", "{lookup}", "Values looked for in Redis, since this node did not hold them.",
+	t.counted("im.cache.shared.lookups", "{lookup}", "Lookups in Redis, for values that this node did not have in process.",
 		func(s *State, put put[int64]) {
 			for _, c := range s.Caches {
 				if c.Shared != nil {
@@ -182,8 +182,8 @@ func (t *maker) states(delay *rollingMean) {
 		}, byCache, byHit)
 	t.counted("im.cache.shared.failures", "{failure}", "Cache lookups that Redis did not answer; the value came from the database.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Failures) }), byCache)
-	t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not taken yet; until then other nodes may read the old value there.",
+	t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not accepted yet; until then other nodes may read the old value there.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Owed) }), byCache)
-	t.counted("im.cache.shared.forgotten", "{drop}", "Drops given up because too many were owed; the old values stay for the TTL at most.",
+	t.counted("im.cache.shared.forgotten", "{drop}", "Drops given up because too many were pending; the old values stay for the TTL at most.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Forgotten) }), byCache)
 }

@@ -18,7 +18,7 @@ import (
 // A tracing makes the server's spans.
 type tracing struct {
 	tracer trace.Tracer
-	off    bool // nobody exports spans
+	off    bool // no spans are exported
 }
 
 func newTracing(p trace.TracerProvider) tracing {
@@ -26,7 +26,7 @@ func newTracing(p trace.TracerProvider) tracing {
 	return tracing{tracer: p.Tracer(scope), off: off}
 }
 
-// Tracer carries traces through the domain; nil where nobody exports spans.
+// Tracer carries traces through the domain. It is nil if no spans are exported.
 func (o *Observer) Tracer() chat.Tracer {
 	if o.tracing.off {
 		return nil
@@ -34,8 +34,7 @@ func (o *Observer) Tracer() chat.Tracer {
 	return o.tracing
 }
 
-// carriers are W3C trace contexts, whatever the process's clients speak:
-// between nodes there is one version of the server.
+// carriers are W3C trace contexts, whatever format clients use, because only nodes of the server exchange them.
 var carriers propagation.TraceContext
 
 const traceparent = "traceparent"
@@ -50,12 +49,12 @@ func (t tracing) Carrier(ctx context.Context) string {
 	return c[traceparent]
 }
 
-// from returns ctx with the span that a carrier names.
+// from returns ctx with the span of a carrier.
 func from(ctx context.Context, carrier string) context.Context {
 	return carriers.Extract(ctx, propagation.MapCarrier{traceparent: carrier})
 }
 
-// Start implements chat.Tracer: other causes than the first are links.
+// Start implements chat.Tracer. Causes after the first become links.
 func (t tracing) Start(ctx context.Context, name string, causes []string) (context.Context, func(error)) {
 	var links []trace.Link
 	for _, c := range causes[1:] {
@@ -65,7 +64,7 @@ func (t tracing) Start(ctx context.Context, name string, causes []string) (conte
 	return ctx, func(err error) { finish(span, err) }
 }
 
-// finish ends a span, which failed with err unless that is nil.
+// finish ends a span, with an error if err is not nil.
 func finish(span trace.Span, err error) {
 	if err != nil && span.IsRecording() {
 		span.SetStatus(codes.Error, err.Error())
@@ -73,9 +72,8 @@ func finish(span trace.Span, err error) {
 	span.End()
 }
 
-// handling begins the span of a frame that a client sent over its WebSocket;
-// nil where nobody exports spans. There is no connection's span around it,
-// which would be open for hours.
+// handling returns a function that begins the span of a frame from a client's WebSocket. It is nil if no spans are
+// exported. There is no span for the connection, because it would be open for hours.
 func (t tracing) handling() func(context.Context, ws.FrameIn) (context.Context, func(error)) {
 	if t.off {
 		return nil
@@ -86,7 +84,7 @@ func (t tracing) handling() func(context.Context, ws.FrameIn) (context.Context, 
 			switch chat.KindOf(err) {
 			case chat.KindInternal, chat.KindUnavailable:
 			default:
-				err = nil // the client's own doing is no failure of this span, as it is none of an HTTP server's
+				err = nil // a client's mistake does not fail the span, as with HTTP servers
 			}
 			finish(span, err)
 		}
@@ -105,18 +103,18 @@ func (t tracing) delivered(ctx context.Context, d ws.Delivered) context.Context 
 	return ctx
 }
 
-// within tells whether ctx has a span that is recorded. Calls of a database are
-// traced within one and nowhere else: not what the server asks on its own.
+// within reports whether ctx has a recorded span. Database calls are traced only within one, so not those of the
+// server's own background work.
 func (t tracing) within(ctx context.Context) bool {
 	return !t.off && trace.SpanFromContext(ctx).IsRecording()
 }
 
-// operation begins the span of a call of a database.
+// operation begins the span of a database call.
 func (t tracing) operation(ctx context.Context, start time.Time, name string, attrs ...attribute.KeyValue) (context.Context, trace.Span) {
 	return t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(start), trace.WithAttributes(attrs...))
 }
 
-// LogHandler adds trace_id and span_id to what is logged within a span.
+// LogHandler adds trace_id and span_id to records logged within a span.
 func LogHandler(h slog.Handler) slog.Handler { return logHandler{h} }
 
 type logHandler struct{ slog.Handler }

@@ -11,8 +11,7 @@ import (
 	"github.com/onemeter/onemeter/server/cache/rediscache"
 )
 
-// Watch reads the state at every collection, and is called once. No number is
-// kept here, so none can drift from what it counts.
+// Watch calls read at every collection. Call it once. The numbers are not copied, so they cannot drift.
 func (o *Observer) Watch(read func() State) error {
 	_, err := o.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		s := read()
@@ -24,10 +23,10 @@ func (o *Observer) Watch(read func() State) error {
 	return err
 }
 
-// A put takes a value of an instrument, and the values of its labels in their order.
+// A put records a value of an instrument, with the values of its labels in order.
 type put[N int64 | float64] func(v N, labels ...string)
 
-// A reading tells what an instrument has in a state.
+// A reading reads the values of an instrument from a state.
 type reading[N int64 | float64] func(*State, put[N])
 
 // one reads an instrument without labels.
@@ -53,7 +52,7 @@ func ofBus[N int64 | float64](read func(*redisbus.Stats) N) reading[N] {
 	}
 }
 
-// ofShared reads what each cache has to do with Redis.
+// ofShared reads the shared part of each cache.
 func ofShared[N int64 | float64](read func(*rediscache.Stats) N) reading[N] {
 	return func(s *State, put put[N]) {
 		for _, c := range s.Caches {
@@ -64,7 +63,7 @@ func ofShared[N int64 | float64](read func(*rediscache.Stats) N) reading[N] {
 	}
 }
 
-// A teller tells the values of one instrument.
+// A teller records the values of one instrument.
 type teller func(*State, metric.Observer)
 
 func tellInts(inst metric.Int64Observable, read reading[int64], labels []label) teller {
@@ -81,7 +80,7 @@ func tellFloats(inst metric.Float64Observable, read reading[float64], labels []l
 	}
 }
 
-// optionsOf has the attributes for values of labels, made once.
+// optionsOf returns a function for the attributes of label values, which are built once.
 func optionsOf(labels []label) func(values []string) []metric.ObserveOption {
 	const most = 2
 	known := newTable(func(values [most]string) []metric.ObserveOption {

@@ -1,6 +1,6 @@
-// Holds the dashboards to @grafana/schema, and their units to the list of
-// @grafana/data: node check.mjs FOLDER-OF-DASHBOARDS, in a folder where
-// package.json is installed and @grafana/data unpacked, as make test-grafana has it.
+// Checks the dashboards against @grafana/schema, and their units against the list
+// of @grafana/data. Run node check.mjs FOLDER-OF-DASHBOARDS in a folder where
+// package.json is installed and @grafana/data unpacked, as make test-grafana does.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -23,4 +23,4 @@ const modules = files.map((name) => {
 });
 const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"];
 execFileSync("node_modules/.bin/tsc", [...options, ...modules], { stdio: "inherit" });
-console.log(`${files.length} dashboards are as Grafana 13 has them`);
+console.log(`${files.length} dashboards match the types of Grafana 13`);

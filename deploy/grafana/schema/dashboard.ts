@@ -1,11 +1,11 @@
-// The types that our dashboards have: those of @grafana/schema, a panel with
-// the options and the style of its own kind.
+// The types of our dashboards: those of @grafana/schema, with the options and the
+// style of each kind of panel.
 import type { AnnotationQuery, Dashboard, DataQuery, FieldConfig, Panel, RowPanel } from "@grafana/schema";
 import type * as chart from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
 import type * as stat from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
 import type * as table from "@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen";
 
-// JSON has the values of enums, not their names.
+// JSON holds the values of enums, not their names.
 type Plain<T> = T extends string ? `${T}` : T extends number ? number : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
 
 // Prometheus' part of a query is in no package.
