@@ -19,8 +19,8 @@ type account struct {
 	token string
 }
 
-// signUp makes n accounts, a few at a time: each costs the server a password
-// hash. Their phones begin with the time, so that runs do not meet.
+// signUp registers n accounts, a few at a time, because each costs the server a password hash. Their phones begin
+// with the time, so that runs do not collide.
 func signUp(ctx context.Context, o options, tell func(string, ...any)) ([]account, error) {
 	const atOnce = 4
 	accounts := make([]account, o.users)
@@ -55,7 +55,7 @@ func register(ctx context.Context, url, phone string) (account, error) {
 	return account{id: answer.User.ID, token: answer.Token}, err
 }
 
-// makeGroup puts accounts into one group, owned by the first.
+// makeGroup creates a group with all accounts, owned by the first.
 func makeGroup(ctx context.Context, url string, accounts []account) (int64, error) {
 	ids := make([]int64, len(accounts))
 	for i, a := range accounts {
@@ -66,7 +66,7 @@ func makeGroup(ctx context.Context, url string, accounts []account) (int64, erro
 	return answer.ID, err
 }
 
-// call sends JSON, if there is any, and reads the data of the answer.
+// call sends body as JSON, if it is not nil, and decodes the data of the answer.
 func call(ctx context.Context, method, url, token string, body, data any) error {
 	if body == nil {
 		return request(ctx, method, url, token, "", nil, data)
@@ -78,7 +78,7 @@ func call(ctx context.Context, method, url, token string, body, data any) error 
 	return request(ctx, method, url, token, "application/json", bytes.NewReader(text), data)
 }
 
-// request reads the data of the answer; where data is nil, anything.
+// request sends a request and decodes the data of the answer, unless data is nil.
 func request(ctx context.Context, method, url, token, contentType string, body io.Reader, data any) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {

@@ -12,29 +12,29 @@ import (
 	"github.com/coder/websocket"
 )
 
-// What a mixed run does beside its messages, once in so many of them.
+// What a mixed run does besides messages: each action once in this many messages.
 const (
 	readEvery   = 4
 	typingEvery = 5
-	lookEvery   = 10 // at one's dialogs
+	lookEvery   = 10 // the list of dialogs
 	editEvery   = 20
 	fileEvery   = 50
 	callEvery   = 100
 	fileSize    = 64 << 10
 )
 
-// actions do it by HTTP, a few at a time, beside the sending of messages. What
-// finds the queue full is left out: a slow server shall not hold messages up.
+// actions perform these over HTTP, a few at a time, while messages are sent. If the queue is full, an action is
+// skipped: a slow server must not delay the messages.
 type actions struct {
 	plan  *plan
 	tally *tally
 	queue chan func(context.Context)
 	stop  sync.Once
 	busy  sync.WaitGroup
-	calls sync.Mutex // one call at a time, so that nobody is in another
+	calls sync.Mutex // one call at a time, because a user can be in only one
 }
 
-// newActions starts them; they follow the acknowledgements of messages.
+// newActions starts the workers. Acknowledgements of messages trigger the actions.
 func newActions(p *plan, t *tally) *actions {
 	const atOnce = 4
 	a := &actions{plan: p, tally: t, queue: make(chan func(context.Context), 64)}
@@ -51,7 +51,7 @@ func newActions(p *plan, t *tally) *actions {
 	return a
 }
 
-// wait ends when all that was begun is done; nothing follows after it.
+// wait returns when all queued actions are done; no new ones are queued.
 func (a *actions) wait() {
 	a.stop.Do(func() {
 		a.tally.onAck(nil)
@@ -60,8 +60,8 @@ func (a *actions) wait() {
 	a.busy.Wait()
 }
 
-// follow has done what is due after message n, which the server knows as id.
-// The tally calls it, locked.
+// follow queues the actions that are due after message n, which the server stored as id. The tally calls it with its
+// lock held.
 func (a *actions) follow(n int, id int64) {
 	r := a.plan.route(n)
 	peer := r.peer
@@ -97,7 +97,7 @@ func (a *actions) follow(n int, id int64) {
 	})
 }
 
-// typing tells by WebSocket that a message comes.
+// typing sends a typing event over the WebSocket.
 func (a *actions) typing(ctx context.Context, c *client, target string, id int64) error {
 	err := c.conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"typing","payload":{%q:%d,"is_typing":true}}`, target, id))
 	a.tally.acted("typing", err)
@@ -112,7 +112,7 @@ func sendFile(ctx context.Context, url string, from, to account) error {
 	if err != nil {
 		return err
 	}
-	_, _ = part.Write(bytes.Repeat([]byte("imload\x00\n"), fileSize/8)) // into memory
+	_, _ = part.Write(bytes.Repeat([]byte("imload\x00\n"), fileSize/8)) // writing to memory does not fail
 	_ = w.Close()
 	var file struct{ ID int64 }
 	if err := request(ctx, http.MethodPost, url+"/api/files/upload", from.token, w.FormDataContentType(), &form, &file); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A client is one connection. It checks what it receives: each message of a
-// run is numbered, and the number and the time of sending are its content.
+// A client is one connection. It checks what it receives: the content of each message is its number and the time of
+// sending.
 type client struct {
 	account account
 	conn    *websocket.Conn
@@ -23,7 +23,7 @@ type client struct {
 	err     error // once done is closed
 
 	mu  sync.Mutex
-	got map[int]int // times that each message came
+	got map[int]int // how often each message came
 }
 
 const maxFrame = 1 << 20
@@ -43,7 +43,7 @@ func dial(ctx context.Context, url string, a account, run *tally) (*client, erro
 	return c, nil
 }
 
-// What tells frames apart without decoding them.
+// These texts identify frames without decoding them.
 var (
 	isNew   = []byte(`"message.new"`)
 	isAck   = []byte(`"message.ack"`)
@@ -68,10 +68,10 @@ func (c *client) read() error {
 	}
 }
 
-// minSize holds the number and the time of a message.
+// minSize is enough for the number and the time of a message.
 const minSize = 32
 
-// content is "number time" and padding.
+// content returns "number time" and padding.
 func content(n, size int) string {
 	s := strconv.Itoa(n) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) + " "
 	return s + strings.Repeat("x", max(0, size-len(s)))
@@ -88,8 +88,8 @@ func (c *client) received(text []byte) {
 	c.run.delivered(time.Since(sent))
 }
 
-// parseContent finds the content without decoding all of a frame: a load
-// generator must be cheaper than what it measures.
+// parseContent finds the content without decoding the whole frame: a load generator must use less CPU than the server
+// it measures.
 func parseContent(text []byte) (n int, sent time.Time, ok bool) {
 	_, rest, ok := bytes.Cut(text, []byte(`"content":"`))
 	if !ok {
@@ -124,7 +124,7 @@ func (c *client) send(ctx context.Context, run string, n, size int, target strin
 	return c.conn.Write(ctx, websocket.MessageText, []byte(text))
 }
 
-// times tells how often message n came.
+// times returns how often message n came.
 func (c *client) times(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// load does one run and returns what became of it.
+// load does one run and returns its result.
 func load(ctx context.Context, o options, progress io.Writer) (result, error) {
 	p := newProgress(progress)
 	defer p.end()
@@ -58,8 +58,8 @@ func closeAll(clients []*client) {
 	closing.Wait()
 }
 
-// idle holds the connections, and tells what the server's memory has grown by
-// since before the first account.
+// idle keeps the connections open, and measures how much the server's memory has grown since before the first
+// account.
 func idle(ctx context.Context, o options, before usage, connections int, tell func(string, ...any)) (result, error) {
 	for left := o.duration; left > 0 && ctx.Err() == nil; left -= time.Second {
 		tell("%d connections idle, %v to go", connections, left)

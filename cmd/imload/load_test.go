@@ -131,7 +131,7 @@ func TestFlagsHaveTwoDashes(t *testing.T) {
 // TestFiguresHaveUnits in text and in JSON.
 func TestFiguresHaveUnits(t *testing.T) {
 	r := result{Mode: "pairs", Seconds: 2, Sent: 10, P50: .001, P90: .002, P99: .003, Max: .004, ServerRSS: 1 << 20, ServerCPU: 1, CPUPerMillion: 7, RSSPerConnection: 1 << 10}
-	for _, want := range []string{"in 2.0 s (5 messages a second)", "1.0 ms (median), 2.0 ms (90 %), 3.0 ms (99 %), 4.0 ms (all)", "1.00 s of CPU: 1000.000 ms a message, 7.00 s a million", "1.0 KiB for each"} {
+	for _, want := range []string{"in 2.0 s (5 messages a second)", "1.0 ms (median), 2.0 ms (90 %), 3.0 ms (99 %), 4.0 ms (all)", "1.00 s of CPU: 1000.000 ms per message, 7.00 s per million", "1.0 KiB for each"} {
 		if !strings.Contains(r.String(), want) {
 			t.Errorf("%q is not in\n%s", want, r)
 		}

@@ -1,13 +1,12 @@
-// Imload puts load on an imserver and says what became of it: how long messages
-// took, how many were lost or came twice, and what the server spent on them.
+// Imload puts load on an imserver and reports the result: how long messages took, how many were lost or came twice,
+// and how much CPU and memory the server used.
 //
 //	imload --mode group --users 500 --rate 40 --duration 60s --pid $(pgrep imserver)
 //	imload --mode pairs --users 100 --rate 1000
 //	imload --mode idle --users 100 --devices 50 --pid $(pgrep imserver)
 //	imload --mode mixed --url http://node1:8080,http://node2:8080 --json
 //
-// It makes accounts of its own and leaves them behind: point it at a server
-// that is there to be measured.
+// It registers its own accounts and does not delete them: use it only with a server that exists for measurements.
 package main
 
 import (
@@ -26,13 +25,13 @@ import (
 	"time"
 )
 
-// options are what a run is asked to do.
+// options configure a run.
 type options struct {
 	urls     []string // of nodes, taken in turn
 	mode     string   // group, pairs, idle or mixed
 	users    int
-	devices  int           // connections a user
-	rate     float64       // messages a second, of all senders together
+	devices  int           // connections of each user
+	rate     float64       // messages per second, all senders together
 	size     int           // bytes of a message
 	duration time.Duration // of sending, or of idling
 	drain    time.Duration // how long to wait for the last deliveries
@@ -52,11 +51,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("imload", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	urls := flags.String("url", "http://localhost:8080", "`addresses` of servers, separated by commas, which clients take in turn")
-	flags.StringVar(&o.mode, "mode", "group", "group: one sends, all receive; pairs: each sends to the next; idle: connect and wait;\n"+
+	flags.StringVar(&o.mode, "mode", "group", "group: one user sends, all receive; pairs: each user sends to the next; idle: connect and wait;\n"+
 		"mixed: pairs, groups of ten and idle users, with receipts, typing, edits, files and calls")
 	flags.IntVar(&o.users, "users", 50, "accounts, each connected")
 	flags.IntVar(&o.devices, "devices", 1, "connections of each account")
-	flags.Float64Var(&o.rate, "rate", 40, "messages a second, all senders together")
+	flags.Float64Var(&o.rate, "rate", 40, "`messages` per second, all senders together")
 	flags.IntVar(&o.size, "size", 64, "`bytes` of a message")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to send, or to idle")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "how long to wait for the last deliveries")
@@ -91,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// help lists the flags with two dashes, as the documentation has them.
+// help lists the flags with two dashes, as in the documentation.
 func help(flags *flag.FlagSet) string {
 	var b strings.Builder
 	flags.SetOutput(&b)
@@ -99,14 +98,14 @@ func help(flags *flag.FlagSet) string {
 	return "Usage of imload:" + strings.ReplaceAll("\n"+b.String(), "\n  -", "\n  --")
 }
 
-// base is where client or request i goes.
+// base returns the URL for client or request i.
 func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
 
-// parse reads the lists.
+// parse reads the comma-separated lists.
 func (o *options) parse(urls, pids, dbPIDs string) (err error) {
 	for u := range strings.SplitSeq(urls, ",") {
 		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
-			return fmt.Errorf("--url is %q: http://host:port", u)
+			return fmt.Errorf("--url is %q: want http://host:port", u)
 		}
 		o.urls = append(o.urls, strings.TrimSuffix(u, "/"))
 	}
@@ -121,7 +120,7 @@ func parsePIDs(name, list string) (pids []int, _ error) {
 	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
 		pid, err := strconv.Atoi(text)
 		if err != nil || pid <= 0 {
-			return nil, fmt.Errorf("%s is %q: numbers of processes", name, text)
+			return nil, fmt.Errorf("%s is %q: want process ids, separated by commas", name, text)
 		}
 		pids = append(pids, pid)
 	}
@@ -131,17 +130,17 @@ func parsePIDs(name, list string) (pids []int, _ error) {
 func (o options) check() error {
 	switch {
 	case !slices.Contains([]string{"group", "pairs", "idle", "mixed"}, o.mode):
-		return fmt.Errorf("--mode is %q: group, pairs, idle or mixed", o.mode)
+		return fmt.Errorf("--mode is %q: want group, pairs, idle or mixed", o.mode)
 	case o.users < 2 || o.users > 100_000:
-		return fmt.Errorf("--users is %d: 2 to 100000", o.users)
+		return fmt.Errorf("--users is %d: want 2 to 100000", o.users)
 	case o.devices < 1 || o.devices > 100:
-		return fmt.Errorf("--devices is %d: 1 to 100", o.devices)
-	case !(o.rate > 0 && o.rate <= 1e6): // NaN among them
-		return fmt.Errorf("--rate is %v: more than 0, at most 1000000", o.rate)
+		return fmt.Errorf("--devices is %d: want 1 to 100", o.devices)
+	case !(o.rate > 0 && o.rate <= 1e6): // false for NaN
+		return fmt.Errorf("--rate is %v: want more than 0, at most 1000000", o.rate)
 	case o.size < minSize || o.size > 60<<10:
-		return fmt.Errorf("--size is %d: %d to %d", o.size, minSize, 60<<10)
+		return fmt.Errorf("--size is %d: want %d to %d", o.size, minSize, 60<<10)
 	case o.duration <= 0 || o.duration > 24*time.Hour:
-		return fmt.Errorf("--duration is %v: up to 24h", o.duration)
+		return fmt.Errorf("--duration is %v: want more than 0, at most 24h", o.duration)
 	}
 	return nil
 }

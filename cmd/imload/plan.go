@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Sizes of a mixed run: of five users one only listens; the others are in groups
-// of ten, which three of ten messages go to.
+// Parameters of a mixed run: one of five users only listens. The others are in groups of ten, and three of ten
+// messages go to a group.
 const (
 	idleOf    = 5
 	groupSize = 10
 	perTen    = 3
 )
 
-// A plan says who sends each message, and who is to receive it. Client i is a
-// device of user i modulo the number of users.
+// A plan says who sends each message and who must receive it. Client i is a device of user i modulo the number of
+// users.
 type plan struct {
 	o       options
 	id      string
@@ -25,16 +25,16 @@ type plan struct {
 	users   int
 	active  int // users who send: the first ones
 	rooms   []room
-	actions *actions // nil but in a mixed run
+	actions *actions // nil except in a mixed run
 }
 
-// A room is a group of the users from first to before last.
+// A room is a group with the users from first up to, but not including, last.
 type room struct {
 	id          int64
 	first, last int
 }
 
-// A route is the way of a message: from a client to a user, or to a room.
+// A route says which client sends a message, and to which user or room.
 type route struct {
 	from, peer int
 	room       *room
@@ -63,8 +63,8 @@ func newPlan(ctx context.Context, o options, accounts []account, clients []*clie
 	return p, nil
 }
 
-// route of message n: in a group the first user sends to all; in pairs each in
-// turn to the next; mixed, both, with rooms and their members in turn.
+// route returns the route of message n. In group mode the first user sends to all; in pairs mode the users take
+// turns, and each sends to the next; in mixed mode it is both, with rooms and their members in turn.
 func (p *plan) route(n int) route {
 	switch {
 	case p.o.mode == "group":
@@ -76,9 +76,8 @@ func (p *plan) route(n int) route {
 	return route{from: n % p.active, peer: (n%p.active + 1) % p.active}
 }
 
-// reaches tells whether client i of so many users is to get the message: in a
-// room every member's devices, else those of the two, but never the connection
-// that sent it.
+// reaches reports whether client i must receive the message: every device of a room's members, or of the two users,
+// except the connection that sent it.
 func (r route) reaches(i, users int) bool {
 	user := i % users
 	switch {
@@ -90,7 +89,7 @@ func (r route) reaches(i, users int) bool {
 	return user == r.from || user == r.peer
 }
 
-// deliveries is how many clients a message reaches.
+// deliveries returns how many clients a message reaches.
 func (r route) deliveries(devices int) int {
 	if r.room != nil {
 		return (r.room.last-r.room.first)*devices - 1
@@ -126,7 +125,7 @@ func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (re
 	start := time.Now()
 	sent, expected := 0, 0
 	for ctx.Err() == nil && time.Since(start) < p.o.duration {
-		// Late ones are made up for, so that the rate is kept.
+		// It catches up on late messages, to keep the rate.
 		for due := int(time.Since(start).Seconds() * p.o.rate); sent <= due; sent++ {
 			if err := p.send(ctx, sent); err != nil {
 				return result{}, fmt.Errorf("send message %d: %w", sent, err)
@@ -169,7 +168,7 @@ func (p *plan) compare(r *result, sent int) {
 	}
 }
 
-// broken tells of a connection that the server closed.
+// broken returns an error if the server has closed a connection.
 func (p *plan) broken() error {
 	for _, c := range p.clients {
 		select {

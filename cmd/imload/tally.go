@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// maxSamples bounds the latencies that are kept; beyond it every second one
-// goes, and from then on every second one is kept.
+// maxSamples bounds the latencies that are kept. At the limit every second one is dropped, and from then on only
+// every second one is kept.
 const maxSamples = 1 << 20
 
-// A tally counts what happens while a run goes on.
+// A tally counts what happens during a run.
 type tally struct {
 	mu        sync.Mutex
 	acks      map[int]bool
@@ -25,10 +25,10 @@ type tally struct {
 	firstErr  string
 	latencies []time.Duration
 	every     int
-	follow    func(n int, id int64) // after an acknowledgement, under mu, without waiting; nil: nothing
-	actions   map[string]int        // what was done beside messages
-	failed    int                   // of it
-	left      int                   // of it, because too much was under way
+	follow    func(n int, id int64) // called after an acknowledgement with mu held, must not wait; may be nil
+	actions   map[string]int        // other actions than messages, by kind
+	failed    int                   // failed actions
+	left      int                   // skipped actions, because the queue was full
 }
 
 func newTally() *tally {
@@ -52,7 +52,7 @@ func (t *tally) delivered(took time.Duration) {
 	t.every *= 2
 }
 
-// ack notes that the server has message n, as id.
+// ack records that the server has stored message n, as id.
 func (t *tally) ack(n int, id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,14 +62,14 @@ func (t *tally) ack(n int, id int64) {
 	}
 }
 
-// onAck sets what follows acknowledgements.
+// onAck sets the function to call after acknowledgements.
 func (t *tally) onAck(follow func(n int, id int64)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.follow = follow
 }
 
-// acted counts an action of a kind.
+// acted counts an action.
 func (t *tally) acted(kind string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,10 +98,10 @@ func (t *tally) lineOfActions() string {
 	if sum == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; beside them %d, failed %d", sum, t.failed)
+	return fmt.Sprintf("; other actions %d, failed %d", sum, t.failed)
 }
 
-// line is the state of a run in a line.
+// line returns the state of a run in a line.
 func (t *tally) line(sent int, after time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,7 +109,7 @@ func (t *tally) line(sent int, after time.Duration) string {
 		after.Seconds(), sent, len(t.acks), t.received, t.errors, t.lineOfActions())
 }
 
-// await returns when everything has come, or patience is over.
+// await returns when everything has come, or patience has passed.
 func (t *tally) await(ctx context.Context, sent, expected int, patience time.Duration, tell func(string, ...any)) {
 	start := time.Now()
 	complete := func() bool {
@@ -123,7 +123,7 @@ func (t *tally) await(ctx context.Context, sent, expected int, patience time.Dur
 	}
 }
 
-// A result is what became of a run.
+// A result is the outcome of a run.
 type result struct {
 	Mode        string  `json:"mode"`
 	Connections int     `json:"connections"`
@@ -133,13 +133,13 @@ type result struct {
 	Refused     int     `json:"refused"`
 	FirstError  string  `json:"first_error,omitempty"`
 	Expected    int     `json:"expected"`  // deliveries
-	Delivered   int     `json:"delivered"` // whatever came, doubles included
+	Delivered   int     `json:"delivered"` // all that came, including duplicates
 	Lost        int     `json:"lost"`
 	Doubled     int     `json:"doubled"`
 
-	Actions        map[string]int `json:"actions,omitempty"` // what was done beside messages, by kind
+	Actions        map[string]int `json:"actions,omitempty"` // other actions than messages, by kind
 	FailedActions  int            `json:"failed_actions"`
-	SkippedActions int            `json:"skipped_actions"` // because too much was under way
+	SkippedActions int            `json:"skipped_actions"` // because the queue was full
 
 	// From just before sending to the arrival at a client, in seconds.
 	P50 float64 `json:"p50_seconds"`
@@ -168,7 +168,7 @@ func (t *tally) result() result {
 	return r
 }
 
-// spent notes what the servers used for the run.
+// spent sets how much CPU and memory the servers used.
 func (r *result) spent(before, after usage) {
 	r.ServerCPU, r.ServerRSS = (after.cpu - before.cpu).Seconds(), after.rss
 	if r.Delivered > 0 {
@@ -189,11 +189,11 @@ func (r result) String() string {
 	if r.Mode != "idle" {
 		fmt.Fprintf(&b, "%d messages in %.1f s (%.0f messages a second) over %d connections: %d acknowledged, %d refused\n",
 			r.Sent, r.Seconds, float64(r.Sent)/r.Seconds, r.Connections, r.Acked, r.Refused)
-		fmt.Fprintf(&b, "%d of %d deliveries; %d lost, %d doubled\n", r.Delivered, r.Expected, r.Lost, r.Doubled)
+		fmt.Fprintf(&b, "%d of %d deliveries; %d lost, %d duplicates\n", r.Delivered, r.Expected, r.Lost, r.Doubled)
 		fmt.Fprintf(&b, "delivered within %.1f ms (median), %.1f ms (90 %%), %.1f ms (99 %%), %.1f ms (all)\n",
 			r.P50*1e3, r.P90*1e3, r.P99*1e3, r.Max*1e3)
 		if len(r.Actions) > 0 {
-			fmt.Fprintf(&b, "beside them: %s; %d failed, %d skipped\n", kinds(r.Actions), r.FailedActions, r.SkippedActions)
+			fmt.Fprintf(&b, "other actions: %s; %d failed, %d skipped\n", kinds(r.Actions), r.FailedActions, r.SkippedActions)
 		}
 		if r.FirstError != "" {
 			fmt.Fprintf(&b, "first error: %s\n", r.FirstError)
@@ -202,7 +202,7 @@ func (r result) String() string {
 	if r.ServerRSS > 0 {
 		fmt.Fprintf(&b, "server: %.1f MiB of memory", float64(r.ServerRSS)/(1<<20))
 		if r.CPUPerMillion > 0 {
-			fmt.Fprintf(&b, ", %.2f s of CPU: %.3f ms a message, %.2f s a million deliveries",
+			fmt.Fprintf(&b, ", %.2f s of CPU: %.3f ms per message, %.2f s per million deliveries",
 				r.ServerCPU, r.ServerCPU/float64(max(r.Acked, 1))*1e3, r.CPUPerMillion)
 		}
 		if r.RSSPerConnection > 0 {
@@ -216,8 +216,8 @@ func (r result) String() string {
 	return b.String()
 }
 
-// progress is a line that is written over, a few times a second; in a file or a
-// pipe, where nothing is written over, there is none.
+// progress is a status line that is overwritten a few times per second. If the output is a file or a pipe, there is
+// none.
 type progress struct {
 	w  io.Writer
 	mu sync.Mutex

@@ -7,7 +7,7 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// subcommands print what is made from the table of settings, and exit.
+// subcommands print a text generated from the table of settings, and exit.
 var subcommands = map[string]func() string{
 	"completion bash": bashCompletion,
 	"completion fish": fishCompletion,
@@ -15,26 +15,26 @@ var subcommands = map[string]func() string{
 	"man":             manPage,
 }
 
-// subcommand returns what a command line without dashes asks to print.
+// subcommand returns the text that a command line without dashes asks for.
 func subcommand(args []string) (text string, asked bool, err error) {
 	if len(args) == 0 || args[0] != "completion" && args[0] != "man" {
 		return "", false, nil
 	}
 	made, ok := subcommands[strings.Join(args, " ")]
 	if !ok {
-		return "", true, fmt.Errorf("%q is not complete: imserver completion bash, fish or zsh, or imserver man", strings.Join(args, " "))
+		return "", true, fmt.Errorf("unknown command %q: want imserver completion bash, fish or zsh, or imserver man", strings.Join(args, " "))
 	}
 	return made(), true, nil
 }
 
-// An option is a flag as a shell sees it.
+// An option is a flag for a shell's completion.
 type option struct {
 	name, usage string
-	arg         string   // empty: takes no value
-	choices     []string // of the value; none: anything
+	arg         string   // empty: it takes no value
+	choices     []string // possible values; empty: any
 }
 
-// options are those of settings, and the two that are no settings.
+// options returns all settings, and the flags that are not settings.
 func options() []option {
 	r := request{cfg: server.DefaultConfig()}
 	var all []option
@@ -51,15 +51,15 @@ func options() []option {
 		all = append(all, o)
 	}
 	return append(all,
-		option{name: "healthcheck", usage: "ask the server that runs at --addr whether it is alive"},
+		option{name: "healthcheck", usage: "check whether the server at --addr is alive"},
 		option{name: "version", usage: "print the version"},
 		option{name: "help", usage: "list the settings"})
 }
 
 func (o option) isFile() bool { return o.arg == "FILE" }
 
-// bashCompletion needs no package of its own: bash splits --flag=value into
-// three words, as COMP_WORDBREAKS has it.
+// bashCompletion does not need the bash-completion package. Because of COMP_WORDBREAKS, bash splits --flag=value into
+// three words.
 func bashCompletion() string {
 	var flags, files []string
 	var cases strings.Builder

@@ -13,12 +13,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile bounds the configuration file: the example, which explains every
-// setting, is a tenth of it.
+// maxFile bounds the configuration file. The example, which explains every setting, is a tenth of it.
 const maxFile = 64 << 10
 
-// readFile takes from the configuration file what neither a flag nor a variable
-// has set.
+// readFile reads the settings from the configuration file that neither a flag nor a variable has set.
 func (p *parser) readFile(known []setting) error {
 	text, everybody, err := slurp(p.file)
 	if err != nil {
@@ -37,7 +35,7 @@ func (p *parser) readFile(known []setting) error {
 		text, err := textOf(v)
 		switch {
 		case at < 0 || key.Kind != yaml.ScalarNode:
-			err = errors.New("unknown setting; imserver --help lists them, and here they have no dashes")
+			err = errors.New("unknown setting; imserver --help lists the settings, here without dashes")
 		case first[key.Value] > 0:
 			err = fmt.Errorf("is set twice, first in line %d", first[key.Value])
 		case err == nil && !p.given[key.Value]:
@@ -50,17 +48,16 @@ func (p *parser) readFile(known []setting) error {
 		secret = secret || isSecret(key.Value, text)
 	}
 	if secret && everybody {
-		p.warnings = append(p.warnings, "every user of this machine can read the secrets in "+p.file+": chmod 600, or put them into the environment")
+		p.warnings = append(p.warnings, "every user of this machine can read the secrets in "+p.file+"; use chmod 600, or put them into the environment")
 	}
 	return nil
 }
 
-// slurp reads a file, and tells whether everybody can. On Windows the mode does
-// not say.
+// slurp reads a file, and reports whether everybody can read it. On Windows that is unknown, and false.
 func slurp(name string) (text []byte, everybody bool, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, false, err // names the file
+		return nil, false, err // includes the file name
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -69,33 +66,33 @@ func slurp(name string) (text []byte, everybody bool, err error) {
 	}
 	text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s: more than %d bytes: is it the right file?", name, maxFile)
+		err = fmt.Errorf("%s: larger than %d bytes; is it the right file?", name, maxFile)
 	}
 	return text, info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows", err
 }
 
-// entriesOf returns the keys and values of a YAML document, in turn. Nodes, and
-// not a map, since they know their lines, and expand no aliases.
+// entriesOf returns alternating keys and values of a YAML document. It returns nodes instead of a map, because nodes
+// know their lines and do not expand aliases.
 func entriesOf(text []byte) ([]*yaml.Node, error) {
 	var doc, more yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, nil // comments only
+		return nil, nil // only comments
 	case err != nil:
-		return nil, err // names the line
+		return nil, err // includes the line
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, errors.New("a second document begins: all settings are in one")
+		return nil, errors.New("a second YAML document begins; put all settings into one")
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("line %d: no setting: one a line, such as max-upload: 100MiB", root.Line)
+		return nil, fmt.Errorf("line %d: not a setting: want one on each line, such as max-upload: 100MiB", root.Line)
 	}
 	return root.Content, nil
 }
 
-// textOf is a value as a flag would have it: lists are joined by commas.
+// textOf returns a value in the form of a flag: lists are joined by commas.
 func textOf(v *yaml.Node) (string, error) {
 	switch {
 	case v.Kind == yaml.ScalarNode && v.Tag == "!!null":
@@ -106,17 +103,16 @@ func textOf(v *yaml.Node) (string, error) {
 		var items []string
 		for _, item := range v.Content {
 			if item.Kind != yaml.ScalarNode {
-				return "", errors.New("is a list of something else than plain values")
+				return "", errors.New("is a list with an item that is not a plain value")
 			}
 			items = append(items, item.Value)
 		}
 		return strings.Join(items, ","), nil
 	}
-	return "", errors.New("is no plain value, and no list of them")
+	return "", errors.New("is neither a plain value nor a list of them")
 }
 
-// isSecret tells whether a setting is one that others should not read. URLs are,
-// if they hold a password.
+// isSecret reports whether other users must not read a setting: a secret, or a URL that may hold a password.
 func isSecret(name, text string) bool {
 	return strings.HasSuffix(name, "-secret") || name == "metrics-token" || strings.Contains(text, "@")
 }

@@ -89,7 +89,7 @@ call-ring: -1s
 	}
 	for _, want := range []string{
 		":2: adr: unknown setting", ":3: max-frame: is", ":5: max-body: is set twice, first in line 4", ":6: turn-allow-private: is",
-		":7: redis: has no value", ":8: metrics-token: is no plain value", ":9: allowed-origins: is a list", ":10: config: unknown", ":11: <<: unknown",
+		":7: redis: has no value", ":8: metrics-token: is neither a plain value", ":9: allowed-origins: is a list", ":10: config: unknown", ":11: <<: unknown",
 		":12: --addr: unknown", "IM_JWT_SECRET: has 7 bytes", "--call-ring: is",
 	} {
 		if !strings.Contains(errOut.String(), want) {

@@ -11,10 +11,10 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// errHelp is the answer to --help: usage was printed, nothing is wrong.
+// errHelp is returned for --help: the usage was printed, and nothing is wrong.
 var errHelp = flag.ErrHelp
 
-// A command is what imserver is asked to do.
+// A command is what imserver does when it starts.
 type command int
 
 const (
@@ -23,19 +23,18 @@ const (
 	checkHealth
 )
 
-// A request is what the command line, the environment and the configuration
-// file ask for together.
+// A request is the combined result of the command line, the environment and the configuration file.
 type request struct {
 	cfg      server.Config
 	command  command
-	file     string // of settings; empty: none
+	file     string // file with settings; empty: none
 	warnings []string
 }
 
-// A parser collects a request, and what is wrong with it.
+// A parser builds a request, and collects all faults.
 type parser struct {
 	request
-	given  map[string]bool // by name: the first who sets it wins
+	given  map[string]bool // by name; the first source wins
 	faults []error
 }
 
@@ -46,13 +45,12 @@ func (p *parser) set(from string, s setting, v string) {
 	}
 }
 
-// parse reads the settings; a flag beats its variable, and that a line of the
-// file. Its error names every fault, one a line. The request is returned
-// besides, for the error is told in the format that it asks for.
+// parse reads the settings. A flag beats its variable, and a variable beats the file. The error has every fault, one
+// on each line. The request is returned with an error too, because it has the log format for reporting the error.
 func parse(args []string, getenv func(string) string, usage io.Writer) (request, error) {
 	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
 	all := settings(&p.request)
-	help := describe(all) // before anything is set: it tells the defaults
+	help := describe(all) // before anything is set, because it shows the defaults
 	flags := flag.NewFlagSet("imserver", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	version, healthcheck := flags.Bool("version", false, ""), flags.Bool("healthcheck", false, "")
@@ -83,7 +81,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 	if p.file != "" {
 		p.faults = append(p.faults, p.readFile(all))
 	}
-	if *healthcheck { // of a server that was started with the rest of its settings elsewhere
+	if *healthcheck { // the server may have been started with the other settings elsewhere
 		p.command = checkHealth
 	} else {
 		p.faults = append(p.faults, p.cfg.Validate())
@@ -91,8 +89,8 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 	return p.request, errors.Join(p.faults...)
 }
 
-// parseFlags goes on behind what is wrong, so that every fault is named, and
-// --log-format is known wherever it stands. Its error is errHelp or nil.
+// parseFlags continues after a fault, so that every fault is reported and --log-format is found wherever it is. The
+// error is errHelp or nil.
 func parseFlags(flags *flag.FlagSet, args []string) (faults []error, err error) {
 	for len(args) > 0 {
 		err := flags.Parse(args)
@@ -103,7 +101,7 @@ func parseFlags(flags *flag.FlagSet, args []string) (faults []error, err error) 
 		case err != nil:
 			faults = append(faults, twoDashes(err))
 			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-				args = args[1:] // its value, most likely
+				args = args[1:] // most likely the value of the unknown flag
 			}
 		case len(args) > 0:
 			faults = append(faults, fmt.Errorf("unknown argument %q: settings begin with --", args[0]))
@@ -113,7 +111,7 @@ func parseFlags(flags *flag.FlagSet, args []string) (faults []error, err error) 
 	return faults, nil
 }
 
-// twoDashes names a flag as this program writes it everywhere.
+// twoDashes writes the name of a flag with two dashes, as everywhere in this program.
 func twoDashes(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		return fmt.Errorf("unknown flag --%s", name)
@@ -121,8 +119,8 @@ func twoDashes(err error) error {
 	return errors.New(strings.Replace(err.Error(), " -", " --", 1))
 }
 
-// unknown lists the variables of an environment that look like settings and are
-// none: mistyped ones, most likely.
+// unknown returns the environment variables that look like settings but are not, most likely because of a typing
+// error.
 func unknown(environ []string) (names []string) {
 	var r request
 	var known []string

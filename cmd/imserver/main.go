@@ -22,7 +22,7 @@ import (
 	_ "github.com/onemeter/onemeter/telemetry/otlp" // what the OTEL_ variables can ask for
 )
 
-// Exit codes: a configuration that is wrong is the caller's to mend.
+// Exit codes. exitUsage means that the configuration is wrong.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -79,19 +79,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitOK
 }
 
-// serve runs a server until ctx ends, and flushes telemetry after it. A receiver
-// of telemetry that is away is no failure of the server.
+// serve runs a server until ctx ends, and then flushes telemetry. If the telemetry receiver is unreachable, that is
+// not an error of the server.
 func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 	tel, err := telemetry.Setup(ctx, telemetry.WithService("imserver", buildVersion()))
 	if err != nil {
-		return err // says that it is telemetry's
+		return err // the error names telemetry
 	}
 	defer func() {
 		within := time.Duration(server.FlushShare * float64(cfg.ShutdownTimeout))
 		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 		defer cancel()
 		if err := tel.Shutdown(flush); err != nil {
-			log.Warn("the last telemetry is lost", "err", err)
+			log.Warn("could not send the last telemetry; it is lost", "err", err)
 		}
 	}()
 	srv, err := server.New(ctx, cfg, tel, log, buildVersion())
@@ -110,8 +110,7 @@ func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 	return slog.New(server.LogHandler(h))
 }
 
-// withUnit writes a duration as 1.5ms in every line and format. In JSON it would
-// be a number otherwise, of nanoseconds, which no reader can tell.
+// withUnit writes durations as 1.5ms in every line and format. Otherwise JSON would have nanoseconds without a unit.
 func withUnit(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

@@ -7,7 +7,7 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// manPage is imserver(1), in the macros of man(7), which every Unix has.
+// manPage returns imserver(1), in the macros of man(7), which every Unix has.
 func manPage() string {
 	r := request{cfg: server.DefaultConfig()}
 	var b strings.Builder
@@ -46,9 +46,9 @@ this page.
 		}
 		entry(&b, head+" ("+roff(s.env)+")", usage)
 	}
-	entry(&b, roff("--healthcheck"), "Ask the server that runs at --addr whether it is alive, and exit with 0 or 1.")
+	entry(&b, roff("--healthcheck"), "Check whether the server at --addr is alive, and exit with 0 or 1.")
 	entry(&b, roff("--version"), "Print the version, the commit and Go's version, and exit.")
-	b.WriteString(".SH SECRETS\nThey have no flag, for others see those in ps. In a file they go by their names in brackets.\n")
+	b.WriteString(".SH SECRETS\nThey have no flag, because other users see flags in ps. The names in parentheses are for a file.\n")
 	for _, s := range secretSettings(&r.cfg) {
 		entry(&b, "\\fB"+roff(s.env)+"\\fR ("+roff(s.name)+")", s.usage)
 	}
@@ -78,7 +78,7 @@ func entry(b *strings.Builder, head, text string) {
 	}
 }
 
-// roff is text that shows as it is: no line of it is a command.
+// roff escapes text so that no line of it is a command.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// value reads a setting's text into the configuration.
+// value parses a setting's text into the configuration.
 type value interface {
 	String() string
 	Set(string) error
@@ -45,7 +45,7 @@ func (b *boolean) String() string { return strconv.FormatBool(bool(*b)) }
 func (b *boolean) Set(s string) error {
 	v, err := strconv.ParseBool(s)
 	if err != nil {
-		return fmt.Errorf("is %q: true or false", s)
+		return fmt.Errorf("is %q: want true or false", s)
 	}
 	*b = boolean(v)
 	return nil
@@ -71,7 +71,7 @@ func (n *networks) Set(s string) error {
 			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
-			return fmt.Errorf("is %q: networks such as 10.0.0.0/8, or addresses", s)
+			return fmt.Errorf("is %q: want networks such as 10.0.0.0/8, or addresses", s)
 		}
 		*n = append(*n, p)
 	}
@@ -82,7 +82,7 @@ func (i *integer) String() string { return strconv.Itoa(int(*i)) }
 func (i *integer) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return fmt.Errorf("is %q: a whole number", s)
+		return fmt.Errorf("is %q: want a whole number", s)
 	}
 	*i = integer(n)
 	return nil
@@ -92,7 +92,7 @@ func (f *float) String() string { return strconv.FormatFloat(float64(*f), 'g', -
 func (f *float) Set(s string) error {
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil || n != n || n > 1e12 {
-		return fmt.Errorf("is %q: a number", s)
+		return fmt.Errorf("is %q: want a number", s)
 	}
 	*f = float(n)
 	return nil
@@ -102,7 +102,7 @@ func (d *duration) String() string { return time.Duration(*d).String() }
 func (d *duration) Set(s string) error {
 	n, err := time.ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("is %q: a duration such as 90s, 15m or 24h", s)
+		return fmt.Errorf("is %q: want a duration such as 90s, 15m or 24h", s)
 	}
 	*d = duration(n)
 	return nil
@@ -112,7 +112,7 @@ func (n *size) String() string { return formatSize(int64(*n)) }
 func (n *size) Set(s string) error {
 	v, err := parseSize(s)
 	if err == nil && v > 1<<30 {
-		err = fmt.Errorf("is %q: at most 1GiB", s)
+		err = fmt.Errorf("is %q: want at most 1GiB", s)
 	}
 	if err == nil {
 		*n = size(v)
@@ -152,12 +152,12 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 0 || n > (1<<50)/factor {
-		return 0, fmt.Errorf("is %q: a number of bytes, such as 65536 or 64KiB", s)
+		return 0, fmt.Errorf("is %q: want a number of bytes, such as 65536 or 64KiB", s)
 	}
 	return n * factor, nil
 }
 
-// textValue is a setting that reads its own text, such as a log level.
+// textValue is a setting that parses its own text, such as a log level.
 type textValue struct {
 	v interface {
 		encoding.TextUnmarshaler
@@ -168,7 +168,7 @@ type textValue struct {
 func (t textValue) String() string { return strings.ToLower(t.v.String()) }
 func (t textValue) Set(s string) error {
 	if err := t.v.UnmarshalText([]byte(s)); err != nil {
-		return fmt.Errorf("is %q: debug, info, warn or error", s)
+		return fmt.Errorf("is %q: want debug, info, warn or error", s)
 	}
 	return nil
 }

@@ -6,11 +6,10 @@ import (
 	"runtime/debug"
 )
 
-// release and commit are set by the linker: images and archives are built
-// without version control.
+// The linker sets release and commit, because images and archives are built without version control.
 var release, commit string
 
-// buildVersion is the module's version, or the commit it was built from.
+// buildVersion returns the release, the module's version, or the commit of the build.
 func buildVersion() string {
 	if release != "" {
 		return release
@@ -28,7 +27,7 @@ func buildVersion() string {
 	return "devel"
 }
 
-// buildCommit is empty where nobody knows it.
+// buildCommit returns the commit of the build, or "" if it is unknown.
 func buildCommit() string {
 	found, changed := commit, ""
 	if info, ok := debug.ReadBuildInfo(); ok && found == "" {
@@ -47,7 +46,7 @@ func buildCommit() string {
 	return found[:min(12, len(found))] + changed
 }
 
-// versionLine is what --version prints.
+// versionLine returns the text of --version.
 func versionLine() string {
 	from := "commit " + buildCommit()
 	if buildCommit() == "" {

@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// Chromium returns the program. Its tests are not for every run, since it is
-// large: they are skipped, also in CI, unless IM_TEST_CHROMIUM names it, as make
-// test-browser has it.
+// Chromium returns the path of Chromium. Because it is large, its tests are skipped, even in CI, unless
+// IM_TEST_CHROMIUM is set, as make test-browser does.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("IM_TEST_CHROMIUM")
@@ -17,7 +16,7 @@ func Chromium(t testing.TB) string {
 	return path
 }
 
-// Axe returns the file of axe-core, which make test-browser gets from npm.
+// Axe returns the path of axe-core, which make test-browser gets from npm.
 func Axe(t testing.TB) string {
 	t.Helper()
 	return env(t, "axe-core", "IM_TEST_AXE")

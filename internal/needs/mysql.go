@@ -11,16 +11,16 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// cleanupTimeout bounds the removal of what a test left behind.
+// cleanupTimeout bounds the removal of a test's database.
 const cleanupTimeout = 30 * time.Second
 
-// MySQL makes an empty database on the MySQL or MariaDB server, dropped when t
-// ends, and returns its URL: mysql://user:password@host:port/name.
+// MySQL creates an empty database on the MySQL or MariaDB server, drops it when t ends, and returns its URL:
+// mysql://user:password@host:port/name.
 func MySQL(t testing.TB) string {
 	t.Helper()
 	u, err := url.Parse(env(t, "MySQL or MariaDB", "IM_TEST_MYSQL"))
 	if err != nil {
-		t.Fatal("IM_TEST_MYSQL is no URL")
+		t.Fatal("IM_TEST_MYSQL is not a URL")
 	}
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr, cfg.User = "tcp", u.Host, u.User.Username()

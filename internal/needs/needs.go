@@ -1,6 +1,5 @@
-// Package needs gives tests the real servers that .ci/services started: each
-// call a corner of one that no other test uses. Where they were started, in CI,
-// a server that is not there fails the test; elsewhere the test is skipped.
+// Package needs gives tests the real servers that .ci/services started: each call returns a part of a server that no
+// other test uses. If a server is missing, the test is skipped; in CI's full run it fails.
 package needs
 
 import (
@@ -13,10 +12,10 @@ import (
 	"time"
 )
 
-// all tells whether the tests run with all that they need: make test-all.
+// all reports whether all tests run, with everything they need: make test-all.
 func all() bool { return os.Getenv("IM_TEST_ALL") != "" }
 
-// env returns what .ci/services wrote under name, the address of server.
+// env returns a variable that .ci/services has set: the address of a server.
 func env(t testing.TB, server, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
@@ -31,27 +30,28 @@ func env(t testing.TB, server, name string) string {
 	return ""
 }
 
-// Program wants a program of the system, such as a shell, under its name.
+// Program skips the test if a program of the system, such as a shell, is not installed. In CI's full run it fails the
+// test.
 func Program(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
 		return
 	}
 	if all() && os.Getenv("CI") == "true" {
-		t.Fatalf("needs %s, and it is not installed", name)
+		t.Fatalf("needs %s, which is not installed", name)
 	}
 	t.Skipf("needs %s: make test-all installs it on Debian", name)
 }
 
-// Time skips a test that takes long, for the reason given, unless all tests are to run.
+// Time skips a slow test, for the given reason, unless all tests run.
 func Time(t testing.TB, why string) {
 	t.Helper()
 	if !all() {
-		t.Skipf("takes long: it %s: make test-all, or IM_TEST_ALL=1 go test", why)
+		t.Skipf("slow, because it %s: make test-all, or IM_TEST_ALL=1 go test", why)
 	}
 }
 
-// Eventually waits until ok, and fails t if that takes 20 s.
+// Eventually waits until ok returns true. It fails t after 20 s.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -61,10 +61,10 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// random is a name that nobody else uses, in lower case letters and digits.
+// random returns a unique name of lower-case letters, digits and a hyphen.
 func random() string { return "im-" + strings.ToLower(rand.Text()) }
 
-// CA returns the file of the certificate that every server shows on TLS.
+// CA returns the file with the certificate that every server uses for TLS.
 func CA(t testing.TB) string {
 	t.Helper()
 	return env(t, "a certificate", "IM_TEST_CA")

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A Proxy stands between a client and a server, and fails as networks and
-// servers do. It is made by [NewProxy], and safe for concurrent use.
+// A Proxy stands between a client and a server, and fails as networks and servers do. [NewProxy] makes one. It is
+// safe for concurrent use.
 type Proxy struct {
-	// Addr is where it listens, host:port.
+	// Addr is the address to connect to, host:port.
 	Addr string
 
 	target   string
@@ -25,12 +25,12 @@ type Proxy struct {
 	cut    bool
 	gate   chan struct{} // nothing passes until it is closed
 	delay  time.Duration // of each answer
-	calls  int           // that were taken
-	marker []byte        // what severs the connection of a client that sends it
-	after  bool          // whether it is passed on first
+	calls  int           // accepted connections
+	marker []byte        // the connection of a client that sends this is closed
+	after  bool          // whether to forward the marker first
 }
 
-// NewProxy passes everything on to target, host:port, until t ends.
+// NewProxy forwards everything to target, host:port, until t ends.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	var lc net.ListenConfig
@@ -50,7 +50,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Sever closes the connections that there are.
+// Sever closes all open connections.
 func (p *Proxy) Sever() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *Proxy) sever() {
 	clear(p.open)
 }
 
-// Cut closes the connections that there are, and new ones as they come.
+// Cut closes all open connections, and new ones as they come.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +73,7 @@ func (p *Proxy) Cut() {
 	p.thaw()
 }
 
-// Freeze takes calls and bytes and passes nothing on, like a server that hangs.
+// Freeze accepts connections and bytes but forwards nothing, like a server that hangs.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *Proxy) Freeze() {
 	p.gate = make(chan struct{})
 }
 
-// Heal ends what Cut, Freeze and Delay began.
+// Heal undoes Cut, Freeze and Delay.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,23 +97,22 @@ func (p *Proxy) thaw() {
 	}
 }
 
-// Delay has the server answer so much later.
+// Delay delays each answer of the server by d.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// Calls is how many connections clients have made, those that failed at once
-// among them.
+// Calls returns how many connections clients have made, including those that were closed at once.
 func (p *Proxy) Calls() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls
 }
 
-// SeverAt severs one connection: the first whose client sends text. If after,
-// the text is passed on first, so that only its answer is lost.
+// SeverAt closes one connection: the first whose client sends text. If after is set, it forwards the text first, so
+// that only the answer is lost.
 func (p *Proxy) SeverAt(text string, after bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,8 +145,7 @@ func (p *Proxy) serve() {
 	}
 }
 
-// pass copies from one end to the other until one is closed, or, once lost is
-// set, until the server answers.
+// pass copies from one end to the other until one is closed, or, once lost is set, until the server answers.
 func (p *Proxy) pass(to, from net.Conn, fromClient bool, lost *atomic.Bool) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -181,7 +179,7 @@ func (p *Proxy) pass(to, from net.Conn, fromClient bool, lost *atomic.Bool) {
 	}
 }
 
-// marked tells once that sent holds what SeverAt waits for.
+// marked reports, once, whether sent contains the marker of SeverAt.
 func (p *Proxy) marked(sent []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,14 +6,13 @@ import (
 	"testing"
 )
 
-// Prometheus returns the path of a Prometheus that a test can start.
+// Prometheus returns the path of Prometheus, for a test to start.
 func Prometheus(t testing.TB) string {
 	t.Helper()
 	return env(t, "Prometheus", "IM_TEST_PROMETHEUS")
 }
 
-// Run wants one of the tools beside Prometheus, promtool or amtool, to be
-// content, and returns what it prints.
+// Run runs promtool or amtool and returns its output. If the tool fails, the test does.
 func Run(t testing.TB, tool string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(Prometheus(t)), tool), args...)
@@ -24,8 +23,7 @@ func Run(t testing.TB, tool string, args ...string) string {
 	return string(out)
 }
 
-// Collector returns the path of an OpenTelemetry Collector that a test can
-// start.
+// Collector returns the path of an OpenTelemetry Collector, for a test to start.
 func Collector(t testing.TB) string {
 	t.Helper()
 	return env(t, "an OpenTelemetry Collector", "IM_TEST_COLLECTOR")
