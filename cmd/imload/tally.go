@@ -211,7 +211,7 @@ func (r result) String() string {
 		b.WriteString("\n")
 	}
 	if r.DBCPU > 0 {
-		fmt.Fprintf(&b, "database: %.2f s of CPU: %.3f ms a message\n", r.DBCPU, r.DBCPU/float64(max(r.Acked, 1))*1e3)
+		fmt.Fprintf(&b, "database: %.2f s of CPU: %.3f ms per message\n", r.DBCPU, r.DBCPU/float64(max(r.Acked, 1))*1e3)
 	}
 	return b.String()
 }
