@@ -27,6 +27,7 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
 	cfg.Reads = newLimiter[int64](s, "reads", c.MessageRate, c.MessageBurst, turns)
 	cfg.Searches = newLimiter[int64](s, "searches", searchRefill, searches, 1)
+	cfg.TextSearches = newLimiter[int64](s, "text-searches", searchRefill, searches, 1)
 	cfg.NewGroups = newLimiter[int64](s, "new-groups", groupRefill, newGroups, 1)
 	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
 	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)

@@ -12,6 +12,7 @@ const (
 	EventMessageDelete EventType = "message.delete"
 	EventMessageRecall EventType = "message.recall"
 	EventMessageRead   EventType = "message.read"
+	EventDialogDelete  EventType = "dialog.delete"
 	EventTyping        EventType = "typing"
 	EventPresence      EventType = "presence"
 	EventUserUpdate    EventType = "user.update"
@@ -106,6 +107,16 @@ type MessageGone struct {
 	DeletedAt  *time.Time `json:"deleted_at,omitempty"`
 	RecalledBy int64      `json:"recalled_by,omitempty"`
 	RecalledAt *time.Time `json:"recalled_at,omitempty"`
+	For        string     `json:"for,omitempty"` // ForMe: the reader of the frame deleted it for himself
+}
+
+// DialogDeleted tells that its reader deleted a conversation for himself, up to
+// a Seq.
+type DialogDeleted struct {
+	ChatID     int64     `json:"chat_id,omitempty"`
+	ReceiverID int64     `json:"receiver_id,omitempty"`
+	UpToSeq    int64     `json:"up_to_seq"`
+	DeletedAt  time.Time `json:"deleted_at"`
 }
 
 // MessageRead tells that ReadBy has read up to a message.

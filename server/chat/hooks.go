@@ -28,6 +28,8 @@ type Hooks struct {
 	FileStored func(context.Context, FileStored)
 	// Blocked: somebody blocked another user, or unblocked him.
 	Blocked func(context.Context, Blocked)
+	// Searched: messages were searched by their text.
+	Searched func(context.Context, Searched)
 	// PublishFailed: a stored message could not be handed to the bus; clients
 	// get it by sync.
 	PublishFailed func(context.Context, error)
@@ -119,6 +121,23 @@ type FileStored struct{ Bytes int64 }
 // Blocked is the data of Hooks.Blocked.
 type Blocked struct{ Undone bool }
 
+// Searched is the data of Hooks.Searched.
+type Searched struct {
+	Duration time.Duration // waiting for a turn included
+	Outcome  SearchOutcome
+}
+
+// A SearchOutcome is how a search came to its end.
+type SearchOutcome string
+
+// The outcomes of a search. One that is partial was given up before it had looked
+// at everything or found a page full, and its client may go on.
+const (
+	SearchDone    SearchOutcome = "done"
+	SearchPartial SearchOutcome = "partial"
+	SearchFailed  SearchOutcome = "failed"
+)
+
 // Recovered is the data of Hooks.Recovered.
 type Recovered struct {
 	Messages int
@@ -183,6 +202,20 @@ func (h *Hooks) blocked(ctx context.Context, d Blocked) {
 	if h.Blocked != nil {
 		h.Blocked(ctx, d)
 	}
+}
+
+func (h *Hooks) searched(ctx context.Context, full bool, found Found, took time.Duration, err error) {
+	if h.Searched == nil {
+		return
+	}
+	outcome := SearchDone
+	switch {
+	case err != nil:
+		outcome = SearchFailed
+	case found.Next != 0 && !full:
+		outcome = SearchPartial
+	}
+	h.Searched(ctx, Searched{Duration: took, Outcome: outcome})
 }
 
 func (h *Hooks) publishFailed(ctx context.Context, err error) {

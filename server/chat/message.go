@@ -46,6 +46,7 @@ type Message struct {
 	Edited         bool        `json:"is_edited"`
 	Recalled       bool        `json:"is_recalled"`
 	Deleted        bool        `json:"is_deleted"`
+	Hidden         bool        `json:"is_hidden,omitempty"` // its reader deleted it for himself; Deleted is true, too
 	ReplyToID      int64       `json:"reply_to_id,omitempty"`
 	FileID         int64       `json:"file_id,omitempty"`
 	ClientMsgID    string      `json:"client_msg_id,omitempty"`
@@ -56,6 +57,14 @@ type Message struct {
 
 // gone tells whether the content was taken back.
 func (m Message) gone() bool { return m.Recalled || m.Deleted }
+
+// Blank returns m as somebody sees it who deleted it for himself: its place.
+func (m Message) Blank() Message {
+	return Message{
+		ID: m.ID, ConversationID: m.ConversationID, SenderID: m.SenderID, ReceiverID: m.ReceiverID, ChatID: m.ChatID, Seq: m.Seq,
+		Type: m.Type, Status: m.Status, Deleted: true, Hidden: true, CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt,
+	}
+}
 
 // A Draft is a message as a client writes it.
 type Draft struct {
@@ -158,6 +167,33 @@ type MessageQuery struct {
 	AfterSeq       int64
 	BeforeSeq      int64 // downward from the message before it; 0: from the last; only within one conversation
 	Limit, Offset  int
+	Whole          bool // with what UserID deleted for himself
+}
+
+// A MessageSearch selects messages of UserID's conversations by their text, those
+// that he deleted for himself left out.
+type MessageSearch struct {
+	UserID         int64
+	ConversationID int64  // 0: every conversation of the user
+	Text           string // words, each of which the text contains, ignoring case and width
+	BeforeID       int64  // messages before it; 0: from the last
+	Limit          int
+}
+
+// Found is what a search found, newest first. Where Next is not 0, there may be
+// more: it is the BeforeID to go on with, also where Messages has fewer than
+// Limit, or none: then the search was given up for a while.
+type Found struct {
+	Messages []Message
+	Next     int64
+}
+
+// Indexed is what one step of indexing has done.
+type Indexed struct {
+	Messages  int   // that it looked at
+	Behind    int64 // about how many there are after those, some of them too new
+	More      bool  // of those, some are old enough
+	Overtaken bool  // another node did the same at the same time
 }
 
 // A Page is part of a list. Total counts the whole of it.

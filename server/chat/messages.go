@@ -35,6 +35,9 @@ func (s *Service) message(ctx context.Context, c Caller, id int64, what string) 
 // Message returns one message that the caller may see.
 func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, error) {
 	m, _, err := s.message(ctx, c, id, noMessage)
+	if err == nil {
+		m, err = s.seenBy(ctx, c, m)
+	}
 	if err != nil {
 		return Message{}, err
 	}
@@ -164,16 +167,41 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
 	}
+	if m, err = s.seenBy(ctx, c, m); err != nil {
+		return Message{}, err
+	}
+	if m.Hidden {
+		return Message{}, Errorf(KindConflict, what, "you deleted it for yourself")
+	}
 	now := s.cfg.Now()
 	if err := s.cfg.Store.EditMessage(ctx, id, content, now); err != nil {
 		return Message{}, orNotFound(err, what, "it was recalled or deleted")
 	}
-	s.tell(ctx, c, room, EventMessageEdit, now, func(ctx context.Context) (any, error) {
-		// As it is when its turn comes: of two edits, clients see the later one last.
-		m, err := s.Message(ctx, c, id)
-		return MessageEdited{Message: InFrame(m)}, err
-	})
+	s.tellEdit(ctx, c, room, id, now)
 	return s.Message(ctx, c, id)
+}
+
+// tellEdit tells the others of an edit, but those who deleted the message for
+// themselves.
+func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id int64, at time.Time) {
+	err := s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
+		// As it is when its turn comes: of two edits, clients see the later one last.
+		m, err := s.cfg.Store.Message(ctx, id)
+		if err != nil {
+			return Event{}, err
+		}
+		if m.Sender, err = s.profile(ctx, c.UserID, m.SenderID); err != nil {
+			return Event{}, err
+		}
+		to, err := s.whoSee(ctx, room, m.Seq)
+		return Event{
+			Type: EventMessageEdit, To: to, Except: c.Conn, At: at, Payload: MessageEdited{Message: InFrame(m)},
+			ConversationID: room.Conversation.ID,
+		}, err
+	})
+	if err != nil { // it is edited all the same
+		s.cfg.Hooks.publishFailed(ctx, err)
+	}
 }
 
 // Recall takes a message of the caller's back.
@@ -217,7 +245,7 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	} else {
 		gone.DeletedBy, gone.DeletedAt = c.UserID, &now
 	}
-	s.tell(ctx, c, room, event, now, just(gone))
+	s.tell(ctx, c, room, event, now, gone)
 	return s.Message(ctx, c, id)
 }
 
@@ -239,8 +267,15 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		ReadBy: c.UserID, ReadAt: now,
 	}
-	s.tell(ctx, c, room, EventMessageRead, now, just(read))
-	return s.Message(ctx, c, id)
+	s.tell(ctx, c, room, EventMessageRead, now, read)
+	if m.SenderID != c.UserID && (m.Status == StatusSent || m.Status == StatusDelivered) {
+		m.Status = StatusRead
+	}
+	if m, err = s.seenBy(ctx, c, m); err != nil {
+		return Message{}, err
+	}
+	m.Sender, err = s.profile(ctx, c.UserID, m.SenderID)
+	return m, err
 }
 
 // Typing tells the others in a conversation that the caller is typing, or has
@@ -279,24 +314,16 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 
 // tell has what the caller did to a message announced, after whatever was
 // before it, to every connection of the room but his.
-func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time,
-	payload func(context.Context) (any, error),
-) {
-	err := s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
-		p, err := payload(ctx)
+func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
+	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
 		return Event{
-			Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: p,
+			Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: payload,
 			ConversationID: room.Conversation.ID,
-		}, err
+		}, nil
 	})
 	if err != nil { // what he did is done all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 	}
-}
-
-// just is a payload that is known.
-func just(payload any) func(context.Context) (any, error) {
-	return func(context.Context) (any, error) { return payload, nil }
 }
 
 // MayRead takes a turn for something that a user asks for. The ways into the

@@ -17,6 +17,7 @@ type Store interface {
 	SessionStore
 	ConversationStore
 	MessageStore
+	SearchStore
 	FileStore
 }
 
@@ -154,8 +155,33 @@ type MessageStore interface {
 	// RetractMessage takes content and file away; recalled tells a recall from a
 	// deletion. Of a message that is gone already it is ErrNotFound.
 	RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error
-	// Unread counts the messages of others that userID has not read.
+	// Unread counts the messages of others that userID has not read, and has not
+	// deleted for himself.
 	Unread(ctx context.Context, userID int64) (int64, error)
+	// HideMessage deletes a message for userID alone: from then on Messages and
+	// Dialogs have it without content (Message.Blank), or not. done is false where
+	// it was so before. ErrNotFound: he is no member.
+	HideMessage(ctx context.Context, userID, conversationID, seq int64) (done bool, err error)
+	// ClearConversation does so with all messages up to upTo, or, where that is 0,
+	// up to the last; it returns how far it is cleared. Dialogs leaves a
+	// conversation out that was cleared up to its last message.
+	ClearConversation(ctx context.Context, userID, conversationID, upTo int64) (cleared int64, done bool, err error)
+	// Hidden tells whether userID deleted a message for himself.
+	Hidden(ctx context.Context, userID, conversationID, seq int64) (bool, error)
+	// Hiders lists those who did, in no order.
+	Hiders(ctx context.Context, conversationID, seq int64) ([]int64, error)
+}
+
+// SearchStore finds messages by their text.
+type SearchStore interface {
+	// SearchMessages returns the newest messages that q selects. Its cost is
+	// bounded. A message is found as soon as it is stored, and not any more once it
+	// was retracted; whether it is indexed makes a difference in time alone.
+	SearchMessages(ctx context.Context, q MessageSearch) (Found, error)
+	// IndexMessages takes a step through messages that are not indexed yet, from
+	// the oldest on: at most limit of them, and those made before a time. It may be
+	// stopped at any point, and called on every node.
+	IndexMessages(ctx context.Context, before time.Time, limit int) (Indexed, error)
 }
 
 // FileStore keeps what is known of uploaded files.

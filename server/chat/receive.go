@@ -211,7 +211,7 @@ func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) (
 	}
 	messages, _, err := s.cfg.Store.Messages(ctx, MessageQuery{
 		UserID: room.Members[0].UserID, ConversationID: conversationID,
-		Ascending: true, AfterSeq: after, Limit: int(min(upTo-after, recoverPage)),
+		Ascending: true, AfterSeq: after, Limit: int(min(upTo-after, recoverPage)), Whole: true,
 	})
 	events := make([]Event, 0, len(messages))
 	for _, m := range messages {

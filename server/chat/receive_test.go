@@ -236,3 +236,27 @@ func TestNothingOvertakesItsMessage(t *testing.T) {
 		t.Errorf("the last event is %s", last.Type)
 	}
 }
+
+// TestWhatAMemberHidIsRecoveredForTheOthers loads messages that the bus lost, in a
+// conversation whose first member deleted one of them for himself.
+func TestWhatAMemberHidIsRecoveredForTheOthers(t *testing.T) {
+	w, net, here, there := twoNodes(t)
+	ann, bob := w.user(t), w.user(t) // ann is the first
+	net.bend = func(e []chat.Event) []chat.Event { return []chat.Event{e[0], e[len(e)-1]} }
+	here.send(t, bob, ann.UserID, "1")
+	lost := here.send(t, bob, ann.UserID, "2")
+	if _, err := here.DeleteForMe(t.Context(), ann, lost.ID); err != nil {
+		t.Fatal(err)
+	}
+	here.send(t, bob, ann.UserID, "3")
+	here.delivered(t, 3)
+	net.carry(1)
+	there.delivered(t, 3)
+	there.mu.Lock()
+	defer there.mu.Unlock()
+	for _, e := range there.events {
+		if n, ok := e.Payload.(chat.MessageNew); ok && n.Message.ID == lost.ID && n.Message.Content != "text 2" {
+			t.Errorf("the others get %+v", n.Message)
+		}
+	}
+}

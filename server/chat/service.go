@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,6 +56,7 @@ type Config struct {
 	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
 	Reads         Limiter[int64]  // whatever is asked for, by user; nil: no limit
 	Searches      Limiter[int64]  // for people, by user: phones must not be tried one after the other; nil: no limit
+	TextSearches  Limiter[int64]  // of messages, by user; nil: no limit
 	NewGroups     Limiter[int64]  // made, by user: each is put before all its members; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
@@ -77,18 +79,20 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	sends      []*batcher[*pendingSend] // by conversation, so that each keeps its order
-	marks      *batcher[*pendingMark]
-	fanout     *batcher[outgoing]
-	departures *batcher[int64]
-	delivered  *deliveries
-	presences  *presences
-	arrivals   *arrivals
-	background context.Context // of work that nobody waits for; ends with Close
-	stop       context.CancelFunc
-	pruning    sync.WaitGroup
-	inFlight   inflight // logins and uploads, by what they share
-	activity   activity
+	sends       []*batcher[*pendingSend] // by conversation, so that each keeps its order
+	marks       *batcher[*pendingMark]
+	fanout      *batcher[outgoing]
+	departures  *batcher[int64]
+	delivered   *deliveries
+	presences   *presences
+	arrivals    *arrivals
+	background  context.Context // of work that nobody waits for; ends with Close
+	stop        context.CancelFunc
+	pruning     sync.WaitGroup
+	inFlight    inflight      // logins, uploads and searches, by what they share
+	searches    chan struct{} // of messages, under way
+	indexBehind atomic.Int64
+	activity    activity
 }
 
 // New starts a Service.
@@ -114,7 +118,9 @@ func New(cfg Config) *Service {
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
 	s.delivered = newDeliveries(s.storeMarks)
 	s.presences = newPresences(s.tellGathered)
+	s.searches = make(chan struct{}, searchesOfNode)
 	s.pruning.Go(s.prune)
+	s.pruning.Go(s.index)
 	return s
 }
 
@@ -144,12 +150,13 @@ func (s *Service) Shutdown(ctx context.Context) {
 
 // Stats are the numbers of the domain that are a state, not an event.
 type Stats struct {
-	ActiveUsers int // distinct users who did anything authenticated in the last 5 minutes
+	ActiveUsers int   // distinct users who did anything authenticated in the last 5 minutes
+	IndexBehind int64 // messages, about, that are not indexed for searches yet, as this node last saw
 }
 
 // Stats reads the current numbers.
 func (s *Service) Stats() Stats {
-	return Stats{ActiveUsers: s.activity.count(s.cfg.Now())}
+	return Stats{ActiveUsers: s.activity.count(s.cfg.Now()), IndexBehind: s.indexBehind.Load()}
 }
 
 // UploadLimit is the most bytes that Upload takes.

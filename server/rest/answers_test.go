@@ -172,6 +172,7 @@ func (s *script) talk(ann, ben user) {
 	s.call("GET", "/api/messages/dialogs", "", ann, nil)
 	first := s.call("POST", "/api/messages", "", ann, m{"receiver_id": ben.id, "content": "hello", "client_msg_id": "a-1"}).num("data", "id")
 	s.call("POST", "/api/messages/send", "", ann, m{"receiver_id": ben.id, "content": "again", "message_type": "text", "reply_to_id": first})
+	s.call("GET", "/api/messages/search", "?q=hello", ben, nil)
 	s.call("POST", "/api/messages/typing", "", ben, m{"receiver_id": ann.id})
 	s.call("GET", "/api/messages/unread/count", "", ben, nil)
 	s.call("GET", "/api/messages", fmt.Sprint("?limit=1&receiver_id=", ann.id), ben, nil)
@@ -182,6 +183,7 @@ func (s *script) talk(ann, ben user) {
 	s.call("POST", "/api/messages/:id/recall", "", ann, nil, first)
 	s.call("DELETE", "/api/messages/:id", "", ann, nil, first+1)
 	s.call("GET", "/api/messages/dialogs", "", ben, nil)
+	s.call("DELETE", "/api/messages/dialogs", fmt.Sprint("?receiver_id=", ann.id), ben, nil)
 }
 
 func (s *script) groups(ann, ben, cat user) {

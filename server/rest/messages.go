@@ -60,15 +60,20 @@ func (q *query) limit(otherwise int64) int {
 	return int(min(n, mostLimit))
 }
 
+// target reads which conversation is meant.
+func (q *query) target() chat.Target {
+	return chat.Target{
+		ChatID:     q.number("chat_id", 0, 0, math.MaxInt64),
+		ReceiverID: q.number("receiver_id", 0, 0, math.MaxInt64),
+	}
+}
+
 // historyOf reads which messages are asked for. Pages are counted from 1, and
 // a page goes before an offset. As in a body, 0 is as good as nothing.
 func historyOf(c echo.Context) (chat.History, error) {
 	q := query{c: c}
 	h := chat.History{
-		Target: chat.Target{
-			ChatID:     q.number("chat_id", 0, 0, math.MaxInt64),
-			ReceiverID: q.number("receiver_id", 0, 0, math.MaxInt64),
-		},
+		Target: q.target(),
 		Limit:  q.limit(defaultLimit),
 		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
 	}
@@ -126,8 +131,50 @@ func (s *Server) message(c echo.Context, me chat.Caller) error {
 	return s.withMessage(c, me, s.svc.Message)
 }
 
+// deleteMessage deletes for all, or for the caller alone.
 func (s *Server) deleteMessage(c echo.Context, me chat.Caller) error {
-	return s.withMessage(c, me, s.svc.Delete)
+	switch who := c.QueryParam("for"); who {
+	case "", "all":
+		return s.withMessage(c, me, s.svc.Delete)
+	case chat.ForMe:
+		return s.withMessage(c, me, s.svc.DeleteForMe)
+	default:
+		return invalid("for in the query is %.16q: me or all", who)
+	}
+}
+
+func (s *Server) deleteDialog(c echo.Context, me chat.Caller) error {
+	q := query{c: c}
+	target, upTo := q.target(), q.number("up_to_seq", 0, 0, math.MaxInt64)
+	if q.err != nil {
+		return q.err
+	}
+	d, err := s.svc.DeleteDialog(c.Request().Context(), me, target, upTo)
+	return s.ok(c, d, err)
+}
+
+// found is the envelope of what a search found.
+type found struct {
+	envelope
+	Limit   int   `json:"limit"`
+	HasMore bool  `json:"has_more"`
+	Next    int64 `json:"next_before_id,omitempty"`
+}
+
+func (s *Server) searchMessages(c echo.Context, me chat.Caller) error {
+	q := query{c: c}
+	t := chat.TextSearch{
+		Target: q.target(), Text: c.QueryParam("q"), BeforeID: q.number("before_id", 0, 0, math.MaxInt64), Limit: q.limit(defaultLimit),
+	}
+	if q.err != nil {
+		return q.err
+	}
+	f, err := s.svc.SearchMessages(c.Request().Context(), me, t)
+	if err != nil {
+		return err
+	}
+	s.write(c, http.StatusOK, found{envelope{Success: true, Data: list(f.Messages)}, t.Limit, f.Next != 0, f.Next})
+	return nil
 }
 
 func (s *Server) read(c echo.Context, me chat.Caller) error {

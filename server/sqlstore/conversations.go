@@ -137,9 +137,14 @@ func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([
 	dialogs := make([]chat.Dialog, len(rows))
 	var behind []bookmark
 	for i, r := range rows {
+		if r.hides {
+			if err := s.lastVisible(ctx, userID, &r); err != nil {
+				return nil, s.fail(ctx, "dialogs", err)
+			}
+		}
 		dialogs[i] = r.Dialog
-		if r.read < r.LastSeq {
-			behind = append(behind, bookmark{r.ID, r.read})
+		if read := max(r.read, r.cleared); read < r.LastSeq {
+			behind = append(behind, bookmark{r.ID, read, r.hides})
 		}
 	}
 	counts, err := s.unread(ctx, userID, behind)
@@ -150,13 +155,13 @@ func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([
 }
 
 // dialogsQuery chooses the conversations first, so that the rest is read for
-// those on the page alone.
-const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0), k.read_seq,
+// those on the page alone. One that was cleared is none until it goes on.
+const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0), k.read_seq, k.cleared_seq, k.hides,
 	` + messageColumns + `
-	FROM (SELECT m.conversation_id, m.read_seq, l.id AS last_id
+	FROM (SELECT m.conversation_id, m.read_seq, m.cleared_seq, m.hides, l.id AS last_id
 	      FROM members m JOIN conversations d ON d.id = m.conversation_id
 	      LEFT JOIN messages l ON l.conversation_id = d.id AND l.seq = d.last_seq
-	      WHERE m.user_id = ? AND m.state = 0
+	      WHERE m.user_id = ? AND m.state = 0 AND (m.cleared_seq = 0 OR m.cleared_seq < d.last_seq)
 	      ORDER BY COALESCE(l.id, 0) DESC, m.conversation_id DESC LIMIT ? OFFSET ?) k
 	JOIN conversations c ON c.id = k.conversation_id
 	LEFT JOIN messages x ON x.id = k.last_id

@@ -61,17 +61,19 @@ func scanMessage(r scanner) (chat.Message, error) {
 	return row.message(), err
 }
 
-// A dialogRow is a dialog, and how far its reader has read.
+// A dialogRow is a dialog, how far its reader has read and cleared it, and
+// whether he hides single messages of it.
 type dialogRow struct {
 	chat.Dialog
-	read int64
+	read, cleared int64
+	hides         bool
 }
 
 func scanDialog(r scanner, userID int64) (dialogRow, error) {
 	var d dialogRow
 	var last messageRow
 	var pair, created int64
-	dest := []any{&d.ID, &d.Kind, &d.Title, &d.OwnerID, &d.LastSeq, &created, &pair, &d.read}
+	dest := []any{&d.ID, &d.Kind, &d.Title, &d.OwnerID, &d.LastSeq, &created, &pair, &d.read, &d.cleared, &d.hides}
 	if err := r.Scan(append(dest, last.dest()...)...); err != nil {
 		return d, err
 	}
@@ -109,25 +111,36 @@ func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Messa
 	return list, total, s.fail(ctx, "messages", err)
 }
 
-// lastSeqOf returns how many messages a conversation has, 0 to a stranger.
-func (s *Store) lastSeqOf(ctx context.Context, q chat.MessageQuery) (last int64, err error) {
-	err = row(ctx, s.read, `SELECT c.last_seq FROM conversations c JOIN members m ON m.conversation_id = c.id
-		WHERE c.id = ? AND m.user_id = ? AND m.state = 0`, []any{q.ConversationID, q.UserID}, &last)
+// A view is what a member may see of a conversation: nothing, to a stranger.
+type view struct {
+	last, cleared int64
+	hides         bool // single messages
+}
+
+func (s *Store) viewOf(ctx context.Context, q chat.MessageQuery) (v view, err error) {
+	err = row(ctx, s.read, `SELECT c.last_seq, m.cleared_seq, m.hides FROM conversations c JOIN members m ON m.conversation_id = c.id
+		WHERE c.id = ? AND m.user_id = ? AND m.state = 0`, []any{q.ConversationID, q.UserID}, &v.last, &v.cleared, &v.hides)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	return last, err
+	if q.Whole {
+		v.cleared, v.hides = 0, false
+	}
+	return v, err
 }
 
-const messagesUp = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
-	WHERE x.conversation_id = ? AND x.seq > ? AND x.seq <= ? ORDER BY x.seq`
+const messagesBetween = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
+	WHERE x.conversation_id = ? AND x.seq > ? AND x.seq <= ?`
+
+const messagesUp = messagesBetween + ` ORDER BY x.seq`
 
 const messagesDown = messagesUp + ` DESC`
 
 // following pages upward from AfterSeq. Seq has no gaps: an offset in messages
 // is one in seq.
 func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
-	last, err := s.lastSeqOf(ctx, q)
+	v, err := s.viewOf(ctx, q)
+	last := v.last
 	total := last - max(q.AfterSeq, 0)
 	if err != nil || total <= 0 {
 		return nil, 0, err
@@ -137,21 +150,30 @@ func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Mess
 		return nil, total, nil
 	}
 	list, err := collect(ctx, s.read, scanMessage, messagesUp, q.ConversationID, from, min(last, from+int64(q.Limit)))
-	return list, total, err
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, total, s.hide(ctx, q.UserID, list, v)
 }
 
-// newest pages downward from the last message, or from the one before BeforeSeq.
+// newest pages downward from the last message, or from the one before BeforeSeq,
+// to what the user cleared.
 func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
-	last, err := s.lastSeqOf(ctx, q)
+	v, err := s.viewOf(ctx, q)
+	last := v.last
 	if q.BeforeSeq > 0 {
 		last = min(last, q.BeforeSeq-1)
 	}
+	total := max(last-v.cleared, 0)
 	upTo := last - int64(q.Offset)
-	if err != nil || upTo <= 0 {
-		return nil, last, err
+	if err != nil || upTo <= v.cleared {
+		return nil, total, err
 	}
-	list, err := collect(ctx, s.read, scanMessage, messagesDown, q.ConversationID, upTo-int64(q.Limit), upTo)
-	return list, last, err
+	list, err := collect(ctx, s.read, scanMessage, messagesDown, q.ConversationID, max(upTo-int64(q.Limit), v.cleared), upTo)
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, total, s.hide(ctx, q.UserID, list, v)
 }
 
 // messagesOfAll takes the conversations whose last messages are newest, of each
@@ -170,14 +192,19 @@ const messagesOfAll = `SELECT ` + messageColumns + `
 // newestOfAll pages downward through all conversations of the user.
 func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	var total int64
-	err := row(ctx, s.read, `SELECT COALESCE(SUM(c.last_seq), 0) FROM members m JOIN conversations c ON c.id = m.conversation_id
-		WHERE m.user_id = ? AND m.state = 0`, []any{q.UserID}, &total)
+	var v view
+	err := row(ctx, s.read, `SELECT COALESCE(SUM(c.last_seq), 0), COALESCE(MAX(m.cleared_seq), 0), COALESCE(MAX(m.hides), 0)
+		FROM members m JOIN conversations c ON c.id = m.conversation_id
+		WHERE m.user_id = ? AND m.state = 0`, []any{q.UserID}, &total, &v.cleared, &v.hides)
 	if err != nil || int64(q.Offset) >= total {
 		return nil, total, err
 	}
 	most := q.Offset + q.Limit
 	list, err := collect(ctx, s.read, scanMessage, messagesOfAll, q.UserID, most, most, q.Limit, q.Offset)
-	return list, total, err
+	if err != nil || v.cleared == 0 && !v.hides {
+		return list, total, err
+	}
+	return list, total, s.hideOfAll(ctx, q.UserID, list)
 }
 
 // MessageIDBefore implements chat.MessageStore. It halves the ids, since there
@@ -229,14 +256,35 @@ func scanPlace(r scanner) (p chat.MessagePlace, err error) {
 
 // EditMessage implements chat.MessageStore.
 func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {
-	err := changed(exec(ctx, s.write, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
-		WHERE id = ? AND recalled = 0 AND deleted = 0`, content, micros(at), id))
+	err := s.changeText(ctx, id, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
+		WHERE id = ? AND recalled = 0 AND deleted = 0`, content, micros(at), id)
 	return s.fail(ctx, "edit message", err)
 }
 
 // RetractMessage implements chat.MessageStore.
 func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error {
-	err := changed(exec(ctx, s.write, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
-		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id))
+	err := s.changeText(ctx, id, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
+		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id)
 	return s.fail(ctx, "retract message", err)
+}
+
+// changeText runs a statement that changes the text of a message. What searches
+// go by says nothing of it until it is made anew.
+func (s *Store) changeText(ctx context.Context, id int64, query string, args ...any) error {
+	var b blockKey
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := changed(exec(ctx, t, query, args...)); err != nil {
+			return err
+		}
+		var conversation, seq int64
+		if err := row(ctx, t, `SELECT conversation_id, seq FROM messages WHERE id = ?`, []any{id}, &conversation, &seq); err != nil {
+			return err
+		}
+		b = blockOf(conversation, seq)
+		return clearBlock(ctx, t, b)
+	})
+	if err == nil {
+		s.renew(b)
+	}
+	return err
 }

@@ -71,6 +71,8 @@ type Store struct {
 	write   pool // the same as read where the engine has many writers
 	health  pool // one connection, that Ping need not wait for those of users
 	key     func(username string) string
+	stale   chan blockKey // that are to be signed anew
+	budget  searchBudget
 	closed  atomic.Bool
 }
 
@@ -79,7 +81,7 @@ var _ chat.Store = (*Store)(nil)
 // Open opens the database and brings its schema up to date. The caller closes
 // the store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s, open, name := &Store{dialect: sqliteDialect}, (*Store).openSQLite, cfg.Path
+	s, open, name := &Store{dialect: sqliteDialect, stale: make(chan blockKey, staleBlocks), budget: defaultBudget}, (*Store).openSQLite, cfg.Path
 	if s.key = cfg.UsernameKey; s.key == nil {
 		s.key = strings.ToLower
 	}

@@ -1,14 +1,23 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
-// A bookmark is how far somebody read a conversation that goes on.
-type bookmark struct{ conversation, read int64 }
+// A bookmark is how far somebody read, or cleared, a conversation that goes on.
+type bookmark struct {
+	conversation, read int64
+	hides              bool // single messages of it
+}
 
 // Unread implements chat.MessageStore.
 func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
 	behind, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {
-		return b, r.Scan(&b.conversation, &b.read)
+		var cleared int64
+		err = r.Scan(&b.conversation, &b.read, &cleared, &b.hides)
+		b.read = max(b.read, cleared)
+		return b, err
 	}, behindQuery, userID)
 	if err != nil {
 		return 0, s.fail(ctx, "unread", err)
@@ -21,7 +30,7 @@ func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
 	return sum, s.fail(ctx, "unread", err)
 }
 
-const behindQuery = `SELECT m.conversation_id, m.read_seq FROM members m JOIN conversations c ON c.id = m.conversation_id
+const behindQuery = `SELECT m.conversation_id, m.read_seq, m.cleared_seq, m.hides FROM members m JOIN conversations c ON c.id = m.conversation_id
 	WHERE m.user_id = ? AND m.state = 0 AND m.read_seq < c.last_seq`
 
 // unread counts the messages of others that the user has not read, by
@@ -33,11 +42,15 @@ func (s *Store) unread(ctx context.Context, userID int64, behind []bookmark) (ma
 	for len(behind) > 0 {
 		part := behind[:piece(len(behind))]
 		behind = behind[len(part):]
-		args := make([]any, 0, 2*len(part)+1)
+		args, query := make([]any, 0, 2*len(part)+2), unreadQuery(len(part), "")
 		for _, b := range part {
 			args = append(args, b.conversation, b.read)
 		}
-		list, err := collect(ctx, s.read, scanCount, unreadQuery(len(part)), append(args, userID)...)
+		args = append(args, userID)
+		if slices.ContainsFunc(part, func(b bookmark) bool { return b.hides }) {
+			args, query = append(args, userID), unreadQuery(len(part), notHidden)
+		}
+		list, err := collect(ctx, s.read, scanCount, query, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -48,10 +61,10 @@ func (s *Store) unread(ctx context.Context, userID int64, behind []bookmark) (ma
 	return counts, nil
 }
 
-func unreadQuery(n int) string {
+func unreadQuery(n int, more string) string {
 	return `SELECT x.conversation_id, COUNT(*) FROM messages x
 		WHERE (` + repeat(`(x.conversation_id = ? AND x.seq > ?)`, " OR ", n) + `)
-		AND COALESCE(x.sender_id, 0) <> ? AND x.recalled = 0 AND x.deleted = 0
+		AND COALESCE(x.sender_id, 0) <> ? AND x.recalled = 0 AND x.deleted = 0` + more + `
 		GROUP BY x.conversation_id`
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/coder/websocket"
+
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -234,6 +235,7 @@ type messageRef struct {
 	MessageID int64  `json:"message_id"`
 	ID        int64  `json:"id"`
 	Content   string `json:"content"`
+	For       string `json:"for"`
 }
 
 func (r *messageRef) decode(payload json.RawMessage) error {
@@ -274,12 +276,24 @@ func (c *conn) remove(ctx context.Context, payload json.RawMessage) error {
 	if err := ref.decode(payload); err != nil {
 		return err
 	}
-	m, err := c.hub.svc.Delete(ctx, c.caller, ref.MessageID)
+	do := c.hub.svc.Delete
+	switch ref.For {
+	case "", "all":
+	case chat.ForMe:
+		do = c.hub.svc.DeleteForMe
+	default:
+		return chat.Errorf(chat.KindInvalid, frameRefused, "for is %.16q: me or all", ref.For)
+	}
+	m, err := do(ctx, c.caller, ref.MessageID)
 	if err != nil {
 		return err
 	}
 	answer := gone(m)
 	answer.DeletedBy, answer.DeletedAt = c.caller.UserID, &m.UpdatedAt
+	if ref.For == chat.ForMe {
+		now := c.hub.cfg.Now()
+		answer.DeletedAt, answer.For = &now, chat.ForMe
+	}
 	c.reply(string(chat.EventMessageDelete), answer)
 	return nil
 }

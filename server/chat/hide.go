@@ -1,0 +1,101 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// ForMe is the For of what one user deleted for himself.
+const ForMe = "me"
+
+// DeleteForMe deletes a message for the caller alone: his devices are told, and
+// nobody else. It keeps its Seq, and comes without content from then on.
+func (s *Service) DeleteForMe(ctx context.Context, c Caller, id int64) (Message, error) {
+	const what = "message not deleted"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Message{}, err
+	}
+	m, _, err := s.message(ctx, c, id, what)
+	if err != nil {
+		return Message{}, err
+	}
+	done, err := s.cfg.Store.HideMessage(ctx, c.UserID, m.ConversationID, m.Seq)
+	if err != nil {
+		return Message{}, orNotFound(err, what, notInRoom)
+	}
+	m = m.Blank()
+	if done {
+		now := s.cfg.Now()
+		gone := MessageGone{
+			MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
+			DeletedBy: c.UserID, DeletedAt: &now, For: ForMe,
+		}
+		s.tellSelf(ctx, c, m.ConversationID, EventMessageDelete, now, gone)
+	}
+	return m, nil
+}
+
+// DeleteDialog deletes a conversation for the caller alone, up to a Seq, or where
+// that is 0 up to the last message: it is no dialog until it goes on. His devices
+// are told, and nobody else.
+func (s *Service) DeleteDialog(ctx context.Context, c Caller, t Target, upTo int64) (DialogDeleted, error) {
+	const what = "dialog not deleted"
+	if err := s.pace(ctx, c, what); err != nil {
+		return DialogDeleted{}, err
+	}
+	if upTo < 0 {
+		return DialogDeleted{}, Errorf(KindInvalid, what, "up_to_seq is not negative")
+	}
+	room, err := s.room(ctx, c.UserID, t, false, what)
+	if errors.Is(err, errNoDirect) {
+		return DialogDeleted{ReceiverID: t.ReceiverID}, nil
+	}
+	if err != nil {
+		return DialogDeleted{}, err
+	}
+	cleared, done, err := s.cfg.Store.ClearConversation(ctx, c.UserID, room.Conversation.ID, upTo)
+	if err != nil {
+		return DialogDeleted{}, orNotFound(err, what, notInRoom)
+	}
+	now := s.cfg.Now()
+	d := DialogDeleted{UpToSeq: cleared, DeletedAt: now}
+	if room.Conversation.Kind == Group {
+		d.ChatID = room.Conversation.ID
+	} else {
+		d.ReceiverID = room.peer(c.UserID)
+	}
+	if done {
+		s.tellSelf(ctx, c, room.Conversation.ID, EventDialogDelete, now, d)
+	}
+	return d, nil
+}
+
+// tellSelf is tell for the caller's own devices.
+func (s *Service) tellSelf(ctx context.Context, c Caller, conversationID int64, t EventType, at time.Time, payload any) {
+	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
+		return Event{Type: t, To: []int64{c.UserID}, Except: c.Conn, At: at, Payload: payload, ConversationID: conversationID}, nil
+	})
+	if err != nil { // what he did is done all the same
+		s.cfg.Hooks.publishFailed(ctx, err)
+	}
+}
+
+// seenBy returns m as the caller sees it.
+func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, error) {
+	hidden, err := s.cfg.Store.Hidden(ctx, c.UserID, m.ConversationID, m.Seq)
+	if hidden {
+		m = m.Blank()
+	}
+	return m, err
+}
+
+// whoSee returns those members who did not delete a message for themselves.
+func (s *Service) whoSee(ctx context.Context, room Membership, seq int64) ([]int64, error) {
+	hiders, err := s.cfg.Store.Hiders(ctx, room.Conversation.ID, seq)
+	if err != nil || len(hiders) == 0 {
+		return room.UserIDs(), err
+	}
+	return slices.DeleteFunc(slices.Clone(room.UserIDs()), func(id int64) bool { return slices.Contains(hiders, id) }), nil
+}

@@ -1,0 +1,140 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	maxSearchText  = 256 // bytes
+	maxSearchWords = 8
+	searchesOfUser = 2 // at a time
+	searchesOfNode = 2 // fewer than a store has readers, so that nobody's history waits for them
+)
+
+// A TextSearch asks for messages that have all words of Text, wherever in theirs,
+// in any case; Target is where, or nothing: in all conversations of the caller.
+type TextSearch struct {
+	Target
+	Text     string
+	BeforeID int64 // older messages than this one; 0: from the newest
+	Limit    int   // 0 is 50, and at most 200
+}
+
+func (t TextSearch) check(what string) error {
+	switch words := len(strings.Fields(t.Text)); {
+	case words == 0:
+		return Errorf(KindInvalid, what, "q is required")
+	case len(t.Text) > maxSearchText:
+		return Errorf(KindInvalid, what, "q has at most %d bytes", maxSearchText)
+	case words > maxSearchWords:
+		return Errorf(KindInvalid, what, "q has at most %d words", maxSearchWords)
+	case !utf8.ValidString(t.Text):
+		return Errorf(KindInvalid, what, "q is not valid UTF-8")
+	case t.BeforeID < 0 || t.Limit < 0:
+		return Errorf(KindInvalid, what, "before_id and limit are not negative")
+	}
+	return nil
+}
+
+// SearchMessages finds messages of the caller's conversations by their text, the
+// newest first. Where it is given up for a while, Next says where to go on.
+func (s *Service) SearchMessages(ctx context.Context, c Caller, t TextSearch) (Found, error) {
+	const what = "messages not searched"
+	if err := t.check(what); err != nil {
+		return Found{}, err
+	}
+	q := MessageSearch{UserID: c.UserID, Text: t.Text, BeforeID: t.BeforeID, Limit: pageSize(t.Limit)}
+	if t.Target != (Target{}) {
+		room, err := s.room(ctx, c.UserID, t.Target, false, what)
+		if errors.Is(err, errNoDirect) {
+			return Found{}, nil
+		}
+		if err != nil {
+			return Found{}, err
+		}
+		q.ConversationID = room.Conversation.ID
+	}
+	if s.cfg.TextSearches != nil {
+		if wait := s.cfg.TextSearches.Take(ctx, c.UserID); wait > 0 {
+			return Found{}, tooFast(what, "too many searches", wait)
+		}
+	}
+	place := fmt.Sprint("search ", c.UserID)
+	if !s.inFlight.enter(place, searchesOfUser) {
+		return Found{}, tooFast(what, "too many searches at once", time.Second)
+	}
+	defer s.inFlight.leave(place)
+	return s.search(ctx, q)
+}
+
+// search waits for its turn.
+func (s *Service) search(ctx context.Context, q MessageSearch) (found Found, err error) {
+	start := s.cfg.Now()
+	defer func() { s.cfg.Hooks.searched(ctx, len(found.Messages) == q.Limit, found, s.cfg.Now().Sub(start), err) }()
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	case <-ctx.Done():
+		return Found{}, ctx.Err()
+	}
+	if found, err = s.cfg.Store.SearchMessages(ctx, q); err != nil {
+		return Found{}, err
+	}
+	for i := range found.Messages {
+		if found.Messages[i].Sender, err = s.profile(ctx, q.UserID, found.Messages[i].SenderID); err != nil {
+			return Found{}, err
+		}
+	}
+	return found, nil
+}
+
+// How messages are indexed: in steps that are short, with pauses in which others
+// have the machine.
+const (
+	indexChunk  = 1000             // messages looked at in a step
+	indexEvery  = 5 * time.Second  // where there is nothing to do
+	indexAfter  = 30 * time.Second // it was made: longer than a transaction may take, so that ids come in order
+	indexPauses = 3                // times as long as a step
+	indexYields = time.Minute      // where another node does it, or the store fails
+)
+
+// index makes messages quick to search, until the Service is closed.
+func (s *Service) index() {
+	wait := time.NewTimer(indexEvery)
+	defer wait.Stop()
+	for {
+		select {
+		case <-s.background.Done():
+			return
+		case <-wait.C:
+			wait.Reset(s.indexOnce())
+		}
+	}
+}
+
+// indexOnce takes a step, and returns how long to pause after it.
+func (s *Service) indexOnce() time.Duration {
+	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
+	defer cancel()
+	start := time.Now()
+	done, err := s.cfg.Store.IndexMessages(ctx, s.cfg.Now().Add(-indexAfter), indexChunk)
+	switch {
+	case err != nil:
+		if s.background.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "messages not indexed; searches take longer", "err", err)
+		}
+		return indexYields
+	case done.Overtaken:
+		return indexYields
+	}
+	s.indexBehind.Store(done.Behind)
+	if done.More {
+		return indexPauses * time.Since(start)
+	}
+	return indexEvery
+}

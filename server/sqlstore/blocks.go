@@ -1,0 +1,195 @@
+package sqlstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// blockSize is how many messages a block has. With fewer, a search looks at more
+// signatures; with more, it reads more messages that do not match.
+const blockSize = 32
+
+// storedBlocks is how many blocks are stored in one transaction: few enough that
+// messages on their way do not notice.
+const storedBlocks = 16
+
+// A blockKey says which block it is: the seq of its last message.
+type blockKey struct{ conversation, end int64 }
+
+// blockOf is the block that a message is in, which may not be made yet.
+func blockOf(conversation, seq int64) blockKey {
+	return blockKey{conversation, seq + (blockSize-seq%blockSize)%blockSize}
+}
+
+// A block is messages of a conversation that follow each other.
+type block struct {
+	blockKey
+	firstID, lastID int64
+	grams           signature
+	version         int64 // of the messages, when grams was made of them
+}
+
+// IndexMessages implements chat.SearchStore. It goes through messages by id: one
+// that is the last of a block has it made. Where several nodes do, one is first.
+func (s *Store) IndexMessages(ctx context.Context, before time.Time, limit int) (chat.Indexed, error) {
+	done, err := s.index(ctx, before, limit)
+	return done, s.fail(ctx, "index messages", err)
+}
+
+func (s *Store) index(ctx context.Context, before time.Time, limit int) (done chat.Indexed, err error) {
+	if err := s.renewBlocks(ctx); err != nil {
+		return done, err
+	}
+	from, err := one(ctx, s.read, scanID, `SELECT message_id FROM search_progress WHERE id = 1`)
+	if err != nil {
+		return done, err
+	}
+	places, err := s.Since(ctx, from, limit)
+	if err != nil {
+		return done, err
+	}
+	upTo, ends := from, make(map[int64]int64)
+	for _, p := range places {
+		if !p.CreatedAt.Before(before) { // ids before this one may be on their way yet
+			break
+		}
+		upTo = p.ID
+		done.Messages++
+		if p.Seq%blockSize == 0 {
+			ends[p.ConversationID] = p.Seq
+		}
+	}
+	if err := s.makeBlocks(ctx, ends); err != nil {
+		return chat.Indexed{}, err
+	}
+	newest, err := one(ctx, s.read, scanID, `SELECT COALESCE(MAX(id), 0) FROM messages`)
+	if err != nil || done.Messages == 0 {
+		return done, err
+	}
+	r, err := exec(ctx, s.write, `UPDATE search_progress SET message_id = ? WHERE id = 1 AND message_id = ?`, upTo, from)
+	if err != nil {
+		return done, err
+	}
+	n, err := r.RowsAffected()
+	done.Behind, done.Overtaken = newest-upTo, n == 0
+	done.More = done.Messages == limit
+	return done, err
+}
+
+// makeBlocks makes what conversations have no blocks of yet, up to a seq, in the
+// order of seq: blocks have no gaps between them.
+func (s *Store) makeBlocks(ctx context.Context, ends map[int64]int64) error {
+	var made []block
+	for _, id := range slices.Sorted(maps.Keys(ends)) {
+		last, err := one(ctx, s.read, scanID, `SELECT COALESCE(MAX(last_seq), 0) FROM search_blocks WHERE conversation_id = ?`, id)
+		if err != nil {
+			return err
+		}
+		for end := last + blockSize; end <= ends[id]; end += blockSize {
+			b, err := s.sign(ctx, blockKey{id, end})
+			if err != nil {
+				return err
+			}
+			if made = append(made, b); len(made) == storedBlocks {
+				if err := s.storeBlocks(ctx, made, insertBlock); err != nil {
+					return err
+				}
+				made = made[:0]
+			}
+		}
+	}
+	return s.storeBlocks(ctx, made, insertBlock)
+}
+
+// sign reads the messages of a block, and makes its signature.
+func (s *Store) sign(ctx context.Context, key blockKey) (block, error) {
+	b := block{blockKey: key}
+	texts, err := collect(ctx, s.read, func(r scanner) (text string, err error) {
+		var updated int64
+		err = r.Scan(&b.lastID, &text, &updated)
+		if b.firstID == 0 {
+			b.firstID = b.lastID
+		}
+		b.version += updated
+		return text, err
+	}, `SELECT id, content, updated_at FROM messages WHERE conversation_id = ? AND seq > ? AND seq <= ? ORDER BY seq`,
+		b.conversation, b.end-blockSize, b.end)
+	b.grams = signatureOf(texts)
+	return b, err
+}
+
+// storeBlocks has put store blocks. One whose messages were changed meanwhile is
+// stored without grams; whoever changes one later finds the block.
+func (s *Store) storeBlocks(ctx context.Context, blocks []block, put func(context.Context, *Store, querier, block) error) error {
+	if len(blocks) == 0 {
+		return nil
+	}
+	return s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		for _, b := range blocks {
+			version, err := one(ctx, t, scanID, `SELECT COALESCE(SUM(updated_at), 0) FROM messages
+				WHERE conversation_id = ? AND seq > ? AND seq <= ?`+s.dialect.forShare, b.conversation, b.end-blockSize, b.end)
+			if err != nil {
+				return err
+			}
+			if version != b.version {
+				b.grams = signature{}
+			}
+			if err := put(ctx, s, t, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func insertBlock(ctx context.Context, s *Store, t querier, b block) error {
+	_, err := exec(ctx, t, `INSERT INTO search_blocks (conversation_id, last_seq, first_id, last_id, grams) VALUES (?, ?, ?, ?, ?)`+
+		s.dialect.keepOld("last_seq"), b.conversation, b.end, b.firstID, b.lastID, []byte(b.grams))
+	return err
+}
+
+func updateBlock(ctx context.Context, _ *Store, t querier, b block) error {
+	_, err := exec(ctx, t, `UPDATE search_blocks SET grams = ? WHERE conversation_id = ? AND last_seq = ?`,
+		[]byte(b.grams), b.conversation, b.end)
+	return err
+}
+
+// clearBlock is called in the transaction that changes the text of a message,
+// after it: what the block's signature says is not so any more.
+func clearBlock(ctx context.Context, t querier, b blockKey) error {
+	_, err := exec(ctx, t, `UPDATE search_blocks SET grams = ? WHERE conversation_id = ? AND last_seq = ?`, []byte{}, b.conversation, b.end)
+	return err
+}
+
+// staleBlocks is how many blocks wait, at most, for a new signature; one that
+// finds no place is found again by a search.
+const staleBlocks = 256
+
+// renew has a block signed anew, some time.
+func (s *Store) renew(b blockKey) {
+	select {
+	case s.stale <- b:
+	default:
+	}
+}
+
+// renewBlocks signs blocks whose messages were changed.
+func (s *Store) renewBlocks(ctx context.Context) error {
+	var blocks []block
+	for range min(len(s.stale), storedBlocks) {
+		select {
+		case key := <-s.stale:
+			b, err := s.sign(ctx, key)
+			if err != nil {
+				return err
+			}
+			blocks = append(blocks, b)
+		default: // another call was faster
+		}
+	}
+	return s.storeBlocks(ctx, blocks, updateBlock)
+}

@@ -1,0 +1,336 @@
+package sqlstore
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// A searchBudget bounds what one search costs. One that has used it up says how
+// far it has come.
+type searchBudget struct {
+	within time.Duration
+	rows   int // messages read
+	bytes  int // of their text
+	blocks int // looked at
+}
+
+var defaultBudget = searchBudget{within: time.Second, rows: 20_000, bytes: 32 << 20, blocks: 8192}
+
+// SearchMessages implements chat.SearchStore. It goes through stretches of the
+// user's conversations, the one with the newest message first: of a block it
+// looks at the signature, and reads the messages where that does not rule them
+// out; what is in no block yet it reads.
+func (s *Store) SearchMessages(ctx context.Context, q chat.MessageSearch) (chat.Found, error) {
+	x := &searching{s: s, q: q, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom)}
+	found, err := x.run(ctx)
+	return found, s.fail(ctx, "search messages", err)
+}
+
+// searching is one run of SearchMessages.
+type searching struct {
+	s      *Store
+	q      chat.MessageSearch
+	budget searchBudget // what is left of it
+	start  time.Time
+
+	words []string // all of which a message has, folded
+	grams []gram   // all of which its block has
+	rooms map[int64]*searchRoom
+	todo  stretches
+	hits  []hit // newest first
+	steps int
+}
+
+// A searchRoom is a conversation to search.
+type searchRoom struct {
+	id, last, cleared int64
+	hides             bool
+	lastID            int64 // of its last message
+	indexed           int64 // the seq up to which there are blocks
+}
+
+// A stretch is the messages of a room behind after, up to upTo.
+type stretch struct {
+	room        *searchRoom
+	after, upTo int64
+	top         int64 // no message of it has a larger id
+	block       bool  // whose signature is to be looked at first
+	end         bool  // no message, but where blocks follow that were not listed
+}
+
+type hit struct{ id, conversation, seq int64 }
+
+func (h hit) spot() spot { return spot{h.conversation, h.seq} }
+
+func (x *searching) run(ctx context.Context) (chat.Found, error) {
+	x.words = strings.Fields(fold(x.q.Text))
+	slices.Sort(x.words)
+	x.words = slices.Compact(x.words)
+	for _, w := range x.words {
+		x.grams = append(x.grams, gramsOf(w)...)
+	}
+	if len(x.words) == 0 || x.q.Limit <= 0 {
+		return chat.Found{}, nil
+	}
+	if x.q.BeforeID <= 0 {
+		x.q.BeforeID = math.MaxInt64
+	}
+	if err := x.listRooms(ctx); err != nil {
+		return chat.Found{}, err
+	}
+	if err := x.listBlocks(ctx); err != nil {
+		return chat.Found{}, err
+	}
+	heap.Init(&x.todo)
+	for size := 4; len(x.todo) > 0 && !x.complete() && !x.exhausted(); size = min(2*size, maxRows) {
+		if err := x.step(ctx, size); err != nil {
+			return chat.Found{}, err
+		}
+		x.steps++
+	}
+	return x.answer(ctx)
+}
+
+// complete tells whether the page is full, and nothing that is left is newer.
+func (x *searching) complete() bool {
+	return len(x.hits) >= x.q.Limit && x.hits[x.q.Limit-1].id > x.todo[0].top
+}
+
+func (x *searching) exhausted() bool {
+	b := x.budget
+	spent := b.rows <= 0 || b.bytes <= 0 || b.blocks <= 0 || time.Since(x.start) > b.within
+	return x.todo[0].end || spent && x.steps > 0 // so that a search comes to its end, in however many pages
+}
+
+// listRooms lists what is behind the last block of each conversation.
+func (x *searching) listRooms(ctx context.Context) error {
+	query, args := searchRooms, []any{x.q.UserID}
+	if x.q.ConversationID != 0 {
+		query, args = searchRooms+searchRoom1, append(args, x.q.ConversationID)
+	}
+	rooms, err := collect(ctx, x.s.read, func(r scanner) (*searchRoom, error) {
+		var m searchRoom
+		return &m, r.Scan(&m.id, &m.last, &m.cleared, &m.hides, &m.lastID, &m.indexed)
+	}, query, args...)
+	for _, m := range rooms {
+		x.rooms[m.id] = m
+		x.add(stretch{room: m, after: max(m.indexed, m.cleared), upTo: m.last, top: min(m.lastID, x.q.BeforeID-1)})
+	}
+	return err
+}
+
+const searchRooms = `SELECT c.id, c.last_seq, m.cleared_seq, m.hides, l.id,
+	COALESCE((SELECT MAX(b.last_seq) FROM search_blocks b WHERE b.conversation_id = c.id), 0)
+	FROM members m JOIN conversations c ON c.id = m.conversation_id
+	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
+	WHERE m.user_id = ? AND m.state = 0 AND c.last_seq > m.cleared_seq`
+
+const searchRoom1 = ` AND m.conversation_id = ?`
+
+// listBlocks lists the newest blocks.
+func (x *searching) listBlocks(ctx context.Context) error {
+	query, args := searchBlocks, []any{x.q.UserID, x.q.BeforeID}
+	if x.q.ConversationID != 0 {
+		query, args = searchBlocks+searchRoom1, append(args, x.q.ConversationID)
+	}
+	most := x.budget.blocks
+	list, err := collect(ctx, x.s.read, func(r scanner) (stretch, error) {
+		var id int64
+		b := stretch{block: true}
+		err := r.Scan(&id, &b.upTo, &b.top)
+		b.room = x.rooms[id]
+		return b, err
+	}, query+` ORDER BY b.last_id DESC LIMIT ?`, append(args, most)...)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		if b.room != nil && b.upTo <= b.room.indexed { // what came meanwhile is in the list already
+			b.after = max(b.upTo-blockSize, b.room.cleared)
+			b.top = min(b.top, x.q.BeforeID-1)
+			x.add(b)
+		}
+	}
+	if len(list) == most {
+		x.todo = append(x.todo, stretch{end: true, top: list[most-1].top - 1})
+	}
+	return nil
+}
+
+const searchBlocks = `SELECT b.conversation_id, b.last_seq, b.last_id
+	FROM members m JOIN search_blocks b ON b.conversation_id = m.conversation_id
+	WHERE m.user_id = ? AND m.state = 0 AND b.last_seq > m.cleared_seq AND b.first_id < ?`
+
+func (x *searching) add(s stretch) {
+	if s.after < s.upTo {
+		x.todo = append(x.todo, s)
+	}
+}
+
+// step takes up to size stretches of one kind, and looks into them.
+func (x *searching) step(ctx context.Context, size int) error {
+	var part []stretch
+	for len(x.todo) > 0 && len(part) < size && !x.todo[0].end && (len(part) == 0 || x.todo[0].block == part[0].block) {
+		part = append(part, heap.Pop(&x.todo).(stretch))
+	}
+	if part[0].block {
+		return x.look(ctx, part)
+	}
+	return x.read(ctx, part)
+}
+
+// look leaves those blocks to be read that may have what is searched.
+func (x *searching) look(ctx context.Context, part []stretch) error {
+	x.budget.blocks -= len(part)
+	n := padded(len(part))
+	args := make([]any, 0, 2*n)
+	for i := range n {
+		b := part[min(i, len(part)-1)]
+		args = append(args, b.room.id, b.upTo)
+	}
+	ruledOut := make(map[blockKey]bool)
+	_, err := collect(ctx, x.s.read, func(r scanner) (struct{}, error) {
+		var key blockKey
+		var grams []byte
+		err := r.Scan(&key.conversation, &key.end, &grams)
+		if len(grams) == 0 {
+			x.s.renew(key)
+		}
+		ruledOut[key] = !signature(grams).mayHave(x.grams)
+		return struct{}{}, err
+	}, lookQuery(n), args...)
+	for _, b := range part {
+		if !ruledOut[blockKey{b.room.id, b.upTo}] {
+			b.block = false
+			heap.Push(&x.todo, b)
+		}
+	}
+	return err
+}
+
+func lookQuery(n int) string {
+	return `SELECT conversation_id, last_seq, grams FROM search_blocks WHERE ` + repeat(`(conversation_id = ? AND last_seq = ?)`, " OR ", n)
+}
+
+// read reads the newest messages of stretches, a block of each, and leaves the rest.
+func (x *searching) read(ctx context.Context, part []stretch) error {
+	oldest := make(map[spot]int64) // id of the first message read of each stretch
+	n := padded(len(part))
+	args := make([]any, 0, 3*n)
+	for i := range n {
+		s := part[min(i, len(part)-1)]
+		from := max(s.after, s.upTo-blockSize)
+		args = append(args, s.room.id, from, s.upTo)
+		oldest[spot{s.room.id, from + 1}] = s.top
+	}
+	hits, err := collect(ctx, x.s.read, func(r scanner) (h hit, err error) {
+		var text string
+		var gone bool
+		err = r.Scan(&h.id, &h.conversation, &h.seq, &text, &gone)
+		if _, first := oldest[h.spot()]; first {
+			oldest[h.spot()] = h.id
+		}
+		x.budget.rows--
+		x.budget.bytes -= len(text)
+		if gone || h.id >= x.q.BeforeID || !x.matches(text) {
+			h.id = 0
+		}
+		return h, err
+	}, readQuery(n), args...)
+	if err != nil {
+		return err
+	}
+	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.id == 0 })
+	if hits, err = x.visible(ctx, hits); err != nil {
+		return err
+	}
+	x.hits = append(x.hits, hits...)
+	slices.SortFunc(x.hits, func(a, b hit) int { return cmp.Compare(b.id, a.id) })
+	x.hits = slices.Compact(x.hits)
+	x.hits = x.hits[:min(len(x.hits), x.q.Limit+1)]
+	for _, s := range part {
+		if s.upTo -= blockSize; s.upTo > s.after {
+			s.top = min(s.top, oldest[spot{s.room.id, s.upTo + 1}]-1)
+			heap.Push(&x.todo, s)
+		}
+	}
+	return nil
+}
+
+func readQuery(n int) string {
+	return `SELECT x.id, x.conversation_id, x.seq, x.content, x.recalled + x.deleted FROM messages x
+		WHERE ` + repeat(`(x.conversation_id = ? AND x.seq > ? AND x.seq <= ?)`, " OR ", n)
+}
+
+func (x *searching) matches(text string) bool {
+	folded := fold(text)
+	for _, w := range x.words {
+		if !strings.Contains(folded, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// visible leaves out what the user deleted for himself.
+func (x *searching) visible(ctx context.Context, hits []hit) ([]hit, error) {
+	var ask []spot
+	for _, h := range hits {
+		if x.rooms[h.conversation].hides {
+			ask = append(ask, h.spot())
+		}
+	}
+	hidden, err := x.s.hiddenOf(ctx, x.q.UserID, ask)
+	return slices.DeleteFunc(hits, func(h hit) bool { return hidden[h.spot()] }), err
+}
+
+// answer loads what was found, as far as nothing newer may be left.
+func (x *searching) answer(ctx context.Context) (chat.Found, error) {
+	var found chat.Found
+	if len(x.todo) > 0 {
+		found.Next = max(0, min(x.todo[0].top+1, x.q.BeforeID-1))
+		x.hits = slices.DeleteFunc(x.hits, func(h hit) bool { return h.id < found.Next })
+	}
+	if len(x.hits) > x.q.Limit {
+		x.hits = x.hits[:x.q.Limit]
+		found.Next = x.hits[x.q.Limit-1].id
+	}
+	var ids []int64
+	for _, h := range x.hits {
+		ids = append(ids, h.id)
+	}
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, nil)
+		list, err := collect(ctx, x.s.read, scanMessage, `SELECT `+messageColumns+`
+			FROM messages x JOIN conversations c ON c.id = x.conversation_id WHERE x.id IN (`+in+`) ORDER BY x.id DESC`, args...)
+		if err != nil {
+			return chat.Found{}, err
+		}
+		for _, m := range list {
+			if !m.Recalled && !m.Deleted && x.matches(m.Content) { // it may have been changed meanwhile
+				found.Messages = append(found.Messages, m)
+			}
+		}
+	}
+	return found, nil
+}
+
+// stretches are a heap, the one with the newest message first.
+type stretches []stretch
+
+func (s stretches) Len() int           { return len(s) }
+func (s stretches) Less(i, j int) bool { return s[i].top > s[j].top }
+func (s stretches) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *stretches) Push(v any)        { *s = append(*s, v.(stretch)) }
+func (s *stretches) Pop() any {
+	last := (*s)[len(*s)-1]
+	*s = (*s)[:len(*s)-1]
+	return last
+}
