@@ -42,6 +42,8 @@ type Config struct {
 	MessageBurst     int     // and at once
 	RegistrationRate float64 // accounts a minute from one address, loopback apart; 0: no limit
 
+	Contacts bool // users who never chose take messages, groups and calls of contacts only
+
 	MaxContent int   // bytes of a message
 	MaxFrame   int   // bytes of a WebSocket frame from a client
 	MaxBody    int   // bytes of a JSON body

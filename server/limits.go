@@ -17,6 +17,8 @@ const (
 	searchRefill = 1.
 	newGroups    = 50 // in a row, of a user
 	groupRefill  = 1. / minute
+	newRequests  = 30 // in a row, of a user, to people who do not know him
+	askRefill    = 1. / minute
 )
 
 func (s *Server) addLimits(cfg *chat.Config) {
@@ -29,6 +31,7 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Searches = newLimiter[int64](s, "searches", searchRefill, searches, 1)
 	cfg.TextSearches = newLimiter[int64](s, "text-searches", searchRefill, searches, 1)
 	cfg.NewGroups = newLimiter[int64](s, "new-groups", groupRefill, newGroups, 1)
+	cfg.NewRequests = newLimiter[int64](s, "new-requests", askRefill, newRequests, 1)
 	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
 	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)
 	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)

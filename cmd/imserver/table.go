@@ -38,6 +38,7 @@ func settings(r *request) []setting {
 		{"message-rate", "IM_MESSAGE_RATE", "`messages` per second that a user may send (0: no limit)", (*float)(&cfg.MessageRate)},
 		{"message-burst", "IM_MESSAGE_BURST", "`messages` that a user may send at once", (*integer)(&cfg.MessageBurst)},
 		{"registration-rate", "IM_REGISTRATION_RATE", "`accounts` per minute from one address, except loopback (0: no limit)", (*float)(&cfg.RegistrationRate)},
+		{"contacts", "IM_CONTACTS", "users who have not chosen otherwise accept messages, groups and calls only from users they added as friends; others send a request", (*boolean)(&cfg.Contacts)},
 		{"max-content", "IM_MAX_CONTENT", "largest message, in `bytes`; KiB, MiB and GiB are units", (*size)(&cfg.MaxContent)},
 		{"max-frame", "IM_MAX_FRAME", "largest WebSocket frame from a client, in `bytes`", (*size)(&cfg.MaxFrame)},
 		{"max-body", "IM_MAX_BODY", "largest JSON body, in `bytes`", (*size)(&cfg.MaxBody)},

@@ -160,7 +160,7 @@ func (s *Service) related(ctx context.Context, a, b int64, err error) error {
 		err = dropped(ctx, s, s.cfg.Blocks, a, err)
 		err = dropped(ctx, s, s.cfg.Blocks, b, err)
 	}
-	id, findErr := s.direct(ctx, a, b, false, "conversation not found")
+	id, findErr := s.direct(ctx, a, b, "conversation not found")
 	switch {
 	case findErr == nil:
 		err = dropped(ctx, s, s.cfg.Memberships, id, err)

@@ -28,6 +28,7 @@ type Conversation struct {
 
 	MemberCount int      `json:"member_count,omitempty"`
 	Members     []Member `json:"members,omitempty"`
+	Invited     []int64  `json:"invited,omitempty"` // who were asked when it was made, and are no members until they accept
 }
 
 // A Role is what a member may do in a group.
@@ -48,6 +49,7 @@ type Member struct {
 	Role           Role      `json:"role"`
 	Muted          bool      `json:"muted"`
 	Banned         bool      `json:"banned,omitempty"`
+	Invited        bool      `json:"invited,omitempty"` // asked, and no member until he accepts
 	JoinedAt       time.Time `json:"joined_at"`
 	User           *User     `json:"user,omitempty"`
 }
@@ -60,6 +62,7 @@ type MemberChange struct {
 	ConversationID  int64
 	ActorID, UserID int64 // who does it, and to whom
 	Limit           int   // members at most; 0: any number
+	Request         int64 // of UserID's, that this accepts; 0: none
 
 	// Decide changes member, or refuses. It is given both as they are in the
 	// transaction: who is not there, and was not banned, has no Role, and whom it
@@ -72,7 +75,12 @@ type MemberChange struct {
 // what fan-out needs to know of it.
 type Membership struct {
 	Conversation Conversation
-	Members      []Member // by UserID, banned ones left out
+	Members      []Member // by UserID, those left out who are banned, or asked
+
+	// Of a direct one: whose it is, and for whom the next message of the other is
+	// as good as a first one.
+	Pair   Pair    `json:"pair,omitzero"`
+	Closed []int64 `json:"closed,omitempty"`
 
 	ids []int64 // of Members: fan-out asks for them with every message
 }
@@ -119,6 +127,9 @@ func (m Membership) UserIDs() []int64 {
 // peer returns the other side of a direct conversation, or the user himself in
 // a note to self.
 func (m Membership) peer(userID int64) int64 {
+	if m.Pair != (Pair{}) {
+		return m.Pair.Low + m.Pair.High - userID
+	}
 	for _, member := range m.Members {
 		if member.UserID != userID {
 			return member.UserID

@@ -71,6 +71,7 @@ var (
 	ErrNotFound = errors.New("chat: not found")
 	ErrConflict = errors.New("chat: already there")
 	ErrBlocked  = errors.New("chat: one user has blocked the other")
+	ErrDeclined = errors.New("chat: the request was declined")
 	ErrNoFile   = errors.New("chat: a message names a file that is not there")
 	ErrUserFull = errors.New("chat: the user's files have all the bytes that they may")
 	ErrFull     = errors.New("chat: the files have all the bytes that they may")

@@ -16,6 +16,8 @@ const (
 	EventTyping        EventType = "typing"
 	EventPresence      EventType = "presence"
 	EventUserUpdate    EventType = "user.update"
+	EventRequest       EventType = "request"
+	EventRequestUpdate EventType = "request.update"
 
 	// EventSessionEnded reaches no client: the connections of Event.Session
 	// are closed.

@@ -50,9 +50,23 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave him out", id)
 		}
 	}
+	invited, err := s.wantToBeAsked(ctx, c, ids)
+	if err != nil {
+		return Conversation{}, err
+	}
+	ids = slices.DeleteFunc(ids, func(id int64) bool { return slices.Contains(invited, id) })
 	g, err := s.cfg.Store.CreateGroup(ctx, title, c.UserID, ids, s.cfg.Now())
 	if err != nil {
 		return Conversation{}, err
+	}
+	for _, id := range invited {
+		err := s.ask(ctx, Request{UserID: id, FromID: c.UserID, Kind: RequestGroup, ChatID: g.ID}, what)
+		if _, known := errors.AsType[*Error](err); err != nil && !known {
+			return Conversation{}, err
+		}
+		if err == nil { // the group is there, and others can be asked later
+			g.Invited = append(g.Invited, id)
+		}
 	}
 	m, err := s.membership(ctx, g.ID)
 	if err != nil {
@@ -61,6 +75,22 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	g.MemberCount = len(m.Members)
 	g.Members, err = s.withProfiles(ctx, m.Members, users, blocks)
 	return g, err
+}
+
+// wantToBeAsked returns those of ids, which hold the caller, who must be asked
+// before they are in a group of his.
+func (s *Service) wantToBeAsked(ctx context.Context, c Caller, ids []int64) (these []int64, err error) {
+	privacy, err := s.privacy(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if id != c.UserID && privacy[id].Groups == Contacts {
+			these = append(these, id)
+		}
+	}
+	added, err := s.cfg.Store.AddedBy(ctx, c.UserID, these)
+	return slices.DeleteFunc(these, func(id int64) bool { return added[id] }), err
 }
 
 // Groups lists the groups that the caller is in, newest first.
@@ -123,13 +153,18 @@ func (s *Service) withProfiles(ctx context.Context, members []Member, users []Us
 const notChanged = "membership not changed"
 
 // AddMember brings userID into a group. Owner and admins may, unless userID has
-// blocked them.
+// blocked them. Who takes groups of contacts only is asked, and the member that is
+// returned is Invited: he is none until he accepts.
 func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64) (Member, error) {
 	blocks, err := s.blocks(ctx, c.UserID)
 	if err != nil {
 		return Member{}, err
 	}
-	return s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	ask, err := s.asks(ctx, c.UserID, userID, func(p Privacy) Audience { return p.Groups })
+	if err != nil {
+		return Member{}, err
+	}
+	m, err := s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
 		switch {
 		case me.Role == RoleMember:
 			return Errorf(KindForbidden, notChanged, "only the owner and admins add members")
@@ -137,11 +172,16 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 			return Errorf(KindForbidden, notChanged, "the user is banned from this chat: unban first")
 		case !them.in() && blocks.hides(userID):
 			return Errorf(KindForbidden, notChanged, "user %d has blocked you", userID)
-		case !them.in():
+		case !them.in() && !ask:
 			them.Role, them.JoinedAt = RoleMember, s.cfg.Now()
 		}
 		return nil
 	})
+	if err == nil && !m.in() {
+		m.Invited = true
+		err = s.ask(ctx, Request{UserID: userID, FromID: c.UserID, Kind: RequestGroup, ChatID: chatID}, notChanged)
+	}
+	return m, err
 }
 
 // RemoveMember takes userID out of a group. Members may remove themselves; a

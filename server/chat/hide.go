@@ -48,7 +48,7 @@ func (s *Service) DeleteDialog(ctx context.Context, c Caller, t Target, upTo int
 	if upTo < 0 {
 		return DialogDeleted{}, Errorf(KindInvalid, what, "up_to_seq is not negative")
 	}
-	room, err := s.room(ctx, c.UserID, t, false, what)
+	room, err := s.room(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
 		return DialogDeleted{ReceiverID: t.ReceiverID}, nil
 	}

@@ -30,6 +30,8 @@ type Hooks struct {
 	Blocked func(context.Context, Blocked)
 	// Searched: messages were searched by their text.
 	Searched func(context.Context, Searched)
+	// Request: a stranger asked, or was answered or refused.
+	Request func(context.Context, RequestChanged)
 	// PublishFailed: a stored message could not be handed to the bus; clients
 	// get it by sync.
 	PublishFailed func(context.Context, error)
@@ -138,6 +140,12 @@ const (
 	SearchFailed  SearchOutcome = "failed"
 )
 
+// RequestChanged is the data of Hooks.Request.
+type RequestChanged struct {
+	Kind    RequestKind // empty where it is not known
+	Outcome RequestOutcome
+}
+
 // Recovered is the data of Hooks.Recovered.
 type Recovered struct {
 	Messages int
@@ -216,6 +224,12 @@ func (h *Hooks) searched(ctx context.Context, full bool, found Found, took time.
 		outcome = SearchPartial
 	}
 	h.Searched(ctx, Searched{Duration: took, Outcome: outcome})
+}
+
+func (h *Hooks) request(ctx context.Context, d RequestChanged) {
+	if h.Request != nil {
+		h.Request(ctx, d)
+	}
 }
 
 func (h *Hooks) publishFailed(ctx context.Context, err error) {

@@ -76,7 +76,7 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 		q.Ascending, q.AfterSeq = true, *h.AfterSeq
 	}
 	if q.Ascending || q.BeforeSeq != 0 || h.Target != (Target{}) {
-		room, err := s.room(ctx, c.UserID, h.Target, false, what)
+		room, err := s.room(ctx, c.UserID, h.Target, what)
 		if errors.Is(err, errNoDirect) {
 			return page, nil
 		}
@@ -285,7 +285,7 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	if err := s.pace(ctx, c, what); err != nil {
 		return err
 	}
-	room, err := s.room(ctx, c.UserID, t, false, what)
+	room, err := s.room(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
 		return nil // nobody has written yet: there is no conversation to tell
 	}

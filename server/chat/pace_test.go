@@ -32,7 +32,13 @@ func TestWhateverChangesSomethingIsPaced(t *testing.T) {
 		"Unfriend":     func(ctx context.Context) error { return n.Unfriend(ctx, a, b.UserID) },
 		"Block":        func(ctx context.Context) error { _, err := n.Block(ctx, a, b.UserID); return err },
 		"Unblock":      func(ctx context.Context) error { return n.Unblock(ctx, a, b.UserID) },
-		"UpdateMe":     func(ctx context.Context) error { _, err := n.UpdateMe(ctx, a, chat.Profile{}); return err },
+		"Accept":       func(ctx context.Context) error { _, err := n.Accept(ctx, a, 1); return err },
+		"Decline":      func(ctx context.Context) error { _, err := n.Decline(ctx, a, 1); return err },
+		"SetPrivacy": func(ctx context.Context) error {
+			_, err := n.SetPrivacy(ctx, a, chat.PrivacyChange{})
+			return err
+		},
+		"UpdateMe": func(ctx context.Context) error { _, err := n.UpdateMe(ctx, a, chat.Profile{}); return err },
 		"Upload": func(ctx context.Context) error {
 			_, err := n.Upload(ctx, a, chat.Upload{Body: strings.NewReader("x")})
 			return err

@@ -97,7 +97,7 @@ func (s *Service) Friends(ctx context.Context, c Caller, p Paging) (Part[User], 
 }
 
 // AddFriend makes userID a friend of the caller. It shows the caller's phone
-// to the friend, and not the other way round.
+// to the friend, and not the other way round, and accepts what he has asked.
 func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, error) {
 	const what = "friend not added"
 	u, err := s.other(ctx, c, userID, what)
@@ -105,7 +105,8 @@ func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, 
 		return User{}, err
 	}
 	err = s.cfg.Store.Befriend(ctx, c.UserID, userID, s.cfg.Now())
-	if err := s.orBlocked(ctx, c.UserID, userID, what, err); err != nil {
+	err = s.related(ctx, c.UserID, userID, s.orBlocked(ctx, c.UserID, userID, what, err))
+	if err != nil {
 		return User{}, err
 	}
 	return s.oneSeenBy(ctx, c.UserID, u)
@@ -113,7 +114,7 @@ func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, 
 
 // MayCall refuses a call of one user to another who has nothing to do with him
 // (they are neither friends nor in one conversation), or where one has blocked
-// the other.
+// the other. Who takes calls of contacts only has a request for each stranger.
 func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
 	if _, err := s.user(ctx, calleeID); err != nil {
@@ -125,10 +126,26 @@ func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 		return err
 	case r.Blocked || r.BlockedBy:
 		return s.orBlocked(ctx, callerID, calleeID, what, ErrBlocked)
+	}
+	privacy, err := s.privacy(ctx, calleeID)
+	switch {
+	case err != nil:
+		return err
+	case privacy[calleeID].Calls == Contacts && !r.AddedBy:
+		return s.noteCall(ctx, callerID, calleeID)
 	case !r.Added && !r.AddedBy && !r.Together:
 		return Errorf(KindForbidden, what, "you call friends, and members of your conversations")
 	}
 	return nil
+}
+
+// noteCall refuses a call to one who takes those of contacts only, and asks him.
+func (s *Service) noteCall(ctx context.Context, callerID, calleeID int64) error {
+	const what = "call refused"
+	if err := s.ask(ctx, Request{UserID: calleeID, FromID: callerID, Kind: RequestCall}, what); err != nil {
+		return err
+	}
+	return Errorf(KindForbidden, what, "user %d takes calls of contacts only: he is told that you called, and may add you", calleeID)
 }
 
 // MayAct takes a turn for what a user does in calls.

@@ -14,6 +14,7 @@ import (
 type Store interface {
 	UserStore
 	RelationStore
+	RequestStore
 	SessionStore
 	ConversationStore
 	MessageStore
@@ -49,12 +50,15 @@ type UserStore interface {
 // RelationStore keeps who befriended and who blocked whom. What changes between
 // two users does so one after the other, the making of their conversation too.
 type RelationStore interface {
-	// Befriend records that userID added friendID; twice is as good as once.
-	// ErrBlocked: one of them has blocked the other.
+	// Befriend records that userID added friendID; twice is as good as once. What
+	// friendID has asked of him, groups apart, is accepted. ErrBlocked: one of
+	// them has blocked the other.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
-	// Unfriend undoes Befriend both ways. ErrNotFound: they are no friends.
+	// Unfriend undoes Befriend both ways, and has the next message of each looked
+	// at as a first one. ErrNotFound: they are no friends.
 	Unfriend(ctx context.Context, userID, friendID int64) error
-	// Block records that userID blocks otherID, and undoes their friendship. From
+	// Block records that userID blocks otherID, and undoes their friendship, and
+	// what otherID has asked. From
 	// then on Append stores no message of one of them to the other. ErrNotFound:
 	// one is no account; ErrConflict: userID has blocked limit users.
 	Block(ctx context.Context, userID, otherID int64, limit int, at time.Time) error
@@ -70,6 +74,30 @@ type RelationStore interface {
 	Blocks(ctx context.Context, userID int64) (Blocks, error)
 	// AddedBy tells which of ids have added userID.
 	AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error)
+}
+
+// RequestStore keeps what users take of whom, and what strangers have asked.
+type RequestStore interface {
+	// Privacy tells what of users have chosen; who has not is left out.
+	Privacy(ctx context.Context, userIDs []int64) (map[int64]Privacy, error)
+	// SetPrivacy puts in what of p is not nil. ErrNotFound: there is no such account.
+	SetPrivacy(ctx context.Context, userID int64, p PrivacyChange) error
+	// Ask stores a request to have a user in a group, or to call him, and tells
+	// whether it is a new one. ErrDeclined: the user has declined it before;
+	// ErrConflict: limit requests wait for him; ErrBlocked.
+	Ask(ctx context.Context, r Request, limit int) (_ Request, made bool, err error)
+	// Requests lists those that wait for userID, the newest first, those to write
+	// with the last message of the conversation.
+	Requests(ctx context.Context, userID int64, limit, offset int) ([]Request, error)
+	// Request returns one that waits for userID. ErrNotFound.
+	Request(ctx context.Context, userID, id int64) (Request, error)
+	// AcceptRequest accepts a request to write or to call: it is Befriend.
+	// ErrNotFound: it does not wait any more. One into a group is accepted by
+	// ChangeMember.
+	AcceptRequest(ctx context.Context, r Request, at time.Time) error
+	// DeclineRequest declines a request: Append stores no message of r.FromID to
+	// r.UserID, and Ask refuses. ErrNotFound: it does not wait any more.
+	DeclineRequest(ctx context.Context, r Request) error
 }
 
 // SessionStore keeps logins.
@@ -98,10 +126,14 @@ type SessionStore interface {
 
 // ConversationStore keeps conversations and their members.
 type ConversationStore interface {
-	// EnsureDirect returns the id of the direct conversation of pair, making it
-	// if there is none, unless one has blocked the other: ErrBlocked.
-	EnsureDirect(ctx context.Context, pair Pair, at time.Time) (int64, error)
-	// FindDirect is EnsureDirect without the making.
+	// EnsureDirect has the conversation of two users take a message of o.From's:
+	// it is made if there is none, and accepts what o.To has asked of o.From. Where
+	// it is new to o.To (or he has ended their friendship, or blocked o.From, since)
+	// and o.Ask is set, he is asked, and not in it until he accepts. ErrBlocked: one
+	// has blocked the other; ErrDeclined; ErrConflict: o.Limit requests wait for
+	// o.To. Nothing is stored then.
+	EnsureDirect(ctx context.Context, o Opening) (Opened, error)
+	// FindDirect returns the id of the direct conversation of pair. ErrNotFound.
 	FindDirect(ctx context.Context, pair Pair) (int64, error)
 	// CreateGroup stores a group of owner and members (who may repeat, or hold
 	// the owner).
@@ -114,7 +146,8 @@ type ConversationStore interface {
 	// owner goes, the admin who joined first becomes the owner, or else the
 	// member who did. What Decide answers is returned as it is; ErrNotFound is
 	// that the conversation or the account is not there, ErrConflict that the
-	// group has its c.Limit members.
+	// group has its c.Limit members. With c.Request, which it settles, ErrNotFound is
+	// also that this one does not wait any more.
 	ChangeMember(ctx context.Context, c MemberChange) (Member, error)
 	// Groups lists the groups of userID with their member counts, newest first.
 	Groups(ctx context.Context, userID int64, limit, offset int) ([]Conversation, error)

@@ -50,7 +50,7 @@ func (s *Service) SearchMessages(ctx context.Context, c Caller, t TextSearch) (F
 	}
 	q := MessageSearch{UserID: c.UserID, Text: t.Text, BeforeID: t.BeforeID, Limit: pageSize(t.Limit)}
 	if t.Target != (Target{}) {
-		room, err := s.room(ctx, c.UserID, t.Target, false, what)
+		room, err := s.room(ctx, c.UserID, t.Target, what)
 		if errors.Is(err, errNoDirect) {
 			return Found{}, nil
 		}

@@ -13,7 +13,7 @@ import (
 // the order of Seq.
 //
 // Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
-// of it), Forbidden (muted, or one of two has blocked the other), Conflict (the ClientMsgID
+// of it), Forbidden (muted, one of two has blocked the other, or declined), Conflict (the ClientMsgID
 // is another message's), RateLimited, Unavailable. When ctx ends first, the message may be stored or not: retry with the same ClientMsgID.
 func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
 	type outcome struct {
@@ -82,7 +82,7 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		SenderID: c.UserID, Content: d.Content, Type: d.Type,
 		ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
 	}}
-	room, err := s.roomToPost(ctx, c, d)
+	room, asked, err := s.roomToPost(ctx, c, d)
 	if err != nil {
 		if d.ClientMsgID == "" {
 			return nil, err
@@ -92,7 +92,7 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		p.refusal = err
 		return p, nil
 	}
-	p.kind, p.msg.ConversationID = room.Conversation.Kind, room.Conversation.ID
+	p.kind, p.msg.ConversationID, p.asked = room.Conversation.Kind, room.Conversation.ID, asked
 	if p.kind == Direct {
 		p.msg.ReceiverID = room.peer(c.UserID)
 	}
@@ -100,20 +100,24 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 }
 
 // roomToPost returns the conversation that a draft goes to. One that two users
-// begin with it is made once nothing else speaks against the message.
-func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership, error) {
-	room, err := s.room(ctx, c.UserID, d.Target, false, notSent)
+// begin with it is made, and who wants to be asked is asked, once nothing else
+// speaks against the message.
+func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership, *Request, error) {
+	room, err := s.room(ctx, c.UserID, d.Target, notSent)
 	begins := errors.Is(err, errNoDirect)
 	if err != nil && !begins {
-		return Membership{}, err
+		return Membership{}, nil, err
 	}
 	if err := s.mayPost(ctx, c, room, d); err != nil {
-		return Membership{}, err
+		return Membership{}, nil, err
 	}
-	if begins {
-		return s.room(ctx, c.UserID, d.Target, true, notSent)
+	switch {
+	case begins:
+		return s.openDirect(ctx, c.UserID, d.ReceiverID, notSent)
+	case len(room.Closed) > 0:
+		return s.openDirect(ctx, c.UserID, room.peer(c.UserID), notSent)
 	}
-	return room, nil
+	return room, nil, nil
 }
 
 // mayPost checks what the sender may do in the room, reply to and attach.
@@ -143,7 +147,15 @@ func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what 
 	if room.Conversation.Kind == Group {
 		return Errorf(KindForbidden, what, "you are muted in this chat")
 	}
-	return s.orBlocked(ctx, c.UserID, room.peer(c.UserID), what, ErrBlocked)
+	peer := room.peer(c.UserID)
+	blocks, err := s.blocks(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
+	if err := blocks.refusal(peer, what); err != nil {
+		return err
+	}
+	return s.wordAsk(ctx, peer, RequestMessage, what, ErrDeclined)
 }
 
 // A pendingSend is a message on its way through a transaction.
@@ -154,7 +166,8 @@ type pendingSend struct {
 	kind     ConversationKind
 	accepted time.Time
 	trace    string
-	refusal  error // what to answer unless the message was stored before
+	asked    *Request // made for it
+	refusal  error    // what to answer unless the message was stored before
 	done     func(Message, error)
 }
 
@@ -189,6 +202,9 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 		_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
 			return s.eventOf(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted, trace: p.trace})
 		})
+		if p.asked != nil {
+			_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) { return s.requestEvent(ctx, *p.asked, &r.Message) })
+		}
 	}
 	p.done(r.Message, r.Err)
 }

@@ -57,6 +57,7 @@ type Config struct {
 	Reads         Limiter[int64]  // whatever is asked for, by user; nil: no limit
 	Searches      Limiter[int64]  // for people, by user: phones must not be tried one after the other; nil: no limit
 	TextSearches  Limiter[int64]  // of messages, by user; nil: no limit
+	NewRequests   Limiter[int64]  // made of those who want to be asked, by user; nil: no limit
 	NewGroups     Limiter[int64]  // made, by user: each is put before all its members; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
@@ -65,6 +66,8 @@ type Config struct {
 	Hasher    Hasher
 	Signer    Signer
 	Usernames Usernames // nil: names that differ in case are one
+
+	ContactsOnly bool // users who never chose take messages, groups and calls of contacts only
 
 	Limits Limits
 	Hooks  Hooks
@@ -204,20 +207,27 @@ func dropped[K comparable, V any](ctx context.Context, s *Service, cache Cache[K
 }
 
 // room returns the conversation that target names, in which userID is a
-// member; what fails without that is called what. A direct conversation that
-// is not there is made where create is set.
-func (s *Service) room(ctx context.Context, userID int64, target Target, create bool, what string) (Membership, error) {
+// member; what fails without that is called what. errNoDirect: it is one of two
+// users that userID does not have, or not yet.
+func (s *Service) room(ctx context.Context, userID int64, target Target, what string) (Membership, error) {
 	if err := target.check(what); err != nil {
 		return Membership{}, err
 	}
-	id := target.ChatID
-	if target.ReceiverID != 0 {
-		var err error
-		if id, err = s.direct(ctx, userID, target.ReceiverID, create, what); err != nil {
-			return Membership{}, err
-		}
+	if target.ReceiverID == 0 {
+		return s.roomByID(ctx, userID, target.ChatID, what)
 	}
-	return s.roomByID(ctx, userID, id, what)
+	id, err := s.direct(ctx, userID, target.ReceiverID, what)
+	if err != nil {
+		return Membership{}, err
+	}
+	m, err := s.membership(ctx, id)
+	if err != nil {
+		return Membership{}, orNotFound(err, what, notInRoom)
+	}
+	if _, ok := m.Find(userID); !ok {
+		return Membership{}, errNoDirect
+	}
+	return m, nil
 }
 
 const notInRoom = "there is no such conversation, or you are not in it"
@@ -234,10 +244,11 @@ func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (
 	return m, nil
 }
 
-// errNoDirect is the answer for two users who never wrote to each other.
+// errNoDirect is the answer for two users who never wrote to each other, or where
+// one is asked whether the other may.
 var errNoDirect = errors.New("chat: no direct conversation yet")
 
-func (s *Service) direct(ctx context.Context, userID, peer int64, create bool, what string) (int64, error) {
+func (s *Service) direct(ctx context.Context, userID, peer int64, what string) (int64, error) {
 	pair := PairOf(userID, peer)
 	id, hit, err := s.cfg.Directs.Load(ctx, pair, func(ctx context.Context) (int64, error) {
 		return s.cfg.Store.FindDirect(ctx, pair)
@@ -249,11 +260,7 @@ func (s *Service) direct(ctx context.Context, userID, peer int64, create bool, w
 	if _, err := s.user(ctx, peer); err != nil {
 		return 0, orNotFound(err, what, "there is no such user")
 	}
-	if !create {
-		return 0, errNoDirect
-	}
-	id, err = s.cfg.Store.EnsureDirect(ctx, pair, s.cfg.Now())
-	return id, s.orBlocked(ctx, userID, peer, what, err)
+	return 0, errNoDirect
 }
 
 // publish hands an event to the bus. Where that fails, clients learn of it by

@@ -128,6 +128,7 @@ func (s *script) play() {
 	s.groups(ann, ben, cat)
 	s.files(ann, ben)
 	s.part(ann, ben, cat)
+	s.requests(cat)
 	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
 	s.call("POST", "/api/auth/logout", "", ann, nil)
 	s.call("GET", "/api/auth/validate", "", ann, nil)
@@ -165,6 +166,20 @@ func (s *script) part(ann, ben, cat user) {
 	s.call("GET", "/api/users/blocked", "", ann, nil)
 	s.call("POST", "/api/messages", "", cat, m{"receiver_id": ann.id, "content": "hello?"})
 	s.call("DELETE", "/api/users/blocked/:user_id", "", ann, nil, cat.id)
+}
+
+func (s *script) requests(cat user) {
+	dan := s.join("dan")
+	s.call("GET", "/api/users/me/privacy", "", dan, nil)
+	s.call("PUT", "/api/users/me/privacy", "", dan, m{"messages": "contacts", "groups": "contacts"})
+	s.call("GET", "/api/requests", "", dan, nil)
+	s.call("POST", "/api/messages", "", cat, m{"receiver_id": dan.id, "content": "hello"})
+	id := s.call("GET", "/api/requests", "", dan, nil).num("data", 0, "id")
+	s.call("POST", "/api/requests/:id/accept", "", dan, nil, id)
+	ann := s.join("another")
+	s.call("POST", "/api/chats", "", ann, m{"title": "asks", "member_ids": []int64{dan.id}})
+	id = s.call("GET", "/api/requests", "", dan, nil).num("data", 0, "id")
+	s.call("POST", "/api/requests/:id/decline", "", dan, nil, id)
 }
 
 func (s *script) talk(ann, ben user) {

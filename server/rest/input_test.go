@@ -20,7 +20,7 @@ import (
 func bodyRoutes(message, group int64) []string {
 	return []string{
 		"POST /api/auth/register", "POST /api/auth/login", "POST /api/auth/refresh",
-		"PUT /api/users/me", "POST /api/users/friends", "POST /api/users/blocked",
+		"PUT /api/users/me", "PUT /api/users/me/privacy", "POST /api/users/friends", "POST /api/users/blocked",
 		"POST /api/messages", "POST /api/messages/send", "POST /api/messages/typing",
 		fmt.Sprint("PUT /api/messages/", message),
 		"POST /api/chats", fmt.Sprint("POST /api/chats/", group, "/members"),

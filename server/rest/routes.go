@@ -51,6 +51,8 @@ func (s *Server) routes() {
 	s.get("/api/users/me/sessions", me(s.sessions))
 	s.delete("/api/users/me/sessions", me(s.endOtherSessions))
 	s.delete("/api/users/me/sessions/:id", me(s.endSession))
+	s.get("/api/users/me/privacy", me(s.privacy))
+	s.put("/api/users/me/privacy", me(s.changePrivacy))
 	s.get("/api/users/search", me(s.searchUsers))
 	s.get("/api/users/friends", me(s.friends))
 	s.post("/api/users/friends", me(s.addFriend))
@@ -58,6 +60,10 @@ func (s *Server) routes() {
 	s.get("/api/users/blocked", me(s.blocked))
 	s.post("/api/users/blocked", me(s.block))
 	s.delete("/api/users/blocked/:user_id", me(s.unblock))
+
+	s.get("/api/requests", me(s.requests))
+	s.post("/api/requests/:id/accept", me(s.accept))
+	s.post("/api/requests/:id/decline", me(s.decline))
 
 	s.post("/api/messages", me(s.send))
 	s.post("/api/messages/send", me(s.send))

@@ -99,7 +99,7 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 	for i := range batch {
 		batch[i] = chat.NewMessage{ConversationID: group, SenderID: users[i], Content: "a message of a usual length, so to say", Type: chat.TypeText}
 		if own {
-			id, err := s.EnsureDirect(b.Context(), chat.PairOf(users[i], users[i]), time.Now())
+			id, err := openDirect(b.Context(), s, users[i], users[i])
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func benchmarkNodes(b *testing.B, n int) {
 	s, users, _ := crowd(b, Config{MySQL: needs.MySQL(b)}, size*n)
 	batches := make([][]chat.NewMessage, n)
 	for i, u := range users {
-		id, err := s.EnsureDirect(b.Context(), chat.PairOf(u, u), time.Now())
+		id, err := openDirect(b.Context(), s, u, u)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func benchmarkDialogs(b *testing.B, cfg Config) {
 	s, users, _ := crowd(b, cfg, 200)
 	var marks []chat.Mark
 	for _, peer := range users[1:] {
-		d, err := s.EnsureDirect(b.Context(), chat.PairOf(users[0], peer), time.Now())
+		d, err := openDirect(b.Context(), s, users[0], peer)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func BenchmarkAdvance(b *testing.B) {
 	marks := make([]chat.Mark, len(users))
 	batch := make([]chat.NewMessage, len(users))
 	for i, id := range users {
-		d, err := s.EnsureDirect(b.Context(), chat.PairOf(id, id), time.Now())
+		d, err := openDirect(b.Context(), s, id, id)
 		if err != nil {
 			b.Fatal(err)
 		}

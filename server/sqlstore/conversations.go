@@ -2,8 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"time"
 
@@ -18,49 +16,6 @@ func scanConversation(r scanner) (chat.Conversation, error) {
 	err := r.Scan(&c.ID, &c.Kind, &c.Title, &c.OwnerID, &c.LastSeq, &created)
 	c.CreatedAt = timeOf(created)
 	return c, err
-}
-
-const findDirect = `SELECT id FROM conversations WHERE pair_low = ? AND pair_high = ?`
-
-// FindDirect implements chat.ConversationStore.
-func (s *Store) FindDirect(ctx context.Context, pair chat.Pair) (int64, error) {
-	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
-	return id, s.fail(ctx, "find direct", err)
-}
-
-// EnsureDirect implements chat.ConversationStore.
-func (s *Store) EnsureDirect(ctx context.Context, pair chat.Pair, at time.Time) (int64, error) {
-	id, err := one(ctx, s.read, scanID, findDirect, pair.Low, pair.High)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-			id, err = s.insertDirect(ctx, t, pair, at)
-			return err
-		})
-	}
-	if err != nil {
-		return 0, s.fail(ctx, "ensure direct", err)
-	}
-	return id, nil
-}
-
-// insertDirect makes the conversation unless another made it meanwhile.
-func (s *Store) insertDirect(ctx context.Context, t querier, pair chat.Pair, at time.Time) (int64, error) {
-	if err := s.lockPair(ctx, t, pair.Low, pair.High); err != nil {
-		return 0, err
-	}
-	if err := unlessBlocked(ctx, t, pair.Low, pair.High); err != nil {
-		return 0, err
-	}
-	_, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, pair_low, pair_high, created_at)
-		VALUES (?, '', 0, ?, ?, ?)`+s.dialect.keepOld("pair_low"), string(chat.Direct), pair.Low, pair.High, micros(at))
-	if err != nil {
-		return 0, err
-	}
-	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
-	if err != nil {
-		return 0, err
-	}
-	return id, s.insertMembers(ctx, t, id, []int64{pair.Low, pair.High}, 0, at)
 }
 
 // insertMembers stores new members of a new conversation; those who are there

@@ -66,7 +66,7 @@ func (s *Store) fail(ctx context.Context, what string, err error) error {
 	switch {
 	case errors.Is(err, chat.ErrNotFound), errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("sqlstore: %s: %w", what, chat.ErrNotFound)
-	case errors.Is(err, chat.ErrConflict), errors.Is(err, chat.ErrBlocked):
+	case errors.Is(err, chat.ErrConflict), errors.Is(err, chat.ErrBlocked), errors.Is(err, chat.ErrDeclined):
 		return fmt.Errorf("sqlstore: %s: %w", what, err)
 	}
 	switch s.dialect.classify(err) {

@@ -34,7 +34,7 @@ func newPair(t *testing.T, settings string) *pair {
 	u.Host, u.RawQuery = p.proxy.Addr, settings
 	p.Store = openTest(t, Config{MySQL: u.String()})
 	p.users = [2]int64{newUser(t, p.Store, "+10000"), newUser(t, p.Store, "+10001")}
-	if p.conversation, err = p.EnsureDirect(t.Context(), chat.PairOf(p.users[0], p.users[1]), time.Now()); err != nil {
+	if p.conversation, err = openDirect(t.Context(), p.Store, p.users[0], p.users[1]); err != nil {
 		t.Fatal(err)
 	}
 	return p

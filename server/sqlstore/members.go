@@ -14,17 +14,18 @@ const (
 	stateIn     = 0
 	stateBanned = 1
 	stateGone   = 2
+	stateAsked  = 3 // in a direct one: a stranger wrote, and he has not accepted
 )
 
 const memberColumns = `m.conversation_id, m.user_id, m.role, m.muted, m.state, m.joined_at`
 
-// scanMember reads a member; one who is gone has nothing but ids.
+// scanMember reads a member; one who is gone, or asked, has nothing but ids.
 func scanMember(r scanner) (chat.Member, error) {
 	var m chat.Member
 	var state int
 	var joined int64
 	err := r.Scan(&m.ConversationID, &m.UserID, &m.Role, &m.Muted, &state, &joined)
-	if err != nil || state == stateGone {
+	if err != nil || state == stateGone || state == stateAsked {
 		return chat.Member{ConversationID: m.ConversationID, UserID: m.UserID}, err
 	}
 	m.Banned, m.JoinedAt = state == stateBanned, timeOf(joined)
@@ -45,12 +46,24 @@ func stateOf(m chat.Member) int {
 func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Membership, error) {
 	var m chat.Membership
 	var err error
-	m.Conversation, err = one(ctx, s.read, scanConversation,
-		`SELECT `+conversationColumns+` FROM conversations c WHERE c.id = ?`, conversationID)
-	if err == nil {
-		m.Members, err = collect(ctx, s.read, scanMember,
-			`SELECT `+memberColumns+` FROM members m WHERE m.conversation_id = ? AND m.state = 0 ORDER BY m.user_id`, conversationID)
+	m.Conversation, err = one(ctx, s.read, func(r scanner) (chat.Conversation, error) {
+		return scanConversation(after{r, []any{&m.Pair.Low, &m.Pair.High}})
+	}, `SELECT `+conversationColumns+`, COALESCE(c.pair_low, 0), COALESCE(c.pair_high, 0) FROM conversations c WHERE c.id = ?`, conversationID)
+	if err != nil {
+		return chat.Membership{}, s.fail(ctx, "membership", err)
 	}
+	var closed bool
+	_, err = collect(ctx, s.read, func(r scanner) (struct{}, error) {
+		member, err := scanMember(after{r, []any{&closed}})
+		if member.Role != "" && !member.Banned {
+			m.Members = append(m.Members, member)
+		}
+		if closed {
+			m.Closed = append(m.Closed, member.UserID)
+		}
+		return struct{}{}, err
+	}, `SELECT `+memberColumns+`, m.closed FROM members m
+		WHERE m.conversation_id = ? AND (m.state = 0 OR m.closed = 1) ORDER BY m.user_id`, conversationID)
 	if err != nil {
 		return chat.Membership{}, s.fail(ctx, "membership", err)
 	}
@@ -68,6 +81,11 @@ func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Mem
 			[]any{c.ConversationID}, &lastSeq)
 		if err != nil {
 			return err
+		}
+		if c.Request != 0 {
+			if err := takeRequest(ctx, t, c.UserID, c.Request); err != nil {
+				return err
+			}
 		}
 		actor, _, err := memberRow(ctx, t, c.ConversationID, c.ActorID)
 		if err != nil {

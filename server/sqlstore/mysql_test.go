@@ -21,8 +21,23 @@ import (
 
 // tables are all of them, each before those that it refers to.
 var tables = []string{
-	"search_blocks", "hidden_messages", "file_bytes", "user_parts", "call_legs", "calls", "files", "messages", "members", "conversations",
-	"blocks", "friends", "sessions", "users",
+	"search_blocks",
+	"hidden_messages",
+	"file_bytes",
+	"user_parts",
+	"call_legs",
+	"calls",
+	"files",
+	"messages",
+	"members",
+	"conversations",
+	"deleted_groups",
+	"requests",
+	"privacy",
+	"blocks",
+	"friends",
+	"sessions",
+	"users",
 }
 
 // TestMySQL runs the contract suite on the server that there is, and has it
@@ -75,6 +90,10 @@ func fill(t *testing.T, s *Store) {
 			SELECT id, d + 1, pair_low, '', 'text', 0, CONCAT(id, d), 0, 0 FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 5`,
 		`INSERT INTO friends (user_id, friend_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
 		`INSERT INTO blocks (user_id, blocked_id, created_at) SELECT pair_low, pair_high, 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO privacy (user_id, messages_from, groups_from, calls_from) SELECT id, '', '', '' FROM users WHERE id >= 1000000`,
+		`INSERT INTO requests (user_id, from_id, kind, conversation_id, state, created_at)
+			SELECT pair_low, pair_high, 'message', id, MOD(id, 2), 0 FROM conversations WHERE id >= 1000000`,
+		`INSERT INTO deleted_groups (conversation_id) SELECT id FROM users WHERE id >= 1000000`,
 		`INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) SELECT id, id, '', 0, 0 FROM users WHERE id >= 1000000`,
 		`INSERT INTO calls (id, type, state, caller_id, callee_id, caller_candidates, callee_candidates, created_at, answered_at,
 			connected_at, ended_at, reason, ended_by, signals) SELECT id, '', '', id, id, 0, 0, 0, 0, 0, id, '', 0, '' FROM users`,
@@ -252,7 +271,7 @@ func TestIDsInSteps(t *testing.T) {
 		return steppingConnector{c}
 	}})
 	id := newUser(t, s, "+10000")
-	d, err := s.EnsureDirect(t.Context(), chat.PairOf(id, id), time.Now())
+	d, err := openDirect(t.Context(), s, id, id)
 	if err != nil {
 		t.Fatal(err)
 	}

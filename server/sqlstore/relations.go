@@ -18,9 +18,7 @@ func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Ti
 		if err := unlessBlocked(ctx, t, userID, friendID); err != nil {
 			return err
 		}
-		_, err := exec(ctx, t, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld("user_id"),
-			userID, friendID, micros(at))
-		return err
+		return s.befriend(ctx, t, userID, friendID, at)
 	})
 	return s.fail(ctx, "befriend", err)
 }
@@ -31,7 +29,10 @@ func (s *Store) Unfriend(ctx context.Context, userID, friendID int64) error {
 		if err := s.lockPair(ctx, t, userID, friendID); err != nil {
 			return err
 		}
-		return changed(unfriend(ctx, t, userID, friendID))
+		if err := changed(unfriend(ctx, t, userID, friendID)); err != nil {
+			return err
+		}
+		return s.closeDirect(ctx, t, userID, friendID)
 	})
 	return s.fail(ctx, "unfriend", err)
 }
@@ -61,6 +62,13 @@ func (s *Store) Block(ctx context.Context, userID, otherID int64, limit int, at 
 			return err
 		}
 		if _, err := unfriend(ctx, t, userID, otherID); err != nil {
+			return err
+		}
+		err = dropRequests(ctx, t, userID, otherID, chat.RequestMessage, chat.RequestGroup, chat.RequestCall)
+		if err != nil {
+			return err
+		}
+		if err := s.closeDirect(ctx, t, userID, otherID); err != nil {
 			return err
 		}
 		return s.setStanding(ctx, t, userID, otherID)
@@ -117,13 +125,35 @@ func (s *Store) setStanding(ctx context.Context, t querier, a, b int64) error {
 	if err != nil {
 		return err
 	}
-	muted := true
-	if err := unlessBlocked(ctx, t, a, b); err == nil {
-		muted = false
-	} else if !errors.Is(err, chat.ErrBlocked) {
+	var blocked bool
+	switch err := unlessBlocked(ctx, t, a, b); {
+	case errors.Is(err, chat.ErrBlocked):
+		blocked = true
+	case err != nil:
 		return err
 	}
-	_, err = exec(ctx, t, `UPDATE members SET muted = ? WHERE conversation_id = ?`, muted, id)
+	for _, who := range [][2]int64{{a, b}, {b, a}} {
+		_, err := exec(ctx, t, `UPDATE members SET muted = CASE WHEN ? OR EXISTS (SELECT 1 FROM requests r
+				WHERE r.user_id = ? AND r.from_id = ? AND r.kind = ? AND r.conversation_id = ? AND r.state = ?) THEN 1 ELSE 0 END
+			WHERE conversation_id = ? AND user_id = ?`,
+			blocked, who[1], who[0], string(chat.RequestMessage), id, requestDeclined, id, who[0])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeDirect has the next message of each of two users looked at as a first one.
+func (s *Store) closeDirect(ctx context.Context, t querier, a, b int64) error {
+	pair := chat.PairOf(a, b)
+	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = exec(ctx, t, `UPDATE members SET closed = 1 WHERE conversation_id = ?`, id)
+	}
 	return err
 }
 

@@ -256,7 +256,7 @@ func TestSenderMayBeGone(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, Config{})
 	a, b := newUser(t, s, "+10000"), newUser(t, s, "+10001")
-	d, err := s.EnsureDirect(ctx, chat.PairOf(a, b), time.Now())
+	d, err := openDirect(ctx, s, a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestFullDiskStoresNothing(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, Config{})
 	id := newUser(t, s, "+10000")
-	d, err := s.EnsureDirect(ctx, chat.PairOf(id, id), time.Now())
+	d, err := openDirect(ctx, s, id, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestRetractedContentIsOverwritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "im.db")
 	s := openTest(t, Config{Path: path})
 	id := newUser(t, s, "+10000")
-	d, err := s.EnsureDirect(ctx, chat.PairOf(id, id), time.Now())
+	d, err := openDirect(ctx, s, id, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,4 +375,10 @@ func TestPanicReleasesTheWriter(t *testing.T) {
 		})
 	}()
 	newUser(t, s, "+12345")
+}
+
+// openDirect returns the conversation of two users, who want nobody to be asked.
+func openDirect(ctx context.Context, s *Store, a, b int64) (int64, error) {
+	o, err := s.EnsureDirect(ctx, chat.Opening{From: a, To: b, At: time.Now()})
+	return o.ConversationID, err
 }

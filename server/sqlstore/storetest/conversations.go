@@ -15,7 +15,7 @@ func testDirect(w *world) {
 	id := w.direct(u[0], u[1])
 	equal(w, "again", w.direct(u[1], u[0]), id)
 	equal(w, "found", must[int64](w)(w.FindDirect(w.ctx(), chat.PairOf(u[0], u[1]))), id)
-	_, err = w.EnsureDirect(w.ctx(), chat.PairOf(u[0], 1<<40), w.now)
+	_, err = w.openDirect(u[0], 1<<40)
 	w.is(err, chat.ErrNotFound)
 
 	m := must[chat.Membership](w)(w.Membership(w.ctx(), id))
@@ -36,7 +36,7 @@ func testDirectUnderConcurrency(w *world) {
 	for i := range ids {
 		wg.Go(func() {
 			pair := chat.PairOf(u[i%4*2], u[i%4*2+1])
-			id, err := w.EnsureDirect(w.ctx(), pair, w.now)
+			id, err := w.openDirect(pair.Low, pair.High)
 			if err != nil {
 				w.Error(err)
 			}

@@ -314,7 +314,6 @@ func testCancelled(w *world) {
 	ctx, cancel := context.WithCancel(w.ctx())
 	cancel()
 	u := w.users(2)
-	pair := chat.PairOf(u[0], u[1])
 	for name, call := range map[string]func() error{
 		"CreateUser":            func() error { _, err := w.CreateUser(ctx, chat.User{Phone: "+99999"}, ""); return err },
 		"UserByLogin":           func() error { _, err := w.UserByLogin(ctx, "x", ""); return err },
@@ -326,6 +325,13 @@ func testCancelled(w *world) {
 		"EndSessions":           func() error { _, err := w.EndSessions(ctx, u[0], ""); return err },
 		"SearchUsers":           func() error { _, err := w.SearchUsers(ctx, "x", 1, 0); return err },
 		"Session":               func() error { _, err := w.Session(ctx, "x"); return err },
+		"Privacy":               func() error { _, err := w.Privacy(ctx, u); return err },
+		"SetPrivacy":            func() error { return w.SetPrivacy(ctx, u[0], chat.PrivacyChange{}) },
+		"Ask":                   func() error { _, _, err := w.Ask(ctx, chat.Request{UserID: u[0], FromID: u[1]}, 1); return err },
+		"Requests":              func() error { _, err := w.Requests(ctx, u[0], 1, 0); return err },
+		"Request":               func() error { _, err := w.Request(ctx, u[0], 1); return err },
+		"AcceptRequest":         func() error { return w.AcceptRequest(ctx, chat.Request{UserID: u[0], FromID: u[1]}, w.now) },
+		"DeclineRequest":        func() error { return w.DeclineRequest(ctx, chat.Request{UserID: u[0], FromID: u[1]}) },
 		"Befriend":              func() error { return w.Befriend(ctx, u[0], u[1], w.now) },
 		"Unfriend":              func() error { return w.Unfriend(ctx, u[0], u[1]) },
 		"Block":                 func() error { return w.Block(ctx, u[0], u[1], 1, w.now) },
@@ -333,7 +339,7 @@ func testCancelled(w *world) {
 		"Blocked":               func() error { _, err := w.Blocked(ctx, u[0], 1, 0); return err },
 		"Blocks":                func() error { _, err := w.Blocks(ctx, u[0]); return err },
 		"Relation":              func() error { _, err := w.Relation(ctx, u[0], u[1]); return err },
-		"EnsureDirect":          func() error { _, err := w.EnsureDirect(ctx, pair, w.now); return err },
+		"EnsureDirect":          func() error { _, err := w.EnsureDirect(ctx, chat.Opening{From: u[0], To: u[1]}); return err },
 		"CreateGroup":           func() error { _, err := w.CreateGroup(ctx, "x", u[0], nil, w.now); return err },
 		"Membership":            func() error { _, err := w.Membership(ctx, 1); return err },
 		"ChangeMember":          func() error { _, err := w.ChangeMember(ctx, chat.MemberChange{ConversationID: 1}); return err },

@@ -131,8 +131,8 @@ func testAppendGuardsBlocks(w *world) {
 	equal(w, "goes on without a gap", w.send(d, u[1], "after").Seq, 2)
 
 	w.block(u[0], u[2])
-	for _, pair := range []chat.Pair{chat.PairOf(u[0], u[2]), {Low: u[2], High: u[0]}} {
-		_, err := w.EnsureDirect(w.ctx(), pair, w.now)
+	for _, pair := range [][2]int64{{u[0], u[2]}, {u[2], u[0]}} {
+		_, err := w.openDirect(pair[0], pair[1])
 		w.is(err, chat.ErrBlocked)
 	}
 	_, err := w.FindDirect(w.ctx(), chat.PairOf(u[0], u[2]))
@@ -156,7 +156,7 @@ func testBlocksUnderConcurrency(w *world) {
 		for i := range stored {
 			blocked.Go(func() {
 				for n := 0; ; n++ {
-					id, err := w.EnsureDirect(w.ctx(), pair, w.now)
+					id, err := w.openDirect(u[1], u[0])
 					if n == 0 {
 						began.Done()
 					}

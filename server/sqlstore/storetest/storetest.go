@@ -41,6 +41,15 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"AppendGuardsBlocks", testAppendGuardsBlocks},
 		{"BlocksUnderConcurrency", testBlocksUnderConcurrency},
 		{"UpdatesUnderConcurrency", testUpdatesUnderConcurrency},
+		{"Privacy", testPrivacy},
+		{"AskedToWrite", testAskedToWrite},
+		{"AnsweredByWriting", testAnsweredByWriting},
+		{"DeclinedToWrite", testDeclinedToWrite},
+		{"AskedAgain", testAskedAgain},
+		{"Asked", testAsked},
+		{"AskedIntoAGroup", testAskedIntoAGroup},
+		{"RequestsAreLimited", testRequestsAreLimited},
+		{"AnswersUnderConcurrency", testAnswersUnderConcurrency},
 		{"Sessions", testSessions},
 		{"SessionsEnd", testSessionsEnd},
 		{"SessionsEndUnderConcurrency", testSessionsEndUnderConcurrency},
@@ -130,7 +139,13 @@ func (w *world) users(n int) []int64 {
 
 func (w *world) direct(a, b int64) int64 {
 	w.Helper()
-	return must[int64](w)(w.EnsureDirect(w.ctx(), chat.PairOf(a, b), w.now))
+	return must[int64](w)(w.openDirect(a, b))
+}
+
+// openDirect has a write to b, who takes messages of everybody.
+func (w *world) openDirect(a, b int64) (int64, error) {
+	o, err := w.EnsureDirect(w.ctx(), chat.Opening{From: a, To: b, At: w.now})
+	return o.ConversationID, err
 }
 
 func (w *world) group(owner int64, members ...int64) int64 {

@@ -1,0 +1,85 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+)
+
+// An Audience is those of whom a user takes something without being asked.
+type Audience string
+
+// The audiences. A contact is whom the user has added as a friend.
+const (
+	Everybody Audience = "everybody"
+	Contacts  Audience = "contacts"
+)
+
+// Privacy is whom a user takes messages, groups and calls of. What strangers
+// want becomes a [Request]. In the store, what was not chosen is empty.
+type Privacy struct {
+	Messages Audience `json:"messages"`
+	Groups   Audience `json:"groups"`
+	Calls    Audience `json:"calls"`
+}
+
+// A PrivacyChange is what a user chooses; a nil field stays as it is.
+type PrivacyChange struct {
+	Messages *Audience `json:"messages"`
+	Groups   *Audience `json:"groups"`
+	Calls    *Audience `json:"calls"`
+}
+
+// With puts in what of c is not nil.
+func (p Privacy) With(c PrivacyChange) Privacy {
+	for _, f := range []struct{ to, from *Audience }{{&p.Messages, c.Messages}, {&p.Groups, c.Groups}, {&p.Calls, c.Calls}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	return p
+}
+
+// privacy returns what users have chosen, and the server's default for the rest.
+func (s *Service) privacy(ctx context.Context, userIDs ...int64) (map[int64]Privacy, error) {
+	chosen, err := s.cfg.Store.Privacy(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	otherwise := Everybody
+	if s.cfg.ContactsOnly {
+		otherwise = Contacts
+	}
+	all := make(map[int64]Privacy, len(userIDs))
+	for _, id := range userIDs {
+		p := chosen[id]
+		all[id] = Privacy{cmp.Or(p.Messages, otherwise), cmp.Or(p.Groups, otherwise), cmp.Or(p.Calls, otherwise)}
+	}
+	return all, nil
+}
+
+// Privacy tells whom the caller takes messages, groups and calls of.
+func (s *Service) Privacy(ctx context.Context, c Caller) (Privacy, error) {
+	all, err := s.privacy(ctx, c.UserID)
+	return all[c.UserID], err
+}
+
+// SetPrivacy changes whom the caller takes messages, groups and calls of. The
+// conversations and groups that he has go on; requests that wait go on waiting.
+func (s *Service) SetPrivacy(ctx context.Context, c Caller, p PrivacyChange) (Privacy, error) {
+	const what = "privacy not changed"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Privacy{}, err
+	}
+	for _, f := range []struct {
+		name string
+		to   *Audience
+	}{{"messages", p.Messages}, {"groups", p.Groups}, {"calls", p.Calls}} {
+		if f.to != nil && *f.to != Everybody && *f.to != Contacts {
+			return Privacy{}, Errorf(KindInvalid, what, "%s is %.32q: everybody or contacts", f.name, string(*f.to))
+		}
+	}
+	if err := s.cfg.Store.SetPrivacy(ctx, c.UserID, p); err != nil {
+		return Privacy{}, orNotFound(err, what, "the account was deleted")
+	}
+	return s.Privacy(ctx, c)
+}

@@ -1,0 +1,312 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// maxRequests is how many requests wait for a user at most.
+	maxRequests     = 1000
+	requestsLimit   = 50
+	maxRequestsPage = 200
+)
+
+// A RequestKind is what a stranger wants.
+type RequestKind string
+
+// The kinds of request.
+const (
+	RequestMessage RequestKind = "message" // to write
+	RequestGroup   RequestKind = "group"   // to have the user in a group
+	RequestCall    RequestKind = "call"    // to call: he did, and was refused
+)
+
+// A Request is what a stranger wants of a user who takes it of contacts only. It
+// waits until the user accepts or declines.
+type Request struct {
+	ID        int64       `json:"id"`
+	UserID    int64       `json:"-"` // who is asked
+	FromID    int64       `json:"from_id"`
+	Kind      RequestKind `json:"kind"`
+	ChatID    int64       `json:"chat_id,omitempty"` // the group; of a message the conversation, within the server
+	CreatedAt time.Time   `json:"created_at"`
+
+	From    *FrameSender `json:"from,omitempty"`
+	Chat    *FrameChat   `json:"chat,omitempty"`    // the group
+	Message *Message     `json:"message,omitempty"` // the last one
+}
+
+// An Opening has two users' conversation take a message of From's.
+type Opening struct {
+	From, To int64
+	Ask      bool // unless To has added From, or has the conversation already
+	Limit    int  // of the requests that wait for To; 0: any number
+	At       time.Time
+}
+
+// Opened is what became of an Opening.
+type Opened struct {
+	ConversationID int64
+	Asked          *Request // made just now
+	Accepted       *Request // of To's, that From has answered by writing
+}
+
+// RequestMade tells of a request.
+type RequestMade struct {
+	Request Request `json:"request"`
+}
+
+// A RequestOutcome is what became of a request.
+type RequestOutcome string
+
+// The outcomes.
+const (
+	RequestWasMade     RequestOutcome = "made"
+	RequestWasAccepted RequestOutcome = "accepted"
+	RequestWasDeclined RequestOutcome = "declined"
+	RequestWasRefused  RequestOutcome = "refused" // too many, too fast, or declined before
+)
+
+// RequestUpdated tells who was asked what became of a request.
+type RequestUpdated struct {
+	ID     int64          `json:"id"`
+	FromID int64          `json:"from_id"`
+	Kind   RequestKind    `json:"kind"`
+	ChatID int64          `json:"chat_id,omitempty"`
+	Change RequestOutcome `json:"change"` // accepted or declined
+}
+
+// shown hides what clients know by the other user.
+func (r Request) shown() Request {
+	if r.Kind == RequestMessage {
+		r.ChatID = 0
+	}
+	return r
+}
+
+// mayAsk takes no turn: whether somebody is asked turns out later.
+func (s *Service) mayAsk(ctx context.Context, userID int64, what string) error {
+	if s.cfg.NewRequests == nil {
+		return nil
+	}
+	if wait := s.cfg.NewRequests.Peek(ctx, userID); wait > 0 {
+		s.cfg.Hooks.request(ctx, RequestChanged{Outcome: RequestWasRefused})
+		return tooFast(what, "you ask too many people who do not know you", wait)
+	}
+	return nil
+}
+
+// asked counts a request that was made.
+func (s *Service) asked(ctx context.Context, r Request) {
+	if s.cfg.NewRequests != nil {
+		s.cfg.NewRequests.Take(ctx, r.FromID)
+	}
+	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: RequestWasMade})
+}
+
+// wordAsk says what a store's refusal of a request means to who asks.
+func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, what string, err error) error {
+	switch {
+	case errors.Is(err, ErrDeclined):
+		err = Errorf(KindForbidden, what, "user %d has declined your request", userID)
+	case errors.Is(err, ErrConflict):
+		const retry = time.Hour
+		e := Errorf(KindRateLimited, what, "as many requests wait for user %d as may: try again when he has answered some", userID)
+		e.RetryAfter = retry
+		err = e
+	default:
+		return err
+	}
+	s.cfg.Hooks.request(ctx, RequestChanged{Kind: kind, Outcome: RequestWasRefused})
+	return err
+}
+
+// ask makes a request, and tells who is asked. It is no error if it was made
+// before and waits.
+func (s *Service) ask(ctx context.Context, r Request, what string) error {
+	if err := s.mayAsk(ctx, r.FromID, what); err != nil {
+		return err
+	}
+	r.CreatedAt = s.cfg.Now()
+	r, made, err := s.cfg.Store.Ask(ctx, r, maxRequests)
+	err = s.orBlocked(ctx, r.FromID, r.UserID, what, orNotFound(err, what, "there is no such user, or no such chat any more"))
+	if err := s.wordAsk(ctx, r.UserID, r.Kind, what, err); err != nil || !made {
+		return err
+	}
+	s.asked(ctx, r)
+	e, err := s.requestEvent(ctx, r, nil)
+	if err == nil {
+		s.publish(ctx, e)
+	}
+	return err
+}
+
+// requestEvent is what a user is told of a request; of one to write, with the
+// message.
+func (s *Service) requestEvent(ctx context.Context, r Request, m *Message) (Event, error) {
+	r, err := s.fillIn(ctx, r)
+	r.Message = m
+	return Event{Type: EventRequest, To: []int64{r.UserID}, At: s.cfg.Now(), Payload: RequestMade{Request: r.shown()}}, err
+}
+
+// fillIn puts in who asks, and the group.
+func (s *Service) fillIn(ctx context.Context, r Request) (Request, error) {
+	from, err := s.user(ctx, r.FromID)
+	if err != nil {
+		return r, err
+	}
+	sender := senderOf(from)
+	r.From = &sender
+	if r.Kind == RequestGroup {
+		room, err := s.membership(ctx, r.ChatID)
+		if err != nil {
+			return r, err
+		}
+		r.Chat = &FrameChat{ID: r.ChatID, Kind: room.Conversation.Kind, Title: room.Conversation.Title}
+	}
+	return r, nil
+}
+
+// Requests lists what waits for the caller's word, the newest first.
+func (s *Service) Requests(ctx context.Context, c Caller, p Paging) (Part[Request], error) {
+	p, err := p.within(requestsLimit, maxRequestsPage, "requests not listed")
+	if err != nil {
+		return Part[Request]{}, err
+	}
+	all, err := s.cfg.Store.Requests(ctx, c.UserID, p.Limit+1, p.Offset)
+	if err != nil {
+		return Part[Request]{}, err
+	}
+	part := partOf(all, p)
+	for i, r := range part.Items {
+		if r, err = s.fillIn(ctx, r); err != nil {
+			return Part[Request]{}, err
+		}
+		part.Items[i] = r.shown()
+	}
+	return part, nil
+}
+
+const noRequest = "there is no such request, or it was answered"
+
+// Accept takes what a request asks for. Who wrote, or called, becomes a friend,
+// and the conversation appears with all its messages; into a group the caller
+// is added. Of two devices that answer at once, one does.
+func (s *Service) Accept(ctx context.Context, c Caller, id int64) (Request, error) {
+	const what = "request not accepted"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Request{}, err
+	}
+	r, err := s.cfg.Store.Request(ctx, c.UserID, id)
+	if err != nil {
+		return Request{}, orNotFound(err, what, noRequest)
+	}
+	if r.Kind == RequestGroup {
+		err = s.join(ctx, c, r, what)
+	} else {
+		err = s.cfg.Store.AcceptRequest(ctx, r, s.cfg.Now())
+		err = s.related(ctx, c.UserID, r.FromID, err)
+	}
+	if err != nil {
+		return Request{}, orNotFound(err, what, noRequest)
+	}
+	s.answered(ctx, c, r, RequestWasAccepted)
+	r, err = s.fillIn(ctx, r)
+	return r.shown(), err
+}
+
+// Decline hides a request, and refuses what the stranger wants from then on.
+func (s *Service) Decline(ctx context.Context, c Caller, id int64) (Request, error) {
+	const what = "request not declined"
+	if err := s.pace(ctx, c, what); err != nil {
+		return Request{}, err
+	}
+	r, err := s.cfg.Store.Request(ctx, c.UserID, id)
+	if err == nil {
+		err = s.cfg.Store.DeclineRequest(ctx, r)
+		err = s.related(ctx, c.UserID, r.FromID, err)
+	}
+	if err != nil {
+		return Request{}, orNotFound(err, what, noRequest)
+	}
+	s.answered(ctx, c, r, RequestWasDeclined)
+	return r.shown(), nil
+}
+
+// answered tells the caller's other devices what he said to a request.
+func (s *Service) answered(ctx context.Context, c Caller, r Request, outcome RequestOutcome) {
+	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: outcome})
+	r = r.shown()
+	s.publish(ctx, Event{
+		Type: EventRequestUpdate, To: []int64{c.UserID}, Except: c.Conn, At: s.cfg.Now(),
+		Payload: RequestUpdated{ID: r.ID, FromID: r.FromID, Kind: r.Kind, ChatID: r.ChatID, Change: outcome},
+	})
+}
+
+// join brings the caller into the group that he was asked into.
+func (s *Service) join(ctx context.Context, c Caller, r Request, what string) error {
+	_, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
+		ConversationID: r.ChatID, ActorID: r.FromID, UserID: c.UserID, Limit: s.cfg.Limits.MaxMembers, Request: r.ID,
+		Decide: func(from Member, me *Member) error {
+			switch {
+			case !from.in():
+				return Errorf(KindNotFound, what, "the chat is gone, or who asked you is not in it any more: decline")
+			case me.Banned:
+				return Errorf(KindForbidden, what, "you were banned from this chat meanwhile")
+			case !me.in():
+				me.Role, me.JoinedAt = RoleMember, s.cfg.Now()
+			}
+			return nil
+		},
+	})
+	if errors.Is(err, ErrConflict) {
+		err = Errorf(KindConflict, what, "the chat has its %d members", s.cfg.Limits.MaxMembers)
+	}
+	return dropped(ctx, s, s.cfg.Memberships, r.ChatID, err)
+}
+
+// openDirect has the conversation of two users take a message, where it does not
+// yet or may not any more: it is made, the writer accepts what he was asked, and
+// the other one is asked.
+func (s *Service) openDirect(ctx context.Context, from, to int64, what string) (Membership, *Request, error) {
+	o := Opening{From: from, To: to, Limit: maxRequests, At: s.cfg.Now()}
+	if from != to {
+		ask, err := s.asks(ctx, from, to, func(p Privacy) Audience { return p.Messages })
+		if err != nil {
+			return Membership{}, nil, err
+		}
+		if o.Ask = ask; ask {
+			if err := s.mayAsk(ctx, from, what); err != nil {
+				return Membership{}, nil, err
+			}
+		}
+	}
+	opened, err := s.cfg.Store.EnsureDirect(ctx, o)
+	err = s.orBlocked(ctx, from, to, what, orNotFound(err, what, "there is no such user"))
+	if err := s.wordAsk(ctx, to, RequestMessage, what, err); err != nil {
+		return Membership{}, nil, err
+	}
+	if err := dropped(ctx, s, s.cfg.Memberships, opened.ConversationID, nil); err != nil {
+		return Membership{}, nil, err
+	}
+	if r := opened.Asked; r != nil {
+		s.asked(ctx, *r)
+	}
+	if r := opened.Accepted; r != nil {
+		s.answered(ctx, Caller{UserID: from}, *r, RequestWasAccepted)
+	}
+	room, err := s.roomByID(ctx, from, opened.ConversationID, what)
+	return room, opened.Asked, err
+}
+
+// asks tells whether from is a stranger to a user who wants to be asked by those.
+func (s *Service) asks(ctx context.Context, from, to int64, audience func(Privacy) Audience) (bool, error) {
+	privacy, err := s.privacy(ctx, to)
+	if err != nil || audience(privacy[to]) != Contacts {
+		return false, err
+	}
+	added, err := s.cfg.Store.AddedBy(ctx, from, []int64{to})
+	return !added[to], err
+}

@@ -1,0 +1,305 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// ask has a write to b, who wants to be asked by strangers.
+func (w *world) ask(a, b int64) chat.Opened {
+	w.Helper()
+	return must[chat.Opened](w)(w.EnsureDirect(w.ctx(), chat.Opening{From: a, To: b, Ask: true, Limit: 10, At: w.now}))
+}
+
+// waiting lists the requests that wait for a user.
+func (w *world) waiting(user int64) []chat.Request {
+	w.Helper()
+	return must[[]chat.Request](w)(w.Requests(w.ctx(), user, 100, 0))
+}
+
+// inRoom tells who is in a conversation, and whom the next message is a first one for.
+func (w *world) inRoom(id int64) (in, closed []int64) {
+	w.Helper()
+	m := must[chat.Membership](w)(w.Membership(w.ctx(), id))
+	return m.UserIDs(), m.Closed
+}
+
+func testPrivacy(w *world) {
+	u := w.users(3)
+	get := func() map[int64]chat.Privacy {
+		w.Helper()
+		return must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), append(u, 1<<40)))
+	}
+	equal(w, "nobody has chosen", get(), map[int64]chat.Privacy{})
+	contacts, everybody := chat.Contacts, chat.Everybody
+	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{Messages: &contacts}))
+	w.ok(w.SetPrivacy(w.ctx(), u[1], chat.PrivacyChange{Groups: &contacts, Calls: &everybody}))
+	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{Calls: &contacts}))
+	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{}))
+	w.is(w.SetPrivacy(w.ctx(), 1<<40, chat.PrivacyChange{Messages: &contacts}), chat.ErrNotFound)
+	equal(w, "what is left out stays", get(), map[int64]chat.Privacy{
+		u[0]: {Messages: chat.Contacts, Calls: chat.Contacts}, u[1]: {Groups: chat.Contacts, Calls: chat.Everybody},
+	})
+	equal(w, "of none", must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), nil)), map[int64]chat.Privacy{})
+}
+
+// testAskedToWrite has a stranger write: all is there, and nothing of it is the
+// reader's until he accepts.
+func testAskedToWrite(w *world) {
+	u := w.users(2)
+	o := w.ask(u[0], u[1])
+	want := chat.Request{ID: o.Asked.ID, UserID: u[1], FromID: u[0], Kind: chat.RequestMessage, ChatID: o.ConversationID, CreatedAt: w.stored()}
+	equal(w, "asked", *o.Asked, want)
+	w.send(o.ConversationID, u[0], "one")
+	equal(w, "asked once", w.ask(u[0], u[1]), chat.Opened{ConversationID: o.ConversationID})
+	last := w.send(o.ConversationID, u[0], "two")
+	equal(w, "without a gap", last.Seq, 2)
+	equal(w, "to whom", last.ReceiverID, u[1])
+	in, closed := w.inRoom(o.ConversationID)
+	equal(w, "in it", in, u[:1])
+	equal(w, "closed", closed, nil)
+	equal(w, "pair", must[chat.Membership](w)(w.Membership(w.ctx(), o.ConversationID)).Pair, chat.PairOf(u[0], u[1]))
+	list := w.waiting(u[1])
+	equal(w, "with the last message", list[0].Message.Content, "two")
+	list[0].Message = nil
+	equal(w, "waiting", list, []chat.Request{want})
+	equal(w, "of the sender's", w.waiting(u[0]), nil)
+	equal(w, "no dialog", len(must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[1], 10, 0))), 0)
+	equal(w, "the sender's dialog", len(must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[0], 10, 0))), 1)
+	equal(w, "nothing unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 0)
+	equal(w, "not together", w.relation(u[0], u[1]), chat.Relation{})
+	_, total := w.history(chat.MessageQuery{UserID: u[1], ConversationID: o.ConversationID, Limit: 10})
+	equal(w, "no history", total, 0)
+
+	_, err := w.Request(w.ctx(), u[0], want.ID)
+	w.is(err, chat.ErrNotFound)
+	equal(w, "found", must[chat.Request](w)(w.Request(w.ctx(), u[1], want.ID)), want)
+	w.ok(w.AcceptRequest(w.ctx(), want, w.now))
+	w.is(w.AcceptRequest(w.ctx(), want, w.now), chat.ErrNotFound)
+	w.is(w.DeclineRequest(w.ctx(), want), chat.ErrNotFound)
+	equal(w, "friends", w.relation(u[1], u[0]), chat.Relation{Added: true, Together: true})
+	equal(w, "all of it is unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 2)
+	contents, _ := w.history(chat.MessageQuery{UserID: u[1], ConversationID: o.ConversationID, Limit: 10})
+	equal(w, "the whole history", contents, []string{"two", "one"})
+	equal(w, "nothing waits", w.waiting(u[1]), nil)
+	equal(w, "no more questions", w.ask(u[0], u[1]).Asked, nil)
+}
+
+// testAnsweredByWriting has the one who was asked write, and one who has added
+// the stranger meanwhile.
+func testAnsweredByWriting(w *world) {
+	u := w.users(3)
+	o := w.ask(u[0], u[1])
+	w.send(o.ConversationID, u[0], "hello")
+	back := w.ask(u[1], u[0])
+	equal(w, "accepted", back.Accepted.ID, o.Asked.ID)
+	equal(w, "not asked in turn", back.Asked, nil)
+	equal(w, "friends", w.relation(u[1], u[0]).Added, true)
+	equal(w, "goes on", w.send(o.ConversationID, u[1], "hello").Seq, 2)
+
+	o = w.ask(u[0], u[2])
+	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // by himself, which is no consent
+	in, _ := w.inRoom(o.ConversationID)
+	equal(w, "still asked", in, u[:1])
+	w.ok(w.Befriend(w.ctx(), u[2], u[0], w.now))
+	in, _ = w.inRoom(o.ConversationID)
+	equal(w, "in it", in, []int64{u[0], u[2]})
+	equal(w, "nothing waits", w.waiting(u[2]), nil)
+}
+
+func testDeclinedToWrite(w *world) {
+	u := w.users(2)
+	o := w.ask(u[0], u[1])
+	w.send(o.ConversationID, u[0], "hello")
+	w.ok(w.DeclineRequest(w.ctx(), *o.Asked))
+	w.is(w.AcceptRequest(w.ctx(), *o.Asked, w.now), chat.ErrNotFound)
+	refused := func() error {
+		w.Helper()
+		return must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(o.ConversationID, u[0], "x")}))[0].Err
+	}
+	w.is(refused(), chat.ErrNotFound)
+	_, err := w.EnsureDirect(w.ctx(), chat.Opening{From: u[0], To: u[1], Ask: true, At: w.now})
+	w.is(err, chat.ErrDeclined)
+	equal(w, "hidden", w.waiting(u[1]), nil)
+	w.block(u[1], u[0])
+	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
+	w.ok(refused()) // a block is more, and forgets what was before
+	again := w.ask(u[0], u[1])
+	w.ok(w.DeclineRequest(w.ctx(), *again.Asked))
+	w.is(refused(), chat.ErrNotFound)
+	equal(w, "nothing to accept", w.ask(u[1], u[0]).Accepted, nil)
+	w.send(o.ConversationID, u[1], "I changed my mind")
+	w.ok(refused())
+	equal(w, "friends", w.relation(u[1], u[0]).Added, true)
+}
+
+// testAskedAgain ends a friendship, after which a message is as good as a first
+// one, for who wants to be asked.
+func testAskedAgain(w *world) {
+	u := w.users(2)
+	d := w.direct(u[0], u[1])
+	w.send(d, u[0], "hello")
+	equal(w, "a conversation goes on", w.ask(u[0], u[1]).Asked, nil)
+	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
+	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
+	in, closed := w.inRoom(d)
+	equal(w, "in it", in, u)
+	equal(w, "closed", closed, u)
+	o := w.ask(u[0], u[1])
+	equal(w, "asked again", o.Asked.ChatID, d)
+	in, closed = w.inRoom(d)
+	equal(w, "in it, asked again", in, u[:1])
+	equal(w, "closed, asked again", closed, nil)
+	w.ok(w.AcceptRequest(w.ctx(), *o.Asked, w.now))
+	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
+	w.direct(u[0], u[1]) // who takes messages of everybody is not asked
+	in, _ = w.inRoom(d)
+	equal(w, "in it, of everybody", in, u)
+	w.block(u[1], u[0])
+	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
+	equal(w, "asked after a block", w.ask(u[0], u[1]).Asked.UserID, u[1])
+}
+
+// testAsked is for calls.
+func testAsked(w *world) {
+	u := w.users(4)
+	r := chat.Request{UserID: u[0], FromID: u[1], Kind: chat.RequestCall, CreatedAt: w.now}
+	ask := func(r chat.Request) (chat.Request, bool, error) { return w.Ask(w.ctx(), r, 10) }
+	first, made, err := ask(r)
+	w.ok(err)
+	equal(w, "made", made, true)
+	again, made, err := ask(r)
+	w.ok(err)
+	equal(w, "once", made, false)
+	equal(w, "the same", again, first)
+	equal(w, "waiting", w.waiting(u[0]), []chat.Request{first})
+	w.ok(w.AcceptRequest(w.ctx(), first, w.now))
+	equal(w, "friends", w.relation(u[0], u[1]), chat.Relation{Added: true})
+	r.FromID = u[2]
+	second, _, err := ask(r)
+	w.ok(err)
+	w.ok(w.DeclineRequest(w.ctx(), second))
+	_, _, err = ask(r)
+	w.is(err, chat.ErrDeclined)
+	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // forgives
+	_, made, err = ask(r)
+	w.ok(err)
+	equal(w, "anew", made, true)
+	w.block(u[0], u[2])
+	_, _, err = ask(r)
+	w.is(err, chat.ErrBlocked)
+	equal(w, "a block hides it", w.waiting(u[0]), nil)
+	r.FromID = 1 << 40
+	_, _, err = ask(r)
+	w.is(err, chat.ErrNotFound)
+}
+
+func testAskedIntoAGroup(w *world) {
+	u := w.users(5)
+	g, other := w.group(u[0], u[1]), w.group(u[4])
+	ask := func(from, to, chatID int64) (chat.Request, error) {
+		r, _, err := w.Ask(w.ctx(), chat.Request{UserID: to, FromID: from, Kind: chat.RequestGroup, ChatID: chatID, CreatedAt: w.now}, 10)
+		return r, err
+	}
+	_, err := ask(u[0], u[2], other)
+	w.is(err, chat.ErrNotFound) // he is not in it
+	r, err := ask(u[0], u[2], g)
+	w.ok(err)
+	in, _ := w.inRoom(g)
+	equal(w, "not in it", in, u[:2])
+	accept := func(r chat.Request, decide func(chat.Member, *chat.Member) error) error {
+		_, err := w.ChangeMember(w.ctx(), chat.MemberChange{ConversationID: g, ActorID: r.FromID, UserID: r.UserID, Request: r.ID, Limit: 3, Decide: decide})
+		return err
+	}
+	join := func(_ chat.Member, m *chat.Member) error { m.Role = chat.RoleMember; return nil }
+	no := errors.New("no")
+	w.is(accept(r, func(chat.Member, *chat.Member) error { return no }), no)
+	equal(w, "waits on", len(w.waiting(u[2])), 1)
+	w.ok(accept(r, join))
+	w.is(accept(r, join), chat.ErrNotFound)
+	in, _ = w.inRoom(g)
+	equal(w, "in it", in, u[:3])
+	full, err := ask(u[0], u[3], g)
+	w.ok(err)
+	w.is(accept(full, join), chat.ErrConflict)
+	equal(w, "waits until there is room", w.waiting(u[3]), []chat.Request{full})
+	w.ok(w.Befriend(w.ctx(), u[3], u[0], w.now))
+	equal(w, "a friend is no group", len(w.waiting(u[3])), 1)
+	w.ok(w.DeclineRequest(w.ctx(), full))
+	_, err = ask(u[0], u[3], g)
+	w.is(err, chat.ErrDeclined)
+	_, err = ask(u[1], u[3], g)
+	w.ok(err)
+}
+
+func testRequestsAreLimited(w *world) {
+	u := w.users(20)
+	var asked, full atomic.Int32
+	var wg sync.WaitGroup
+	for _, from := range u[1:] {
+		wg.Go(func() {
+			_, err := w.EnsureDirect(w.ctx(), chat.Opening{From: from, To: u[0], Ask: true, Limit: 5, At: w.now})
+			switch {
+			case err == nil:
+				asked.Add(1)
+			case errors.Is(err, chat.ErrConflict):
+				full.Add(1)
+			default:
+				w.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	equal(w, "asked and refused", []int32{asked.Load(), full.Load()}, []int32{5, 14})
+	equal(w, "waiting", len(w.waiting(u[0])), 5)
+	for _, from := range u[1:] {
+		_, err := w.FindDirect(w.ctx(), chat.PairOf(from, u[0]))
+		waits := false
+		for _, r := range w.waiting(u[0]) {
+			waits = waits || r.FromID == from
+		}
+		if waits != (err == nil) {
+			w.Errorf("user %d waits: %v; his conversation: %v", from, waits, err)
+		}
+	}
+	page := must[[]chat.Request](w)(w.Requests(w.ctx(), u[0], 2, 2))
+	equal(w, "pages, the newest first", []chat.Request{page[0], page[1]}, w.waiting(u[0])[2:4])
+	_, _, err := w.Ask(w.ctx(), chat.Request{UserID: u[0], FromID: u[1], Kind: chat.RequestCall}, 5)
+	w.is(err, chat.ErrConflict)
+	w.ok(w.DeclineRequest(w.ctx(), w.waiting(u[0])[0]))
+	_, _, err = w.Ask(w.ctx(), chat.Request{UserID: u[0], FromID: u[1], Kind: chat.RequestCall}, 5)
+	w.ok(err)
+}
+
+// testAnswersUnderConcurrency has devices accept and decline at once: one does.
+func testAnswersUnderConcurrency(w *world) {
+	for range 20 {
+		u := w.users(2)
+		o := w.ask(u[0], u[1])
+		w.send(o.ConversationID, u[0], "hello")
+		var accepted, declined atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				answer, count := func() error { return w.AcceptRequest(w.ctx(), *o.Asked, w.now) }, &accepted
+				if i%2 == 0 {
+					answer, count = func() error { return w.DeclineRequest(w.ctx(), *o.Asked) }, &declined
+				}
+				if err := answer(); err == nil {
+					count.Add(1)
+				} else if !errors.Is(err, chat.ErrNotFound) {
+					w.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		equal(w, "answers", accepted.Load()+declined.Load(), 1)
+		equal(w, "nothing waits", w.waiting(u[1]), nil)
+		r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(o.ConversationID, u[0], "x")}))[0]
+		equal(w, "he may write", r.Err == nil, accepted.Load() == 1)
+		equal(w, "unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 2*int64(accepted.Load()))
+	}
+}
