@@ -12,12 +12,14 @@ const (
 	EventMessageDelete EventType = "message.delete"
 	EventMessageRecall EventType = "message.recall"
 	EventMessageRead   EventType = "message.read"
-	EventDialogDelete  EventType = "dialog.delete"
-	EventTyping        EventType = "typing"
-	EventPresence      EventType = "presence"
-	EventUserUpdate    EventType = "user.update"
-	EventRequest       EventType = "request"
-	EventRequestUpdate EventType = "request.update"
+	// EventMessageDelivered is gathered: of several messages, it has the last.
+	EventMessageDelivered EventType = "message.delivered"
+	EventDialogDelete     EventType = "dialog.delete"
+	EventTyping           EventType = "typing"
+	EventPresence         EventType = "presence"
+	EventUserUpdate       EventType = "user.update"
+	EventRequest          EventType = "request"
+	EventRequestUpdate    EventType = "request.update"
 
 	// EventSessionEnded reaches no client: the connections of Event.Session
 	// are closed.
@@ -40,7 +42,7 @@ type Event struct {
 	MessageID      int64 `json:"message_id,omitempty"`
 	From           int64 `json:"from,omitempty"`
 	// Receipt asks for [Service.Delivered] once a socket of a user other than
-	// From was written: in direct conversations.
+	// From was written: in direct conversations and small groups.
 	Receipt bool `json:"receipt,omitempty"`
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded
@@ -130,6 +132,16 @@ type MessageRead struct {
 	ReceiverID int64     `json:"receiver_id,omitempty"`
 	ReadBy     int64     `json:"read_by"`
 	ReadAt     time.Time `json:"read_at"`
+}
+
+// MessageDelivered tells the sender that DeliveredTo has got his messages of a
+// direct conversation up to a Seq.
+type MessageDelivered struct {
+	Seq         int64     `json:"seq"`
+	SenderID    int64     `json:"sender_id"`
+	ReceiverID  int64     `json:"receiver_id"`
+	DeliveredTo int64     `json:"delivered_to"`
+	DeliveredAt time.Time `json:"delivered_at"`
 }
 
 // TypingChanged tells that UserID began or stopped typing. In a direct

@@ -157,6 +157,17 @@ type Mark struct {
 	UserID         int64
 	Read           int64 // Seq up to which the user has read; 0 leaves it
 	Delivered      int64 // Seq up to which a socket of the user was written; 0 leaves it
+	At             time.Time
+}
+
+// A Receipt is how far a message has come with one member. Of the marks only the
+// last move is kept: where a mark is further by now, its time is that at which the
+// member was so far at the latest. A zero time is not known.
+type Receipt struct {
+	UserID      int64
+	Read        bool // and else delivered
+	ReadAt      time.Time
+	DeliveredAt time.Time
 }
 
 // A MessageQuery selects messages that UserID may see.

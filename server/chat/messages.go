@@ -72,11 +72,13 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	}
 	q := MessageQuery{UserID: c.UserID, BeforeSeq: h.BeforeSeq, Limit: pageSize(h.Limit), Offset: h.Offset}
 	page := Page{Messages: []Message{}, Limit: q.Limit, Offset: q.Offset}
+	var room Membership
 	if h.AfterSeq != nil {
 		q.Ascending, q.AfterSeq = true, *h.AfterSeq
 	}
 	if q.Ascending || q.BeforeSeq != 0 || h.Target != (Target{}) {
-		room, err := s.room(ctx, c.UserID, h.Target, what)
+		var err error
+		room, err = s.room(ctx, c.UserID, h.Target, what)
 		if errors.Is(err, errNoDirect) {
 			return page, nil
 		}
@@ -91,6 +93,9 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	}
 	if page.Messages == nil {
 		page.Messages = []Message{} // not null, for clients
+	}
+	if q.ConversationID != 0 {
+		s.gotByAsking(room, c.UserID, page.Messages)
 	}
 	page.HasMore = int64(q.Offset+len(page.Messages)) < page.Total
 	for i := range page.Messages {
@@ -259,10 +264,10 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 	if err != nil {
 		return Message{}, err
 	}
-	if err := s.markRead(ctx, Mark{ConversationID: m.ConversationID, UserID: c.UserID, Read: m.Seq, Delivered: m.Seq}); err != nil {
+	now := s.cfg.Now()
+	if err := s.markRead(ctx, Mark{ConversationID: m.ConversationID, UserID: c.UserID, Read: m.Seq, Delivered: m.Seq, At: now}); err != nil {
 		return Message{}, err
 	}
-	now := s.cfg.Now()
 	read := MessageRead{
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		ReadBy: c.UserID, ReadAt: now,

@@ -169,6 +169,9 @@ type MessageStore interface {
 	Append(ctx context.Context, batch []NewMessage) ([]Appended, error)
 	// Advance moves marks forward in one transaction.
 	Advance(ctx context.Context, marks []Mark) error
+	// Receipts lists the members that a message has come to, by id: those who had
+	// joined before a time. The sender may be among them.
+	Receipts(ctx context.Context, conversationID, seq int64, before time.Time) ([]Receipt, error)
 	// Message returns one message, its Status worked out.
 	Message(ctx context.Context, id int64) (Message, error)
 	// Messages returns the messages that q selects, newest first unless q is

@@ -293,6 +293,6 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 			Sender:  senderOf(sender),
 		},
 		ConversationID: n.message.ConversationID, Seq: n.message.Seq, MessageID: n.message.ID,
-		From: n.message.SenderID, Receipt: room.Conversation.Kind == Direct, Trace: n.trace,
+		From: n.message.SenderID, Receipt: wantsReceipts(room), Trace: n.trace,
 	}, nil
 }

@@ -119,7 +119,7 @@ func New(cfg Config) *Service {
 	}
 	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
-	s.delivered = newDeliveries(s.storeMarks)
+	s.delivered = newDeliveries(s.storeDelivered)
 	s.presences = newPresences(s.tellGathered)
 	s.searches = make(chan struct{}, searchesOfNode)
 	s.pruning.Go(s.prune)

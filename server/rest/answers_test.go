@@ -194,6 +194,7 @@ func (s *script) talk(ann, ben user) {
 	s.call("GET", "/api/messages", fmt.Sprint("?after_seq=0&receiver_id=", ann.id), ben, nil)
 	s.call("GET", "/api/messages/:id", "", ben, nil, first)
 	s.call("POST", "/api/messages/:id/read", "", ben, nil, first)
+	s.call("GET", "/api/messages/:id/receipts", "", ann, nil, first)
 	s.call("PUT", "/api/messages/:id", "", ann, m{"content": "hallo"}, first)
 	s.call("POST", "/api/messages/:id/recall", "", ann, nil, first)
 	s.call("DELETE", "/api/messages/:id", "", ann, nil, first+1)

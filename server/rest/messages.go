@@ -185,6 +185,15 @@ func (s *Server) recall(c echo.Context, me chat.Caller) error {
 	return s.withMessage(c, me, s.svc.Recall)
 }
 
+func (s *Server) receipts(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	r, err := s.svc.Receipts(c.Request().Context(), me, id)
+	return s.ok(c, r, err)
+}
+
 // withMessage answers what a call makes of the message that the path names.
 func (s *Server) withMessage(c echo.Context, me chat.Caller,
 	call func(context.Context, chat.Caller, int64) (chat.Message, error),

@@ -77,6 +77,7 @@ func (s *Server) routes() {
 	s.put("/api/messages/:id", me(s.edit))
 	s.delete("/api/messages/:id", me(s.deleteMessage))
 	s.post("/api/messages/:id/read", me(s.read))
+	s.get("/api/messages/:id/receipts", me(s.receipts))
 	s.post("/api/messages/:id/recall", me(s.recall))
 
 	s.post("/api/chats", me(s.createChat))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -17,7 +18,11 @@ func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
 		p := place{m.ConversationID, m.UserID}
 		f := furthest[p]
 		if read, delivered := max(f.Read, m.Read), max(f.Delivered, m.Delivered); read > 0 || delivered > 0 {
-			furthest[p] = chat.Mark{ConversationID: p.conversation, UserID: p.user, Read: read, Delivered: delivered}
+			at := f.At
+			if m.At.After(at) {
+				at = m.At
+			}
+			furthest[p] = chat.Mark{ConversationID: p.conversation, UserID: p.user, Read: read, Delivered: delivered, At: at}
 		}
 	}
 	if len(furthest) == 0 {
@@ -44,11 +49,11 @@ func (s *Store) advance(ctx context.Context, t querier, marks []chat.Mark) error
 		return err
 	}
 	n := padded(len(marks))
-	args := make([]any, 0, 4*n)
+	args := make([]any, 0, 5*n)
 	for i := range n {
 		m := marks[min(i, len(marks)-1)]
 		most := last[m.ConversationID] // or more by now: it never shrinks
-		args = append(args, m.ConversationID, m.UserID, min(m.Read, most), min(m.Delivered, most))
+		args = append(args, m.ConversationID, m.UserID, min(m.Read, most), min(m.Delivered, most), micros(m.At))
 	}
 	_, err = exec(ctx, t, s.dialect.raiseMarks(n), args...)
 	return err
@@ -73,5 +78,31 @@ func lastSeqs(ctx context.Context, t querier, marks []chat.Mark) (map[int64]int6
 
 // marksTable is a table of n marks.
 func marksTable(n int) string {
-	return `SELECT ? AS conversation, ? AS member, ? AS read_to, ? AS delivered_to` + repeat("", " UNION ALL SELECT ?, ?, ?, ?", n)
+	return `SELECT ? AS conversation, ? AS member, ? AS read_to, ? AS delivered_to, ? AS moved_at` +
+		repeat("", " UNION ALL SELECT ?, ?, ?, ?, ?", n)
+}
+
+// moveTimes sets when the marks of row were moved, those of them that are. It comes
+// before the marks are set: MySQL takes what was set before for the value.
+func moveTimes(row string) string {
+	return row + `read_at = CASE WHEN k.read_to > ` + row + `read_seq THEN k.moved_at ELSE ` + row + `read_at END, ` +
+		row + `delivered_at = CASE WHEN k.delivered_to > ` + row + `delivered_seq THEN k.moved_at ELSE ` + row + `delivered_at END, `
+}
+
+// Receipts implements chat.MessageStore.
+func (s *Store) Receipts(ctx context.Context, conversationID, seq int64, before time.Time) ([]chat.Receipt, error) {
+	list, err := collect(ctx, s.read, func(r scanner) (x chat.Receipt, err error) {
+		var read, delivered, readAt, deliveredAt int64
+		err = r.Scan(&x.UserID, &read, &readAt, &delivered, &deliveredAt)
+		if x.Read = read >= seq; x.Read {
+			x.ReadAt = timeOf(readAt)
+		}
+		if delivered >= seq {
+			x.DeliveredAt = timeOf(deliveredAt)
+		}
+		return x, err
+	}, `SELECT user_id, read_seq, read_at, delivered_seq, delivered_at FROM members
+		WHERE conversation_id = ? AND state = 0 AND joined_at < ? AND (read_seq >= ? OR delivered_seq >= ?) ORDER BY user_id`,
+		conversationID, micros(before), seq, seq)
+	return list, s.fail(ctx, "receipts", err)
 }

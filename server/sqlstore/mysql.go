@@ -25,7 +25,7 @@ var mysqlDialect = &dialect{
 	raiseMarks: func(n int) string {
 		return `UPDATE (` + marksTable(n) + `) k STRAIGHT_JOIN members m
 			ON m.conversation_id = k.conversation AND m.user_id = k.member
-			SET m.read_seq = GREATEST(m.read_seq, k.read_to), m.delivered_seq = GREATEST(m.delivered_seq, k.delivered_to)`
+			SET ` + moveTimes("m.") + `m.read_seq = GREATEST(m.read_seq, k.read_to), m.delivered_seq = GREATEST(m.delivered_seq, k.delivered_to)`
 	},
 	// The ids of one INSERT of so many rows follow each other in steps, in every
 	// innodb_autoinc_lock_mode; clusters make the step more than 1.

@@ -23,7 +23,7 @@ var sqliteDialect = &dialect{
 	forUpdate:  "", // BEGIN IMMEDIATE has locked the whole file
 	keepOld:    func(string) string { return " ON CONFLICT DO NOTHING" },
 	raiseMarks: func(n int) string {
-		return `UPDATE members SET read_seq = MAX(read_seq, k.read_to), delivered_seq = MAX(delivered_seq, k.delivered_to)
+		return `UPDATE members SET ` + moveTimes("") + `read_seq = MAX(read_seq, k.read_to), delivered_seq = MAX(delivered_seq, k.delivered_to)
 			FROM (` + marksTable(n) + `) k
 			WHERE members.conversation_id = k.conversation AND members.user_id = k.member`
 	},

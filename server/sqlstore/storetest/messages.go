@@ -356,3 +356,39 @@ func testCancelled(w *world) {
 		equal(w, name, chat.KindOf(err), chat.KindUnavailable)
 	}
 }
+
+// testReceipts keeps the time of each member's last move.
+func testReceipts(w *world) {
+	u := w.users(5)
+	g := w.group(u[0], u[1], u[2], u[3])
+	w.now = w.now.Add(time.Minute)
+	one, two := w.send(g, u[0], "one"), w.send(g, u[0], "two")
+	w.put(chat.Member{ConversationID: g, UserID: u[4], JoinedAt: w.now.Add(time.Minute)}) // has nothing unread
+	receipts := func(m chat.Message) []chat.Receipt {
+		w.Helper()
+		return must[[]chat.Receipt](w)(w.Receipts(w.ctx(), g, m.Seq, m.CreatedAt.Add(time.Millisecond)))
+	}
+	equal(w, "nobody", receipts(one), nil)
+	at := func(n int) time.Time { return w.stored().Add(time.Duration(n) * time.Second) }
+	w.ok(w.Advance(w.ctx(), []chat.Mark{
+		{ConversationID: g, UserID: u[1], Read: 1, Delivered: 2, At: at(1)},
+		{ConversationID: g, UserID: u[2], Delivered: 1, At: at(2)},
+	}))
+	equal(w, "of the first", receipts(one), []chat.Receipt{
+		{UserID: u[1], Read: true, ReadAt: at(1), DeliveredAt: at(1)}, {UserID: u[2], DeliveredAt: at(2)},
+	})
+	equal(w, "of the second", receipts(two), []chat.Receipt{{UserID: u[1], DeliveredAt: at(1)}})
+	w.ok(w.Advance(w.ctx(), []chat.Mark{
+		{ConversationID: g, UserID: u[1], Read: 1, Delivered: 1, At: at(3)}, // moves nothing
+		{ConversationID: g, UserID: u[2], Read: 2, At: at(4)},
+		{ConversationID: g, UserID: u[3], Read: 2},
+	}))
+	equal(w, "later", receipts(one), []chat.Receipt{
+		{UserID: u[1], Read: true, ReadAt: at(1), DeliveredAt: at(1)},
+		{UserID: u[2], Read: true, ReadAt: at(4), DeliveredAt: at(2)},
+		{UserID: u[3], Read: true},
+	})
+	w.leave(g, u[2])
+	equal(w, "who left", len(receipts(one)), 2)
+	equal(w, "nowhere", must[[]chat.Receipt](w)(w.Receipts(w.ctx(), 1<<40, 1, w.now)), nil)
+}

@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"AppendCancelled", testAppendCancelled},
 		{"Statuses", testStatuses},
 		{"MarksNeverGoBack", testMarksNeverGoBack},
+		{"Receipts", testReceipts},
 		{"EditAndRetract", testEditAndRetract},
 		{"Pages", testPages},
 		{"PagesAreForMembers", testPagesAreForMembers},
