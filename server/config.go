@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
 )
 
 // Config is what a server is started with. DefaultConfig has the defaults;
@@ -23,6 +26,8 @@ type Config struct {
 	MetricsTokenFile string // file that holds it, read once at the start
 
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
+
+	RequireTwoFactor string // off, admins or all: of whom two-factor login is wanted
 
 	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
 
@@ -72,6 +77,7 @@ func DefaultConfig() Config {
 		DB:                  "sqlite://data/im.db",
 		RedisPrefix:         "im:",
 		Blob:                "file://data/files",
+		RequireTwoFactor:    string(chat.TwoFactorOff),
 		TURNRelayPorts:      "49152-65535",
 		TURNUserAllocations: 32,
 		TURNUserBandwidth:   2 << 20,
@@ -106,6 +112,7 @@ func (c Config) Validate() error {
 	c.checkBus(&f)
 	c.checkCalls(&f)
 	c.checkLimits(&f)
+	f.unless(slices.Contains([]string{"off", "admins", "all"}, c.RequireTwoFactor), "--require-2fa", "is %q: off, admins or all", c.RequireTwoFactor)
 	f.unless(c.LogFormat == "text" || c.LogFormat == "json", "--log-format", "is %q: text or json", c.LogFormat)
 	return errors.Join(f...)
 }

@@ -156,7 +156,7 @@ func TestExampleFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commented := regexp.MustCompile(`(?m)^#([a-z-]+: )`)
+	commented := regexp.MustCompile(`(?m)^#([a-z0-9-]+: )`)
 	all := commented.ReplaceAllString(string(text), "$1")
 	for what, text := range map[string]string{"as it is": string(text), "commented in": all} {
 		r, err := parse([]string{"--config=" + config(t, text, 0o600)}, env(nil), nil)

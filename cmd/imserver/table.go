@@ -49,6 +49,7 @@ func settings(r *request) []setting {
 		{"request-timeout", "IM_REQUEST_TIMEOUT", "`time` limit of a request or a frame, except file transfers; after it, the answer is 503", (*duration)(&cfg.RequestTimeout)},
 		{"token-ttl", "IM_TOKEN_TTL", "`lifetime` of an access token", (*duration)(&cfg.TokenTTL)},
 		{"session-ttl", "IM_SESSION_TTL", "`lifetime` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
+		{"require-2fa", "IM_REQUIRE_2FA", "`users` who must use two-factor login, and can do nothing else until they have set it up: off, admins (every role except user), all", (*text)(&cfg.RequireTwoFactor)},
 		{"call-ring", "IM_CALL_RING", "`time` after which an unanswered call ends", (*duration)(&cfg.CallRing)},
 		{"call-gone", "IM_CALL_GONE", "`time` after which a call ends if a peer has lost the connection", (*duration)(&cfg.CallGone)},
 		{"shutdown-timeout", "IM_SHUTDOWN_TIMEOUT", "`time` from the signal to the exit, for draining connections and flushing telemetry", (*duration)(&cfg.ShutdownTimeout)},

@@ -27,6 +27,9 @@ type Credentials struct {
 	Phone    string `json:"phone"`
 	Username string `json:"username"`
 	Password string `json:"password"`
+	// DeviceToken is of a device that is trusted: it stands in for the code of
+	// two-factor login. Optional.
+	DeviceToken string `json:"device_token"`
 
 	Device string     `json:"-"` // what the client says it is
 	Addr   netip.Addr `json:"-"`
@@ -101,8 +104,8 @@ const (
 	loginsPerAddr    = 50
 )
 
-// Login opens a session for an account whose password is known. What it
-// answers does not tell whether the account exists.
+// Login opens a session for an account whose password is known, or, where it has
+// two-factor login, answers with a LoginToken. What it answers to a wrong password does not tell whether the account exists.
 func (s *Service) Login(ctx context.Context, c Credentials) (Tokens, error) {
 	t, err := s.login(ctx, c)
 	if err != nil {
@@ -138,7 +141,23 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 		s.cfg.LoginAddrs.Take(ctx, addr)
 		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "no such account, or the wrong password")
 	}
-	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr)})
+	return s.admit(ctx, l, c)
+}
+
+// admit opens a session for who has shown the right password, unless a code is
+// wanted, too.
+func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, error) {
+	if l.TwoFactor {
+		trusted, err := s.trusts(ctx, l.ID, c.DeviceToken)
+		if err != nil {
+			return Tokens{}, err
+		}
+		if !trusted {
+			return Tokens{LoginToken: s.loginToken(l), ExpiresIn: loginTokenLife}, nil
+		}
+		s.cfg.Hooks.twoFactor(ctx, TwoFactorDevice)
+	}
+	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr), SecondFactor: l.TwoFactor})
 }
 
 // check refuses what no account could be logged in with.
@@ -216,26 +235,37 @@ func (s *Service) tokens(ctx context.Context, sessionID string, userID int64, re
 }
 
 // Authenticate tells who an access token speaks for. A token whose session was
-// logged out speaks for nobody.
+// logged out speaks for nobody. Forbidden: two-factor login has to be set up first.
 func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error) {
-	now := s.cfg.Now()
-	bad := func(why string) error { return Errorf(KindUnauthenticated, notAuthenticated, "%s", why) }
-	if token == "" {
-		return Caller{}, bad("an access token is required: Authorization: Bearer <token>")
+	c, sess, err := s.authenticate(ctx, token)
+	if err == nil {
+		err = s.mayUse(ctx, sess)
 	}
-	claims, err := s.cfg.Signer.Parse(token, now)
-	if err != nil {
-		return Caller{}, bad("the token is not valid, or expired")
-	}
-	sess, err := s.session(ctx, claims.SessionID)
 	if err != nil {
 		return Caller{}, err
 	}
+	return c, nil
+}
+
+func (s *Service) authenticate(ctx context.Context, token string) (Caller, Session, error) {
+	now := s.cfg.Now()
+	bad := func(why string) error { return Errorf(KindUnauthenticated, notAuthenticated, "%s", why) }
+	if token == "" {
+		return Caller{}, Session{}, bad("an access token is required: Authorization: Bearer <token>")
+	}
+	claims, err := s.cfg.Signer.Parse(token, now)
+	if err != nil {
+		return Caller{}, Session{}, bad("the token is not valid, or expired")
+	}
+	sess, err := s.session(ctx, claims.SessionID)
+	if err != nil {
+		return Caller{}, Session{}, err
+	}
 	if sess.UserID != claims.UserID {
-		return Caller{}, bad("the token is not valid, or expired")
+		return Caller{}, Session{}, bad("the token is not valid, or expired")
 	}
 	s.activity.touch(claims.UserID, now)
-	return Caller{UserID: claims.UserID, SessionID: claims.SessionID}, nil
+	return Caller{UserID: claims.UserID, SessionID: claims.SessionID}, sess, nil
 }
 
 const notAuthenticated = "not authenticated"

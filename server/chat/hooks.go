@@ -24,6 +24,8 @@ type Hooks struct {
 	SessionsEnded func(context.Context, SessionsEnded)
 	// PasswordChanged: an account has a new password.
 	PasswordChanged func(context.Context, PasswordChanged)
+	// TwoFactor: something happened to somebody's two-factor login, or by it.
+	TwoFactor func(context.Context, TwoFactorEvent)
 	// FileStored: an upload is complete and durable.
 	FileStored func(context.Context, FileStored)
 	// Blocked: somebody blocked another user, or unblocked him.
@@ -117,6 +119,19 @@ type SessionsEnded struct {
 // PasswordChanged is the data of Hooks.PasswordChanged.
 type PasswordChanged struct{ By EndedBy } // EndedByPassword: its user; EndedByOperator
 
+// TwoFactorEvent is the data of Hooks.TwoFactor.
+type TwoFactorEvent string
+
+// What happens to two-factor logins.
+const (
+	TwoFactorEnabled    TwoFactorEvent = "enabled"
+	TwoFactorDisabled   TwoFactorEvent = "disabled"
+	TwoFactorCode       TwoFactorEvent = "code"           // one was right
+	TwoFactorBackupCode TwoFactorEvent = "backup_code"    // one was used up
+	TwoFactorDevice     TwoFactorEvent = "trusted_device" // stood in for a code
+	TwoFactorRefused    TwoFactorEvent = "refused"        // a code was wrong, or used before
+)
+
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
 
@@ -197,6 +212,12 @@ func (h *Hooks) sessionsEnded(ctx context.Context, n int, by EndedBy) {
 func (h *Hooks) passwordChanged(ctx context.Context, by EndedBy) {
 	if h.PasswordChanged != nil {
 		h.PasswordChanged(ctx, PasswordChanged{By: by})
+	}
+}
+
+func (h *Hooks) twoFactor(ctx context.Context, e TwoFactorEvent) {
+	if h.TwoFactor != nil {
+		h.TwoFactor(ctx, e)
 	}
 }
 

@@ -16,6 +16,7 @@ type Store interface {
 	RelationStore
 	RequestStore
 	SessionStore
+	TwoFactorStore
 	ConversationStore
 	MessageStore
 	SearchStore
@@ -102,8 +103,8 @@ type RequestStore interface {
 
 // SessionStore keeps logins.
 type SessionStore interface {
-	// SetPassword puts in a new password hash and does as EndSessions does, in one
-	// transaction. ErrNotFound: the account's epoch is not the one given any more.
+	// SetPassword puts in a new password hash, forgets the trusted devices, and does
+	// as EndSessions does, in one transaction. ErrNotFound: the account's epoch is not the one given any more.
 	SetPassword(ctx context.Context, userID, epoch int64, hash, except string) (ids []string, err error)
 	// CreateSession stores a session of an account whose epoch is still the one
 	// that the login found. ErrNotFound: it is not, or there is no account.
@@ -122,6 +123,39 @@ type SessionStore interface {
 	// DeleteExpiredSessions deletes sessions that expired before a time, those
 	// that did first and limit at most, and returns how many.
 	DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// TwoFactorStore keeps second factors of logins.
+type TwoFactorStore interface {
+	// TwoFactor returns what a user has set up, active or not.
+	TwoFactor(ctx context.Context, userID int64) (TwoFactor, error)
+	// StartTwoFactor puts in a secret that is not active. ErrConflict: one is.
+	StartTwoFactor(ctx context.Context, userID int64, secret []byte, at time.Time) error
+	// ActivateTwoFactor activates what StartTwoFactor put in last and does as
+	// EndSessions does, in one transaction; the session that stays has a second
+	// factor from then on. ErrNotFound: there is another secret by now, or it is
+	// active.
+	ActivateTwoFactor(ctx context.Context, a TwoFactorStart) (ids []string, err error)
+	// UseStep notes that the code of a time step was used. ErrNotFound: it was
+	// before, or one of a later step, or nothing is active.
+	UseStep(ctx context.Context, userID, step int64) error
+	// UseBackupCode deletes one. ErrNotFound: there is none such.
+	UseBackupCode(ctx context.Context, userID int64, hash []byte) error
+	// SetBackupCodes puts others in place of those that there are. ErrNotFound:
+	// nothing is active.
+	SetBackupCodes(ctx context.Context, userID int64, hashes [][]byte) error
+	// StopTwoFactor deletes what is active, backup codes and trusted devices, and
+	// does as EndSessions does, in one transaction. ErrNotFound: nothing is active.
+	StopTwoFactor(ctx context.Context, userID int64, except string) (ids []string, err error)
+
+	// AddDevice stores a trusted device and deletes those of its user that have
+	// expired by then.
+	AddDevice(ctx context.Context, d TrustedDevice) error
+	Device(ctx context.Context, id string) (TrustedDevice, error)
+	// Devices lists a user's trusted devices, the newest first, expired ones too.
+	Devices(ctx context.Context, userID int64, limit, offset int) ([]TrustedDevice, error)
+	// DeleteDevice is ErrNotFound where the user has no such device.
+	DeleteDevice(ctx context.Context, userID int64, id string) error
 }
 
 // ConversationStore keeps conversations and their members.
@@ -308,6 +342,19 @@ type Usernames interface {
 	// Check refuses, with an [*Error], what no new account should be called,
 	// besides what is no word of letters, digits, dot, dash and underscore.
 	Check(name string) error
+}
+
+// Codes make one-time codes that an authenticator shows, and keep its secret.
+type Codes interface {
+	// New returns a secret, in Base32, and the otpauth:// URL by which an
+	// authenticator takes it up under the name account.
+	New(account string) (secret, url string, err error)
+	// Step tells which time step code is of, where it is one near at. Every step has
+	// one code, and a larger number than those before it.
+	Step(secret, code string, at time.Time) (step int64, ok bool, err error)
+	// Lock encrypts the secret of a user, and Unlock is its opposite.
+	Lock(userID int64, secret string) []byte
+	Unlock(userID int64, locked []byte) (string, error)
 }
 
 // A Signer makes access tokens and reads them.

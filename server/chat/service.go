@@ -36,7 +36,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Config is what a Service is made of. Every field is required but Usernames,
-// Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
+// RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
 type Config struct {
 	Store    Store
 	Blobs    Blobs
@@ -62,12 +62,15 @@ type Config struct {
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free
+	CodeTries     Limiter[int64]  // at codes of two-factor login, right or wrong, by user; nil: no limit
 
 	Hasher    Hasher
 	Signer    Signer
+	Codes     Codes     // nil: nobody sets up two-factor login
 	Usernames Usernames // nil: names that differ in case are one
 
 	ContactsOnly bool // users who never chose take messages, groups and calls of contacts only
+	RequireTwoFactor TwoFactorRequired // empty: off
 
 	Limits Limits
 	Hooks  Hooks

@@ -21,6 +21,7 @@ type Session struct {
 type Login struct {
 	User
 	PasswordHash string
+	TwoFactor    bool  // a password is not enough
 	Epoch        int64 // goes up when all sessions end: see SessionStore.EndSessions
 }
 
@@ -44,4 +45,11 @@ type Tokens struct {
 	Refresh   string
 	ExpiresIn time.Duration // of the access token
 	User      User
+
+	// LoginToken, where it is not empty, is all there is besides its ExpiresIn: a
+	// second factor is wanted, see LoginSecond.
+	LoginToken string
+	// DeviceToken makes later logins from a device that was trusted with this one as
+	// good as with a code.
+	DeviceToken string
 }

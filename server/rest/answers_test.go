@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pquerna/otp/totp"
 
+	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/rest"
 )
@@ -23,7 +25,10 @@ var update = flag.Bool("update", false, "write testdata/answers.golden anew")
 // status and shape of each answer with testdata/answers.golden, which was read
 // against im-api.md. It is how a field that clients know cannot be lost.
 func TestEveryAnswer(t *testing.T) {
-	w := open(t, func(_ *chat.Config, rc *rest.Config) {
+	codes, err := auth.NewCodes([]byte(secret), "Onemeter")
+	must(t, err)
+	w := open(t, func(cc *chat.Config, rc *rest.Config) {
+		cc.Codes = codes
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
 		rc.Metrics, rc.Debug = page, page
 		rc.ICE = func(int64) rest.ICE {
@@ -123,6 +128,7 @@ func (s *script) play() {
 	}
 	ann := s.accounts()
 	ben, cat := s.join("ben"), s.join("cat")
+	s.twoFactor(ben)
 	s.people(ann, ben)
 	s.talk(ann, ben)
 	s.groups(ann, ben, cat)
@@ -147,6 +153,20 @@ func (s *script) accounts() user {
 	s.note("DELETE", "/api/users/me/sessions/:id", "", s.do("DELETE", "/api/users/me/sessions/x", ann.token, nil))
 	s.call("DELETE", "/api/users/me/sessions", "", ann, nil)
 	return ann
+}
+
+func (s *script) twoFactor(ben user) {
+	s.call("GET", "/api/2fa/status", "", ben, nil)
+	key := text(s.call("POST", "/api/2fa/enable", "", ben, nil).at("data", "secret"))
+	code, err := totp.GenerateCode(key, time.Now())
+	must(s, err)
+	backup := s.call("POST", "/api/2fa/verify", "", ben, m{"code": code})
+	next := s.call("POST", "/api/auth/login", "", user{}, m{"username": "ben", "password": ben.pass}).at("data", "login_token")
+	s.call("POST", "/api/auth/login/2fa", "", user{}, m{"login_token": next, "code": backup.at("data", "backup_codes", 0), "trust_device": true})
+	s.call("GET", "/api/2fa/devices", "", ben, nil)
+	s.note("DELETE", "/api/2fa/devices/:id", "", s.do("DELETE", "/api/2fa/devices/x", ben.token, nil))
+	backup = s.call("POST", "/api/2fa/regenerate-backup-codes", "", ben, m{"code": backup.at("data", "backup_codes", 1)})
+	s.call("POST", "/api/2fa/disable", "", ben, m{"password": ben.pass, "code": backup.at("data", "backup_codes", 0)})
 }
 
 func (s *script) people(ann, ben user) {

@@ -187,7 +187,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	w := open(t)
 	free := map[string]bool{
 		"/health": true, "/healthz": true, "/readyz": true,
-		"/api/auth/register": true, "/api/auth/login": true, "/api/auth/refresh": true,
+		"/api/auth/register": true, "/api/auth/login": true, "/api/auth/login/2fa": true, "/api/auth/refresh": true,
 	}
 	for _, route := range w.server.Routes() {
 		method, path, _ := strings.Cut(route, " ")

@@ -144,12 +144,20 @@ func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 // A userHandler answers a caller who is known.
 type userHandler func(c echo.Context, me chat.Caller) error
 
+// An authenticator tells who an access token speaks for: [chat.Service.Authenticate],
+// or AuthenticateRestricted.
+type authenticator func(ctx context.Context, token string) (chat.Caller, error)
+
 // authenticated wants an access token, and a turn for what only reads.
 func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
+	return s.authenticatedBy(s.svc.Authenticate, h)
+}
+
+func (s *Server) authenticatedBy(who authenticator, h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.RequestTimeout)
 		defer cancel()
-		me, err := s.svc.Authenticate(ctx, bearer(c.Request()))
+		me, err := who(ctx, bearer(c.Request()))
 		if err != nil {
 			return err
 		}
@@ -165,14 +173,14 @@ func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 // prompt is authenticated for a handler that has what is left of RequestTimeout
 // then. The body comes in between: strangers need not send theirs.
 func (s *Server) prompt(h userHandler) echo.HandlerFunc {
-	return s.promptWithin(s.cfg.RequestTimeout, h)
+	return s.promptWithin(s.cfg.RequestTimeout, s.svc.Authenticate, h)
 }
 
-// promptWithin is prompt with another time.
-func (s *Server) promptWithin(d time.Duration, h userHandler) echo.HandlerFunc {
+// promptWithin is prompt with another time, and for others.
+func (s *Server) promptWithin(d time.Duration, who authenticator, h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		deadline := time.Now().Add(d)
-		return s.authenticated(func(c echo.Context, me chat.Caller) error {
+		return s.authenticatedBy(who, func(c echo.Context, me chat.Caller) error {
 			return within(time.Until(deadline), func(c echo.Context) error { return h(c, me) })(c)
 		})(c)
 	}

@@ -18,9 +18,14 @@ const (
 const passwordTimeout = 10 * time.Second
 
 // routes is the table of everything the server answers to. me marks what
-// needs an access token.
+// needs an access token; setUp is for users, too, who have yet to set up two-factor
+// login on a server that wants it.
 func (s *Server) routes() {
 	me := s.prompt
+	setUp := func(h userHandler) echo.HandlerFunc {
+		return s.promptWithin(s.cfg.RequestTimeout, s.svc.AuthenticateRestricted, h)
+	}
+	myPassword := func(h userHandler) echo.HandlerFunc { return s.promptWithin(passwordTimeout, s.svc.Authenticate, h) }
 	password := func(h echo.HandlerFunc) echo.HandlerFunc { return within(passwordTimeout, h) }
 
 	s.get("/health", s.health)
@@ -43,11 +48,20 @@ func (s *Server) routes() {
 	s.post("/api/auth/login", password(s.login))
 	s.post("/api/auth/refresh", within(s.cfg.RequestTimeout, s.refresh))
 	s.get("/api/auth/validate", within(s.cfg.RequestTimeout, s.validate)) // answers for itself
-	s.post("/api/auth/logout", me(s.logout))
+	s.post("/api/auth/login/2fa", within(s.cfg.RequestTimeout, s.loginSecond))
+	s.post("/api/auth/logout", setUp(s.logout))
 
-	s.get("/api/users/me", me(s.profile))
+	s.get("/api/2fa/status", setUp(s.twoFactorStatus))
+	s.post("/api/2fa/enable", setUp(s.enableTwoFactor))
+	s.post("/api/2fa/verify", setUp(s.verifyTwoFactor))
+	s.post("/api/2fa/disable", s.promptWithin(passwordTimeout, s.svc.AuthenticateRestricted, s.disableTwoFactor))
+	s.post("/api/2fa/regenerate-backup-codes", setUp(s.regenerateBackupCodes))
+	s.get("/api/2fa/devices", setUp(s.trustedDevices))
+	s.delete("/api/2fa/devices/:id", setUp(s.distrustDevice))
+
+	s.get("/api/users/me", setUp(s.profile))
 	s.put("/api/users/me", me(s.changeProfile))
-	s.put("/api/users/me/password", s.promptWithin(passwordTimeout, s.changePassword))
+	s.put("/api/users/me/password", myPassword(s.changePassword))
 	s.get("/api/users/me/sessions", me(s.sessions))
 	s.delete("/api/users/me/sessions", me(s.endOtherSessions))
 	s.delete("/api/users/me/sessions/:id", me(s.endSession))

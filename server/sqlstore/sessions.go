@@ -63,6 +63,9 @@ func (s *Store) SetPassword(ctx context.Context, userID, epoch int64, hash, exce
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		err := changed(exec(ctx, t, `UPDATE users SET password_hash = ? WHERE id = ? AND login_epoch = ?`, hash, userID, epoch))
 		if err == nil {
+			err = forgetDevices(ctx, t, userID)
+		}
+		if err == nil {
 			ids, err = endSessions(ctx, t, userID, except)
 		}
 		return err

@@ -57,9 +57,10 @@ func (s *Store) LoginOf(ctx context.Context, userID int64) (chat.Login, error) {
 
 func (s *Store) login(ctx context.Context, where string, value any) (chat.Login, error) {
 	l, err := one(ctx, s.read, func(r scanner) (l chat.Login, err error) {
-		l.User, err = scanUser(after{r, []any{&l.PasswordHash, &l.Epoch}})
+		l.User, err = scanUser(after{r, []any{&l.PasswordHash, &l.Epoch, &l.TwoFactor}})
 		return l, err
-	}, `SELECT `+userColumns+`, u.password_hash, u.login_epoch FROM users u WHERE `+where, value)
+	}, `SELECT `+userColumns+`, u.password_hash, u.login_epoch,
+		EXISTS (SELECT 1 FROM two_factor t WHERE t.user_id = u.id AND t.active = 1) FROM users u WHERE `+where, value)
 	return l, s.fail(ctx, "user by login", err)
 }
 

@@ -1,0 +1,313 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A TwoFactor is the second factor that a user has set up, or begun to.
+type TwoFactor struct {
+	Secret      []byte // locked: see Codes
+	Active      bool   // logins want it
+	BackupCodes int    // that are left
+}
+
+// A TwoFactorStart is how a second factor becomes active.
+type TwoFactorStart struct {
+	UserID      int64
+	Secret      []byte   // locked, as it was stored
+	Step        int64    // of the code that showed that the user has it
+	BackupCodes [][]byte // hashes
+	Keep        string   // the session that stays
+}
+
+// TwoFactorRequired says of whom a server wants two-factor login. Who has none yet
+// can do nothing but set it up.
+type TwoFactorRequired string
+
+// Of whom two-factor login is wanted.
+const (
+	TwoFactorOff    TwoFactorRequired = "off"
+	TwoFactorAdmins TwoFactorRequired = "admins" // all roles but RoleUser
+	TwoFactorAll    TwoFactorRequired = "all"
+)
+
+const (
+	backupCodes = 10
+	noTwoFactor = "two-factor login not changed"
+)
+
+// TwoFactorStatus is how two-factor login stands for a user.
+type TwoFactorStatus struct {
+	Enabled     bool `json:"enabled"`
+	Required    bool `json:"required"`     // by this server
+	BackupCodes int  `json:"backup_codes"` // that are left
+}
+
+// TwoFactorStatus tells how two-factor login stands for the caller.
+func (s *Service) TwoFactorStatus(ctx context.Context, c Caller) (TwoFactorStatus, error) {
+	f, err := s.cfg.Store.TwoFactor(ctx, c.UserID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return TwoFactorStatus{}, err
+	}
+	required, err := s.wantsTwoFactor(ctx, c.UserID)
+	st := TwoFactorStatus{Enabled: f.Active, Required: required}
+	if f.Active {
+		st.BackupCodes = f.BackupCodes
+	}
+	return st, err
+}
+
+// A TwoFactorSecret is what an authenticator is set up with.
+type TwoFactorSecret struct {
+	Secret string `json:"secret"` // Base32, to be typed
+	URL    string `json:"otpauth_url"`
+}
+
+// EnableTwoFactor makes a secret for the caller's authenticator. It is not wanted at
+// logins before VerifyTwoFactor; called again by then, it makes another one.
+func (s *Service) EnableTwoFactor(ctx context.Context, c Caller) (TwoFactorSecret, error) {
+	if s.cfg.Codes == nil {
+		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server has none")
+	}
+	if err := s.pace(ctx, c, noTwoFactor); err != nil {
+		return TwoFactorSecret{}, err
+	}
+	u, err := s.user(ctx, c.UserID)
+	if err != nil {
+		return TwoFactorSecret{}, orNotFound(err, noTwoFactor, "the account was deleted")
+	}
+	name := u.Username
+	if name == "" {
+		name = u.Phone
+	}
+	secret, url, err := s.cfg.Codes.New(name)
+	if err != nil {
+		return TwoFactorSecret{}, err
+	}
+	err = s.cfg.Store.StartTwoFactor(ctx, c.UserID, s.cfg.Codes.Lock(c.UserID, secret), s.cfg.Now())
+	if errors.Is(err, ErrConflict) {
+		err = Errorf(KindConflict, noTwoFactor, "it is on already: turn it off first to use another authenticator")
+	}
+	return TwoFactorSecret{Secret: secret, URL: url}, err
+}
+
+// VerifyTwoFactor turns two-factor login on, once a code shows that the caller has
+// the secret, and ends all other sessions. It returns backup codes, which are not
+// shown again.
+func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([]string, error) {
+	f, err := s.cfg.Store.TwoFactor(ctx, c.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, Errorf(KindConflict, noTwoFactor, "ask for a secret first: POST /api/2fa/enable")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.Active {
+		return nil, Errorf(KindConflict, noTwoFactor, "it is on already")
+	}
+	if err := s.mayTryCode(ctx, c.UserID, noTwoFactor); err != nil {
+		return nil, err
+	}
+	step, ok, err := s.stepOf(c.UserID, f.Secret, code)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		s.cfg.Hooks.twoFactor(ctx, TwoFactorRefused)
+		return nil, Errorf(KindForbidden, noTwoFactor, "the code is wrong: see that the clock of the authenticator is right")
+	}
+	codes, hashes := newBackupCodes(c.UserID)
+	ids, err := s.cfg.Store.ActivateTwoFactor(ctx, TwoFactorStart{
+		UserID: c.UserID, Secret: f.Secret, Step: step, BackupCodes: hashes, Keep: c.SessionID,
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, Errorf(KindConflict, noTwoFactor, "another device was at it at the same time: see whether it is on")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Hooks.twoFactor(ctx, TwoFactorEnabled)
+	return codes, s.factorChanged(ctx, c, ids, "two-factor login was turned on")
+}
+
+// factorChanged has nodes forget sessions that ended, and how the caller's was.
+func (s *Service) factorChanged(ctx context.Context, c Caller, ids []string, why string) error {
+	if err := s.forgetSessions(ctx, c.UserID, ids, EndedByTwoFactor, why); err != nil {
+		return err
+	}
+	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, nil)
+}
+
+// A TwoFactorProof is what it takes to turn two-factor login off.
+type TwoFactorProof struct {
+	Password string `json:"password"`
+	Code     string `json:"code"` // or a backup code
+
+	Addr netip.Addr `json:"-"`
+}
+
+// DisableTwoFactor turns two-factor login off, and ends all other sessions.
+func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorProof) error {
+	required, err := s.wantsTwoFactor(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
+	if required {
+		return Errorf(KindForbidden, noTwoFactor, "this server wants it of you")
+	}
+	if _, err := s.verified(ctx, c, "password", p.Password, p.Addr, noTwoFactor); err != nil {
+		return err
+	}
+	if err := s.useCode(ctx, c.UserID, p.Code, noTwoFactor, KindForbidden); err != nil {
+		return err
+	}
+	ids, err := s.cfg.Store.StopTwoFactor(ctx, c.UserID, c.SessionID)
+	if err != nil {
+		return orNotFound(err, noTwoFactor, "it is off already")
+	}
+	s.cfg.Hooks.twoFactor(ctx, TwoFactorDisabled)
+	return s.factorChanged(ctx, c, ids, "two-factor login was turned off")
+}
+
+// ResetTwoFactor turns two-factor login off for a user who has lost his
+// authenticator and his backup codes, and ends all of his sessions. It is for
+// operators.
+func (s *Service) ResetTwoFactor(ctx context.Context, userID int64) error {
+	ids, err := s.cfg.Store.StopTwoFactor(ctx, userID, "")
+	if err != nil {
+		return orNotFound(err, noTwoFactor, "there is no such user, or it is off already")
+	}
+	s.cfg.Hooks.twoFactor(ctx, TwoFactorDisabled)
+	return s.forgetSessions(ctx, userID, ids, EndedByOperator, "two-factor login was reset by an operator")
+}
+
+// RegenerateBackupCodes puts new backup codes in place of the old ones.
+func (s *Service) RegenerateBackupCodes(ctx context.Context, c Caller, code string) ([]string, error) {
+	if err := s.useCode(ctx, c.UserID, code, noTwoFactor, KindForbidden); err != nil {
+		return nil, err
+	}
+	codes, hashes := newBackupCodes(c.UserID)
+	err := s.cfg.Store.SetBackupCodes(ctx, c.UserID, hashes)
+	return codes, orNotFound(err, noTwoFactor, "it was turned off just now")
+}
+
+// wantsTwoFactor tells whether this server wants two-factor login of a user.
+func (s *Service) wantsTwoFactor(ctx context.Context, userID int64) (bool, error) {
+	switch s.cfg.RequireTwoFactor {
+	case TwoFactorAll:
+		return true, nil
+	case TwoFactorAdmins:
+		u, err := s.user(ctx, userID)
+		if err != nil {
+			return false, orNotFound(err, notAuthenticated, "the account was deleted")
+		}
+		return u.Role != RoleUser, nil
+	}
+	return false, nil
+}
+
+// useCode spends a code of an active second factor, or a backup code; a wrong one is
+// refused as kind says.
+func (s *Service) useCode(ctx context.Context, userID int64, code, what string, kind Kind) error {
+	f, err := s.cfg.Store.TwoFactor(ctx, userID)
+	if errors.Is(err, ErrNotFound) || err == nil && !f.Active {
+		return Errorf(KindConflict, what, "two-factor login is off")
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.mayTryCode(ctx, userID, what); err != nil {
+		return err
+	}
+	code = strings.TrimSpace(code)
+	used := TwoFactorCode
+	if hash, ok := backupHash(userID, code); ok {
+		used = TwoFactorBackupCode
+		err = s.cfg.Store.UseBackupCode(ctx, userID, hash)
+	} else {
+		var step int64
+		if step, ok, err = s.stepOf(userID, f.Secret, code); err == nil && ok {
+			err = s.cfg.Store.UseStep(ctx, userID, step)
+		} else if err == nil {
+			err = ErrNotFound
+		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		s.cfg.Hooks.twoFactor(ctx, TwoFactorRefused)
+		return Errorf(kind, what, "the code is wrong, or was used before: wait for the next one")
+	}
+	if err == nil {
+		s.cfg.Hooks.twoFactor(ctx, used)
+	}
+	return err
+}
+
+// mayTryCode takes a turn for each code, right or wrong: a million of them are not
+// many.
+func (s *Service) mayTryCode(ctx context.Context, userID int64, what string) error {
+	if s.cfg.CodeTries == nil {
+		return nil
+	}
+	if wait := s.cfg.CodeTries.Take(ctx, userID); wait > 0 {
+		return tooFast(what, "too many codes", wait)
+	}
+	return nil
+}
+
+const codeDigits = 6
+
+// stepOf tells which time step a code is of.
+func (s *Service) stepOf(userID int64, locked []byte, code string) (int64, bool, error) {
+	if code = strings.TrimSpace(code); len(code) != codeDigits {
+		return 0, false, nil
+	}
+	secret, err := s.cfg.Codes.Unlock(userID, locked)
+	if err != nil {
+		return 0, false, fmt.Errorf("two-factor login of user %d: %w", userID, err)
+	}
+	return s.cfg.Codes.Step(secret, code, s.cfg.Now())
+}
+
+// backupBytes are 80 bits, so that a hash of them need not be a slow one.
+const backupBytes = 10
+
+var base32Code = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// newBackupCodes makes codes, as ABCD-EFGH-IJKL-MNOP, and their hashes.
+func newBackupCodes(userID int64) (codes []string, hashes [][]byte) {
+	for range backupCodes {
+		var b [backupBytes]byte
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		text := base32Code.EncodeToString(b[:])
+		hash, _ := backupHash(userID, text)
+		codes = append(codes, text[:4]+"-"+text[4:8]+"-"+text[8:12]+"-"+text[12:])
+		hashes = append(hashes, hash)
+	}
+	return codes, hashes
+}
+
+// backupHash returns what is stored of a backup code, which may be written in lower
+// case and with or without its dashes; ok tells whether it looks like one.
+func backupHash(userID int64, code string) (hash []byte, ok bool) {
+	if len(code) > 4*backupBytes {
+		return nil, false
+	}
+	text := strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
+	b, err := base32Code.DecodeString(text)
+	if err != nil || len(b) != backupBytes {
+		return nil, false
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "backup code %d %s", userID, text))
+	return sum[:], true
+}
+
+// deviceLife is how long a device is trusted.
+const deviceLife = 30 * 24 * time.Hour

@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+func testTwoFactor(w *world) {
+	u := w.users(2)
+	w.session(u[0], "keeps", 0)
+	w.session(u[0], "goes", 0)
+	w.session(u[1], "other", 0)
+	_, err := w.TwoFactor(w.ctx(), u[0])
+	w.is(err, chat.ErrNotFound)
+	w.is(w.StartTwoFactor(w.ctx(), 1<<40, []byte("x"), w.now), chat.ErrNotFound)
+	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("first"), w.now))
+	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte{0, 255}, w.now)) // another one takes its place
+	equal(w, "begun", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}})
+	w.is(w.UseStep(w.ctx(), u[0], 5), chat.ErrNotFound)
+	w.is(w.SetBackupCodes(w.ctx(), u[0], nil), chat.ErrNotFound)
+	_, err = w.StopTwoFactor(w.ctx(), u[0], "")
+	w.is(err, chat.ErrNotFound)
+	equal(w, "not wanted yet", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, false)
+
+	start := chat.TwoFactorStart{UserID: u[0], Secret: []byte("first"), Step: 10, BackupCodes: [][]byte{[]byte("a"), []byte("b")}, Keep: "keeps"}
+	_, err = w.ActivateTwoFactor(w.ctx(), start)
+	w.is(err, chat.ErrNotFound)
+	start.Secret = []byte{0, 255}
+	equal(w, "sessions that end", must[[]string](w)(w.ActivateTwoFactor(w.ctx(), start)), []string{"goes"})
+	_, err = w.ActivateTwoFactor(w.ctx(), start)
+	w.is(err, chat.ErrNotFound)
+	w.is(w.StartTwoFactor(w.ctx(), u[0], []byte("x"), w.now), chat.ErrConflict)
+	equal(w, "active", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}, Active: true, BackupCodes: 2})
+	equal(w, "wanted", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, true)
+	equal(w, "of nobody else", must[chat.Login](w)(w.LoginOf(w.ctx(), u[1])).TwoFactor, false)
+	equal(w, "the session", must[chat.Session](w)(w.Session(w.ctx(), "keeps")).SecondFactor, true)
+
+	w.is(w.UseStep(w.ctx(), u[0], 10), chat.ErrNotFound) // the one that it was activated with
+	w.ok(w.UseStep(w.ctx(), u[0], 12))
+	w.is(w.UseStep(w.ctx(), u[0], 12), chat.ErrNotFound)
+	w.is(w.UseStep(w.ctx(), u[0], 11), chat.ErrNotFound)
+	w.ok(w.UseStep(w.ctx(), u[0], 13))
+	w.is(w.UseBackupCode(w.ctx(), u[1], []byte("a")), chat.ErrNotFound)
+	w.ok(w.UseBackupCode(w.ctx(), u[0], []byte("a")))
+	w.is(w.UseBackupCode(w.ctx(), u[0], []byte("a")), chat.ErrNotFound)
+	w.ok(w.SetBackupCodes(w.ctx(), u[0], [][]byte{[]byte("c")}))
+	w.is(w.UseBackupCode(w.ctx(), u[0], []byte("b")), chat.ErrNotFound)
+	w.ok(w.UseBackupCode(w.ctx(), u[0], []byte("c")))
+
+	w.device(u[0], "d", time.Hour)
+	equal(w, "sessions that end", must[[]string](w)(w.StopTwoFactor(w.ctx(), u[0], "keeps")), nil)
+	equal(w, "the session, again", must[chat.Session](w)(w.Session(w.ctx(), "keeps")).SecondFactor, false)
+	_, err = w.Device(w.ctx(), "d")
+	w.is(err, chat.ErrNotFound)
+	_, err = w.StopTwoFactor(w.ctx(), u[0], "")
+	w.is(err, chat.ErrNotFound)
+	_, err = w.TwoFactor(w.ctx(), u[0])
+	w.is(err, chat.ErrNotFound)
+	equal(w, "another's session", w.sessionIDs(u[1], 10, 0), []string{"other"})
+	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("anew"), w.now))
+}
+
+// device stores a trusted device that lives for so long.
+func (w *world) device(user int64, id string, life time.Duration) chat.TrustedDevice {
+	w.Helper()
+	d := chat.TrustedDevice{ID: id, UserID: user, TokenHash: []byte(id), Device: "ü", IP: "::1", CreatedAt: w.now, ExpiresAt: w.now.Add(life)}
+	w.ok(w.AddDevice(w.ctx(), d))
+	d.CreatedAt, d.ExpiresAt = w.stored(), w.stored().Add(life)
+	return d
+}
+
+func testTrustedDevices(w *world) {
+	u := w.users(2)
+	old := w.device(u[0], "old", 0)
+	equal(w, "device", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "old")), old)
+	a, b := w.device(u[0], "a", time.Hour), w.device(u[0], "b", 2*time.Hour)
+	other := w.device(u[1], "other", time.Hour)
+	equal(w, "expired ones are deleted", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), []chat.TrustedDevice{a, b})
+	equal(w, "page", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 1, 1)), []chat.TrustedDevice{b})
+	w.is(w.AddDevice(w.ctx(), chat.TrustedDevice{ID: "a", UserID: u[1], TokenHash: []byte("x")}), chat.ErrConflict)
+	w.is(w.AddDevice(w.ctx(), chat.TrustedDevice{ID: "x", UserID: 1 << 40, TokenHash: []byte("x")}), chat.ErrNotFound)
+	w.is(w.DeleteDevice(w.ctx(), u[0], "other"), chat.ErrNotFound)
+	w.ok(w.DeleteDevice(w.ctx(), u[0], "a"))
+	w.is(w.DeleteDevice(w.ctx(), u[0], "a"), chat.ErrNotFound)
+	must[[]string](w)(w.SetPassword(w.ctx(), u[0], 0, "hash", ""))
+	equal(w, "after a new password", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), nil)
+	equal(w, "another's", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "other")), other)
+}
+
+// testCodesAreGoodOnce has many logins use one code, and one backup code, at once.
+func testCodesAreGoodOnce(w *world) {
+	u := w.user()
+	w.ok(w.StartTwoFactor(w.ctx(), u, []byte("secret"), w.now))
+	must[[]string](w)(w.ActivateTwoFactor(w.ctx(), chat.TwoFactorStart{UserID: u, Secret: []byte("secret")}))
+	for round := range int64(5) {
+		code := fmt.Append(nil, "code ", round)
+		w.ok(w.SetBackupCodes(w.ctx(), u, [][]byte{code}))
+		for name, use := range map[string]func() error{
+			"step":        func() error { return w.UseStep(w.ctx(), u, round+1) },
+			"backup code": func() error { return w.UseBackupCode(w.ctx(), u, code) },
+		} {
+			var wg sync.WaitGroup
+			var good atomic.Int64
+			for range 8 {
+				wg.Go(func() {
+					if err := use(); err == nil {
+						good.Add(1)
+					} else if !errors.Is(err, chat.ErrNotFound) {
+						w.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			equal(w, name+" was good so often", good.Load(), 1)
+		}
+	}
+}
