@@ -19,8 +19,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A wire is an exporter that keeps what is pushed, and sends it over OTLP to nobody: what OTLP cannot carry is an
-// error.
+// A wire is an exporter that keeps what is pushed. It also encodes it as OTLP, without sending it, so that data which
+// OTLP cannot encode is an error.
 type wire struct {
 	keeper
 	otlp *otlpmetrichttp.Exporter
@@ -48,7 +48,7 @@ func (w *wire) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error
 	return w.keeper.Export(ctx, rm)
 }
 
-// Produce hands what was pushed to the stock exporter, which leaves out the scope of bridged metrics by its name.
+// Produce passes what was pushed to the stock exporter. That leaves out the scope of bridged metrics, by its name.
 func (w *wire) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +61,7 @@ func (w *wire) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	return out, nil
 }
 
-// agrees pushes, and checks that what OpenTelemetry's stock exporter and registry make of it is our page.
+// agrees pushes, and checks that OpenTelemetry's stock exporter and registry make our page of it.
 func (w *wire) agrees(tb testing.TB, p *telemetry.Provider, opts ...otelprom.Option) {
 	tb.Helper()
 	if err := p.ForceFlush(ctx); err != nil {
@@ -95,8 +95,8 @@ func (w *wire) agrees(tb testing.TB, p *telemetry.Provider, opts ...otelprom.Opt
 	}
 }
 
-// comparable returns the lines of a page but those of target_info, of the pushes, which go on, and the HELP that the stock
-// page has without a description.
+// comparable returns the lines of a page without target_info, without the counts of pushes, which go on, and without
+// the HELP that the stock page has for an empty description.
 func comparable(page string) []string {
 	page = withoutEmptyLabels(page)
 	return slices.DeleteFunc(strings.Split(page, "\n"), func(l string) bool {
@@ -108,7 +108,8 @@ func emptyHelp(line string) bool {
 	return strings.HasPrefix(line, "# HELP ") && strings.HasSuffix(line, " ")
 }
 
-// emptyLabel is a label that the stock exporter shows without a value. It is none, in Prometheus's data model.
+// emptyLabel matches a label with an empty value, which the stock exporter shows. In Prometheus's data model it does
+// not exist.
 var emptyLabel = regexp.MustCompile(`[a-zA-Z0-9_]+="",?`)
 
 func withoutEmptyLabels(page string) string {

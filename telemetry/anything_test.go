@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Names, units and keys drawn from few, so that everything meets everything.
+// Names, units and keys are drawn from small sets, so that all combinations occur.
 var (
 	anyName = rapid.SampledFrom([]string{
 		"x", "X", "x.total", "x_total", "x.count", "x_count", "x.sum", "x.bucket", "x_gauge", "x.counter", "x.histogram",
@@ -25,8 +25,8 @@ var (
 	anyValue = rapid.SampledFrom([]string{"", "v", "w", "\xff", "a;b", "\n\"\\"})
 )
 
-// Whatever is made, viewed, and gathered beside it: the page is whole in every format, nothing that counts is lost,
-// and the page is the same twice.
+// Whatever instruments, views and gatherers are drawn: the page is complete in every format, no count is lost, and a
+// second scrape gives the same page.
 func TestAnything(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// The rows of the promise that need more than one line each.
+// The rows of the promise that need more than one line.
 
 func TestRow24InvalidName(t *testing.T) {
 	p := newProvider(t)
@@ -90,7 +90,7 @@ func TestRow30CallbackPanics(t *testing.T) {
 	}
 }
 
-// pushed collects with a reader that is not the Provider's own and adds up a metric's points.
+// pushed collects with a reader that the test added, and returns the sum of a metric's points.
 func pushed(t *testing.T, r sdkmetric.Reader, name string) float64 {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -211,7 +211,8 @@ func TestRow35TwoProviders(t *testing.T) {
 	}
 }
 
-// A meter has 14 methods that make instruments. All of them under one name, with differing help, at once.
+// A meter has 14 methods that create instruments. This uses all of them at once under one name, with different help
+// texts.
 func TestRow37Race(t *testing.T) {
 	const workers, rounds = 64, 5
 	p := newProvider(t)
@@ -268,7 +269,7 @@ func TestRow37Race(t *testing.T) {
 	if histograms != 2*n {
 		t.Errorf("histograms: %v, want %v", histograms, 2*n)
 	}
-	// Every goroutine makes a counter first, so that is what keeps the name.
+	// Every goroutine creates a counter first, so the counter keeps the name.
 	if got := page.sum("x_updowncounter"); got != 4*n {
 		t.Errorf("up-down counters: %v, want %v", got, 4*n)
 	}

@@ -24,7 +24,7 @@ func recorder(m metric.Meter) func() {
 	return func() { hits.Add(ctx, 1, opt) }
 }
 
-// BenchmarkRecording compares recording through our instruments with the SDK's own.
+// BenchmarkRecording compares recording through our instruments with the SDK's.
 func BenchmarkRecording(b *testing.B) {
 	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
 	defer stop(sdk)
@@ -32,7 +32,7 @@ func BenchmarkRecording(b *testing.B) {
 	ratio.Report(b, 1_000_000, recorder(p.Meter("one")), recorder(sdk.Meter("one")))
 }
 
-// fill makes series as a service has them: counters and gauges with four labels, and histograms.
+// fill creates series as in a real service: counters and gauges with four labels, and histograms.
 func fill(m metric.Meter, series int) {
 	for f := range series / 200 {
 		counter := must(m.Int64Counter(fmt.Sprintf("service.requests.%d", f), metric.WithDescription("Requests.")))
@@ -59,7 +59,7 @@ func scraper(b *testing.B, h http.Handler) func() {
 	}
 }
 
-// nowhere is a ResponseWriter that keeps nothing.
+// nowhere is a ResponseWriter that discards everything.
 type nowhere struct {
 	header http.Header
 	code   int
@@ -77,7 +77,7 @@ func ourHandler(b *testing.B) http.Handler {
 	return p.Handler()
 }
 
-// stockHandler is the stock exporter on a registry of its own, behind promhttp with its default settings.
+// stockHandler returns the stock exporter with its own registry, behind promhttp with default settings.
 func stockHandler(b *testing.B, opts ...otelprom.Option) http.Handler {
 	reg := prometheus.NewRegistry()
 	exporter := must(otelprom.New(append(opts, otelprom.WithRegisterer(reg))...))
@@ -93,7 +93,7 @@ func BenchmarkScrape(b *testing.B) {
 	ratio.Report(b, 20, scraper(b, ours), scraper(b, stock))
 }
 
-// BenchmarkScrapeWithoutScopes is the same with the stock exporter leaving out scope labels, as we do.
+// BenchmarkScrapeWithoutScopes is the same, but the stock exporter leaves out scope labels, as we do.
 func BenchmarkScrapeWithoutScopes(b *testing.B) {
 	ours, stock := ourHandler(b), stockHandler(b, otelprom.WithoutScopeInfo())
 	ratio.Report(b, 20, scraper(b, ours), scraper(b, stock))

@@ -29,7 +29,7 @@ func recordBound(m metric.Meter) {
 	telemetry.Bind(must(m.Float64Gauge("fg")), a).Record(ctx, 8.5, b)
 }
 
-// Whoever made an instrument, what is bound records as the instrument would.
+// A bound instrument records as the original one would, whoever created that.
 func TestBindAnyInstrument(t *testing.T) {
 	ours, theirs := sdkmetric.NewManualReader(), sdkmetric.NewManualReader()
 	recordBound(newProvider(t, telemetry.WithReader(ours)).Meter("one"))
@@ -58,7 +58,7 @@ func collectScope(t *testing.T, r *sdkmetric.ManualReader, name string) metricda
 	return metricdata.ScopeMetrics{}
 }
 
-// What cannot be bound is told, and goes on as it is.
+// Bind reports what it cannot bind, and returns it unchanged.
 func TestBindObservable(t *testing.T) {
 	var told []error
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { told = append(told, err) }))
@@ -76,7 +76,7 @@ func TestBindObservable(t *testing.T) {
 	}
 }
 
-// Bound, an instrument of the SDK allocates nothing either.
+// A bound instrument of the SDK does not allocate either.
 func TestBindAllocatesOnce(t *testing.T) {
 	c := telemetry.Bind(must(sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())).Meter("one").Int64Counter("c")),
 		attribute.String("a", "1"))

@@ -46,7 +46,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A flood of conflicts is counted, but kept and logged only so far.
+// All conflicts of a flood are counted, but only the first ones are kept and logged.
 func TestConflictsAreBounded(t *testing.T) {
 	self := newSelfMetrics()
 	c := newCatalog(config{}, self, false)

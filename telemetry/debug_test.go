@@ -17,7 +17,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// conflicted is a Provider with something to show.
+// conflicted returns a Provider with conflicts to show.
 func conflicted(t *testing.T) *telemetry.Provider {
 	p := newProvider(t, telemetry.WithCardinalityLimit(100))
 	api, push := p.Meter("github.com/acme/api"), p.Meter("github.com/acme/push", metric.WithInstrumentationVersion("1.2"))
@@ -93,7 +93,7 @@ func TestDebugJSON(t *testing.T) {
 	t.Error("http.requests with 90 series is not there")
 }
 
-// The page shows what was measured, and what is looked for.
+// The page shows measured values, and can be filtered.
 func TestDebugValuesAndFilter(t *testing.T) {
 	p := newProvider(t)
 	m := p.Meter("github.com/acme/shop")

@@ -18,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A plan is a set of instruments without a conflict, and what they measure.
+// A plan is a set of instruments without a conflict, and their measurements.
 type plan struct {
 	scopes []string
 	made   []planned
@@ -31,7 +31,7 @@ type planned struct {
 	attrs            []metric.MeasurementOption
 }
 
-// genPlan draws instruments whose families cannot meet: each name has a part of its own, in the middle.
+// genPlan draws instruments whose families cannot collide: each name has a unique part in the middle.
 func genPlan(t *rapid.T) plan {
 	p := plan{scopes: rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,8}(/[a-z.]{1,8})?`), 1, 3, rapid.ID).Draw(t, "scopes")}
 	n := rapid.IntRange(1, 12).Draw(t, "instruments")
@@ -86,7 +86,8 @@ func (p plan) run(mp metric.MeterProvider) {
 	}
 }
 
-// Where nothing conflicts our page is that of the stock exporter and promhttp, byte for byte, in both text formats.
+// Without conflicts, our page is equal to that of the stock exporter and promhttp, byte for byte, in both text
+// formats.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -129,7 +130,8 @@ func TestDifferential(t *testing.T) {
 	})
 }
 
-// foreignLines leaves out what a Provider says about itself, and the HELP that the stock page has without a description.
+// foreignLines leaves out the Provider's metrics about itself, and the HELP that the stock page has for an empty
+// description.
 func foreignLines(page []byte) []string {
 	return slices.DeleteFunc(strings.Split(string(page), "\n"), func(l string) bool {
 		return emptyHelp(l) || strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(l, "# HELP "), "# TYPE "), "telemetry_")

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// bindLate makes a Provider what late instruments are bound to, and returns its page.
+// bindLate binds late instruments to a Provider, and returns its page.
 func bindLate(t *testing.T, l *late) func() string {
 	t.Helper()
 	p, err := New(context.Background(), WithoutRuntime())
@@ -61,7 +61,7 @@ func TestWhatIsRecordedBeforeSetupIsKept(t *testing.T) {
 	}
 }
 
-// Recording while Setup binds loses nothing and doubles nothing.
+// Recording while Setup binds neither loses nor duplicates anything.
 func TestRecordingDuringSetup(t *testing.T) {
 	ctx, l := context.Background(), &late{}
 	c, _ := l.meter("early").Int64Counter("kept")
@@ -80,7 +80,7 @@ func TestRecordingDuringSetup(t *testing.T) {
 	}
 }
 
-// A hungUp writer is what a handler has when the client left.
+// A hungUp is the writer that a handler has after the client left.
 type hungUp struct{ header http.Header }
 
 func (h hungUp) Header() http.Header { return h.header }
@@ -99,7 +99,7 @@ func TestAClientThatHangsUpIsNoFault(t *testing.T) {
 	}
 }
 
-// Before Setup, memory grows with distinct instruments, not with how often they are asked for.
+// Before Setup, memory grows with the number of distinct instruments, not with the number of requests for them.
 func TestRepeatedRequestsBeforeSetupAreOne(t *testing.T) {
 	l := &late{}
 	for range 1000 {
@@ -113,7 +113,7 @@ func TestRepeatedRequestsBeforeSetupAreOne(t *testing.T) {
 	}
 }
 
-// Of a context, a measurement before Setup keeps the span only; and it may have none.
+// A measurement before Setup keeps only the span of its context, which may be nil.
 func TestContextsAreNotKept(t *testing.T) {
 	type key struct{}
 	l := &late{}

@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// What is added to bound counters before Setup is exact, however often: requests that are active then end after it.
+// Additions to bound counters before Setup are exact, however many: requests that are active then end after it.
 func TestEarlySumsAreExact(t *testing.T) {
 	if again(t) {
 		return

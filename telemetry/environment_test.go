@@ -17,7 +17,7 @@ import (
 
 const secret = "hunter2"
 
-// Every wrong value is an error that names its variable, of both signals and in both forms, and repeats no secret.
+// Every wrong value is an error that names its variable, for both signals and in both forms, and repeats no secret.
 func TestGarbageInTheEnvironment(t *testing.T) {
 	garbage := filepath.Join(t.TempDir(), "garbage.pem")
 	if err := os.WriteFile(garbage, []byte("no certificate"), 0o600); err != nil {
@@ -83,7 +83,7 @@ func TestGarbageInTheEnvironment(t *testing.T) {
 	}
 }
 
-// TLS that is asked for, and an endpoint that says otherwise, is an error, not data in the clear.
+// If the variables contradict the endpoint about TLS, that is an error, instead of sending in plain text.
 func TestContradictionsInTheEnvironment(t *testing.T) {
 	for endpoint, insecure := range map[string]string{"https://collector:4317": "true", "http://collector:4317": "false"} {
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -97,7 +97,7 @@ func TestContradictionsInTheEnvironment(t *testing.T) {
 	}
 }
 
-// Every fault is told, not the first only.
+// The error has every fault, not only the first.
 func TestAllGarbageIsTold(t *testing.T) {
 	names := map[string]string{
 		"OTEL_EXPORTER_OTLP_PROTOCOL": "x", "OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_EXPORTER_OTLP_TIMEOUT": "x",
@@ -119,7 +119,7 @@ func TestUnknownWordsAreIgnored(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "monthly",
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "pie", "OTEL_METRICS_EXEMPLAR_FILTER": "sometimes",
 		"OTEL_TRACES_SAMPLER": "lottery", "OTEL_PROPAGATORS": "pigeon", "OTEL_SPAN_EVENT_COUNT_LIMIT": "many", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "1e3",
-		// Templates leave an empty word behind a comma.
+		// Templates leave an empty word after a comma.
 		"OTEL_METRICS_EXPORTER": "none,", "OTEL_TRACES_EXPORTER": ",none",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestUnknownWordsAreIgnored(t *testing.T) {
 	}
 }
 
-// Where nothing is set nothing is pushed, traced, counted or said of it.
+// If nothing is set, nothing is pushed, traced, counted or logged.
 func TestNothingIsPushedUnasked(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"unset":      {},
@@ -169,7 +169,7 @@ func TestNothingIsPushedUnasked(t *testing.T) {
 	}
 }
 
-// A test, or a program that must not send anything, is deaf to the environment.
+// WithoutPush ignores the environment, for tests and programs that must not send anything.
 func TestWithoutPush(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "garbage")
 	t.Setenv("OTEL_TRACES_EXPORTER", "otlp")

@@ -22,7 +22,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A program makes synchronous instruments and records through them, bound and not.
+// A program creates synchronous instruments and records through them, bound and unbound.
 type program struct {
 	views       []sdkmetric.View
 	limit       int
@@ -36,7 +36,7 @@ type instrumentOf struct {
 	kind                    int // of synchronousKinds
 }
 
-// A step records a measurement. Where bound is true it is recorded through the instrument bound to attrs, with more.
+// A step records a measurement. If bound is true, it records through the instrument bound to attrs, with more.
 type step struct {
 	of          int
 	bound       bool
@@ -69,14 +69,14 @@ func recordingTo[N int64 | float64](record func(context.Context, N, ...metric.Re
 	}
 }
 
-// A synchronous instrument, whatever its kind: recorded through, bound, and finished.
+// A synchronous instrument of any kind: record, bind and finish.
 type synchronous struct {
 	record recordFunc
 	bind   func(...attribute.KeyValue) (recordFunc, bool) // false where it cannot be bound
 	finish func(...attribute.KeyValue)
 }
 
-// synchronousOf makes one of an instrument and its method that records.
+// synchronousOf wraps an instrument and its recording method.
 func synchronousOf[I any](i I, record func(I) recordFunc) synchronous {
 	return synchronous{
 		record: record(i),
@@ -138,7 +138,7 @@ var synchronousKinds = []kindOf{
 	}},
 }
 
-// programViews leave names as they are: what a rename does to a family is for other tests.
+// programViews do not rename anything: other tests check how a rename changes a family.
 var programViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: "n0*"}, sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter("a")}),
 	sdkmetric.NewView(sdkmetric.Instrument{Name: "n1*"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
@@ -179,7 +179,8 @@ func genProgram(t *rapid.T) program {
 	return p
 }
 
-// run runs the program. Where instruments cannot be bound, the attributes come with each call. With mustBind they can.
+// run runs the program. If instruments cannot be bound, each call passes the attributes. With mustBind they must be
+// bindable.
 func (p program) run(t *rapid.T, mp metric.MeterProvider, mustBind bool, collect func()) {
 	var all []synchronous
 	for _, i := range p.made {
@@ -225,7 +226,7 @@ func (p program) run(t *rapid.T, mp metric.MeterProvider, mustBind bool, collect
 	collect()
 }
 
-// readable returns what was collected as text that can be compared: in order, without times and what is ours.
+// readable returns collected data as text for comparison: sorted, without times and without our own metrics.
 func readable(rm metricdata.ResourceMetrics) []string {
 	var out []string
 	for _, sm := range rm.ScopeMetrics {
@@ -267,7 +268,8 @@ func pointsOf(data metricdata.Aggregation) []string {
 
 func encoded(s attribute.Set) string { return s.Encoded(attribute.DefaultEncoder()) }
 
-// Of several exemplars the SDK keeps some at random: that there are, and in how many buckets, is what can be compared.
+// The SDK keeps some of several exemplars at random. So this compares only whether there are any, and in how many
+// buckets.
 func numbers[N int64 | float64](points []metricdata.DataPoint[N]) (out []string) {
 	for _, p := range points {
 		out = append(out, fmt.Sprint(encoded(p.Attributes), p.Value, len(p.Exemplars) > 0))
@@ -291,7 +293,7 @@ func sparseCounted[N int64 | float64](points []metricdata.ExponentialHistogramDa
 	return out
 }
 
-// A collector keeps what a reader collected, time after time.
+// A collector keeps what a reader collected each time.
 type collected struct {
 	t      *rapid.T
 	reader *sdkmetric.ManualReader
@@ -306,7 +308,7 @@ func (c *collected) collect() {
 	c.got = append(c.got, readable(rm))
 }
 
-// Whatever a program records, bound or not, under whatever views, a reader has from us what it has from the SDK.
+// Whatever a program records, bound or not, with any views: a reader gets the same data from us as from the SDK.
 func TestReadersSeeWhatTheSDKHas(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -330,7 +332,7 @@ func TestReadersSeeWhatTheSDKHas(t *testing.T) {
 	})
 }
 
-// The same through a push: there the series are our own, unless a view matches.
+// The same for a push, where the series are our own unless a view matches.
 func TestPushesSendWhatTheSDKHas(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -358,7 +360,7 @@ func TestPushesSendWhatTheSDKHas(t *testing.T) {
 	})
 }
 
-// And the page is the stock exporter's, byte for byte, where instruments are bound too.
+// The page is also equal to the stock exporter's, byte for byte, with bound instruments.
 func TestPagesShowWhatTheSDKHas(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -386,5 +388,5 @@ func TestPagesShowWhatTheSDKHas(t *testing.T) {
 	})
 }
 
-// sortedTies sorts the lines: client_golang leaves series whose values are equal, under other names, in any order.
+// sortedTies sorts the lines: client_golang leaves series with equal values and different names in any order.
 func sortedTies(lines []string) []string { return slices.Sorted(slices.Values(lines)) }

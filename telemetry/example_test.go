@@ -18,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// payments is a package-level instrument, as a library has it: it works before Setup and after it.
+// payments is a package-level instrument, as in a library: it works before Setup and after it.
 var payments, _ = telemetry.Meter("github.com/acme/pay").Int64Counter("pay.payments",
 	metric.WithDescription("Payments by result."), metric.WithUnit("{payment}"))
 
@@ -31,7 +31,7 @@ func ExampleMeter() {
 	}
 	defer func() { _ = p.Shutdown(context.Background()) }()
 
-	// Anywhere. Options that do not change are made once.
+	// Anywhere. Options that do not change are created once.
 	ok := metric.WithAttributeSet(attribute.NewSet(attribute.String("result", "ok")))
 	payments.Add(context.Background(), 1, ok)
 
@@ -61,7 +61,7 @@ func ExampleSetup() {
 	// # TYPE process_cpu_seconds_total counter
 }
 
-// Push by options: the environment needs none of this.
+// Push set up by options: no environment variable is needed.
 func ExampleWithMetricExporter() {
 	ctx := context.Background()
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -86,7 +86,7 @@ func ExampleWithMetricExporter() {
 }
 
 func ExampleWithGatherer() {
-	// Code that is still on client_golang, with a name that new code uses too.
+	// Code that still uses client_golang, with a name that new code uses too.
 	old := prometheus.NewRegistry()
 	requests := prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests."}, []string{"path"})
@@ -148,7 +148,7 @@ func ExampleWithConflictPolicy() {
 	// Output: http_requests_total Description Rejected
 }
 
-// A bound counter has its attributes looked up once: recording through it allocates nothing.
+// The attributes of a bound counter are looked up once: recording through it allocates nothing.
 func ExampleBind() {
 	ctx := context.Background()
 	p, err := telemetry.New(ctx, telemetry.WithoutRuntime())
@@ -170,7 +170,7 @@ func ExampleBind() {
 	// http_requests_total{result="ok"} 3
 }
 
-// printPage prints the lines of /metrics that tell of families with one of the prefixes.
+// printPage prints the lines of /metrics for families with one of the prefixes.
 func printPage(h http.Handler, prefixes ...string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))

@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A measurement within a sampled span carries its trace to the page, however long its attributes are.
+// A measurement within a sampled span puts its trace on the page, however long its attributes are.
 func TestExemplars(t *testing.T) {
 	p := newProvider(t, telemetry.WithView(sdkmetric.NewView(
 		sdkmetric.Instrument{Name: "*"}, sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter("path")})))

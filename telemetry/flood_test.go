@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Code that asks for its instruments again at every request, and under a conflict, does not make memory grow.
+// Memory does not grow if code requests its instruments again for every request, even with a conflict.
 func TestAskingAgainKeepsMemory(t *testing.T) {
 	for name, policy := range map[string]telemetry.ConflictPolicy{"KeepFirst": telemetry.KeepFirst, "Reject": telemetry.Reject} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestAskingAgainKeepsMemory(t *testing.T) {
 	}
 }
 
-// Attribute values without end are bounded by the cardinality limit, in the page's memory too.
+// The cardinality limit bounds an endless number of attribute values, also in the memory of the page.
 func TestEndlessValuesKeepMemory(t *testing.T) {
 	p := newProvider(t, telemetry.WithCardinalityLimit(100))
 	hits := must(p.Meter("one").Int64Counter("hits"))

@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A maker makes one of the 14 kinds of instrument and has it measure v, which is not negative. It returns what the
-// page has to show for it: the sum of a counter, the count of a histogram.
+// A maker creates one of the 14 kinds of instrument and records v, which is not negative. It returns the value that
+// the page must show: the sum of a counter, or the count of a histogram.
 type maker func(m metric.Meter, name, desc, unit string, v int, attrs metric.MeasurementOption) (counted float64, observed uint64)
 
 var makers = []maker{
@@ -110,8 +110,8 @@ func float64s(v int, attrs metric.MeasurementOption) float64Callback {
 	})
 }
 
-// FuzzIdentity makes three instruments of any kinds, names, units, descriptions and attributes, of one meter or of
-// several, and wants a page that strict parsers accept in all formats, on which every count is, and that a push equals.
+// FuzzIdentity creates three instruments of any kinds, names, units, descriptions and attributes, in one meter or
+// several. Strict parsers must accept the page in all formats, it must have every count, and a push must equal it.
 func FuzzIdentity(f *testing.F) {
 	type seed struct {
 		kinds, shape                           uint16
@@ -179,13 +179,14 @@ func FuzzIdentity(f *testing.F) {
 	})
 }
 
-// refused tells whether the stock SDK returns an error for an instrument's name. Such an instrument counts nothing here.
+// refused reports whether the stock SDK returns an error for an instrument's name. Such an instrument counts nothing
+// here.
 func refused(name string) bool {
 	_, err := sdkmetric.NewMeterProvider().Meter("").Int64Counter(name)
 	return err != nil
 }
 
-// own is a family that a Provider has about itself.
+// own matches the families that a Provider has about itself.
 func own(family string) bool {
 	return strings.HasPrefix(family, "telemetry_export") || family == "telemetry_conflicts_total" || family == "telemetry_callback_errors_total" ||
 		family == "telemetry_scrape_errors_total"

@@ -14,7 +14,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A tape is what a fuzzer gives, read as choices.
+// A tape is the fuzzer's input, read as choices.
 type tape struct{ rest []byte }
 
 // next returns a number below n.
@@ -27,15 +27,15 @@ func (t *tape) next(n int) int {
 	return int(b) % n
 }
 
-// A tallied one is an instrument of a fuzzed program, and what its series have counted that are not finished. Instruments of
-// one scope and family whose numbers are of one type have their series in common.
+// tallied is an instrument of a fuzzed program, with the totals of its unfinished series. Instruments of one scope,
+// family and number type share their series.
 type tallied struct {
 	synchronous
 	kind   sdkmetric.InstrumentKind
 	series map[attribute.Set]int
 }
 
-// add counts what adds up on the page: to a sum, or as one of a count.
+// add adds a value to a sum, or one to a count.
 func (c *tallied) add(kvs []attribute.KeyValue, v int) {
 	set := attribute.NewSet(slices.Clone(kvs)...)
 	switch c.kind {
@@ -46,7 +46,7 @@ func (c *tallied) add(kvs []attribute.KeyValue, v int) {
 	}
 }
 
-// A fuzzed program of one Provider.
+// A fuzzed program with one Provider.
 type fuzzed struct {
 	*testing.T
 	p      *telemetry.Provider
@@ -54,7 +54,7 @@ type fuzzed struct {
 	shared map[string]map[attribute.Set]int
 }
 
-// create makes an instrument, unless its name is refused.
+// create creates an instrument, unless its name is refused.
 func (f *fuzzed) create(i instrumentOf) {
 	if refused(i.name) {
 		if i, err := f.p.Meter(i.scope).Int64Counter(i.name, unit(i.unit), desc(i.desc)); err == nil || i == nil {
@@ -86,7 +86,7 @@ func (f *fuzzed) push() {
 	}
 }
 
-// scrape reads the page in one of its formats: what is finished is on one page alone.
+// scrape reads the page in one of its formats. A finished series is on one page only.
 func (f *fuzzed) scrape(format int) {
 	var err error
 	switch format % 3 {
@@ -102,8 +102,9 @@ func (f *fuzzed) scrape(format int) {
 	}
 }
 
-// FuzzProgram runs programs that create, record, bind, finish, scrape and push, in any order, with any names, units,
-// descriptions, keys and values. The page is whole, strict parsers accept it, sums are exact, and a push agrees with it.
+// FuzzProgram runs programs that create, record, bind, finish, scrape and push in any order, with any names, units,
+// descriptions, keys and values. Strict parsers must accept the page, sums must be exact, and pushes must agree with
+// it.
 func FuzzProgram(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 5, 2, 0, 7, 3, 0, 4, 5}, "http.requests", "http_requests_total", "s", "A", "path", "/a")
 	f.Add([]byte{0, 1, 0, 0, 4, 1, 1, 0, 3, 1, 1, 9, 3, 0, 4, 1, 0, 4, 5, 4, 3, 1, 4, 4}, "lat", "lat.count", "By", "\xff", "le", "\xff")
@@ -115,7 +116,7 @@ func FuzzProgram(f *testing.F) {
 	})
 }
 
-// TestPrograms does what FuzzProgram does with programs drawn from what meets.
+// TestPrograms does the same with programs drawn from values that collide.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	names := []string{"x", "X", "x.total", "x_total", "x.count", "x_sum", "x_gauge", "x.seconds", "target.info", "", "!!", "total"}

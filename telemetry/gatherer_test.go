@@ -20,7 +20,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// broken is a collector whose metrics cannot be written, beside one that is well.
+// A broken collector has metrics that cannot be written, and valid ones.
 type broken struct{}
 
 func (broken) Describe(chan<- *prometheus.Desc) {}
@@ -68,7 +68,7 @@ func number(name string, v float64, labels ...*dto.LabelPair) *dto.MetricFamily 
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
-// What a Registry would refuse may come from any other Gatherer. The page stays whole.
+// Other Gatherers may return metrics that a Registry would refuse. The page stays valid.
 func TestGathererGarbage(t *testing.T) {
 	counter := func(name string, m ...*dto.Metric) *dto.MetricFamily {
 		return &dto.MetricFamily{Name: &name, Type: dto.MetricType_COUNTER.Enum(), Metric: m}
@@ -114,7 +114,7 @@ func TestGathererGarbage(t *testing.T) {
 	}
 }
 
-// A gatherer that hangs costs the first scrape its time, and no later one.
+// A gatherer that hangs delays the first scrape, but no later one.
 func TestGathererHangs(t *testing.T) {
 	release, started := make(chan struct{}), make(chan struct{}, 8)
 	p := newProvider(t, telemetry.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
@@ -152,7 +152,7 @@ func TestGathererTwiceIsCountedOnce(t *testing.T) {
 	}
 }
 
-// Histograms of both worlds become one, with the boundaries of ours.
+// A histogram of client_golang and one of ours become one, with the boundaries of ours.
 func TestGathererHistograms(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lat", Buckets: []float64{1, 5, 10}})
@@ -202,7 +202,7 @@ func TestScrapesAreBounded(t *testing.T) {
 	}
 }
 
-// Exponential histograms are native histograms; where two meet, or Prometheus has no such scale, they become
+// Exponential histograms are native histograms. If two meet, or the scale is too coarse for Prometheus, they become
 // classic ones, and no count is lost.
 func TestExponentialHistograms(t *testing.T) {
 	exponential := sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}
@@ -242,7 +242,7 @@ func TestExponentialHistograms(t *testing.T) {
 	}
 }
 
-// What pull shows under a new name, push sends under the same.
+// A family that is renamed for scrapes is pushed under the same name.
 func TestRenamesHoldForEveryReader(t *testing.T) {
 	push := sdkmetric.NewManualReader()
 	p := newProvider(t, telemetry.WithReader(push))
@@ -258,7 +258,7 @@ func TestRenamesHoldForEveryReader(t *testing.T) {
 	}
 }
 
-// The observable instruments of a callback that changes what it observes do not pile up.
+// Series of observable instruments do not pile up if the callback keeps changing what it observes.
 func TestSeriesThatGoAwayAreForgotten(t *testing.T) {
 	p := newProvider(t)
 	n := 0

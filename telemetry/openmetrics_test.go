@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// checkOpenMetrics holds a page against the grammar and the rules of OpenMetrics 1.0: comments, families in one
-// piece, sample names that fit the type, distinct labels and series, no name of one family among those of another,
-// and # EOF at the end.
+// checkOpenMetrics checks a page against the grammar and the rules of OpenMetrics 1.0: comments, families in one
+// piece, sample names that fit the type, distinct labels and series, no family's name among the names of another, and
+// # EOF at the end.
 func checkOpenMetrics(body []byte) error {
 	text := string(body)
 	if !utf8.ValidString(text) {

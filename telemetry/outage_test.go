@@ -9,8 +9,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A module stands for one package of the backend that did not start: it defines what others define too, in its own
-// words and with its own labels.
+// A module stands for one package of the backend that did not start: it defines the same metric as others, with its
+// own help text and labels.
 type module struct {
 	requests  metric.Int64Counter
 	durations metric.Float64Histogram
@@ -43,8 +43,8 @@ func (m module) work() {
 	m.messages.Add(ctx, 1, m.labels)
 }
 
-// The outage that this package exists for: with client_golang the second module panics at start; with the SDK and
-// the stock exporter modules that share a meter and labels answer every scrape with 500.
+// The outage that this package exists for: with client_golang the second module panics at start; with the SDK and the
+// stock exporter, modules that share a meter and labels answer every scrape with 500.
 func TestTheOutage(t *testing.T) {
 	for name, meters := range map[string][2]string{
 		"two packages": {"github.com/acme/api", "github.com/acme/push"},

@@ -37,7 +37,7 @@ const (
 	acceptProtobuf    = string(expfmt.FmtProtoDelim)
 )
 
-// newProvider returns a Provider without the runtime's metrics that is shut down with the test.
+// newProvider returns a Provider without runtime metrics, which is shut down with the test.
 func newProvider(tb testing.TB, opts ...telemetry.Option) *telemetry.Provider {
 	tb.Helper()
 	p, err := telemetry.New(ctx, append([]telemetry.Option{telemetry.WithoutRuntime()}, opts...)...)
@@ -54,13 +54,13 @@ func newProvider(tb testing.TB, opts ...telemetry.Option) *telemetry.Provider {
 	return p
 }
 
-// stop shuts down what a test made without newProvider.
+// stop shuts down a Provider that a test created without newProvider.
 func stop(p interface{ Shutdown(context.Context) error }) { _ = p.Shutdown(ctx) }
 
-// A page is what one scrape answered, as families by name.
+// A page is the result of one scrape: families by name.
 type page map[string]*dto.MetricFamily
 
-// scrape reads the page in all three formats with strict parsers and checks that they tell the same.
+// scrape reads the page in all three formats with strict parsers, and checks that they agree.
 func scrape(tb testing.TB, p *telemetry.Provider) page {
 	tb.Helper()
 	get(tb, p.Handler(), acceptText) // what is told at the first scrape is counted at the second
@@ -98,8 +98,8 @@ func get(tb testing.TB, h http.Handler, accept string) []byte {
 
 var kept atomic.Int64
 
-// keep writes each page into the folder TELEMETRY_PAGES, where that is set: internal/compat has Prometheus's own
-// parser read them.
+// keep writes each page into the folder TELEMETRY_PAGES, if that is set: internal/compat then parses them with
+// Prometheus's own parser.
 func keep(tb testing.TB, accept string, body []byte) {
 	dir := os.Getenv("TELEMETRY_PAGES")
 	if dir == "" {
@@ -165,7 +165,7 @@ func checkOnce(body []byte) error {
 	return nil
 }
 
-// check finds what a parser may let pass: doubled series and doubled labels.
+// check finds what a parser may accept: duplicate series and labels.
 func check(families page) error {
 	for name, f := range families {
 		seen := map[string]bool{}
@@ -216,7 +216,7 @@ func value(m *dto.Metric) float64 {
 	return m.GetUntyped().GetValue()
 }
 
-// sum adds up a family.
+// sum returns the sum over a family.
 func (p page) sum(family string) float64 {
 	total := 0.0
 	for _, m := range p[family].GetMetric() {

@@ -24,7 +24,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/ratio"
 )
 
-// These benchmarks compare with client_golang what a program pays for its metrics. The ratio is what counts.
+// These benchmarks compare the cost of metrics with client_golang. The ratio matters.
 
 var peerLabels = []string{"method", "route", "status"}
 
@@ -40,7 +40,7 @@ func peerAttrs(i int) []attribute.KeyValue {
 	return out
 }
 
-// observations are durations as a service has them.
+// observations are durations as in a real service.
 var observations = func() (out [1024]float64) {
 	for i := range out {
 		out[i] = rand.ExpFloat64() / 50
@@ -53,7 +53,7 @@ const (
 	batch      = 1000
 )
 
-// batched calls f many times for each call of what it returns, so that the call does not count.
+// batched calls f many times for each call of its result, so that the call itself does not matter.
 func batched(f func(i int)) func() {
 	return func() {
 		for i := range batch {
@@ -119,8 +119,8 @@ func BenchmarkPeerCounter(b *testing.B) {
 	})
 }
 
-// A floor is the least that a counter of OpenTelemetry's API can be which has options, exemplars, and ends: three
-// comparisons and one addition. What is bound costs little more.
+// A floor is the minimum for a counter of OpenTelemetry's API with options, exemplars and finished series: three
+// comparisons and one addition. A bound counter costs little more.
 type floor struct {
 	embedded.Int64Counter
 	quiet uintptr
@@ -138,13 +138,14 @@ func (f *floor) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	f.value.Add(v)
 }
 
-// typeOfContext is the word of an interface that tells its type.
+// typeOfContext returns the word of an interface that identifies its type.
 func typeOfContext(ctx context.Context) uintptr { return *(*uintptr)(unsafe.Pointer(&ctx)) }
 
 //go:noinline
 func (f *floor) rest([]metric.AddOption) {}
 
-// BenchmarkPeerAttributes compares attributes that differ at each call: with the SDK, as client_golang's are positional.
+// BenchmarkPeerAttributes compares attributes that differ at each call. It compares with the SDK, because
+// client_golang's labels are positional.
 func BenchmarkPeerAttributes(b *testing.B) {
 	sdk := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()), sdkmetric.WithCardinalityLimit(0))
 	defer stop(sdk)
@@ -169,7 +170,7 @@ func BenchmarkPeerHistogram(b *testing.B) {
 	b.Run("bound-all-CPUs", func(b *testing.B) { ratio.Report(b, 10, onAll(ours), onAll(peer)) })
 }
 
-// peerRegistry has as many series as fillPeer makes: counters, or histograms.
+// peerRegistry has as many series as fillPeer creates: counters or histograms.
 func peerRegistry(n int, histograms bool) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	counters := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c_total"}, peerLabels)
@@ -206,7 +207,7 @@ func fillPeer(m metric.Meter, n int, histograms bool) {
 	}
 }
 
-// acceptPrometheus3 is what a Prometheus 3 server asks for.
+// acceptPrometheus3 is the Accept header of a Prometheus 3 server.
 const acceptPrometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5," +
 	"application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3," +
 	"text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
@@ -256,7 +257,7 @@ func BenchmarkPeerScrapers(b *testing.B) {
 	}, one)
 }
 
-// BenchmarkPeerMemory compares what a series takes, after it was scraped.
+// BenchmarkPeerMemory compares the memory of a series, after it was scraped.
 func BenchmarkPeerMemory(b *testing.B) {
 	const n = 20_000
 	for _, histograms := range []bool{false, true} {

@@ -27,7 +27,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A keeper is an exporter that keeps what was last sent.
+// A keeper is an exporter that keeps the last push.
 type keeper struct {
 	temporality metricdata.Temporality
 	err         error
@@ -80,7 +80,7 @@ func flush(t *testing.T, p *telemetry.Provider) {
 	}
 }
 
-// What the page leaves alone is pushed as OpenTelemetry has it.
+// Data that the page does not change is pushed unchanged.
 func TestPushKeepsWhatIsClean(t *testing.T) {
 	p, k := pushing(t)
 	attrs := attribute.NewSet(attribute.String("http.route", "/a"), attribute.Int("code", 200))
@@ -101,7 +101,7 @@ func TestPushKeepsWhatIsClean(t *testing.T) {
 	}
 }
 
-// What is one family on the page is one metric of the first scope, and with scope labels one of each.
+// One family on the page is one metric of the first scope, or, with scope labels, one of each scope.
 func TestPushMergesScopes(t *testing.T) {
 	for name, opts := range map[string][]telemetry.Option{"one": nil, "each": {telemetry.WithScopeLabels()}} {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestPushMergesScopes(t *testing.T) {
 	}
 }
 
-// With delta temporality what is merged is what was added since the last push, and client_golang's stays apart.
+// With delta temporality, merged metrics have what was added since the last push, and client_golang's stay separate.
 func TestPushOfDeltas(t *testing.T) {
 	k := &keeper{temporality: metricdata.DeltaTemporality}
 	p := newProvider(t, telemetry.WithMetricExporter(k))
@@ -149,7 +149,7 @@ func TestPushOfDeltas(t *testing.T) {
 	}
 }
 
-// Flush and Shutdown say what could not be sent; intervals say it once.
+// ForceFlush and Shutdown return what could not be sent; periodic pushes log it once.
 func TestPushTellsOnce(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()
@@ -189,7 +189,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// Endpoint, path, headers, compression and TLS are those of the variables; a signal's own wins.
+// Endpoint, path, headers, compression and TLS follow the variables; a signal's own wins.
 func TestOTLPVariables(t *testing.T) {
 	r := &receiver{}
 	srv := httptest.NewTLSServer(r)
@@ -274,7 +274,7 @@ func TestPropagators(t *testing.T) {
 	}
 }
 
-// A span exporter that hangs holds Shutdown up for no longer than its context, and nothing runs on after it.
+// A span exporter that hangs delays Shutdown no longer than its context, and nothing keeps running after it.
 func TestShutdownOfTracesIsBounded(t *testing.T) {
 	p := must(telemetry.New(ctx, telemetry.WithoutRuntime(), telemetry.WithSpanExporter(hangingSpans{})))
 	_, span := p.TracerProvider().Tracer("one").Start(ctx, "work")
@@ -299,7 +299,7 @@ func (hangingSpans) ExportSpans(ctx context.Context, _ []sdktrace.ReadOnlySpan) 
 
 func (hangingSpans) Shutdown(context.Context) error { return nil }
 
-// Recording costs no allocation, also where metrics are pushed and spans are exported, unless a span is sampled.
+// Recording allocates nothing, even if metrics are pushed and spans exported, unless a span is sampled.
 func TestRecordingDoesNotAllocate(t *testing.T) {
 	p, _ := pushing(t, telemetry.WithSpanExporter(&exportedSpans{}))
 	hits := must(p.Meter("one").Int64Counter("hits"))

@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Without Prometheus a reader that pushes is the only one, and callbacks run for it.
+// Without Prometheus, a pushing reader is the only one, and callbacks run for it.
 func TestPushOnly(t *testing.T) {
 	push := sdkmetric.NewManualReader()
 	p := newProvider(t, telemetry.WithoutPrometheus(), telemetry.WithReader(push))
@@ -27,7 +27,7 @@ func TestPushOnly(t *testing.T) {
 	}
 }
 
-// A view that drops everything but one instrument does not keep that one's callback from running.
+// A view that drops everything except one instrument does not stop that one's callback.
 func TestViewThatDropsAllButOne(t *testing.T) {
 	push := sdkmetric.NewManualReader()
 	p := newProvider(t, telemetry.WithReader(push), telemetry.WithView(func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
@@ -50,7 +50,7 @@ func TestViewThatDropsAllButOne(t *testing.T) {
 	}
 }
 
-// Delta temporality sees what was observed since the last push, through two callbacks and a merged name.
+// Delta temporality has what was observed since the last push, with two callbacks and a merged name.
 func TestDeltaReader(t *testing.T) {
 	push := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(
 		func(sdkmetric.InstrumentKind) metricdata.Temporality { return metricdata.DeltaTemporality }))
@@ -68,7 +68,7 @@ func TestDeltaReader(t *testing.T) {
 	}
 }
 
-// A stuck exporter is one whose server never answers.
+// A stuck exporter has a server that never answers.
 type stuck struct{ release chan struct{} }
 
 func (stuck) Temporality(k sdkmetric.InstrumentKind) metricdata.Temporality {

@@ -33,7 +33,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// hits returns a counter vector that has counted v at the path "/a".
+// hits returns a counter vector with v counted at the path "/a".
 func hits(help string, v float64) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hits_total", Help: help}, []string{"path"})
 	c.WithLabelValues("/a").Add(v)
@@ -81,7 +81,7 @@ func (l *lockedBuffer) told(words ...string) int {
 	return n
 }
 
-// What client_golang refuses, and what becomes of it here: on the page, in the log and in Conflicts.
+// Cases that client_golang refuses, and what this library does: on the page, in the log and in Conflicts.
 func TestRegisteredConflicts(t *testing.T) {
 	counter := func(help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x_total", Help: help}, labels)
@@ -181,7 +181,7 @@ func TestRegisteredConflicts(t *testing.T) {
 	}
 }
 
-// total adds up a family of any type: of histograms and summaries, the sums.
+// total returns the sum of a family of any type: for histograms and summaries, of their sums.
 func total(p page, family string) float64 {
 	out := p.sum(family)
 	for _, m := range p[family].GetMetric() {
@@ -190,7 +190,7 @@ func total(p page, family string) float64 {
 	return out
 }
 
-// A conflict of a client_golang metric with one of OpenTelemetry names both places, and adds up.
+// A conflict between a client_golang metric and an OpenTelemetry one names both places, and the counts are added.
 func TestRegisteredBesideInstruments(t *testing.T) {
 	p := newProvider(t)
 	p.Registerer().MustRegister(hits("B", 2))
@@ -208,7 +208,7 @@ func TestRegisteredBesideInstruments(t *testing.T) {
 	}
 }
 
-// With any of the errors that Register returns, code that relies on client_golang works as it did.
+// Code that relies on errors of client_golang's Register works as before.
 func TestRegisterReturnsWhatClientGolangReturns(t *testing.T) {
 	p := newProvider(t)
 	for name, reg := range map[string]prometheus.Registerer{"client_golang": prometheus.NewRegistry(), "telemetry": p.Registerer()} {
@@ -251,7 +251,7 @@ func TestRegisterReturnsWhatClientGolangReturns(t *testing.T) {
 	}
 }
 
-// Nothing that is registered makes MustRegister panic.
+// MustRegister never panics, whatever is registered.
 func TestMustRegisterNeverPanics(t *testing.T) {
 	p := newProvider(t)
 	reg := p.Registerer()
@@ -272,7 +272,7 @@ func TestMustRegisterNeverPanics(t *testing.T) {
 	}
 }
 
-// Asking a vector for its boundaries calls the functions that constrain its labels; one that panics does no harm.
+// Finding out a vector's boundaries calls the functions that constrain its labels. One that panics does no harm.
 func TestRegisterSurvivesConstraints(t *testing.T) {
 	p := newProvider(t)
 	p.Registerer().MustRegister(prometheus.V2.NewHistogramVec(prometheus.HistogramVecOpts{
@@ -329,7 +329,7 @@ func constant(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric
 	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 }
 
-// A collector that breaks the rules costs the page at most what it cannot show of itself, and is told once, with the
+// A collector that breaks the rules costs the page at most its own invalid metrics, and is reported once, with the
 // place that registered it.
 func TestCollectorsThatBreakTheRules(t *testing.T) {
 	a, b := descriptor("hits_total", "A", "path"), descriptor("hits_total", "B", "path")
@@ -387,7 +387,7 @@ func (p panicking) Desc() *prometheus.Desc { return p.desc }
 
 func (panicking) Write(*dto.Metric) error { panic("ouch") }
 
-// Descriptors that differ in the values of constant labels only are of one family, as in client_golang.
+// Descriptors that differ only in the values of constant labels belong to one family, as in client_golang.
 func TestConstLabelsAreNoConflict(t *testing.T) {
 	p := newProvider(t)
 	for _, shard := range []string{"1", "2", "3"} {
@@ -400,7 +400,7 @@ func TestConstLabelsAreNoConflict(t *testing.T) {
 	}
 }
 
-// A collector that hangs costs the first page half of its time, and no later one.
+// A collector that hangs costs the first page half of its time, and later ones nothing.
 func TestCollectorHangs(t *testing.T) {
 	for name, register := range map[string]func(prometheus.Registerer, prometheus.Collector){
 		"described": func(r prometheus.Registerer, c prometheus.Collector) { r.MustRegister(c) },
@@ -467,7 +467,7 @@ func TestCollectorHangs(t *testing.T) {
 	}
 }
 
-// A collector that is slower than half of the time there is, is on the page all the same.
+// A collector that needs more than half of the time is on the page nevertheless.
 func TestSlowCollectorIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(t)
@@ -485,7 +485,8 @@ func TestSlowCollectorIsShown(t *testing.T) {
 			if !strings.Contains(page, "hits_total") {
 				t.Errorf("page %d: %s", i, page)
 			}
-			// The first page shows that it is slow; from then on it is asked by itself, and has all the time there is.
+			// The first page shows that it is slow. From then on it is gathered individually, with all the time there
+			// is.
 			if strings.Contains(page, "slow_total 1") != (i > 0) {
 				t.Errorf("page %d: %s", i, page)
 			}
@@ -515,7 +516,7 @@ func TestUnregisterOneOfThree(t *testing.T) {
 			t.Error("unregistered twice")
 		}
 	}
-	// Of functions that report one thing, the next one takes the place.
+	// If functions report the same thing, the next one replaces it.
 	p := newProvider(t)
 	var fs []prometheus.Collector
 	for i := range 3 {
@@ -565,7 +566,7 @@ func TestRegisterDuringGather(t *testing.T) {
 	}
 }
 
-// Native histograms that meet add up, bucket for bucket.
+// Native histograms of one series are added bucket by bucket.
 func TestNativeHistogramsAdd(t *testing.T) {
 	native := func(help string, factor float64, classic []float64, vs ...float64) prometheus.Histogram {
 		h := prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -604,7 +605,7 @@ func TestNativeHistogramsAdd(t *testing.T) {
 			}
 		}
 	}
-	// One native, one classic: classic, with the boundaries that there are, and no count lost.
+	// One native, one classic: the sum is classic, with the existing boundaries, and no count is lost.
 	for _, pair := range [][2]prometheus.Histogram{
 		{native("A", 1.1, nil, values...), native("B", 0, []float64{1, 10}, more...)},
 		{native("A", 0, []float64{1, 10}, values...), native("B", 1.1, nil, more...)},
@@ -616,7 +617,8 @@ func TestNativeHistogramsAdd(t *testing.T) {
 	}
 }
 
-// The page of one Provider may be on that of another, once; one that asks for itself gets nothing, and ends.
+// The page of one Provider may be gathered into that of another, once. A Provider that gathers itself gets nothing,
+// and does not hang.
 func TestGathererOfThePage(t *testing.T) {
 	p := newProvider(t)
 	p.Registerer().MustRegister(hits("A", 1))
@@ -639,7 +641,7 @@ func TestGathererOfThePage(t *testing.T) {
 	}
 }
 
-// What is registered is pushed, and agrees with the page.
+// Registered collectors are pushed, and agree with the page.
 func TestRegisteredIsPushed(t *testing.T) {
 	wire := newWire(t)
 	exponential := sdkmetric.Stream{Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}}
@@ -652,7 +654,7 @@ func TestRegisteredIsPushed(t *testing.T) {
 	if err := count(m, "hits"); err != nil {
 		t.Fatal(err)
 	}
-	// Histograms of all kinds meet those of all kinds.
+	// All kinds of histograms are merged with all kinds.
 	for _, name := range []string{"lat_classic", "lat_native", "lat_both", "exp_classic", "exp_native", "exp_both"} {
 		opts := prometheus.HistogramOpts{Name: name}
 		if !strings.HasSuffix(name, "native") {
@@ -754,7 +756,7 @@ func TestDebugPageListsClientGolang(t *testing.T) {
 	}
 }
 
-// Histograms and summaries of several Gatherers add up as those that are registered do, and what cannot is told.
+// Histograms and summaries of several Gatherers are added like registered ones, and what cannot be added is reported.
 func TestGatherersMeet(t *testing.T) {
 	var opts []telemetry.Option
 	for i := range 2 {
@@ -785,7 +787,7 @@ func TestGatherersMeet(t *testing.T) {
 	}
 }
 
-// A view's boundaries hold, and two views that disagree are told of.
+// A view's boundaries apply, and two contradicting views are reported.
 func TestViewsBoundaries(t *testing.T) {
 	bounds := func(scope string, b ...float64) telemetry.Option {
 		return telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "lat", Scope: instrumentation.Scope{Name: scope}},
@@ -818,7 +820,7 @@ func TestViewsBoundaries(t *testing.T) {
 	}
 }
 
-// One line tells all that two instruments differ in.
+// One line names everything that two instruments differ in.
 func TestConflictTellsEveryDifference(t *testing.T) {
 	p := newProvider(t)
 	must(p.Meter("one").Int64Counter("http.requests", desc("A"), unit("{request}")))
@@ -829,7 +831,7 @@ func TestConflictTellsEveryDifference(t *testing.T) {
 	}
 }
 
-// Register compares the boundaries of histograms, and no page shows how.
+// Register compares the boundaries of histograms, without any page showing it.
 func TestRegisterLeavesNoTrace(t *testing.T) {
 	p := newProvider(t)
 	vec := func(bounds ...float64) *prometheus.HistogramVec {
@@ -858,7 +860,7 @@ func TestRegisterLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// Names that differ in characters that some readers do not take stay two families for all of them.
+// Names that differ only in characters which some readers do not accept stay two families for all readers.
 func TestUTF8NamesStayApart(t *testing.T) {
 	p := newProvider(t)
 	for i, name := range []string{"请求", "错误", "my-metric.total", "my_metric_total", "__"} {
@@ -888,7 +890,7 @@ func TestUTF8NamesStayApart(t *testing.T) {
 	}
 }
 
-// What was unregistered is in nobody's way.
+// An unregistered collector is in nobody's way.
 func TestRegisteredAnewIsNoConflict(t *testing.T) {
 	p := newProvider(t)
 	for i, help := range []string{"A", "B", "C"} {
@@ -904,7 +906,7 @@ func TestRegisteredAnewIsNoConflict(t *testing.T) {
 	}
 }
 
-// A family of histograms has one set of boundaries, whatever the labels of those that meet.
+// A family of histograms has one set of boundaries, whatever the labels.
 func TestAFamilyHasOneSetOfBoundaries(t *testing.T) {
 	vec := func(name, label string, bounds ...float64) *prometheus.HistogramVec {
 		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: "H", Buckets: bounds}, []string{"l"})
@@ -944,7 +946,7 @@ func helped(reg prometheus.Registerer, help string, v float64) {
 	promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: "hits_total", Help: help}).Add(v)
 }
 
-// A conflict names the code that called a helper, each of it.
+// A conflict names the callers of a helper.
 func TestRegisteredThroughHelper(t *testing.T) {
 	log := logs(t)
 	p := newProvider(t)
@@ -967,7 +969,7 @@ func TestRegisteredThroughHelper(t *testing.T) {
 	}
 }
 
-// Collectors of one line that say nothing of themselves are told apart.
+// Two collectors registered in one line, without descriptors, are distinguished.
 func TestCollectorsOfOneLine(t *testing.T) {
 	p := newProvider(t)
 	d := descriptor("un_total", "U")
@@ -1009,7 +1011,7 @@ func TestCountersWithoutTotal(t *testing.T) {
 	}
 }
 
-// A collector that gathers the page that it is on ends, and is told of.
+// A collector that gathers its own page does not hang, and is reported.
 func TestCollectorThatGathersItself(t *testing.T) {
 	log := logs(t)
 	p := newProvider(t)
@@ -1026,7 +1028,7 @@ func TestCollectorThatGathersItself(t *testing.T) {
 	}
 }
 
-// What was unregistered is in nobody's way, and unregistering it again removes nobody else.
+// An unregistered collector is in nobody's way, and unregistering it again removes no other.
 func TestUnregisterTwice(t *testing.T) {
 	p := newProvider(t)
 	a, b := hits("A", 5), hits("B", 2)
@@ -1080,7 +1082,7 @@ func TestUnregisteredCollectorsAreForgotten(t *testing.T) {
 	}
 }
 
-// Of constant labels, the one conflict there is names the right two.
+// With constant labels, the one conflict names the right two collectors.
 func TestConflictOfConstLabels(t *testing.T) {
 	p := newProvider(t)
 	depth := func(shard string) prometheus.Gauge {
@@ -1108,7 +1110,7 @@ func TestUnitsOfRenamedFamilies(t *testing.T) {
 	}
 }
 
-// Series whose labels become one set in the text format are one, in whatever order their own names are.
+// Series whose labels become equal in the text format are one, in any order of the original names.
 func TestUTF8LabelsThatMeet(t *testing.T) {
 	p := newProvider(t)
 	for _, labels := range []prometheus.Labels{{"a.b": "1", "a_a": "2"}, {"a_a": "2", "a_b": "1"}} {
@@ -1119,7 +1121,7 @@ func TestUTF8LabelsThatMeet(t *testing.T) {
 	}
 }
 
-// Exponential histograms that are far apart add up in little memory.
+// Exponential histograms with distant values are added in little memory.
 func TestExponentialHistogramsFarApart(t *testing.T) {
 	p := newProvider(t, telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "lat"},
 		sdkmetric.Stream{Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}})))
@@ -1131,7 +1133,7 @@ func TestExponentialHistogramsFarApart(t *testing.T) {
 	}
 }
 
-// Register takes a GaugeFunc for another thing than a CounterFunc of equal descriptor, which client_golang does not.
+// Register distinguishes a GaugeFunc from a CounterFunc with an equal descriptor, which client_golang does not.
 func TestFunctionsOfOtherKinds(t *testing.T) {
 	p := newProvider(t)
 	seven := func() float64 { return 7 }
@@ -1147,7 +1149,7 @@ func TestFunctionsOfOtherKinds(t *testing.T) {
 	}
 }
 
-// A family some of whose series are native histograms is pushed as the page has it.
+// A family with some native histograms is pushed as the page has it.
 func TestFamiliesOfBothHistogramsArePushed(t *testing.T) {
 	for _, native := range []string{"1", "2"} { // which is the first series
 		wire := newWire(t)

@@ -31,7 +31,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// An empty value is no label in Prometheus's data model: what differs in that only is one series.
+// In Prometheus's data model an empty label does not exist: series that differ only in it are one.
 func TestAnEmptyValueIsNoLabel(t *testing.T) {
 	wire := newWire(t)
 	p := newProvider(t, telemetry.WithMetricExporter(wire))
@@ -54,7 +54,7 @@ func TestAnEmptyValueIsNoLabel(t *testing.T) {
 	wire.agrees(t, p, otelprom.WithoutScopeInfo())
 }
 
-// Clients that ask for a large page and do not read it keep nobody else waiting.
+// Clients that request a large page and do not read it delay nobody else.
 func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
 	family := number("big", 1)
 	for i := range 8_000 {
@@ -91,7 +91,7 @@ func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// A timeout that makes no sense is no timeout.
+// An implausible timeout is ignored.
 func TestTimeoutsThatMakeNoSense(t *testing.T) {
 	p := newProvider(t)
 	if err := count(p.Meter("one"), "hits"); err != nil {
@@ -139,7 +139,7 @@ func TestResourceAttributesOfTheEnvironment(t *testing.T) {
 	}
 }
 
-// Callbacks that hang, or are slow, hide no others.
+// Callbacks that hang, or are slow, do not hide others.
 func TestSlowCallbacksHideNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -174,7 +174,7 @@ func TestSlowCallbacksHideNoOthers(t *testing.T) {
 	})
 }
 
-// An invalid name is refused with an error about itself, of every kind of instrument, and enters no family.
+// An invalid name is refused with an error, for every kind of instrument, and is in no family.
 func TestInvalidNamesEnterNoFamily(t *testing.T) {
 	p := newProvider(t)
 	for _, name := range []string{"请求数", "é", "1x", "", "a b", strings.Repeat("x", 256)} {
@@ -218,7 +218,7 @@ func TestExemplarsBeyondTheBoundaries(t *testing.T) {
 	}
 }
 
-// A description that is not UTF-8 reaches no page, whether or not the instrument has recorded.
+// A description that is not UTF-8 does not reach any page, whether or not the instrument has recorded.
 func TestDescriptionsAreRepaired(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "quiet_total"}))
@@ -238,7 +238,7 @@ func TestDescriptionsAreRepaired(t *testing.T) {
 	}
 }
 
-// Exponential histograms of several meters add up, bucket for bucket, at the coarser scale.
+// Exponential histograms of several meters are added bucket by bucket, at the coarser scale.
 func TestExponentialHistogramsAdd(t *testing.T) {
 	exponential := func(scope string, scale int32) telemetry.Option {
 		return telemetry.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "lat", Scope: instrumentation.Scope{Name: scope}},
@@ -272,7 +272,7 @@ func TestExponentialHistogramsAdd(t *testing.T) {
 	}
 }
 
-// Series that are not observed for a while are on the page again when they are.
+// Series that are not observed for a while are on the page again when they are observed again.
 func TestSeriesComeBack(t *testing.T) {
 	p := newProvider(t)
 	there := true
@@ -305,7 +305,7 @@ func TestSeriesComeBack(t *testing.T) {
 	}
 }
 
-// Sets of attributes whose hashes collide are two series, on every page and in pushes.
+// Attribute sets with equal hashes are two series, on every page and in pushes.
 func TestCollidingHashes(t *testing.T) {
 	w := newWire(t)
 	p := newProvider(t, telemetry.WithMetricExporter(w))
@@ -332,7 +332,7 @@ func TestCollidingHashes(t *testing.T) {
 	}
 }
 
-// Boundaries that do not ascend are an error, as the SDK has it, and what is recorded counts in those that do.
+// Boundaries that do not ascend are an error, as in the SDK, and measurements count in those that do.
 func TestBoundariesThatDoNotAscend(t *testing.T) {
 	p := newProvider(t)
 	for _, bounds := range [][]float64{{3, 2, 1}, {1, 1, 2}, {1, math.NaN(), 2}} {
@@ -351,7 +351,7 @@ func TestBoundariesThatDoNotAscend(t *testing.T) {
 	}
 }
 
-// A page can be asked for by names, as promhttp's.
+// A scrape can ask for families by name, as with promhttp.
 func TestNamesOfAPage(t *testing.T) {
 	p := newProvider(t)
 	must(p.Meter("m").Int64Counter("a")).Add(ctx, 1)
@@ -369,7 +369,7 @@ func TestNamesOfAPage(t *testing.T) {
 	}
 }
 
-// What is repaired is told with what became of it, on the page and where only the SDK has the instrument.
+// Repairs are reported with their result, on the page and if only the SDK has the instrument.
 func TestRepairsAreTold(t *testing.T) {
 	for name, opts := range map[string][]telemetry.Option{"own": nil, "SDK": {telemetry.WithReader(sdkmetric.NewManualReader())}} {
 		p := newProvider(t, opts...)
@@ -384,7 +384,7 @@ func TestRepairsAreTold(t *testing.T) {
 	}
 }
 
-// A limit of series holds for the program, not for what a Provider counts of itself.
+// The cardinality limit applies to the program, not to a Provider's metrics about itself.
 func TestOwnMetricsHaveNoLimit(t *testing.T) {
 	p := newProvider(t, telemetry.WithCardinalityLimit(3))
 	if page := string(get(t, p.Handler(), acceptText)); strings.Contains(page, "overflow") || told(p) != "" {
@@ -411,7 +411,7 @@ func (m meddler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A logger may scrape, make instruments and record: nothing is locked while it runs.
+// A logger may scrape, create instruments and record: nothing is locked while it runs.
 func TestLoggerThatUsesTheProvider(t *testing.T) {
 	var p *telemetry.Provider
 	m := meddler{Handler: slog.DiscardHandler, inside: new(atomic.Int32), calls: new(atomic.Int32)}

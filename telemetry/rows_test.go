@@ -17,8 +17,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A row is one case of the promise: what code makes and records, what the page then says, what is told. Each is read
-// in all three formats.
+// A row is one case of the promise: what code creates and records, what the page shows then, and what is reported.
+// Each is read in all three formats.
 type row struct {
 	name     string
 	opts     []telemetry.Option
@@ -26,11 +26,11 @@ type row struct {
 	lines    []string                        // on the page, as text
 	absent   []string                        // what no line may start with
 	conflict string                          // "Reason Resolution", or "" for none
-	// rejected is false for a conflict that only shows at collection, and so is not an error of creation.
+	// rejected is false for a conflict that only shows at collection, and so is no error at creation.
 	atCollection bool
 }
 
-// Shorthands: each makes one instrument and records 1 with path="/a".
+// Shorthands: each creates one instrument and records 1 with path="/a".
 func count(m metric.Meter, name string, opts ...metric.Int64CounterOption) error {
 	i, err := m.Int64Counter(name, opts...)
 	i.Add(ctx, 1, path)
@@ -60,7 +60,7 @@ func scope(name, value string) string {
 	return fmt.Sprintf(`otel_scope_name=%q,otel_scope_schema_url="",otel_scope_version=%q,`, name, value)
 }
 
-// two has a and b made by one meter, or by two.
+// two has a and b created by one meter, or by two.
 func two(a, b func(metric.Meter) error, meters ...string) func(*telemetry.Provider) error {
 	if len(meters) == 0 {
 		meters = []string{"one", "one"}
@@ -530,14 +530,14 @@ func told(p *telemetry.Provider) string {
 	return strings.Join(out, ", ")
 }
 
-// interesting leaves out what a provider says about itself.
+// interesting leaves out a provider's metrics about itself.
 func interesting(lines []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
 		return strings.Contains(l, "telemetry_")
 	}), "\n")
 }
 
-// Under Reject each conflict that creation can see is an error and an instrument that does nothing.
+// Under Reject, each conflict that can be seen at creation is an error and an instrument that does nothing.
 func TestReject(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -546,7 +546,7 @@ func TestReject(t *testing.T) {
 			err := r.make(p)
 			var conflict *telemetry.ConflictError
 			if want := r.conflict != "" && !r.atCollection; errors.As(err, &conflict) != want {
-				// A conflict over a single instrument is an error of the first creation, which two() marks.
+				// A conflict of a single instrument is an error of the first creation, which two() marks.
 				t.Fatalf("error %v, want a conflict: %v", err, want)
 			}
 			if conflict != nil {

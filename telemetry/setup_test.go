@@ -18,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Package-level instruments, as libraries have them: they are made before any test runs, and so before Setup.
+// Package-level instruments, as in libraries: they are created before any test runs, and so before Setup.
 var (
 	early        = telemetry.Meter("early")
 	earlyHits, _ = early.Int64Counter("early.hits", desc("A"))
@@ -44,7 +44,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// The one test that touches globals: it is not parallel, and takes the steps of a process's life in order.
+// The only test that touches globals: it is not parallel, and follows the life of a process step by step.
 func TestRow36Setup(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()
@@ -121,7 +121,7 @@ func TestRow36Setup(t *testing.T) {
 	}
 }
 
-// Setup sets the tracer provider and the propagator where spans are exported; Shutdown sends what is left.
+// Setup sets the tracer provider and the propagator if spans are exported; Shutdown sends the rest.
 func TestSetupTraces(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
 	t.Setenv("OTEL_SERVICE_NAME", "operator")
@@ -152,7 +152,7 @@ func TestSetupTraces(t *testing.T) {
 	}
 }
 
-// The SDK warns of duplicates in its own words; they are left out where a conflict says it better, with the sites.
+// The SDK's own warnings about duplicates are dropped if a conflict reports them with the sites.
 func TestOpenTelemetryLogsGoToSlog(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()

@@ -16,8 +16,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// bindAll makes one instrument of each kind, and records through it, through it bound, and through both ways of giving
-// more attributes. finish ends the series of the first.
+// bindAll creates one instrument of each kind, and records through it, through it bound, and with both ways to add
+// attributes. finish ends the series of the first.
 func bindAll(m metric.Meter, prefix string) (recordAll func(), finish func(...attribute.KeyValue)) {
 	a, b := attribute.String("path", "/a"), attribute.String("verb", "GET")
 	var do []func()
@@ -61,7 +61,7 @@ func bindAll(m metric.Meter, prefix string) (recordAll func(), finish func(...at
 		}
 }
 
-// bound checks what bindAll recorded in so many rounds.
+// bound checks what bindAll recorded in the given number of rounds.
 func bound(t *testing.T, page page, prefix string, rounds float64) {
 	t.Helper()
 	for kind, want := range map[string]float64{"ic_total": 3 * rounds, "fc_total": 3 * rounds, "iu": 3 * rounds, "fu": 3 * rounds, "ig": 2, "fg": 2} {
@@ -81,7 +81,8 @@ func bound(t *testing.T, page page, prefix string, rounds float64) {
 	}
 }
 
-// A bound instrument is the instrument with its attributes: of a Provider, and of Meter before and after Setup.
+// A bound instrument records like the instrument with its attributes: of a Provider, and of Meter before and after
+// Setup.
 func TestBind(t *testing.T) {
 	if again(t) {
 		return
@@ -102,7 +103,7 @@ func TestBind(t *testing.T) {
 	bound(t, page, "late", 3)
 	bound(t, page, "own", 3)
 
-	// What is finished is collected once more, and gone; what is recorded later starts anew.
+	// A finished series is collected once more, and then gone; later measurements start a new one.
 	finish(attribute.String("path", "/a"))
 	if text := string(get(t, p.Handler(), acceptText)); !strings.Contains(text, `own_ic_total{path="/a"} 9`) {
 		t.Errorf("it is not collected once more: %s", text)
@@ -116,7 +117,7 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// Where the SDK holds the instruments, for a reader of the caller's, those of Meter are bound to it all the same.
+// If the SDK holds the instruments, because of a reader, those of Meter are bound to it nevertheless.
 func TestBindBesideAReader(t *testing.T) {
 	before := must(telemetry.Meter("bind reader").Int64Counter("reader.hits")).(x.Int64CounterBinder).Bind(attribute.String("path", "/a"))
 	reader := sdkmetric.NewManualReader()
@@ -153,7 +154,7 @@ func TestBoundExemplars(t *testing.T) {
 }
 
 // While goroutines record, bind, finish and create under one name and others scrape and push, no measurement is lost:
-// what a series had when it ended and what those that follow it have add up.
+// a finished series and its successors add up to everything recorded.
 func TestBindConcurrently(t *testing.T) {
 	const workers, rounds = 16, 300
 	p := newProvider(t, telemetry.WithMetricExporter(newWire(t)))
@@ -208,7 +209,7 @@ func TestBindCountsAllocations(t *testing.T) {
 	}
 }
 
-// Without a page, the pushes decide when a series that is finished goes.
+// Without a page, the pushes decide when a finished series is freed.
 func TestFinishWithoutAPage(t *testing.T) {
 	p, k := pushing(t, telemetry.WithoutPrometheus())
 	c := must(p.Meter("one").Int64Counter("hits"))

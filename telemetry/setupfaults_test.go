@@ -17,11 +17,11 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// The tests of this file call Setup. They come after those of setup_test.go, as that one's early instruments of
-// OpenTelemetry belong to the first Setup of the process.
+// The tests of this file call Setup. They run after those of setup_test.go, whose early instruments of OpenTelemetry
+// belong to the first Setup of the process.
 
-// again runs the test in a process of its own, and tells whether it has: what is made before the first Setup of a process
-// is handed over once.
+// again runs the test in another process, and reports whether it did: OpenTelemetry hands instruments over only at
+// the first Setup of a process.
 func again(t *testing.T) bool {
 	const alone = "TELEMETRY_TEST_ALONE"
 	if os.Getenv(alone) != "" {
@@ -35,7 +35,7 @@ func again(t *testing.T) bool {
 	return true
 }
 
-// measuring is a log handler that counts its records, through instruments that it makes when it needs them.
+// measuring is a log handler that counts its records, with instruments that it creates when needed.
 type measuring struct {
 	slog.Handler
 	once *sync.Once
@@ -57,7 +57,7 @@ func (m measuring) WithAttrs(a []slog.Attr) slog.Handler {
 	return m
 }
 
-// Whatever is logged, and whenever: what handles the log may make instruments and record through them.
+// Whenever something is logged, the log handler may create instruments and record through them.
 func TestALogHandlerMayMeasure(t *testing.T) {
 	if again(t) {
 		return
@@ -126,7 +126,7 @@ func TestCallbacksOfEitherMeter(t *testing.T) {
 	}
 }
 
-// A MeterProvider that somebody else makes the global one is told of: its instruments are nowhere to be seen.
+// If somebody else sets the global MeterProvider, that is reported, because its instruments are not exposed.
 func TestOtherMeterProvidersAreTold(t *testing.T) {
 	log := logs(t)
 	other := sdkmetric.NewMeterProvider()

@@ -18,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// What was bound moves to the Provider of a second Setup, and what was finished before the first is finished.
+// What was bound moves to the Provider of a second Setup, and what was finished before the first one is finished.
 func TestBoundInstrumentsMove(t *testing.T) {
 	if again(t) {
 		return
@@ -71,7 +71,7 @@ func TestFinishedGaugeIsNoConflict(t *testing.T) {
 	}
 }
 
-// Without a page a push tells what there is to tell.
+// Without a page, a push reports conflicts.
 func TestPushesTellOfCardinality(t *testing.T) {
 	p := newProvider(t, telemetry.WithoutPrometheus(), telemetry.WithMetricExporter(&keeper{temporality: metricdata.CumulativeTemporality}),
 		telemetry.WithCardinalityLimit(10))
@@ -87,7 +87,7 @@ func TestPushesTellOfCardinality(t *testing.T) {
 	}
 }
 
-// What a finished histogram counted is not the SDK's to write to.
+// The SDK must not write to what a finished histogram counted.
 func TestFinishedHistogramIsPushedWhole(t *testing.T) {
 	push := &keeper{temporality: metricdata.CumulativeTemporality}
 	p := newProvider(t, telemetry.WithMetricExporter(push), telemetry.WithView(
@@ -118,7 +118,7 @@ func TestFinishedHistogramIsPushedWhole(t *testing.T) {
 	}
 }
 
-// A counter of client_golang that meets ours in OpenMetrics, while series of ours end: no page fails.
+// A counter of client_golang collides with ours in OpenMetrics while series of ours end: no page fails.
 func TestEndsWhereOpenMetricsNamesMeet(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	theirs := prometheus.NewCounter(prometheus.CounterOpts{Name: "jobs"})
@@ -141,7 +141,7 @@ func TestEndsWhereOpenMetricsNamesMeet(t *testing.T) {
 	}
 }
 
-// Exemplars of all measurements, of which some have no span, are valid OpenMetrics.
+// Exemplars of all measurements, some without a span, are valid OpenMetrics.
 func TestExemplarsWithoutSpans(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXEMPLAR_FILTER", "always_on")
 	p := newProvider(t)

@@ -35,7 +35,7 @@ func (d *diary) text() string {
 	return d.b.String()
 }
 
-// Everything that a Provider of Setup has to say is said to its logger, and nothing to the default one.
+// A Provider of Setup logs everything to its logger, and nothing to the default one.
 func TestLogger(t *testing.T) {
 	if again(t) {
 		return

@@ -8,14 +8,14 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// A builder is a helper as many code bases have one: all instruments come from one line.
+// A builder is a helper as in many code bases: all instruments come from one line.
 type builder struct{ m metric.Meter }
 
 func (b builder) counter(name, help string) metric.Int64Counter {
 	return must(b.m.Int64Counter(name, metric.WithDescription(help)))
 }
 
-// A conflict names the code that asked the helper, not the helper.
+// A conflict names the code that called the helper, not the helper.
 func TestSiteThroughHelper(t *testing.T) {
 	p := newProvider(t)
 	b := builder{p.Meter("one")}
@@ -33,7 +33,7 @@ func TestSiteThroughHelper(t *testing.T) {
 	}
 }
 
-// A line that asks for many, in a loop, is the place itself.
+// A line that requests many instruments in a loop is itself the place.
 func TestSiteInLoop(t *testing.T) {
 	p := newProvider(t)
 	m := p.Meter("one")

@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A ledgerOf adds up what is pushed of counters, over series that begin anew, as their start times tell.
+// A ledgerOf sums pushed counters, including series that start again, which the start times show.
 type ledgerOf struct {
 	keeper
 	series map[string]*restarting
@@ -66,7 +66,7 @@ func (l *ledgerOf) total(series string) int64 {
 	return 0
 }
 
-// soakTime is how long TestSoak goes on: see make soak.
+// soakTime is how long TestSoak runs: see make soak.
 func soakTime(t *testing.T) time.Duration {
 	if s := os.Getenv("SOAK"); s != "" {
 		d, err := time.ParseDuration(s)
@@ -78,8 +78,8 @@ func soakTime(t *testing.T) time.Duration {
 	return 2 * time.Second
 }
 
-// 64 goroutines create, record, bind and finish under one name while 8 scrape and 2 push: whoever reads has exact sums, of
-// series that are finished, too.
+// 64 goroutines create, record, bind and finish under one name while 8 scrape and 2 push: every reader gets exact
+// sums, including finished series.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	pushes := []*ledgerOf{{}, {}}

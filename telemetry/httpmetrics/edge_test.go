@@ -21,7 +21,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// For CONNECT to a subtree without its slash, http.ServeMux leaves the path itself as the pattern.
+// For CONNECT to a subtree without its slash, http.ServeMux sets the path itself as the pattern.
 func TestConnectMakesNoRoute(t *testing.T) {
 	rec := telemetrytest.New(t)
 	mux := http.NewServeMux()
@@ -39,7 +39,7 @@ func TestConnectMakesNoRoute(t *testing.T) {
 	}
 }
 
-// A client that waits for the answer before it sends its body gets the answer.
+// A client that waits for the response before it sends its body gets the response.
 func TestAnswerBeforeTheBody(t *testing.T) {
 	rec := telemetrytest.New(t)
 	s := serve(t, httpmetrics.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +63,7 @@ func TestAnswerBeforeTheBody(t *testing.T) {
 	}
 }
 
-// What a handler leaves in its request is there outside: net/http removes the files of a form.
+// What a handler leaves in its request is visible outside: net/http removes the files of a form.
 func TestFormsLeaveNoFiles(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var pattern string
@@ -100,7 +100,8 @@ func TestFormsLeaveNoFiles(t *testing.T) {
 	}
 }
 
-// A server that shuts down with its base context has answered, and a client that only stops sending gets its answer.
+// If a server shuts down with its base context, its response counts; a client that only stops sending gets its
+// response.
 func TestAnsweredIsNotCanceled(t *testing.T) {
 	rec := telemetrytest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,7 +122,7 @@ func TestAnsweredIsNotCanceled(t *testing.T) {
 	}
 }
 
-// http.Client's own timeout is one.
+// The timeout of http.Client is recorded as "timeout".
 func TestTimeoutOfTheClient(t *testing.T) {
 	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	rec := telemetrytest.New(t)
@@ -140,7 +141,7 @@ func TestTimeoutOfTheClient(t *testing.T) {
 	}
 }
 
-// A route of WithRoute is taken as it is.
+// A route of WithRoute is used unchanged.
 func TestWithRouteIsTakenAsItIs(t *testing.T) {
 	for _, route := range []string{"items/{id}", "acme.Shop/Buy", "^/items/[0-9]+$"} {
 		var got httpmetrics.Result
@@ -154,7 +155,7 @@ func TestWithRouteIsTakenAsItIs(t *testing.T) {
 	}
 }
 
-// Inside http.TimeoutHandler, what comes too late is told as that.
+// Inside http.TimeoutHandler, a late response is recorded as a timeout.
 func TestInsideTimeoutHandler(t *testing.T) {
 	rec := telemetrytest.New(t)
 	result := make(chan httpmetrics.Result, 1)
@@ -172,7 +173,7 @@ func TestInsideTimeoutHandler(t *testing.T) {
 	}
 }
 
-// The routes of upgraded connections are bounded like all others.
+// The routes of upgraded connections are limited like all others.
 func TestRoutesOfUpgradesAreBounded(t *testing.T) {
 	routes := map[string]bool{}
 	h := httpmetrics.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) }),
@@ -186,7 +187,7 @@ func TestRoutesOfUpgradesAreBounded(t *testing.T) {
 	}
 }
 
-// The environment sets the methods that are told apart; QUERY is one of them without it.
+// The environment sets the known methods. Without it, QUERY is one of them.
 func TestKnownMethods(t *testing.T) {
 	const alone = "HTTPMETRICS_TEST_ALONE"
 	if os.Getenv(alone) == "" {
@@ -211,7 +212,7 @@ func TestKnownMethods(t *testing.T) {
 	}
 }
 
-// What a server answers that is no status, and an alert of TLS, are told as what they are.
+// An invalid status and a TLS alert are recorded as such.
 func TestStrangeAnswers(t *testing.T) {
 	for want, answer := range map[string]sent{
 		"_OTHER": func(*http.Request) (*http.Response, error) {

@@ -44,7 +44,7 @@ func ExampleHandler() {
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",url_scheme="http"} 1
 }
 
-// With otelhttp for the spans, its metrics are turned off.
+// With otelhttp for spans, turn its metrics off.
 func Example_otelhttp() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "item", r.PathValue("id")) })
@@ -57,7 +57,7 @@ func Example_otelhttp() {
 	// Output: item 7
 }
 
-// If the metrics are to stay otelhttp's, a view keeps clients from making series.
+// To keep otelhttp's metrics instead, a view prevents clients from creating series.
 func Example_otelhttpMetrics() {
 	ctx := context.Background()
 	p, err := telemetry.New(ctx, telemetry.WithoutRuntime(), telemetry.WithView(sdkmetric.NewView(

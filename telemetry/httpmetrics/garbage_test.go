@@ -15,7 +15,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// drawn is a text of letters that HTTP takes in a token.
+// drawn is a text of characters that HTTP accepts in a token.
 func drawn(r *rand.Rand) string {
 	b := make([]byte, 1+r.IntN(12))
 	for i := range b {
@@ -24,8 +24,8 @@ func drawn(r *rand.Rand) string {
 	return string(b)
 }
 
-// 10,000 requests in which everything is made up that a client can make up, over the network, add no series but one for each
-// status, known method and version of HTTP.
+// 10,000 requests, in which everything is random that a client can choose, add no series except one for each status,
+// known method and version of HTTP.
 func TestClientsMakeNoSeries(t *testing.T) {
 	const clients, each = 20, 500
 	rec := telemetrytest.New(t)
@@ -89,7 +89,7 @@ func TestClientsMakeNoSeries(t *testing.T) {
 	}
 }
 
-// makeUp sends one request on a connection of its own, and reads the status if one comes.
+// makeUp sends one request on a new connection, and reads the status if one comes.
 func makeUp(t *testing.T, r *rand.Rand, addr string) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

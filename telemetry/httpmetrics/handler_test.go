@@ -28,7 +28,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// Whatever a handler does, its request is counted once, with the status and the body that the client was sent.
+// Whatever a handler does, its request is counted once, with the status and the body that were sent.
 func TestEachRequestIsCountedOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, bytes.Repeat([]byte("x"), 5000), 0o600); err != nil {
@@ -211,7 +211,7 @@ func TestInstrumentsAreTheConventions(t *testing.T) {
 	}
 }
 
-// A pattern of ServeMux may have a method and a host, which are no part of the route.
+// A pattern of ServeMux may have a method and a host, which are not part of the route.
 func TestRoutes(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"/a/{id}": "/a/{id}", "GET /b/": "/b/", "a.example/c/{path...}": "/c/{path...}", "POST a.example/{$}": "/{$}", "": "", "_OTHER": "_OTHER",
@@ -271,7 +271,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// The metrics work with a MeterProvider that has no Bind, and under one that is refused its instruments.
+// The metrics work with a MeterProvider without Bind, and with one that refuses the instruments.
 func TestOtherMeterProviders(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	rec := telemetrytest.New(t)
@@ -301,7 +301,7 @@ func TestOtherMeterProviders(t *testing.T) {
 	}
 }
 
-// What the functions of a program do wrong costs no request its answer.
+// A panic in a program's own function does not cost a request its response.
 func TestFunctionsPanic(t *testing.T) {
 	rec := telemetrytest.New(t)
 	var told []error
@@ -318,7 +318,7 @@ func TestFunctionsPanic(t *testing.T) {
 	}
 }
 
-// Without a handler it is http.DefaultServeMux, as for http.ListenAndServe.
+// A nil handler means http.DefaultServeMux, as for http.ListenAndServe.
 func TestDefaultServeMux(t *testing.T) {
 	rec := telemetrytest.New(t)
 	w := httptest.NewRecorder()
@@ -328,7 +328,7 @@ func TestDefaultServeMux(t *testing.T) {
 	}
 }
 
-// All requests are counted exactly, however many come at once.
+// Concurrent requests are counted exactly.
 func TestConcurrentRequests(t *testing.T) {
 	rec := telemetrytest.New(t)
 	mux := http.NewServeMux()
@@ -356,7 +356,7 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 }
 
-// A request costs one allocation beyond its handler, with a body and without, and one of a client none.
+// A request costs one allocation beyond its handler, with and without a body. A client's request costs none.
 func TestAllocations(t *testing.T) {
 	p, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The families that a server has one series of for each kind of request.
+// Families of which a server has one series for each kind of request.
 const (
 	durations = "http_server_request_duration_seconds"
 	bodiesIn  = "http_server_request_body_size_bytes"
@@ -23,7 +23,7 @@ const (
 	active    = "http_server_active_requests"
 )
 
-// series are the lines of the page that begin with a name, without it.
+// series returns the lines of the page that begin with a name, without the name.
 func series(rec *telemetrytest.Recorder, name string) (out []string) {
 	for line := range strings.Lines(rec.Exposition()) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), name+"{"); ok {
@@ -33,7 +33,7 @@ func series(rec *telemetrytest.Recorder, name string) (out []string) {
 	return out
 }
 
-// serve starts a real server, whose log is of no interest.
+// serve starts a real server and discards its log.
 func serve(t *testing.T, h http.Handler) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -43,7 +43,7 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 	return s
 }
 
-// ask sends a request and reads the answer to its end.
+// ask sends a request and reads the whole response.
 func ask(t *testing.T, s *httptest.Server, method, path string, body io.Reader) error {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)

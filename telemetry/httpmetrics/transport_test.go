@@ -27,7 +27,7 @@ import (
 
 const asked = "http_client_request_duration_seconds_count"
 
-// collected are the names of what a reader of the SDK has.
+// collected returns the names that a reader of the SDK gets.
 func collected(t *testing.T, r *sdkmetric.ManualReader) (names []string) {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -42,7 +42,7 @@ func collected(t *testing.T, r *sdkmetric.ManualReader) (names []string) {
 	return names
 }
 
-// What a real server answers is told apart by its status, and what it does not by a word.
+// Responses of a real server are distinguished by status, failures by error.type.
 func TestTransport(t *testing.T) {
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -134,7 +134,7 @@ type sent func(*http.Request) (*http.Response, error)
 
 func (f sent) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// However many servers a program asks, and whatever they answer, the series stay few, and no answer is changed.
+// However many servers a program calls, and whatever they answer, there are few series, and responses are unchanged.
 func TestTransportOfManyServers(t *testing.T) {
 	rec := telemetrytest.New(t)
 	answers := 0
@@ -173,7 +173,7 @@ func TestTransportOfManyServers(t *testing.T) {
 	}
 }
 
-// A context that ends with an error of the program's own is canceled, or too late, all the same.
+// A context that ends with the program's own error is still recorded as canceled or timeout.
 func TestTransportTellsCauses(t *testing.T) {
 	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	for want, end := range map[string]func(context.Context) (context.Context, func()){
@@ -204,7 +204,7 @@ func TestTransportTellsCauses(t *testing.T) {
 	}
 }
 
-// A certificate that cannot be checked is no other error, and neither is one that is wrapped.
+// A certificate that cannot be verified is recorded as such, also if the error is wrapped.
 func TestErrorsOfTransport(t *testing.T) {
 	for want, err := range map[string]error{
 		"secure_connection_error": &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},

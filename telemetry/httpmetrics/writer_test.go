@@ -18,7 +18,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// abilities are what a ResponseWriter can do beside what it must.
+// abilities are the optional interfaces of a ResponseWriter.
 func abilities(w http.ResponseWriter) string {
 	_, flush := w.(http.Flusher)
 	_, hijack := w.(http.Hijacker)
@@ -27,7 +27,7 @@ func abilities(w http.ResponseWriter) string {
 	return fmt.Sprintf("flush %v, hijack %v, read %v, push %v", flush, hijack, read, push)
 }
 
-// tried calls what a ResponseWriter can do beside what it must.
+// tried calls the optional methods of a ResponseWriter.
 func tried(w http.ResponseWriter) {
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
@@ -43,7 +43,7 @@ func tried(w http.ResponseWriter) {
 	}
 }
 
-// Each of these can do one thing, and remembers that it was asked to.
+// Each of these has one optional method, and remembers that it was called.
 type (
 	calls    struct{ flush, hijack, read, push int }
 	flusher  struct{ *calls }
@@ -66,7 +66,7 @@ func (p pusher) Push(string, *http.PushOptions) error {
 	return http.ErrNotSupported
 }
 
-// The handler's writer can do what the one outside can, and no more.
+// The handler's writer has the optional interfaces of the one outside, and no others.
 func TestWriterHasTheAbilitiesOfTheOneOutside(t *testing.T) {
 	plain := struct{ http.ResponseWriter }{httptest.NewRecorder()} // the recorder can flush: hide it
 	asked := &calls{}
@@ -130,7 +130,7 @@ func TestWriterHasTheAbilitiesOfTheOneOutside(t *testing.T) {
 	}
 }
 
-// With real servers of both versions, a handler has what net/http gives, and http.ResponseController too.
+// With real servers of both versions, a handler has what net/http offers, and http.ResponseController works.
 func TestRealWriters(t *testing.T) {
 	for protocol, want := range map[string]string{
 		"HTTP/1.1": "flush true, hijack true, read true, push false", "HTTP/2.0": "flush true, hijack false, read false, push true",
@@ -164,7 +164,7 @@ func TestRealWriters(t *testing.T) {
 	}
 }
 
-// What is hijacked is in no histogram, and no longer active, whatever the handler does then.
+// A hijacked connection is in no histogram and no longer active, whatever the handler does then.
 func TestHijackedIsNoLatency(t *testing.T) {
 	for name, c := range map[string]struct {
 		through func(http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error)
@@ -202,7 +202,7 @@ func TestHijackedIsNoLatency(t *testing.T) {
 					}
 				}
 			}), httpmetrics.WithMeterProvider(rec), httpmetrics.WithResult(func(_ context.Context, r httpmetrics.Result) { result <- r }))
-			// Something that can hijack only by Unwrap is outside.
+			// The outer writer can hijack only through Unwrap.
 			s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(unwrapping{w}, r) }))
 			conn, err := net.Dial("tcp", s.Listener.Addr().String())
 			if err != nil {
@@ -234,7 +234,7 @@ type unwrapping struct{ http.ResponseWriter }
 
 func (u unwrapping) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
-// If hijacking fails, the request is one like any other.
+// If hijacking fails, the request is counted as usual.
 func TestHijackFails(t *testing.T) {
 	rec := telemetrytest.New(t)
 	h := httpmetrics.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

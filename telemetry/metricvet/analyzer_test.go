@@ -39,11 +39,11 @@ func cases(t *testing.T) (out []string) {
 	return out
 }
 
-// wants are the comments of a file that say what is to be found on their lines, always or with the flag possible.
+// wants are the comments of a file with the expected findings on their lines, always or with the flag possible.
 var wants = regexp.MustCompile("// (want|possible)((?: `[^`]*`)+)$")
 
-// Each program has a comment where something is to be found, and nothing is found elsewhere. (Package analysistest wants a comment
-// for every fact too.)
+// Each program has a comment where something must be found; nothing must be found elsewhere. (Package analysistest
+// would want a comment for every fact too.)
 func TestFindings(t *testing.T) {
 	found := analyze(t)
 	silent := 0
@@ -68,7 +68,7 @@ func boolean(b bool) int {
 	return 0
 }
 
-// With the flag, what may happen is found too.
+// With the flag, possible conflicts are found too.
 func TestPossible(t *testing.T) {
 	if err := metricvet.Analyzer.Flags.Set("possible", "true"); err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ var loaded = sync.OnceValues(func() ([]*packages.Package, error) {
 	return packages.Load(&packages.Config{Mode: packages.LoadAllSyntax | packages.NeedModule, Dir: "testdata", Tests: true}, "./...")
 })
 
-// analyze returns what is found, by file:line.
+// analyze returns the findings, by file:line.
 func analyze(t *testing.T) map[string][]string {
 	t.Helper()
 	pkgs, err := loaded()
@@ -121,7 +121,7 @@ func analyze(t *testing.T) map[string][]string {
 	return found
 }
 
-// take removes what the comments of a program expect, and returns how many they are.
+// take removes the findings that the comments of a program expect, and returns how many they are.
 func take(t *testing.T, program, word string, found map[string][]string) (expected int) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join("testdata", program), func(name string, _ os.DirEntry, err error) error {
@@ -160,9 +160,9 @@ func take(t *testing.T, program, word string, found map[string][]string) (expect
 	return expected
 }
 
-// What is found is what stock client_golang panics on, or what OpenTelemetry's stock exporter answers 500 to; a program
-// without a finding runs, and its page can be scraped. With promguard all that use the default registry run, and a help text that
-// differs is told.
+// Findings are exactly what makes stock client_golang panic, or OpenTelemetry's stock exporter answer 500. A program
+// without a finding runs, and its page can be scraped. With promguard, all programs that use the default registry
+// run, and different help texts are reported.
 func TestFindingsAgreeWithRunTime(t *testing.T) {
 	needs.Time(t, "builds and runs the programs of testdata")
 	programs := slices.DeleteFunc(cases(t), func(c string) bool { return c == "silent_mains" })
@@ -195,7 +195,7 @@ func TestFindingsAgreeWithRunTime(t *testing.T) {
 	}
 }
 
-// build builds programs into a folder, under the last words of their paths.
+// build builds programs into a folder, named by the last parts of their paths.
 func build(t *testing.T, programs []string, args ...string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -12,8 +12,8 @@ import (
 
 const benchSeries = 10_000
 
-// register fills a registry with vectors of 100 series each, or with counters of one series. Every second family is
-// defined again with another help, to half of the series, if there are to be conflicts.
+// register fills a registry with vectors of 100 series each, or with counters of one series. If there are to be
+// conflicts, every second family is defined again with another help, for half of the series.
 func register(b *testing.B, reg prometheus.Registerer, prefix string, each int, conflicts bool) {
 	for i := range benchSeries / each {
 		help, name := "Requests.", fmt.Sprintf("%s_%d_total", prefix, i)
@@ -48,8 +48,9 @@ func stock() *prometheus.Registry {
 	return reg
 }
 
-// The cost of gathering 10,000 series through the default registry, beside client_golang's own. Its conflicts are
-// the same number of series, half of them in second definitions; client_golang's own has them under other names.
+// The cost of gathering 10,000 series through the default registry, compared with client_golang's own. With conflicts
+// it has the same number of series, half of them in second definitions; client_golang's own has them under other
+// names.
 func BenchmarkGather(b *testing.B) {
 	for _, each := range []int{100, 1} {
 		for _, conflicts := range []bool{false, true} {
@@ -67,7 +68,7 @@ func BenchmarkGather(b *testing.B) {
 	}
 }
 
-// The cost of one registration, beside client_golang's.
+// The cost of one registration, compared with client_golang's.
 func BenchmarkRegister(b *testing.B) {
 	var cs []prometheus.Collector
 	for i := range 20_000 {

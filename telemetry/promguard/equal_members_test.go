@@ -26,7 +26,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// The members of client_golang that public code uses. Each one has families of its own.
+// The members of client_golang that public code uses. Each has its own families.
 var members = map[string]func(*diary){
 	"vectors":         vectors,
 	"curried":         curried,
@@ -195,7 +195,7 @@ func functions(d *diary) {
 	d.gather() // each one runs once for a page
 }
 
-// Collectors of one name may stand side by side where their constant labels differ.
+// Collectors of one name may be registered together if their constant labels differ.
 func constLabels(d *diary) {
 	for _, zone := range []string{"b", "a", "c"} {
 		opts := counterOpts(d, "zoned_total")
@@ -211,7 +211,7 @@ func constLabels(d *diary) {
 	d.gather()
 }
 
-// fixed is a collector that sends what it is told to.
+// fixed is a collector that sends what it was given.
 type fixed struct {
 	descs   []*prometheus.Desc
 	metrics func() []prometheus.Metric
@@ -304,7 +304,7 @@ func uncheckedCollector(d *diary) {
 	d.gather()
 }
 
-// byValue is a collector that cannot be compared, as it holds a slice.
+// byValue is a collector that is not comparable, because it holds a slice.
 type byValue []float64
 
 var byValueDesc = prometheus.NewDesc("by_value", "Help.", []string{"n"}, nil)
@@ -333,7 +333,7 @@ func notComparable(d *diary) {
 	d.note("%v", one.Unregister(byValue{8}))
 }
 
-// nowhere is a database that nobody connects to.
+// nowhere is a database without a connection.
 type nowhere struct{}
 
 func (nowhere) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("nowhere") }
@@ -357,7 +357,7 @@ func readyMadeCollectors(d *diary) {
 	d.gather()
 }
 
-// client_golang's default registry has a Go collector from the start, and code that wants another takes it out.
+// client_golang's default registry has a Go collector from the start, and code that wants another unregisters it.
 func goCollector(d *diary) {
 	_ = d.reg.Register(collectors.NewGoCollector()) // the other registries have one now
 	d.register(collectors.NewGoCollector())
@@ -703,7 +703,7 @@ func manyGatherers(d *diary) {
 	done()
 }
 
-// bareRegisterer is for code that asks whether a registry is of another kind too.
+// bareRegisterer is for code that checks whether a registry has another type too.
 func bareRegisterer(d *diary) {
 	g, ok := d.reg.(prometheus.Gatherer)
 	d.note("a Gatherer: %v", ok)

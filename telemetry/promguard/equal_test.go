@@ -19,8 +19,8 @@ import (
 	_ "github.com/onemeter/onemeter/telemetry/promguard"
 )
 
-// A diary is what code without conflicts sees of a registry: errors, values, pages. That of the guard equals that of a
-// stock registry, line for line.
+// A diary is what code without conflicts sees of a registry: errors, values, pages. The guard's diary equals that of
+// a stock registry, line for line.
 type diary struct {
 	t      *testing.T
 	reg    prometheus.Registerer
@@ -31,7 +31,7 @@ type diary struct {
 
 var diaries atomic.Int64
 
-// name makes a name for the diary's registry.
+// name returns a name for the diary's registry.
 func (d *diary) name(s string) string { return d.prefix + s }
 
 // note writes down what was seen, with the prefix of all diaries.
@@ -72,7 +72,7 @@ func (d *diary) families(all []*dto.MetricFamily) {
 	}
 }
 
-// withoutTimes is a metric without what differs from run to run.
+// withoutTimes returns a metric without what differs from run to run.
 func withoutTimes(m *dto.Metric) *dto.Metric {
 	out := &dto.Metric{
 		Label: m.Label, Gauge: m.Gauge, Counter: m.Counter, Summary: m.Summary, Untyped: m.Untyped, TimestampMs: m.TimestampMs,
@@ -107,7 +107,7 @@ func withoutTime(e *dto.Exemplar) *dto.Exemplar {
 	return &dto.Exemplar{Label: e.Label, Value: e.Value}
 }
 
-// text notes the lines of a page in the text format that are of the diary's families.
+// text notes the lines of a page in the text format for the diary's families.
 func (d *diary) text(page string) {
 	for line := range strings.Lines(page) {
 		if strings.Contains(line, d.prefix) {
@@ -116,7 +116,7 @@ func (d *diary) text(page string) {
 	}
 }
 
-// guards are the registries of this project, each as code gets it.
+// guards are the registries of this project, as code gets them.
 var guards = map[string]func(*testing.T) (prometheus.Registerer, prometheus.Gatherer){
 	"the default registry": func(*testing.T) (prometheus.Registerer, prometheus.Gatherer) {
 		return prometheus.DefaultRegisterer, prometheus.DefaultGatherer
@@ -151,7 +151,7 @@ func provider(t *testing.T, start func(context.Context, ...telemetry.Option) (*t
 	return p
 }
 
-// see returns what an exercise sees. A panic is part of that.
+// see returns what an exercise sees, including a panic.
 func see(t *testing.T, exercise func(*diary), reg prometheus.Registerer, g prometheus.Gatherer) []string {
 	d := &diary{t: t, reg: reg, g: g, prefix: fmt.Sprintf("d%06d_", diaries.Add(1))}
 	func() {

@@ -20,7 +20,7 @@ import (
 )
 
 // These are the examples of MIGRATING.md. Each moves one metric from client_golang to OpenTelemetry. In a service,
-// promauto stands for auto, and telemetry.Meter("github.com/acme/shop") for meter.
+// use promauto instead of auto, and telemetry.Meter("github.com/acme/shop") instead of meter.
 
 var ctx = context.Background()
 
@@ -135,7 +135,7 @@ func Example_histogramVec() {
 	// shop_request_duration_seconds_count{route="/buy"} 2
 }
 
-// A histogram takes the place of a summary. While both exist, the summary has another name.
+// A histogram replaces a summary. While both exist, the summary has another name.
 func Example_summary() {
 	showMove("shop_payload_bytes",
 		func(auto promauto.Factory) {
@@ -205,7 +205,8 @@ func Example_timer() {
 	// shop_pack_duration_seconds_count 2
 }
 
-// A shop is in the middle of its move: it counts orders at the desk with client_golang, those online with OpenTelemetry.
+// A shop in the middle of its move: it counts orders at the desk with client_golang, and online orders with
+// OpenTelemetry.
 type shop struct {
 	desk   *prometheus.CounterVec
 	online metric.Int64Counter
@@ -270,7 +271,7 @@ func pageWith(name string, before func(promauto.Factory), after func(metric.Mete
 	return b.String()
 }
 
-// The snippets of MIGRATING.md's last section are lines of this file.
+// The snippets in the last section of MIGRATING.md are lines of this file.
 func TestGuideQuotesTheExamples(t *testing.T) {
 	guide, err1 := os.ReadFile("MIGRATING.md")
 	code, err2 := os.ReadFile("example_test.go")

@@ -22,13 +22,13 @@ import (
 
 const blankImport = `import _ "github.com/onemeter/onemeter/telemetry/promguard"`
 
-// A program is a main package that works with the packages a, b and perhaps c. Each of these defines metrics.
+// A program is a main package with the packages a, b and perhaps c. Each of these defines metrics.
 type program struct {
 	name    string
 	a, b, c definition
 }
 
-// A definition is what one of the packages says.
+// A definition is what one of the packages defines.
 type definition struct {
 	how     string // "promauto", or "init": with MustRegister in an init function
 	metric  string // a call such as NewGauge(…), without its package
@@ -36,7 +36,7 @@ type definition struct {
 	guarded bool   // the blank import is in this package too
 }
 
-// source is the file of a definition. The line that registers the metric ends in the comment "// here".
+// source returns the file of a definition. The line that registers the metric ends in the comment "// here".
 func (d definition) source(pkg string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package %s\n\n", pkg)
@@ -59,7 +59,7 @@ func (d definition) code() string {
 	return fmt.Sprintf("\nvar m = prometheus.%s\n\nfunc init() {\n\tprometheus.MustRegister(m) // here\n}\n", d.metric) + work
 }
 
-// packages are those that the program has, in alphabetical order.
+// packages are the packages of the program, in alphabetical order.
 func (p program) packages() []string {
 	all := []string{"a", "b", "c"}
 	return slices.DeleteFunc(all, func(pkg string) bool { return p.definition(pkg).metric == "" })
@@ -69,18 +69,18 @@ func (p program) definition(pkg string) definition {
 	return map[string]definition{"a": p.a, "b": p.b, "c": p.c}[pkg]
 }
 
-// site is the place that the log names for what a package registers.
+// site returns the place that the log names for a package's registration.
 func (p program) site(module, pkg string) string {
 	return fmt.Sprintf("%s/%s/%s/", module, p.name, pkg) + siteIn(pkg+".go", p.definition(pkg).source(pkg))
 }
 
-// siteIn is the line of a file that ends in the comment "// here".
+// siteIn returns the line of a file that ends in the comment "// here".
 func siteIn(file, source string) string {
 	before, _, _ := strings.Cut(source, "// here")
 	return fmt.Sprintf("%s:%d", file, strings.Count(before, "\n")+1)
 }
 
-// mainOf is a main package that works with the packages of programs and prints the page.
+// mainOf returns a main package that uses the packages of programs and prints the page.
 func mainOf(module string, guarded bool, programs ...program) string {
 	var imports, work strings.Builder
 	if guarded {
@@ -95,7 +95,7 @@ func mainOf(module string, guarded bool, programs ...program) string {
 	return fmt.Sprintf("package main\n\n%simport %q\n\nfunc main() {\n%s\tpage.Print(page.Get())\n}\n", imports.String(), module+"/page", work.String())
 }
 
-// A module is files by path. Each main package is in a folder of its own name.
+// A module has files by path. Each main package is in a folder of its name.
 type module struct {
 	path  string
 	files map[string]string
@@ -113,7 +113,7 @@ func newModule(path string, programs ...program) module {
 
 func (m module) addMain(name, source string) { m.files["main/"+name+"/main.go"] = source }
 
-// pageSource is a package that asks an untouched promhttp.Handler for the page.
+// pageSource is a package that requests the page from an unmodified promhttp.Handler.
 const pageSource = `package page
 
 import (
@@ -127,7 +127,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Get asks for the page in all formats. An untouched handler has no OpenMetrics: that takes an option of promhttp.
+// Get requests the page in all formats. An unmodified handler has no OpenMetrics, which needs an option of promhttp.
 func Get() map[string][]byte {
 	open := promhttp.HandlerFor(prometheus.DefaultGatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	return map[string][]byte{
@@ -137,7 +137,7 @@ func Get() map[string][]byte {
 	}
 }
 
-// From asks a handler.
+// From requests the page from a handler.
 func From(h http.Handler, accept string) []byte {
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", accept)
@@ -156,7 +156,7 @@ func Print(pages map[string][]byte) {
 }
 `
 
-// build writes the module into a folder of the test's, builds its programs, and returns where they are.
+// build writes the module into a folder, builds its programs, and returns their paths.
 func (m module) build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -169,8 +169,8 @@ func (m module) build(t *testing.T) string {
 	return bin
 }
 
-// require makes this repository and all that it requires the requirements of a module, beside those that it has. What was
-// downloaded to build the repository is all that it takes.
+// require makes this repository and all its requirements the requirements of a module, besides its own. It needs only
+// what was downloaded to build the repository.
 func require(t *testing.T, dir, mod, sum string) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -203,7 +203,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// goTool runs the go command in a folder and returns what it prints.
+// goTool runs the go command in a folder and returns its output.
 func goTool(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := execute(t, dir, nil, "go", args...)
@@ -213,7 +213,7 @@ func goTool(t *testing.T, dir string, args ...string) string {
 	return stdout
 }
 
-// An outcome is what a run of a program left behind.
+// An outcome is the result of running a program.
 type outcome struct {
 	code   int
 	stderr string
@@ -233,7 +233,7 @@ func run(t *testing.T, file string, env ...string) outcome {
 	return out
 }
 
-// execute runs a command in a folder to its end.
+// execute runs a command in a folder until it ends.
 func execute(t *testing.T, dir string, env []string, name string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -247,7 +247,7 @@ func execute(t *testing.T, dir string, env []string, name string, args ...string
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// mustPanic checks that client_golang refused a definition and ended the program.
+// mustPanic checks that client_golang refused a definition and the program ended.
 func (o outcome) mustPanic(t *testing.T) {
 	t.Helper()
 	if o.code != 2 || !strings.Contains(o.stderr, "prometheus.(*Registry).MustRegister") ||
@@ -257,7 +257,7 @@ func (o outcome) mustPanic(t *testing.T) {
 	}
 }
 
-// mustTell checks that the log has one line for each conflict, and that each line has what it is given, in that order.
+// mustTell checks that the log has one line for each conflict, and that each line has the given texts, in that order.
 func (o outcome) mustTell(t *testing.T, conflicts ...[]string) {
 	t.Helper()
 	lines := strings.FieldsFunc(o.stderr, func(r rune) bool { return r == '\n' })
@@ -278,7 +278,7 @@ func (o outcome) mustTell(t *testing.T, conflicts ...[]string) {
 	}
 }
 
-// about is the outcome with those lines of stderr only that contain a word.
+// about returns the outcome with only those lines of stderr that contain a word.
 func (o outcome) about(word string) outcome {
 	var kept strings.Builder
 	for line := range strings.Lines(o.stderr) {
@@ -290,8 +290,8 @@ func (o outcome) about(word string) outcome {
 	return o
 }
 
-// mustShow checks that the pages of all formats are sound and tell the same, and that the text has of the families whose
-// names begin with a prefix just what is wanted.
+// mustShow checks that the pages of all formats are valid and agree, and that the text has exactly the wanted lines
+// for families whose names begin with a prefix.
 func (o outcome) mustShow(t *testing.T, prefix, want string) {
 	t.Helper()
 	var got string
@@ -356,8 +356,8 @@ func parseProtobuf(body []byte) (families, error) {
 	}
 }
 
-// parseOpenMetrics returns the type of each family. Each one has its comments once, before its samples, and no sample
-// is there twice.
+// parseOpenMetrics returns the type of each family. It checks that each has its comments once, before its samples,
+// and that no sample is there twice.
 func parseOpenMetrics(body []byte) (map[string]string, error) {
 	page, ok := bytes.CutSuffix(body, []byte("# EOF\n"))
 	if !ok {
@@ -383,8 +383,8 @@ func parseOpenMetrics(body []byte) (map[string]string, error) {
 	return types, nil
 }
 
-// comments returns the type of each family. No comment is there twice for one family, but for a pair of client_golang's
-// own Go collector, a gauge x beside a counter x_total, which are one name in OpenMetrics.
+// comments returns the type of each family. It checks that no comment is there twice for one family, except for a
+// pair in client_golang's own Go collector, a gauge x and a counter x_total, which have one name in OpenMetrics.
 func comments(body []byte, prefixes ...string) (map[string]string, error) {
 	types, seen := map[string]string{}, map[string]bool{}
 	for lines := bufio.NewScanner(bytes.NewReader(body)); lines.Scan(); {

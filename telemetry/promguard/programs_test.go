@@ -19,7 +19,7 @@ const (
 	early = "registered before promguard was there" // what the log says where it knows no place
 )
 
-// requests is a definition of a family, and counts one.
+// requests returns a definition of a family that counts one.
 func requests(family, how, help string) definition {
 	return definition{
 		how: how, metric: `NewCounterVec(prometheus.CounterOpts{Name: "` + family + `", Help: "` + help + `"}, []string{"path"})`,
@@ -42,11 +42,11 @@ func shapes() []program {
 	return out
 }
 
-// Go initializes packages that are ready in the order of their paths. So it counts how two packages register, whether
-// their paths are before promguard's, and where the blank import stands.
+// Go initializes packages that are ready in the order of their paths. So it matters how two packages register,
+// whether their paths are before promguard's, and where the blank import is.
 func TestWhereTheImportReaches(t *testing.T) {
 	needs.Time(t, "builds programs")
-	// first is the package that registers first, with a "?" where promguard is not there yet. "" is a panic.
+	// first is the package that registers first, with a "?" if promguard is not installed yet. "" is a panic.
 	before := map[string]string{"autoauto": "a", "autoinit": "b?", "initauto": "a?", "initinit": "", "importa": "b?", "importb": "a?"}
 	behind := map[string]string{"autoauto": "a", "autoinit": "a", "initauto": "a", "initinit": "a", "importa": "a", "importb": "a"}
 	gitlab := maps.Clone(behind)
@@ -268,7 +268,7 @@ func auto(metric, work string) definition {
 func TestKinds(t *testing.T) {
 	needs.Time(t, "builds programs")
 	t.Parallel()
-	// client_golang's default registry has a Go collector when a second one comes.
+	// client_golang's default registry has a Go collector before a second one comes.
 	again := program{name: "again", a: definition{how: "init", metric: "NewGoCollector()", work: "runtime.GC()"}}
 	programs := []program{again}
 	for _, k := range kinds {
@@ -306,8 +306,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// setupMain has instruments of OpenTelemetry beside those of the packages a and b. Its pages are those of everybody who
-// can show one, and what is pushed.
+// setupMain also has instruments of OpenTelemetry. It prints the pages of everything that can show one, and what is
+// pushed.
 const setupMain = `package main
 
 import _ "github.com/onemeter/onemeter/telemetry/promguard"
@@ -399,7 +399,8 @@ func count(name, help string, n int64) {
 }
 `
 
-// Whoever shows or pushes metrics has those of both worlds, and a conflict between the two is told with both places.
+// Everything that shows or pushes metrics has those of both libraries, and a conflict between the two names both
+// places.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	p := program{name: "setup", a: requests("http_requests_total", "promauto", helpA), b: requests("http_requests_total", "promauto", helpB)}
@@ -427,10 +428,10 @@ func TestSetup(t *testing.T) {
 	}
 }
 
-// leaf is what must be initialized before others register.
+// leaf must be initialized before others register.
 const leaf = "github.com/onemeter/onemeter/telemetry/internal/guard/install"
 
-// An import more, and the leaf is initialized later than those who register.
+// With one import more, the leaf is initialized after packages that register.
 func TestTheLeafImportsWhatClientGolangImports(t *testing.T) {
 	deps := func(pkg string) []string { return strings.Fields(goTool(t, ".", "list", "-deps", pkg)) }
 	want := append(deps("github.com/prometheus/client_golang/prometheus"),

@@ -26,7 +26,7 @@ const (
 	gathers   = "Gather fails for what one collector sends"
 )
 
-// unwanted are the tests that want an error that the guard is there to prevent. Each of them fails.
+// unwanted are the tests that want an error which the guard prevents. Each of them fails.
 var unwanted = map[string]string{
 	"prometheus ExampleRegister":       registers,
 	"prometheus TestDescribeByCollect": registers,
@@ -38,7 +38,7 @@ var unwanted = map[string]string{
 	"prometheus/promhttp TestHandlerErrorHandling":                                                                                                    gathers,
 }
 
-// skipped is a test that wants such an error too. Without one it ends the program, so it does not run.
+// skipped is a test that wants such an error too. Without one it ends the program, so it is skipped.
 const skipped = "TestCollectorOnMetricPanic"
 
 // guardedSource is added to client_golang, for its tests.
@@ -63,7 +63,7 @@ func (g Guarded) MustGather() []*dto.MetricFamily {
 var NewGuarded func() Guarded
 `
 
-// importSource is a test file with the blank import. It makes registries, too.
+// importSource is a test file with the blank import. It also creates registries.
 const importSource = `package %s_test
 
 import (
@@ -93,19 +93,19 @@ func TestTheGuardIsThere(t *testing.T) {
 }
 `
 
-// Registries that the tests make by themselves become guarded ones, which have the same methods.
+// Registries that the tests create themselves become guarded ones, which have the same methods.
 var (
 	makesRegistry = regexp.MustCompile(`(?m)^(\s*(?:reg|registry|globalReg) :?= (?:prometheus\.)?)New(?:Pedantic)?Registry\(\)$`)
 	namesRegistry = regexp.MustCompile(`\*prometheus\.Registry\b`)
 )
 
-// client_golang's own tests pass with the guard in the place of its registries, the default one and all others.
+// client_golang's own tests pass with the guard in place of its registries, the default one and all others.
 func TestUpstream(t *testing.T) {
 	needs.Time(t, "builds and runs the tests of client_golang")
 	t.Parallel()
 	dir := copyOfClientGolang(t)
 	write(t, filepath.Join(dir, "prometheus", "guarded.go"), guardedSource)
-	// With -trimpath, what was built in another folder is in the cache.
+	// With -trimpath, packages built in another folder are in the cache.
 	args := []string{"test", "-mod=mod", "-json", "-short", "-vet=off", "-trimpath", "-skip=^" + skipped + "$"}
 	guarded := 0
 	for _, pkg := range upstream {
@@ -136,7 +136,7 @@ func TestUpstream(t *testing.T) {
 	t.Logf("%d tests pass, with %d guarded registries beside the default one", len(passed), guarded)
 }
 
-// copyOfClientGolang is a copy of the module that requires this one.
+// copyOfClientGolang returns a copy of the module that requires this one.
 func copyOfClientGolang(t *testing.T) string {
 	t.Helper()
 	from := strings.TrimSpace(goTool(t, ".", "list", "-m", "-f", "{{.Dir}}", "github.com/prometheus/client_golang"))
@@ -154,7 +154,7 @@ func copyOfClientGolang(t *testing.T) string {
 	return dir
 }
 
-// guardRegistries gives a package the blank import, and returns how many of the registries of its tests are guarded now.
+// guardRegistries adds the blank import to a package, and returns how many registries of its tests are guarded now.
 func guardRegistries(t *testing.T, dir string) (n int) {
 	t.Helper()
 	write(t, filepath.Join(dir, "promguard_import_test.go"), fmt.Sprintf(importSource, filepath.Base(dir)))
@@ -172,8 +172,8 @@ func guardRegistries(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// results returns the tests that passed, and those that failed or did not end with their output. They are called
-// "package Test"; a package that was not built is among them. What fails for a test within it is left out.
+// results returns the tests that passed, and those that failed or did not end, with their output. They are named
+// "package Test"; a package that was not built is among them. Failures of subtests are left out.
 func results(stdout string) (passed map[string]bool, failed map[string]string) {
 	passed, failed = map[string]bool{}, map[string]string{}
 	output := map[string]*strings.Builder{}

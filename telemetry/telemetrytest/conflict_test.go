@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// told returns the only line that NoConflicts fails a test with, and checks that it names two places of this file.
+// told returns the only line with which NoConflicts fails a test, and checks that it names two places of this file.
 func told(t *testing.T, rec *telemetrytest.Recorder) string {
 	t.Helper()
 	tb := &failing{TB: t}

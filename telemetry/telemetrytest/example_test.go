@@ -15,7 +15,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/telemetrytest"
 )
 
-// Package-level metrics, as the packages of a program have them.
+// Package-level metrics, as in the packages of a program.
 var (
 	_, _ = telemetry.Meter("api").Int64Counter("http.requests", metric.WithDescription("Requests."))
 	_, _ = telemetry.Meter("push").Int64Counter("http.requests", metric.WithDescription("HTTP请求总数"))
@@ -24,7 +24,7 @@ var (
 	_ = promauto.NewCounter(prometheus.CounterOpts{Name: "jobs_total", Help: "Jobs done."})
 )
 
-// t stands for the *testing.T of a test, and prints what fails it.
+// t stands for the *testing.T of a test. It prints the failures.
 var t printer
 
 type printer struct{ testing.TB }
@@ -34,7 +34,7 @@ func (printer) Error(args ...any)                 { fmt.Println(args...) }
 func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 func (printer) Cleanup(func())                    {} // an example has no end to wait for
 
-// Code that takes a MeterProvider gets a Recorder.
+// Pass a Recorder to code that takes a MeterProvider.
 func ExampleNew() {
 	rec := telemetrytest.New(t)
 
@@ -51,7 +51,7 @@ func ExampleNew() {
 	// 2 2
 }
 
-// Code on client_golang that takes a Registerer gets that of a Recorder.
+// Pass the Recorder's Registerer to client_golang code that takes one.
 func ExampleNew_clientGolang() {
 	rec := telemetrytest.New(t)
 
@@ -64,7 +64,7 @@ func ExampleNew_clientGolang() {
 	// 3
 }
 
-// A test of the whole program finds what its packages define differently, with OpenTelemetry and with client_golang.
+// A test of the whole program finds what its packages define differently, with OpenTelemetry and client_golang.
 func ExampleNoConflicts() {
 	p, err := telemetry.Setup(context.Background(), telemetry.WithoutRuntime(), telemetry.WithoutPush())
 	if err != nil {

@@ -123,7 +123,7 @@ func TestMetricsAgree(t *testing.T) {
 	i.Add(context.Background(), 1) // not nil, and harmless
 }
 
-// A failing test: it keeps what it was told.
+// failing is a test that keeps its failures.
 type failing struct {
 	testing.TB
 	lines []string
@@ -179,7 +179,7 @@ func TestEveryKindIsFound(t *testing.T) {
 	}
 }
 
-// A 0 would look like an answer.
+// A 0 would look like a result.
 func TestAPageThatIsOffFailsTheTest(t *testing.T) {
 	t.Parallel()
 	tb := &failing{TB: t}
@@ -198,7 +198,7 @@ func TestAPageThatIsOffFailsTheTest(t *testing.T) {
 	}
 }
 
-// An attribute is found under the key that its author wrote, and under its label.
+// An attribute is found by the key that its author wrote, and by its label.
 func TestAttributesAreComparedWithLabels(t *testing.T) {
 	t.Parallel()
 	rec := telemetrytest.New(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// This test's program does not import package otlp: where an exporter is asked for, the error names the import.
+// This test's program does not import package otlp: if an exporter is asked for, the error names the import.
 func TestExportersAreLinkedByImport(t *testing.T) {
 	for variable, value := range map[string]string{
 		"OTEL_METRICS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "console", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",

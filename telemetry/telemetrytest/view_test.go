@@ -92,7 +92,7 @@ func TestAViewChangesBounds(t *testing.T) {
 	}
 }
 
-// Below scale -4 the page has a classic histogram, as Prometheus knows none that is so coarse.
+// Below scale -4 the page has a classic histogram, because Prometheus has none that coarse.
 func TestAnExponentialHistogramHasSumAndCount(t *testing.T) {
 	for name, scale := range map[string]int32{"fine": 20, "too coarse for Prometheus": -6} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A service is echo as a service has it, with a handler for each way to answer.
+// A service is a realistic echo server, with a handler for each way to answer.
 func service(t *testing.T, use func(*echo.Echo)) *httptest.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ func service(t *testing.T, use func(*echo.Echo)) *httptest.Server {
 	return s
 }
 
-// counts are the numbers of requests, by method, route, status and error.type.
+// counts returns the numbers of requests by method, route, status and error.type.
 func counts(rec *telemetrytest.Recorder) (out []string) {
 	const name = "http_server_request_duration_seconds_count{"
 	for line := range strings.Lines(rec.Exposition()) {
@@ -99,7 +99,7 @@ func ask(t *testing.T, s *httptest.Server, method, path string) {
 	}
 }
 
-// Each request is counted once, by the path of its route and the status that the client was sent, wherever the middleware is.
+// Each request is counted once, with the path of its route and the status that was sent, wherever the middleware is.
 func TestRequestsOfEcho(t *testing.T) {
 	gzip := middleware.GzipWithConfig(middleware.GzipConfig{ // it breaks a WebSocket, with and without us
 		Skipper: func(c echo.Context) bool { return c.Path() == "/ws" },
@@ -148,7 +148,7 @@ func TestRequestsOfEcho(t *testing.T) {
 	}
 }
 
-// A panic that nobody recovers from ends the connection, and is told as what it is.
+// A panic that nobody recovers from ends the connection, and is recorded as a panic.
 func TestPanicGoesOn(t *testing.T) {
 	rec := telemetrytest.New(t)
 	s := service(t, func(e *echo.Echo) { e.Use(echometrics.Middleware(httpmetrics.WithMeterProvider(rec))) })
@@ -159,7 +159,7 @@ func TestPanicGoesOn(t *testing.T) {
 	}
 }
 
-// The error is answered by the service's own handler, once.
+// The service's own handler answers the error, once.
 func TestErrorHandlerOfTheService(t *testing.T) {
 	rec := telemetrytest.New(t)
 	errDown := errors.New("the database is down")
@@ -194,7 +194,7 @@ func TestErrorHandlerOfTheService(t *testing.T) {
 	}
 }
 
-// A client that went away is no error of the server, though the handler returns one.
+// A client that went away is not an error of the server, even if the handler returns one.
 func TestClientOfEchoGoesAway(t *testing.T) {
 	rec := telemetrytest.New(t)
 	s := service(t, func(e *echo.Echo) {

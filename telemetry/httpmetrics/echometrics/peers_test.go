@@ -27,7 +27,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/ratio"
 )
 
-// A quiet writer has what net/http's for HTTP/1 has, and sends nothing.
+// A quiet writer has the methods of net/http's for HTTP/1, and sends nothing.
 type quiet struct{ header http.Header }
 
 func (w *quiet) Header() http.Header                        { return w.header }
@@ -39,7 +39,7 @@ func (*quiet) ReadFrom(r io.Reader) (int64, error)          { return io.Copy(io.
 
 const requests = 200_000
 
-// serving returns what sends a request to a handler.
+// serving returns a function that sends a request to a handler.
 func serving(h http.Handler) func() {
 	w := &quiet{http.Header{}}
 	r := httptest.NewRequest(http.MethodGet, "/items/7", nil)
@@ -56,7 +56,7 @@ func provider(b *testing.B) *telemetry.Provider {
 
 var answer = []byte("an item")
 
-// BenchmarkPeerServeMux tells what a request of net/http costs beyond its handler.
+// BenchmarkPeerServeMux measures what a request of net/http costs beyond its handler.
 func BenchmarkPeerServeMux(b *testing.B) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) })
@@ -75,10 +75,10 @@ func BenchmarkPeerServeMux(b *testing.B) {
 	)
 }
 
-// BenchmarkPeerEcho tells what a request of echo costs beyond its handler.
+// BenchmarkPeerEcho measures what a request of echo costs beyond its handler.
 func BenchmarkPeerEcho(b *testing.B) {
 	reg := prometheus.NewRegistry()
-	// Echo itself allocates once a request for any middleware.
+	// Echo itself allocates once per request for any middleware.
 	idle := func(next echo.HandlerFunc) echo.HandlerFunc { return func(c echo.Context) error { return next(c) } }
 	ratio.Added(b, requests, serving(echoWith(idle)),
 		ratio.Side{Name: "echometrics", Run: serving(echoWith(echometrics.Middleware(httpmetrics.WithMeterProvider(provider(b)))))},
@@ -97,7 +97,7 @@ func echoWith(middleware ...echo.MiddlewareFunc) *echo.Echo {
 	return e
 }
 
-// instrumented is what client_golang offers: no route, so that the labels are of the method and status alone.
+// instrumented uses client_golang's own middleware. It knows no route, so the only labels are method and status.
 func instrumented(next http.Handler) http.Handler {
 	with := promauto.With(prometheus.NewRegistry())
 	labels := []string{"code", "method"}
@@ -107,7 +107,8 @@ func instrumented(next http.Handler) http.Handler {
 				promhttp.InstrumentHandlerResponseSize(with.NewHistogramVec(prometheus.HistogramOpts{Name: "response_size"}, labels), next))))
 }
 
-// byHand is the middleware that services write: WithLabelValues at each request, of the same four metrics.
+// byHand is the middleware that services write themselves: WithLabelValues for each request, with the same four
+// metrics.
 func byHand(next http.Handler) http.Handler {
 	with := promauto.With(prometheus.NewRegistry())
 	labels := []string{"method", "route", "status"}
@@ -144,7 +145,7 @@ func (s *status) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// BenchmarkPeerTransport tells what a request of a client costs beyond its transport.
+// BenchmarkPeerTransport measures what a client's request costs beyond its transport.
 func BenchmarkPeerTransport(b *testing.B) {
 	answered := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
 	base := roundTripper(func(*http.Request) (*http.Response, error) { return answered, nil })

@@ -21,7 +21,7 @@ func together(work func(i int)) {
 	wg.Wait()
 }
 
-// Whoever adds at once, the sum is exact.
+// The sum is exact with concurrent additions.
 func TestSumsAreExact(t *testing.T) {
 	var i, f Number
 	h := NewHistogram(NewBounds([]float64{1, 10}), false)
@@ -40,7 +40,7 @@ func TestSumsAreExact(t *testing.T) {
 	}
 }
 
-// A value is in the first bucket whose boundary is not below it, whatever the boundaries are.
+// A value is in the first bucket whose boundary is not below it, for all boundaries.
 func TestBuckets(t *testing.T) {
 	lists := [][]float64{
 		nil, {0}, {-1, 0}, {-3, -2, 5}, {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -78,7 +78,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// What is added is never seen to shrink.
+// A reader never sees the sum shrink.
 func TestReadersSeeNoLess(t *testing.T) {
 	var n Number
 	done := make(chan struct{})
@@ -100,7 +100,7 @@ func TestReadersSeeNoLess(t *testing.T) {
 	}
 }
 
-// What a cell accepted before it was closed is in it, and what it refuses is not.
+// A closed cell has exactly what it accepted.
 func TestClose(t *testing.T) {
 	for _, striped := range []bool{false, true} {
 		var n Number
@@ -149,7 +149,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// The sum of integers is exact, beyond what a float64 holds.
+// The sum of integers is exact, beyond the precision of a float64.
 func TestIntegerSums(t *testing.T) {
 	h := NewHistogram(NewBounds(nil), true)
 	h.RecordInt64(1 << 53)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A collector is a real OpenTelemetry Collector of one test: OTLP in, a page for Prometheus out.
+// A collector is a real OpenTelemetry Collector for one test: it receives OTLP and serves a page for Prometheus.
 type collector struct {
 	t                testing.TB
 	grpc, http, page string // host:port
@@ -23,7 +23,7 @@ type collector struct {
 	process          *exec.Cmd
 }
 
-// newCollector starts one. Options are lines of the Prometheus exporter's configuration.
+// newCollector starts one. options are lines of the Prometheus exporter's configuration.
 func newCollector(t testing.TB, options ...string) *collector {
 	t.Helper()
 	if os.Getenv("IM_TEST_COLLECTOR") == "" {
@@ -72,7 +72,7 @@ func indented(lines []string) string {
 	return out
 }
 
-// freeAddress returns an address that nobody listens on, outside the range that the kernel gives to clients.
+// freeAddress returns a free address, outside the range that the kernel gives to clients.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	for port := 20000 + os.Getpid()%8000; port < 32000; port++ {
@@ -91,10 +91,10 @@ func freeAddress(t testing.TB) string {
 	return ""
 }
 
-// taken holds the ports that were given out: collectors come back to theirs. Tests here do not run in parallel.
+// taken holds the ports in use, because collectors return to theirs. Tests here do not run in parallel.
 var taken = map[int]bool{}
 
-// start starts it, or starts it again on the same addresses.
+// start starts it, or restarts it on the same addresses.
 func (c *collector) start() {
 	c.t.Helper()
 	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -119,7 +119,7 @@ func (c *collector) start() {
 	})
 }
 
-// kill ends it at once, hanging or not. It is idempotent.
+// kill kills it, even if it hangs. It is idempotent.
 func (c *collector) kill() {
 	if c.process == nil {
 		return
@@ -129,7 +129,7 @@ func (c *collector) kill() {
 	c.process = nil
 }
 
-// freeze makes it hang: the kernel takes connections and bytes, and nothing answers.
+// freeze makes it hang: the kernel accepts connections and bytes, and nothing answers.
 func (c *collector) freeze() {
 	c.t.Helper()
 	c.signal(syscall.SIGSTOP)
@@ -175,7 +175,7 @@ func (c *collector) scrape(accept string) []byte {
 	return body
 }
 
-// logged returns what it wrote so far.
+// logged returns its log so far.
 func (c *collector) logged() string {
 	c.t.Helper()
 	b, err := os.ReadFile(c.log)
@@ -185,7 +185,7 @@ func (c *collector) logged() string {
 	return string(b)
 }
 
-// environment points a Provider at the collector by the standard variables.
+// environment points a Provider at the collector with the standard variables.
 func (c *collector) environment(t *testing.T, protocol string) {
 	t.Helper()
 	endpoint := "http://" + c.http

@@ -24,7 +24,7 @@ import (
 	_ "github.com/onemeter/onemeter/telemetry/otlp" // the environment asks for it
 )
 
-// An outageKind is a way for a receiver to be away.
+// An outageKind is a way in which a receiver can be unreachable.
 type outageKind struct {
 	name, protocol, reason string
 	begin, end             func(*collector)
@@ -39,8 +39,8 @@ var outageKinds = []outageKind{
 	{name: "503", protocol: "http/protobuf", reason: "unavailable", answers503: true},
 }
 
-// The receiver goes away and comes back. Meanwhile the process records and is scraped as before, holds no more
-// memory, and tells of it once; afterwards every count is there. A receiver that was never there is the same.
+// The receiver goes away and comes back. Meanwhile the process records and is scraped as before, uses no more memory,
+// and logs it once; afterwards the receiver has every count. The same holds for a receiver that was never there.
 func TestOutageDrill(t *testing.T) {
 	for _, kind := range outageKinds {
 		t.Run(kind.name+" "+kind.protocol, func(t *testing.T) { drill(t, kind) })
@@ -124,7 +124,7 @@ func drill(t *testing.T, kind outageKind) {
 		grown>>10, time.Since(begin).Round(time.Millisecond), err)
 }
 
-// A receiver that is not there when the process starts is no reason not to start, and is told of once.
+// A receiver that is unreachable at start does not prevent the start, and is logged once.
 func TestStartsWithoutReceiver(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestStartsWithoutReceiver(t *testing.T) {
 	}
 }
 
-// answering503 puts a proxy before the collector, which refuses while begun.
+// answering503 puts a proxy before the collector, which answers 503 while begun is set.
 func answering503(t *testing.T, c *collector) (begin, end func(*collector)) {
 	var away atomic.Bool
 	direct := &http.Client{Timeout: patience}
@@ -177,7 +177,7 @@ func answering503(t *testing.T, c *collector) (begin, end func(*collector)) {
 	return func(*collector) { away.Store(true) }, func(*collector) { away.Store(false) }
 }
 
-// A worker does what a process does, and knows how often.
+// A worker acts like a process, and counts what it does.
 type worker struct {
 	t    *testing.T
 	p    *telemetry.Provider
@@ -191,7 +191,7 @@ func newWorker(t *testing.T, p *telemetry.Provider) *worker {
 	return &worker{t: t, p: p, hits: must(p.Meter("drill").Int64Counter("drill.hits")), opt: opt}
 }
 
-// A pace is how long one recording and one scrape take, at the median.
+// A pace is the median time of one recording and one scrape.
 type pace struct{ record, scrape time.Duration }
 
 func (w *worker) work() pace {
@@ -219,7 +219,7 @@ func (w *worker) span(name string) {
 	span.End()
 }
 
-// shown is what the collector's page has of the hits.
+// shown returns the hits on the collector's page.
 func (w *worker) shown(c *collector) float64 {
 	for _, m := range families(w.t, c.scrape(acceptText))["drill_hits_total"].GetMetric() {
 		return m.GetCounter().GetValue()
@@ -227,7 +227,7 @@ func (w *worker) shown(c *collector) float64 {
 	return 0
 }
 
-// failed is how many exports failed, for one reason or for any.
+// failed returns the number of failed exports, for one reason or for any.
 func (w *worker) failed(signal, reason string) (n float64) {
 	for _, m := range w.family("telemetry_export_errors_total").GetMetric() {
 		labels := map[string]string{}
@@ -258,7 +258,7 @@ type journal struct {
 	text bytes.Buffer
 }
 
-// listen takes what is logged, and counts the calls of OpenTelemetry's own error handler, until t ends.
+// listen collects the log, and counts calls of OpenTelemetry's own error handler, until t ends.
 func listen(t *testing.T) (*journal, *atomic.Int64) {
 	j, strays := &journal{}, &atomic.Int64{}
 	before := slog.Default()
@@ -283,7 +283,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// count counts the lines that have both words.
+// count returns the number of lines with both words.
 func (j *journal) count(what, signal string) (n int) {
 	for line := range strings.Lines(j.String()) {
 		if strings.Contains(line, what) && strings.Contains(line, "signal="+signal) {

@@ -25,8 +25,8 @@ import (
 
 const acceptText = "text/plain;version=0.0.4"
 
-// What a collector makes of what is pushed is the page itself, family for family and sample for sample, over both
-// protocols. What differs by nature is taken away: the labels that name the process and the scope.
+// A collector's page of what is pushed equals our page, family by family and sample by sample, over both protocols.
+// Labels that name the process and the scope are removed, because they must differ.
 func TestCollectorShowsTheSamePage(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		for _, aggregation := range []string{"explicit_bucket_histogram", "base2_exponential_bucket_histogram"} {
@@ -52,7 +52,7 @@ func TestCollectorShowsTheSamePage(t *testing.T) {
 	}
 }
 
-// zoo returns a Provider with every kind of instrument, conflict and attribute that the page has an answer to.
+// zoo returns a Provider with every kind of instrument, conflict and attribute that the page handles.
 func zoo(t *testing.T, opts ...telemetry.Option) *telemetry.Provider {
 	t.Helper()
 	old := prometheus.NewRegistry()
@@ -167,7 +167,7 @@ func inhabit(t *testing.T, p *telemetry.Provider) {
 	wide.Record(ctx, 1e300)
 }
 
-// legacy fills a client_golang registry that meets ours.
+// legacy fills a client_golang registry whose metrics collide with ours.
 func legacy(reg *prometheus.Registry) {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "plain_hits_total", Help: "Old."}, []string{"http_route", "code"})
 	c.WithLabelValues("/a", "200").Add(100)
@@ -213,8 +213,8 @@ func page(t *testing.T, p *telemetry.Provider, accept string) []byte {
 	return w.Body.Bytes()
 }
 
-// families reads a page without what by nature differs: target_info, the labels of the process and of scopes, and
-// how often was pushed.
+// families reads a page without what must differ: target_info, the labels of the process and of scopes, and the
+// number of pushes.
 func families(t *testing.T, body []byte) map[string]*dto.MetricFamily {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -269,7 +269,7 @@ func compare(t *testing.T, ours, theirs map[string]*dto.MetricFamily) {
 	}
 }
 
-// lines writes a family so that equal ones are equal text. A series twice is an error.
+// lines writes a family so that equal ones give equal text. A duplicate series is an error.
 func lines(f *dto.MetricFamily) (string, error) {
 	if f == nil {
 		return "nothing", nil

@@ -21,8 +21,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Measurements within a sampled span lead to its trace, whatever attributes the view left to the exemplar: Prometheus's
-// own parser takes the page, and no exemplar has more than 128 characters.
+// Measurements within a sampled span refer to its trace, whatever attributes the view left to the exemplar.
+// Prometheus's own parser accepts the page, and no exemplar has more than 128 characters.
 func TestExemplarsForPrometheus(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
 	long := strings.Repeat("ö", 300)
@@ -71,7 +71,7 @@ func TestExemplarsForPrometheus(t *testing.T) {
 	}
 }
 
-// wildGatherer hands out what a prometheus.Registry would not: an exemplar of 600 characters.
+// wildGatherer returns what a prometheus.Registry would not: an exemplar of 600 characters.
 func wildGatherer() prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		return []*dto.MetricFamily{{

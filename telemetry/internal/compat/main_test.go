@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is told goes to the log too; the tests that look at it set a logger of their own.
+// Warnings also go to the default log; tests that check them set their own logger.
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())

@@ -19,8 +19,7 @@ var contentTypes = map[string]string{
 	".protobuf":    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
 }
 
-// Every page that the tests of package telemetry scrape, in every format, is read by the parser that Prometheus
-// itself scrapes with.
+// Prometheus's own parser reads every page that the tests of package telemetry scrape, in every format.
 func TestPrometheusReadsEveryPage(t *testing.T) {
 	dir := t.TempDir()
 	run := exec.Command("go", "test", "-count=1", ".")
@@ -45,8 +44,8 @@ func TestPrometheusReadsEveryPage(t *testing.T) {
 	t.Logf("%d pages", len(files))
 }
 
-// parse reads a page to its end. A series twice, a metadata line twice and a family in two pieces are errors too,
-// which the parser leaves to the storage.
+// parse reads a whole page. A duplicate series, a duplicate metadata line and a family in two pieces are errors too;
+// the parser leaves these to the storage.
 func parse(page []byte, contentType string) error {
 	p, err := textparse.New(page, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
 	if err != nil {

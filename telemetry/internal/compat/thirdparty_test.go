@@ -17,7 +17,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// otelhttp, the runtime's metrics, otelsql, the go-redis hook and client_golang's default registry, full of
+// otelhttp, the runtime metrics, otelsql, the go-redis hook and client_golang's default registry, with many
 // collectors, in one process: one page, no conflict.
 func TestThirdPartiesJustWork(t *testing.T) {
 	ctx := context.Background()

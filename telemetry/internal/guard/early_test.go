@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// early returns a Registry whose first level has a collector that was registered before the guard was there, and 20 that
-// came later.
+// early returns a Registry whose first level has a collector registered before the guard was installed, and 20
+// registered later.
 func early(c prometheus.Collector) *Registry {
 	base := prometheus.NewRegistry()
 	base.MustRegister(c)
@@ -33,7 +33,7 @@ func gather(r *Registry) (families int, news []News) {
 	return families, news
 }
 
-// A collector that was registered past the guard and hangs hides no other, and is asked once.
+// A collector not registered through the guard that hangs hides no other, and is called once.
 func TestHangsPastTheGuard(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
@@ -53,7 +53,7 @@ func TestHangsPastTheGuard(t *testing.T) {
 	}
 }
 
-// One that fails is told of, and the others stay together.
+// One that fails is reported, and the others are still gathered together.
 func TestFailsPastTheGuard(t *testing.T) {
 	r := early(prometheus.CollectorFunc(func(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(prometheus.NewDesc("fails", "", nil, nil), errors.New("ouch"))
@@ -71,7 +71,8 @@ func TestFailsPastTheGuard(t *testing.T) {
 	}
 }
 
-// A name has so many definitions, and no more: code that registers one for each request does not fill the memory.
+// The number of definitions of one name is limited: code that registers one for each request does not fill the
+// memory.
 func TestDefinitionsAreBounded(t *testing.T) {
 	r := New()
 	for i := range maxLevels + 20 {

@@ -30,7 +30,8 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
-// Whatever the name, the unit and the class: what a rename gives to OpenTelemetry comes back as the family wanted.
+// For every name, unit and class: the name that a rename gives to OpenTelemetry is translated back to the wanted
+// family.
 func FuzzInstrumentFor(f *testing.F) {
 	for _, s := range []struct{ name, unit string }{
 		{"http.requests", ""}, {"mem", "By"}, {"flow", "By/s"}, {"load", "1"}, {"x", "{thing}/s"}, {"ratio", "%"},

@@ -26,7 +26,7 @@ const push = Page << 1
 
 func path(v string) attribute.KeyValue { return attribute.String("path", v) }
 
-// A family is one with one account, its lines, and a handle to record through.
+// A family is a family with one account, its lines, and a handle to record through.
 type family struct {
 	*Account
 	*Lines
@@ -59,7 +59,7 @@ func (f *family) pushed() string {
 	return strings.Join(out, " ")
 }
 
-// All ways to say that there are no attributes are one series.
+// All ways to pass no attributes are one series.
 func TestNoAttributes(t *testing.T) {
 	f := newFamily(Page)
 	f.counter.Add(ctx, 1)
@@ -76,7 +76,7 @@ func TestNoAttributes(t *testing.T) {
 	}
 }
 
-// However attributes are given, they are found.
+// Attributes are found however they are passed.
 func TestOptions(t *testing.T) {
 	f := newFamily(Page)
 	ab := []attribute.KeyValue{attribute.String("a", "1"), attribute.String("b", "2")}
@@ -101,8 +101,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// A series that is finished is collected once more by each reader, and what is recorded later begins anew: no reader sees
-// both in one.
+// Each reader collects a finished series once more, and later measurements start a new one: no reader sees both in
+// one.
 func TestFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFamily(Page | push)
@@ -145,7 +145,7 @@ func TestFinish(t *testing.T) {
 	})
 }
 
-// What nobody collects does not wait for it.
+// A series that nobody collects is freed.
 func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFamily(Page | push)
@@ -179,7 +179,7 @@ func TestFinishedSeriesDoNotPileUp(t *testing.T) {
 	})
 }
 
-// Each reader's sum over all series that follow each other is what was counted, however they come and go.
+// For each reader, the sum over a series and its successors is what was counted, however they come and go.
 func TestFinishLosesNothing(t *testing.T) {
 	f := newFamily(Page | push | push<<1)
 	const workers, each = 8, 20_000
@@ -235,7 +235,7 @@ func TestFinishLosesNothing(t *testing.T) {
 	}
 }
 
-// A summed adds up a counter that may begin anew, as its start time tells.
+// A summed adds up a counter that may start again, as its start time shows.
 type summed struct {
 	start      time.Time
 	past, last int64
@@ -289,7 +289,7 @@ c_total{a="x\""} 1
 	}
 }
 
-// A reader that is slower than another has all that ended since as one, and is not behind.
+// A slower reader gets everything that ended since as one series, and loses nothing.
 func TestSlowReaderIsNotBehind(t *testing.T) {
 	f := newFamily(Page | push)
 	for range 10 {
@@ -305,7 +305,7 @@ func TestSlowReaderIsNotBehind(t *testing.T) {
 	}
 }
 
-// Series of one set that end again and again are added up, whoever collects.
+// Series of one set that end repeatedly are added up, whoever collects.
 func TestEndsOfOneSetDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFamily(Page)
@@ -326,7 +326,7 @@ func TestEndsOfOneSetDoNotPileUp(t *testing.T) {
 	})
 }
 
-// Where only pushes read, lines of series that ended are forgotten.
+// If only pushes read, lines of ended series are removed.
 func TestLinesOfPushesAreSwept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFamily(push)
@@ -346,7 +346,7 @@ func TestLinesOfPushesAreSwept(t *testing.T) {
 	})
 }
 
-// Attributes are equal to themselves, whatever is in them.
+// Attributes are equal to themselves, whatever their values.
 func TestNaN(t *testing.T) {
 	f := newFamily(Page)
 	for range 3 {
@@ -378,14 +378,14 @@ func TestBoundHandleAtTheLimit(t *testing.T) {
 	}
 }
 
-// The number of labels counts, not what looks like one in a value.
+// The number of labels counts, not text in a value that looks like one.
 func TestOrderOfValuesWithSigns(t *testing.T) {
 	if compareLabels(`a="x="`, `a="1",b="2"`) >= 0 {
 		t.Error("two labels come before one")
 	}
 }
 
-// Sums of integers are exact, in a histogram too, and what is finished is not touched by who collects it.
+// Sums of integers are exact, also in a histogram, and a collected finished series does not change.
 func TestIntegerHistogram(t *testing.T) {
 	r := &Rules{Readers: push | push<<1}
 	a := NewAccount(Definition{Name: "h", Class: rule.Histogram, Bounds: []float64{1, 2}}, r)

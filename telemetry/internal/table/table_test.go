@@ -16,7 +16,7 @@ func fill[V any](v V) func(*Entry[V], int) bool {
 	return func(e *Entry[V], _ int) bool { e.Value = v; return true }
 }
 
-// Goroutines that add, find and remove agree on what is there.
+// Goroutines that add, find and remove agree on the entries.
 func TestConcurrentUse(t *testing.T) {
 	const sets = 500
 	var tab Table[int]
@@ -45,7 +45,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// A table that entries come to and leave finds those that are there, and does not grow.
+// A table with entries that come and go finds the current ones, and does not grow.
 func TestRemovedEntriesLeaveRoom(t *testing.T) {
 	var tab Table[int]
 	for i := range 10_000 {
@@ -68,7 +68,7 @@ func TestRemovedEntriesLeaveRoom(t *testing.T) {
 	}
 }
 
-// Sets whose hashes collide are two entries.
+// Sets with equal hashes are two entries.
 func TestCollisions(t *testing.T) {
 	var tab Table[string]
 	a, b := set(1), set(2)

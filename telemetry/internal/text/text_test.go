@@ -17,7 +17,7 @@ func expected(f Format, t dto.MetricType, m *dto.Metric) string {
 	return page[strings.Index(page, "\nx")+1:]
 }
 
-// Numbers are as expfmt writes them.
+// Numbers are written as by expfmt.
 func TestFloats(t *testing.T) {
 	values := []float64{
 		0, math.Copysign(0, -1), 1, -1, 2, 0.1, -0.5, 999999, 1e6, 1e6 + 1, -999999, -1e6, 123456789, 1e15, 1 << 53, 1e20, 1e21, 1e22,
@@ -36,7 +36,7 @@ func TestFloats(t *testing.T) {
 	}
 }
 
-// Counts of buckets are as expfmt writes them.
+// Counts of buckets are written as by expfmt.
 func TestCounts(t *testing.T) {
 	for _, n := range []uint64{0, 1, 2, 999_999, 1_000_000, 1_000_001, 1 << 53, math.MaxUint64} {
 		for _, f := range []Format{Prometheus, OpenMetrics} {
@@ -49,7 +49,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// Exemplars are as expfmt writes them.
+// Exemplars are written as by expfmt.
 func TestExemplars(t *testing.T) {
 	type ids struct {
 		trace           [16]byte
@@ -75,7 +75,7 @@ func TestExemplars(t *testing.T) {
 	}
 }
 
-// Labels and comments are as expfmt writes them, whatever is in them.
+// Labels and comments are written as by expfmt, whatever their text.
 func TestLabelsAndComments(t *testing.T) {
 	if got := Labels(attribute.NewSet()); got != "" {
 		t.Errorf("no labels are %q", got)
