@@ -1,5 +1,5 @@
-// Package bustest is the contract of chat.Bus and chat.Presence as a test
-// suite. [Run] it with a function that opens the nodes of one bus.
+// Package bustest is the contract of chat.Bus and chat.Presence as a test suite. Call [Run] with a function that
+// opens the nodes of one bus.
 package bustest
 
 import (
@@ -9,15 +9,15 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Node is one node's end of a bus.
+// A Node is one node's part of a bus.
 type Node interface {
 	chat.Bus
 	chat.Presence
 	Subscribe(deliver func(context.Context, chat.Event)) (cancel func())
 }
 
-// Run tests the buses that open returns: one node or more of a bus that nobody
-// else uses. They hear each other, and are closed by t.Cleanup.
+// Run tests the buses that open returns. open returns one node or more of a bus that no other test uses. The nodes
+// hear each other, and are closed by t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) []Node) {
 	for _, c := range []struct {
 		name string

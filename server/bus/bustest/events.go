@@ -31,7 +31,7 @@ func (b *inbox) seqs() (seqs []int64) {
 	return seqs
 }
 
-// waitFor waits until so many events are there, and returns them.
+// waitFor waits until there are this many events, and returns them.
 func (b *inbox) waitFor(t *testing.T, n int) []chat.Event {
 	t.Helper()
 	needs.Eventually(t, "all events are there", func() bool { return len(b.seqs()) >= n })
@@ -40,7 +40,7 @@ func (b *inbox) waitFor(t *testing.T, n int) []chat.Event {
 	return slices.Clone(b.events)
 }
 
-// subscribed returns an inbox of each node.
+// subscribed returns an inbox for each node.
 func subscribed(t *testing.T, nodes []Node) []*inbox {
 	inboxes := make([]*inbox, len(nodes))
 	for i, n := range nodes {
@@ -57,8 +57,7 @@ func publish(t *testing.T, n Node, conversation, seq int64) {
 	}
 }
 
-// Each node publishes; the subscribers on that node have each event when Publish
-// returns.
+// Each node publishes. When Publish returns, the subscribers on that node have the event.
 func testEverySubscriberOnEveryNode(t *testing.T, nodes []Node) {
 	const each = 500
 	all := append(subscribed(t, nodes), subscribed(t, nodes)...)
@@ -101,7 +100,7 @@ func testManyPublishers(t *testing.T, nodes []Node) {
 	}
 }
 
-// inOrder wants events of so many conversations, from 1 to most in each.
+// inOrder checks the events of the given number of conversations, from 1 to most in each.
 func inOrder(t *testing.T, events []chat.Event, conversations int, most int64) {
 	t.Helper()
 	last := make(map[int64]int64)
@@ -118,7 +117,7 @@ func inOrder(t *testing.T, events []chat.Event, conversations int, most int64) {
 
 func testNobodySubscribes(t *testing.T, nodes []Node) { publish(t, nodes[0], 1, 1) }
 
-// What an event tells of has happened, whoever gave up waiting.
+// An event has already happened, so it is delivered even if ctx has ended.
 func testPublishAfterItsContextEnded(t *testing.T, nodes []Node) {
 	inboxes := subscribed(t, nodes)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,7 +136,7 @@ func testCancelledSubscriber(t *testing.T, nodes []Node) {
 	cancel := nodes[0].Subscribe(gone.deliver)
 	publish(t, nodes[0], 1, 1)
 	cancel()
-	cancel() // twice is as good as once
+	cancel() // may be called again
 	for i, n := range nodes {
 		publish(t, n, int64(2+i), 1)
 	}

@@ -48,7 +48,7 @@ func testFirstAndLast(t *testing.T, nodes []Node) {
 	}
 }
 
-// Whatever the nodes do at once, one connection is the first and one the last.
+// With concurrent calls on all nodes, exactly one connection is the first and one the last.
 func testOneIsFirstAndOneIsLast(t *testing.T, nodes []Node) {
 	const users, each = 20, 4
 	all := func(do func(Node, int64) (bool, error)) (yes int64) {
@@ -77,8 +77,7 @@ func testOneIsFirstAndOneIsLast(t *testing.T, nodes []Node) {
 	}
 }
 
-// Users come and go on all nodes at once: each time that one came is a time that
-// one went, and in the end nobody is there.
+// Users come and go on all nodes concurrently: each arrival has a departure, and in the end nobody is online.
 func testComingAndGoingAtOnce(t *testing.T, nodes []Node) {
 	const users = 10
 	var firsts, lasts atomic.Int64
@@ -112,7 +111,7 @@ func testComingAndGoingAtOnce(t *testing.T, nodes []Node) {
 	}
 }
 
-// A node knows at once who came to it and who left it; the others soon do.
+// A node knows at once who came and left; the others know it soon.
 func testOnline(t *testing.T, nodes []Node) {
 	a, b := nodes[0], nodes[len(nodes)-1]
 	if got := online(t, a); len(got) > 0 {
