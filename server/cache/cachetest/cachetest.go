@@ -17,8 +17,8 @@ import (
 type Node = chat.Cache[int, int64]
 
 // Run tests the caches that open returns: one node or more of a cache that is
-// empty, with room for 100 values that do not expire meanwhile. They hear each
-// other, and are closed by t.Cleanup.
+// empty, with room for 100 values that do not expire during the test. The
+// nodes get each other's drops, and are closed by t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) []Node) {
 	for _, c := range []struct {
 		name string
@@ -37,7 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) []Node) {
 	}
 }
 
-// source is a load of v.
+// source returns a load function that returns v.
 func source(v int64) func(context.Context) (int64, error) {
 	return func(context.Context) (int64, error) { return v, nil }
 }
@@ -51,7 +51,7 @@ func get(t *testing.T, n Node, key int, load func(context.Context) (int64, error
 	return v, hit
 }
 
-// want loads a key whose value in truth is truth, and checks what comes.
+// want loads a key whose actual value is truth, and checks the result.
 func want(t *testing.T, n Node, key int, truth, value int64, hit bool) {
 	t.Helper()
 	if v, h := get(t, n, key, source(truth)); v != value || h != hit {
@@ -59,8 +59,8 @@ func want(t *testing.T, n Node, key int, truth, value int64, hit bool) {
 	}
 }
 
-// soon waits until a node has value for a key: that is true at once where the
-// key was dropped, and elsewhere when the node has heard of it.
+// soon waits until a node returns value for a key. The node that dropped the key
+// does so at once, the others once they have received the message.
 func soon(t *testing.T, n Node, key int, value int64) {
 	t.Helper()
 	needs.Eventually(t, "the node has the new value", func() bool {
@@ -127,7 +127,7 @@ func testDrop(t *testing.T, nodes []Node) {
 			keys = append(keys, key)
 		}
 	}
-	drop(t, nodes[0], append(keys, 99)...) // one was never there
+	drop(t, nodes[0], append(keys, 99)...) // 99 was never cached
 	drop(t, nodes[0])
 	want(t, nodes[0], 0, 2, 2, false)
 	for _, n := range nodes {
@@ -149,7 +149,8 @@ func testErrorsAreNotKept(t *testing.T, nodes []Node) {
 	want(t, nodes[len(nodes)-1], 1, 1, 1, false)
 }
 
-// A load has the context of its caller, whose end is an error for nobody else.
+// A load gets the context of its caller. If that context ends, it is an error for
+// this caller only.
 func testCallerWhoGaveUp(t *testing.T, nodes []Node) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _, err := nodes[0].Load(ctx, 1, func(ctx context.Context) (int64, error) {
@@ -163,10 +164,10 @@ func testCallerWhoGaveUp(t *testing.T, nodes []Node) {
 	want(t, nodes[0], 1, 1, 1, false)
 }
 
-// Each node drops, in the middle of each node's load.
+// Each node drops a key while a node, itself or another, loads it.
 func testDropDuringLoad(t *testing.T, nodes []Node) {
 	key := 0
-	for _, before := range []bool{false, true} { // whether the key was dropped before, too
+	for _, before := range []bool{false, true} { // whether the key was also dropped before the load
 		for _, loader := range nodes {
 			for _, dropper := range nodes {
 				key++
@@ -187,8 +188,8 @@ func testDropDuringLoad(t *testing.T, nodes []Node) {
 	}
 }
 
-// Who asks after a drop does not wait for a load that began before it, and the
-// old value does not take the place of the new one.
+// A caller that asks after a drop does not wait for a load that began before it,
+// and the old value does not replace the new one.
 func testLoadDuringLoadAfterDrop(t *testing.T, nodes []Node) {
 	for key, loader := range nodes {
 		for _, dropper := range nodes {
@@ -204,8 +205,9 @@ func testLoadDuringLoadAfterDrop(t *testing.T, nodes []Node) {
 	}
 }
 
-// All nodes raise a value, drop it and read it. Who dropped never sees less than
-// what was there before, and in the end nobody keeps less than the truth.
+// All nodes increment a value, drop it and read it. A node that dropped it never
+// reads less than the value before the drop, and in the end no node keeps an
+// outdated value.
 func testNeverStale(t *testing.T, nodes []Node) {
 	var truth atomic.Int64
 	load := func(context.Context) (int64, error) { return truth.Load(), nil }

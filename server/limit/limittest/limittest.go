@@ -15,8 +15,9 @@ import (
 // A Node is one node's end of a limiter.
 type Node = chat.Limiter[string]
 
-// Open makes one node or more of a limiter that nobody else uses: so many turns a
-// second, burst of them at once; a rate of 0 is no limit. t.Cleanup closes them.
+// Open opens one or more nodes of a limiter that nobody else uses. It allows
+// perSecond turns per second, and burst at once; perSecond 0 means no limit.
+// t.Cleanup closes them.
 type Open func(t *testing.T, perSecond float64, burst int) []Node
 
 // Run tests the limiters that open makes.
@@ -29,10 +30,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("ConcurrentTakesAreExact", func(t *testing.T) { testConcurrentTakesAreExact(t, open) })
 }
 
-// hourly is so slow that no turn comes while a test runs.
+// hourly is so slow that no turn becomes available during a test.
 const hourly = 1. / 3600
 
-// takeAll counts the turns of key that there are.
+// takeAll takes the available turns of key, up to most, and returns their number.
 func takeAll(t *testing.T, n Node, key string, most int) (turns int) {
 	t.Helper()
 	for turns < most && n.Take(t.Context(), key) == 0 {
@@ -53,7 +54,7 @@ func testBurstThenWait(t *testing.T, open Open) {
 		t.Errorf("%d turns of 10", n)
 	}
 	for _, n := range nodes {
-		for range 3 { // a turn that was refused is not used
+		for range 3 { // a refused turn is not counted
 			take, peek := n.Take(t.Context(), "k"), n.Peek(t.Context(), "k")
 			if take < 59*time.Minute || take > 61*time.Minute || peek < 59*time.Minute || peek > 61*time.Minute {
 				t.Errorf("told to wait %v and %v, want an hour", take, peek)
@@ -65,7 +66,7 @@ func testBurstThenWait(t *testing.T, open Open) {
 	}
 }
 
-// A node that was never refused knows what the others took.
+// A node that was never refused counts the turns that the others took.
 func testPeekBeforeTake(t *testing.T, open Open) {
 	nodes := open(t, hourly, 3)
 	a, b := nodes[0], nodes[len(nodes)-1]
