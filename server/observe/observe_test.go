@@ -56,6 +56,7 @@ func TestParse(t *testing.T) {
 		"WITH k AS (SELECT 1) SELECT * FROM messages":                                {"select", "messages"},
 		"PRAGMA journal_mode(WAL)":                                                   {"pragma", "none"},
 		"START TRANSACTION":                                                          {"begin", "none"},
+		"UPDATE calls SET x = ?; INSERT INTO messages (id) VALUES (?)":               {"insert", "messages"},
 		"UPDATE (SELECT 1) k STRAIGHT_JOIN members m ON 1 SET m.x = 1":               {"update", "members"},
 		"begin":       {"begin", "none"},
 		"VACUUM":      {"other", "none"},
@@ -63,7 +64,7 @@ func TestParse(t *testing.T) {
 		"SELECT 1":    {"select", "none"},
 		"DELETE FROM": {"delete", "none"},
 	} {
-		if got := parse(query); got != want {
+		if got := parse(lastOf(query)); got != want {
 			t.Errorf("parse(%q) = %+v, want %+v", query, got, want)
 		}
 	}

@@ -182,6 +182,11 @@ type statement struct{ operation, table string }
 // noTable is the table of a statement without one.
 const noTable = "none"
 
+// lastOf returns the last of the statements that the store joined into one: the one that the others are for.
+func lastOf(query string) string {
+	return query[strings.LastIndex(query, "; ")+1:]
+}
+
 // parse returns the operation and the first table of one of the server's statements. It ignores text in parentheses,
 // such as a sub-select.
 func parse(query string) statement {

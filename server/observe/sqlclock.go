@@ -80,6 +80,7 @@ func (t timing) end(err error) {
 }
 
 func (q *queryClock) kindOf(query string) *statementKind {
+	query = lastOf(query)
 	q.mu.RLock()
 	k, ok := q.parsed[query]
 	q.mu.RUnlock()
@@ -95,7 +96,7 @@ func (q *queryClock) kindOf(query string) *statementKind {
 		q.kinds[s] = k
 	}
 	if len(q.parsed) < maxParsed {
-		q.parsed[query] = k
+		q.parsed[strings.Clone(query)] = k // not what was before it
 	}
 	return k
 }

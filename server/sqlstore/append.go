@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -130,37 +131,37 @@ func (a *appending) run(ctx context.Context) error {
 	for i := range a.batch {
 		a.decide(i)
 	}
+	// Before the INSERT, which tells the ids and has to be answered.
+	if err := a.raise(ctx); err != nil {
+		return err
+	}
 	if err := a.insert(ctx); err != nil {
 		return err
 	}
 	for i, original := range a.copies {
 		a.results[i] = chat.Appended{Message: a.results[original].Message, Duplicate: true}
 	}
-	return a.raise(ctx)
+	return nil
 }
 
-// openRooms locks the conversations, and reads who of the senders may write.
+// openRooms locks the conversations, and with each those of the senders who may
+// write there.
 func (a *appending) openRooms(ctx context.Context) error {
 	a.rooms, a.may = make(map[int64]*room), make(map[place]bool)
-	var ids []int64
 	asked := make([]place, 0, len(a.batch))
 	for _, m := range a.batch {
 		p := place{m.ConversationID, m.SenderID}
 		if _, ok := a.may[p]; !ok {
 			a.may[p] = false
 			asked = append(asked, p)
-			ids = append(ids, p.conversation)
 		}
 	}
 	// In one order everywhere, so that two nodes cannot block each other.
-	slices.Sort(ids)
-	for part := range slices.Chunk(slices.Compact(ids), lists) {
-		if err := a.lock(ctx, part); err != nil {
-			return err
-		}
-	}
+	slices.SortFunc(asked, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.conversation, b.conversation), cmp.Compare(a.user, b.user))
+	})
 	for part := range slices.Chunk(asked, lists) {
-		if err := a.readMembers(ctx, part); err != nil {
+		if err := a.lock(ctx, part); err != nil {
 			return err
 		}
 	}
@@ -190,20 +191,7 @@ func (a *appending) holdFiles(ctx context.Context) error {
 	return nil
 }
 
-func (a *appending) lock(ctx context.Context, ids []int64) error {
-	in, args := inList(ids, nil)
-	rooms, err := collect(ctx, a.t, func(r scanner) (*room, error) {
-		var x room
-		return &x, r.Scan(&x.id, &x.kind, &x.pair, &x.last, &a.step)
-	}, `SELECT id, kind, COALESCE(pair_low + pair_high, 0), last_seq, `+a.s.dialect.step+`
-		FROM conversations `+a.s.dialect.byID+` WHERE id IN (`+in+`) ORDER BY id`+a.s.dialect.forUpdate, args...)
-	for _, x := range rooms {
-		a.rooms[x.id] = x
-	}
-	return err
-}
-
-func (a *appending) readMembers(ctx context.Context, places []place) error {
+func (a *appending) lock(ctx context.Context, places []place) error {
 	n := padded(len(places))
 	args := make([]any, 0, 2*n)
 	for i := range n {
@@ -211,19 +199,29 @@ func (a *appending) readMembers(ctx context.Context, places []place) error {
 		args = append(args, p.conversation, p.user)
 	}
 	_, err := collect(ctx, a.t, func(r scanner) (struct{}, error) {
-		var p place
-		err := r.Scan(&p.conversation, &p.user)
-		a.may[p] = true
+		var x room
+		p := place{}
+		err := r.Scan(&x.id, &p.user, &x.kind, &x.pair, &x.last, &a.step)
+		p.conversation = x.id
+		a.rooms[x.id], a.may[p] = &x, true
 		return struct{}{}, err
-	}, writersQuery(n), args...)
+	}, a.s.dialect.lockQuery(n), args...)
 	return err
 }
 
-func writersQuery(n int) string {
-	return `SELECT m.conversation_id, m.user_id
+// lockQuery finds the rooms that senders may write in, n pairs of both.
+func (d *dialect) lockQuery(n int) string {
+	columns := `SELECT c.id, m.user_id, c.kind, COALESCE(c.pair_low + c.pair_high, 0), c.last_seq, ` + d.step
+	if n == 1 { // without a table of keys, which would cost as much as all the rest
+		return columns + `
+	FROM conversations c ` + d.inOrder + ` members m ON m.conversation_id = c.id
+	WHERE c.id = ? AND m.user_id = ? AND m.state = 0 AND m.muted = 0` + d.forUpdate
+	}
+	return columns + `
 	FROM (SELECT ? AS conversation, ? AS sender` + repeat("", " UNION ALL SELECT ?, ?", n) + `) k
-	JOIN members m ON m.conversation_id = k.conversation AND m.user_id = k.sender
-	WHERE m.state = 0 AND m.muted = 0`
+	` + d.inOrder + ` conversations c ON c.id = k.conversation
+	` + d.inOrder + ` members m ON m.conversation_id = k.conversation AND m.user_id = k.sender
+	WHERE m.state = 0 AND m.muted = 0` + d.forUpdate
 }
 
 // findStored looks for messages stored before: for all with a ClientMsgID when
@@ -377,7 +375,7 @@ func (a *appending) raise(ctx context.Context) error {
 		slices.Sort(ids)
 		for part := range slices.Chunk(ids, lists) {
 			in, args := inList(part, []any{added})
-			_, err := exec(ctx, a.t, `UPDATE conversations `+a.s.dialect.byID+` SET last_seq = last_seq + ? WHERE id IN (`+in+`)`, args...)
+			err := a.t.execAhead(ctx, `UPDATE conversations `+a.s.dialect.byID+` SET last_seq = last_seq + ? WHERE id IN (`+in+`)`, args...)
 			if err != nil {
 				return err
 			}

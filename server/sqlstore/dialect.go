@@ -15,6 +15,8 @@ type dialect struct {
 	// forUpdate ends a SELECT whose rows the transaction is going to change,
 	// and byID makes it look for them by id, so that it locks no others.
 	forUpdate, byID string
+	// inOrder joins a table that is read after those before it.
+	inOrder string
 	// forShare ends a SELECT whose rows are to stay until the transaction ends.
 	forShare string
 	// keepOld ends an INSERT that leaves a row with the same key as it is. It

@@ -63,7 +63,7 @@ func (p *pair) stored(t *testing.T) (n, lastSeq int64) {
 func TestLostAnswers(t *testing.T) {
 	p := newPair(t, "")
 	want := int64(0)
-	for _, statement := range []string{"START TRANSACTION", "FOR UPDATE", "m.muted = 0", "INSERT INTO messages", "UPDATE conversations", "COMMIT"} {
+	for _, statement := range []string{"START TRANSACTION", "FOR UPDATE", "INSERT INTO messages", "UPDATE conversations", "COMMIT"} {
 		for _, after := range []bool{false, true} {
 			p.proxy.SeverAt(statement, after)
 			batch := []chat.NewMessage{p.message("a"), p.message("b")}
@@ -300,5 +300,46 @@ func TestNumbers(t *testing.T) {
 		if got := classifyNumber(n); got != want {
 			t.Errorf("error %d is %v, want %v", n, got, want)
 		}
+	}
+}
+
+// TestStatementsSentAhead are part of the transaction, also where none follows.
+func TestStatementsSentAhead(t *testing.T) {
+	for engine, cfg := range map[string]func() Config{
+		"sqlite": func() Config { return Config{} },
+		"mysql":  func() Config { return Config{MySQL: needs.MySQL(t)} },
+	} {
+		t.Run(engine, func(t *testing.T) {
+			s := openTest(t, cfg())
+			user := newUser(t, s, "+10000")
+			bio := func() string {
+				users, err := s.Users(t.Context(), []int64{user})
+				if err != nil || len(users) != 1 {
+					t.Fatal(users, err)
+				}
+				return users[0].Bio
+			}
+			set := func(bio string, then ...string) error {
+				return s.write.inTx(t.Context(), func(ctx context.Context, q querier) error {
+					err := q.execAhead(ctx, "UPDATE users SET bio = ? WHERE id = ?", bio, user)
+					for _, statement := range then {
+						err = errors.Join(err, q.execAhead(ctx, statement))
+					}
+					return err
+				})
+			}
+			if err := set("one"); err != nil || bio() != "one" {
+				t.Errorf("alone: %v, %q", err, bio())
+			}
+			if err := set("two", "UPDATE users SET role = 'user'"); err != nil || bio() != "two" {
+				t.Errorf("with another: %v, %q", err, bio())
+			}
+			if err := set("three", "UPDATE users SET no_such = 1"); err == nil || bio() != "two" {
+				t.Errorf("with one that fails: %v, %q", err, bio())
+			}
+			if err := s.write.inTx(t.Context(), func(context.Context, querier) error { return nil }); err != nil {
+				t.Errorf("without a statement: %v", err)
+			}
+		})
 	}
 }

@@ -30,6 +30,11 @@ func (p *localPool) stats() sql.DBStats { return p.db.Stats() }
 // attempt runs fn once: SQLite waits by itself where a file is locked.
 func (p *localPool) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
 
+func (p *localPool) execAhead(ctx context.Context, query string, args ...any) error {
+	_, err := exec(ctx, p, query, args...)
+	return err
+}
+
 func (p *localPool) kept(query string) *sql.Stmt {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -95,4 +100,9 @@ func (t *localTx) prepare(ctx context.Context, query string) (statement, error) 
 	}
 	t.missed = append(t.missed, query)
 	return t.PrepareContext(ctx, query)
+}
+
+func (t *localTx) execAhead(ctx context.Context, query string, args ...any) error {
+	_, err := exec(ctx, t, query, args...)
+	return err
 }

@@ -21,6 +21,7 @@ var mysqlDialect = &dialect{
 	forUpdate:  " FOR UPDATE",
 	forShare:   " LOCK IN SHARE MODE", // MariaDB has no FOR SHARE
 	byID:       "FORCE INDEX (PRIMARY)",
+	inOrder:    "STRAIGHT_JOIN",
 	keepOld:    func(column string) string { return " ON DUPLICATE KEY UPDATE " + column + " = " + column },
 	raiseMarks: func(n int) string {
 		return `UPDATE (` + marksTable(n) + `) k STRAIGHT_JOIN members m
@@ -93,6 +94,7 @@ func (m *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	cfg.TLS = m.tls
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = m.connectTimeout, timeout, timeout
 	cfg.InterpolateParams = true
+	cfg.MultiStatements = true      // a transaction is few round trips
 	cfg.ClientFoundRows = true      // an UPDATE counts the rows it finds, as SQLite does
 	cfg.ParseTime = true            // goose reads times
 	cfg.MaxAllowedPacket = 0        // what the server says

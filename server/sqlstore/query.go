@@ -17,6 +17,9 @@ type querier interface {
 	// attempt runs fn, which runs one statement, and where it fails in a way
 	// that a second time may mend and cannot make worse, runs it again.
 	attempt(ctx context.Context, writes bool, fn func() error) error
+	// execAhead is exec within a transaction where only failing matters. The
+	// statement may be sent with the next one, which then fails in its place.
+	execAhead(ctx context.Context, query string, args ...any) error
 }
 
 // A pool is the connections to a database.

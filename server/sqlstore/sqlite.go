@@ -21,6 +21,7 @@ var sqliteDialect = &dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	forUpdate:  "", // BEGIN IMMEDIATE has locked the whole file
+	inOrder:    "CROSS JOIN",
 	keepOld:    func(string) string { return " ON CONFLICT DO NOTHING" },
 	raiseMarks: func(n int) string {
 		return `UPDATE members SET ` + moveTimes("") + `read_seq = MAX(read_seq, k.read_to), delivered_seq = MAX(delivered_seq, k.delivered_to)

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -45,7 +46,13 @@ func (r *Recorder) note(text string, named []driver.NamedValue) {
 	if r.run == nil {
 		r.run = make(map[string][]any)
 	}
-	r.run[text] = args
+	for one := range strings.SplitSeq(text, "; ") { // the store joins some
+		if n := strings.Count(one, "?"); len(args) > 0 { // or a prepared statement binds them
+			r.run[one], args = args[:n], args[n:]
+		} else {
+			r.run[one] = nil
+		}
+	}
 }
 
 type recordingConnector struct {
