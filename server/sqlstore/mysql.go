@@ -95,6 +95,7 @@ func (m *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = m.connectTimeout, timeout, timeout
 	cfg.InterpolateParams = true
 	cfg.MultiStatements = true      // a transaction is few round trips
+	cfg.DialFunc = dial             // for the watch of a transaction
 	cfg.ClientFoundRows = true      // an UPDATE counts the rows it finds, as SQLite does
 	cfg.ParseTime = true            // goose reads times
 	cfg.MaxAllowedPacket = 0        // what the server says
@@ -125,17 +126,67 @@ var setUp = []string{
 func (c setUpConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errConnectTimeout)
 	defer cancel()
-	conn, err := c.Connector.Connect(ctx)
+	watched := &watchedConn{}
+	inner, err := c.Connector.Connect(context.WithValue(ctx, dialKey{}, watched))
 	if err != nil {
 		return nil, late(ctx, err)
 	}
+	watched.mysqlConn = inner.(mysqlConn)
 	for _, statement := range setUp {
 		answered(ctx)
-		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, statement, nil); err != nil {
-			return nil, errors.Join(late(ctx, err), conn.Close())
+		if _, err := watched.mysqlConn.ExecContext(ctx, statement, nil); err != nil {
+			return nil, errors.Join(late(ctx, err), inner.Close())
 		}
 	}
-	return conn, nil
+	return watched, nil
+}
+
+// A watchedConn lets the watch of a transaction have the socket.
+type watchedConn struct {
+	mysqlConn
+	socket net.Conn
+}
+
+// mysqlConn is what the driver's connections offer.
+type mysqlConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.guard(ctx)
+	return c.mysqlConn.ExecContext(ctx, query, args)
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.guard(ctx)
+	return c.mysqlConn.QueryContext(ctx, query, args)
+}
+
+func (c *watchedConn) guard(ctx context.Context) {
+	if w := watchOf(ctx); w != nil && ctx.Done() == nil {
+		w.guard(c.socket)
+	}
+}
+
+type dialKey struct{}
+
+// dial makes the socket of the watchedConn in ctx.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	socket, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if c, ok := ctx.Value(dialKey{}).(*watchedConn); ok && err == nil {
+		c.socket = socket
+	}
+	return socket, err
 }
 
 var errConnectTimeout = errors.New("no connection within connect-timeout")

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"sync"
 	"time"
 )
 
@@ -150,14 +152,22 @@ func (p *remotePool) inTx(ctx context.Context, fn func(context.Context, querier)
 	return p.attempt(ctx, false, func() error { return p.once(ctx, fn) })
 }
 
-// A watch cancels a transaction that gets no answer for some time. However many
-// statements it has and however slow they are, it goes on while they are
-// answered: somebody waits, and shall soon know when they are not.
+// A watch cuts a transaction off that gets no answer for some time, or whose
+// caller waits no longer. However many statements it has and however slow they
+// are, it goes on while they are answered: somebody waits, and shall soon know
+// when they are not.
+//
+// It closes the socket. A context that could be cancelled would cost two
+// goroutines for each statement, one of the driver and one of database/sql.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	after  time.Duration
 	timer  *time.Timer
+	unhook func() bool // from ctx
+
+	mu     sync.Mutex
+	socket net.Conn // of the transaction, from its first statement until release
 }
 
 var errStalled = errors.New("no answer from the database")
@@ -166,6 +176,7 @@ func newWatch(ctx context.Context, after time.Duration) *watch {
 	w := &watch{after: after}
 	w.ctx, w.cancel = context.WithCancelCause(context.WithValue(ctx, watchKey{}, w))
 	w.timer = time.AfterFunc(after, func() { w.cancel(errStalled) })
+	w.unhook = context.AfterFunc(w.ctx, w.cut)
 	return w
 }
 
@@ -174,25 +185,62 @@ func (w *watch) answered() { w.timer.Reset(w.after) }
 
 type watchKey struct{}
 
+func watchOf(ctx context.Context) *watch {
+	w, _ := ctx.Value(watchKey{}).(*watch)
+	return w
+}
+
 // answered tells the watch that the database answers while a connection is
 // made, if one is made for a transaction.
 func answered(ctx context.Context) {
-	if w, ok := ctx.Value(watchKey{}).(*watch); ok {
+	if w := watchOf(ctx); w != nil {
 		w.answered()
 	}
 }
 
-func (w *watch) end() {
+// guard has the watch close a socket when it is time, or now.
+func (w *watch) guard(socket net.Conn) {
+	w.mu.Lock()
+	w.socket = socket
+	w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		w.cut()
+	}
+}
+
+func (w *watch) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.socket != nil {
+		_ = w.socket.Close()
+	}
+}
+
+// release ends the watching of the socket.
+func (w *watch) release() {
 	w.timer.Stop()
+	w.unhook()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.socket = nil
+}
+
+func (w *watch) end() {
+	w.release()
 	w.cancel(nil)
 }
 
-// why keeps err from looking like the caller's timeout where it is the watch's.
+// why tells for what reason the watch has cut a transaction off that failed
+// with err. A timeout of its own does not look like the caller's.
 func (w *watch) why(err error) error {
-	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
+	cause := context.Cause(w.ctx)
+	switch {
+	case err == nil || cause == nil:
+		return err
+	case errors.Is(cause, errStalled):
 		return fmt.Errorf("%w for %s (%s)", errStalled, w.after, err.Error())
 	}
-	return err
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // begin starts a transaction; it goes with the first statement.
@@ -205,27 +253,29 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 	if err != nil {
 		return w.why(err)
 	}
-	committed := false
+	over := false
 	defer func() { // also where fn panics
-		if !committed {
+		if !over {
+			w.release()
 			p.rollback(ctx, conn)
 		}
 		_ = conn.Close() // back into the pool; it fails where the connection is lost
 	}()
 	t := &remoteTx{conn: conn, watch: w, ahead: begin}
-	if err := fn(w.ctx, t); err != nil {
+	inner := context.WithoutCancel(w.ctx)
+	if err := fn(inner, t); err != nil {
 		return w.why(err)
 	}
 	if t.ahead == begin { // nothing was run
-		committed = true
+		over = true
 		return nil
 	}
-	if err := t.flush(w.ctx); err != nil {
+	if err := t.flush(inner); err != nil {
 		return w.why(err)
 	}
-	w.timer.Stop()
+	w.release()
 	err = p.commit(ctx, conn)
-	committed = err == nil
+	over = err == nil
 	return err
 }
 
