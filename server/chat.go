@@ -34,7 +34,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			Quota:    chat.Quota{User: s.cfg.UserQuota, Total: s.cfg.TotalQuota},
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
-			Writers: s.writers(),
+			Writers: s.writers(), CommitEvery: s.commitEvery(),
 		},
 		EndCall: func(ctx context.Context, by, other int64) error { return s.calls.EndCall(ctx, by, other) }, // opened before anybody can call
 		Hooks:   seen.Chat(), Tracer: seen.Tracer(), Log: s.log,

@@ -3,16 +3,18 @@ package chat
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A batcher runs one function over whatever has queued up since it last
-// returned. It waits for nothing: alone, an item goes at once; under load,
-// those that come while one run is busy share the next. That is group commit
+// returned: alone, an item goes at once; under load, those that come while one
+// run is busy, or too soon after it began, share the next. That is group commit
 // for writers, and it keeps the order in which items were put.
 type batcher[T any] struct {
 	queue chan T
 	run   func([]T)
 	limit int
+	every time.Duration // from the beginning of a run to that of the next, unless a full batch waits
 
 	mu     sync.RWMutex // held for reading while putting
 	closed bool
@@ -22,8 +24,8 @@ type batcher[T any] struct {
 // queueFactor is how many full batches may wait before put blocks.
 const queueFactor = 4
 
-func newBatcher[T any](limit int, run func([]T)) *batcher[T] {
-	b := &batcher[T]{queue: make(chan T, limit*queueFactor), run: run, limit: limit, done: make(chan struct{})}
+func newBatcher[T any](limit int, every time.Duration, run func([]T)) *batcher[T] {
+	b := &batcher[T]{queue: make(chan T, limit*queueFactor), run: run, limit: limit, every: every, done: make(chan struct{})}
 	go b.loop()
 	return b
 }
@@ -66,7 +68,12 @@ func (b *batcher[T]) close() {
 func (b *batcher[T]) loop() {
 	defer close(b.done)
 	batch := make([]T, 0, b.limit)
+	var began time.Time
 	for item := range b.queue {
+		if len(b.queue) < b.limit-1 {
+			time.Sleep(time.Until(began.Add(b.every)))
+		}
+		began = time.Now()
 		batch = append(batch[:0], item)
 		for len(batch) < b.limit {
 			select {

@@ -3,16 +3,18 @@ package chat
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 func TestBatcherSharesRunsAndKeepsOrder(t *testing.T) {
 	gate := make(chan struct{})
 	var batches [][]int
-	b := newBatcher(8, func(batch []int) {
+	b := newBatcher(8, 0, func(batch []int) {
 		<-gate
 		batches = append(batches, slices.Clone(batch))
 	})
@@ -48,7 +50,7 @@ func seq(n int) []int {
 func TestBatcherRunsEverythingBeforeItCloses(t *testing.T) {
 	var mu sync.Mutex
 	ran := 0
-	b := newBatcher(4, func(batch []int) {
+	b := newBatcher(4, 0, func(batch []int) {
 		mu.Lock()
 		defer mu.Unlock()
 		ran += len(batch)
@@ -89,9 +91,46 @@ func TestBatcherRunsEverythingBeforeItCloses(t *testing.T) {
 	}
 }
 
+// TestBatcherKeepsRunsApart: what comes too soon after a run began shares the
+// next, what comes later goes at once, and a full batch does not wait.
+func TestBatcherKeepsRunsApart(t *testing.T) {
+	const every = 5 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		runs := make(map[time.Duration]int)
+		b := newBatcher(4, every, func(batch []int) { runs[time.Since(start)] += len(batch) })
+		for _, at := range []time.Duration{0, 1, 3, 30, 40, 41, 42, 70} {
+			time.Sleep(time.Until(start.Add(at * time.Millisecond)))
+			if err := b.put(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.close()
+		want := map[time.Duration]int{0: 1, every: 2, 30 * time.Millisecond: 1, 40 * time.Millisecond: 1, 45 * time.Millisecond: 2, 70 * time.Millisecond: 1}
+		if !maps.Equal(runs, want) {
+			t.Errorf("runs were %v, want %v", runs, want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		start, gate := time.Now(), make(chan struct{})
+		b := newBatcher(4, every, func([]int) { <-gate })
+		for range 12 {
+			if err := b.put(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(gate)
+		synctest.Wait()
+		if waited := time.Since(start); waited != 0 || len(b.queue) > 4 {
+			t.Errorf("after %v %d wait although batches were full", waited, len(b.queue))
+		}
+		b.close()
+	})
+}
+
 func TestBatcherDoesNotWaitForEver(t *testing.T) {
 	gate := make(chan struct{})
-	b := newBatcher(1, func([]int) { <-gate })
+	b := newBatcher(1, 0, func([]int) { <-gate })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	var err error

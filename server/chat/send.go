@@ -3,6 +3,9 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,15 +61,11 @@ func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Mes
 	p, err := s.prepare(ctx, c, d)
 	if err == nil {
 		p.done, p.trace = told, s.carrier(ctx)
-		err = s.queueOf(p.msg.ConversationID).put(ctx, p)
+		err = s.sends.put(ctx, p)
 	}
 	if err != nil {
 		told(Message{}, err)
 	}
-}
-
-func (s *Service) queueOf(conversationID int64) *batcher[*pendingSend] {
-	return s.sends[uint64(conversationID)%uint64(len(s.sends))]
 }
 
 // prepare makes of a draft a message that its sender may send.
@@ -215,9 +214,41 @@ var errNotTried = &Error{
 	Kind: KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment", RetryAfter: time.Second,
 }
 
-// commit stores a batch of queue in one transaction and finishes each message,
-// in the order of Seq.
-func (s *Service) commit(queue *batcher[*pendingSend], batch []*pendingSend) {
+// commitAll stores a batch: in one transaction, or, where it is too large for
+// one, in several at a time. A conversation is in one part, to keep its order.
+func (s *Service) commitAll(batch []*pendingSend) {
+	most := s.cfg.Limits.MaxBatch
+	parts := make([][]*pendingSend, (len(batch)+most-1)/most)
+	for _, p := range batch {
+		i := uint64(p.msg.ConversationID) % uint64(len(parts))
+		parts[i] = append(parts[i], p)
+	}
+	var away atomic.Bool
+	notTried := func(p *pendingSend) { p.done(Message{}, errNotTried) }
+	var storing sync.WaitGroup
+	for _, part := range parts {
+		storing.Go(func() {
+			for b := range slices.Chunk(part, most) {
+				switch {
+				case away.Load():
+					for _, p := range b {
+						notTried(p)
+					}
+				case KindOf(s.commit(b)) == KindUnavailable:
+					away.Store(true)
+				}
+			}
+		})
+	}
+	storing.Wait()
+	if away.Load() {
+		s.sends.drain(notTried)
+	}
+}
+
+// commit stores a batch in one transaction and finishes each message, in the
+// order of Seq.
+func (s *Service) commit(batch []*pendingSend) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	start := s.cfg.Now()
@@ -243,9 +274,7 @@ func (s *Service) commit(queue *batcher[*pendingSend], batch []*pendingSend) {
 		}
 		s.finish(context.WithoutCancel(ctx), p, results[i])
 	}
-	if KindOf(err) == KindUnavailable {
-		queue.drain(func(p *pendingSend) { p.done(Message{}, errNotTried) })
-	}
+	return err
 }
 
 // stored is a new message that its conversation has not been told of yet.

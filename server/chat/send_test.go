@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -331,5 +332,100 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Error("sent after the deadline, without a database")
 	} else if !errors.Is(err, context.DeadlineExceeded) && chat.KindOf(err) != chat.KindUnavailable {
 		t.Errorf("after the deadline: %v", err)
+	}
+}
+
+// A gatedStore holds Append up until its gate is open, and then stores, or, where
+// err is set, stores the first batch and fails.
+type gatedStore struct {
+	chat.Store
+	gate    chan struct{}
+	err     error
+	largest atomic.Int64
+	appends atomic.Int64
+}
+
+func (g *gatedStore) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.Appended, error) {
+	<-g.gate
+	nth := g.appends.Add(1)
+	for most := g.largest.Load(); int64(len(batch)) > most && !g.largest.CompareAndSwap(most, int64(len(batch))); {
+		most = g.largest.Load()
+	}
+	if g.err != nil && nth > 1 {
+		return nil, g.err
+	}
+	return g.Store.Append(ctx, batch)
+}
+
+// crowd sends n messages to each of some conversations while nothing is stored,
+// and returns the answers by conversation, in the order in which they came.
+func crowd(t *testing.T, w *world, store *gatedStore, n int) map[int64][]error {
+	t.Helper()
+	c := w.node(t, nil, func(c *chat.Config) {
+		c.Store, c.Limits = store, chat.Limits{MaxBatch: 4, Writers: 4}
+	})
+	a, peers := w.user(t), make([]int64, 6)
+	for i := range peers {
+		peers[i] = w.user(t).UserID
+		if _, err := w.store.EnsureDirect(t.Context(), chat.Opening{From: a.UserID, To: peers[i], At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	answers := make(map[int64][]error)
+	var answered sync.WaitGroup
+	for k := range n {
+		for _, peer := range peers {
+			answered.Add(1)
+			d := chat.Draft{Target: chat.Target{ReceiverID: peer}, Content: fmt.Sprint(k)}
+			c.SendFunc(t.Context(), a, d, func(m chat.Message, err error) {
+				defer answered.Done()
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil && m.Content != fmt.Sprint(len(answers[peer])) {
+					t.Errorf("to %d: %s was stored after %d others", peer, m.Content, len(answers[peer]))
+				}
+				answers[peer] = append(answers[peer], err)
+			})
+		}
+	}
+	close(store.gate)
+	answered.Wait()
+	return answers
+}
+
+// TestLargeBatchesAreStoredInParts of at most MaxBatch, each conversation in order.
+func TestLargeBatchesAreStoredInParts(t *testing.T) {
+	w := newWorld(t)
+	store := &gatedStore{Store: w.store, gate: make(chan struct{})}
+	for peer, errs := range crowd(t, w, store, 10) {
+		if len(errs) != 10 || errors.Join(errs...) != nil {
+			t.Errorf("to %d: %v", peer, errs)
+		}
+	}
+	if got := store.largest.Load(); got > 4 {
+		t.Errorf("%d messages in one transaction, at most 4 are wanted", got)
+	}
+}
+
+// TestPartsThatFailAreAnsweredOnce, and what waited behind them is not tried.
+func TestPartsThatFailAreAnsweredOnce(t *testing.T) {
+	w := newWorld(t)
+	store := &gatedStore{Store: w.store, gate: make(chan struct{}), err: chat.Errorf(chat.KindUnavailable, "the database does not answer", "away")}
+	failed := 0
+	for peer, errs := range crowd(t, w, store, 10) {
+		if len(errs) != 10 {
+			t.Errorf("to %d: %d answers to 10 messages", peer, len(errs))
+		}
+		for _, err := range errs {
+			if chat.KindOf(err) == chat.KindUnavailable {
+				failed++
+			} else if err != nil {
+				t.Errorf("to %d: %v", peer, err)
+			}
+		}
+	}
+	if appends := store.appends.Load(); failed < 60-16 || appends > 1+4 {
+		t.Errorf("%d of 60 failed in %d transactions", failed, appends)
 	}
 }

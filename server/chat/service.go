@@ -20,6 +20,7 @@ type Limits struct {
 	SessionTTL   time.Duration // life of a refresh token; 30 days
 	MaxBatch     int           // messages in one transaction; 256
 	Writers      int           // transactions of messages at a time; 1, more where the store has many writers
+	CommitEvery  time.Duration // how far apart transactions of messages begin, at least; 0: one begins with the first message there is
 	CommitWithin time.Duration // a transaction that takes longer is given up; 10 s
 }
 
@@ -69,7 +70,7 @@ type Config struct {
 	Codes     Codes     // nil: nobody sets up two-factor login
 	Usernames Usernames // nil: names that differ in case are one
 
-	ContactsOnly bool // users who never chose take messages, groups and calls of contacts only
+	ContactsOnly     bool              // users who never chose take messages, groups and calls of contacts only
 	RequireTwoFactor TwoFactorRequired // empty: off
 
 	Limits Limits
@@ -85,7 +86,7 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	sends       []*batcher[*pendingSend] // by conversation, so that each keeps its order
+	sends       *batcher[*pendingSend]
 	marks       *batcher[*pendingMark]
 	fanout      *batcher[outgoing]
 	departures  *batcher[int64]
@@ -116,12 +117,10 @@ func New(cfg Config) *Service {
 	s := &Service{cfg: cfg}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.arrivals = newArrivals()
-	s.fanout = newBatcher(cfg.Limits.MaxBatch, s.announce)
-	for i := range cfg.Limits.Writers {
-		s.sends = append(s.sends, newBatcher(cfg.Limits.MaxBatch, func(batch []*pendingSend) { s.commit(s.sends[i], batch) }))
-	}
-	s.marks = newBatcher(cfg.Limits.MaxBatch, s.advance)
-	s.departures = newBatcher(cfg.Limits.MaxBatch, s.depart)
+	s.fanout = newBatcher(cfg.Limits.MaxBatch, 0, s.announce)
+	s.sends = newBatcher(cfg.Limits.MaxBatch*cfg.Limits.Writers, cfg.Limits.CommitEvery, s.commitAll)
+	s.marks = newBatcher(cfg.Limits.MaxBatch, 0, s.advance)
+	s.departures = newBatcher(cfg.Limits.MaxBatch, 0, s.depart)
 	s.delivered = newDeliveries(s.storeDelivered)
 	s.presences = newPresences(s.tellGathered)
 	s.searches = make(chan struct{}, searchesOfNode)
@@ -139,11 +138,7 @@ func (s *Service) Close() { s.Shutdown(context.Background()) }
 // is ready to be refused; twice is as good as once.
 func (s *Service) Shutdown(ctx context.Context) {
 	defer context.AfterFunc(ctx, s.stop)()
-	var closing sync.WaitGroup
-	for _, b := range s.sends {
-		closing.Go(b.close)
-	}
-	closing.Wait()
+	s.sends.close()
 	s.marks.close()
 	s.fanout.close()
 	s.departures.close()
