@@ -305,12 +305,12 @@ func TestNumbers(t *testing.T) {
 
 // TestStatementsSentAhead are part of the transaction, also where none follows.
 func TestStatementsSentAhead(t *testing.T) {
-	for engine, cfg := range map[string]func() Config{
-		"sqlite": func() Config { return Config{} },
-		"mysql":  func() Config { return Config{MySQL: needs.MySQL(t)} },
+	for engine, cfg := range map[string]func(t *testing.T) Config{
+		"sqlite": func(*testing.T) Config { return Config{} },
+		"mysql":  func(t *testing.T) Config { return Config{MySQL: needs.MySQL(t)} },
 	} {
 		t.Run(engine, func(t *testing.T) {
-			s := openTest(t, cfg())
+			s := openTest(t, cfg(t))
 			user := newUser(t, s, "+10000")
 			bio := func() string {
 				users, err := s.Users(t.Context(), []int64{user})
