@@ -14,6 +14,7 @@ const (
 	EventMessageRead   EventType = "message.read"
 	// EventMessageDelivered is gathered: of several messages, it has the last.
 	EventMessageDelivered EventType = "message.delivered"
+	EventFileDelete       EventType = "file.delete"
 	EventDialogDelete     EventType = "dialog.delete"
 	EventTyping           EventType = "typing"
 	EventPresence         EventType = "presence"
@@ -142,6 +143,13 @@ type MessageDelivered struct {
 	ReceiverID  int64     `json:"receiver_id"`
 	DeliveredTo int64     `json:"delivered_to"`
 	DeliveredAt time.Time `json:"delivered_at"`
+}
+
+// FileGone tells those that a file was sent to that its owner deleted it.
+type FileGone struct {
+	FileID    int64     `json:"file_id"`
+	DeletedBy int64     `json:"deleted_by"`
+	DeletedAt time.Time `json:"deleted_at"`
 }
 
 // TypingChanged tells that UserID began or stopped typing. In a direct

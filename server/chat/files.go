@@ -28,6 +28,7 @@ type File struct {
 	SHA256      string    `json:"sha256"` // hex
 	Key         string    `json:"-"`      // where the blob store keeps it
 	CreatedAt   time.Time `json:"created_at"`
+	Deleted     bool      `json:"-"` // only in UnusedFiles
 }
 
 // An Upload is a file on its way in.
@@ -118,8 +119,7 @@ func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full err
 func (s *Service) wordFull(err error) error {
 	switch {
 	case errors.Is(err, ErrUserFull):
-		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all. If you have others, delete or recall their messages: "+
-			"the space of a file is free a day after its upload", inUnits(s.cfg.Limits.Quota.User))
+		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all: delete some, or their messages", inUnits(s.cfg.Limits.Quota.User))
 	case errors.Is(err, ErrFull):
 		return Errorf(KindNoSpace, notUploaded, "the files of all users take the %s that the operator allows: ask the operator for more",
 			inUnits(s.cfg.Limits.Quota.Total))

@@ -63,6 +63,9 @@ func (s *Service) forget(f File) error {
 		return nil
 	}
 	err = s.cfg.Store.DeleteFile(ctx, f.ID)
+	if errors.Is(err, ErrConflict) && f.Deleted {
+		return s.deleteBytes(f)
+	}
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
 		return nil // somebody sent it just now, or another node was first
 	}
@@ -71,6 +74,9 @@ func (s *Service) forget(f File) error {
 	}
 	ctx, cancel = context.WithTimeout(s.background, s.cfg.Limits.CommitWithin) // all of it, for nobody knows of the bytes any more
 	defer cancel()
+	if f.Key == "" {
+		return nil
+	}
 	if err := s.cfg.Blobs.Delete(ctx, f.Key); err != nil {
 		return fmt.Errorf("the bytes %s are left behind: %w", f.Key, err)
 	}

@@ -1,8 +1,11 @@
 package chat_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +75,63 @@ func TestFilesThatNoMessageNamesAreForgotten(t *testing.T) {
 			if there(f) != want {
 				t.Errorf("a day later file %d is there: %v, want %v", f.ID, !want, want)
 			}
+		}
+		n.Close()
+	})
+}
+
+// stubbornBlobs do not delete while they are told so.
+type stubbornBlobs struct {
+	chat.Blobs
+	refuse atomic.Bool
+}
+
+func (b *stubbornBlobs) Delete(ctx context.Context, key string) error {
+	if b.refuse.Load() {
+		return errors.New("not now")
+	}
+	return b.Blobs.Delete(ctx, key)
+}
+
+// TestBytesThatWereNotDeletedAreLater deletes a file that a message names while the
+// store of bytes is away.
+func TestBytesThatWereNotDeletedAreLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var blobs *stubbornBlobs
+		n := w.node(t, nil, func(c *chat.Config) {
+			blobs = &stubbornBlobs{Blobs: c.Blobs}
+			c.Blobs = blobs
+		})
+		ann, ben := w.user(t), w.user(t)
+		f, err := n.Upload(t.Context(), ann, chat.Upload{Name: "f", Body: strings.NewReader("bytes")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = n.Send(t.Context(), ann, chat.Draft{Target: chat.Target{ReceiverID: ben.UserID}, Type: chat.TypeFile, FileID: f.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := func() bool {
+			t.Helper()
+			bytes, err := w.blobs.Open(t.Context(), f.Key)
+			if err == nil {
+				_ = bytes.Close()
+			}
+			return err == nil
+		}
+		blobs.refuse.Store(true)
+		if err := n.DeleteFile(t.Context(), ann, f.ID); err != nil || !there() {
+			t.Fatal("deleting:", err, there())
+		}
+		if _, err := n.File(t.Context(), ben, f.ID); chat.KindOf(err) != chat.KindNotFound {
+			t.Error("it is shown:", err)
+		}
+		blobs.refuse.Store(false)
+		time.Sleep(26 * time.Hour)
+		synctest.Wait()
+		if there() {
+			t.Error("the bytes are there a day later")
 		}
 		n.Close()
 	})

@@ -30,6 +30,8 @@ type Hooks struct {
 	FileStored func(context.Context, FileStored)
 	// Blocked: somebody blocked another user, or unblocked him.
 	Blocked func(context.Context, Blocked)
+	// FileDeleted: the owner of a file deleted it.
+	FileDeleted func(context.Context, FileDeleted)
 	// Searched: messages were searched by their text.
 	Searched func(context.Context, Searched)
 	// Request: a stranger asked, or was answered or refused.
@@ -138,6 +140,9 @@ type FileStored struct{ Bytes int64 }
 // Blocked is the data of Hooks.Blocked.
 type Blocked struct{ Undone bool }
 
+// FileDeleted is the data of Hooks.FileDeleted.
+type FileDeleted struct{ Bytes int64 }
+
 // Searched is the data of Hooks.Searched.
 type Searched struct {
 	Duration time.Duration // waiting for a turn included
@@ -230,6 +235,12 @@ func (h *Hooks) fileStored(ctx context.Context, bytes int64) {
 func (h *Hooks) blocked(ctx context.Context, d Blocked) {
 	if h.Blocked != nil {
 		h.Blocked(ctx, d)
+	}
+}
+
+func (h *Hooks) fileDeleted(ctx context.Context, bytes int64) {
+	if h.FileDeleted != nil {
+		h.FileDeleted(ctx, FileDeleted{Bytes: bytes})
 	}
 }
 

@@ -49,6 +49,7 @@ type Message struct {
 	Hidden         bool        `json:"is_hidden,omitempty"` // its reader deleted it for himself; Deleted is true, too
 	ReplyToID      int64       `json:"reply_to_id,omitempty"`
 	FileID         int64       `json:"file_id,omitempty"`
+	FileGone       bool        `json:"file_gone,omitempty"` // its owner deleted the file
 	ClientMsgID    string      `json:"client_msg_id,omitempty"`
 	CreatedAt      time.Time   `json:"created_at"`
 	UpdatedAt      time.Time   `json:"updated_at"`

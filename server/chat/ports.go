@@ -263,11 +263,21 @@ type FileStore interface {
 	FileBytes(ctx context.Context, userID int64) (user, total int64, err error)
 	File(ctx context.Context, id int64) (File, error)
 	// UnusedFiles looks at the limit files, at most, that come after an id, and
-	// that were made before a time; it returns those that no message names, and
-	// the last id that it looked at, or 0 where there are no more.
+	// that were made before a time; it returns those that no message names, deleted
+	// ones whose bytes may be there, and the last id that it looked at, or 0 where
+	// there are no more.
 	UnusedFiles(ctx context.Context, after int64, before time.Time, limit int) (unused []File, last int64, err error)
 	// DeleteFile forgets a file that no message names. ErrConflict: one does.
 	DeleteFile(ctx context.Context, id int64) error
+	// FilesOf lists the files of a user, the newest first.
+	FilesOf(ctx context.Context, userID int64, limit, offset int) ([]File, error)
+	// FileRooms lists conversations that a file was sent to, in no order.
+	FileRooms(ctx context.Context, id int64, limit int) ([]int64, error)
+	// MarkFileDeleted takes a file from its owner, and from the messages that name
+	// it: File does not find it from then on. ErrNotFound: it was gone before.
+	MarkFileDeleted(ctx context.Context, id int64) error
+	// ForgetBytes notes that the bytes of a deleted file are gone.
+	ForgetBytes(ctx context.Context, id int64) error
 	// MayRead tells whether userID uploaded the file or is a member of a
 	// conversation that it was sent to.
 	MayRead(ctx context.Context, fileID, userID int64) (bool, error)

@@ -97,15 +97,16 @@ func (s *Service) search(ctx context.Context, q MessageSearch) (found Found, err
 // have the machine.
 const (
 	indexChunk  = 1000             // messages looked at in a step
-	indexEvery  = 5 * time.Second  // where there is nothing to do
+	indexFirst  = 5 * time.Second  // after the start
+	indexEvery  = time.Minute      // where there is nothing to do
 	indexAfter  = 30 * time.Second // it was made: longer than a transaction may take, so that ids come in order
 	indexPauses = 3                // times as long as a step
-	indexYields = time.Minute      // where another node does it, or the store fails
+	indexYields = 2 * time.Minute  // where another node does it, or the store fails
 )
 
 // index makes messages quick to search, until the Service is closed.
 func (s *Service) index() {
-	wait := time.NewTimer(indexEvery)
+	wait := time.NewTimer(indexFirst)
 	defer wait.Stop()
 	for {
 		select {

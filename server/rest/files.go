@@ -91,6 +91,40 @@ func (s *Server) file(c echo.Context, me chat.Caller) error {
 	return s.ok(c, fileOf(f), err)
 }
 
+// files answers with my files, and with how many bytes they have of how many; a
+// quota of 0 is none.
+func (s *Server) files(c echo.Context, me chat.Caller) error {
+	q := query{c: c}
+	p := q.paging()
+	if q.err != nil {
+		return q.err
+	}
+	got, err := s.svc.Files(c.Request().Context(), me, p)
+	if err != nil {
+		return err
+	}
+	files := make([]file, len(got.Items))
+	for i, f := range got.Items {
+		files[i] = fileOf(f)
+	}
+	s.write(c, http.StatusOK, struct {
+		part
+		Used  int64 `json:"bytes_used"`
+		Quota int64 `json:"bytes_quota"`
+	}{
+		part{envelope{Success: true, Data: files}, got.Limit, got.Offset, got.HasMore}, got.Used, got.Quota,
+	})
+	return nil
+}
+
+func (s *Server) deleteFile(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	return s.ok(c, nothing{}, s.svc.DeleteFile(c.Request().Context(), me, id))
+}
+
 // download sends a file, or the ranges asked for. Nothing that a user uploaded
 // is ever shown by the browser in our name.
 func (s *Server) download(c echo.Context, me chat.Caller) error {

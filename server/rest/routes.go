@@ -114,7 +114,9 @@ func (s *Server) routes() {
 	s.get("/api/calls/ice-servers", me(s.iceServers))
 
 	s.add(http.MethodPost, uploadPath, s.svc.UploadLimit()+multipartRoom, s.authenticated(s.upload))
+	s.get("/api/files", me(s.files))
 	s.get("/api/files/:id", me(s.file))
+	s.delete("/api/files/:id", me(s.deleteFile))
 	s.get("/api/files/:id/download", s.authenticated(s.download))
 }
 

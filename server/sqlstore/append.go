@@ -180,7 +180,7 @@ func (a *appending) holdFiles(ctx context.Context) error {
 	a.files = make(map[int64]bool)
 	for part := range slices.Chunk(slices.Compact(ids), lists) {
 		in, args := inList(part, nil)
-		there, err := collect(ctx, a.t, scanID, `SELECT id FROM files WHERE id IN (`+in+`) ORDER BY id`+a.s.dialect.forShare, args...)
+		there, err := collect(ctx, a.t, scanID, `SELECT id FROM files WHERE id IN (`+in+`) AND deleted = 0 ORDER BY id`+a.s.dialect.forShare, args...)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (s *Store) FileBytes(ctx context.Context, userID int64) (user, total int64,
 func (s *Store) File(ctx context.Context, id int64) (chat.File, error) {
 	f := chat.File{ID: id}
 	var created int64
-	err := row(ctx, s.read, `SELECT owner_id, name, size, content_type, sha256, blob_key, created_at FROM files WHERE id = ?`,
+	err := row(ctx, s.read, `SELECT owner_id, name, size, content_type, sha256, blob_key, created_at FROM files WHERE id = ? AND deleted = 0`,
 		[]any{id}, &f.OwnerID, &f.Name, &f.Size, &f.ContentType, &f.SHA256, &f.Key, &created)
 	if err != nil {
 		return chat.File{}, s.fail(ctx, "file", err)
@@ -105,12 +105,12 @@ func (s *Store) UnusedFiles(ctx context.Context, after int64, before time.Time, 
 		var f chat.File
 		var created int64
 		var used bool
-		err := r.Scan(&f.ID, &f.OwnerID, &f.Size, &f.Key, &created, &used)
+		err := r.Scan(&f.ID, &f.OwnerID, &f.Size, &f.Key, &created, &f.Deleted, &used)
 		seen++
 		if last = f.ID; created >= micros(before) {
 			return struct{}{}, err
 		}
-		if f.CreatedAt = timeOf(created); !used {
+		if f.CreatedAt = timeOf(created); !used || f.Deleted && f.Key != "" {
 			unused = append(unused, f)
 		}
 		return struct{}{}, err
@@ -124,9 +124,54 @@ func (s *Store) UnusedFiles(ctx context.Context, after int64, before time.Time, 
 	return unused, last, nil
 }
 
-const unusedQuery = `SELECT k.id, k.owner_id, k.size, k.blob_key, k.created_at,
+const unusedQuery = `SELECT k.id, k.owner_id, k.size, k.blob_key, k.created_at, k.deleted,
 	EXISTS (SELECT 1 FROM messages x WHERE x.file_id = k.id)
-	FROM (SELECT id, owner_id, size, blob_key, created_at FROM files WHERE id > ? ORDER BY id LIMIT ?) k ORDER BY k.id`
+	FROM (SELECT id, owner_id, size, blob_key, created_at, deleted FROM files WHERE id > ? ORDER BY id LIMIT ?) k ORDER BY k.id`
+
+// FilesOf implements chat.FileStore.
+func (s *Store) FilesOf(ctx context.Context, userID int64, limit, offset int) ([]chat.File, error) {
+	files, err := collect(ctx, s.read, func(r scanner) (chat.File, error) {
+		f := chat.File{OwnerID: userID}
+		var created int64
+		err := r.Scan(&f.ID, &f.Name, &f.Size, &f.ContentType, &f.SHA256, &f.Key, &created)
+		f.CreatedAt = timeOf(created)
+		return f, err
+	}, `SELECT id, name, size, content_type, sha256, blob_key, created_at FROM files
+		WHERE owner_id = ? AND deleted = 0 ORDER BY id DESC LIMIT ? OFFSET ?`, userID, limit, offset)
+	return files, s.fail(ctx, "files of", err)
+}
+
+// FileRooms implements chat.FileStore.
+func (s *Store) FileRooms(ctx context.Context, id int64, limit int) ([]int64, error) {
+	rooms, err := collect(ctx, s.read, scanID, `SELECT DISTINCT conversation_id FROM messages WHERE file_id = ? LIMIT ?`, id, limit)
+	return rooms, s.fail(ctx, "file rooms", err)
+}
+
+// MarkFileDeleted implements chat.FileStore. The row stays: SQLite would give its
+// id to the next file, and the messages that name it would show that one.
+func (s *Store) MarkFileDeleted(ctx context.Context, id int64) error {
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		var owner, size int64
+		err := row(ctx, t, `SELECT owner_id, size FROM files WHERE id = ? AND deleted = 0`+s.dialect.forUpdate, []any{id}, &owner, &size)
+		if err != nil {
+			return err
+		}
+		if _, err := exec(ctx, t, `UPDATE files SET deleted = 1, name = '', size = 0, sha256 = '' WHERE id = ?`, id); err != nil {
+			return err
+		}
+		if err := s.addBytes(ctx, t, owner, -size, 0, nil); err != nil {
+			return err
+		}
+		return s.addBytes(ctx, t, everybody, -size, 0, nil)
+	})
+	return s.fail(ctx, "mark file deleted", err)
+}
+
+// ForgetBytes implements chat.FileStore.
+func (s *Store) ForgetBytes(ctx context.Context, id int64) error {
+	_, err := exec(ctx, s.write, `UPDATE files SET blob_key = '' WHERE id = ? AND deleted = 1`, id)
+	return s.fail(ctx, "forget bytes", err)
+}
 
 // DeleteFile implements chat.FileStore.
 func (s *Store) DeleteFile(ctx context.Context, id int64) error {

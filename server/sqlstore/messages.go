@@ -22,7 +22,8 @@ const messageColumns = `COALESCE(x.id, 0), COALESCE(x.conversation_id, 0), COALE
 	          AND r.read_seq >= x.seq AND r.user_id <> COALESCE(x.sender_id, 0)) THEN 'read'
 	     WHEN c.kind = 'direct' AND EXISTS (SELECT 1 FROM members r WHERE r.conversation_id = x.conversation_id
 	          AND r.delivered_seq >= x.seq AND r.user_id <> COALESCE(x.sender_id, 0)) THEN 'delivered'
-	     ELSE 'sent' END`
+	     ELSE 'sent' END,
+	CASE WHEN x.file_id IS NULL THEN 0 ELSE COALESCE((SELECT f.deleted FROM files f WHERE f.id = x.file_id), 1) END`
 
 // messageRow is where the columns of a message are scanned to.
 type messageRow struct {
@@ -36,7 +37,7 @@ func (r *messageRow) dest() []any {
 	m := &r.m
 	return []any{
 		&m.ID, &m.ConversationID, &m.Seq, &m.SenderID, &m.Content, &m.Type, &m.ReplyToID, &m.FileID, &m.ClientMsgID,
-		&m.Edited, &m.Recalled, &m.Deleted, &r.created, &r.updated, &r.kind, &r.receiver, &m.Status,
+		&m.Edited, &m.Recalled, &m.Deleted, &r.created, &r.updated, &r.kind, &r.receiver, &m.Status, &m.FileGone,
 	}
 }
 

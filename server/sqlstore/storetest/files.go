@@ -97,3 +97,60 @@ func testUnusedFiles(w *world) {
 	w.ok(err)
 	equal(w, "room is made", [2]int64{user, total}, [2]int64{40, 40})
 }
+
+// testDeletedFiles deletes a file that messages name: they stay, its id too, and
+// room is made.
+func testDeletedFiles(w *world) {
+	u := w.users(2)
+	d := w.direct(u[0], u[1])
+	var files []chat.File
+	for i := range 3 {
+		files = append(files, must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{
+			OwnerID: u[0], Name: fmt.Sprint(i), Size: 10, Key: fmt.Sprint("key ", i), CreatedAt: w.now,
+		}, chat.Quota{})))
+	}
+	m := w.message(d, u[0], "look")
+	m.Type, m.FileID = chat.TypeFile, files[2].ID
+	sent := w.sendAll(m)[0]
+	equal(w, "newest first", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 0)), []chat.File{files[2], files[1]})
+	equal(w, "next page", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 2)), files[:1])
+	equal(w, "another's", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[1], 2, 0)), nil)
+	equal(w, "rooms", must[[]int64](w)(w.FileRooms(w.ctx(), files[2].ID, 5)), []int64{d})
+
+	w.ok(w.MarkFileDeleted(w.ctx(), files[2].ID))
+	w.is(w.MarkFileDeleted(w.ctx(), files[2].ID), chat.ErrNotFound)
+	w.is(w.MarkFileDeleted(w.ctx(), 1<<40), chat.ErrNotFound)
+	_, err := w.File(w.ctx(), files[2].ID)
+	w.is(err, chat.ErrNotFound)
+	equal(w, "not listed", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 5, 0)), []chat.File{files[1], files[0]})
+	user, total, err := w.FileBytes(w.ctx(), u[0])
+	w.ok(err)
+	equal(w, "room is made", [2]int64{user, total}, [2]int64{20, 20})
+	got := must[chat.Message](w)(w.Message(w.ctx(), sent.ID))
+	equal(w, "the message stays", fmt.Sprint(got.FileID == files[2].ID, got.FileGone, got.Content, got.Seq), "true true look1")
+	if r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m})); !errors.Is(r[0].Err, chat.ErrNoFile) {
+		w.Fatalf("sent again: %+v", r)
+	}
+	next := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[1], Key: "next", CreatedAt: w.now}, chat.Quota{}))
+	if next.ID == files[2].ID {
+		w.Fatal("the id of a deleted file is given again")
+	}
+	unused := func() (ids []int64) {
+		w.Helper()
+		list, _, err := w.UnusedFiles(w.ctx(), files[1].ID, w.now.Add(time.Minute), 10)
+		w.ok(err)
+		for _, f := range list {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	equal(w, "its bytes may be there", unused(), []int64{files[2].ID, next.ID})
+	w.ok(w.ForgetBytes(w.ctx(), files[2].ID))
+	equal(w, "its bytes are gone", unused(), []int64{next.ID})
+	w.ok(w.RetractMessage(w.ctx(), sent.ID, true, w.now))
+	equal(w, "nothing names it", unused(), []int64{files[2].ID, next.ID})
+	w.ok(w.DeleteFile(w.ctx(), files[2].ID))
+	user, _, err = w.FileBytes(w.ctx(), u[0])
+	w.ok(err)
+	equal(w, "counted once", user, 20)
+}

@@ -93,6 +93,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Files", testFiles},
 		{"FilesHaveQuotas", testFilesHaveQuotas},
 		{"UnusedFiles", testUnusedFiles},
+		{"DeletedFiles", testDeletedFiles},
 		{"MayRead", testMayRead},
 		{"Calls", testCalls},
 		{"CallsThatEnded", testCallsThatEnded},
