@@ -78,6 +78,34 @@ var messaging = board{
 				queries: []query{{expr: `rate(im_upload_bytes_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 		}},
+		{title: "Kept", height: 8, panels: []panel{
+			{
+				title: "Time to search", kind: chart, width: 8, unit: "s",
+				about: "Of searches of messages, waiting for a turn included.",
+				queries: []query{
+					{expr: `histogram_quantile(0.5, sum by (le) (rate(im_search_duration_seconds_bucket{nodes}[rate])))`, legend: "half"},
+					{expr: `histogram_quantile(0.99, sum by (le) (rate(im_search_duration_seconds_bucket{nodes}[rate])))`, legend: "99 %"},
+				},
+			},
+			{
+				title: "Searches", kind: chart, width: 8, unit: "ops",
+				about:   "By outcome. A partial one was given up for a while: many of them mean that messages are not indexed yet, or the database is slow.",
+				queries: []query{{expr: `sum by (outcome) (rate(im_search_duration_seconds_count{nodes}[rate]))`, legend: "{{outcome}}"}},
+			},
+			{
+				title: "Not indexed yet", kind: chart, width: 8, unit: "short",
+				about:   "Messages, about, that a search has to read. After an upgrade it goes down for a while; it falls behind under load, and catches up.",
+				queries: []query{{expr: `max(im_search_behind{nodes})`, legend: "messages"}},
+			},
+			{
+				title: "Files deleted", kind: chart, width: 12, unit: "ops", about: "By their owners.",
+				queries: []query{{expr: `sum(rate(im_files_deleted_total{nodes}[rate]))`, legend: "files"}},
+			},
+			{
+				title: "Bytes given back", kind: chart, width: 12, unit: "binBps", about: "Of files that their owners deleted.",
+				queries: []query{{expr: `sum(rate(im_files_deleted_size_bytes_total{nodes}[rate]))`, legend: "bytes"}},
+			},
+		}},
 		{title: "People", height: 8, panels: []panel{
 			{
 				title: "Active users", kind: chart, width: 8, unit: "short",

@@ -15,6 +15,7 @@ func (o *Observer) Chat() chat.Hooks {
 	refused := by(ins.refused, value("reason"))
 	lookups := by(ins.cacheLookups, lookupAttrs)
 	rejections := by(ins.loginsRejected, rejectionAttrs)
+	searches := by(ins.searchDuration, value("outcome"))
 	return chat.Hooks{
 		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
 		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
@@ -40,6 +41,13 @@ func (o *Observer) Chat() chat.Hooks {
 			rejections.of(d).Add(ctx, 1)
 		},
 		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
+		FileDeleted: func(ctx context.Context, d chat.FileDeleted) {
+			ins.filesDeleted.Add(ctx, 1)
+			ins.deletedBytes.Add(ctx, d.Bytes)
+		},
+		Searched: func(ctx context.Context, d chat.Searched) {
+			searches.of(string(d.Outcome)).Record(ctx, d.Duration.Seconds())
+		},
 		Recovered: func(ctx context.Context, d chat.Recovered) {
 			ins.recovered.Add(ctx, int64(d.Messages))
 			if d.Err != nil {

@@ -47,6 +47,9 @@ type instruments struct {
 	cacheLookups     metric.Int64Counter
 	loginsRejected   metric.Int64Counter
 	uploadBytes      metric.Int64Counter
+	filesDeleted     metric.Int64Counter
+	deletedBytes     metric.Int64Counter
+	searchDuration   metric.Float64Histogram
 	panics           metric.Int64Counter
 	connLifetime     metric.Float64Histogram
 	slowClients      metric.Int64Counter
@@ -72,6 +75,7 @@ var (
 	byAttempt     = oneOf("operation", "login", "register")
 	byCache       = oneOf("cache", "session", "membership", "direct", "user", "blocks")
 	byHit         = oneOf("hit", "true", "false")
+	byOutcome     = oneOf("outcome", chat.SearchDone, chat.SearchPartial, chat.SearchFailed)
 	byState       = oneOf("state", "used", "idle")
 	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}
 	byFrame       = label{key: "type", from: "the types that API.md lists for clients, or `other`"}
@@ -112,6 +116,9 @@ func (t *maker) events() *instruments {
 		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result.", byCache, byHit),
 		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Rejected logins and registrations, by operation and reason.", byAttempt, byKind),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
+		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
+		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),
+		searchDuration:   t.histogram("im.search.duration", "s", "Time of a search of messages, waiting for its turn included, by outcome; a partial one was given up for a while, and its client may go on.", operationBuckets, byOutcome),
 		panics:           t.counter("im.http.panics", "{panic}", "Handlers that panicked; each answered 500."),
 		connLifetime:     t.histogram("im.connection.duration", "s", "How long a WebSocket was open, by how it ended.", lifetimeBuckets, byEnding),
 		slowClients:      t.counter("im.connections.slow", "{connection}", "Connections closed because their client did not read."),

@@ -77,6 +77,8 @@ func (t *maker) states(delay *rollingMean) {
 		one(func(s *State) int64 { return s.TURN.Failed }))
 
 	// WebSockets and calls.
+	t.gauge("im.search.behind", "{message}", "Messages, about, that are not indexed for searches yet, as this node last saw; until they are, a search reads them.",
+		one(func(s *State) int64 { return s.Chat.IndexBehind }))
 	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.Connections) }))
 	t.counted("im.frames.sent", "{frame}", "Frames of all types written to clients.",
