@@ -39,8 +39,10 @@ export interface Message {
   is_edited: boolean
   is_recalled: boolean
   is_deleted: boolean
+  is_hidden?: boolean // I deleted it for myself
   reply_to_id?: number
   file_id?: number
+  file_gone?: boolean // its owner deleted it
   client_msg_id?: string
   created_at: string
   sender?: User
@@ -89,6 +91,12 @@ export interface FileInfo {
   name: string
   size: number
   content_type: string
+}
+
+/** How far a message has come, by member. */
+export interface Receipts {
+  read_by: {user_id: number, read_at?: string}[]
+  delivered_to: {user_id: number, delivered_at?: string}[]
 }
 
 export interface CallFrame {

@@ -93,6 +93,15 @@ export async function call(method, path, body) {
 }
 
 /**
+ * Gets a list, with what stands beside it in the answer.
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+export async function list(path) {
+  return unwrap(await authorized(path, {method: 'GET'}))
+}
+
+/**
  * Logs in or registers.
  * @param {'login' | 'register'} how
  * @param {Record<string, string>} fields

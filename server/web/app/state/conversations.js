@@ -182,9 +182,28 @@ on('message.recall', (/** @type {Place} */ gone) => {
   conversation(targetOf(gone)).change(gone.seq, {is_recalled: true, content: '', file_id: 0})
 })
 
-on('message.delete', (/** @type {Place} */ gone) => {
-  conversation(targetOf(gone)).change(gone.seq, {is_deleted: true, content: '', file_id: 0})
+on('message.delete', (/** @type {Place & {for?: string}} */ gone) => {
+  conversation(targetOf(gone)).change(gone.seq, {is_deleted: true, is_hidden: gone.for === 'me', content: '', file_id: 0})
 })
+
+on('dialog.delete', (/** @type {Target & {up_to_seq: number}} */ {chat_id, receiver_id, up_to_seq}) => {
+  const c = conversation(chat_id ? {chat_id} : {receiver_id})
+  if (up_to_seq >= c.last.peek()) drop(c)
+  else c.doubt()
+})
+
+on('message.delivered', (/** @type {{sender_id: number, receiver_id: number, seq: number}} */ {sender_id, receiver_id, seq}) => {
+  if (sender_id === me.peek().id) conversation({receiver_id}).deliveredTo(seq)
+})
+
+on('file.delete', (/** @type {{file_id: number}} */ {file_id}) => fileGone(file_id))
+
+/** A file was deleted: messages that name it show that. */
+export function fileGone(/** @type {number} */ id) {
+  for (const c of all.peek().values()) {
+    for (const m of [...c.loaded()]) if (m.file_id === id) c.change(m.seq, {file_gone: true})
+  }
+}
 
 on('message.read', (/** @type {Place & {read_by: number}} */ mark) => {
   const c = conversation(targetOf(mark))

@@ -1,10 +1,10 @@
 // What was written and is not acknowledged. It outlives the connection and a
 // reload of the page, and goes out again in its order, with the same
 // client_msg_id: the server stores it once.
-import {call as request, upload} from './api.js'
+import {upload} from './api.js'
 import {keep} from './files.js'
-import {me, session} from './session.js'
-import {link, on, send as sendFrame} from './socket.js'
+import {me} from './session.js'
+import {on, send as sendFrame} from './socket.js'
 
 /** @typedef {import('./conversation.js').Conversation} Conversation */
 /** @typedef {import('../types.d.ts').Draft} Draft */
@@ -135,7 +135,6 @@ on('message.ack', (/** @type {{client_msg_id: string, id: number, seq: number}} 
     file_id: p.file_id, reply_to_id: p.reply_to_id, created_at: p.created_at,
     status: 'sent', is_edited: false, is_recalled: false, is_deleted: false,
   })
-  if (c.peerId && c.peerId !== me.peek().id) askDelivered(c)
 })
 
 /** Refusals that pass by themselves. */
@@ -149,21 +148,3 @@ on('error', (/** @type {{error_code: string, message: string, details: string, c
   if (PASSING.includes(e.error_code)) setTimeout(() => flush(c), 1000 + Math.random() * 1000)
   else change(c, p.client_msg_id, {state: 'failed', why: e.details})
 })
-
-// No frame tells that a message was delivered, so the newest one is asked after
-// a few times; the mark covers those before it.
-const ASK_AFTER = [400, 1500, 5000]
-/** @type {WeakMap<Conversation, ReturnType<typeof setTimeout>>} */
-const asking = new WeakMap()
-
-/** Asks whether the newest of my messages has come to the other side. */
-function askDelivered(/** @type {Conversation} */ c, turn = 0) {
-  clearTimeout(asking.get(c))
-  if (turn >= ASK_AFTER.length) return
-  asking.set(c, setTimeout(async () => {
-    const m = c.newest.peek()
-    if (!session.peek() || !m || m.sender_id !== me.peek().id || m.seq <= c.delivered.peek()) return
-    if (link.peek() === 'on') await request('GET', `/api/messages/${m.id}`).then(now => c.note(now), () => {})
-    askDelivered(c, turn + 1)
-  }, ASK_AFTER[turn]))
-}

@@ -9,6 +9,9 @@ export const route = signal(read())
 
 addEventListener('hashchange', () => { route.value = read() })
 
+/** A message that was looked for elsewhere; a new object each time. */
+export const sought = signal({key: '', seq: 0})
+
 /** Opens a conversation, by its key. */
 export function go(/** @type {string} */ key) {
   if (key) location.hash = key

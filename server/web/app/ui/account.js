@@ -3,11 +3,13 @@ import {call, logOut} from '../state/api.js'
 import {tell} from '../state/notice.js'
 import {changeMe, me} from '../state/session.js'
 import {Modal} from './modal.js'
+import {MyFiles} from './myfiles.js'
 
 /** Who I am, and the way out. @param {{close: () => void}} props */
 export function Account({close}) {
   const user = me.value
   const [fault, setFault] = useState('')
+  const [files, setFiles] = useState(false)
   const save = async (/** @type {SubmitEvent} */ e) => {
     e.preventDefault()
     const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
@@ -19,6 +21,7 @@ export function Account({close}) {
       setFault(/** @type {Error} */ (error).message)
     }
   }
+  if (files) return html`<${MyFiles} close=${close} />`
   return html`
     <${Modal} title="Your account" close=${close}>
       <form onSubmit=${save}>
@@ -30,6 +33,7 @@ export function Account({close}) {
         <p class="fault" role="alert">${fault}</p>
         <div class="actions">
           <button type="button" onClick=${logOut}>Log out</button>
+          <button type="button" onClick=${() => setFiles(true)}>Your files</button>
           <button class="primary">Save</button>
         </div>
       </form>

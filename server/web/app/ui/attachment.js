@@ -12,8 +12,8 @@ const PREVIEW = 8 << 20
 
 const UNITS = ['bytes', 'KB', 'MB', 'GB']
 
-/** @param {number} bytes */
-function size(bytes) {
+/** A size as people read it. @param {number} bytes */
+export function size(bytes) {
   let unit = 0
   while (bytes >= 1000 && unit < UNITS.length - 1) { bytes /= 1000; unit++ }
   return `${unit === 0 || bytes >= 10 ? Math.round(bytes) : bytes.toFixed(1)} ${UNITS[unit]}`

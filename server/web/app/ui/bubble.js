@@ -39,7 +39,7 @@ export class Bubble extends Component {
         <div class="bubble">
           ${group && !goesOn && html`<p class="sender"><${Name} id=${m.sender_id} /></p>`}
           ${!!m.reply_to_id && !gone && html`<${Quote} c=${c} id=${m.reply_to_id} show=${show} />`}
-          ${!!m.file_id && !gone && html`<${Attachment} id=${m.file_id} type=${m.message_type} />`}
+          ${!!m.file_id && !gone && (m.file_gone ? html`<div class="filebox">The file was deleted.</div>` : html`<${Attachment} id=${m.file_id} type=${m.message_type} />`)}
           ${gone ? html`<p class="text">${summary(m)}</p>` : m.content && html`<p class="text"><${Linked} text=${m.content} /></p>`}
           <span class="foot">
             ${m.is_edited && !gone && 'edited '}<time dateTime=${m.created_at}>${timeOf(m.created_at)}</time>

@@ -3,6 +3,7 @@ import {pageOf} from '../state/conversation.js'
 import {loadMembers, titleOf} from '../state/conversations.js'
 import {tellError} from '../state/notice.js'
 import {sendFile} from '../state/outbox.js'
+import {sought} from '../state/route.js'
 import {me} from '../state/session.js'
 import {ChatHeader} from './chatheader.js'
 import {Composer} from './composer.js'
@@ -20,6 +21,8 @@ export function Chat({c}) {
     void noteUnread(c)
     if (!c.peerId) loadMembers(c).catch(tellError)
   }, [])
+  const wanted = sought.value
+  useEffect(() => { if (wanted.seq && wanted.key === c.key) setShown({seq: wanted.seq}) }, [wanted])
   const show = useMemo(() => (/** @type {number} */ seq) => setShown({seq}), []) // one function: the list compares it
   const drop = (/** @type {DragEvent} */ e) => {
     e.preventDefault()

@@ -40,6 +40,7 @@ export class MessagePage extends Component {
         previous = undefined
         continue
       }
+      if (m.is_hidden) continue // I deleted it
       const newDay = !previous || !sameDay(previous.created_at, m.created_at)
       const goesOn = !newDay && previous?.sender_id === m.sender_id && m.seq !== unreadFrom &&
         Date.parse(m.created_at) - Date.parse(previous.created_at) < TOGETHER

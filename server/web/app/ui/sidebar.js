@@ -8,6 +8,7 @@ import {Account} from './account.js'
 import {Avatar} from './avatar.js'
 import {DialogRow} from './dialogrow.js'
 import {NewGroup} from './newgroup.js'
+import {FoundMessages} from './foundmessages.js'
 import {Found, usePeople} from './people.js'
 import {Close, NewGroup as NewGroupIcon, Search} from './icons.js'
 
@@ -34,8 +35,8 @@ export function Sidebar() {
       </header>
       <div class="searchbox" role="search">
         <${Search} />
-        <input id="search" type="text" autocomplete="off" spellcheck=${false} placeholder="Name, username or phone"
-          aria-label="Search people and conversations" value=${q} onInput=${(/** @type {any} */ e) => setQ(e.currentTarget.value)}
+        <input id="search" type="text" autocomplete="off" spellcheck=${false} placeholder="Name, phone or text"
+          aria-label="Search people, conversations and messages" value=${q} onInput=${(/** @type {any} */ e) => setQ(e.currentTarget.value)}
           onKeyDown=${keys} />
         ${q && html`<button type="button" class="round small" aria-label="Clear the search" onClick=${() => setQ('')}><${Close} /></button>`}
       </div>
@@ -69,7 +70,8 @@ function Results({q}) {
     ${mine.length > 0 && html`<h2>Conversations</h2><ul>${mine.map(c => html`<${DialogRow} key=${c.key} c=${c} open=${c.key === route.value} />`)}</ul>`}
     ${others.length > 0 && html`<h2>People</h2><ul>${others.map(p => html`<li key=${p.id}><a class="row" href=${`#u${p.id}`}><${Found} user=${p} /></a></li>`)}</ul>`}
     ${mine.length + others.length === 0 && html`<div class="empty" role="status"><p>${fault || `Nobody is called “${q}”.`}</p>
-      <p class="quiet">A phone is found only whole.</p></div>`}`
+      <p class="quiet">A phone is found only whole.</p></div>`}
+    <${FoundMessages} key=${q} q=${q} />`
 }
 
 /** Up and Down go from row to row. */
