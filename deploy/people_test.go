@@ -1,12 +1,9 @@
 package deploy
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net"
 	"net/http"
 	"strings"
@@ -15,56 +12,50 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 	"github.com/pion/logging"
 	"github.com/pion/turn/v4"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 type object = map[string]any
 
 // A person uses a node as a client does, over the network only.
 type person struct {
+	imclient.Account
 	t     *testing.T
-	node  string
-	id    int64
-	token string
 	phone string
-	conn  *websocket.Conn
-	calls chan frame // those of calls; all others are read and passed over
+	conn  *imclient.Conn
+	calls chan heard // those of calls; all others are read and passed over
 }
 
-type frame struct {
-	Type    string `json:"type"`
-	Payload struct {
-		CallID string `json:"call_id"`
-	} `json:"payload"`
-}
+// A heard is a frame of a call.
+type heard struct{ frameType, call string }
 
 const password = "correct horse"
 
 // newPerson registers somebody and connects.
 func newPerson(t *testing.T, node, phone string) *person {
 	t.Helper()
-	p := &person{t: t, node: node, phone: phone, calls: make(chan frame, 64)}
-	var login struct {
-		Data struct {
-			Token string
-			User  struct{ ID int64 }
-		}
+	p := &person{t: t, phone: phone, calls: make(chan heard, 64)}
+	var err error
+	if p.Account, err = imclient.Register(t.Context(), "http://"+node, imclient.Profile{Phone: phone, Password: password}); err != nil {
+		t.Fatal(err)
 	}
-	p.want(http.StatusCreated, "POST", "/api/auth/register", object{"phone": phone, "password": password}, &login)
-	p.id, p.token = login.Data.User.ID, login.Data.Token
 	p.conn = p.connect()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			var f frame
-			if err := wsjson.Read(context.Background(), p.conn, &f); err != nil {
+			f, err := p.conn.ReadFrame(context.Background())
+			if err != nil {
 				return
 			}
-			if strings.HasPrefix(f.Type, "call.") {
-				p.calls <- f
+			var payload struct {
+				CallID string `json:"call_id"`
+			}
+			if strings.HasPrefix(f.Type, "call.") && json.Unmarshal(f.Payload, &payload) == nil {
+				p.calls <- heard{f.Type, payload.CallID}
 			}
 		}
 	}()
@@ -75,84 +66,39 @@ func newPerson(t *testing.T, node, phone string) *person {
 	return p
 }
 
-func (p *person) connect() *websocket.Conn {
+func (p *person) connect() *imclient.Conn {
 	p.t.Helper()
-	conn, _, err := websocket.Dial(p.t.Context(), "ws://"+p.node+"/ws?token="+p.token, nil)
+	conn, err := p.Dial(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return conn
 }
 
-// want makes a request, and wants it to be answered with status.
-func (p *person) want(status int, method, path string, body, into any) {
+// want makes a call, wants it to be answered with status, and reads its data.
+func (p *person) want(status int, method, path string, body, data any) {
 	p.t.Helper()
-	var r io.Reader
-	contentType := "application/json"
-	switch b := body.(type) {
-	case nil:
-	case *bytes.Buffer:
-		r, contentType = b, "multipart/form-data; boundary="+boundary
-	default:
-		text, err := json.Marshal(b)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		r = bytes.NewReader(text)
+	answer, err := p.Ask(p.t.Context(), method, path, body)
+	if err == nil && answer.Status == status {
+		err = answer.Decode(data)
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.node+path, r)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+p.token)
-	req.Header.Set("Content-Type", contentType)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != status {
-		p.t.Fatalf("%s %s: %s, want %d: %v %s", method, path, res.Status, status, err, text)
-	}
-	if into != nil {
-		if err := json.Unmarshal(text, into); err != nil {
-			p.t.Fatalf("%v in %s", err, text)
-		}
+	if err != nil || answer.Status != status {
+		p.t.Fatalf("%s %s: %d, want %d: %v %s", method, path, answer.Status, status, err, answer.Body)
 	}
 }
-
-const boundary = "a-boundary-of-multipart"
 
 // upload stores a file, and returns its id.
 func (p *person) upload(content string) int64 {
 	p.t.Helper()
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	_ = w.SetBoundary(boundary)
-	part, err := w.CreateFormFile("file", "a.txt")
-	if err == nil {
-		_, err = part.Write([]byte(content))
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	var file struct{ Data struct{ ID int64 } }
-	p.want(http.StatusCreated, "POST", "/api/files/upload", &body, &file)
-	return file.Data.ID
+	var file struct{ ID int64 }
+	p.want(http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte(content)}, &file)
+	return file.ID
 }
 
 // write sends a frame.
 func (p *person) write(frameType string, payload any) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
-	defer cancel()
-	if err := wsjson.Write(ctx, p.conn, object{"type": frameType, "payload": payload}); err != nil {
+	if _, err := p.conn.WriteFrame(p.t.Context(), frameType, payload); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -164,8 +110,8 @@ func (p *person) hears(frameType string) string {
 	for {
 		select {
 		case f := <-p.calls:
-			if f.Type == frameType {
-				return f.Payload.CallID
+			if f.frameType == frameType {
+				return f.call
 			}
 		case <-timeout:
 			p.t.Fatalf("no %s within %s", frameType, patience)
@@ -176,7 +122,7 @@ func (p *person) hears(frameType string) string {
 // call calls somebody, who answers; then their media is up. It returns the call.
 func (p *person) call(other *person) string {
 	p.t.Helper()
-	p.write("call.offer", object{"to_user": other.id, "call_type": "audio", "sdp": "v=0"})
+	p.write("call.offer", object{"to_user": other.ID, "call_type": "audio", "sdp": "v=0"})
 	id := other.hears("call.offer")
 	other.write("call.answer", object{"call_id": id, "sdp": "v=0"})
 	p.hears("call.answer")
@@ -192,15 +138,13 @@ func (p *person) call(other *person) string {
 func (p *person) relay(peer net.Addr, right bool) func() {
 	p.t.Helper()
 	var told struct {
-		Data struct {
-			Servers []struct {
-				URLs                 []string
-				Username, Credential string
-			} `json:"ice_servers"`
-		}
+		Servers []struct {
+			URLs                 []string
+			Username, Credential string
+		} `json:"ice_servers"`
 	}
 	p.want(http.StatusOK, "GET", "/api/calls/ice-servers", nil, &told)
-	server := told.Data.Servers[len(told.Data.Servers)-1]
+	server := told.Servers[len(told.Servers)-1]
 	host, _, _ := strings.Cut(strings.TrimPrefix(server.URLs[0], "turn:"), "?")
 	if !right {
 		server.Credential = "wrong"
@@ -288,10 +232,10 @@ func newTown(t *testing.T, nodes []string) *town {
 		alice: newPerson(t, nodes[0], "10001"), bob: newPerson(t, nodes[0], "10002"), carol: newPerson(t, nodes[1], "10003"),
 		peer: echo(t), hangUp: func() {},
 	}
-	var chat struct{ Data struct{ ID int64 } }
-	w.alice.want(http.StatusCreated, "POST", "/api/users/friends", object{"user_id": w.carol.id}, nil)
-	w.alice.want(http.StatusCreated, "POST", "/api/chats", object{"title": "all", "member_ids": []int64{w.bob.id, w.carol.id}}, &chat)
-	w.group = chat.Data.ID
+	var chat struct{ ID int64 }
+	w.alice.want(http.StatusCreated, "POST", "/api/users/friends", object{"user_id": w.carol.ID}, nil)
+	w.alice.want(http.StatusCreated, "POST", "/api/chats", object{"title": "all", "member_ids": []int64{w.bob.ID, w.carol.ID}}, &chat)
+	w.group = chat.ID
 	return w
 }
 
@@ -301,14 +245,14 @@ func (w *town) live() {
 	w.hangUp()
 	w.rounds++
 	file := w.alice.upload(fmt.Sprint("file ", w.rounds))
-	var sent struct{ Data struct{ ID int64 } }
+	var sent struct{ ID int64 }
 	w.alice.want(http.StatusOK, "POST", "/api/messages",
 		object{"chat_id": w.group, "content": "a file", "message_type": "file", "file_id": file, "client_msg_id": fmt.Sprint("f", w.rounds)}, &sent)
 	w.carol.want(http.StatusOK, "GET", fmt.Sprintf("/api/files/%d/download", file), nil, nil)
-	w.bob.want(http.StatusOK, "POST", fmt.Sprintf("/api/messages/%d/read", sent.Data.ID), object{}, nil)
+	w.bob.want(http.StatusOK, "POST", fmt.Sprintf("/api/messages/%d/read", sent.ID), object{}, nil)
 	w.bob.want(http.StatusOK, "GET", "/api/messages/dialogs", nil, nil)
 	for i := range 10 {
-		w.carol.write("message.send", object{"receiver_id": w.alice.id, "content": "hello", "client_msg_id": fmt.Sprintf("c%d-%d", w.rounds, i)})
+		w.carol.write("message.send", object{"receiver_id": w.alice.ID, "content": "hello", "client_msg_id": fmt.Sprintf("c%d-%d", w.rounds, i)})
 		w.bob.write("message.send", object{"chat_id": w.group, "content": "all of you", "client_msg_id": fmt.Sprintf("b%d-%d", w.rounds, i)})
 	}
 

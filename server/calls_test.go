@@ -125,7 +125,7 @@ func (u *user) login(t *testing.T) *user {
 		t.Fatalf("login: %d %s", status, body)
 	}
 	other := *u
-	other.token = decode[login](t, body).Data.Token
+	other.token = decode[struct{ Data struct{ Token string } }](t, body).Data.Token
 	return &other
 }
 

@@ -1,13 +1,10 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -98,41 +95,15 @@ func (a *app) call(t *testing.T, token, method, template string, body any, args 
 		}
 		path = path[:i] + fmt.Sprint(arg) + path[end:]
 	}
-	route, _, _ := strings.Cut(template, "?")
-	var r io.Reader
-	contentType := "application/json"
-	switch b := body.(type) {
-	case nil:
-	case *upload:
-		r, contentType = b.body, b.contentType
-	default:
-		text, err := json.Marshal(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r = bytes.NewReader(text)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, a.url+path, r)
+	answer, err := imclient.Account{URL: a.url, Token: token}.Ask(ctx, method, path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", contentType)
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.count(method, route, res.StatusCode)
-	return res.StatusCode, answer
+	route, _, _ := strings.Cut(template, "?")
+	a.count(method, route, answer.Status)
+	return answer.Status, answer.Body
 }
 
 func (a *app) count(method, route string, status int) {
@@ -150,28 +121,17 @@ type user struct {
 	refresh string
 }
 
-type login struct {
-	Data struct {
-		Token   string `json:"token"`
-		Refresh string `json:"refresh_token"`
-		User    struct {
-			ID int64 `json:"id"`
-		} `json:"user"`
-	} `json:"data"`
-}
-
 const password = "correct horse"
 
 // register makes an account.
 func (a *app) register(t *testing.T, phone, username string) *user {
 	t.Helper()
-	status, body := a.call(t, "", "POST", "/api/auth/register",
-		map[string]any{"phone": phone, "password": password, "username": username})
-	if status != http.StatusCreated {
-		t.Fatalf("register: %d %s", status, body)
+	account, err := imclient.Register(context.Background(), a.url, imclient.Profile{Phone: phone, Username: username, Password: password})
+	if err != nil {
+		t.Fatal(err)
 	}
-	l := decode[login](t, body)
-	return &user{app: a, id: l.Data.User.ID, phone: phone, token: l.Data.Token, refresh: l.Data.Refresh}
+	a.count("POST", "/api/auth/register", http.StatusCreated)
+	return &user{app: a, id: account.ID, phone: phone, token: account.Token, refresh: account.Refresh}
 }
 
 // do makes a request as u, and wants the given status.
@@ -184,45 +144,12 @@ func (u *user) do(t *testing.T, want int, method, template string, body any, arg
 	return answer
 }
 
-type message struct {
-	ID          int64  `json:"id"`
-	Seq         int64  `json:"seq"`
-	SenderID    int64  `json:"sender_id"`
-	ReceiverID  int64  `json:"receiver_id"`
-	ChatID      int64  `json:"chat_id"`
-	Content     string `json:"content"`
-	ClientMsgID string `json:"client_msg_id"`
-	Status      string `json:"status"`
-	FileID      int64  `json:"file_id"`
-}
+type message = imclient.Message
 
 // send posts a message and returns it.
 func (u *user) send(t *testing.T, draft map[string]any) message {
 	t.Helper()
 	return decode[struct{ Data message }](t, u.do(t, http.StatusOK, "POST", "/api/messages", draft)).Data
-}
-
-// An upload is a multipart body.
-type upload struct {
-	body        io.Reader
-	contentType string
-}
-
-func newUpload(t *testing.T, name string, content []byte) *upload {
-	t.Helper()
-	var buf bytes.Buffer
-	w := multipart.NewWriter(&buf)
-	part, err := w.CreateFormFile("file", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := part.Write(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return &upload{body: &buf, contentType: w.FormDataContentType()}
 }
 
 func decode[T any](t *testing.T, text []byte) T {
@@ -234,15 +161,11 @@ func decode[T any](t *testing.T, text []byte) T {
 	return v
 }
 
-// A frame is one from the server.
-type frame struct {
-	Type    string          `json:"type"`
-	Payload json.RawMessage `json:"payload"`
-}
+type frame = imclient.Frame
 
 // A socket is a WebSocket whose frames are read as they come.
 type socket struct {
-	conn   *websocket.Conn
+	conn   *imclient.Conn
 	frames chan frame
 	closed chan struct{} // after frames has its last
 	err    error         // why, then
@@ -252,17 +175,22 @@ type socket struct {
 	bytesIn, bytesOut int            // of frames of data, framing included
 }
 
+// connect opens a WebSocket, which nobody reads.
+func (u *user) connect(t *testing.T) *imclient.Conn {
+	t.Helper()
+	conn, err := imclient.Account{URL: u.app.url, Token: u.token}.Dial(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.app.count("GET", "/ws", http.StatusSwitchingProtocols)
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn
+}
+
 // dial opens a WebSocket and waits for its connect frame.
 func (u *user) dial(t *testing.T) *socket {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(u.app.url, "http")+"/ws?token="+u.token, nil)
-	if err != nil {
-		t.Fatalf("dial: %v", err)
-	}
-	u.app.count("GET", "/ws", res.StatusCode)
-	conn.SetReadLimit(32 << 20)
+	conn := u.connect(t)
 	s := &socket{conn: conn, frames: make(chan frame, 10_000), closed: make(chan struct{}), seen: make(map[string]int)}
 	go s.read()
 	t.Cleanup(func() {
@@ -277,19 +205,14 @@ func (s *socket) read() {
 	defer close(s.closed)
 	defer close(s.frames)
 	for {
-		_, text, err := s.conn.Read(context.Background())
+		f, err := s.conn.ReadFrame(context.Background())
 		if err != nil {
 			s.err = err
 			return
 		}
-		var f frame
-		if err := json.Unmarshal(text, &f); err != nil {
-			s.err = fmt.Errorf("%w in %s", err, text)
-			return
-		}
 		s.mu.Lock()
 		s.seen[f.Type]++
-		s.bytesIn += framed(len(text))
+		s.bytesIn += framed(f.Size)
 		s.mu.Unlock()
 		s.frames <- f
 	}
@@ -327,18 +250,13 @@ func (s *socket) awaits(t *testing.T, frameType string, n int) {
 
 func (s *socket) write(t *testing.T, frameType string, payload any) {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"type": frameType, "payload": payload})
+	size, err := s.conn.WriteFrame(context.Background(), frameType, payload)
 	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.conn.Write(ctx, websocket.MessageText, text); err != nil {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytesOut += framed(len(text)) + 4
+	s.bytesOut += framed(size) + 4
 }
 
 // framed is the size of a frame of the server's with so many bytes of data.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
 )
@@ -226,7 +227,7 @@ func TestS3Away(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
 			upload := func() (int, []byte) {
-				return c.a.call(t, c.alice.token, "POST", "/api/files/upload", newUpload(t, "a.txt", []byte("kept")))
+				return c.a.call(t, c.alice.token, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte("kept")})
 			}
 			status, body := upload()
 			if status != http.StatusCreated {

@@ -39,6 +39,7 @@ var floors = map[string][]string{
 	"telemetry/metricvet":                     {"telemetry/internal/rule"},
 	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
+	"internal/imclient":                       {},
 
 	"server/chat":           {},
 	"server/call":           {},
@@ -64,7 +65,7 @@ var floors = map[string][]string{
 		"server/web",
 	},
 	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
-	"cmd/imload":    {}, // a client like any other
+	"cmd/imload":    {"internal/imclient"}, // a client like any other
 	"cmd/metricvet": {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},

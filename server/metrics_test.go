@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
 )
@@ -143,7 +144,7 @@ func metricsAreWhatClientsSaw(t *testing.T, change func(*server.Config), mysqlCo
 	bob.do(t, http.StatusNotFound, "GET", "/api/messages/:id", nil, 4711)
 	bob.do(t, http.StatusBadRequest, "GET", "/api/messages/:id", nil, "x")
 	content := []byte(strings.Repeat("file ", 1000))
-	bob.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a.txt", content))
+	bob.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: content})
 
 	const overREST, overWS, retries = 20, 30, 5
 	for i := range overREST {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
@@ -78,7 +79,7 @@ func TestTwoNodes(t *testing.T) {
 	}
 
 	file := decode[struct{ Data struct{ ID int64 } }](t,
-		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a", []byte("shared")))).Data.ID
+		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a", Content: []byte("shared")})).Data.ID
 	alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file})
 	if got := bob.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, file); string(got) != "shared" {
 		t.Errorf("the file holds %q", got)

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/go-sql-driver/mysql"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
@@ -78,12 +78,7 @@ func TestSlowClientIsCounted(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.MessageRate = 0 })
 	alice, bob := a.register(t, "10001", ""), a.register(t, "10002", "")
 	hers, his := alice.dial(t), bob.dial(t)
-	deaf, res, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(a.url, "http")+"/ws?token="+bob.token, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = deaf.CloseNow() }()
-	a.count("GET", "/ws", res.StatusCode)
+	bob.connect(t) // the deaf one
 	content, n := strings.Repeat("x", 60_000), 0
 	for deadline := time.Now().Add(2 * patience); a.scrape(t).samples["im_connections_slow_total"] == 0; {
 		if time.Now().After(deadline) {
@@ -309,7 +304,7 @@ func TestFilesAddNoSeries(t *testing.T) {
 	round := func(n int) page {
 		for i := range n {
 			file := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/files/upload",
-				newUpload(t, fmt.Sprint("name", i), []byte(strings.Repeat("x", i+1))))).Data.ID
+				imclient.File{Name: fmt.Sprint("name", i), Content: []byte(strings.Repeat("x", i+1))})).Data.ID
 			alice.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, file)
 		}
 		return a.scrape(t)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server"
 )
@@ -17,7 +18,7 @@ func TestFilesOnS3(t *testing.T) {
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	content := strings.Repeat("many bytes ", 1_000_000) // more than one part
 	file := decode[struct{ Data struct{ ID int64 } }](t,
-		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a.txt", []byte(content)))).Data.ID
+		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte(content)})).Data.ID
 	bob.do(t, http.StatusNotFound, "GET", "/api/files/:id/download", nil, file)
 	alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file})
 	if got := bob.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, file); string(got) != content {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -75,7 +76,7 @@ func TestRestart(t *testing.T) {
 	a := start(t, same)
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	file := decode[struct{ Data struct{ ID int64 } }](t,
-		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a.txt", []byte("kept")))).Data.ID
+		alice.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte("kept")})).Data.ID
 	sent := alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": file, "client_msg_id": "one"})
 	if err := a.stop(); err != nil {
 		t.Fatal(err)
@@ -119,13 +120,7 @@ func TestStopsInTime(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.ShutdownTimeout = 5 * time.Second })
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	listening := bob.dial(t)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	deaf, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(a.url, "http")+"/ws?token="+alice.token, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = deaf.CloseNow() }()
+	alice.connect(t) // the deaf one
 	slow, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -169,13 +164,10 @@ func TestGarbageLeavesThePageWhole(t *testing.T) {
 			t.Errorf("token %.20q: %d %s", token, status, body)
 		}
 	}
-	raw := func(body string) *upload {
-		return &upload{body: strings.NewReader(body), contentType: "application/json"}
-	}
 	for _, body := range []any{
 		nil, "text", 7, map[string]any{"content": 7}, map[string]any{"receiver_id": "x", "content": "x"},
-		raw(`{"receiver_id":2,"content":"` + "\xff" + `"}`), raw(`{"receiver_id":2,"content":"x"} trailing`),
-		raw(`{"receiver_id":1e99,"content":"x"}`), raw(`{"receiver_id":2,"content":"x"`), raw("\x00"),
+		imclient.Raw(`{"receiver_id":2,"content":"` + "\xff" + `"}`), imclient.Raw(`{"receiver_id":2,"content":"x"} trailing`),
+		imclient.Raw(`{"receiver_id":1e99,"content":"x"}`), imclient.Raw(`{"receiver_id":2,"content":"x"`), imclient.Raw("\x00"),
 	} {
 		if status, answer := a.call(t, alice.token, "POST", "/api/messages", body); status != http.StatusBadRequest {
 			t.Errorf("%v: %d %s", body, status, answer)
@@ -204,7 +196,7 @@ func TestLimitsAreSettings(t *testing.T) {
 	dave := a.register(t, "10004", "dave")
 	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": "eleven bytes"})
 	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "content": strings.Repeat("x", 3000)})
-	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/files/upload", newUpload(t, "a", make([]byte, 101)))
+	alice.do(t, http.StatusRequestEntityTooLarge, "POST", "/api/files/upload", imclient.File{Name: "a", Content: make([]byte, 101)})
 	alice.do(t, http.StatusBadRequest, "POST", "/api/chats", map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id, dave.id}})
 	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",
 		map[string]any{"title": "x", "member_ids": []int64{bob.id, carol.id}})).Data.ID

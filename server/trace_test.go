@@ -14,6 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/telemetry"
 )
 
@@ -123,7 +124,7 @@ func TestTraces(t *testing.T) {
 	const frame = "ws message.send"
 	wants(func() trace.TraceID { return seen.root(frame) }, frame, frame+"/store messages/insert messages", frame+"/deliver message")
 
-	alice.do(t, http.StatusCreated, "POST", "/api/files/upload", newUpload(t, "a.txt", []byte("kept")))
+	alice.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte("kept")})
 	const upload = "POST /api/files/upload"
 	wants(func() trace.TraceID { return seen.root(upload) }, upload, upload+"/HTTP PUT", upload+"/insert files")
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
@@ -226,10 +225,7 @@ func (p *phone) dial(to int64) {
 
 // send may be called by any goroutine.
 func (p *phone) send(frameType string, payload any) {
-	text, err := json.Marshal(map[string]any{"type": frameType, "payload": payload})
-	if err == nil {
-		err = p.s.conn.Write(context.Background(), websocket.MessageText, text)
-	}
+	_, err := p.s.conn.WriteFrame(context.Background(), frameType, payload)
 	p.ok(err)
 }
 

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"mime/multipart"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // What a mixed run does besides messages: each action once in this many messages.
@@ -68,32 +69,33 @@ func (a *actions) follow(n int, id int64) {
 	if r.room != nil {
 		peer = r.room.first + (r.from-r.room.first+1)%(r.room.last-r.room.first)
 	}
-	from, to := a.plan.clients[r.from].account, a.plan.clients[peer].account
-	due := func(every int, name string, act func(ctx context.Context, url string) error) {
+	url := a.plan.o.base(n)
+	from, to := a.plan.clients[r.from].account.At(url), a.plan.clients[peer].account.At(url)
+	due := func(every int, name string, act func(context.Context) error) {
 		if n%every != 0 {
 			return
 		}
 		select {
-		case a.queue <- func(ctx context.Context) { a.tally.acted(name, act(ctx, a.plan.o.base(n))) }:
+		case a.queue <- func(ctx context.Context) { a.tally.acted(name, act(ctx)) }:
 		default:
 			a.tally.left++
 		}
 	}
 	message := fmt.Sprint("/api/messages/", id)
-	due(readEvery, "read", func(ctx context.Context, url string) error {
-		return call(ctx, http.MethodPost, url+message+"/read", to.token, nil, nil)
+	due(readEvery, "read", func(ctx context.Context) error {
+		return to.Do(ctx, http.MethodPost, message+"/read", nil, nil)
 	})
-	due(lookEvery, "dialogs", func(ctx context.Context, url string) error {
-		return call(ctx, http.MethodGet, url+"/api/messages/dialogs", to.token, nil, nil)
+	due(lookEvery, "dialogs", func(ctx context.Context) error {
+		return to.Do(ctx, http.MethodGet, "/api/messages/dialogs", nil, nil)
 	})
-	due(editEvery, "edit", func(ctx context.Context, url string) error {
-		return call(ctx, http.MethodPut, url+message, from.token, map[string]string{"content": "edited"}, nil)
+	due(editEvery, "edit", func(ctx context.Context) error {
+		return from.Do(ctx, http.MethodPut, message, map[string]string{"content": "edited"}, nil)
 	})
-	due(fileEvery, "file", func(ctx context.Context, url string) error { return sendFile(ctx, url, from, to) })
-	due(callEvery, "call", func(ctx context.Context, url string) error {
+	due(fileEvery, "file", func(ctx context.Context) error { return sendFile(ctx, from, to) })
+	due(callEvery, "call", func(ctx context.Context) error {
 		a.calls.Lock()
 		defer a.calls.Unlock()
-		return callAndHangUp(ctx, url, from, to)
+		return callAndHangUp(ctx, from, to)
 	})
 }
 
@@ -105,30 +107,23 @@ func (a *actions) typing(ctx context.Context, c *client, target string, id int64
 }
 
 // sendFile uploads a file and sends it to a user, who downloads it.
-func sendFile(ctx context.Context, url string, from, to account) error {
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	part, err := w.CreateFormFile("file", "imload.bin")
-	if err != nil {
-		return err
-	}
-	_, _ = part.Write(bytes.Repeat([]byte("imload\x00\n"), fileSize/8)) // writing to memory does not fail
-	_ = w.Close()
+func sendFile(ctx context.Context, from, to imclient.Account) error {
+	upload := imclient.File{Name: "imload.bin", Content: bytes.Repeat([]byte("imload\x00\n"), fileSize/8)}
 	var file struct{ ID int64 }
-	if err := request(ctx, http.MethodPost, url+"/api/files/upload", from.token, w.FormDataContentType(), &form, &file); err != nil {
+	if err := from.Do(ctx, http.MethodPost, "/api/files/upload", upload, &file); err != nil {
 		return err
 	}
-	message := map[string]any{"receiver_id": to.id, "message_type": "file", "content": "file", "file_id": file.ID}
-	if err := call(ctx, http.MethodPost, url+"/api/messages", from.token, message, nil); err != nil {
+	message := map[string]any{"receiver_id": to.ID, "message_type": "file", "content": "file", "file_id": file.ID}
+	if err := from.Do(ctx, http.MethodPost, "/api/messages", message, nil); err != nil {
 		return err
 	}
-	return request(ctx, http.MethodGet, fmt.Sprintf("%s/api/files/%d/download", url, file.ID), to.token, "", nil, nil)
+	return to.Do(ctx, http.MethodGet, fmt.Sprintf("/api/files/%d/download", file.ID), nil, nil)
 }
 
-func callAndHangUp(ctx context.Context, url string, from, to account) error {
+func callAndHangUp(ctx context.Context, from, to imclient.Account) error {
 	var made struct{ ID string }
-	if err := call(ctx, http.MethodPost, url+"/api/calls", from.token, map[string]any{"callee_id": to.id, "type": "audio"}, &made); err != nil {
+	if err := from.Do(ctx, http.MethodPost, "/api/calls", map[string]any{"callee_id": to.ID, "type": "audio"}, &made); err != nil {
 		return err
 	}
-	return call(ctx, http.MethodPost, url+"/api/calls/"+made.ID+"/end", from.token, map[string]string{"reason": "user_hangup"}, nil)
+	return from.Do(ctx, http.MethodPost, "/api/calls/"+made.ID+"/end", map[string]string{"reason": "user_hangup"}, nil)
 }

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // A client is one connection. It checks what it receives: the content of each message is its number and the time of
 // sending.
 type client struct {
-	account account
-	conn    *websocket.Conn
+	account imclient.Account
+	conn    *imclient.Conn
 	run     *tally
 	done    chan struct{}
 	err     error // once done is closed
@@ -26,15 +28,11 @@ type client struct {
 	got map[int]int // how often each message came
 }
 
-const maxFrame = 1 << 20
-
-func dial(ctx context.Context, url string, a account, run *tally) (*client, error) {
-	//nolint:bodyclose // the library closes it
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/ws?token="+a.token, nil)
+func dial(ctx context.Context, a imclient.Account, run *tally) (*client, error) {
+	conn, err := a.Dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, err
 	}
-	conn.SetReadLimit(maxFrame)
 	c := &client{account: a, conn: conn, run: run, done: make(chan struct{}), got: make(map[int]int)}
 	go func() {
 		defer close(c.done)
@@ -50,6 +48,8 @@ var (
 	isError = []byte(`"error"`)
 )
 
+// read takes frames as bytes and not as imclient's: a load generator must be
+// cheaper than what it measures.
 func (c *client) read() error {
 	for {
 		_, text, err := c.conn.Read(context.Background())

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // load does one run and returns its result.
@@ -35,11 +37,11 @@ func load(ctx context.Context, o options, progress io.Writer) (result, error) {
 	return plan.run(ctx, t, p.tell)
 }
 
-func connect(ctx context.Context, o options, accounts []account, t *tally, tell func(string, ...any)) ([]*client, error) {
+func connect(ctx context.Context, o options, accounts []imclient.Account, t *tally, tell func(string, ...any)) ([]*client, error) {
 	clients := make([]*client, 0, len(accounts)*o.devices)
 	for range o.devices {
 		for _, a := range accounts {
-			c, err := dial(ctx, o.base(len(clients)), a, t)
+			c, err := dial(ctx, a.At(o.base(len(clients))), t)
 			if err != nil {
 				return clients, err
 			}

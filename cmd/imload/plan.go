@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // Parameters of a mixed run: one of five users only listens. The others are in groups of ten, and three of ten
@@ -40,7 +42,7 @@ type route struct {
 	room       *room
 }
 
-func newPlan(ctx context.Context, o options, accounts []account, clients []*client) (*plan, error) {
+func newPlan(ctx context.Context, o options, accounts []imclient.Account, clients []*client) (*plan, error) {
 	p := &plan{o: o, id: strconv.FormatInt(time.Now().UnixNano(), 36), clients: clients, users: len(accounts), active: len(accounts)}
 	size := 0
 	switch o.mode {
@@ -99,7 +101,7 @@ func (r route) deliveries(devices int) int {
 
 func (p *plan) send(ctx context.Context, n int) error {
 	r := p.route(n)
-	from, target, id := p.clients[r.from], "receiver_id", p.clients[r.peer].account.id
+	from, target, id := p.clients[r.from], "receiver_id", p.clients[r.peer].account.ID
 	if r.room != nil {
 		target, id = "chat_id", r.room.id
 	}

@@ -10,20 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // A line is one WebSocket of a user who calls, or is called.
 type line struct {
 	t    *testing.T
-	conn *websocket.Conn
+	conn *imclient.Conn
 }
 
-func dialLine(t *testing.T, p *process, token string) *line {
+func dialLine(t *testing.T, p *process, a imclient.Account) *line {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/ws?token="+token, nil)
+	conn, err := a.At(p.url).Dial(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +31,7 @@ func dialLine(t *testing.T, p *process, token string) *line {
 
 func (l *line) write(frameType string, payload map[string]any) {
 	l.t.Helper()
-	text, err := json.Marshal(map[string]any{"type": frameType, "payload": payload})
-	if err == nil {
-		err = l.conn.Write(context.Background(), websocket.MessageText, text)
-	}
-	if err != nil {
+	if _, err := l.conn.WriteFrame(context.Background(), frameType, payload); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -48,22 +42,19 @@ func (l *line) hears(frameType string) (id, reason string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
-		_, text, err := l.conn.Read(ctx)
+		f, err := l.conn.ReadFrame(ctx)
 		if err != nil {
 			l.t.Fatalf("waiting for %s: %v", frameType, err)
 		}
-		var f struct {
-			Type    string
-			Payload struct {
+		if f.Type == frameType {
+			var call struct {
 				CallID string `json:"call_id"`
 				Reason string
 			}
-		}
-		if err := json.Unmarshal(text, &f); err != nil {
-			l.t.Fatal(err)
-		}
-		if f.Type == frameType {
-			return f.Payload.CallID, f.Payload.Reason
+			if err := json.Unmarshal(f.Payload, &call); err != nil {
+				l.t.Fatal(err)
+			}
+			return call.CallID, call.Reason
 		}
 	}
 }
@@ -92,14 +83,14 @@ func (p *process) up(t *testing.T, want int) {
 }
 
 // calling are two users of two nodes in a call whose media is up.
-func calling(t *testing.T, all *nodes) (id string, aliceToken string, hers, his *line) {
+func calling(t *testing.T, all *nodes) (id string, alice imclient.Account, hers, his *line) {
 	t.Helper()
-	_, aliceToken = all.node(0).register(t, "10001")
-	bob, bobToken := all.node(1).register(t, "10002")
-	all.node(0).post(t, "/api/users/friends", aliceToken, map[string]any{"user_id": bob}, &struct{}{})
-	hers, his = dialLine(t, all.node(0), aliceToken), dialLine(t, all.node(1), bobToken)
+	alice = all.node(0).register(t, "10001")
+	bob := all.node(1).register(t, "10002")
+	all.node(0).do(t, alice, "POST", "/api/users/friends", map[string]any{"user_id": bob.ID}, nil)
+	hers, his = dialLine(t, all.node(0), alice), dialLine(t, all.node(1), bob)
 	his.hears("connect")
-	hers.write("call.offer", map[string]any{"to_user": bob, "call_type": "audio", "sdp": "v=0"})
+	hers.write("call.offer", map[string]any{"to_user": bob.ID, "call_type": "audio", "sdp": "v=0"})
 	id, _ = his.hears("call.offer")
 	his.write("call.answer", map[string]any{"call_id": id, "sdp": "v=0"})
 	hers.hears("call.answer")
@@ -108,7 +99,7 @@ func calling(t *testing.T, all *nodes) (id string, aliceToken string, hers, his 
 	}
 	all.node(0).up(t, 1)
 	all.node(1).up(t, 1)
-	return id, aliceToken, hers, his
+	return id, alice, hers, his
 }
 
 // TestCallOfAKilledNode kills the node of one peer: nobody tells the other node,
@@ -117,7 +108,7 @@ func TestCallOfAKilledNode(t *testing.T) {
 	prog := shared(t)
 	prog.args = append(prog.args, "--call-gone=3s")
 	all := start(t, 2, prog)
-	id, token, _, his := calling(t, all)
+	id, alice, _, his := calling(t, all)
 	all.node(0).kill()
 	killed := time.Now()
 	if _, reason := his.hears("call.end"); reason != "network_error" {
@@ -126,14 +117,12 @@ func TestCallOfAKilledNode(t *testing.T) {
 	t.Logf("the call ended %s after the node", time.Since(killed).Round(time.Millisecond))
 	all.node(1).up(t, 0)
 	var s struct {
-		Data struct {
-			Status string
-			Reason string `json:"end_reason"`
-		}
+		Status string
+		Reason string `json:"end_reason"`
 	}
-	all.node(1).request(t, "GET", "/api/calls/"+id+"/stats", token, nil, &s)
-	if s.Data.Status != "ended" || s.Data.Reason != "network_error" {
-		t.Errorf("%+v", s.Data)
+	all.node(1).do(t, alice, "GET", "/api/calls/"+id+"/stats", nil, &s)
+	if s.Status != "ended" || s.Reason != "network_error" {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -143,10 +132,10 @@ func TestCallOutlivesItsNode(t *testing.T) {
 	prog := shared(t)
 	prog.args = append(prog.args, "--call-gone=30s")
 	all := start(t, 2, prog)
-	id, token, hers, his := calling(t, all)
+	id, alice, hers, his := calling(t, all)
 	_ = hers.conn.CloseNow()
 	all.node(0).stop(t, shutdownTimeout)
-	hers = dialLine(t, all.node(1), token)
+	hers = dialLine(t, all.node(1), alice)
 	all.node(1).up(t, 2)
 	his.write("call.ice", map[string]any{"call_id": id, "ice_candidate": "new"})
 	hers.hears("call.ice")

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // A target is a group or a user.
@@ -36,9 +36,8 @@ type receipt struct{ id, seq int64 }
 // node, asks for what comes after the last seq it has seen, and sends again what
 // was not acknowledged, in its order.
 type client struct {
-	id    int64
-	token string
-	stop  func() // disconnects for good; of run
+	account imclient.Account
+	stop    func() // disconnects for good; of run
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -81,11 +80,11 @@ func newClient(t *testing.T, p *process, phone string) *client {
 	t.Helper()
 	c := &client{acked: make(map[string]receipt), rooms: make(map[target]*room)}
 	c.changed = sync.NewCond(&c.mu)
-	c.id, c.token = p.register(t, phone)
+	c.account = p.register(t, phone)
 	return c
 }
 
-func (c *client) clientMsgID(n int) string { return fmt.Sprintf("%d-%d", c.id, n) }
+func (c *client) clientMsgID(n int) string { return fmt.Sprintf("%d-%d", c.account.ID, n) }
 
 // run keeps the client connected, first to node home, until stop or the end of t.
 func (c *client) run(t *testing.T, all *nodes, home int) {
@@ -94,7 +93,7 @@ func (c *client) run(t *testing.T, all *nodes, home int) {
 	go func() {
 		defer close(done)
 		for node := home; ctx.Err() == nil; node++ {
-			c.session(ctx, all.node(node).url)
+			c.session(ctx, c.account.At(all.node(node).url))
 			select {
 			case <-time.After(10 * time.Millisecond):
 			case <-ctx.Done():
@@ -108,7 +107,7 @@ func (c *client) run(t *testing.T, all *nodes, home int) {
 // A session is one connection of a client.
 type session struct {
 	*client
-	conn     *websocket.Conn
+	conn     *imclient.Conn
 	resend   []outgoing
 	inFlight int
 	live     map[target]map[int64]bool // seq of message.new
@@ -121,18 +120,16 @@ var errUnavailable = errors.New("the server is unavailable")
 const window = 8
 
 // session connects and does everything until the connection breaks.
-func (c *client) session(ctx context.Context, url string) {
-	dial, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, res, err := websocket.Dial(dial, "ws"+strings.TrimPrefix(url, "http")+"/ws?token="+c.token, nil)
+func (c *client) session(ctx context.Context, account imclient.Account) {
+	conn, err := account.Dial(ctx)
 	if err != nil {
-		if res != nil && res.StatusCode != http.StatusServiceUnavailable {
+		var refused *imclient.Error
+		if errors.As(err, &refused) && refused.Status != http.StatusServiceUnavailable {
 			c.fault("dial: %v", err)
 		}
 		return
 	}
 	defer func() { _ = conn.CloseNow() }()
-	conn.SetReadLimit(8 << 20)
 	s := &session{client: c, conn: conn, live: make(map[target]map[int64]bool)}
 	c.mu.Lock()
 	s.resend = slices.Clone(c.unacked)
@@ -151,7 +148,7 @@ func (c *client) session(ctx context.Context, url string) {
 		if !ok {
 			break
 		}
-		s.write(ctx, "message.send", struct {
+		_, _ = conn.WriteFrame(ctx, "message.send", struct { // the reader, too, finds out that it fails
 			target
 			Content     string `json:"content"`
 			ClientMsgID string `json:"client_msg_id"`
@@ -189,16 +186,8 @@ func (s *session) nextToSend() (outgoing, bool) {
 	return o, true
 }
 
-// write sends a frame; that it fails the reader finds out, too.
-func (s *session) write(ctx context.Context, kind string, payload any) {
-	text, err := json.Marshal(map[string]any{"type": kind, "payload": payload})
-	if err == nil {
-		_ = s.conn.Write(ctx, websocket.MessageText, text)
-	}
-}
-
 func (s *session) sync(ctx context.Context, to target, after int64) {
-	s.write(ctx, "sync", struct {
+	_, _ = s.conn.WriteFrame(ctx, "sync", struct {
 		target
 		AfterSeq int64 `json:"after_seq"`
 	}{to, after})
@@ -207,15 +196,8 @@ func (s *session) sync(ctx context.Context, to target, after int64) {
 func (s *session) read(ctx context.Context) {
 	var err error
 	for err == nil {
-		var text []byte
-		if _, text, err = s.conn.Read(ctx); err != nil {
-			break
-		}
-		var f struct {
-			Type    string
-			Payload json.RawMessage
-		}
-		if err = json.Unmarshal(text, &f); err == nil {
+		var f imclient.Frame
+		if f, err = s.conn.ReadFrame(ctx); err == nil {
 			s.mu.Lock()
 			err = s.take(ctx, f.Type, f.Payload)
 			s.changed.Broadcast()
@@ -280,7 +262,7 @@ func (s *session) takeAck(payload json.RawMessage) error {
 // should have come; if not, and it is not one of our own that is still to be
 // acknowledged, the client asks.
 func (s *session) takeLive(ctx context.Context, payload json.RawMessage) error {
-	var p struct{ Message message }
+	var p struct{ Message imclient.Message }
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return err
 	}
@@ -304,7 +286,7 @@ func (s *session) takeLive(ctx context.Context, payload json.RawMessage) error {
 func (s *session) takeSync(ctx context.Context, payload json.RawMessage) error {
 	var p struct {
 		target
-		Messages []message
+		Messages []imclient.Message
 		HasMore  bool `json:"has_more"`
 	}
 	if err := json.Unmarshal(payload, &p); err != nil {
@@ -321,11 +303,11 @@ func (s *session) takeSync(ctx context.Context, payload json.RawMessage) error {
 }
 
 // of returns the conversation of a message.
-func (c *client) of(m message) target {
+func (c *client) of(m imclient.Message) target {
 	switch {
 	case m.ChatID != 0:
 		return target{ChatID: m.ChatID}
-	case m.SenderID == c.id:
+	case m.SenderID == c.account.ID:
 		return target{ReceiverID: m.ReceiverID}
 	}
 	return target{ReceiverID: m.SenderID}
@@ -374,7 +356,7 @@ func (c *client) waitFor(t *testing.T, what string, ok func() bool) {
 	defer c.mu.Unlock()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("client %d: not within %s: %s", c.id, patience, what)
+			t.Fatalf("client %d: not within %s: %s", c.account.ID, patience, what)
 		}
 		c.changed.Wait()
 	}
@@ -431,7 +413,7 @@ func check(t *testing.T, p *process, clients []*client) {
 			c.mu.Lock()
 			for _, m := range history {
 				if got := c.rooms[to].seen[m.Seq]; got != m.ClientMsgID {
-					t.Errorf("client %d saw %s as seq %d of %v, which is %s", c.id, got, m.Seq, to, m.ClientMsgID)
+					t.Errorf("client %d saw %s as seq %d of %v, which is %s", c.account.ID, got, m.Seq, to, m.ClientMsgID)
 				}
 				stored[m.ClientMsgID] = receipt{m.ID, m.Seq}
 			}
@@ -447,10 +429,10 @@ func check(t *testing.T, p *process, clients []*client) {
 			}
 		}
 		if len(c.acked) != c.next {
-			t.Errorf("client %d sent %d messages, and %d were acknowledged", c.id, c.next, len(c.acked))
+			t.Errorf("client %d sent %d messages, and %d were acknowledged", c.account.ID, c.next, len(c.acked))
 		}
 		for _, f := range c.faults {
-			t.Errorf("client %d: %s", c.id, f)
+			t.Errorf("client %d: %s", c.account.ID, f)
 		}
 	}
 	if len(stored) != acked {
@@ -459,7 +441,7 @@ func check(t *testing.T, p *process, clients []*client) {
 	t.Logf("%d messages, each acknowledged and stored once; %d times seen", acked, seen)
 }
 
-func checkOrder(t *testing.T, history []message) {
+func checkOrder(t *testing.T, history []imclient.Message) {
 	t.Helper()
 	ids := make(map[string]bool)
 	last := make(map[int64]int)

@@ -39,7 +39,7 @@ func members(t *testing.T, all *nodes, n int) []*client {
 	}
 	g := all.node(0).group(t, clients...)
 	for i, c := range clients {
-		c.sends = []target{g, {ReceiverID: clients[i^1].id}}
+		c.sends = []target{g, {ReceiverID: clients[i^1].account.ID}}
 	}
 	return clients
 }
@@ -47,10 +47,10 @@ func members(t *testing.T, all *nodes, n int) []*client {
 // TestSignalStopsCleanly sends SIGTERM while a client is connected.
 func TestSignalStopsCleanly(t *testing.T) {
 	p := launch(t, alone(t))
-	_, token := p.register(t, "30000")
+	account := p.register(t, "30000")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/ws?token="+token, nil)
+	conn, err := account.Dial(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestSignalStopsCleanly(t *testing.T) {
 	if err := <-read; websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("the client was told %v, want %v", err, websocket.StatusGoingAway)
 	}
-	for _, secret := range []string{"secret!", token} {
+	for _, secret := range []string{"secret!", account.Token} {
 		if strings.Contains(p.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}

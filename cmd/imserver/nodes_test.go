@@ -47,11 +47,11 @@ func TestRollingRestart(t *testing.T) {
 	check(t, all.node(0), clients)
 	for _, c := range clients {
 		if len(c.closes) == 0 {
-			t.Errorf("client %d was on no node that stopped", c.id)
+			t.Errorf("client %d was on no node that stopped", c.account.ID)
 		}
 		for _, err := range c.closes {
 			if websocket.CloseStatus(err) != websocket.StatusGoingAway {
-				t.Errorf("client %d was told %v, want %v", c.id, err, websocket.StatusGoingAway)
+				t.Errorf("client %d was told %v, want %v", c.account.ID, err, websocket.StatusGoingAway)
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func TestPresenceOfAKilledNode(t *testing.T) {
 	all.node(0).group(t, watcher, lost, quick)
 	of := func(c *client) (told []presence) {
 		for _, p := range watcher.told {
-			if p.UserID == c.id {
+			if p.UserID == c.account.ID {
 				told = append(told, p)
 			}
 		}
@@ -91,14 +91,12 @@ func TestPresenceOfAKilledNode(t *testing.T) {
 	if gone.IsOnline || killed.Sub(gone.LastSeen).Abs() > 5*time.Second {
 		t.Errorf("killed at %v, told %+v", killed, gone)
 	}
-	var found struct {
-		Data []struct {
-			Online   bool
-			LastSeen time.Time `json:"last_seen"`
-		}
+	var found []struct {
+		Online   bool
+		LastSeen time.Time `json:"last_seen"`
 	}
-	all.node(1).request(t, "GET", "/api/users/search?q=u20001", watcher.token, nil, &found)
-	if u := found.Data[0]; u.Online || u.LastSeen.Sub(gone.LastSeen).Abs() > time.Second {
+	all.node(1).do(t, watcher.account, "GET", "/api/users/search?q=u20001", nil, &found)
+	if u := found[0]; u.Online || u.LastSeen.Sub(gone.LastSeen).Abs() > time.Second {
 		t.Errorf("the account says %+v, told was %+v", u, gone)
 	}
 

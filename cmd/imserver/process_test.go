@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -20,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
@@ -179,36 +179,11 @@ func (p *process) stop(t *testing.T, within time.Duration) {
 	}
 }
 
-func (p *process) post(t *testing.T, path, token string, body any, into any) {
+// do makes a call that has to succeed, and reads its data.
+func (p *process) do(t *testing.T, a imclient.Account, method, path string, body, data any) {
 	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
+	if err := a.At(p.url).Do(context.Background(), method, path, body, data); err != nil {
 		t.Fatal(err)
-	}
-	p.request(t, "POST", path, token, bytes.NewReader(text), into)
-}
-
-func (p *process) request(t *testing.T, method, path, token string, body io.Reader, into any) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, p.url+path, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode >= 300 {
-		t.Fatalf("%s %s: %s %v %s", method, path, res.Status, err, text)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		t.Fatalf("%v in %s", err, text)
 	}
 }
 
@@ -244,16 +219,13 @@ func (n *nodes) replace(t *testing.T, i int, prog program) {
 }
 
 // register makes an account.
-func (p *process) register(t *testing.T, phone string) (id int64, token string) {
+func (p *process) register(t *testing.T, phone string) imclient.Account {
 	t.Helper()
-	var l struct {
-		Data struct {
-			Token string
-			User  struct{ ID int64 }
-		}
+	a, err := imclient.Register(context.Background(), p.url, imclient.Profile{Phone: phone, Username: "u" + phone, Password: "secret!"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.post(t, "/api/auth/register", "", map[string]any{"phone": phone, "username": "u" + phone, "password": "secret!"}, &l)
-	return l.Data.User.ID, l.Data.Token
+	return a
 }
 
 // group makes a group of the client who asks for it and others.
@@ -261,33 +233,29 @@ func (p *process) group(t *testing.T, clients ...*client) target {
 	t.Helper()
 	var ids []int64
 	for _, c := range clients {
-		ids = append(ids, c.id)
+		ids = append(ids, c.account.ID)
 	}
-	var g struct{ Data struct{ ID int64 } }
-	p.post(t, "/api/chats", clients[0].token, map[string]any{"title": "group", "member_ids": ids}, &g)
-	return target{ChatID: g.Data.ID}
-}
-
-// A message is one as the server tells of it.
-type message struct {
-	ID          int64
-	Seq         int64
-	ChatID      int64  `json:"chat_id"`
-	SenderID    int64  `json:"sender_id"`
-	ReceiverID  int64  `json:"receiver_id"`
-	ClientMsgID string `json:"client_msg_id"`
-	Content     string
+	var g struct{ ID int64 }
+	p.do(t, clients[0].account, "POST", "/api/chats", map[string]any{"title": "group", "member_ids": ids}, &g)
+	return target{ChatID: g.ID}
 }
 
 // history reads a whole conversation as one of its members.
-func (p *process) history(t *testing.T, c *client, to target) (all []message) {
+func (p *process) history(t *testing.T, c *client, to target) (all []imclient.Message) {
 	t.Helper()
 	for more := true; more; {
 		var page struct {
-			Data    []message
+			Data    []imclient.Message
 			HasMore bool `json:"has_more"`
 		}
-		p.request(t, "GET", fmt.Sprintf("/api/messages?%s&after_seq=%d&limit=200", to.query(), len(all)), c.token, nil, &page)
+		answer, err := c.account.At(p.url).Ask(context.Background(), "GET",
+			fmt.Sprintf("/api/messages?%s&after_seq=%d&limit=200", to.query(), len(all)), nil)
+		if err == nil {
+			err = json.Unmarshal(answer.Body, &page)
+		}
+		if err != nil || answer.Status != http.StatusOK {
+			t.Fatalf("%d %v: %s", answer.Status, err, answer.Body)
+		}
 		all, more = append(all, page.Data...), page.HasMore
 	}
 	return all

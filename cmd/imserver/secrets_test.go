@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
@@ -119,45 +118,46 @@ func chatter(t *testing.T, base string) secrets {
 	t.Helper()
 	const password, content, file = "hunter2-password", "hunter2-a message", "hunter2-a file"
 	keep := secrets{password, "hunter2-wrong", content, file}
-	p := &process{url: base}
 	var ids [2]int64
-	var last tokens
+	var last imclient.Account
 	for i := range ids {
-		var made struct{ Data tokens }
-		p.post(t, "/api/auth/register", "", map[string]any{"phone": fmt.Sprint(10001 + i), "password": password}, &made)
-		ids[i], last = made.Data.User.ID, made.Data
+		var err error
+		if last, err = imclient.Register(t.Context(), base, imclient.Profile{Phone: fmt.Sprint(10001 + i), Password: password}); err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = last.ID
 		keep = append(keep, last.Token, last.Refresh)
 	}
-	var renewed struct{ Data tokens }
-	p.post(t, "/api/auth/refresh", "", map[string]any{"refresh_token": last.Refresh}, &renewed)
-	token := renewed.Data.Token
-	keep = append(keep, token, renewed.Data.Refresh)
-	var ignored any
-	p.post(t, "/api/messages", token, map[string]any{"receiver_id": ids[0], "content": content}, &ignored)
-
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	part, err := w.CreateFormFile("file", "a.txt")
-	if err == nil {
-		_, err = io.WriteString(part, file)
+	var renewed struct {
+		Token   string
+		Refresh string `json:"refresh_token"`
 	}
-	if err := errors.Join(err, w.Close()); err != nil {
+	err := last.Do(t.Context(), "POST", "/api/auth/refresh", map[string]any{"refresh_token": last.Refresh}, &renewed)
+	account := imclient.Account{URL: base, Token: renewed.Token}
+	if err == nil {
+		err = account.Do(t.Context(), "POST", "/api/messages", map[string]any{"receiver_id": ids[0], "content": content}, nil)
+	}
+	if err == nil {
+		err = account.Do(t.Context(), "POST", "/api/files/upload", imclient.File{Name: "a.txt", Content: []byte(file)}, nil)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	keep = append(keep, renewed.Token, renewed.Refresh)
+
 	// What is refused is said more of than what is not.
-	for _, r := range []struct{ method, path, contentType, body string }{
-		{"POST", "/api/files/upload", w.FormDataContentType(), form.String()},
-		{"POST", "/api/auth/login", "application/json", `{"phone":"10001","password":"hunter2-wrong"}`},
-		{"POST", "/api/auth/login", "application/json", `{"phone":"10001","password":"hunter2-wrong`},
-		{"POST", "/api/messages", "application/json", `{"receiver_id":"x","content":"` + content + `"}`},
-		{"GET", "/ws?token=" + last.Token + "x", "", ""},
+	for _, r := range []struct{ method, path, body string }{
+		{"POST", "/api/auth/login", `{"phone":"10001","password":"hunter2-wrong"}`},
+		{"POST", "/api/auth/login", `{"phone":"10001","password":"hunter2-wrong`},
+		{"POST", "/api/messages", `{"receiver_id":"x","content":"` + content + `"}`},
+		{"GET", "/ws?token=" + last.Token + "x", ""},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), r.method, base+r.path, strings.NewReader(r.body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Content-Type", r.contentType)
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+account.Token)
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func chatter(t *testing.T, base string) secrets {
 		_ = res.Body.Close()
 	}
 
-	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(base, "http")+"/ws?token="+token, nil)
+	conn, err := account.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,14 +188,6 @@ func chatter(t *testing.T, base string) secrets {
 		}
 	}
 	return keep
-}
-
-type tokens struct {
-	Token   string `json:"token"`
-	Refresh string `json:"refresh_token"`
-	User    struct {
-		ID int64 `json:"id"`
-	} `json:"user"`
 }
 
 // A speaker is a process, and all that it says so far.

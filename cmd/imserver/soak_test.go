@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,8 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server/redisconn/redistest"
 )
 
@@ -54,7 +48,7 @@ func TestSoak(t *testing.T) {
 		c.pace, c.patient = 60*time.Millisecond, true
 		c.run(t, s.all, i)
 	}
-	files, visitors := s.courier(clients[0].token), s.visitors(clients[1].token)
+	files, visitors := s.courier(clients[0].account), s.visitors(clients[1].account)
 
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		goOn(t, clients, 20) // all is well again
@@ -66,7 +60,7 @@ func TestSoak(t *testing.T) {
 	visitors()
 	stored := files()
 	check(t, s.all.node(0), clients)
-	s.compare(clients[0].token, stored)
+	s.compare(clients[0].account, stored)
 	s.report(clients, len(stored))
 }
 
@@ -188,7 +182,7 @@ func servicePart(t *testing.T, name string) part {
 
 // courier uploads files until stored is called, which returns their hashes by id.
 // An upload that fails is tried again, as a client would.
-func (s *soak) courier(token string) (stored func() map[int64]string) {
+func (s *soak) courier(account imclient.Account) (stored func() map[int64]string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	files := make(map[int64]string)
@@ -197,9 +191,11 @@ func (s *soak) courier(token string) (stored func() map[int64]string) {
 		for n := 0; ctx.Err() == nil; n++ {
 			content := make([]byte, 100<<10)
 			_, _ = rand.Read(content)
-			if id, err := upload(ctx, s.all.node(n).url, token, content); err == nil {
+			var file struct{ ID int64 }
+			body := imclient.File{Name: "random", Content: content}
+			if err := account.At(s.all.node(n).url).Do(ctx, http.MethodPost, "/api/files/upload", body, &file); err == nil {
 				sum := sha256.Sum256(content)
-				files[id] = hex.EncodeToString(sum[:])
+				files[file.ID] = hex.EncodeToString(sum[:])
 			} else {
 				s.refused.Add(1)
 			}
@@ -214,61 +210,24 @@ func (s *soak) courier(token string) (stored func() map[int64]string) {
 	return stored
 }
 
-func upload(ctx context.Context, url, token string, content []byte) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	w, err := form.CreateFormFile("file", "random")
-	if err == nil {
-		_, err = w.Write(content)
-	}
-	if err = errors.Join(err, form.Close()); err != nil {
-		return 0, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/files/upload", &body)
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", form.FormDataContentType())
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	var answer struct{ Data struct{ ID int64 } }
-	if res.StatusCode != http.StatusCreated {
-		return 0, errors.New(res.Status)
-	}
-	return answer.Data.ID, json.NewDecoder(res.Body).Decode(&answer)
-}
-
 // compare downloads every file whose upload was acknowledged.
-func (s *soak) compare(token string, stored map[int64]string) {
+func (s *soak) compare(account imclient.Account, stored map[int64]string) {
 	s.t.Helper()
 	for id, want := range stored {
-		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/api/files/%d/download", s.all.node(0).url, id), nil)
+		answer, err := account.At(s.all.node(0).url).Ask(s.t.Context(), http.MethodGet, fmt.Sprintf("/api/files/%d/download", id), nil)
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		h := sha256.New()
-		_, err = io.Copy(h, res.Body)
-		_ = res.Body.Close()
-		if got := hex.EncodeToString(h.Sum(nil)); err != nil || got != want {
-			s.t.Errorf("file %d: %s, %v: its bytes are not those that were uploaded", id, res.Status, err)
+		sum := sha256.Sum256(answer.Body)
+		if hex.EncodeToString(sum[:]) != want {
+			s.t.Errorf("file %d: status %d, and its bytes are not those that were uploaded", id, answer.Status)
 		}
 	}
 }
 
 // visitors are SOAK_VISITORS connections, 200 if it is not set, that come, stay
 // for a while, and go, until the function is called.
-func (s *soak) visitors(token string) (stop func()) {
+func (s *soak) visitors(account imclient.Account) (stop func()) {
 	n := 200
 	if text := os.Getenv("SOAK_VISITORS"); text != "" {
 		var err error
@@ -282,7 +241,7 @@ func (s *soak) visitors(token string) (stop func()) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				stay, end := context.WithTimeout(ctx, mathrand.N(20*time.Second))
-				s.visit(stay, s.all.node(i).url, token)
+				s.visit(stay, account.At(s.all.node(i).url))
 				<-stay.Done()
 				end()
 			}
@@ -294,8 +253,8 @@ func (s *soak) visitors(token string) (stop func()) {
 }
 
 // visit reads what comes, as long as ctx and the connection last.
-func (s *soak) visit(ctx context.Context, url, token string) {
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/ws?token="+token, nil)
+func (s *soak) visit(ctx context.Context, account imclient.Account) {
+	conn, err := account.Dial(ctx)
 	if err != nil {
 		return
 	}

@@ -323,7 +323,7 @@ func (a *app) pair(t *testing.T, b *browser) (alice, bob *window) {
 	t.Helper()
 	one := a.register(t, "10001", "alice", "Alice Winter")
 	two := a.register(t, "10002", "bob", "Bob Sommer")
-	one.send(t, two.id, "Hello Bob")
+	one.send(t, two.ID, "Hello Bob")
 	alice, bob = b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, desktop)
 	alice.login("alice")
 	bob.login("bob")

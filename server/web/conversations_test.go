@@ -149,7 +149,7 @@ func scripts(t *testing.T, b *browser) {
 		alice.sees(`.message .text`, evil)
 	}
 	alice.until(`document.querySelector('.picture img')?.complete`)
-	if links := eval[[]string](alice, `(location.hash = 'u`+fmt.Sprint(mallory.id)+`', new Promise(r => setTimeout(r, 500)).then(() => [...document.querySelectorAll('.text a')].map(a => a.href)))`); fmt.Sprint(links) != "[https://a.example/]" {
+	if links := eval[[]string](alice, `(location.hash = 'u`+fmt.Sprint(mallory.ID)+`', new Promise(r => setTimeout(r, 500)).then(() => [...document.querySelectorAll('.text a')].map(a => a.href)))`); fmt.Sprint(links) != "[https://a.example/]" {
 		t.Errorf("links: %q", links)
 	}
 	if got := eval[string](alice, `document.title + document.querySelectorAll('script:not([src]), .messages img[src=x]').length`); got != "(1) Onemeter chat0" && got != "Onemeter chat0" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
@@ -120,7 +121,7 @@ func renews(t *testing.T, b *browser) {
 	alice := b.open(t, "http://"+a.addr, desktop)
 	alice.register("10001", "alice", "Alice Winter")
 	token := `JSON.parse(sessionStorage['onemeter.session']).token`
-	first := &user{app: a, token: eval[string](alice, token)}
+	first := &user{imclient.Account{URL: "http://" + a.addr, Token: eval[string](alice, token)}}
 	a.register(t, "10002", "bob", "Bob Sommer")
 	alice.meets("bob", "Bob Sommer")
 	first.expires(t)
@@ -128,7 +129,7 @@ func renews(t *testing.T, b *browser) {
 	alice.button("New group")
 	alice.fill(`dialog input[placeholder]`, "bob")
 	alice.sees(`dialog .found`, "Bob Sommer")
-	if eval[string](alice, token) == first.token {
+	if eval[string](alice, token) == first.Token {
 		t.Error("the token is the one of the login")
 	}
 }

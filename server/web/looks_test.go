@@ -152,7 +152,7 @@ func quote(s string) string {
 func converse(t *testing.T, alice, bob, carol *user) {
 	t.Helper()
 	var made struct{ ID int64 }
-	alice.do(t, "POST", "/api/chats", map[string]any{"title": "Hiking club", "member_ids": []int64{bob.id, carol.id}}, &made)
+	alice.do(t, "POST", "/api/chats", map[string]any{"title": "Hiking club", "member_ids": []int64{bob.ID, carol.ID}}, &made)
 	club := func(u *user, text string) {
 		u.do(t, "POST", "/api/messages", map[string]any{"chat_id": made.ID, "content": text}, nil)
 	}
@@ -160,13 +160,13 @@ func converse(t *testing.T, alice, bob, carol *user) {
 	club(bob, "Me. I bring the map.")
 	club(bob, "And the good cheese.")
 	club(alice, "Then I bring the bread.")
-	carol.send(t, alice.id, "Are you home yet?", "Call me when you are.")
-	alice.send(t, bob.id, "The hut is booked for two nights.", "They ask us to be there before six.")
-	bob.send(t, alice.id, "Very good! Here is how the lake looked last year:")
+	carol.send(t, alice.ID, "Are you home yet?", "Call me when you are.")
+	alice.send(t, bob.ID, "The hut is booked for two nights.", "They ask us to be there before six.")
+	bob.send(t, alice.ID, "Very good! Here is how the lake looked last year:")
 	file := bob.upload(t, "lake.png", "image/png", string(somePicture(t)))
-	bob.do(t, "POST", "/api/messages", map[string]any{"receiver_id": alice.id, "message_type": "image", "file_id": file}, nil)
-	alice.send(t, bob.id, "Beautiful. I have put the way there together: https://example.com/lake?from=station")
+	bob.do(t, "POST", "/api/messages", map[string]any{"receiver_id": alice.ID, "message_type": "image", "file_id": file}, nil)
+	alice.send(t, bob.ID, "Beautiful. I have put the way there together: https://example.com/lake?from=station")
 	notes := alice.upload(t, "packing list.pdf", "application/pdf", strings.Repeat("x", 48_000))
-	alice.do(t, "POST", "/api/messages", map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": notes}, nil)
-	bob.send(t, alice.id, "Thanks, I read it tonight. Do we need the big tent if there is room in the hut for all of us?")
+	alice.do(t, "POST", "/api/messages", map[string]any{"receiver_id": bob.ID, "message_type": "file", "file_id": notes}, nil)
+	bob.send(t, alice.ID, "Thanks, I read it tonight. Do we need the big tent if there is room in the hut for all of us?")
 }

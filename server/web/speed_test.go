@@ -129,7 +129,7 @@ func flood(t *testing.T, b *browser) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws://"+a.addr+"/ws?token="+alice.token, nil)
+	conn, err := alice.Dial(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

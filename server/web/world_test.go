@@ -5,23 +5,18 @@ package web_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -78,85 +73,41 @@ func (a *app) run(t *testing.T) {
 }
 
 // A user writes over HTTP, as somebody whose page the test does not look at.
-type user struct {
-	app   *app
-	id    int64
-	token string
-}
+type user struct{ imclient.Account }
 
 const password = "correct horse"
 
 func (a *app) register(t *testing.T, phone, username, nickname string) *user {
 	t.Helper()
-	u := &user{app: a}
-	var data struct {
-		Token string `json:"token"`
-		User  struct {
-			ID int64 `json:"id"`
-		} `json:"user"`
+	account, err := imclient.Register(t.Context(), "http://"+a.addr,
+		imclient.Profile{Phone: phone, Username: username, Nickname: nickname, Password: password})
+	if err != nil {
+		t.Fatal(err)
 	}
-	u.do(t, "POST", "/api/auth/register", map[string]any{
-		"phone": phone, "username": username, "nickname": nickname, "password": password,
-	}, &data)
-	u.id, u.token = data.User.ID, data.Token
-	return u
+	return &user{account}
 }
 
 // do makes a call that has to succeed.
 func (u *user) do(t *testing.T, method, path string, body, data any) {
 	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
+	if err := u.Do(t.Context(), method, path, body, data); err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+u.app.addr+path, bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.ask(t, req, data)
 }
 
 // expires waits until the user's token is not good any more.
 func (u *user) expires(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+u.app.addr+"/api/auth/validate", nil)
+		answer, err := u.Ask(t.Context(), http.MethodGet, "/api/auth/validate", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer "+u.token)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-		if res.StatusCode == http.StatusUnauthorized {
+		if answer.Status == http.StatusUnauthorized {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the token does not expire")
-		}
-	}
-}
-
-func (u *user) ask(t *testing.T, req *http.Request, data any) {
-	t.Helper()
-	req.Header.Set("Authorization", "Bearer "+u.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode >= 300 {
-		t.Fatalf("%s %s: %d %s", req.Method, req.URL, res.StatusCode, answer)
-	}
-	if data != nil {
-		if err := json.Unmarshal(answer, &struct{ Data any }{data}); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
@@ -174,25 +125,8 @@ func (u *user) send(t *testing.T, to int64, texts ...string) {
 // upload stores a file and returns its id.
 func (u *user) upload(t *testing.T, name, contentType, text string) int64 {
 	t.Helper()
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	header := textproto.MIMEHeader{}
-	header.Set("Content-Disposition", fmt.Sprintf(`form-data; name="file"; filename="%s"`, strings.ReplaceAll(name, `"`, `%22`)))
-	header.Set("Content-Type", contentType)
-	part, err := w.CreatePart(header)
-	if err == nil {
-		_, err = io.WriteString(part, text)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+u.app.addr+"/api/files/upload", &form)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", w.FormDataContentType())
 	var file struct{ ID int64 }
-	u.ask(t, req, &file)
+	u.do(t, "POST", "/api/files/upload", imclient.File{Name: name, Type: contentType, Content: []byte(text)}, &file)
 	return file.ID
 }
 
