@@ -21,11 +21,11 @@ type batcher[T any] struct {
 	done   chan struct{}
 }
 
-// queueFactor is how many full batches may wait before put blocks.
-const queueFactor = 4
+// maxQueue is how many items may wait before put blocks.
+const maxQueue = 1024
 
 func newBatcher[T any](limit int, every time.Duration, run func([]T)) *batcher[T] {
-	b := &batcher[T]{queue: make(chan T, limit*queueFactor), run: run, limit: limit, every: every, done: make(chan struct{})}
+	b := &batcher[T]{queue: make(chan T, maxQueue), run: run, limit: limit, every: every, done: make(chan struct{})}
 	go b.loop()
 	return b
 }

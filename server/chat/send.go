@@ -218,29 +218,34 @@ var errNotTried = &Error{
 // one, in several at a time. A conversation is in one part, to keep its order.
 func (s *Service) commitAll(batch []*pendingSend) {
 	most := s.cfg.Limits.MaxBatch
-	parts := make([][]*pendingSend, (len(batch)+most-1)/most)
-	for _, p := range batch {
-		i := uint64(p.msg.ConversationID) % uint64(len(parts))
-		parts[i] = append(parts[i], p)
-	}
 	var away atomic.Bool
 	notTried := func(p *pendingSend) { p.done(Message{}, errNotTried) }
-	var storing sync.WaitGroup
-	for _, part := range parts {
-		storing.Go(func() {
-			for b := range slices.Chunk(part, most) {
-				switch {
-				case away.Load():
-					for _, p := range b {
-						notTried(p)
-					}
-				case KindOf(s.commit(b)) == KindUnavailable:
-					away.Store(true)
+	store := func(part []*pendingSend) {
+		for b := range slices.Chunk(part, most) {
+			switch {
+			case away.Load():
+				for _, p := range b {
+					notTried(p)
 				}
+			case KindOf(s.commit(b)) == KindUnavailable:
+				away.Store(true)
 			}
-		})
+		}
 	}
-	storing.Wait()
+	if len(batch) <= most {
+		store(batch)
+	} else {
+		parts := make([][]*pendingSend, (len(batch)+most-1)/most)
+		for _, p := range batch {
+			i := uint64(p.msg.ConversationID) % uint64(len(parts))
+			parts[i] = append(parts[i], p)
+		}
+		var storing sync.WaitGroup
+		for _, part := range parts {
+			storing.Go(func() { store(part) })
+		}
+		storing.Wait()
+	}
 	if away.Load() {
 		s.sends.drain(notTried)
 	}

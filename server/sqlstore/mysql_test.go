@@ -57,7 +57,7 @@ func TestMySQL(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Store {
 		s := openTest(t, Config{MySQL: where, Wrap: seen.Wrap, UsernameKey: auth.Usernames{}.Key})
 		// What crowds of writers come to is asked here, not how soon: 64 of them wait
-		// for the same rows, and a node has 4. TestServerHangs asks how soon.
+		// for the same rows, and a node has 2. TestServerHangs asks how soon.
 		s.write.(*remotePool).stall = time.Minute
 		empty(t, s)
 		return s
