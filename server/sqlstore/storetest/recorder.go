@@ -46,13 +46,19 @@ func (r *Recorder) note(text string, named []driver.NamedValue) {
 	if r.run == nil {
 		r.run = make(map[string][]any)
 	}
-	for one := range strings.SplitSeq(text, "; ") { // the store joins some
-		if n := strings.Count(one, "?"); len(args) > 0 { // or a prepared statement binds them
-			r.run[one], args = args[:n], args[n:]
-		} else {
-			r.run[one] = nil
-		}
+	for _, one := range apart(text) {
+		n := min(strings.Count(one, "?"), len(args)) // none where a prepared statement has them
+		r.run[one], args = args[:n:n], args[n:]
 	}
+}
+
+// apart returns the statements that the store joined into one. Those of
+// migrations, which have comments, come one by one.
+func apart(text string) []string {
+	if strings.Contains(text, "--") {
+		return []string{text}
+	}
+	return strings.Split(text, "; ")
 }
 
 type recordingConnector struct {
