@@ -24,6 +24,10 @@ func (s *Server) addCaches(cfg *chat.Config) {
 	cfg.Directs = newCache[chat.Pair, int64](s, "direct", cachedPairs)
 	cfg.Users = newCache[int64, chat.User](s, "user", cachedUsers)
 	cfg.Blocks = newCache[int64, chat.Blocks](s, "blocks", cachedUsers)
+	dropsOf(s, "session", cfg.Sessions)
+	dropsOf(s, "membership", cfg.Memberships)
+	dropsOf(s, "user", cfg.Users)
+	dropsOf(s, "blocks", cfg.Blocks)
 }
 
 // newCache makes a cache of this process, or, with Redis, in front of one that

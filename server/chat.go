@@ -42,5 +42,6 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	s.addCaches(&cfg)
 	s.addLimits(&cfg)
 	s.chat = chat.New(cfg)
+	s.watchReports()
 	return nil
 }

@@ -47,7 +47,8 @@ type Config struct {
 	MessageBurst     int     // and at once
 	RegistrationRate float64 // accounts a minute from one address, loopback apart; 0: no limit
 
-	Contacts bool // users who never chose take messages, groups and calls of contacts only
+	Contacts        bool // users who never chose take messages, groups and calls of contacts only
+	ModerationReads bool // moderators may read other people's messages
 
 	MaxContent int   // bytes of a message
 	MaxFrame   int   // bytes of a WebSocket frame from a client

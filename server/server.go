@@ -41,6 +41,7 @@ type Server struct {
 	bus    bus
 	shared shared
 	caches []func() observe.Cache
+	drops  map[string]func(ctx context.Context, keys []byte) error // of caches, by signals
 
 	exports []telemetry.Export // what is pushed
 
@@ -50,6 +51,7 @@ type Server struct {
 	parts       []part
 	memory      polled[redisconn.Memory]
 	slowQueries polled[int64] // of the database server
+	reports     polled[waiting]
 
 	up       chan struct{} // closed once it answers
 	stopping atomic.Bool
@@ -63,7 +65,8 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, version: version, exports: tel.Exports(), up: make(chan struct{})}
+	s := &Server{cfg: cfg, log: log, version: version, exports: tel.Exports(), up: make(chan struct{}),
+		drops: make(map[string]func(context.Context, []byte) error)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.abandon(ctx))
@@ -90,6 +93,9 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 		return nil, err
 	}
 	if err := s.awaited("redis", s.cfg.Redis, func() error { return s.startBus(ctx) }); err != nil {
+		return nil, err
+	}
+	if err := s.followSignals(ctx); err != nil {
 		return nil, err
 	}
 	return s, seen.Watch(s.state)
@@ -136,6 +142,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 		RequestTimeout: s.cfg.RequestTimeout,
 		ICE:            s.iceFor,
 		Ready:          s.ready,
+		Alerts:         s.alerts(tel),
 		Hooks:          rest.Hooks{Panicked: seen.Panicked},
 		Log:            s.log,
 		Version:        s.version,

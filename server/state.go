@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/onemeter/onemeter/server/observe"
@@ -12,6 +14,8 @@ func (s *Server) state() observe.State {
 		Sockets: s.hub.Stats(), Chat: s.chat.Stats(), Calls: s.calls.Stats(),
 		Engine: s.store.Engine(), DB: s.store.Stats(), SlowQueries: s.slowQueries.last(), Memory: s.memory.last(),
 	}
+	waiting := s.reports.last()
+	state.Reports, state.ReportsWait = waiting.n, waiting.age(time.Now())
 	if s.turn != nil {
 		state.TURN = s.turn.Stats()
 	}

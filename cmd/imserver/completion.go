@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/onemeter/onemeter/server"
@@ -72,6 +73,17 @@ func bashCompletion() string {
 			fmt.Fprintf(&cases, "    --%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return;;\n", o.name, strings.Join(o.choices, " "))
 		}
 	}
+	verbs, byVerb := verbNames(), strings.Builder{}
+	known := make(map[string]bool)
+	for _, v := range adminVerbs {
+		fmt.Fprintf(&byVerb, "      %s) COMPREPLY=($(compgen -W '%s' -- \"$word\"));;\n", v.name, strings.Join(v.flags(), " "))
+		for _, o := range v.options {
+			if len(o.choices) > 0 && !known[o.name] {
+				known[o.name] = true
+				fmt.Fprintf(&cases, "    --%s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return;;\n", o.name, strings.Join(o.choices, " "))
+			}
+		}
+	}
 	return fmt.Sprintf(`# bash completion of imserver: source <(imserver completion bash)
 _imserver() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
@@ -83,13 +95,37 @@ _imserver() {
     %s) compopt -o filenames 2>/dev/null; local IFS=$'\n'; COMPREPLY=($(compgen -f -- "$word")); return;;
 %s    completion) COMPREPLY=($(compgen -W 'bash fish zsh' -- "$word")); return;;
   esac
+  if [[ $COMP_CWORD -ge 2 && ${COMP_WORDS[1]} == admin ]]; then
+    if [[ $COMP_CWORD == 2 ]]; then COMPREPLY=($(compgen -W '%s' -- "$word")); return; fi
+    case ${COMP_WORDS[2]} in
+%s    esac
+    return
+  fi
   case $word in
     -*) COMPREPLY=($(compgen -W '%s' -- "$word"));;
-    *) if [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W 'completion man' -- "$word")); fi;;
+    *) if [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W 'admin completion man' -- "$word")); fi;;
   esac
 }
 complete -F _imserver imserver
-`, strings.Join(files, "|"), cases.String(), strings.Join(flags, " "))
+`, strings.Join(files, "|"), cases.String(), verbs, byVerb.String(), strings.Join(flags, " "))
+}
+
+// verbNames are those of imserver admin.
+func verbNames() string {
+	var names []string
+	for _, v := range adminVerbs {
+		names = append(names, v.name)
+	}
+	return strings.Join(names, " ")
+}
+
+// flags are the options of a verb, with their dashes.
+func (v adminVerb) flags() []string {
+	var flags []string
+	for _, o := range slices.Concat(v.options, everyVerb()) {
+		flags = append(flags, "--"+o.name)
+	}
+	return flags
 }
 
 func zshCompletion() string {
@@ -108,33 +144,57 @@ func zshCompletion() string {
 			fmt.Fprintf(&specs, "  '--%s=[%s]:%s:%s' \\\n", o.name, escape.Replace(o.usage), escape.Replace(strings.ToLower(o.arg)), action)
 		}
 	}
+	var byVerb strings.Builder
+	for _, v := range adminVerbs {
+		fmt.Fprintf(&byVerb, "    %s) compadd -- %s;;\n", v.name, strings.Join(v.flags(), " "))
+	}
 	return fmt.Sprintf(`#compdef imserver
 # zsh completion of imserver: imserver completion zsh > "${fpath[1]}/_imserver"
+if (( CURRENT > 2 )) && [[ $words[2] == admin ]]; then
+  if (( CURRENT == 3 )); then
+    compadd -- %s
+    return
+  fi
+  case $words[3] in
+%s  esac
+  return
+fi
 _arguments \
-%s  '1::command:(completion man)' \
+%s  '1::command:(admin completion man)' \
   '2::shell:(bash fish zsh)'
-`, specs.String())
+`, verbNames(), byVerb.String(), specs.String())
 }
 
 func fishCompletion() string {
 	var b strings.Builder
 	b.WriteString(`# fish completion of imserver: imserver completion fish > ~/.config/fish/completions/imserver.fish
 complete -c imserver -f
-complete -c imserver -n __fish_use_subcommand -a 'completion man'
+complete -c imserver -n __fish_use_subcommand -a 'admin completion man'
 complete -c imserver -n '__fish_seen_subcommand_from completion' -a 'bash fish zsh'
 `)
 	escape := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 	for _, o := range options() {
-		how := ""
-		switch {
-		case o.isFile():
-			how = " -r -F"
-		case len(o.choices) > 0:
-			how = " -x -a '" + strings.Join(o.choices, " ") + "'"
-		case o.arg != "":
-			how = " -x"
+		fmt.Fprintf(&b, "complete -c imserver -n 'not __fish_seen_subcommand_from admin' -l %s%s -d '%s'\n", o.name, o.fish(), escape.Replace(o.usage))
+	}
+	fmt.Fprintf(&b, "complete -c imserver -n '__fish_seen_subcommand_from admin; and not __fish_seen_subcommand_from %[1]s' -a '%[1]s'\n", verbNames())
+	for _, v := range adminVerbs {
+		for _, o := range slices.Concat(v.options, everyVerb()) {
+			fmt.Fprintf(&b, "complete -c imserver -n '__fish_seen_subcommand_from admin; and __fish_seen_subcommand_from %s' -l %s%s -d '%s'\n",
+				v.name, o.name, o.fish(), escape.Replace(o.usage))
 		}
-		fmt.Fprintf(&b, "complete -c imserver -l %s%s -d '%s'\n", o.name, how, escape.Replace(o.usage))
 	}
 	return b.String()
+}
+
+// fish says what an option's value is.
+func (o option) fish() string {
+	switch {
+	case o.isFile(), o.arg == "FOLDER":
+		return " -r -F"
+	case len(o.choices) > 0:
+		return " -x -a '" + strings.Join(o.choices, " ") + "'"
+	case o.arg != "":
+		return " -x"
+	}
+	return ""
 }

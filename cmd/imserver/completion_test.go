@@ -57,6 +57,12 @@ func TestBashCompletes(t *testing.T) {
 		{"imserver completion z", "zsh"},
 		{"imserver --config im", "im other.yaml im.yaml"},
 		{"imserver --addr x", ""},
+		{"imserver adm", "admin"},
+		{"imserver admin rese", "reset-password"},
+		{"imserver admin ban --dur", "--duration"},
+		{"imserver admin grant --role mod", "moderator"},
+		{"imserver admin users --config im", "im other.yaml im.yaml"},
+		{"imserver admin list --turn", ""},
 	} {
 		words := strings.Split(c.typed, " ")
 		script := `compopt() { :; }; source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _imserver; printf '%s\n' "${COMPREPLY[@]}" | sort`
@@ -87,7 +93,9 @@ func TestFishCompletes(t *testing.T) {
 		"imserver --log-format ":  "json,text",
 		"imserver --log-level=w":  "--log-level=warn",
 		"imserver completion ":    "bash,fish,zsh",
-		"imserver ":               "completion,man",
+		"imserver ":               "admin,completion,man",
+		"imserver admin una":      "unban",
+		"imserver admin ban --du": "--duration",
 		"imserver --config im.ya": "im.yaml",
 	} {
 		out := shell(t, "fish", "--no-config", "-c", `source $argv[1]; complete -C $argv[2]`, file, typed)
@@ -120,7 +128,7 @@ zpty -r z out '*BEGIN*'
 zpty -w -n z "imserver $2"$'\t'
 zpty -r z out "*$3*" && print found
 `
-	for typed, want := range map[string]string{"--turn-pub": "turn-public-ip", "--log-level=w": "warn", "completion z": "zsh"} {
+	for typed, want := range map[string]string{"--turn-pub": "turn-public-ip", "--log-level=w": "warn", "completion z": "zsh", "admin unb": "unban", "admin ban --dur": "duration"} {
 		cmd := []string{"60", "zsh", "-f", "-c", script, "zsh", folder, typed, want}
 		if out := shell(t, "timeout", cmd...); !slices.Equal(out, []string{"found"}) {
 			t.Errorf("%q: %q, want %s", typed, out, want)

@@ -36,6 +36,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "admin" {
+		return admin(ctx, args[1:], getenv, stdin, stdout, stderr)
+	}
 	if text, asked, err := subcommand(args); asked {
 		if err != nil {
 			_, _ = fmt.Fprintln(stderr, "imserver:", err)

@@ -18,6 +18,10 @@ imserver \- an instant\-messaging server
 .B imserver
 .RB [ \-\-\fIsetting\fR " " \fIvalue\fR ]...
 .br
+.B imserver admin
+.I command
+.RB [ \-\-\fIoption\fR " " \fIvalue\fR ]...
+.br
 .B imserver completion bash\fR|\fBfish\fR|\fBzsh
 .br
 .B imserver man
@@ -51,6 +55,15 @@ this page.
 	b.WriteString(".SH SECRETS\nThey have no flag, because other users see flags in ps. The names in parentheses are for a file.\n")
 	for _, s := range secretSettings(&r.cfg) {
 		entry(&b, "\\fB"+roff(s.env)+"\\fR ("+roff(s.name)+")", s.usage)
+	}
+	b.WriteString(".SH ADMINISTRATION\n.B imserver admin\nacts upon the database, whether a server runs or not: nodes that run notice within two seconds. " +
+		"What it does is in the audit. Every command takes\n.BR \\-\\-config , \\-\\-db , \\-\\-blob , \\-\\-json\nand\n.BR \\-\\-help .\n")
+	for _, v := range adminVerbs {
+		var options []string
+		for _, o := range v.options {
+			options = append(options, strings.TrimSpace("--"+o.name+" "+o.arg))
+		}
+		entry(&b, "\\fB"+roff("admin "+v.name)+"\\fR "+roff(strings.Join(options, " ")), v.usage+".")
 	}
 	b.WriteString(`.SH EXIT STATUS
 0 after a signal to stop, 1 if the server failed, 2 if a setting is wrong.

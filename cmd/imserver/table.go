@@ -46,6 +46,7 @@ func settings(r *request) []setting {
 		{"user-quota", "IM_USER_QUOTA", "limit for all files of a user together, in `bytes` (0: no limit)", (*size64)(&cfg.UserQuota)},
 		{"total-quota", "IM_TOTAL_QUOTA", "limit for the files of all users together, in `bytes` (0: no limit)", (*size64)(&cfg.TotalQuota)},
 		{"max-members", "IM_MAX_MEMBERS", "most `members` of a group", (*integer)(&cfg.MaxMembers)},
+		{"moderation-reads", "IM_MODERATION_READS", "moderators may read other people's messages; every time is recorded in the audit", (*boolean)(&cfg.ModerationReads)},
 		{"request-timeout", "IM_REQUEST_TIMEOUT", "`time` limit of a request or a frame, except file transfers; after it, the answer is 503", (*duration)(&cfg.RequestTimeout)},
 		{"token-ttl", "IM_TOKEN_TTL", "`lifetime` of an access token", (*duration)(&cfg.TokenTTL)},
 		{"session-ttl", "IM_SESSION_TTL", "`lifetime` of a login that is not refreshed", (*duration)(&cfg.SessionTTL)},
@@ -74,6 +75,7 @@ func describe(all []setting) string {
 installed: it keeps everything in ./data and listens on port 8080.
 
 Usage: imserver [--setting value]...
+       imserver admin COMMAND               roles, bans, passwords, audit, backup: imserver admin --help
        imserver completion bash|fish|zsh    prints what a shell completes by
        imserver man                         prints the manual page
 

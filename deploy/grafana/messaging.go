@@ -106,6 +106,34 @@ var messaging = board{
 				queries: []query{{expr: `sum(rate(im_files_deleted_size_bytes_total{nodes}[rate]))`, legend: "bytes"}},
 			},
 		}},
+		{title: "Moderation", height: 8, panels: []panel{
+			{
+				title: "Reports that wait", kind: chart, width: 6, unit: "short", alert: "IMReportsWait",
+				about:   "For a moderator; the same on every node.",
+				queries: []query{{expr: `max(im_reports_pending{nodes})`, legend: "waiting"}},
+			},
+			{
+				title: "The oldest report", kind: chart, width: 6, unit: "s", alert: "IMReportsWait", limits: from(24 * 3600),
+				about:   "How long it has waited; 0 while none waits.",
+				queries: []query{{expr: `max(im_reports_wait_seconds{nodes})`, legend: "waiting for"}},
+			},
+			{
+				title: "Reports and what became of them", kind: chart, width: 6, unit: "short", about: "In an hour.",
+				queries: []query{
+					{expr: `sum(increase(im_reports_total{nodes}[1h]))`, legend: "made"},
+					{expr: `sum by (action) (increase(im_reports_handled_total{nodes}[1h]))`, legend: "{{action}}"},
+				},
+			},
+			{
+				title: "Acts of the staff", kind: chart, width: 6, unit: "short",
+				about: "In an hour. Refused ones are in the audit: many of access are somebody who tries what is not his.",
+				queries: []query{
+					{expr: `sum by (act, outcome) (increase(im_staff_acts_total{nodes}[1h]))`, legend: "{{act}}: {{outcome}}"},
+					{expr: `sum by (kind) (increase(im_bans_total{nodes}[1h]))`, legend: "bans: {{kind}}"},
+					{expr: `sum by (kind) (increase(im_notices_total{nodes}[1h]))`, legend: "notices: {{kind}}"},
+				},
+			},
+		}},
 		{title: "People", height: 8, panels: []panel{
 			{
 				title: "Active users", kind: chart, width: 8, unit: "short",

@@ -198,6 +198,10 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 // openSession makes a session of an account; of sess is used what tells of the
 // login.
 func (s *Service) openSession(ctx context.Context, l Login, sess Session) (Tokens, error) {
+	// The epoch of l was read before: a ban that comes after this raises it.
+	if err := s.admitted(ctx, l.ID); err != nil {
+		return Tokens{}, err
+	}
 	now := s.cfg.Now()
 	sess.ID, sess.UserID = newSessionID(), l.ID
 	refresh := s.refreshToken(sess.ID, 0)

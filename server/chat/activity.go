@@ -73,3 +73,11 @@ func (f *inflight) leave(key string) {
 		delete(f.n, key)
 	}
 }
+
+// of tells when a user last did something, if that was in the window.
+func (a *activity) of(userID int64) (time.Time, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, ok := a.last[userID]
+	return at, ok
+}

@@ -33,6 +33,7 @@ type Error struct {
 	What       string        // what failed, the same for every cause: "message not sent"
 	Why        string        // the cause, and what to do about it
 	RetryAfter time.Duration // with RateLimited: when the next try may pass
+	Ban        *Ban          // with Forbidden: why an account is kept out, and until when
 }
 
 func (e *Error) Error() string {

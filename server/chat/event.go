@@ -30,12 +30,13 @@ const (
 // An Event is something that the connections of some users are told. It is
 // encoded once for all of them.
 type Event struct {
-	Type    EventType `json:"type"`
-	To      []int64   `json:"to"`               // users; each connection of each gets it
-	Except  uint64    `json:"except,omitempty"` // but not this connection, which caused it
-	Only    uint64    `json:"only,omitempty"`   // or this one alone, on whichever node it is
-	Payload any       `json:"payload"`          // one of the structs below, or their JSON
-	At      time.Time `json:"at"`               // when the cause was accepted: delivery delay counts from here
+	Type     EventType `json:"type"`
+	To       []int64   `json:"to"`                 // users; each connection of each gets it
+	Everyone bool      `json:"everyone,omitempty"` // every connection gets it, and To says nothing
+	Except   uint64    `json:"except,omitempty"`   // but not this connection, which caused it
+	Only     uint64    `json:"only,omitempty"`     // or this one alone, on whichever node it is
+	Payload  any       `json:"payload"`            // one of the structs below, or their JSON
+	At       time.Time `json:"at"`                 // when the cause was accepted: delivery delay counts from here
 
 	// Of EventMessageNew: what keeps messages in order, none missing, none twice.
 	ConversationID int64 `json:"conversation_id,omitempty"`

@@ -18,6 +18,9 @@ const (
 // and files that no message names, of recalled and deleted messages too. Files
 // that fail are tried again an hour later.
 func (s *Service) cleanFiles() {
+	if s.cfg.Blobs == nil {
+		return // a process without files: nodes do it
+	}
 	if c, ok := s.cfg.Blobs.(Cleaner); ok {
 		if err := c.Clean(s.background); err != nil && s.background.Err() == nil {
 			s.cfg.Log.WarnContext(s.background, "crashed uploads not removed", "err", err)

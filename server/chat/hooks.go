@@ -42,6 +42,16 @@ type Hooks struct {
 	// Recovered: messages that the bus did not bring were loaded from the
 	// store, or, with Err, some were not.
 	Recovered func(context.Context, Recovered)
+	// StaffActed: somebody of the staff did something, or was refused.
+	StaffActed func(context.Context, StaffActed)
+	// UserBanned: an account was banned.
+	UserBanned func(context.Context, UserBanned)
+	// ReportMade: a user reported a message or another user.
+	ReportMade func(context.Context, ReportMade)
+	// ReportHandled: a moderator decided over a report.
+	ReportHandled func(context.Context, ReportHandled)
+	// NoticeSent: the staff told users something.
+	NoticeSent func(context.Context, NoticeSent)
 }
 
 // A Tracer carries traces to where the domain goes on without its caller. It is

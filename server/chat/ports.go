@@ -21,6 +21,7 @@ type Store interface {
 	MessageStore
 	SearchStore
 	FileStore
+	StaffStore
 }
 
 // UserStore keeps accounts and who befriended whom.
@@ -283,6 +284,59 @@ type FileStore interface {
 	MayRead(ctx context.Context, fileID, userID int64) (bool, error)
 }
 
+// StaffStore keeps what the staff does, and shows it what there is.
+type StaffStore interface {
+	// ChangeStanding has c.Decide change an account and stores what it made of it,
+	// and its entry of the audit, in one transaction beside which no other change
+	// of the two accounts, or of any super admin, runs. What Decide answers is
+	// returned as it is; ErrNotFound is that there is no such account.
+	ChangeStanding(ctx context.Context, c StandingChange) (Standing, error)
+	// Ban returns the ban of an account, which may be over. ErrNotFound.
+	Ban(ctx context.Context, userID int64) (Ban, error)
+	// AddAudit adds an entry. There is no way to change one.
+	AddAudit(ctx context.Context, e AuditEntry) error
+	// Audit returns the entries that q selects, the newest first, and how many
+	// there are without Limit and Offset.
+	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, int64, error)
+	// Numbers counts; of what it returns, Online and UpdatedAt are left out.
+	Numbers(ctx context.Context, d Day) (Numbers, error)
+	// Accounts returns the accounts that q selects, the newest first, and how many
+	// there are without Limit and Offset.
+	Accounts(ctx context.Context, q AccountQuery) ([]Account, int64, error)
+	// Analysis counts what a user did; of what it returns, all that is no number
+	// of messages, chats or reports is left out.
+	Analysis(ctx context.Context, userID int64) (Analysis, error)
+	// AllMessages returns messages of anybody, the newest first.
+	AllMessages(ctx context.Context, q ModerationQuery) ([]Message, error)
+	// Chats returns groups that have members, the newest first, and how many there
+	// are without Limit and Offset.
+	Chats(ctx context.Context, q ChatQuery) ([]Conversation, int64, error)
+	// Dissolve takes all members out of a group, whom it returns, and lifts bans.
+	Dissolve(ctx context.Context, conversationID int64) (members []int64, err error)
+	// EraseMessages takes content and files of messages away: of those after a Seq,
+	// up to one.
+	EraseMessages(ctx context.Context, conversationID, after, upTo int64, at time.Time) error
+	// CreateReport stores r, unless the same report of its reporter waits already,
+	// which it returns then. ErrConflict: most reports of his wait.
+	CreateReport(ctx context.Context, r Report, most int) (_ Report, made bool, err error)
+	Report(ctx context.Context, id int64) (Report, error)
+	// Reports returns the reports that q selects, and how many there are without
+	// Limit and Offset.
+	Reports(ctx context.Context, q ReportQuery) ([]Report, int64, error)
+	// HandleReport closes a report, with the entry of the audit and the notice, in
+	// one transaction. ErrConflict: it is closed already.
+	HandleReport(ctx context.Context, h Handling) (Notice, error)
+	// PendingReports tells how many reports wait, and since when the oldest does.
+	PendingReports(ctx context.Context) (n int64, since time.Time, err error)
+	// AddNotice stores n and returns it with its ID.
+	AddNotice(ctx context.Context, n Notice) (Notice, error)
+	// Notices returns what a user was not told yet, the newest first, that was made
+	// after a time and after his account.
+	Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]Notice, error)
+	// MarkNotices notes that users were told of notices up to one.
+	MarkNotices(ctx context.Context, userIDs []int64, told int64) error
+}
+
 // Blobs keep the bytes of files.
 type Blobs interface {
 	// Put stores what r holds under a key of its own choice; when it returns,
@@ -316,6 +370,8 @@ type Presence interface {
 	Disconnected(ctx context.Context, userID int64) (last bool, err error)
 	// Online tells which of ids are connected.
 	Online(ctx context.Context, ids []int64) (map[int64]bool, error)
+	// Everyone lists who is connected, each once and in no order.
+	Everyone(ctx context.Context) ([]int64, error)
 }
 
 // A Cache keeps values that are costly to load.

@@ -36,8 +36,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Config is what a Service is made of. Every field is required but Usernames,
-// RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
+// Config is what a Service is made of. Every field is required but Blobs, without
+// which files are let be, Usernames, ModerationReads, RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
 type Config struct {
 	Store    Store
 	Blobs    Blobs
@@ -70,6 +70,7 @@ type Config struct {
 	Codes     Codes     // nil: nobody sets up two-factor login
 	Usernames Usernames // nil: names that differ in case are one
 
+	ModerationReads  bool              // the staff may read other people's messages
 	ContactsOnly     bool              // users who never chose take messages, groups and calls of contacts only
 	RequireTwoFactor TwoFactorRequired // empty: off
 
@@ -90,6 +91,7 @@ type Service struct {
 	marks       *batcher[*pendingMark]
 	fanout      *batcher[outgoing]
 	departures  *batcher[int64]
+	told        *batcher[told]
 	delivered   *deliveries
 	presences   *presences
 	arrivals    *arrivals
@@ -100,6 +102,8 @@ type Service struct {
 	searches    chan struct{} // of messages, under way
 	indexBehind atomic.Int64
 	activity    activity
+	attempts    attempts // of plain users, at what is the staff's
+	numbers     numbers
 }
 
 // New starts a Service.
@@ -121,6 +125,7 @@ func New(cfg Config) *Service {
 	s.sends = newBatcher(cfg.Limits.MaxBatch*cfg.Limits.Writers, cfg.Limits.CommitEvery, s.commitAll)
 	s.marks = newBatcher(cfg.Limits.MaxBatch, 0, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, 0, s.depart)
+	s.told = newBatcher(16, 0, s.storeTold)
 	s.delivered = newDeliveries(s.storeDelivered)
 	s.presences = newPresences(s.tellGathered)
 	s.searches = make(chan struct{}, searchesOfNode)
@@ -142,6 +147,7 @@ func (s *Service) Shutdown(ctx context.Context) {
 	s.marks.close()
 	s.fanout.close()
 	s.departures.close()
+	s.told.close()
 	s.delivered.close()
 	s.presences.close()
 	s.stop()

@@ -71,9 +71,9 @@ func (s *Service) tellEnded(ctx context.Context, userID int64, id, why string) {
 
 // A SessionInfo is a session as its user is shown it.
 type SessionInfo struct {
-	ID        string    `json:"id"`     // names it, and opens nothing
-	Device    string    `json:"device"` // what logged in
-	IP        string    `json:"ip"`     // from where
+	ID        string    `json:"id,omitempty"` // names it, and opens nothing
+	Device    string    `json:"device"`       // what logged in
+	IP        string    `json:"ip"`           // from where
 	CreatedAt time.Time `json:"created_at"`
 	LastUsed  time.Time `json:"last_used"` // to the life of an access token
 	Current   bool      `json:"current"`   // the one that asks

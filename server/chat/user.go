@@ -7,20 +7,17 @@ import (
 
 // A User is an account. Phone is empty where the reader may not see it.
 type User struct {
-	ID        int64     `json:"id"`
-	Phone     string    `json:"phone,omitempty"`
-	Username  string    `json:"username"`
-	Nickname  string    `json:"nickname"`
-	Bio       string    `json:"bio"`
-	Avatar    string    `json:"avatar"`
-	Role      string    `json:"role"`
-	Online    bool      `json:"online"`
-	LastSeen  time.Time `json:"last_seen"`
-	CreatedAt time.Time `json:"created_at"`
+	ID        int64       `json:"id"`
+	Phone     string      `json:"phone,omitempty"`
+	Username  string      `json:"username"`
+	Nickname  string      `json:"nickname"`
+	Bio       string      `json:"bio"`
+	Avatar    string      `json:"avatar"`
+	Role      AccountRole `json:"role"`
+	Online    bool        `json:"online"`
+	LastSeen  time.Time   `json:"last_seen"`
+	CreatedAt time.Time   `json:"created_at"`
 }
-
-// RoleUser is the role of every account that registers.
-const RoleUser = "user"
 
 // A Profile is the part of an account that its owner may change; a nil field
 // stays as it is.

@@ -7,6 +7,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // Chat returns the hooks that feed the instruments of the domain.
@@ -16,7 +17,32 @@ func (o *Observer) Chat() chat.Hooks {
 	lookups := by(ins.cacheLookups, lookupAttrs)
 	rejections := by(ins.loginsRejected, rejectionAttrs)
 	searches := by(ins.searchDuration, value("outcome"))
+	acts := by(ins.staffActs, staffAttrs)
+	bans := by(ins.bans, value("kind"))
+	handled := by(ins.reportsHandled, value("action"))
+	notices := by(ins.notices, value("kind"))
+	// They happen seldom: a rate has to see the first one, too.
+	for _, act := range chat.Acts {
+		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeDone}).Add(context.Background(), 0)
+		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeRefused}).Add(context.Background(), 0)
+	}
+	for table, kinds := range map[*table[string, metric.Int64Counter]][]string{bans: byBan.values, handled: byAction.values, notices: byNotice.values} {
+		for _, kind := range kinds {
+			table.of(kind).Add(context.Background(), 0)
+		}
+	}
 	return chat.Hooks{
+		StaffActed: func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) },
+		UserBanned: func(ctx context.Context, d chat.UserBanned) {
+			kind := "temporary"
+			if d.ForGood {
+				kind = "for_good"
+			}
+			bans.of(kind).Add(ctx, 1)
+		},
+		ReportMade:    func(ctx context.Context, _ chat.ReportMade) { ins.reports.Add(ctx, 1) },
+		ReportHandled: func(ctx context.Context, d chat.ReportHandled) { handled.of(string(d.Action)).Add(ctx, 1) },
+		NoticeSent:    func(ctx context.Context, d chat.NoticeSent) { notices.of(string(d.Kind)).Add(ctx, 1) },
 		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
 		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
 			refused.of(string(d.Reason)).Add(ctx, 1)
@@ -60,6 +86,10 @@ func (o *Observer) Chat() chat.Hooks {
 
 func lookupAttrs(d chat.CacheLookup) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("cache", d.Cache), attribute.String("hit", strconv.FormatBool(d.Hit))}
+}
+
+func staffAttrs(d chat.StaffActed) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("act", string(d.Act)), attribute.String("outcome", string(d.Outcome))}
 }
 
 func rejectionAttrs(d chat.LoginRejected) []attribute.KeyValue {

@@ -50,6 +50,11 @@ type instruments struct {
 	filesDeleted     metric.Int64Counter
 	deletedBytes     metric.Int64Counter
 	searchDuration   metric.Float64Histogram
+	staffActs        metric.Int64Counter
+	bans             metric.Int64Counter
+	reports          metric.Int64Counter
+	reportsHandled   metric.Int64Counter
+	notices          metric.Int64Counter
 	panics           metric.Int64Counter
 	connLifetime     metric.Float64Histogram
 	slowClients      metric.Int64Counter
@@ -90,6 +95,11 @@ var (
 	byPool        = oneOf("db.client.connection.pool.name", "sqlite", "mysql", "redis")
 	byDirection   = oneOf("direction", "to_peer", "from_peer")
 	byDrop        = oneOf("reason", "limit", "address")
+	byAct         = oneOf("act", chat.Acts...)
+	byActOutcome  = oneOf("outcome", chat.OutcomeDone, chat.OutcomeRefused, chat.OutcomeFailed)
+	byBan         = oneOf("kind", "temporary", "for_good")
+	byAction      = oneOf("action", chat.ReportDismiss, chat.ReportDelete, chat.ReportWarn, chat.ReportBan)
+	byNotice      = oneOf("kind", chat.NoticeBroadcast, chat.NoticeWarning)
 	byPoolState   = oneOf("db.client.connection.state", "used", "idle")
 )
 
@@ -119,6 +129,11 @@ func (t *maker) events() *instruments {
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),
 		searchDuration:   t.histogram("im.search.duration", "s", "Time of a search of messages, waiting for its turn included, by outcome; a partial one was given up for a while, and its client may go on.", operationBuckets, byOutcome),
+		staffActs:        t.counter("im.staff.acts", "{act}", "What the staff did, and what it and others were refused, by act and outcome; access is at the door.", byAct, byActOutcome),
+		bans:             t.counter("im.bans", "{ban}", "Accounts banned, for a time or for good.", byBan),
+		reports:          t.counter("im.reports", "{report}", "Reports that users made."),
+		reportsHandled:   t.counter("im.reports.handled", "{report}", "Reports that a moderator closed, by what he did.", byAction),
+		notices:          t.counter("im.notices", "{notice}", "Notices that the staff sent: broadcasts to everybody, warnings to one.", byNotice),
 		panics:           t.counter("im.http.panics", "{panic}", "Handlers that panicked; each answered 500."),
 		connLifetime:     t.histogram("im.connection.duration", "s", "How long a WebSocket was open, by how it ended.", lifetimeBuckets, byEnding),
 		slowClients:      t.counter("im.connections.slow", "{connection}", "Connections closed because their client did not read."),

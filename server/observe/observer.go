@@ -35,7 +35,7 @@ func New(tel *telemetry.Provider) (*Observer, error) {
 	o.ins, o.responses = ins, newTable(o.answersOf)
 	for _, c := range []metric.Int64Counter{
 		ins.messagesSent, ins.cacheHits, ins.cacheMisses, ins.deliveries, ins.dropped,
-		ins.commitFailures, ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.panics, ins.slowClients,
+		ins.commitFailures, ins.publishFailures, ins.recovered, ins.recoveryFailures, ins.uploadBytes, ins.reports, ins.panics, ins.slowClients,
 	} {
 		c.Add(context.Background(), 0)
 	}

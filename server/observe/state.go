@@ -22,6 +22,9 @@ type State struct {
 	Calls   call.Stats
 	TURN    turn.Stats // zero without a relay
 
+	Reports     int64         // of users, that wait
+	ReportsWait time.Duration // for which the oldest does
+
 	Engine      string // sqlite or mysql
 	DB          sql.DBStats
 	SlowQueries int64 // of the database server
@@ -97,6 +100,12 @@ func (t *maker) states(delay *rollingMean) {
 		func(s *State, put put[int64]) { put(s.TURN.OverLimit, "limit"); put(s.TURN.Forbidden, "address") }, byDrop)
 	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients requested and may not reach. Every client requests peers in private networks, which are included.",
 		one(func(s *State) int64 { return s.TURN.Denied }))
+
+	// Moderation: of all nodes alike, since it is in the database.
+	t.gauge("im.reports.pending", "{report}", "Reports of users that wait for a moderator; the same on every node.",
+		one(func(s *State) int64 { return s.Reports }))
+	t.floatGauge("im.reports.wait", "s", "How long the oldest report has waited; the same on every node, and 0 where none waits.",
+		one(func(s *State) float64 { return s.ReportsWait.Seconds() }))
 
 	// The database, and pools as the semantic conventions name them.
 	t.gauge("im.db.connections", "{connection}", "Open database connections, by state.",

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -30,7 +31,10 @@ func TestEveryAnswer(t *testing.T) {
 	w := open(t, func(cc *chat.Config, rc *rest.Config) {
 		cc.Codes = codes
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
-		rc.Metrics, rc.Debug = page, page
+		rc.Metrics, rc.Debug, cc.ModerationReads = page, page, true
+		rc.Alerts = func(context.Context) []rest.Alert {
+			return []rest.Alert{{Name: "IMBusDeaf", Severity: "page", Summary: "it is"}}
+		}
 		rc.ICE = func(int64) rest.ICE {
 			return rest.ICE{TTL: time.Hour, Servers: []rest.ICEServer{
 				{URLs: []string{"turn:host:3478"}, Username: "x", Credential: "y"},
@@ -136,6 +140,7 @@ func (s *script) play() {
 	s.part(ann, ben, cat)
 	s.requests(cat)
 	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
+	s.staff(ann, ben, cat)
 	s.call("POST", "/api/auth/logout", "", ann, nil)
 	s.call("GET", "/api/auth/validate", "", ann, nil)
 }
@@ -244,4 +249,36 @@ func (s *script) files(ann, ben user) {
 	s.call("DELETE", "/api/files/:id", "", ann, nil, id)
 	s.call("GET", "/api/files/:id", "", ben, nil, id)
 	s.call("GET", "/api/files/:id/download", "", ben, nil, id)
+}
+
+func (s *script) staff(ann, ben, cat user) {
+	boss := s.appoint(s.join("boss"), chat.RoleSuperAdmin)
+	s.call("GET", "/api/super-admin/stats", "", ben, nil)
+	s.call("GET", "/api/super-admin/stats", "", boss, nil)
+	s.call("GET", "/api/super-admin/alerts", "", boss, nil)
+	s.call("POST", "/api/super-admin/broadcast", "", boss, m{"message": "hello, everybody"})
+	s.call("GET", "/api/super-admin/users", "?username=ben", boss, nil)
+	s.call("GET", "/api/super-admin/users/:id", "", boss, nil, ben.id)
+	if _, err := s.presence.Connected(s.Context(), ben.id); err != nil {
+		s.Fatal(err)
+	}
+	s.call("GET", "/api/super-admin/users/online", "", boss, nil)
+	s.call("POST", "/api/super-admin/users/:id/logout", "", boss, nil, cat.id)
+	s.call("PUT", "/api/super-admin/users/:id/role", "", boss, m{"role": "moderator"}, ben.id)
+	first := s.call("POST", "/api/messages", "", ben, m{"receiver_id": ann.id, "content": "rude"}).num("data", "id")
+	id := s.call("POST", "/api/moderation/reports", "", ann, m{"message_id": first, "reason": "rude"}).num("data", "id")
+	s.call("GET", "/api/moderation/reports/pending", "", boss, nil)
+	s.call("POST", "/api/moderation/reports/:id/handle", "", boss, m{"action": "warn"}, id)
+	s.call("GET", "/api/moderation/reports", "", boss, nil)
+	s.call("GET", "/api/super-admin/messages", "?limit=1", boss, nil)
+	s.call("DELETE", "/api/super-admin/messages/:id", "", boss, nil, first)
+	chats := s.call("GET", "/api/super-admin/chats", "", boss, nil)
+	s.call("DELETE", "/api/super-admin/chats/:id", "", boss, nil, chats.num("data", 0, "id"))
+	s.call("POST", "/api/super-admin/users/:id/ban", "", boss, m{"duration": 60, "reason": "rude"}, ben.id)
+	s.call("GET", "/api/super-admin/users/:id/analysis", "", boss, nil, ben.id)
+	s.call("POST", "/api/auth/login", "?again", user{}, m{"username": "ben", "password": ben.pass})
+	s.call("POST", "/api/super-admin/users/:id/unban", "", boss, nil, ben.id)
+	s.call("GET", "/api/super-admin/logs", "", boss, nil)
+	s.call("GET", "/api/super-admin/users/:id/sessions", "", boss, nil, ann.id)
+	s.call("POST", "/api/super-admin/users/:id/password", "", boss, nil, cat.id)
 }

@@ -64,6 +64,7 @@ type failure struct {
 	what, why  string
 	retryAfter time.Duration
 	internal   bool // only the log tells more
+	ban        *chat.Ban
 }
 
 // failureOf maps an error, once and for all. A stranger becomes an internal
@@ -74,7 +75,7 @@ func failureOf(err error) failure {
 	}
 	if e, ok := errors.AsType[*chat.Error](err); ok {
 		if status, ok := statuses[e.Kind]; ok {
-			return failure{status: status, what: e.What, why: e.Why, retryAfter: e.RetryAfter}
+			return failure{status: status, what: e.What, why: e.Why, retryAfter: e.RetryAfter, ban: e.Ban}
 		}
 	} else if e, ok := errors.AsType[*echo.HTTPError](err); ok && e.Code < 500 {
 		return echoFailure(e)
@@ -124,6 +125,18 @@ type refusal struct {
 	Success bool   `json:"success"`
 	Error   string `json:"error"`
 	Details string `json:"details"`
+
+	// Of a login that is refused to a banned user.
+	Reason *string   `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"` // left out: for good
+}
+
+func refusalOf(f failure) refusal {
+	r := refusal{Error: f.what, Details: f.why}
+	if f.ban != nil {
+		r.Reason, r.Until = &f.ban.Reason, f.ban.Until
+	}
+	return r
 }
 
 // fail answers a request that failed, unless its answer has begun.
@@ -135,7 +148,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	if f.status != http.StatusRequestTimeout {
 		linger(c.Request())
 	}
-	s.write(c, f.status, refusal{Error: f.what, Details: f.why})
+	s.write(c, f.status, refusalOf(f))
 }
 
 // lingerFor is how much of a refused body is taken in.

@@ -37,11 +37,13 @@ const (
 // A world is a whole chat behind a real HTTP server.
 type world struct {
 	testing.TB
-	url    string
-	http   *http.Client
-	server *rest.Server
-	store  *sqlstore.Store
-	log    *record
+	url      string
+	http     *http.Client
+	server   *rest.Server
+	svc      *chat.Service
+	presence chat.Presence
+	store    *sqlstore.Store
+	log      *record
 }
 
 // A setup changes what a world is made of before it is.
@@ -103,7 +105,7 @@ func newWorld(t testing.TB, setups ...setup) *world {
 	}
 	svc := chat.New(cc)
 	t.Cleanup(svc.Close)
-	w.server = rest.New(svc, rc)
+	w.svc, w.presence, w.server = svc, bus, rest.New(svc, rc)
 	return w
 }
 

@@ -118,6 +118,8 @@ func (s *Server) routes() {
 	s.get("/api/files/:id", me(s.file))
 	s.delete("/api/files/:id", me(s.deleteFile))
 	s.get("/api/files/:id/download", s.authenticated(s.download))
+
+	s.staffRoutes()
 }
 
 // add enters a route whose body has at most limit bytes. The template comes

@@ -33,6 +33,9 @@ type Config struct {
 	Web http.Handler
 	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
 	ICE func(userID int64) ICE
+	// Alerts tells what is wrong, by the names of the rules of deploy/prometheus;
+	// it gets two seconds. nil: nothing is.
+	Alerts func(ctx context.Context) []Alert
 	// Ready tells of the parts that /readyz reports; it gets two seconds.
 	Ready func(ctx context.Context) []Part
 

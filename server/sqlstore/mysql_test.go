@@ -108,6 +108,13 @@ func fill(t *testing.T, s *Store) {
 		`INSERT INTO search_blocks (conversation_id, last_seq, first_id, last_id, grams)
 			SELECT id, 32 * (d + 1), id, id, '' FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 3`,
 		`INSERT INTO hidden_messages (conversation_id, seq, user_id) SELECT id, d, pair_low FROM conversations, ` + digits + ` y WHERE id >= 1000000 AND d < 3`,
+		`INSERT INTO bans (user_id, reason, until, banned_by, created_at) SELECT id, '', id, 0, 0 FROM users WHERE id >= 1000000`,
+		`INSERT INTO audit (level, module, message, user_id, target, ip, created_at) SELECT id, id, '', id, id, '', 0 FROM users`,
+		`INSERT INTO reports (reporter_id, user_id, message_id, reason, comment, content, pending, action, handled_by, handled_at, created_at)
+			SELECT id, id, id, '', '', '', IF(MOD(id, 100) = 0, 1, NULL), '', 0, 0, 0 FROM users`,
+		`INSERT INTO notices (user_id, kind, message, created_at) SELECT id, '', '', 0 FROM users`,
+		`INSERT INTO notice_marks (user_id, told) SELECT id, 0 FROM users`,
+		`INSERT INTO signals (kind, body, created_at) SELECT '', '', id FROM users`,
 		`ANALYZE TABLE ` + strings.Join(tables(t, s), ", "),
 	} {
 		if _, err := db.Exec(statement); err != nil {

@@ -182,3 +182,32 @@ func TestPeopleBlockEachOtherAfterTheUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// TestTheStaffActsAfterTheUpgrade on users who were there before it was.
+func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
+	upgraded(t, []string{
+		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (1, '10000', '', '', '', 'user', '', '', 0, 1)`,
+	}, func(t *testing.T, s *Store) {
+		after, err := s.ChangeStanding(t.Context(), chat.StandingChange{UserID: 1, Decide: func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
+			to.Role, to.Ban = chat.RoleModerator, &chat.Ban{Reason: "spam"}
+			return chat.AuditEntry{Message: "both"}, nil
+		}})
+		if err != nil || after.Role != chat.RoleModerator {
+			t.Errorf("%+v, %v", after, err)
+		}
+		found, total, err := s.Accounts(t.Context(), chat.AccountQuery{Status: chat.AccountBanned, Limit: 10})
+		if err != nil || total != 1 || found[0].ID != 1 || found[0].Role != chat.RoleModerator {
+			t.Errorf("%+v, %v", found, err)
+		}
+		if _, total, err := s.Audit(t.Context(), chat.AuditQuery{BeforeID: 1 << 62, Limit: 1}); err != nil || total != 1 {
+			t.Errorf("%d entries, %v", total, err)
+		}
+		if _, err := s.AddNotice(t.Context(), chat.Notice{Message: "hello", CreatedAt: time.Now()}); err != nil {
+			t.Error(err)
+		}
+		if got, err := s.Notices(t.Context(), 1, time.Time{}, 10); err != nil || len(got) != 1 {
+			t.Errorf("%v, %v", got, err)
+		}
+	})
+}

@@ -86,6 +86,7 @@ func (c *conn) run() {
 	h.cfg.Hooks.opened(context.Background())
 	h.schedule(c)
 	c.enterCalls()
+	c.tellNotices()
 	c.settle(c.readLoop())
 	h.leave(c)
 	c.leaveCalls()
@@ -101,6 +102,19 @@ func (c *conn) count(tell func(context.Context, chat.Caller) error) {
 	defer cancel()
 	if err := tell(ctx, c.caller); err != nil {
 		c.hub.cfg.Log.WarnContext(ctx, "presence not told", "err", err)
+	}
+}
+
+// tellNotices tells the client what the staff had to tell its user meanwhile.
+func (c *conn) tellNotices() {
+	ctx, cancel := c.hub.request()
+	defer cancel()
+	notices, err := c.hub.svc.Notices(ctx, c.caller)
+	if err != nil {
+		c.hub.cfg.Log.WarnContext(ctx, "notices not told: they are when the user connects again", "user", c.caller.UserID, "err", err)
+	}
+	for _, n := range notices {
+		c.reply(string(chat.EventNotice), n)
 	}
 }
 

@@ -22,12 +22,28 @@ func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 			c.endSession(e.Reason)
 		}
 	case len(*targets) > 0:
+		var told []int64 // now, for broadcast makes room in targets
+		if e.Type == chat.EventNotice {
+			told = usersOf(*targets)
+		}
 		h.broadcast(ctx, e, *targets)
+		h.svc.NoticeTold(e, told)
 	}
+}
+
+func usersOf(conns []*conn) []int64 {
+	users := make([]int64, len(conns))
+	for i, c := range conns {
+		users[i] = c.caller.UserID
+	}
+	return users
 }
 
 // receivers appends the connections that e is for to targets.
 func (h *Hub) receivers(e chat.Event, targets []*conn) []*conn {
+	if e.Everyone {
+		return h.all(targets)
+	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, id := range e.To {

@@ -42,10 +42,11 @@ const patience = 20 * time.Second
 
 // A world is a hub on a real service and a real HTTP server.
 type world struct {
-	t   testing.TB
-	svc *chat.Service
-	hub *Hub
-	srv *httptest.Server
+	t     testing.TB
+	svc   *chat.Service
+	store *sqlstore.Store
+	hub   *Hub
+	srv   *httptest.Server
 
 	users   atomic.Int64
 	stopped sync.Once
@@ -67,7 +68,7 @@ func newWorldAt(t testing.TB, cfg Config, now func() time.Time) *world {
 	}
 	const size, ttl = 20000, time.Hour
 	bus := membus.New()
-	w := &world{t: t, failed: make(chan error, 16)}
+	w := &world{t: t, store: store, failed: make(chan error, 16)}
 	w.svc = chat.New(chat.Config{
 		Store: store, Bus: bus, Presence: bus,
 		Sessions: memcache.New[string, chat.Session](size, ttl), Memberships: memcache.New[int64, chat.Membership](size, ttl),

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) []Node) {
 		{"OneIsFirstAndOneIsLast", testOneIsFirstAndOneIsLast},
 		{"ComingAndGoingAtOnce", testComingAndGoingAtOnce},
 		{"Online", testOnline},
+		{"Everyone", testEveryone},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

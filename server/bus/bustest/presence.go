@@ -134,3 +134,42 @@ func testOnline(t *testing.T, nodes []Node) {
 	}
 	needs.Eventually(t, "the other node sees who went", func() bool { return len(online(t, b, 5)) == 0 })
 }
+
+// Everyone has more users than are read at a time, some on several nodes.
+func testEveryone(t *testing.T, nodes []Node) {
+	everyone := func(n Node) []int64 {
+		t.Helper()
+		ids, err := n.Everyone(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	if got := everyone(nodes[0]); len(got) != 0 {
+		t.Errorf("before anybody came: %v", got)
+	}
+	var want []int64
+	for id := range int64(2500) {
+		want = append(want, id+1)
+		if _, err := nodes[int(id)%len(nodes)].Connected(t.Context(), id+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		if _, err := n.Connected(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		if got := everyone(n); !slices.Equal(got, want) {
+			t.Errorf("%d users, want %d", len(got), len(want))
+		}
+	}
+	if _, err := nodes[1%len(nodes)].Disconnected(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := everyone(nodes[0]); slices.Contains(got, 2) || len(got) != len(want)-1 {
+		t.Errorf("%d users after one has left, want %d", len(got), len(want)-1)
+	}
+}

@@ -4,6 +4,7 @@ package membus
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -99,4 +100,11 @@ func (b *Bus) Online(_ context.Context, ids []int64) (map[int64]bool, error) {
 		}
 	}
 	return online, nil
+}
+
+// Everyone implements chat.Presence.
+func (b *Bus) Everyone(context.Context) ([]int64, error) {
+	b.online.Lock()
+	defer b.online.Unlock()
+	return slices.Collect(maps.Keys(b.online.connections)), nil
 }

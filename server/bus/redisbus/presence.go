@@ -201,6 +201,49 @@ func (p *presence) Online(ctx context.Context, ids []int64) (map[int64]bool, err
 	return found, nil
 }
 
+// live lists the keys of the users of all live nodes.
+var live = redis.NewScript(others + `
+	local keys = {}
+	for i, node in ipairs(nodes()) do keys[i] = ARGV[1] .. node end
+	return keys`)
+
+// Everyone implements chat.Presence. It reads Redis in pieces, so that others are served in between: users who come
+// or go meanwhile may be missing. If Redis is away, it lists this node's users. It returns no error.
+func (p *presence) Everyone(ctx context.Context) ([]int64, error) {
+	found := make(map[int64]bool)
+	for _, id := range p.here() {
+		found[id] = true
+	}
+	keys, err := p.run(ctx, live).StringSlice()
+	for _, key := range keys {
+		if err == nil {
+			err = p.scan(ctx, key, found)
+		}
+	}
+	if err != nil {
+		p.failures.Add(1)
+	}
+	return slices.Collect(maps.Keys(found)), nil
+}
+
+// scan adds the users under a key to found.
+func (p *presence) scan(ctx context.Context, key string, found map[int64]bool) error {
+	for cursor := uint64(0); ; {
+		names, next, err := p.client.SScan(ctx, key, cursor, "", onlineBatch).Result()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if id, err := strconv.ParseInt(name, 10, 64); err == nil {
+				found[id] = true
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
 // told forgets the cached answer about a user when an event reports a change: who gets the event and then asks gets
 // the same answer.
 func (p *presence) told(e chat.Event) {

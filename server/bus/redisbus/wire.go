@@ -35,6 +35,7 @@ const maxMessage = 4 << 20
 type meta struct {
 	Type           chat.EventType `json:"type"`
 	To             ids            `json:"to"`
+	Everyone       bool           `json:"everyone,omitempty"`
 	At             time.Time      `json:"at"`
 	ConversationID int64          `json:"conversation_id,omitempty"`
 	Seq            int64          `json:"seq,omitempty"`
@@ -52,7 +53,7 @@ type meta struct {
 func encodeEvent(e chat.Event) ([]byte, error) {
 	payload, _ := e.Payload.(json.RawMessage)
 	body, err := json.Marshal(meta{
-		Type: e.Type, To: e.To, At: e.At, ConversationID: e.ConversationID, Seq: e.Seq,
+		Type: e.Type, To: e.To, Everyone: e.Everyone, At: e.At, ConversationID: e.ConversationID, Seq: e.Seq,
 		MessageID: e.MessageID, From: e.From, Receipt: e.Receipt, Session: e.Session, Reason: e.Reason, Only: e.Only, Call: e.Call, Trace: e.Trace,
 	})
 	if err != nil {
@@ -84,7 +85,7 @@ func decodeEvent(body string) (chat.Event, error) {
 		return chat.Event{}, err
 	}
 	e := chat.Event{
-		Type: m.Type, To: m.To, At: m.At, ConversationID: m.ConversationID, Seq: m.Seq,
+		Type: m.Type, To: m.To, Everyone: m.Everyone, At: m.At, ConversationID: m.ConversationID, Seq: m.Seq,
 		MessageID: m.MessageID, From: m.From, Receipt: m.Receipt, Session: m.Session, Reason: m.Reason, Only: m.Only, Call: m.Call, Trace: m.Trace,
 	}
 	if payload != "" {

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/onemeter/onemeter/server"
+)
+
+// An adminVerb is something that imserver admin does.
+type adminVerb struct {
+	name, usage string
+	options     []option // besides those of every verb
+	run         func(c *adminCall, ctx context.Context) (answer, error)
+}
+
+// An answer is what a verb has to say: a value for --json, and words.
+type answer struct {
+	value any
+	words func(w io.Writer)
+}
+
+// An adminCall is what a command line of imserver admin asks for.
+type adminCall struct {
+	request                     // config, db and blob
+	values    map[string]string // of the verb's options
+	op        *server.Operator
+	in        io.Reader
+	errOut    io.Writer
+	asJSON    bool
+	helpAsked bool
+}
+
+// adminSettings are the settings that imserver admin shares with the server.
+var adminSettings = []string{"config", "db", "blob"}
+
+// admin does what args ask for, and returns the exit code.
+func admin(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) int {
+	say := func(err error) { _, _ = fmt.Fprintln(errOut, "imserver admin:", plain(err.Error())) }
+	if len(args) == 0 || slices.Contains([]string{"--help", "-help", "-h", "help"}, args[0]) {
+		_, _ = io.WriteString(out, describeAdmin())
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitOK
+	}
+	i := slices.IndexFunc(adminVerbs, func(v adminVerb) bool { return v.name == args[0] })
+	if i < 0 {
+		say(fmt.Errorf("unknown command %q; imserver admin --help lists them", args[0]))
+		return exitUsage
+	}
+	verb := adminVerbs[i]
+	c := &adminCall{values: make(map[string]string), in: in, errOut: errOut}
+	if err := c.parse(verb, args[1:], getenv); err != nil {
+		say(err)
+		return exitUsage
+	}
+	if c.helpAsked {
+		_, _ = io.WriteString(out, describeVerb(verb))
+		return exitOK
+	}
+	if err := c.do(ctx, verb, out); err != nil {
+		say(err)
+		if errors.Is(err, errUsage) || errors.Is(err, server.ErrWho) {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return exitOK
+}
+
+// do opens the database, and has the verb act upon it.
+func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if c.op, err = server.OpenOperator(ctx, c.cfg, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.op.Close()) }()
+	said, err := verb.run(c, ctx)
+	if err != nil {
+		return err
+	}
+	if !c.asJSON {
+		said.words(out)
+		return nil
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(said.value)
+}
+
+// parse reads the options of a verb, and where the database is: by a flag, a
+// variable or a line of the configuration file, as the server does.
+func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) string) error {
+	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
+	all := settings(&p.request)
+	flags := flag.NewFlagSet("imserver admin "+verb.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&c.asJSON, "json", false, "")
+	for _, s := range all {
+		if slices.Contains(adminSettings, s.name) {
+			flags.Func(s.name, "", func(v string) error { p.set("--"+s.name, s, v); return nil })
+		}
+	}
+	for _, o := range verb.options {
+		take := func(v string) error { c.values[o.name] = v; return o.check(v) }
+		if o.arg == "" {
+			flags.BoolFunc(o.name, "", take)
+		} else {
+			flags.Func(o.name, "", take)
+		}
+	}
+	faults, err := parseFlags(flags, args)
+	if errors.Is(err, errHelp) {
+		c.helpAsked = true
+		return nil
+	}
+	p.faults = append(p.faults, faults...)
+	known := append(all, secretSettings(&p.cfg)...)
+	for _, s := range known {
+		if v := getenv(s.env); v != "" && !p.given[s.name] && slices.Contains(adminSettings, s.name) {
+			p.set(s.env, s, v)
+		}
+	}
+	if p.file != "" {
+		p.faults = append(p.faults, p.readFile(known))
+	}
+	c.request = p.request
+	return errors.Join(p.faults...)
+}
+
+// check refuses a value that is none of the choices.
+func (o option) check(v string) error {
+	if len(o.choices) > 0 && !slices.Contains(o.choices, v) {
+		return fmt.Errorf("--%s is %q: %s", o.name, v, strings.Join(o.choices, ", "))
+	}
+	return nil
+}
+
+// everyVerb are the options of all of them.
+func everyVerb() []option {
+	r := request{cfg: server.DefaultConfig()}
+	var all []option
+	for _, s := range settings(&r) {
+		if slices.Contains(adminSettings, s.name) {
+			arg, usage := unquote(s.usage)
+			usage, _, _ = strings.Cut(usage, "\n")
+			all = append(all, option{name: s.name, arg: arg, usage: usage + " (" + s.env + ")"})
+		}
+	}
+	return append(all, option{name: "json", usage: "answer in JSON"}, option{name: "help", usage: "say what this command does"})
+}
+
+func describeAdmin() string {
+	var b strings.Builder
+	b.WriteString(`imserver admin acts upon the database of imserver, whether a server runs or not;
+nodes that run notice within two seconds. What it does is in the audit, by user 0.
+
+Usage: imserver admin COMMAND [--option value]...
+
+`)
+	for _, v := range adminVerbs {
+		fmt.Fprintf(&b, "  %-16s%s\n", v.name, v.usage)
+	}
+	b.WriteString(`
+imserver admin COMMAND --help lists the options of a command. It exits with 0, 1
+where the act failed or was refused, or 2 where the command line is wrong.
+`)
+	return b.String()
+}
+
+func describeVerb(v adminVerb) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "imserver admin %s: %s.\n\n", v.name, v.usage)
+	for _, o := range slices.Concat(v.options, everyVerb()) {
+		head := "--" + o.name
+		if o.arg != "" {
+			head += " " + o.arg
+		}
+		fmt.Fprintf(&b, "  %s\n        %s", head, o.usage)
+		if len(o.choices) > 0 {
+			fmt.Fprintf(&b, ": %s", strings.Join(o.choices, ", "))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// errUsage is for a command line that is wrong in what it says together.
+var errUsage = errors.New("")
+
+func usageError(format string, args ...any) error {
+	return fmt.Errorf(format+"%w", append(args, errUsage)...)
+}
+
+// stdin is where reset-password --stdin reads from.
+var stdin io.Reader = os.Stdin

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/onemeter/onemeter/server"
+)
+
+// Options that several verbs have.
+var (
+	whom = []option{
+		{name: "username", arg: "NAME", usage: "the account of this username"},
+		{name: "phone", arg: "PHONE", usage: "the account of this phone"},
+		{name: "id", arg: "ID", usage: "the account of this id"},
+	}
+	pages = []option{
+		{name: "page", arg: "NUMBER", usage: "which page, counted from 1"},
+		{name: "limit", arg: "NUMBER", usage: "lines a page, at most 200; default 50"},
+	}
+	roles  = []string{"user", "moderator", "admin", "super_admin"}
+	reason = option{name: "reason", arg: "TEXT", usage: "why: the user is told"}
+)
+
+func ofWhom(more ...option) []option { return append(append([]option{}, whom...), more...) }
+
+// adminVerbs is the table of them.
+var adminVerbs = []adminVerb{
+	{"grant", "gives an account a role", ofWhom(option{name: "role", arg: "ROLE", usage: "the role, super_admin unless another is named", choices: roles[1:]}),
+		func(c *adminCall, ctx context.Context) (answer, error) {
+			return c.setRole(ctx, cmp.Or(c.values["role"], "super_admin"))
+		}},
+	{"revoke", "takes the role of an account away", whom,
+		func(c *adminCall, ctx context.Context) (answer, error) { return c.setRole(ctx, "user") }},
+	{"list", "lists the accounts that have a role", nil, (*adminCall).list},
+	{"ban", "keeps an account out, and ends its sessions", ofWhom(option{name: "duration", arg: "TIME", usage: "for how long, such as 90m or 24h; for good unless given"}, reason), (*adminCall).ban},
+	{"unban", "ends a ban", whom, (*adminCall).unban},
+	{"reset-password", "gives an account a new password, prints it once and ends its sessions",
+		ofWhom(option{name: "stdin", usage: "read the password from the first line of the standard input, and do not print it"}), (*adminCall).resetPassword},
+	{"sessions", "lists the logins of an account", whom, (*adminCall).sessions},
+	{"logout", "ends all sessions of an account", ofWhom(reason), (*adminCall).logout},
+	{"users", "lists accounts, the newest first", append([]option{
+		{name: "name", arg: "TEXT", usage: "those whose username or nickname contains it"},
+		{name: "phone", arg: "DIGITS", usage: "those whose phone begins with it"},
+		{name: "status", arg: "STATUS", usage: "those that are", choices: []string{"active", "banned", "deleted"}},
+		{name: "role", arg: "ROLE", usage: "those that have the role", choices: roles},
+	}, pages...), (*adminCall).users},
+	{"audit", "lists what the staff did and was refused, the newest first", append([]option{
+		{name: "level", arg: "LEVEL", usage: "done or refused", choices: []string{"info", "warning"}},
+		{name: "module", arg: "MODULE", usage: "what it was about", choices: []string{"access", "users", "roles", "messages", "chats", "reports", "system"}},
+		{name: "target", arg: "TARGET", usage: "to whom or what, such as user:42"},
+		{name: "by", arg: "ID", usage: "who did it; 0: the operator"},
+	}, pages...), (*adminCall).audit},
+	{"backup", "copies an SQLite database, as it is at one moment, and the files into a new folder, while the server runs",
+		[]option{{name: "to", arg: "FOLDER", usage: "the new folder"}}, (*adminCall).backup},
+}
+
+// who reads which account is meant.
+func (c *adminCall) who() (w server.Who, err error) {
+	w.Username, w.Phone = c.values["username"], c.values["phone"]
+	if text := c.values["id"]; text != "" {
+		if w.ID, err = strconv.ParseInt(text, 10, 64); err != nil || w.ID <= 0 {
+			return w, usageError("--id is %q: a positive number", text)
+		}
+	}
+	return w, nil
+}
+
+// number reads an option that is one; 0 where it is not given.
+func (c *adminCall) number(name string) (int, error) {
+	text := c.values[name]
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return 0, usageError("--%s is %q: a positive number", name, text)
+	}
+	return int(n), nil
+}
+
+// said is the answer of a line of words.
+func said(value any, format string, args ...any) answer {
+	return answer{value, func(w io.Writer) { _, _ = fmt.Fprintln(w, plain(fmt.Sprintf(format, args...))) }}
+}
+
+// table is the answer of a line for each row.
+func table[T any](value any, head string, rows []T, cells func(T) []any) answer {
+	return answer{value, func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+		_, _ = fmt.Fprintln(t, strings.ReplaceAll(head, " ", "\t"))
+		for _, r := range rows {
+			var line []string
+			for _, cell := range cells(r) {
+				text := fmt.Sprint(cell)
+				if at, ok := cell.(time.Time); ok {
+					if text = ""; !at.IsZero() {
+						text = at.UTC().Format(time.RFC3339)
+					}
+				}
+				line = append(line, cmp.Or(plain(text), "-"))
+			}
+			_, _ = fmt.Fprintln(t, strings.Join(line, "\t"))
+		}
+		_ = t.Flush()
+	}}
+}
+
+// plain is text that a terminal shows as it is: users wrote some of it.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069') {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+func (c *adminCall) setRole(ctx context.Context, role string) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := c.op.SetRole(ctx, who, role)
+	return said(a, "%s (id %d) is %s", cmp.Or(a.Username, a.Phone), a.ID, a.Role), err
+}
+
+func (c *adminCall) list(ctx context.Context) (answer, error) {
+	staff, err := c.op.Staff(ctx)
+	return accountsOf(staff), err
+}
+
+func (c *adminCall) ban(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	var d time.Duration
+	if text := c.values["duration"]; text != "" {
+		if d, err = time.ParseDuration(text); err != nil || d <= 0 {
+			return answer{}, usageError("--duration is %q: a time such as 90m or 24h; leave it out to ban for good", text)
+		}
+	}
+	a, err := c.op.Ban(ctx, who, c.values["reason"], d)
+	if err != nil {
+		return answer{}, err
+	}
+	until := "for good"
+	if !a.Ban.Until.IsZero() {
+		until = "until " + a.Ban.Until.UTC().Format(time.RFC3339)
+	}
+	return said(a, "%s (id %d) is banned %s", cmp.Or(a.Username, a.Phone), a.ID, until), nil
+}
+
+func (c *adminCall) unban(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := c.op.Unban(ctx, who)
+	return said(a, "%s (id %d) is not banned any more", cmp.Or(a.Username, a.Phone), a.ID), err
+}
+
+// maxLine bounds a password that is read.
+const maxLine = 4 << 10
+
+func (c *adminCall) resetPassword(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	password, given := "", c.values["stdin"] == "true"
+	if given {
+		line, err := bufio.NewReader(io.LimitReader(c.in, maxLine)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return answer{}, err
+		}
+		if password = strings.TrimRight(line, "\r\n"); password == "" {
+			return answer{}, usageError("the standard input has no password in its first line")
+		}
+	}
+	a, set, err := c.op.ResetPassword(ctx, who, password)
+	value := map[string]any{"user_id": a.ID, "username": a.Username}
+	if given {
+		return said(value, "%s (id %d) has the password that you gave", cmp.Or(a.Username, a.Phone), a.ID), err
+	}
+	value["password"] = set
+	return said(value, "%s (id %d) has this password: %s", cmp.Or(a.Username, a.Phone), a.ID, set), err
+}
+
+func (c *adminCall) sessions(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	sessions, err := c.op.Sessions(ctx, who)
+	return answer{sessions, sessionTable(sessions)}, err
+}
+
+func (c *adminCall) logout(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	a, ended, err := c.op.Logout(ctx, who, c.values["reason"])
+	value := map[string]any{"user_id": a.ID, "sessions_ended": ended}
+	return said(value, "%s (id %d) is logged out: %d sessions ended", cmp.Or(a.Username, a.Phone), a.ID, ended), err
+}
+
+// page reads which page is asked for.
+func (c *adminCall) page() (page, limit int, err error) {
+	page, err = c.number("page")
+	if err == nil {
+		limit, err = c.number("limit")
+	}
+	return page, limit, err
+}
+
+func (c *adminCall) users(ctx context.Context) (answer, error) {
+	page, limit, err := c.page()
+	if err != nil {
+		return answer{}, err
+	}
+	found, err := c.op.Users(ctx, server.UserQuery{
+		Name: c.values["name"], Phone: c.values["phone"], Status: c.values["status"], Role: c.values["role"], Page: page, Limit: limit,
+	})
+	return withTotal(accountsOf(found.Items), found.Items, found.Total), err
+}
+
+func (c *adminCall) audit(ctx context.Context) (answer, error) {
+	page, limit, err := c.page()
+	if err != nil {
+		return answer{}, err
+	}
+	q := server.AuditQuery{Level: c.values["level"], Module: c.values["module"], Target: c.values["target"], Page: page, Limit: limit}
+	if text := c.values["by"]; text != "" {
+		by, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || by < 0 {
+			return answer{}, usageError("--by is %q: the id of a user, or 0", text)
+		}
+		q.By = &by
+	}
+	found, err := c.op.Audit(ctx, q)
+	return withTotal(auditTable(found.Items), found.Items, found.Total), err
+}
+
+// withTotal adds to a page how many there are in all.
+func withTotal[T any](a answer, items []T, total int64) answer {
+	if items == nil {
+		items = []T{}
+	}
+	return answer{map[string]any{"items": items, "total": total}, func(w io.Writer) {
+		a.words(w)
+		_, _ = fmt.Fprintf(w, "%d of %d\n", len(items), total)
+	}}
+}
+
+func (c *adminCall) backup(ctx context.Context) (answer, error) {
+	to := c.values["to"]
+	if to == "" {
+		return answer{}, usageError("--to is required: a new folder")
+	}
+	b, err := c.op.Backup(ctx, to, func(p server.Progress) {
+		if p.Most > 0 {
+			_, _ = fmt.Fprintf(c.errOut, "%s: %s of %s\n", p.What, inMiB(p.Done), inMiB(p.Most))
+		} else {
+			_, _ = fmt.Fprintf(c.errOut, "%s: %s\n", p.What, inMiB(p.Done))
+		}
+	})
+	return said(b, "%s has the database (%s) and %d files (%s)", to, inMiB(b.Database), b.Files, inMiB(b.FileBytes)), err
+}
+
+func inMiB(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }

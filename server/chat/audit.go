@@ -1,0 +1,170 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// An AuditEntry is what somebody of the staff did, or was refused. Entries are
+// added, and never changed or deleted by this server.
+type AuditEntry struct {
+	ID        int64     `json:"id"`
+	Level     Level     `json:"level"`
+	Module    Module    `json:"module"`
+	Message   string    `json:"message"`
+	UserID    int64     `json:"user_id"` // who; 0: the operator
+	Target    string    `json:"target"`  // "user:42", "message:7", "chat:3", "report:9", or empty
+	IP        string    `json:"ip"`      // empty: from no network
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// A Level says how an act ended.
+type Level string
+
+// The levels.
+const (
+	LevelInfo    Level = "info"    // done
+	LevelWarning Level = "warning" // refused
+)
+
+// A Module is what an act was about.
+type Module string
+
+// The modules.
+const (
+	ModuleAccess   Module = "access"
+	ModuleUsers    Module = "users"
+	ModuleRoles    Module = "roles"
+	ModuleMessages Module = "messages"
+	ModuleChats    Module = "chats"
+	ModuleReports  Module = "reports"
+	ModuleSystem   Module = "system"
+)
+
+// maxAudit is how many bytes of a message an entry keeps.
+const maxAudit = 2000
+
+func targetUser(id int64) string    { return "user:" + strconv.FormatInt(id, 10) }
+func targetMessage(id int64) string { return "message:" + strconv.FormatInt(id, 10) }
+func targetChat(id int64) string    { return "chat:" + strconv.FormatInt(id, 10) }
+func targetReport(id int64) string  { return "report:" + strconv.FormatInt(id, 10) }
+
+// entry fills in who, when and how.
+func (s *Service) entry(by Staff, level Level, e AuditEntry) AuditEntry {
+	e.Level, e.UserID, e.IP, e.CreatedAt = level, by.UserID, by.IP, s.cfg.Now()
+	if len(e.Message) > maxAudit {
+		e.Message = e.Message[:maxAudit]
+		for !utf8.ValidString(e.Message) {
+			e.Message = e.Message[:len(e.Message)-1]
+		}
+	}
+	return e
+}
+
+// acted puts into the audit what was done, before it is done.
+func (s *Service) acted(ctx context.Context, by Staff, act Act, e AuditEntry) error {
+	err := s.cfg.Store.AddAudit(ctx, s.entry(by, LevelInfo, e))
+	outcome := OutcomeDone
+	if err != nil {
+		outcome = OutcomeFailed
+	}
+	s.cfg.Hooks.staffActed(ctx, act, outcome)
+	return err
+}
+
+// refused puts into the audit what was not allowed. Plain users cannot fill it:
+// of what one of them tries, a minute has one entry, and the next one counts the rest.
+func (s *Service) refused(ctx context.Context, by Staff, act Act, e AuditEntry, why error, plain bool) {
+	s.cfg.Hooks.staffActed(ctx, act, OutcomeRefused)
+	e.Message = "refused: " + e.Message + " (" + why.Error() + ")"
+	if plain {
+		more, tell := s.attempts.count(by.UserID, s.cfg.Now())
+		if !tell {
+			return
+		}
+		if more > 0 {
+			e.Message += fmt.Sprintf("; %d more attempts since the last entry", more)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
+	defer cancel()
+	if err := s.cfg.Store.AddAudit(ctx, s.entry(by, LevelWarning, e)); err != nil {
+		s.cfg.Log.ErrorContext(ctx, "refused attempt not in the audit", "user", by.UserID, "attempt", e.Message, "err", err)
+	}
+}
+
+// attempts remembers of whom the audit has an entry since when.
+type attempts struct {
+	mu   sync.Mutex
+	last map[int64]attempt
+}
+
+type attempt struct {
+	told time.Time
+	more int // since then
+}
+
+const (
+	attemptEvery = time.Minute
+	maxAttempts  = 10_000 // users remembered
+)
+
+// count tells whether an attempt is to be told, and how many were not before it.
+func (a *attempts) count(userID int64, now time.Time) (more int, tell bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last, known := a.last[userID]
+	if known && now.Sub(last.told) < attemptEvery {
+		last.more++
+		a.last[userID] = last
+		return 0, false
+	}
+	if a.last == nil || len(a.last) >= maxAttempts {
+		a.last = make(map[int64]attempt)
+	}
+	a.last[userID] = attempt{told: now}
+	return last.more, true
+}
+
+// An AuditQuery selects entries, the newest first. What is zero selects nothing.
+type AuditQuery struct {
+	Level         Level
+	Module        Module
+	UserID        *int64 // who; 0: the operator
+	Target        string
+	BeforeID      int64 // below this id; 0: from the newest
+	Limit, Offset int
+}
+
+// Audit lists entries. Reading it is not audited.
+func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[AuditEntry], error) {
+	const what = "audit not listed"
+	p, err := p.within(defaultPage, maxPage, what)
+	if err != nil {
+		return Listing[AuditEntry]{}, err
+	}
+	if q.BeforeID < 0 || len(q.Target) > maxName {
+		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "before_id is a positive number, and target has at most %d bytes", maxName)
+	}
+	if q.BeforeID == 0 {
+		q.BeforeID = math.MaxInt64
+	}
+	q.Limit, q.Offset = p.Limit, p.Offset
+	entries, total, err := s.cfg.Store.Audit(ctx, q)
+	return listing(entries, total, p), err
+}
+
+// A Listing is part of a list that is counted.
+type Listing[T any] struct {
+	Part[T]
+	Total int64
+}
+
+func listing[T any](items []T, total int64, p Paging) Listing[T] {
+	return Listing[T]{Part[T]{Items: items, Paging: p, HasMore: int64(p.Offset+len(items)) < total}, total}
+}

@@ -1,0 +1,127 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A Ban keeps an account out: it has no sessions, and gets none.
+type Ban struct {
+	Reason    string    `json:"reason"`
+	Until     time.Time `json:"until,omitzero"` // zero: for good
+	By        int64     `json:"by"`             // 0: the operator
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// inForce tells whether b, which may be nil, is not over.
+func (b *Ban) inForce(now time.Time) bool {
+	return b != nil && (b.Until.IsZero() || now.Before(b.Until))
+}
+
+// text is b in a sentence.
+func (b *Ban) text() string {
+	text := "banned"
+	if !b.Until.IsZero() {
+		text += " until " + b.Until.UTC().Format(time.RFC3339)
+	}
+	if b.Reason != "" {
+		text += ": " + b.Reason
+	}
+	return text
+}
+
+const (
+	notBanned      = "user not banned"
+	maxBan         = 10 * 365 * 24 * time.Hour
+	maxStaffReason = 500 // bytes
+)
+
+// BanUser keeps an account out for a time, or, with 0, for good: at once, and on
+// every node. A ban in the place of an older one counts from now. It returns how
+// many sessions ended.
+func (s *Service) BanUser(ctx context.Context, by Staff, userID int64, reason string, d time.Duration) (Ban, int, error) {
+	return s.ban(ctx, by, RoleAdministrator, userID, reason, d)
+}
+
+func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID int64, reason string, d time.Duration) (Ban, int, error) {
+	if err := checkText("reason", reason, maxStaffReason); err != nil {
+		return Ban{}, 0, err
+	}
+	if d < 0 || d > maxBan {
+		return Ban{}, 0, Errorf(KindInvalid, notBanned, "duration is from 1 s to %d s; 0, or none, is for good", int64(maxBan.Seconds()))
+	}
+	ban := &Ban{Reason: reason, By: by.UserID, CreatedAt: s.cfg.Now()}
+	if d > 0 {
+		ban.Until = ban.CreatedAt.Add(d)
+	}
+	after, err := s.do(ctx, by, userID, deed{
+		act: ActBan, least: least, what: notBanned,
+		entry: AuditEntry{Module: ModuleUsers, Message: ban.text()},
+		change: func(target *Standing, otherSupers int) error {
+			if err := lastSuper(notBanned, target, otherSupers); err != nil {
+				return err
+			}
+			target.Ban = ban
+			return nil
+		},
+	})
+	if err != nil {
+		return Ban{}, 0, err
+	}
+	s.cfg.Hooks.userBanned(ctx, UserBanned{ForGood: d == 0})
+	ended, err := s.EndSessions(ctx, userID, "", ban.text())
+	return *after.Ban, ended, err
+}
+
+// UnbanUser ends a ban. Of a user who is not banned it is an error of kind
+// NotFound.
+func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
+	const what = "ban not lifted"
+	_, err := s.do(ctx, by, userID, deed{
+		act: ActUnban, least: RoleAdministrator, what: what,
+		entry: AuditEntry{Module: ModuleUsers, Message: "ban lifted"},
+		change: func(target *Standing, _ int) error {
+			if target.Ban == nil {
+				return Errorf(KindNotFound, what, "the user is not banned")
+			}
+			target.Ban = nil
+			return nil
+		},
+	})
+	return err
+}
+
+// LogoutUser ends all sessions of a user, and tells how many there were.
+func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason string) (int, error) {
+	const what = "user not logged out"
+	if err := checkText("reason", reason, maxStaffReason); err != nil {
+		return 0, err
+	}
+	message := "logged out"
+	if reason != "" {
+		message += ": " + reason
+	}
+	_, err := s.do(ctx, by, userID, deed{
+		act: ActLogout, least: RoleAdministrator, what: what, self: true,
+		entry: AuditEntry{Module: ModuleUsers, Message: message},
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.EndSessions(ctx, userID, "", message)
+}
+
+// admitted refuses a login to who is banned.
+func (s *Service) admitted(ctx context.Context, userID int64) error {
+	ban, err := s.cfg.Store.Ban(ctx, userID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil || !ban.inForce(s.cfg.Now()) {
+		return err
+	}
+	e := Errorf(KindForbidden, notLoggedIn, "the account is %s", ban.text())
+	e.Ban = &ban
+	return e
+}

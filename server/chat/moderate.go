@@ -1,0 +1,163 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A ModerationQuery selects messages for the staff, the newest first. What is zero
+// selects nothing.
+type ModerationQuery struct {
+	ConversationID int64
+	SenderID       int64
+	BeforeID       int64
+	Limit          int
+}
+
+// ReadMessages shows other people's messages to the staff, and puts that into the
+// audit first. Unless Config.ModerationReads is set, nobody may.
+func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery) (Part[Message], error) {
+	const what = "messages not shown"
+	p, err := Paging{Limit: q.Limit}.within(defaultPage, maxPage, what)
+	if err != nil {
+		return Part[Message]{}, err
+	}
+	if q.ConversationID < 0 || q.SenderID < 0 || q.BeforeID < 0 {
+		return Part[Message]{}, Errorf(KindInvalid, what, "chat_id, user_id and before_id are positive numbers")
+	}
+	entry := AuditEntry{Module: ModuleMessages, Message: "read messages", Target: q.target()}
+	if q.BeforeID > 0 {
+		entry.Message += fmt.Sprint(" before ", q.BeforeID)
+	}
+	if !s.cfg.ModerationReads {
+		err := Errorf(KindForbidden, what, "the operator does not allow it: --moderation-reads")
+		s.refused(ctx, by, ActReadMessages, entry, err, false)
+		return Part[Message]{}, err
+	}
+	if err := s.acted(ctx, by, ActReadMessages, entry); err != nil {
+		return Part[Message]{}, err
+	}
+	if q.BeforeID == 0 {
+		q.BeforeID = newest
+	}
+	q.Limit = p.Limit + 1
+	messages, err := s.cfg.Store.AllMessages(ctx, q)
+	if err != nil {
+		return Part[Message]{}, err
+	}
+	part := partOf(messages, p)
+	for i := range part.Items {
+		if part.Items[i].Sender, err = s.profile(ctx, 0, part.Items[i].SenderID); err != nil {
+			return Part[Message]{}, err
+		}
+	}
+	return part, nil
+}
+
+func (q ModerationQuery) target() string {
+	switch {
+	case q.ConversationID > 0:
+		return targetChat(q.ConversationID)
+	case q.SenderID > 0:
+		return targetUser(q.SenderID)
+	}
+	return ""
+}
+
+// RemoveMessage takes anybody's message away, as its sender could.
+func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Message, error) {
+	const what, why = "message not deleted", "there is no such message"
+	m, err := s.cfg.Store.Message(ctx, id)
+	if err != nil {
+		return Message{}, orNotFound(err, what, why)
+	}
+	if m.gone() {
+		return m, nil
+	}
+	room, err := s.membership(ctx, m.ConversationID)
+	if err != nil {
+		return Message{}, orNotFound(err, what, why)
+	}
+	entry := AuditEntry{Module: ModuleMessages, Message: fmt.Sprintf("message of user %d deleted", m.SenderID), Target: targetMessage(id)}
+	if err := s.acted(ctx, by, ActDeleteMessage, entry); err != nil {
+		return Message{}, err
+	}
+	now := s.cfg.Now()
+	if err := s.cfg.Store.RetractMessage(ctx, id, false, now); err != nil && !errors.Is(err, ErrNotFound) {
+		return Message{}, err
+	}
+	s.tell(ctx, Caller{}, room, EventMessageDelete, now, just(MessageGone{
+		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
+		DeletedBy: by.UserID, DeletedAt: &now,
+	}))
+	return s.cfg.Store.Message(ctx, id)
+}
+
+// A ChatQuery selects groups for the staff, the newest first.
+type ChatQuery struct {
+	Title         string // that the group's title begins with
+	Limit, Offset int
+}
+
+// Chats lists all groups for the staff, without what is said in them.
+func (s *Service) Chats(ctx context.Context, q ChatQuery, p Paging) (Listing[Conversation], error) {
+	const what = "chats not listed"
+	p, err := p.within(defaultPage, maxPage, what)
+	if err != nil {
+		return Listing[Conversation]{}, err
+	}
+	if err := checkText("title", q.Title, maxTitle); err != nil {
+		return Listing[Conversation]{}, err
+	}
+	q.Limit, q.Offset = p.Limit, p.Offset
+	chats, total, err := s.cfg.Store.Chats(ctx, q)
+	return listing(chats, total, p), err
+}
+
+// eraseChunk is how many messages are erased with one statement.
+const eraseChunk = 500
+
+// chatChanged tells members of what became of their group.
+type chatChanged struct {
+	ChatID int64  `json:"chat_id"`
+	Change string `json:"change"`
+	By     int64  `json:"by"`
+}
+
+// eventChatUpdate brings a chatChanged.
+const eventChatUpdate EventType = "chat.update"
+
+// DeleteChat takes a group away: its members are out of it at once, on every
+// node, and its messages are erased. Where there are so many that the time is
+// over before, the error is of kind Unavailable, and the next call goes on.
+func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
+	const what, why = "chat not deleted", "there is no such group"
+	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
+	if err != nil {
+		return orNotFound(err, what, why)
+	}
+	if room.Conversation.Kind != Group {
+		return Errorf(KindInvalid, what, "it is a conversation of two: delete its messages")
+	}
+	entry := AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)}
+	if err := s.acted(ctx, by, ActDeleteChat, entry); err != nil {
+		return err
+	}
+	members, err := s.cfg.Store.Dissolve(ctx, id)
+	if err := dropped(ctx, s, s.cfg.Memberships, id, orNotFound(err, what, why)); err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	if len(members) > 0 {
+		s.publish(ctx, Event{Type: eventChatUpdate, To: members, At: now, Payload: chatChanged{ChatID: id, Change: "deleted", By: by.UserID}})
+	}
+	// Nobody can send any more: the last one is the last.
+	room, err = s.cfg.Store.Membership(ctx, id)
+	for from := int64(0); err == nil && from < room.Conversation.LastSeq; from += eraseChunk {
+		if err = s.cfg.Store.EraseMessages(ctx, id, from, from+eraseChunk, now); err == nil && ctx.Err() != nil && from+eraseChunk < room.Conversation.LastSeq {
+			err = Errorf(KindUnavailable, what, "its members are out, and %d of %d messages are erased: ask again for the rest", from+eraseChunk, room.Conversation.LastSeq)
+		}
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A ReportAction is what a moderator makes of a report.
+type ReportAction string
+
+// The actions.
+const (
+	ReportDismiss ReportAction = "dismiss"
+	ReportDelete  ReportAction = "delete" // the message
+	ReportWarn    ReportAction = "warn"   // the user, by a notice
+	ReportBan     ReportAction = "ban"    // the user
+)
+
+// A Report is what a user tells the moderators of a message, or of another user.
+type Report struct {
+	ID         int64        `json:"id"`
+	ReporterID int64        `json:"reporter_id"`
+	UserID     int64        `json:"user_id"`              // whom it is about
+	MessageID  int64        `json:"message_id,omitempty"` // 0: the user as such
+	Reason     string       `json:"reason"`
+	Comment    string       `json:"comment"`
+	Content    string       `json:"content,omitempty"` // of the message, when it was reported
+	Status     string       `json:"status"`            // pending or handled
+	Action     ReportAction `json:"action,omitempty"`
+	HandledBy  int64        `json:"handled_by,omitempty"` // 0: the operator
+	HandledAt  time.Time    `json:"handled_at,omitzero"`
+	CreatedAt  time.Time    `json:"created_at"`
+
+	Reporter *User `json:"reporter,omitempty"`
+	User     *User `json:"user,omitempty"`
+}
+
+// The statuses of a report.
+const (
+	ReportPending = "pending"
+	ReportDone    = "handled"
+)
+
+const (
+	notReported      = "nothing reported"
+	notHandled       = "report not handled"
+	maxReportReason  = 200 // bytes
+	maxReportComment = 1000
+	mostReports      = 50 // of one user that wait
+)
+
+// Report tells the moderators of a message that the caller sees, or of a user.
+// As long as it waits, the same report again is the same one. made tells whether
+// it is new.
+func (s *Service) Report(ctx context.Context, c Caller, r Report) (_ Report, made bool, err error) {
+	if err := s.pace(ctx, c, notReported); err != nil {
+		return Report{}, false, err
+	}
+	if err := errors.Join(checkText("reason", r.Reason, maxReportReason), checkText("comment", r.Comment, maxReportComment)); err != nil {
+		return Report{}, false, every(err, notReported)
+	}
+	switch {
+	case r.Reason == "":
+		return Report{}, false, Errorf(KindInvalid, notReported, "reason is required")
+	case (r.MessageID > 0) == (r.UserID > 0) || r.MessageID < 0 || r.UserID < 0:
+		return Report{}, false, Errorf(KindInvalid, notReported, "give message_id or user_id, a positive number, and not both")
+	}
+	if r.MessageID != 0 {
+		m, _, err := s.message(ctx, c, r.MessageID, notReported)
+		if err != nil {
+			return Report{}, false, err
+		}
+		r.UserID, r.Content = m.SenderID, m.Content
+	} else if _, err := s.user(ctx, r.UserID); err != nil {
+		return Report{}, false, orNotFound(err, notReported, "there is no such user")
+	}
+	if r.UserID == c.UserID {
+		return Report{}, false, Errorf(KindInvalid, notReported, "it is your own")
+	}
+	r.ReporterID, r.CreatedAt = c.UserID, s.cfg.Now()
+	r, made, err = s.cfg.Store.CreateReport(ctx, r, mostReports)
+	if errors.Is(err, ErrConflict) {
+		return Report{}, false, Errorf(KindRateLimited, notReported, "%d reports of yours wait for a moderator", mostReports)
+	}
+	if err == nil && made {
+		s.cfg.Hooks.reportMade(ctx)
+	}
+	return r, made, err
+}
+
+// A ReportQuery selects reports: those that wait, the oldest first, or those of
+// which none waits, the newest first.
+type ReportQuery struct {
+	Handled       bool
+	UserID        int64 // whom they are about; 0: anybody
+	Limit, Offset int
+}
+
+// Reports lists reports for moderators, with the accounts that they are about.
+func (s *Service) Reports(ctx context.Context, q ReportQuery, p Paging) (Listing[Report], error) {
+	p, err := p.within(defaultPage, maxPage, "reports not listed")
+	if err != nil {
+		return Listing[Report]{}, err
+	}
+	q.Limit, q.Offset = p.Limit, p.Offset
+	reports, total, err := s.cfg.Store.Reports(ctx, q)
+	if err != nil {
+		return Listing[Report]{}, err
+	}
+	for i := range reports {
+		r := &reports[i]
+		if r.Reporter, err = s.profile(ctx, 0, r.ReporterID); err != nil {
+			return Listing[Report]{}, err
+		}
+		if r.User, err = s.profile(ctx, 0, r.UserID); err != nil {
+			return Listing[Report]{}, err
+		}
+	}
+	return listing(reports, total, p), nil
+}
+
+// A Verdict is a moderator's decision over a report.
+type Verdict struct {
+	Action   ReportAction
+	Note     string        // to the user of a warning, the reason of a ban
+	Duration time.Duration // of a ban; 0: for good
+}
+
+// A Handling is what becomes of a report in the store.
+type Handling struct {
+	ReportID int64
+	Action   ReportAction
+	By       int64
+	At       time.Time
+	Entry    AuditEntry
+	Notice   *Notice // to the user; nil: none
+}
+
+// HandleReport does what the verdict says, and closes the report. Of two
+// moderators who do it at once, the second is refused (Conflict); what he had done
+// to the user by then stands, and is in the audit.
+func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdict) (Report, error) {
+	if err := checkText("note", v.Note, maxStaffReason); err != nil {
+		return Report{}, err
+	}
+	r, err := s.cfg.Store.Report(ctx, id)
+	if err != nil {
+		return Report{}, orNotFound(err, notHandled, "there is no such report")
+	}
+	if r.Status != ReportPending {
+		return Report{}, Errorf(KindConflict, notHandled, "it was handled already: %s", r.Action)
+	}
+	handling := Handling{
+		ReportID: id, Action: v.Action, By: by.UserID, At: s.cfg.Now(),
+		Entry: s.entry(by, LevelInfo, AuditEntry{Module: ModuleReports, Message: "handled: " + string(v.Action), Target: targetReport(id)}),
+	}
+	if err := s.punish(ctx, by, r, v, &handling); err != nil {
+		return Report{}, err
+	}
+	notice, err := s.cfg.Store.HandleReport(ctx, handling)
+	if errors.Is(err, ErrConflict) {
+		err = Errorf(KindConflict, notHandled, "somebody else handled it meanwhile")
+		s.refused(ctx, by, ActReport, AuditEntry{Module: ModuleReports, Message: handling.Entry.Message, Target: targetReport(id)}, err, false)
+	}
+	if err != nil {
+		return Report{}, orNotFound(err, notHandled, "there is no such report")
+	}
+	s.cfg.Hooks.staffActed(ctx, ActReport, OutcomeDone)
+	s.cfg.Hooks.reportHandled(ctx, v.Action)
+	if handling.Notice != nil {
+		s.tellNotice(ctx, notice)
+	}
+	return s.cfg.Store.Report(ctx, id)
+}
+
+// punish does to the message or the user what a verdict says. Once more does no
+// harm: a report that could not be closed is handled again.
+func (s *Service) punish(ctx context.Context, by Staff, r Report, v Verdict, h *Handling) error {
+	switch v.Action {
+	case ReportDismiss:
+		return nil
+	case ReportDelete:
+		if r.MessageID == 0 {
+			return Errorf(KindInvalid, notHandled, "it is about a user, and there is no message to delete")
+		}
+		_, err := s.RemoveMessage(ctx, by, r.MessageID)
+		return err
+	case ReportWarn:
+		if v.Note == "" {
+			v.Note = "a moderator warns you: you were reported for " + r.Reason
+		}
+		h.Notice = &Notice{UserID: r.UserID, Kind: NoticeWarning, Message: v.Note, CreatedAt: h.At}
+		_, err := s.do(ctx, by, r.UserID, deed{
+			act: ActWarn, least: RoleModerator, what: notHandled,
+			entry: AuditEntry{Module: ModuleReports, Message: "warned: " + v.Note},
+		})
+		return err
+	case ReportBan:
+		if v.Note == "" {
+			v.Note = r.Reason
+		}
+		_, _, err := s.ban(ctx, by, RoleModerator, r.UserID, v.Note, v.Duration)
+		return err
+	}
+	return Errorf(KindInvalid, notHandled, "action is dismiss, delete, warn or ban")
+}

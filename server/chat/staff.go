@@ -1,0 +1,176 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// An AccountRole is what an account may do beyond its own affairs.
+type AccountRole string
+
+// Roles of accounts, from below. Each may do what those below it may.
+const (
+	RoleUser          AccountRole = "user"        // of every account that registers
+	RoleModerator     AccountRole = "moderator"   // handles reports and messages
+	RoleAdministrator AccountRole = "admin"       // and users
+	RoleSuperAdmin    AccountRole = "super_admin" // and roles
+)
+
+// roleOperator is whoever has the database: no account has it.
+const roleOperator AccountRole = "operator"
+
+var ranks = map[AccountRole]int{RoleUser: 0, RoleModerator: 1, RoleAdministrator: 2, RoleSuperAdmin: 3, roleOperator: 4}
+
+// Known tells whether accounts can have such a role.
+func (r AccountRole) Known() bool {
+	_, ok := ranks[r]
+	return ok && r != roleOperator
+}
+
+// AtLeast tells whether r may do what least may.
+func (r AccountRole) AtLeast(least AccountRole) bool { return ranks[r] >= ranks[least] }
+
+// A Staff is who acts upon others: an account with a role above user, or the
+// operator, who has the database and is the zero Staff.
+type Staff struct {
+	UserID int64
+	IP     string // where the request came from; empty: from no network
+}
+
+const notAllowed = "not allowed"
+
+// StaffOf lets a caller through whose role is least or above. Who is refused is
+// in the audit, with what he asked for. What changes another account reads the
+// roles of both once more.
+func (s *Service) StaffOf(ctx context.Context, c Caller, ip string, least AccountRole, asked string) (Staff, error) {
+	if err := s.pace(ctx, c, notAllowed); err != nil {
+		return Staff{}, err
+	}
+	u, err := s.user(ctx, c.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return Staff{}, Errorf(KindUnauthenticated, notAuthenticated, "the account was deleted")
+	}
+	if err != nil {
+		return Staff{}, err
+	}
+	by := Staff{UserID: c.UserID, IP: ip}
+	if !u.Role.AtLeast(least) {
+		err := Errorf(KindForbidden, notAllowed, "it takes the role %s, and yours is %s", least, u.Role)
+		s.refused(ctx, by, ActAccess, AuditEntry{Module: ModuleAccess, Message: asked}, err, u.Role == RoleUser)
+		return Staff{}, err
+	}
+	return by, nil
+}
+
+// A Standing is what decides over an account.
+type Standing struct {
+	UserID int64
+	Role   AccountRole
+	Ban    *Ban // nil: none that is in force
+}
+
+// A StandingChange is what the staff does to an account.
+type StandingChange struct {
+	ActorID int64 // 0: the operator
+	UserID  int64
+	At      time.Time // bans that are over by then are none
+
+	// Decide changes target, or refuses, and says what the audit is to hold. It is
+	// given both as they are in the transaction, and how many super admins there
+	// are besides the target, banned ones left out. It may be called more than
+	// once, and does nothing else: others wait for it.
+	Decide func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error)
+}
+
+// A deed is what the staff does to one account.
+type deed struct {
+	act    Act
+	least  AccountRole
+	what   string // failed, in the words of an Error
+	entry  AuditEntry
+	self   bool // one may do it to oneself
+	change func(target *Standing, otherSupers int) error
+}
+
+// do has by do something to userID, where both are what they have to be, and
+// puts it into the audit; refusals, too.
+func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (Standing, error) {
+	d.entry.Target = targetUser(userID)
+	after, err := s.cfg.Store.ChangeStanding(ctx, StandingChange{
+		ActorID: by.UserID, UserID: userID, At: s.cfg.Now(),
+		Decide: func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error) {
+			if err := d.allows(actor, *target); err != nil {
+				return AuditEntry{}, err
+			}
+			if d.change != nil {
+				if err := d.change(target, otherSupers); err != nil {
+					return AuditEntry{}, err
+				}
+			}
+			return s.entry(by, LevelInfo, d.entry), nil
+		},
+	})
+	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(err, d.what, "there is no such user"))
+	switch KindOf(err) {
+	case "":
+		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeDone)
+	case KindForbidden, KindNotFound, KindConflict, KindInvalid:
+		s.refused(ctx, by, d.act, d.entry, err, false)
+	default:
+		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeFailed)
+	}
+	return after, err
+}
+
+// allows is the rule between two accounts: nobody acts on one whose role is his
+// own or above, super admins and the operator excepted.
+func (d deed) allows(actor, target Standing) error {
+	super := actor.Role.AtLeast(RoleSuperAdmin)
+	switch {
+	case actor.Ban != nil || !actor.Role.AtLeast(d.least):
+		return Errorf(KindForbidden, d.what, "it takes the role %s, and yours is %s", d.least, actor.Role)
+	case actor.UserID == target.UserID && !d.self:
+		return Errorf(KindForbidden, d.what, "you cannot do this to yourself")
+	case !super && target.Role.AtLeast(actor.Role):
+		return Errorf(KindForbidden, d.what, "the user is %s, and you act only on roles below your own", target.Role)
+	}
+	return nil
+}
+
+// lastSuper refuses what would leave nobody who gives roles.
+func lastSuper(what string, target *Standing, otherSupers int) error {
+	if target.Role == RoleSuperAdmin && target.Ban == nil && otherSupers == 0 {
+		return Errorf(KindConflict, what, "the user is the last super admin: make another one first")
+	}
+	return nil
+}
+
+const notRole = "role not changed"
+
+// SetRole gives an account a role. Super admins do; the last of them keeps his.
+func (s *Service) SetRole(ctx context.Context, by Staff, userID int64, role AccountRole) (User, error) {
+	if !role.Known() {
+		return User{}, Errorf(KindInvalid, notRole, "role is user, moderator, admin or super_admin")
+	}
+	_, err := s.do(ctx, by, userID, deed{
+		act: ActRole, least: RoleSuperAdmin, what: notRole, self: true,
+		entry: AuditEntry{Module: ModuleRoles, Message: "role set to " + string(role)},
+		change: func(target *Standing, otherSupers int) error {
+			if role != RoleSuperAdmin {
+				if err := lastSuper(notRole, target, otherSupers); err != nil {
+					return err
+				}
+			}
+			target.Role = role
+			return nil
+		},
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return s.user(ctx, userID)
+}
+
+// Operator is the standing of whoever has the database, who is no account.
+func Operator() Standing { return Standing{Role: roleOperator} }

@@ -1,0 +1,70 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// AddAudit implements chat.StaffStore. The audit has this statement and those of
+// Audit, and no other: nothing changes or deletes an entry.
+func (s *Store) AddAudit(ctx context.Context, e chat.AuditEntry) error {
+	return s.fail(ctx, "add audit", addAudit(ctx, s.write, e))
+}
+
+func addAudit(ctx context.Context, t querier, e chat.AuditEntry) error {
+	_, err := exec(ctx, t, `INSERT INTO audit (level, module, message, user_id, target, ip, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		string(e.Level), string(e.Module), e.Message, e.UserID, []byte(e.Target), e.IP, micros(e.CreatedAt))
+	return err
+}
+
+func scanAudit(r scanner) (e chat.AuditEntry, err error) {
+	var at int64
+	err = r.Scan(&e.ID, &e.Level, &e.Module, &e.Message, &e.UserID, &e.Target, &e.IP, &at)
+	e.CreatedAt = timeOf(at)
+	return e, err
+}
+
+// Audit implements chat.StaffStore.
+func (s *Store) Audit(ctx context.Context, q chat.AuditQuery) ([]chat.AuditEntry, int64, error) {
+	var f filter
+	f.add("k.id < ?", q.BeforeID)
+	if q.Level != "" {
+		f.add("k.level = ?", string(q.Level))
+	}
+	if q.Module != "" {
+		f.add("k.module = ?", string(q.Module))
+	}
+	if q.UserID != nil {
+		f.add("k.user_id = ?", *q.UserID)
+	}
+	if q.Target != "" {
+		f.add("k.target = ?", []byte(q.Target))
+	}
+	total, err := f.count(ctx, s, "audit k")
+	if err != nil {
+		return nil, 0, s.fail(ctx, "audit", err)
+	}
+	list, err := collect(ctx, s.read, scanAudit, `SELECT k.id, k.level, k.module, k.message, k.user_id, k.target, k.ip, k.created_at
+		FROM audit k WHERE `+f.where()+` ORDER BY k.id DESC LIMIT ? OFFSET ?`, append(f.args, q.Limit, q.Offset)...)
+	return list, total, s.fail(ctx, "audit", err)
+}
+
+// A filter is what the rows of a list have to be. Its texts are constants, so
+// that few statements are ever prepared.
+type filter struct {
+	conditions []string
+	args       []any
+}
+
+func (f *filter) add(condition string, args ...any) {
+	f.conditions, f.args = append(f.conditions, condition), append(f.args, args...)
+}
+
+func (f *filter) where() string { return strings.Join(f.conditions, " AND ") }
+
+func (f *filter) count(ctx context.Context, s *Store, table string) (n int64, err error) {
+	err = row(ctx, s.read, `SELECT COUNT(*) FROM `+table+` WHERE `+f.where(), f.args, &n)
+	return n, err
+}

@@ -1,0 +1,73 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// AddNotice implements chat.StaffStore.
+func (s *Store) AddNotice(ctx context.Context, n chat.Notice) (chat.Notice, error) {
+	n, err := addNotice(ctx, s.write, n)
+	return n, s.fail(ctx, "add notice", err)
+}
+
+func addNotice(ctx context.Context, t querier, n chat.Notice) (chat.Notice, error) {
+	r, err := exec(ctx, t, `INSERT INTO notices (user_id, kind, message, created_at) VALUES (?, ?, ?, ?)`,
+		n.UserID, string(n.Kind), n.Message, micros(n.CreatedAt))
+	if err != nil {
+		return chat.Notice{}, err
+	}
+	n.CreatedAt = timeOf(micros(n.CreatedAt))
+	n.ID, err = r.LastInsertId()
+	return n, err
+}
+
+func scanNotice(r scanner) (n chat.Notice, err error) {
+	var at int64
+	err = r.Scan(&n.ID, &n.UserID, &n.Kind, &n.Message, &at)
+	n.CreatedAt = timeOf(at)
+	return n, err
+}
+
+const noticesQuery = `SELECT n.id, n.user_id, n.kind, n.message, n.created_at FROM users u JOIN notices n ON n.user_id IN (0, u.id)
+	WHERE u.id = ? AND n.id > COALESCE((SELECT m.told FROM notice_marks m WHERE m.user_id = u.id), 0)
+	AND n.created_at >= u.created_at AND n.created_at > ? ORDER BY n.id DESC LIMIT ?`
+
+// Notices implements chat.StaffStore.
+func (s *Store) Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]chat.Notice, error) {
+	list, err := collect(ctx, s.read, scanNotice, noticesQuery, userID, micros(after), limit)
+	return list, s.fail(ctx, "notices", err)
+}
+
+// MarkNotices implements chat.StaffStore.
+func (s *Store) MarkNotices(ctx context.Context, userIDs []int64, told int64) error {
+	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs))) // in one order everywhere
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		for rest := userIDs; len(rest) > 0; { // this may run more than once
+			part := rest[:piece(len(rest))]
+			rest = rest[len(part):]
+			if err := s.markNotices(ctx, t, part, told); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.fail(ctx, "mark notices", err)
+}
+
+func (s *Store) markNotices(ctx context.Context, t querier, users []int64, told int64) error {
+	args := make([]any, 0, 2*len(users))
+	for _, id := range users {
+		args = append(args, id, told)
+	}
+	_, err := exec(ctx, t, `INSERT INTO notice_marks (user_id, told) VALUES `+repeat("(?, ?)", ", ", len(users))+s.dialect.keepOld("user_id"), args...)
+	if err != nil {
+		return err
+	}
+	in, args := inList(users, []any{told, told})
+	_, err = exec(ctx, t, `UPDATE notice_marks SET told = ? WHERE told < ? AND user_id IN (`+in+`)`, args...)
+	return err
+}

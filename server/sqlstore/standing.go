@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// ChangeStanding implements chat.StaffStore. The super admins' rows are locked
+// first, whoever is changed: that is what keeps two of them from demoting each
+// other.
+func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (chat.Standing, error) {
+	var after chat.Standing
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		supers, err := s.supers(ctx, t, c)
+		if err != nil {
+			return err
+		}
+		actor := chat.Operator()
+		if c.ActorID != 0 {
+			if actor, err = s.standing(ctx, t, c.ActorID, c.At); errors.Is(err, sql.ErrNoRows) {
+				actor, err = chat.Standing{UserID: c.ActorID, Role: chat.RoleUser}, nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		before, err := s.standing(ctx, t, c.UserID, c.At)
+		if err != nil {
+			return err
+		}
+		after = before
+		entry, err := c.Decide(actor, &after, supers)
+		if err != nil {
+			return err
+		}
+		after.UserID = before.UserID
+		if err := putStanding(ctx, t, before, after); err != nil {
+			return err
+		}
+		return addAudit(ctx, t, entry)
+	})
+	if err != nil {
+		return chat.Standing{}, s.fail(ctx, "change standing", err)
+	}
+	return after, nil
+}
+
+// supers counts the super admins besides the one that is changed.
+func (s *Store) supers(ctx context.Context, t querier, c chat.StandingChange) (int, error) {
+	ids, err := collect(ctx, t, scanID, `SELECT u.id FROM users u WHERE u.role = ? ORDER BY u.id`+s.dialect.forUpdate, string(chat.RoleSuperAdmin))
+	if err != nil {
+		return 0, err
+	}
+	others := 0
+	for _, id := range ids {
+		if id == c.UserID {
+			continue
+		}
+		ban, err := banOf(ctx, t, id)
+		if err != nil {
+			return 0, err
+		}
+		if ban == nil || !inForce(*ban, c.At) {
+			others++
+		}
+	}
+	return others, nil
+}
+
+// standing reads an account for a change.
+func (s *Store) standing(ctx context.Context, t querier, id int64, at time.Time) (chat.Standing, error) {
+	x := chat.Standing{UserID: id}
+	err := row(ctx, t, `SELECT u.role FROM users u WHERE u.id = ?`+s.dialect.forUpdate, []any{id}, &x.Role)
+	if err != nil {
+		return x, err
+	}
+	ban, err := banOf(ctx, t, id)
+	if ban != nil && inForce(*ban, at) {
+		x.Ban = ban
+	}
+	return x, err
+}
+
+func inForce(b chat.Ban, at time.Time) bool { return b.Until.IsZero() || at.Before(b.Until) }
+
+func scanBan(r scanner) (b chat.Ban, err error) {
+	var until, created int64
+	err = r.Scan(&b.Reason, &until, &b.By, &created)
+	b.Until, b.CreatedAt = timeOf(until), timeOf(created)
+	return b, err
+}
+
+const banQuery = `SELECT b.reason, b.until, b.banned_by, b.created_at FROM bans b WHERE b.user_id = ?`
+
+// banOf returns a ban, which may be over, or nil.
+func banOf(ctx context.Context, t querier, userID int64) (*chat.Ban, error) {
+	b, err := one(ctx, t, scanBan, banQuery, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &b, err
+}
+
+func putStanding(ctx context.Context, t querier, before, after chat.Standing) error {
+	if after.Role != before.Role {
+		if _, err := exec(ctx, t, `UPDATE users SET role = ? WHERE id = ?`, string(after.Role), after.UserID); err != nil {
+			return err
+		}
+	}
+	if after.Ban == before.Ban {
+		return nil
+	}
+	if _, err := exec(ctx, t, `DELETE FROM bans WHERE user_id = ?`, after.UserID); err != nil {
+		return err
+	}
+	if after.Ban == nil {
+		return nil
+	}
+	_, err := exec(ctx, t, `INSERT INTO bans (user_id, reason, until, banned_by, created_at) VALUES (?, ?, ?, ?, ?)`,
+		after.UserID, after.Ban.Reason, micros(after.Ban.Until), after.Ban.By, micros(after.Ban.CreatedAt))
+	return err
+}
+
+// Ban implements chat.StaffStore.
+func (s *Store) Ban(ctx context.Context, userID int64) (chat.Ban, error) {
+	b, err := one(ctx, s.read, scanBan, banQuery, userID)
+	return b, s.fail(ctx, "ban", err)
+}

@@ -1,0 +1,159 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+var errDecided = errors.New("decided against it")
+
+// stand changes an account, by the operator.
+func (w *world) stand(id int64, change func(*chat.Standing)) chat.Standing {
+	w.Helper()
+	return must[chat.Standing](w)(w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: id, At: w.now,
+		Decide: func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
+			change(to)
+			return chat.AuditEntry{Level: chat.LevelInfo, Module: chat.ModuleUsers, Message: "changed", CreatedAt: w.now}, nil
+		}}))
+}
+
+func (w *world) role(id int64, role chat.AccountRole) {
+	w.Helper()
+	w.stand(id, func(to *chat.Standing) { to.Role = role })
+}
+
+func testStandings(w *world) {
+	u := w.users(3)
+	w.role(u[0], chat.RoleSuperAdmin)
+	w.role(u[1], chat.RoleSuperAdmin)
+	_, err := w.Ban(w.ctx(), u[1])
+	w.is(err, chat.ErrNotFound)
+
+	ban := chat.Ban{Reason: `<script>alert("𠮷")</script>`, Until: w.stored().Add(time.Hour), By: u[0], CreatedAt: w.stored()}
+	after := w.stand(u[1], func(to *chat.Standing) { to.Ban = &ban })
+	equal(w, "banned", after, chat.Standing{UserID: u[1], Role: chat.RoleSuperAdmin, Ban: &ban})
+	equal(w, "ban", must[chat.Ban](w)(w.Ban(w.ctx(), u[1])), ban)
+
+	seen := func(actor, target int64, at time.Time) (a, b chat.Standing, others int) {
+		w.Helper()
+		_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: actor, UserID: target, At: at,
+			Decide: func(x chat.Standing, y *chat.Standing, n int) (chat.AuditEntry, error) {
+				a, b, others = x, *y, n
+				y.Role, y.Ban = chat.RoleUser, nil
+				return chat.AuditEntry{}, chat.Errorf(chat.KindForbidden, "no", "%v", errDecided)
+			}})
+		equal(w, "refused as it was", chat.KindOf(err), chat.KindForbidden)
+		return a, b, others
+	}
+	a, b, others := seen(u[1], u[0], w.now)
+	equal(w, "actor", a, after)
+	equal(w, "target", b, chat.Standing{UserID: u[0], Role: chat.RoleSuperAdmin})
+	equal(w, "who is banned is no other super admin", others, 0)
+	a, _, others = seen(u[1], u[0], w.now.Add(time.Hour))
+	equal(w, "the ban is over", []any{a.Ban == nil, others}, []any{true, 1})
+	a, _, others = seen(u[2], u[2], w.now)
+	equal(w, "a plain user", []any{a.Role, others}, []any{chat.RoleUser, 1})
+	a, _, _ = seen(0, u[2], w.now)
+	equal(w, "the operator", a, chat.Operator())
+	a, _, _ = seen(1<<40, u[2], w.now)
+	equal(w, "nobody", a, chat.Standing{UserID: 1 << 40, Role: chat.RoleUser})
+	_, err = w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: 1 << 40, At: w.now})
+	w.is(err, chat.ErrNotFound)
+
+	second := chat.Ban{CreatedAt: w.stored()}
+	w.stand(u[1], func(to *chat.Standing) { to.Ban = &second })
+	equal(w, "in the place of the first", must[chat.Ban](w)(w.Ban(w.ctx(), u[1])), second)
+	w.stand(u[1], func(to *chat.Standing) { to.Ban = nil })
+	_, err = w.Ban(w.ctx(), u[1])
+	w.is(err, chat.ErrNotFound)
+	equal(w, "role", must[[]chat.User](w)(w.Users(w.ctx(), u))[0].Role, chat.RoleSuperAdmin)
+}
+
+// testSupersUnderConcurrency has super admins demote each other: one is left.
+func testSupersUnderConcurrency(w *world) {
+	u := w.users(4)
+	for range 5 {
+		for _, id := range u {
+			w.role(id, chat.RoleSuperAdmin)
+		}
+		var wg sync.WaitGroup
+		for i := range u {
+			wg.Go(func() {
+				_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: u[i], UserID: u[(i+1)%len(u)], At: w.now,
+					Decide: func(actor chat.Standing, target *chat.Standing, others int) (chat.AuditEntry, error) {
+						if actor.Role != chat.RoleSuperAdmin || others == 0 {
+							return chat.AuditEntry{}, chat.Errorf(chat.KindConflict, "no", "it is the last one")
+						}
+						target.Role = chat.RoleUser
+						return chat.AuditEntry{CreatedAt: w.now}, nil
+					}})
+				if err != nil && chat.KindOf(err) != chat.KindConflict {
+					w.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		left := 0
+		for _, x := range must[[]chat.User](w)(w.Users(w.ctx(), u)) {
+			if x.Role == chat.RoleSuperAdmin {
+				left++
+			}
+		}
+		if left == 0 {
+			w.Fatal("no super admin is left")
+		}
+	}
+}
+
+func testAudit(w *world) {
+	who := []int64{0, 7, 8}
+	for i := range 30 {
+		e := chat.AuditEntry{Level: chat.LevelInfo, Module: chat.ModuleUsers, Message: "<b>done</b> 𠮷", UserID: who[i%3], Target: "user:1", IP: "2001:db8::1", CreatedAt: w.now}
+		if i%2 == 1 {
+			e.Level, e.Module, e.Target = chat.LevelWarning, chat.ModuleAccess, ""
+		}
+		w.ok(w.AddAudit(w.ctx(), e))
+	}
+	list := func(q chat.AuditQuery) ([]chat.AuditEntry, int64) {
+		w.Helper()
+		if q.BeforeID == 0 {
+			q.BeforeID = 1 << 62
+		}
+		got, total, err := w.Audit(w.ctx(), q)
+		w.ok(err)
+		for i := 1; i < len(got); i++ {
+			if got[i].ID >= got[i-1].ID {
+				w.Fatal("not the newest first")
+			}
+		}
+		return got, total
+	}
+	all, total := list(chat.AuditQuery{Limit: 100})
+	equal(w, "all", []int{len(all), int(total)}, []int{30, 30})
+	want := chat.AuditEntry{ID: all[29].ID, Level: chat.LevelInfo, Module: chat.ModuleUsers, Message: "<b>done</b> 𠮷", Target: "user:1", IP: "2001:db8::1", CreatedAt: w.stored()}
+	equal(w, "the first", all[29], want)
+	part, total := list(chat.AuditQuery{Limit: 10, Offset: 25})
+	equal(w, "the last page", []int{len(part), int(total)}, []int{5, 30})
+	operator, seven := int64(0), int64(7)
+	for _, c := range []struct {
+		q    chat.AuditQuery
+		want int64
+	}{
+		{chat.AuditQuery{Level: chat.LevelWarning}, 15},
+		{chat.AuditQuery{Module: chat.ModuleUsers}, 15},
+		{chat.AuditQuery{UserID: &operator}, 10},
+		{chat.AuditQuery{UserID: &seven, Level: chat.LevelInfo, Module: chat.ModuleUsers, Target: "user:1"}, 5},
+		{chat.AuditQuery{Target: "user:1"}, 15},
+		{chat.AuditQuery{Target: "user:10"}, 0},
+		{chat.AuditQuery{Level: "' OR 1=1"}, 0},
+		{chat.AuditQuery{BeforeID: all[19].ID}, 10},
+	} {
+		c.q.Limit = 3
+		if got, total := list(c.q); total != c.want || len(got) != int(min(c.want, 3)) {
+			w.Fatalf("%+v: %d of %d, want %d", c.q, len(got), total, c.want)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package ws
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// until reads up to the answer to a ping, and returns the notices before it.
+func (c *client) noticesUntilPong() (texts []string) {
+	c.t.Helper()
+	c.send("ping", nil)
+	for {
+		switch f := c.next(); f.Type {
+		case "notice":
+			var n chat.Notice
+			mustUnmarshal(c.t, f.Payload, &n)
+			texts = append(texts, n.Message)
+		case "pong":
+			return texts
+		}
+	}
+}
+
+// TestNoticesAreToldOnce: a broadcast reaches all devices of who is online, and
+// the others when they connect; nobody is told again.
+func TestNoticesAreToldOnce(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, ben := w.user("ann"), w.user("ben")
+	phone, laptop := w.dial(ann), w.dial(ann)
+	const text = `<script>alert("𠮷")</script>`
+	sent, err := w.svc.Broadcast(t.Context(), chat.Staff{}, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, device := range []*client{phone, laptop} {
+		var n chat.Notice
+		if device.want("notice", &n); n.ID != sent.ID || n.Message != text || n.Kind != chat.NoticeBroadcast {
+			t.Errorf("told %+v, sent %+v", n, sent)
+		}
+	}
+	w.await("it is noted who was told", func() bool {
+		left, err := w.store.Notices(context.Background(), ann.User.ID, time.Time{}, 10)
+		return err == nil && len(left) == 0
+	})
+	if got := w.dial(ann).noticesUntilPong(); len(got) != 0 {
+		t.Errorf("told again: %q", got)
+	}
+	if _, err := w.svc.Broadcast(t.Context(), chat.Staff{}, "second"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.dial(ben).noticesUntilPong(); len(got) != 2 || got[0] != text || got[1] != "second" {
+		t.Errorf("who was away is told %q", got)
+	}
+	if got := w.dial(ben).noticesUntilPong(); len(got) != 0 {
+		t.Errorf("told again: %q", got)
+	}
+	if got := w.dial(w.user("cat")).noticesUntilPong(); len(got) != 0 {
+		t.Errorf("who registered after it is told %q", got)
+	}
+}
+
+// TestABanClosesSockets with the reason in the close frame.
+func TestABanClosesSockets(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann, ben := w.user("ann"), w.user("ben")
+	hers, his := w.dial(ann), w.dial(ben)
+	if _, _, err := w.svc.BanUser(t.Context(), chat.Staff{}, ben.User.ID, "spam", 0); err != nil {
+		t.Fatal(err)
+	}
+	his.wantClosed(StatusSessionEnded)
+	hers.noticesUntilPong()
+}
