@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/internal/imclient"
 )
 
 // told runs imserver admin, as the operator of prog's database does, and returns
@@ -47,19 +49,19 @@ func (prog program) tell(t *testing.T, args ...string) string {
 // status is that of an answer without a body to send.
 func (p *process) status(t *testing.T, method, path, token string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, p.url+path, nil)
+	answer, err := imclient.Account{URL: p.url, Token: token}.Ask(t.Context(), method, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	return answer.Status
+}
+
+// post sends body as JSON, and reads the answer's data into data.
+func (p *process) post(t *testing.T, path, token string, body, data any) {
+	t.Helper()
+	if err := (imclient.Account{URL: p.url, Token: token}).Do(context.Background(), http.MethodPost, path, body, data); err != nil {
 		t.Fatal(err)
 	}
-	if err := res.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode
 }
 
 // becomes waits until a node that runs has noticed: its answer has the status.
@@ -85,7 +87,7 @@ func (p *process) socket(t *testing.T, token string) (closed func() (websocket.S
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	ws, _, err := websocket.Dial(ctx, strings.Replace(p.url, "http", "ws", 1)+"/ws?token="+token, nil)
+	ws, err := imclient.Account{URL: p.url, Token: token}.Dial(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func TestAdminWithoutAServer(t *testing.T) {
 		t.Error("a database was made")
 	}
 	p := launch(t, prog)
-	id, _ := p.register(t, "10001")
+	id := p.register(t, "10001").ID
 	p.register(t, "10002")
 	p.stop(t, shutdownTimeout)
 
@@ -171,12 +173,10 @@ func TestAdminWithoutAServer(t *testing.T) {
 
 	p = launch(t, prog)
 	for username, password := range map[string]string{"u10001": reset.Password, "u10002": "from a pipe"} {
-		var l struct {
-			Data struct{ User struct{ Role string } }
-		}
+		var l struct{ User struct{ Role string } }
 		p.post(t, "/api/auth/login", "", map[string]any{"username": username, "password": password}, &l)
-		if want := map[string]string{"u10001": "super_admin", "u10002": "user"}[username]; l.Data.User.Role != want {
-			t.Errorf("%s is %s", username, l.Data.User.Role)
+		if want := map[string]string{"u10001": "super_admin", "u10002": "user"}[username]; l.User.Role != want {
+			t.Errorf("%s is %s", username, l.User.Role)
 		}
 	}
 }
@@ -255,8 +255,8 @@ func besides(t *testing.T, prog program, here, there *process) {
 	if there == nil {
 		there = here
 	}
-	id, token := here.register(t, "10001")
-	_, bob := here.register(t, "10002")
+	ann := here.register(t, "10001")
+	id, token, bob := ann.ID, ann.Token, here.register(t, "10002").Token
 	for _, p := range []*process{here, there} {
 		if got := p.status(t, "GET", statsPath, token); got != http.StatusForbidden {
 			t.Fatalf("a plain user is answered %d", got)
@@ -278,14 +278,12 @@ func besides(t *testing.T, prog program, here, there *process) {
 	prog.tell(t, "unban", "--username=u10002")
 
 	// By the API it is at once: the answer comes after it is in force everywhere.
-	var l struct{ Data struct{ Token string } }
+	var l struct{ Token string }
 	there.post(t, "/api/auth/login", "", map[string]any{"username": "u10002", "password": "secret!"}, &l)
-	bob = l.Data.Token
+	bob = l.Token
 	closed := there.socket(t, bob)
 	var ban struct {
-		Data struct {
-			UserID int64 `json:"user_id"`
-		}
+		UserID int64 `json:"user_id"`
 	}
 	users := fmt.Sprint("/api/super-admin/users/", id+1)
 	here.post(t, users+"/ban", token, map[string]any{"reason": "again"}, &ban)
@@ -303,16 +301,17 @@ func besides(t *testing.T, prog program, here, there *process) {
 func TestBackup(t *testing.T) {
 	prog := alone(t)
 	p := launch(t, prog)
-	_, ann := p.register(t, "10001")
-	ben, _ := p.register(t, "10002")
-	file, err := upload(t.Context(), p.url, ann, []byte("the bytes of a file"))
-	if err != nil {
+	sender := p.register(t, "10001")
+	ann, ben := sender.Token, p.register(t, "10002").ID
+	var file struct{ ID int64 }
+	body := imclient.File{Name: "a", Content: []byte("the bytes of a file")}
+	if err := sender.Do(t.Context(), http.MethodPost, "/api/files/upload", body, &file); err != nil {
 		t.Fatal(err)
 	}
 	send := func(ctx context.Context, n int) int64 {
-		var m struct{ Data struct{ ID int64 } }
+		var m struct{ ID int64 }
 		p.post(t, "/api/messages", ann, map[string]any{"receiver_id": ben, "content": fmt.Sprint("message ", n)}, &m)
-		return m.Data.ID
+		return m.ID
 	}
 	last := send(t.Context(), 0)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -353,7 +352,7 @@ func TestBackup(t *testing.T) {
 	if got := r.status(t, "GET", fmt.Sprint("/api/messages/", last), ann); got != http.StatusOK { // the token is good, too
 		t.Errorf("the message: %d", got)
 	}
-	if got := r.status(t, "GET", fmt.Sprint("/api/files/", file, "/download"), ann); got != http.StatusOK {
+	if got := r.status(t, "GET", fmt.Sprint("/api/files/", file.ID, "/download"), ann); got != http.StatusOK {
 		t.Errorf("the file: %d", got)
 	}
 }

@@ -87,10 +87,10 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 	if err := s.cfg.Store.RetractMessage(ctx, id, false, now); err != nil && !errors.Is(err, ErrNotFound) {
 		return Message{}, err
 	}
-	s.tell(ctx, Caller{}, room, EventMessageDelete, now, just(MessageGone{
+	s.tell(ctx, Caller{}, room, EventMessageDelete, now, MessageGone{
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		DeletedBy: by.UserID, DeletedAt: &now,
-	}))
+	})
 	return s.cfg.Store.Message(ctx, id)
 }
 

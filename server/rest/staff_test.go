@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,14 +176,8 @@ func TestNobodyActsUpward(t *testing.T) {
 	}
 }
 
-// A clock is set by the test.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
-
 func TestBans(t *testing.T) {
-	c := new(clock)
+	c := newClock()
 	w := open(t, func(cc *chat.Config, rc *rest.Config) { cc.Now, rc.Now = c.now, c.now })
 	admin, bob := w.appoint(w.join("admin1"), chat.RoleAdministrator), w.join("bob")
 	const reason = `<script>alert(1)</script> "spam"`
