@@ -44,7 +44,13 @@ func TestStartSaysWhatItWaitsFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said said
-		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), patience)
+		go func() {
+			for !strings.Contains(said.String(), "msg=waiting for="+part+" at=") && ctx.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			stop()
+		}()
 		_, err = server.New(ctx, cfg, tel, slog.New(slog.NewTextHandler(&said, nil)), "test")
 		stop()
 		if err == nil {

@@ -246,9 +246,9 @@ func (s *script) files(ann, ben user) {
 	id := up.num("data", "id")
 	s.call("POST", "/api/messages", "", ann, m{"receiver_id": ben.id, "message_type": "image", "file_id": id})
 	s.call("GET", "/api/files", "", ann, nil)
-	s.call("DELETE", "/api/files/:id", "", ann, nil, id)
 	s.call("GET", "/api/files/:id", "", ben, nil, id)
 	s.call("GET", "/api/files/:id/download", "", ben, nil, id)
+	s.call("DELETE", "/api/files/:id", "", ann, nil, id)
 }
 
 func (s *script) staff(ann, ben, cat user) {
