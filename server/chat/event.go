@@ -18,6 +18,7 @@ const (
 	EventDialogDelete     EventType = "dialog.delete"
 	EventTyping           EventType = "typing"
 	EventPresence         EventType = "presence"
+	EventChatUpdate       EventType = "chat.update"
 	EventUserUpdate       EventType = "user.update"
 	EventRequest          EventType = "request"
 	EventRequestUpdate    EventType = "request.update"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 )
 
 const (
@@ -18,11 +17,8 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	if err := s.pace(ctx, c, what); err != nil {
 		return Conversation{}, err
 	}
-	title = strings.TrimSpace(title)
-	if title == "" {
-		return Conversation{}, Errorf(KindInvalid, what, "title is required")
-	}
-	if err := checkText("title", title, maxTitle); err != nil {
+	title, err := checkTitle(title, what)
+	if err != nil {
 		return Conversation{}, err
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(append([]int64{c.UserID}, memberIDs...))))
@@ -72,6 +68,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	if err != nil {
 		return Conversation{}, err
 	}
+	s.tellGroup(ctx, c, m, ChatUpdated{Change: GroupCreated})
 	g.MemberCount = len(m.Members)
 	g.Members, err = s.withProfiles(ctx, m.Members, users, blocks)
 	return g, err
@@ -164,7 +161,7 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 	if err != nil {
 		return Member{}, err
 	}
-	m, err := s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	m, err := s.change(ctx, c, chatID, userID, GroupAdded, func(me Member, them *Member) error {
 		switch {
 		case me.Role == RoleMember:
 			return Errorf(KindForbidden, notChanged, "only the owner and admins add members")
@@ -187,7 +184,11 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 // RemoveMember takes userID out of a group. Members may remove themselves; a
 // leaving owner hands the group to its first admin, or else its first member.
 func (s *Service) RemoveMember(ctx context.Context, c Caller, chatID, userID int64) error {
-	_, err := s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	news := GroupRemoved
+	if userID == c.UserID {
+		news = GroupLeft
+	}
+	_, err := s.change(ctx, c, chatID, userID, news, func(me Member, them *Member) error {
 		if them.UserID != me.UserID {
 			if err := mayManage(me, *them); err != nil {
 				return err
@@ -217,7 +218,11 @@ func mayManage(me, them Member) error {
 
 // SetAdmin promotes or demotes a member. Only the owner may.
 func (s *Service) SetAdmin(ctx context.Context, c Caller, chatID, userID int64, admin bool) (Member, error) {
-	return s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	news := GroupDemoted
+	if admin {
+		news = GroupPromoted
+	}
+	return s.change(ctx, c, chatID, userID, news, func(me Member, them *Member) error {
 		if err := mayManage(me, *them); err != nil {
 			return err
 		}
@@ -234,7 +239,11 @@ func (s *Service) SetAdmin(ctx context.Context, c Caller, chatID, userID int64, 
 
 // SetMuted keeps a member from writing, or lets them write again.
 func (s *Service) SetMuted(ctx context.Context, c Caller, chatID, userID int64, muted bool) (Member, error) {
-	return s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	news := GroupUnmuted
+	if muted {
+		news = GroupMuted
+	}
+	return s.change(ctx, c, chatID, userID, news, func(me Member, them *Member) error {
 		them.Muted = muted
 		return mayManage(me, *them)
 	})
@@ -242,7 +251,7 @@ func (s *Service) SetMuted(ctx context.Context, c Caller, chatID, userID int64, 
 
 // Ban takes a member out and keeps them out.
 func (s *Service) Ban(ctx context.Context, c Caller, chatID, userID int64) (Member, error) {
-	return s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	return s.change(ctx, c, chatID, userID, GroupBanned, func(me Member, them *Member) error {
 		if err := mayManage(me, *them); err != nil {
 			return err
 		}
@@ -253,7 +262,7 @@ func (s *Service) Ban(ctx context.Context, c Caller, chatID, userID int64) (Memb
 
 // Unban lifts a ban. It does not bring the user back: that is AddMember's.
 func (s *Service) Unban(ctx context.Context, c Caller, chatID, userID int64) error {
-	_, err := s.change(ctx, c, chatID, userID, func(me Member, them *Member) error {
+	_, err := s.change(ctx, c, chatID, userID, GroupUnbanned, func(me Member, them *Member) error {
 		switch {
 		case me.Role == RoleMember:
 			return Errorf(KindForbidden, notChanged, "only the owner and admins may do this")
@@ -266,10 +275,12 @@ func (s *Service) Unban(ctx context.Context, c Caller, chatID, userID int64) err
 	return err
 }
 
-// change has decide do something to userID in a group of the caller's. What is
-// known of the group from the cache may be old; decide is given what is true
-// while it decides.
-func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, decide func(me Member, them *Member) error) (Member, error) {
+// change has decide do something to userID in a group of the caller's, and tells
+// its members the news. What is known of the group from the cache may be old;
+// decide is given what is true while it decides.
+func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, news GroupChange,
+	decide func(me Member, them *Member) error,
+) (Member, error) {
 	if err := s.pace(ctx, c, notChanged); err != nil {
 		return Member{}, err
 	}
@@ -280,9 +291,11 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, de
 	if room.Conversation.Kind != Group {
 		return Member{}, Errorf(KindInvalid, notChanged, "a direct conversation has no roles")
 	}
+	var before Member
 	m, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
 		ConversationID: chatID, ActorID: c.UserID, UserID: userID, Limit: s.cfg.Limits.MaxMembers,
 		Decide: func(me Member, them *Member) error {
+			before = *them
 			if !me.in() {
 				return Errorf(KindNotFound, notChanged, notInRoom)
 			}
@@ -292,5 +305,9 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, de
 	if errors.Is(err, ErrConflict) {
 		err = Errorf(KindConflict, notChanged, "the chat has its %d members", s.cfg.Limits.MaxMembers)
 	}
-	return m, dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, notChanged, "there is no such user"))
+	err = dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, notChanged, "there is no such user"))
+	if err == nil && m != before {
+		s.tellMember(ctx, c, chatID, ChatUpdated{Change: news, UserID: userID}, before.Role == RoleOwner)
+	}
+	return m, err
 }

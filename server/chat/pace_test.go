@@ -29,6 +29,8 @@ func TestWhateverChangesSomethingIsPaced(t *testing.T) {
 		"Ban":          func(ctx context.Context) error { _, err := n.Ban(ctx, a, g.ID, b.UserID); return err },
 		"Unban":        func(ctx context.Context) error { return n.Unban(ctx, a, g.ID, b.UserID) },
 		"AddFriend":    func(ctx context.Context) error { _, err := n.AddFriend(ctx, a, b.UserID); return err },
+		"Rename":       func(ctx context.Context) error { _, err := n.Rename(ctx, a, g.ID, "h"); return err },
+		"DeleteGroup":  func(ctx context.Context) error { return n.DeleteGroup(ctx, a, g.ID) },
 		"Unfriend":     func(ctx context.Context) error { return n.Unfriend(ctx, a, b.UserID) },
 		"Block":        func(ctx context.Context) error { _, err := n.Block(ctx, a, b.UserID); return err },
 		"Unblock":      func(ctx context.Context) error { return n.Unblock(ctx, a, b.UserID) },

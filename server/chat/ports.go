@@ -184,6 +184,16 @@ type ConversationStore interface {
 	// group has its c.Limit members. With c.Request, which it settles, ErrNotFound is
 	// also that this one does not wait any more.
 	ChangeMember(ctx context.Context, c MemberChange) (Member, error)
+	// RenameGroup gives a group a title, if decide lets its actor, as he is in the
+	// transaction. What decide answers is returned as it is. ErrNotFound: there is
+	// no such group.
+	RenameGroup(ctx context.Context, id, actorID int64, title string, decide func(Member) error) error
+	// DeleteGroup, where decide lets its actor, takes everybody out of a group, and
+	// returns who was in it. Nobody comes in again.
+	DeleteGroup(ctx context.Context, id, actorID int64, decide func(Member) error) (members []int64, err error)
+	// PurgeGroups deletes messages of deleted groups, limit at most in one
+	// transaction, and tells whether there may be more. Their ids are not given again.
+	PurgeGroups(ctx context.Context, limit int) (more bool, err error)
 	// Groups lists the groups of userID with their member counts, newest first.
 	Groups(ctx context.Context, userID int64, limit, offset int) ([]Conversation, error)
 	// Dialogs lists the conversations of userID with last message and unread

@@ -13,8 +13,8 @@ const (
 	pruneChunk = 1000
 )
 
-// prune deletes expired sessions, and files that nobody can use (cleanFiles),
-// until the Service is closed. Every node does: what one has deleted is not
+// prune deletes expired sessions, what is left of deleted groups (at once), and
+// files that nobody can use (cleanFiles), until the Service is closed. Every node does: what one has deleted is not
 // there for the next.
 func (s *Service) prune() {
 	wait := time.NewTimer(pruneFirst)
@@ -23,8 +23,11 @@ func (s *Service) prune() {
 		select {
 		case <-s.background.Done():
 			return
+		case <-s.purges:
+			s.purgeGroups()
 		case <-wait.C:
 			s.pruneAll()
+			s.purgeGroups()
 			s.cleanFiles()
 			wait.Reset(pruneEvery)
 		}

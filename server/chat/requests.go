@@ -264,7 +264,11 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 	if errors.Is(err, ErrConflict) {
 		err = Errorf(KindConflict, what, "the chat has its %d members", s.cfg.Limits.MaxMembers)
 	}
-	return dropped(ctx, s, s.cfg.Memberships, r.ChatID, err)
+	if err := dropped(ctx, s, s.cfg.Memberships, r.ChatID, err); err != nil {
+		return err
+	}
+	s.tellMember(ctx, c, r.ChatID, ChatUpdated{Change: GroupAdded, By: r.FromID, UserID: c.UserID}, false)
+	return nil
 }
 
 // openDirect has the conversation of two users take a message, where it does not

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/limit/memlimit"
@@ -102,12 +101,9 @@ func TestAStrangersMessagesWait(t *testing.T) {
 	if m, err := n.write(t.Context(), ben, ann, "again"); err != nil || m.Seq != 4 {
 		t.Errorf("%+v, %v", m, err)
 	}
-	for wait := time.After(patience); len(n.told(ann, chat.EventMessageNew)) != 1; {
-		select {
-		case <-wait:
-			t.Fatalf("told of %d messages", len(n.told(ann, chat.EventMessageNew)))
-		case <-time.After(time.Millisecond):
-		}
+	n.delivered(t, 4) // of which one was sent there, and filled in
+	if got := n.told(ann, chat.EventMessageNew); len(got) != 1 {
+		t.Errorf("told of %d messages", len(got))
 	}
 	if err := n.MayCall(t.Context(), ben.UserID, ann.UserID); err != nil {
 		t.Error(err)

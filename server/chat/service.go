@@ -98,6 +98,7 @@ type Service struct {
 	background  context.Context // of work that nobody waits for; ends with Close
 	stop        context.CancelFunc
 	pruning     sync.WaitGroup
+	purges      chan struct{} // holds one: a group was deleted
 	inFlight    inflight      // logins, uploads and searches, by what they share
 	searches    chan struct{} // of messages, under way
 	indexBehind atomic.Int64
@@ -118,7 +119,7 @@ func New(cfg Config) *Service {
 	if cfg.Usernames == nil {
 		cfg.Usernames = lowerCase{}
 	}
-	s := &Service{cfg: cfg}
+	s := &Service{cfg: cfg, purges: make(chan struct{}, 1)}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.arrivals = newArrivals()
 	s.fanout = newBatcher(cfg.Limits.MaxBatch, 0, s.announce)

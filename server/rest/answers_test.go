@@ -238,6 +238,8 @@ func (s *script) groups(ann, ben, cat user) {
 		s.call("POST", "/api/chats/:id/members/:user_id/"+do, "", ann, nil, id, cat.id)
 	}
 	s.call("DELETE", "/api/chats/:id/members/:user_id", "", ben, nil, id, ben.id)
+	s.call("PUT", "/api/chats/:id", "", ann, m{"title": "old friends"}, id)
+	s.call("DELETE", "/api/chats/:id", "", ann, nil, id)
 }
 
 func (s *script) files(ann, ben user) {

@@ -26,6 +26,34 @@ func (s *Server) chats(c echo.Context, me chat.Caller) error {
 	})
 }
 
+func (s *Server) renameChat(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Title string `json:"title"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	g, err := s.svc.Rename(c.Request().Context(), me, id, body.Title)
+	return s.ok(c, g, err)
+}
+
+// formerChat tells of a group that there is no more.
+type formerChat struct {
+	ChatID int64 `json:"chat_id"`
+}
+
+func (s *Server) deleteChat(c echo.Context, me chat.Caller) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	return s.ok(c, formerChat{id}, s.svc.DeleteGroup(c.Request().Context(), me, id))
+}
+
 func (s *Server) members(c echo.Context, me chat.Caller) error {
 	id, err := pathID(c, "id")
 	if err != nil {

@@ -23,7 +23,7 @@ func bodyRoutes(message, group int64) []string {
 		"PUT /api/users/me", "PUT /api/users/me/privacy", "POST /api/users/friends", "POST /api/users/blocked",
 		"POST /api/messages", "POST /api/messages/send", "POST /api/messages/typing",
 		fmt.Sprint("PUT /api/messages/", message),
-		"POST /api/chats", fmt.Sprint("POST /api/chats/", group, "/members"),
+		"POST /api/chats", fmt.Sprint("PUT /api/chats/", group), fmt.Sprint("POST /api/chats/", group, "/members"),
 	}
 }
 

@@ -96,6 +96,8 @@ func (s *Server) routes() {
 
 	s.post("/api/chats", me(s.createChat))
 	s.get("/api/chats", me(s.chats))
+	s.put("/api/chats/:id", me(s.renameChat))
+	s.delete("/api/chats/:id", me(s.deleteChat))
 	s.get("/api/chats/:id/members", me(s.members))
 	s.post("/api/chats/:id/members", me(s.addMember))
 	s.delete("/api/chats/:id/members/:user_id", me(s.removeMember))

@@ -1,0 +1,176 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A GroupChange is what happened to a group, or to a member of it.
+type GroupChange string
+
+// What happens to groups.
+const (
+	GroupCreated  GroupChange = "created"
+	GroupAdded    GroupChange = "added"
+	GroupRemoved  GroupChange = "removed"
+	GroupLeft     GroupChange = "left"
+	GroupPromoted GroupChange = "promoted"
+	GroupDemoted  GroupChange = "demoted"
+	GroupMuted    GroupChange = "muted"
+	GroupUnmuted  GroupChange = "unmuted"
+	GroupBanned   GroupChange = "banned"
+	GroupUnbanned GroupChange = "unbanned"
+	GroupOwned    GroupChange = "owner" // has another owner: UserID
+	GroupRenamed  GroupChange = "renamed"
+	GroupDeleted  GroupChange = "deleted"
+)
+
+// ChatUpdated tells the members of a group of a change, and the one whom it is
+// about. Who is new gets the group with it.
+type ChatUpdated struct {
+	ChatID int64         `json:"chat_id"`
+	Change GroupChange   `json:"change"`
+	By     int64         `json:"by"`                // who did it
+	UserID int64         `json:"user_id,omitempty"` // whom it is about
+	Title  string        `json:"title,omitempty"`   // of a renamed one
+	Chat   *Conversation `json:"chat,omitempty"`    // of one that was created, or that somebody was added to
+	At     time.Time     `json:"at"`
+}
+
+// tellGroup tells the members of a group of a change, after what was before it,
+// and also others.
+func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u ChatUpdated, also ...int64) {
+	u.ChatID, u.At = room.Conversation.ID, s.cfg.Now()
+	if u.By == 0 {
+		u.By = c.UserID
+	}
+	if u.Change == GroupCreated || u.Change == GroupAdded {
+		u.Chat = &room.Conversation
+	}
+	to := room.UserIDs()
+	for _, id := range also {
+		if !slices.Contains(to, id) {
+			to = append(slices.Clip(to), id)
+		}
+	}
+	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
+		return Event{Type: EventChatUpdate, To: to, Except: c.Conn, At: u.At, Payload: u, ConversationID: u.ChatID}, nil
+	})
+	if err != nil { // what he did is done all the same
+		s.cfg.Hooks.publishFailed(ctx, err)
+	}
+}
+
+// tellMember tells what became of a member, and of the owner where he has gone.
+func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u ChatUpdated, handedOver bool) {
+	room, err := s.membership(ctx, chatID)
+	if err != nil { // what he did is done all the same
+		s.cfg.Hooks.publishFailed(ctx, err)
+		return
+	}
+	s.tellGroup(ctx, c, room, u, u.UserID)
+	if handedOver && len(room.Members) > 0 {
+		s.tellGroup(ctx, c, room, ChatUpdated{Change: GroupOwned, UserID: room.Conversation.OwnerID})
+	}
+}
+
+// checkTitle returns a title as it is kept.
+func checkTitle(title, what string) (string, error) {
+	title = strings.TrimSpace(title)
+	if title == "" {
+		return "", Errorf(KindInvalid, what, "title is required")
+	}
+	return title, checkText("title", title, maxTitle)
+}
+
+// Rename gives a group another title. Owner and admins may.
+func (s *Service) Rename(ctx context.Context, c Caller, chatID int64, title string) (Conversation, error) {
+	const what = "chat not renamed"
+	title, err := checkTitle(title, what)
+	if err != nil {
+		return Conversation{}, err
+	}
+	if err := s.mayChange(ctx, c, chatID, what); err != nil {
+		return Conversation{}, err
+	}
+	err = s.cfg.Store.RenameGroup(ctx, chatID, c.UserID, title, func(me Member) error {
+		switch {
+		case !me.in():
+			return Errorf(KindNotFound, what, notInRoom)
+		case me.Role == RoleMember:
+			return Errorf(KindForbidden, what, "only the owner and admins may do this")
+		}
+		return nil
+	})
+	if err := dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, what, notInRoom)); err != nil {
+		return Conversation{}, err
+	}
+	room, err := s.membership(ctx, chatID)
+	if err != nil {
+		return Conversation{}, err
+	}
+	s.tellGroup(ctx, c, room, ChatUpdated{Change: GroupRenamed, Title: title})
+	return room.Conversation, nil
+}
+
+// DeleteGroup takes a group and its messages away from all its members. Its
+// owner may. Files that no other message names are forgotten as those of deleted
+// messages are.
+func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error {
+	const what = "chat not deleted"
+	if err := s.mayChange(ctx, c, chatID, what); err != nil {
+		return err
+	}
+	members, err := s.cfg.Store.DeleteGroup(ctx, chatID, c.UserID, func(me Member) error {
+		switch {
+		case !me.in():
+			return Errorf(KindNotFound, what, notInRoom)
+		case me.Role != RoleOwner:
+			return Errorf(KindForbidden, what, "only the owner may do this")
+		}
+		return nil
+	})
+	if err := dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, what, notInRoom)); err != nil {
+		return err
+	}
+	select {
+	case s.purges <- struct{}{}:
+	default: // it is going to be done
+	}
+	gone := Membership{Conversation: Conversation{ID: chatID}, ids: members}
+	s.tellGroup(ctx, c, gone, ChatUpdated{Change: GroupDeleted})
+	return nil
+}
+
+// mayChange takes a turn for what the caller does to a group of his.
+func (s *Service) mayChange(ctx context.Context, c Caller, chatID int64, what string) error {
+	if err := s.pace(ctx, c, what); err != nil {
+		return err
+	}
+	room, err := s.roomByID(ctx, c.UserID, chatID, what)
+	if err == nil && room.Conversation.Kind != Group {
+		err = Errorf(KindInvalid, what, "a direct conversation is no chat of this kind")
+	}
+	return err
+}
+
+// purgeChunk is how many messages of a deleted group go in one transaction: few
+// enough that nobody notices.
+const purgeChunk = 1000
+
+// purgeGroups deletes the messages of deleted groups. What fails is done an hour
+// later: nobody is in such a group.
+func (s *Service) purgeGroups() {
+	for more := true; more && s.background.Err() == nil; {
+		ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
+		var err error
+		more, err = s.cfg.Store.PurgeGroups(ctx, purgeChunk)
+		cancel()
+		if err != nil && s.background.Err() == nil {
+			s.cfg.Log.WarnContext(s.background, "messages of deleted groups not deleted", "err", err)
+			return
+		}
+	}
+}
