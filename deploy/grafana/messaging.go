@@ -149,6 +149,15 @@ var messaging = board{
 				title: "Requests by route", kind: chart, width: 8, unit: "reqps", about: "The ten most frequent.",
 				queries: []query{{expr: `topk(10, sum by (method, path) (rate(http_requests_total{nodes}[rate])))`, legend: "{{method}} {{path}}"}},
 			},
+			{
+				title: "Blocks", kind: chart, width: 12, unit: "ops", about: "Users whom another one blocked, or unblocked; many at once are somebody who bothers many.",
+				queries: []query{{expr: `sum by (change) (rate(im_blocks_total{nodes}[rate]))`, legend: "{{change}}"}},
+			},
+			{
+				title: "Strangers", kind: chart, width: 12, unit: "ops",
+				about:   "What strangers asked of users who want to be asked, by what became of it; many refused are somebody who asks everybody.",
+				queries: []query{{expr: `sum by (outcome) (rate(im_requests_total{nodes}[rate]))`, legend: "{{outcome}}"}},
+			},
 		}},
 	},
 }

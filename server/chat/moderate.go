@@ -115,22 +115,8 @@ func (s *Service) Chats(ctx context.Context, q ChatQuery, p Paging) (Listing[Con
 	return listing(chats, total, p), err
 }
 
-// eraseChunk is how many messages are erased with one statement.
-const eraseChunk = 500
-
-// chatChanged tells members of what became of their group.
-type chatChanged struct {
-	ChatID int64  `json:"chat_id"`
-	Change string `json:"change"`
-	By     int64  `json:"by"`
-}
-
-// eventChatUpdate brings a chatChanged.
-const eventChatUpdate EventType = "chat.update"
-
-// DeleteChat takes a group away: its members are out of it at once, on every
-// node, and its messages are erased. Where there are so many that the time is
-// over before, the error is of kind Unavailable, and the next call goes on.
+// DeleteChat takes a group and its messages away from all its members, as
+// DeleteGroup does, and puts it into the audit before.
 func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	const what, why = "chat not deleted", "there is no such group"
 	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
@@ -144,20 +130,6 @@ func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	if err := s.acted(ctx, by, ActDeleteChat, entry); err != nil {
 		return err
 	}
-	members, err := s.cfg.Store.Dissolve(ctx, id)
-	if err := dropped(ctx, s, s.cfg.Memberships, id, orNotFound(err, what, why)); err != nil {
-		return err
-	}
-	now := s.cfg.Now()
-	if len(members) > 0 {
-		s.publish(ctx, Event{Type: eventChatUpdate, To: members, At: now, Payload: chatChanged{ChatID: id, Change: "deleted", By: by.UserID}})
-	}
-	// Nobody can send any more: the last one is the last.
-	room, err = s.cfg.Store.Membership(ctx, id)
-	for from := int64(0); err == nil && from < room.Conversation.LastSeq; from += eraseChunk {
-		if err = s.cfg.Store.EraseMessages(ctx, id, from, from+eraseChunk, now); err == nil && ctx.Err() != nil && from+eraseChunk < room.Conversation.LastSeq {
-			err = Errorf(KindUnavailable, what, "its members are out, and %d of %d messages are erased: ask again for the rest", from+eraseChunk, room.Conversation.LastSeq)
-		}
-	}
-	return err
+	anybody := func(Member) error { return nil }
+	return s.deleteGroup(ctx, Caller{UserID: by.UserID}, id, anybody, what, why)
 }

@@ -321,11 +321,6 @@ type StaffStore interface {
 	// Chats returns groups that have members, the newest first, and how many there
 	// are without Limit and Offset.
 	Chats(ctx context.Context, q ChatQuery) ([]Conversation, int64, error)
-	// Dissolve takes all members out of a group, whom it returns, and lifts bans.
-	Dissolve(ctx context.Context, conversationID int64) (members []int64, err error)
-	// EraseMessages takes content and files of messages away: of those after a Seq,
-	// up to one.
-	EraseMessages(ctx context.Context, conversationID, after, upTo int64, at time.Time) error
 	// CreateReport stores r, unless the same report of its reporter waits already,
 	// which it returns then. ErrConflict: most reports of his wait.
 	CreateReport(ctx context.Context, r Report, most int) (_ Report, made bool, err error)

@@ -31,6 +31,8 @@ func (o *Observer) Chat() chat.Hooks {
 			table.of(kind).Add(context.Background(), 0)
 		}
 	}
+	blocks := by(ins.blocks, value("change"))
+	requests := by(ins.requests, value("outcome"))
 	return chat.Hooks{
 		StaffActed: func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) },
 		UserBanned: func(ctx context.Context, d chat.UserBanned) {
@@ -66,6 +68,16 @@ func (o *Observer) Chat() chat.Hooks {
 		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
 			rejections.of(d).Add(ctx, 1)
 		},
+		Blocked: func(ctx context.Context, d chat.Blocked) {
+			change := blockMade
+			if d.Undone {
+				change = blockUndone
+			}
+			blocks.of(change).Add(ctx, 1)
+		},
+		Request: func(ctx context.Context, d chat.RequestChanged) {
+			requests.of(string(d.Outcome)).Add(ctx, 1)
+		},
 		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
 		FileDeleted: func(ctx context.Context, d chat.FileDeleted) {
 			ins.filesDeleted.Add(ctx, 1)
@@ -83,6 +95,12 @@ func (o *Observer) Chat() chat.Hooks {
 		PublishFailed: func(ctx context.Context, _ error) { ins.publishFailures.Add(ctx, 1) },
 	}
 }
+
+// What im.blocks tells apart.
+const (
+	blockMade   = "blocked"
+	blockUndone = "unblocked"
+)
 
 func lookupAttrs(d chat.CacheLookup) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("cache", d.Cache), attribute.String("hit", strconv.FormatBool(d.Hit))}

@@ -45,6 +45,8 @@ type instruments struct {
 	recovered        metric.Int64Counter
 	recoveryFailures metric.Int64Counter
 	cacheLookups     metric.Int64Counter
+	blocks           metric.Int64Counter
+	requests         metric.Int64Counter
 	loginsRejected   metric.Int64Counter
 	uploadBytes      metric.Int64Counter
 	filesDeleted     metric.Int64Counter
@@ -81,6 +83,8 @@ var (
 	byCache       = oneOf("cache", "session", "membership", "direct", "user", "blocks")
 	byHit         = oneOf("hit", "true", "false")
 	byOutcome     = oneOf("outcome", chat.SearchDone, chat.SearchPartial, chat.SearchFailed)
+	byBlock       = oneOf("change", blockMade, blockUndone)
+	byAnswer      = oneOf("outcome", chat.RequestWasMade, chat.RequestWasAccepted, chat.RequestWasDeclined, chat.RequestWasRefused)
 	byState       = oneOf("state", "used", "idle")
 	byEnding      = label{key: "reason", from: "the constants of ws.Reason"}
 	byFrame       = label{key: "type", from: "the types that API.md lists for clients, or `other`"}
@@ -125,6 +129,8 @@ func (t *maker) events() *instruments {
 		recoveryFailures: t.counter("im.messages.recovery.failures", "{failure}", "Failures to load missing messages; clients sync."),
 		cacheLookups:     t.counter("im.cache.lookups", "{lookup}", "Cache lookups, by cache and result.", byCache, byHit),
 		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Rejected logins and registrations, by operation and reason.", byAttempt, byKind),
+		blocks:           t.counter("im.blocks", "{block}", "Users whom another one blocked, or unblocked.", byBlock),
+		requests:         t.counter("im.requests", "{request}", "What strangers asked of users who want to be asked, by what became of it; refused are those that were too many, too fast, or declined before.", byAnswer),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),

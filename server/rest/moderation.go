@@ -22,7 +22,7 @@ func (s *Server) allChats(c echo.Context, _ chat.Staff) error {
 	})
 }
 
-func (s *Server) deleteChat(c echo.Context, by chat.Staff) error {
+func (s *Server) removeChat(c echo.Context, by chat.Staff) error {
 	id, err := pathID(c, "id")
 	if err != nil {
 		return err

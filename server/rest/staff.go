@@ -57,7 +57,7 @@ func (s *Server) staffRoutes() {
 	s.get("/api/super-admin/users/:id/sessions", admin(s.userSessions))
 
 	s.get("/api/super-admin/chats", admin(s.allChats))
-	s.delete("/api/super-admin/chats/:id", admin(s.deleteChat))
+	s.delete("/api/super-admin/chats/:id", admin(s.removeChat))
 	s.get("/api/super-admin/messages", moderator(s.allMessages))
 	s.delete("/api/super-admin/messages/:id", moderator(s.removeMessage))
 

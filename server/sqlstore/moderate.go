@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -59,27 +58,4 @@ func (s *Store) Chats(ctx context.Context, q chat.ChatQuery) ([]chat.Conversatio
 		FROM (SELECT k.id FROM conversations k WHERE `+f.where()+` ORDER BY k.id DESC LIMIT ? OFFSET ?) f
 		JOIN conversations c ON c.id = f.id ORDER BY c.id DESC`, append(f.args, q.Limit, q.Offset)...)
 	return chats, total, s.fail(ctx, "chats", err)
-}
-
-// Dissolve implements chat.StaffStore.
-func (s *Store) Dissolve(ctx context.Context, conversationID int64) (members []int64, err error) {
-	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		var lastSeq int64
-		err := row(ctx, t, `SELECT last_seq FROM conversations WHERE id = ?`+s.dialect.forUpdate, []any{conversationID}, &lastSeq)
-		if err == nil {
-			members, err = collect(ctx, t, scanID, `SELECT m.user_id FROM members m WHERE m.conversation_id = ? AND m.state = 0 ORDER BY m.user_id`, conversationID)
-		}
-		if err == nil {
-			_, err = exec(ctx, t, `UPDATE members SET state = ? WHERE conversation_id = ?`, stateGone, conversationID)
-		}
-		return err
-	})
-	return members, s.fail(ctx, "dissolve", err)
-}
-
-// EraseMessages implements chat.StaffStore.
-func (s *Store) EraseMessages(ctx context.Context, conversationID, after, upTo int64, at time.Time) error {
-	_, err := exec(ctx, s.write, `UPDATE messages SET content = '', file_id = NULL, deleted = 1, updated_at = ?
-		WHERE conversation_id = ? AND seq > ? AND seq <= ? AND recalled = 0 AND deleted = 0`, micros(at), conversationID, after, upTo)
-	return s.fail(ctx, "erase messages", err)
 }

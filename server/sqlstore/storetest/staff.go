@@ -263,12 +263,7 @@ func testModeration(w *world) {
 	equal(w, "second page", []any{got, total}, []any{[]int64{g}, int64(2)})
 	got, total = chats(chat.ChatQuery{Limit: 1, Title: "b"})
 	equal(w, "none", []any{len(got), total}, []any{0, int64(0)})
-	equal(w, "dissolved", must[[]int64](w)(w.Dissolve(w.ctx(), other)), []int64{u[0]})
-	equal(w, "again", must[[]int64](w)(w.Dissolve(w.ctx(), other)), nil)
-	_, err := w.Dissolve(w.ctx(), 1<<40)
-	w.is(err, chat.ErrNotFound)
-	w.ok(w.EraseMessages(w.ctx(), g, 1, 3, w.now))
-	equal(w, "erased", read(chat.ModerationQuery{Limit: 10, ConversationID: g}), "30")
+	must[[]int64](w)(w.DeleteGroup(w.ctx(), other, 0, func(chat.Member) error { return nil }))
 	got, _ = chats(chat.ChatQuery{Limit: 10})
 	equal(w, "without members", got, []int64{g})
 }
