@@ -127,7 +127,7 @@ func testDeletedFiles(w *world) {
 	w.ok(err)
 	equal(w, "room is made", [2]int64{user, total}, [2]int64{20, 20})
 	got := must[chat.Message](w)(w.Message(w.ctx(), sent.ID))
-	equal(w, "the message stays", fmt.Sprint(got.FileID == files[2].ID, got.FileGone, got.Content, got.Seq), "true true look1")
+	equal(w, "the message stays", fmt.Sprintln(got.FileID == files[2].ID, got.FileGone, got.Content, got.Seq), "true true look 1\n")
 	if r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m})); !errors.Is(r[0].Err, chat.ErrNoFile) {
 		w.Fatalf("sent again: %+v", r)
 	}
