@@ -6,6 +6,7 @@ import {byKey, forgetConversations, totalUnread} from './state/conversations.js'
 import {forgetFiles} from './state/files.js'
 import {restore} from './state/outbox.js'
 import {forgetPeople, learn} from './state/people.js'
+import {forgetRelations} from './state/relations.js'
 import {go} from './state/route.js'
 import {session} from './state/session.js'
 import {connect, disconnect} from './state/socket.js'
@@ -26,6 +27,7 @@ effect(() => {
     disconnect()
     forgetConversations()
     forgetPeople()
+    forgetRelations()
     forgetFiles()
     go('')
   }

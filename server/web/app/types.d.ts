@@ -86,6 +86,36 @@ export interface Member {
   user?: User
 }
 
+/** Of whom I take what without being asked. */
+export type Audience = 'everybody' | 'contacts'
+
+export interface Privacy {
+  messages: Audience
+  groups: Audience
+  calls: Audience
+}
+
+/** What a stranger wants. */
+export interface Request {
+  id: number
+  kind: 'message' | 'group' | 'call'
+  from_id: number
+  from?: User
+  chat?: {id: number, title?: string}
+  message?: Message
+  created_at: string
+}
+
+/** A change of a group. */
+export interface ChatUpdate {
+  chat_id: number
+  change: 'created' | 'added' | 'removed' | 'left' | 'promoted' | 'demoted' | 'muted' | 'unmuted' | 'banned' | 'unbanned' | 'owner' | 'renamed' | 'deleted'
+  by: number
+  user_id?: number
+  title?: string
+  chat?: {id: number, title: string, member_count?: number, created_at: string}
+}
+
 export interface FileInfo {
   id: number
   name: string

@@ -34,6 +34,8 @@ export class Conversation {
     this.peerId = target.receiver_id ?? 0 // 0: a group
     this.title = signal('')
     this.members = signal(0)
+    /** Who is in a group, once somebody wanted to know. @type {import('../types.d.ts').Signal<import('../types.d.ts').Member[]>} */
+    this.roster = signal([])
 
     /** The seq of the newest message. */
     this.last = signal(0)

@@ -2,8 +2,10 @@
 import {computed, signal} from '../lib.js'
 import {call} from './api.js'
 import {Conversation, keyOf, PAGE, targetOf} from './conversation.js'
+import {tell, tellError} from './notice.js'
 import {confirm} from './outbox.js'
 import {learn, nameOf, person} from './people.js'
+import {go, route} from './route.js'
 import {me} from './session.js'
 import {on, send} from './socket.js'
 
@@ -121,14 +123,45 @@ function mindGap(/** @type {Conversation} */ c) {
   }, 300))
 }
 
-/** Loads who is in a group. @param {Conversation} c; @returns {Promise<import('../types.d.ts').Member[]>} */
+/** Loads who is in a group. @param {Conversation} c */
 export async function loadMembers(c) {
   /** @type {import('../types.d.ts').Member[]} */
   const list = await call('GET', `/api/chats/${c.target.chat_id}/members`)
   list.forEach(m => learn(m.user))
   c.members.value = list.length
-  return list
+  c.roster.value = list
 }
+
+/** @type {Partial<Record<import('../types.d.ts').ChatUpdate['change'], Partial<import('../types.d.ts').Member>>>} */
+const BECOMES = {promoted: {role: 'admin'}, demoted: {role: 'member'}, owner: {role: 'owner'}, muted: {muted: true}, unmuted: {muted: false}}
+
+/** What it means to have been taken out. @type {Partial<Record<import('../types.d.ts').ChatUpdate['change'], string>>} */
+const OUT = {removed: 'You were removed from', banned: 'You were banned from', left: 'You have left', deleted: 'There is no more group'}
+
+/** Takes a change of a group over, wherever it is shown. */
+function takeNews(/** @type {import('../types.d.ts').ChatUpdate} */ u) {
+  const known = all.peek().get(keyOf({chat_id: u.chat_id}))
+  if (u.change in OUT && (u.change === 'deleted' || u.user_id === me.peek().id)) {
+    if (!known) return
+    if (u.by !== me.peek().id) tell(`${OUT[u.change]} “${known.title.peek()}”.`)
+    drop(known)
+    if (route.peek() === known.key) go('')
+    return
+  }
+  const c = known ?? conversation({chat_id: u.chat_id})
+  c.title.value = u.chat?.title ?? u.title ?? c.title.peek()
+  c.members.value = u.chat?.member_count ?? c.members.peek()
+  if (u.change === 'created' || u.user_id === me.peek().id && u.change === 'added') relist()
+  const change = BECOMES[u.change]
+  if (change) c.roster.value = c.roster.peek().map(m => m.user_id === u.user_id ? {...m, ...change} : m)
+  if (u.change in OUT) {
+    c.members.value = Math.max(0, c.members.peek() - 1)
+    c.roster.value = c.roster.peek().filter(m => m.user_id !== u.user_id)
+  }
+  if (u.change === 'added' && c.roster.peek().length > 0) loadMembers(c).catch(tellError) // with his name
+}
+
+on('chat.update', takeNews)
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let relisting

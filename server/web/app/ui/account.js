@@ -4,6 +4,7 @@ import {tell} from '../state/notice.js'
 import {changeMe, me} from '../state/session.js'
 import {Modal} from './modal.js'
 import {MyFiles} from './myfiles.js'
+import {PrivacySettings} from './privacy.js'
 
 /** Who I am, and the way out. @param {{close: () => void}} props */
 export function Account({close}) {
@@ -37,5 +38,6 @@ export function Account({close}) {
           <button class="primary">Save</button>
         </div>
       </form>
+      <${PrivacySettings} />
     <//>`
 }

@@ -3,6 +3,7 @@ import {pageOf} from '../state/conversation.js'
 import {loadMembers, titleOf} from '../state/conversations.js'
 import {tellError} from '../state/notice.js'
 import {sendFile} from '../state/outbox.js'
+import {blocked, unblock} from '../state/relations.js'
 import {sought} from '../state/route.js'
 import {me} from '../state/session.js'
 import {ChatHeader} from './chatheader.js'
@@ -10,12 +11,13 @@ import {Composer} from './composer.js'
 import {FindBar} from './findbar.js'
 import {GroupInfo} from './groupinfo.js'
 import {MessageList} from './messagelist.js'
+import {PersonInfo} from './personinfo.js'
 
 /** @typedef {import('../state/conversation.js').Conversation} Conversation */
 
 /** The open conversation. @param {{c: Conversation}} props */
 export function Chat({c}) {
-  const [box, setBox] = useState('') // what is open besides: find, or the group's members
+  const [box, setBox] = useState('') // what is open besides: find, or who is here
   const [shown, setShown] = useState({seq: 0}) // the message that was looked for; a new object each time
   useEffect(() => {
     void noteUnread(c)
@@ -30,11 +32,15 @@ export function Chat({c}) {
   }
   return html`
     <section class="chat" aria-label=${titleOf(c)} onDrop=${drop} onDragOver=${(/** @type {DragEvent} */ e) => e.preventDefault()}>
-      <${ChatHeader} c=${c} find=${() => setBox('find')} info=${() => setBox('group')} />
+      <${ChatHeader} c=${c} find=${() => setBox('find')} info=${() => setBox('info')} />
       ${box === 'find' && html`<${FindBar} c=${c} show=${show} close=${() => { setBox(''); setShown({seq: 0}) }} />`}
       <${MessageList} c=${c} shown=${shown} show=${show} />
-      <${Composer} c=${c} />
-      ${box === 'group' && html`<${GroupInfo} c=${c} close=${() => setBox('')} />`}
+      ${blocked.value.has(c.peerId)
+        ? html`<p class="composer">You have blocked this person. <button type="button" onClick=${() => unblock(c.peerId).catch(tellError)}>Unblock</button></p>`
+        : html`<${Composer} c=${c} />`}
+      ${box === 'info' && (c.peerId
+        ? html`<${PersonInfo} id=${c.peerId} close=${() => setBox('')} />`
+        : html`<${GroupInfo} c=${c} close=${() => setBox('')} />`)}
     </section>`
 }
 

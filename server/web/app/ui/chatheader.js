@@ -30,6 +30,7 @@ export function ChatHeader({c, find, info}) {
       ${other && button('Call', Phone, () => dial(c.peerId, false), calling)}
       ${other && button('Video call', Video, () => dial(c.peerId, true), calling)}
       ${!c.peerId && button('Members', People, info)}
+      ${other && button('About this person', People, info)}
     </header>`
 }
 

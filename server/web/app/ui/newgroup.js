@@ -1,6 +1,7 @@
 import {html, useState} from '../lib.js'
 import {call} from '../state/api.js'
 import {conversation} from '../state/conversations.js'
+import {tell} from '../state/notice.js'
 import {nameOf} from '../state/people.js'
 import {go} from '../state/route.js'
 import {me} from '../state/session.js'
@@ -23,6 +24,7 @@ export function NewGroup({close}) {
       c.title.value = group.title
       c.members.value = group.member_count
       c.activeAt.value = Date.parse(group.created_at)
+      if (group.invited?.length) tell(`Asked first: ${members.filter(m => group.invited.includes(m.id)).map(nameOf).join(', ')}.`)
       close()
       go(c.key)
     } catch (error) {

@@ -1,6 +1,7 @@
 import {html, useEffect, useState} from '../lib.js'
 import {conversations, listed, listFailure, loadDialogs, titleOf} from '../state/conversations.js'
 import {nameOf, person} from '../state/people.js'
+import {requests} from '../state/relations.js'
 import {route} from '../state/route.js'
 import {me} from '../state/session.js'
 import {away} from '../state/socket.js'
@@ -10,6 +11,7 @@ import {DialogRow} from './dialogrow.js'
 import {NewGroup} from './newgroup.js'
 import {FoundMessages} from './foundmessages.js'
 import {Found, usePeople} from './people.js'
+import {Requests} from './requests.js'
 import {Close, NewGroup as NewGroupIcon, Search} from './icons.js'
 
 /** The list of conversations, and the search above it. */
@@ -41,10 +43,13 @@ export function Sidebar() {
         ${q && html`<button type="button" class="round small" aria-label="Clear the search" onClick=${() => setQ('')}><${Close} /></button>`}
       </div>
       <p class="connection" role="status">${away.value && 'No connection. What you write is sent when it is back.'}</p>
+      ${requests.value.length > 0 && html`<button type="button" class="requests" onClick=${() => setBox('requests')}>
+        Requests of strangers <span class="badge">${requests.value.length}</span></button>`}
       <nav aria-label="Conversations" onKeyDown=${arrows}>
         ${q.trim() ? html`<${Results} q=${q.trim()} />` : html`<${List} />`}
       </nav>
       ${box === 'account' && html`<${Account} close=${() => setBox('')} />`}
+      ${box === 'requests' && html`<${Requests} close=${() => setBox('')} />`}
       ${box === 'group' && html`<${NewGroup} close=${() => setBox('')} />`}
     </div>`
 }
