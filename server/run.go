@@ -81,18 +81,15 @@ func (s *Server) greet(ctx context.Context) error {
 	}
 	close(s.up)
 	base := "http://" + reachable(s.Addr())
-	where := []any{"version", s.version, "web", base + "/",
-		"api", base + "/api", "websocket", "ws://" + reachable(s.Addr()) + "/ws", "ready", base + "/readyz",
-		"metrics", "http://" + reachable(s.MetricsAddr()) + "/metrics",
-		"debug", "http://" + reachable(s.MetricsAddr()) + "/debug/telemetry"}
-	for _, e := range s.exports {
-		where = append(where, "push-"+e.Signal, e.To)
-	}
-	where = append(where, "db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob))
+	s.log.Info("imserver is up", "version", s.version, "web", base+"/", "api", base+"/api", "metrics", "http://"+reachable(s.MetricsAddr())+"/metrics")
+	uses := []any{"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob)}
 	if s.cfg.Redis != "" {
-		where = append(where, "redis", redact(s.cfg.Redis), "redis-prefix", s.cfg.RedisPrefix)
+		uses = append(uses, "redis", redact(s.cfg.Redis), "redis-prefix", s.cfg.RedisPrefix)
 	}
-	s.log.Info("imserver is up", append(where, s.whereTURN()...)...)
+	for _, e := range s.exports {
+		uses = append(uses, "push-"+e.Signal, e.To)
+	}
+	s.log.Info("imserver uses", append(uses, s.whereTURN()...)...)
 	return nil
 }
 

@@ -78,7 +78,8 @@ func TestReadmeChats(t *testing.T) {
 	}
 	snippet, _, _ = strings.Cut("(set -euo"+snippet, "```")
 	chat := func(addr string) (out string, files int, err error) {
-		cmd := exec.Command("bash", "-c", strings.ReplaceAll(snippet, "localhost:8080", addr))
+		cmd := exec.Command("bash", "-c", snippet)
+		cmd.Env = append(os.Environ(), "PORT="+addr[strings.LastIndexByte(addr, ':')+1:])
 		cmd.Dir = t.TempDir()
 		said, err := cmd.CombinedOutput()
 		tokens, globErr := filepath.Glob(filepath.Join(cmd.Dir, "*.token"))

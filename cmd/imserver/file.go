@@ -80,7 +80,7 @@ func entriesOf(text []byte) ([]*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil // only comments
 	case err != nil:
-		return nil, err // includes the line
+		return nil, syntaxError(text, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("a second YAML document begins; put all settings into one")
@@ -90,6 +90,30 @@ func entriesOf(text []byte) ([]*yaml.Node, error) {
 		return nil, fmt.Errorf("line %d: not a setting: want one on each line, such as max-upload: 100MiB", root.Line)
 	}
 	return root.Content, nil
+}
+
+// syntaxError puts the right line into a syntax error: the first one after the
+// longest prefix of text that is valid. The library often reports the line before,
+// or the line where the mapping begins.
+func syntaxError(text []byte, err error) error {
+	const most = 1000 // lines, since each prefix is parsed
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if len(lines) > most {
+		return err
+	}
+	end := len(text)
+	for n := len(lines); n > 0; n-- {
+		end -= len(lines[n-1])
+		var doc yaml.Node
+		if e := yaml.Unmarshal(text[:end], &doc); e == nil {
+			why := strings.TrimPrefix(err.Error(), "yaml: ")
+			if at, rest, ok := strings.Cut(why, ": "); ok && strings.HasPrefix(at, "line ") {
+				why = rest
+			}
+			return fmt.Errorf("line %d: %s", n, why)
+		}
+	}
+	return err
 }
 
 // textOf returns a value in the form of a flag: lists are joined by commas.

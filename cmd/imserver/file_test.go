@@ -101,6 +101,23 @@ call-ring: -1s
 	}
 }
 
+// TestSyntaxErrorsNameTheirLine checks that it is the line to look at.
+func TestSyntaxErrorsNameTheirLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"addr: :1\nlog-format json\ndb: x\n":        "line 2: ",
+		"addr: :1\nlog-format: json\n db: x\n":      "line 3: ",
+		"addr: :1\n\nmax-body: \"2MiB\ndb: x\n":     "line 3: ",
+		"addr: :1\nallowed-origins: [a, b\ndb: x\n": "line 2: ",
+		"addr: :1\ndb:\n\tx\n":                      "line 3: ",
+		"# only\naddr: :1\n- a\n":                   "line 3: ",
+		"{addr: \":1\"\n":                           "line 1: ",
+	} {
+		if _, err := entriesOf([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: error %v, want %s", text, err, want)
+		}
+	}
+}
+
 // TestGarbageIsNoFile: whatever it is, the error names the file, and the server
 // does not start on its defaults.
 func TestGarbageIsNoFile(t *testing.T) {

@@ -121,7 +121,17 @@ func (s *Store) free(name string) bool {
 func (s *Store) create(name string) (*os.File, error) {
 	s.making.RLock()
 	defer s.making.RUnlock()
-	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	f, err := s.root.OpenFile(name, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // the folder was emptied
+		if err = s.root.MkdirAll(tmp, 0o700); err == nil {
+			f, err = s.root.OpenFile(name, flags, 0o600)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		e := chat.Errorf(chat.KindUnavailable, "not stored", "the server's folder of files is gone: try again once the operator has restarted the server")
+		return nil, fmt.Errorf("%w (the folder %s was deleted while the server runs: %w)", e, s.root.Name(), err)
+	}
 	if err == nil {
 		_ = tryLock(f) // the file is new: nobody else has the lock
 	}

@@ -46,6 +46,32 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
+// TestFolderIsDeletedWhileInUse: the store makes what was in the folder again. It
+// cannot make the folder itself, and the error says what to do.
+func TestFolderIsDeletedWhileInUse(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "files")
+	s := openTest(t, folder)
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), strings.NewReader("x")); err != nil {
+		t.Errorf("into an empty folder: %v", err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), strings.NewReader("x")); chat.KindOf(err) != chat.KindUnavailable || !strings.Contains(err.Error(), "restarted the server") {
+		t.Errorf("without the folder: %v", err)
+	}
+	if err := s.Ping(t.Context()); chat.KindOf(err) != chat.KindUnavailable {
+		t.Errorf("ping without the folder: %v", err)
+	}
+}
+
 // TestCrashedUploadsAreRemoved finds what an upload left whose process is gone,
 // however young it is, at the start and later; not what is under way.
 func TestCrashedUploadsAreRemoved(t *testing.T) {
