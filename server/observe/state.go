@@ -51,9 +51,19 @@ func (s *State) mysql() sql.DBStats {
 	return s.DB
 }
 
-// states is the table of the instruments that are read when metrics are collected, each with its reading function.
+// states makes the instruments that are read at collection, each with the function
+// that reads it: one table for each part of the server.
 func (t *maker) states(delay *rollingMean) {
-	// The metric contract.
+	t.contract(delay)
+	t.sockets()
+	t.moderation()
+	t.databases()
+	t.bus()
+	t.caches()
+}
+
+// contract makes the instruments that every server has, whatever it runs on.
+func (t *maker) contract(delay *rollingMean) {
 	t.gauge("online.users.current", "{user}", "Users with at least one open WebSocket on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.OnlineUsers) }))
 	t.gauge("im.active.users.total", "{user}", "Users with an authenticated request on this node in the last 5 minutes.",
@@ -78,8 +88,10 @@ func (t *maker) states(delay *rollingMean) {
 		one(func(s *State) int64 { return s.TURN.Asked }))
 	t.counted("turn.relay.failures", "{allocation}", "Allocations that the TURN relay refused: wrong or expired credential, user's limit reached, no free port.",
 		one(func(s *State) int64 { return s.TURN.Failed }))
+}
 
-	// WebSockets and calls.
+// sockets makes those of WebSockets, and of the calls that they carry.
+func (t *maker) sockets() {
 	t.gauge("im.search.behind", "{message}", "Messages, about, that are not indexed for searches yet, as this node last saw; until they are, a search reads them.",
 		one(func(s *State) int64 { return s.Chat.IndexBehind }))
 	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
@@ -100,14 +112,18 @@ func (t *maker) states(delay *rollingMean) {
 		func(s *State, put put[int64]) { put(s.TURN.OverLimit, "limit"); put(s.TURN.Forbidden, "address") }, byDrop)
 	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients requested and may not reach. Every client requests peers in private networks, which are included.",
 		one(func(s *State) int64 { return s.TURN.Denied }))
+}
 
-	// Moderation: of all nodes alike, since it is in the database.
+// moderation makes those of moderation: the same on all nodes, since it is in the database.
+func (t *maker) moderation() {
 	t.gauge("im.reports.pending", "{report}", "Reports of users that wait for a moderator; the same on every node.",
 		one(func(s *State) int64 { return s.Reports }))
 	t.floatGauge("im.reports.wait", "s", "How long the oldest report has waited; the same on every node, and 0 where none waits.",
 		one(func(s *State) float64 { return s.ReportsWait.Seconds() }))
+}
 
-	// The database, and pools as the semantic conventions name them.
+// databases makes those of the database, and of pools as the semantic conventions name them.
+func (t *maker) databases() {
 	t.gauge("im.db.connections", "{connection}", "Open database connections, by state.",
 		func(s *State, put put[int64]) { put(int64(s.DB.InUse), "used"); put(int64(s.DB.Idle), "idle") }, byState)
 	t.floatCounted("im.db.connections.wait", "s", "Time spent waiting for a database connection.",
@@ -145,8 +161,10 @@ func (t *maker) states(delay *rollingMean) {
 		ofPool(func(p *redis.PoolStats) int64 { return int64(p.StaleConns) }))
 	t.floatCounted("im.redis.connections.wait", "s", "Time spent waiting for a connection to Redis.",
 		ofPool(func(p *redis.PoolStats) float64 { return time.Duration(p.WaitDurationNs).Seconds() }))
+}
 
-	// The bus between nodes.
+// bus makes those of the bus between nodes.
+func (t *maker) bus() {
 	t.gauge("im.bus.connected", "{subscription}", "1 while this node hears the others, 0 while it does not.",
 		ofBus(func(b *redisbus.Stats) int64 {
 			if b.Connected {
@@ -174,8 +192,9 @@ func (t *maker) states(delay *rollingMean) {
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Dropped) }))
 	t.counted("im.bus.events.garbage", "{event}", "Messages on the bus that no node of this version sent.",
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Garbage) }))
+}
 
-	// Caches.
+func (t *maker) caches() {
 	t.gauge("im.cache.entries", "{entry}", "Values kept in process.",
 		func(s *State, put put[int64]) {
 			for _, c := range s.Caches {
