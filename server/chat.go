@@ -29,7 +29,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret), Usernames: auth.Usernames{},
 		ContactsOnly: s.cfg.Contacts,
-		Codes: codes, RequireTwoFactor: chat.TwoFactorRequired(s.cfg.RequireTwoFactor),
+		Codes:        codes, RequireTwoFactor: chat.TwoFactorRequired(s.cfg.RequireTwoFactor),
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			Quota:    chat.Quota{User: s.cfg.UserQuota, Total: s.cfg.TotalQuota},

@@ -17,6 +17,8 @@ const (
 	searchRefill = 1.
 	codeTries    = 10 // at two-factor codes in a row, of a user
 	codeRefill   = 1. / minute
+	exports      = 3 // in a row, of a user
+	exportRefill = 3. / (24 * 60 * minute)
 	newGroups    = 50 // in a row, of a user
 	groupRefill  = 1. / minute
 	newRequests  = 30 // in a row, of a user, to people who do not know him
@@ -34,6 +36,7 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.TextSearches = newLimiter[int64](s, "text-searches", searchRefill, searches, 1)
 	cfg.NewGroups = newLimiter[int64](s, "new-groups", groupRefill, newGroups, 1)
 	cfg.NewRequests = newLimiter[int64](s, "new-requests", askRefill, newRequests, 1)
+	cfg.Exports = newLimiter[int64](s, "exports", exportRefill, exports, 1)
 	cfg.CodeTries = newLimiter[int64](s, "code-tries", codeRefill, codeTries, 1)
 	cfg.LoginAccounts = newLimiter[string](s, "login-accounts", failedRefill, failedLogins, 1)
 	cfg.LoginAddrs = newLimiter[string](s, "login-addrs", addrRefill, failedByAddr, 1)

@@ -150,6 +150,9 @@ func (s *Service) other(ctx context.Context, c Caller, userID int64, what string
 		return User{}, Errorf(KindInvalid, what, "user_id is your own")
 	}
 	u, err := s.user(ctx, userID)
+	if err == nil {
+		err = u.gone(what)
+	}
 	return u, orNotFound(err, what, "there is no such user")
 }
 

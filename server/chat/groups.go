@@ -42,6 +42,9 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 		if i >= len(users) || users[i].ID != id {
 			return Conversation{}, Errorf(KindNotFound, what, "there is no user %d", id)
 		}
+		if err := users[i].gone(what); err != nil {
+			return Conversation{}, err
+		}
 		if blocks.hides(id) {
 			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave him out", id)
 		}

@@ -26,6 +26,10 @@ type Hooks struct {
 	PasswordChanged func(context.Context, PasswordChanged)
 	// TwoFactor: something happened to somebody's two-factor login, or by it.
 	TwoFactor func(context.Context, TwoFactorEvent)
+	// AccountDeleted: an account is gone.
+	AccountDeleted func(context.Context, AccountDeleted)
+	// Exported: an export of a user's data is complete, or, with Err, is not.
+	Exported func(context.Context, Exported)
 	// FileStored: an upload is complete and durable.
 	FileStored func(context.Context, FileStored)
 	// Blocked: somebody blocked another user, or unblocked him.
@@ -144,6 +148,15 @@ const (
 	TwoFactorRefused    TwoFactorEvent = "refused"        // a code was wrong, or used before
 )
 
+// AccountDeleted is the data of Hooks.AccountDeleted.
+type AccountDeleted struct{ By EndedBy } // EndedByLeaving: its user; EndedByOperator
+
+// Exported is the data of Hooks.Exported.
+type Exported struct {
+	Bytes int64 // of files
+	Err   error
+}
+
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
 
@@ -233,6 +246,18 @@ func (h *Hooks) passwordChanged(ctx context.Context, by EndedBy) {
 func (h *Hooks) twoFactor(ctx context.Context, e TwoFactorEvent) {
 	if h.TwoFactor != nil {
 		h.TwoFactor(ctx, e)
+	}
+}
+
+func (h *Hooks) accountDeleted(ctx context.Context, by EndedBy) {
+	if h.AccountDeleted != nil {
+		h.AccountDeleted(ctx, AccountDeleted{By: by})
+	}
+}
+
+func (h *Hooks) exported(ctx context.Context, bytes int64, err error) {
+	if h.Exported != nil {
+		h.Exported(ctx, Exported{Bytes: bytes, Err: err})
 	}
 }
 

@@ -117,7 +117,11 @@ func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, 
 // the other. Who takes calls of contacts only has a request for each stranger.
 func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
-	if _, err := s.user(ctx, calleeID); err != nil {
+	callee, err := s.user(ctx, calleeID)
+	if err == nil {
+		err = callee.gone(what)
+	}
+	if err != nil {
 		return orNotFound(err, what, "there is no such user")
 	}
 	r, err := s.cfg.Store.Relation(ctx, callerID, calleeID)

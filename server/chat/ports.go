@@ -42,6 +42,23 @@ type UserStore interface {
 	UpdateUser(ctx context.Context, userID int64, p Profile) error
 	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
+	// DeleteUser makes an account that is gone of one: nothing but its ID, and when it
+	// was made, stays; relations and what it takes to log in are deleted, and it does as
+	// EndSessions does, in one transaction. Nobody begins anything with it from then
+	// on. Leaving lists it until Left. ErrNotFound: its epoch is not the one given any
+	// more, or it is gone.
+	DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error)
+	// Leaving lists accounts that DeleteUser deleted and Left does not know of.
+	Leaving(ctx context.Context, limit int) ([]int64, error)
+	// Left notes that nothing is left to do for a deleted account.
+	Left(ctx context.Context, userID int64) error
+	// SilenceDirects has Append store no message in the one-to-one conversations of a
+	// user that come after an id, limit at most, and returns theirs in order.
+	SilenceDirects(ctx context.Context, userID, after int64, limit int) ([]int64, error)
+	// EraseAlone takes content and file away from up to limit messages of
+	// conversations of which no account is left, one that userID was in; more: call
+	// it again.
+	EraseAlone(ctx context.Context, userID int64, limit int, at time.Time) (more bool, err error)
 	// SearchUsers finds accounts whose username or nickname contains q
 	// (ignoring case), or whose phone is q. Pages of one search follow each other:
 	// whom the phone finds comes first, the others by what follows q in the name.
@@ -273,6 +290,9 @@ type FileStore interface {
 	// FileBytes tells how many bytes a user's files have, and those of all.
 	FileBytes(ctx context.Context, userID int64) (user, total int64, err error)
 	File(ctx context.Context, id int64) (File, error)
+	// FilesAfter lists the files of a user that come after an id, upward, those left
+	// out that FilesOf leaves out.
+	FilesAfter(ctx context.Context, userID, after int64, limit int) ([]File, error)
 	// UnusedFiles looks at the limit files, at most, that come after an id, and
 	// that were made before a time; it returns those that no message names, deleted
 	// ones whose bytes may be there, and the last id that it looked at, or 0 where

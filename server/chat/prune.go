@@ -28,6 +28,7 @@ func (s *Service) prune() {
 		case <-wait.C:
 			s.pruneAll()
 			s.purgeGroups()
+			s.leaveAll()
 			s.cleanFiles()
 			wait.Reset(pruneEvery)
 		}

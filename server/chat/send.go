@@ -147,6 +147,9 @@ func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what 
 		return Errorf(KindForbidden, what, "you are muted in this chat")
 	}
 	peer := room.peer(c.UserID)
+	if u, err := s.user(ctx, peer); err == nil && u.Deleted {
+		return Errorf(KindForbidden, what, "the account of user %d was deleted", peer)
+	}
 	blocks, err := s.blocks(ctx, c.UserID)
 	if err != nil {
 		return err

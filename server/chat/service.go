@@ -63,6 +63,7 @@ type Config struct {
 	LoginAccounts Limiter[string] // failed logins, by account
 	LoginAddrs    Limiter[string] // failed logins, by address
 	Registrations Limiter[string] // by address; loopback is free
+	Exports       Limiter[int64]  // of one's data, by user; nil: no limit
 	CodeTries     Limiter[int64]  // at codes of two-factor login, right or wrong, by user; nil: no limit
 
 	Hasher    Hasher
@@ -262,7 +263,11 @@ func (s *Service) direct(ctx context.Context, userID, peer int64, what string) (
 	if !errors.Is(err, ErrNotFound) {
 		return id, err
 	}
-	if _, err := s.user(ctx, peer); err != nil {
+	u, err := s.user(ctx, peer)
+	if err == nil {
+		err = u.gone(what)
+	}
+	if err != nil {
 		return 0, orNotFound(err, what, "there is no such user")
 	}
 	return 0, errNoDirect

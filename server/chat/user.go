@@ -17,6 +17,7 @@ type User struct {
 	Online    bool        `json:"online"`
 	LastSeen  time.Time   `json:"last_seen"`
 	CreatedAt time.Time   `json:"created_at"`
+	Deleted   bool        `json:"deleted,omitempty"` // the account is gone: of the rest, only ID and CreatedAt say anything
 }
 
 // A Profile is the part of an account that its owner may change; a nil field

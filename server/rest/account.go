@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -25,6 +27,15 @@ func (s *Server) endSession(c echo.Context, me chat.Caller) error {
 	return s.ok(c, nothing{}, s.svc.EndMySession(c.Request().Context(), me, c.Param("id")))
 }
 
+func (s *Server) deleteMe(c echo.Context, me chat.Caller) error {
+	var body chat.Farewell
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	body.Addr = s.countedAddr(c)
+	return s.ok(c, nothing{}, s.svc.DeleteMe(c.Request().Context(), me, body))
+}
+
 // ended tells how many sessions are over.
 type ended struct {
 	Ended int `json:"ended"`
@@ -33,4 +44,27 @@ type ended struct {
 func (s *Server) endOtherSessions(c echo.Context, me chat.Caller) error {
 	n, err := s.svc.EndMyOtherSessions(c.Request().Context(), me)
 	return s.ok(c, ended{n}, err)
+}
+
+// export sends an archive of all that is kept of the caller. Once it has begun, what
+// goes wrong breaks the connection off, so that a part never looks like the whole.
+func (s *Server) export(c echo.Context, me chat.Caller) error {
+	ctx := c.Request().Context()
+	e, err := s.svc.BeginExport(ctx, me)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, "application/zip")
+	header.Set(echo.HeaderContentDisposition, disposition("export-"+s.cfg.Now().UTC().Format("2006-01-02")+".zip"))
+	if err := e.Write(ctx, s.newDownload(c.Response())); err != nil {
+		if !c.Response().Committed {
+			header.Del(echo.HeaderContentDisposition)
+			return err
+		}
+		s.cfg.Log.WarnContext(ctx, "export broken off", "user", me.UserID, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }

@@ -139,6 +139,8 @@ func (s *script) play() {
 	s.files(ann, ben)
 	s.part(ann, ben, cat)
 	s.requests(cat)
+	s.call("GET", "/api/users/me/export", "", ann, nil)
+	s.call("DELETE", "/api/users/me", "", cat, m{"password": cat.pass})
 	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
 	s.staff(ann, ben, cat)
 	s.call("POST", "/api/auth/logout", "", ann, nil)

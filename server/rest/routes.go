@@ -61,6 +61,8 @@ func (s *Server) routes() {
 
 	s.get("/api/users/me", setUp(s.profile))
 	s.put("/api/users/me", me(s.changeProfile))
+	s.delete("/api/users/me", myPassword(s.deleteMe))
+	s.add(http.MethodGet, "/api/users/me/export", s.cfg.MaxBody, s.authenticated(s.export))
 	s.put("/api/users/me/password", myPassword(s.changePassword))
 	s.get("/api/users/me/sessions", me(s.sessions))
 	s.delete("/api/users/me/sessions", me(s.endOtherSessions))

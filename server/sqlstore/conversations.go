@@ -50,6 +50,9 @@ func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, memb
 	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
 	c.MemberCount = len(users)
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.noneDeleted(ctx, t, users...); err != nil {
+			return err
+		}
 		r, err := exec(ctx, t, `INSERT INTO conversations (kind, title, owner_id, created_at) VALUES (?, ?, ?, ?)`,
 			string(chat.Group), title, owner, micros(at))
 		if err != nil {

@@ -104,6 +104,11 @@ func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Mem
 		if after == before {
 			return nil
 		}
+		if after.Role != "" && before.Role == "" { // comes in
+			if err := s.noneDeleted(ctx, t, c.UserID); err != nil {
+				return err
+			}
+		}
 		return changeRow(ctx, t, before, after, there, lastSeq, c.Limit)
 	})
 	if err != nil {

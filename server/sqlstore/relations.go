@@ -94,7 +94,7 @@ func (s *Store) Unblock(ctx context.Context, userID, otherID int64) error {
 // lockPair has all that changes between two users happen one after the other,
 // the making of their conversation too. ErrNoRows: one of them is no account.
 func (s *Store) lockPair(ctx context.Context, t querier, a, b int64) error {
-	ids, err := collect(ctx, t, scanID, `SELECT id FROM users `+s.dialect.byID+` WHERE id IN (?, ?) ORDER BY id`+s.dialect.forUpdate, a, b)
+	ids, err := collect(ctx, t, scanID, `SELECT id FROM users `+s.dialect.byID+` WHERE id IN (?, ?) AND deleted_at = 0 ORDER BY id`+s.dialect.forUpdate, a, b)
 	if err == nil && (len(ids) == 0 || len(ids) == 1 && a != b) {
 		err = sql.ErrNoRows
 	}

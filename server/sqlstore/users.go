@@ -8,12 +8,13 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-const userColumns = `u.id, COALESCE(u.phone, ''), COALESCE(u.username, ''), u.nickname, u.bio, u.avatar, u.role, u.last_seen, u.created_at`
+const userColumns = `u.id, COALESCE(u.phone, ''), COALESCE(u.username, ''), u.nickname, u.bio, u.avatar, u.role, u.last_seen, u.created_at, u.deleted_at`
 
 func scanUser(r scanner) (chat.User, error) {
 	var u chat.User
-	var seen, created int64
-	err := r.Scan(&u.ID, &u.Phone, &u.Username, &u.Nickname, &u.Bio, &u.Avatar, &u.Role, &seen, &created)
+	var seen, created, deleted int64
+	err := r.Scan(&u.ID, &u.Phone, &u.Username, &u.Nickname, &u.Bio, &u.Avatar, &u.Role, &seen, &created, &deleted)
+	u.Deleted = deleted != 0
 	u.LastSeen, u.CreatedAt = timeOf(seen), timeOf(created)
 	return u, err
 }
@@ -60,7 +61,7 @@ func (s *Store) login(ctx context.Context, where string, value any) (chat.Login,
 		l.User, err = scanUser(after{r, []any{&l.PasswordHash, &l.Epoch, &l.TwoFactor}})
 		return l, err
 	}, `SELECT `+userColumns+`, u.password_hash, u.login_epoch,
-		EXISTS (SELECT 1 FROM two_factor t WHERE t.user_id = u.id AND t.active = 1) FROM users u WHERE `+where, value)
+		EXISTS (SELECT 1 FROM two_factor t WHERE t.user_id = u.id AND t.active = 1) FROM users u WHERE u.deleted_at = 0 AND `+where, value)
 	return l, s.fail(ctx, "user by login", err)
 }
 
@@ -98,7 +99,7 @@ func (s *Store) Users(ctx context.Context, ids []int64) ([]chat.User, error) {
 func (s *Store) UpdateUser(ctx context.Context, userID int64, p chat.Profile) error {
 	return s.fail(ctx, "update user", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var username, before string
-		err := row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ?`+s.dialect.forUpdate,
+		err := row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ? AND deleted_at = 0`+s.dialect.forUpdate,
 			[]any{userID}, &username, &before)
 		if err != nil {
 			return err
@@ -117,7 +118,7 @@ func (s *Store) SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) 
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		for part := range slices.Chunk(userIDs, lists) {
 			in, args := inList(part, []any{micros(at), micros(at)})
-			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND id IN (` + in + `)`
+			query := `UPDATE users SET last_seen = ? WHERE last_seen < ? AND deleted_at = 0 AND id IN (` + in + `)`
 			if _, err := exec(ctx, t, query, args...); err != nil {
 				return err
 			}

@@ -1,0 +1,241 @@
+package chat
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+)
+
+const (
+	notExported = "data not exported"
+	exportPage  = 200
+)
+
+// An Export is an archive of what the server keeps of a user, on its way out.
+type Export struct {
+	s     *Service
+	c     Caller
+	place string
+
+	zip             *zip.Writer
+	messages, files int
+	bytes           int64
+	missing         []int64 // files whose bytes are gone
+}
+
+// BeginExport takes the caller's turn to export: one at a time on a node, and a few a
+// day. The caller closes what it returns.
+func (s *Service) BeginExport(ctx context.Context, c Caller) (*Export, error) {
+	place := fmt.Sprint("export ", c.UserID)
+	if !s.inFlight.enter(place, 1) {
+		return nil, tooFast(notExported, "you have one under way", time.Minute)
+	}
+	if s.cfg.Exports != nil {
+		if wait := s.cfg.Exports.Take(ctx, c.UserID); wait > 0 {
+			s.inFlight.leave(place)
+			return nil, tooFast(notExported, "a few a day are enough", wait.Truncate(time.Second)+time.Second)
+		}
+	}
+	return &Export{s: s, c: c, place: place}, nil
+}
+
+// Close ends the caller's turn. Twice is as good as once.
+func (e *Export) Close() {
+	if e.place != "" {
+		e.s.inFlight.leave(e.place)
+		e.place = ""
+	}
+}
+
+// Write writes the archive, a zip that ends with complete.json: one that was cut short
+// has neither that nor the directory at a zip's end, and does not open. It holds a page
+// of messages, and a buffer's worth of a file, in memory. It stops when the session
+// ends.
+func (e *Export) Write(ctx context.Context, w io.Writer) error {
+	e.zip = zip.NewWriter(w)
+	err := e.write(ctx)
+	e.s.cfg.Hooks.exported(ctx, e.bytes, err)
+	return err
+}
+
+func (e *Export) write(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{e.profile, e.friends, e.conversations, e.fileBytes} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	done := map[string]any{"complete": true, "messages": e.messages, "files": e.files, "files_without_bytes": e.missing, "at": e.s.cfg.Now()}
+	if err := e.json("complete.json", done); err != nil {
+		return err
+	}
+	return e.zip.Close()
+}
+
+// entry begins a file of the archive, unless the session has ended.
+func (e *Export) entry(ctx context.Context, name string, at time.Time, method uint16) (io.Writer, error) {
+	if err := e.alive(ctx); err != nil {
+		return nil, err
+	}
+	return e.zip.CreateHeader(&zip.FileHeader{Name: name, Method: method, Modified: at})
+}
+
+func (e *Export) alive(ctx context.Context) error {
+	alive, err := e.s.Alive(ctx, e.c)
+	if err == nil && !alive {
+		err = Errorf(KindUnauthenticated, notExported, "the session has ended")
+	}
+	return err
+}
+
+// json writes a file with one value.
+func (e *Export) json(name string, v any) error {
+	w, err := e.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: e.s.cfg.Now()})
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func (e *Export) profile(ctx context.Context) error {
+	u, err := e.s.Me(ctx, e.c)
+	if err != nil {
+		return err
+	}
+	return e.json("profile.json", u)
+}
+
+// lines writes a file of JSON lines; next returns a page of them, and none at the end.
+func lines[T any](ctx context.Context, e *Export, name string, next func() ([]T, error)) error {
+	w, err := e.entry(ctx, name, e.s.cfg.Now(), zip.Deflate)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(w)
+	for {
+		page, err := next()
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, v := range page {
+			if err := enc.Encode(v); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(e.zip.Flush(), e.alive(ctx)); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Export) friends(ctx context.Context) error {
+	offset := 0
+	return lines(ctx, e, "friends.jsonl", func() ([]User, error) {
+		part, err := e.s.Friends(ctx, e.c, Paging{Limit: exportPage, Offset: offset})
+		offset += len(part.Items)
+		return part.Items, err
+	})
+}
+
+// conversations writes the list of them, and the messages of each. Which there are is
+// known before the first message: those that come meanwhile move the list.
+func (e *Export) conversations(ctx context.Context) error {
+	var ids []int64
+	offset := 0
+	err := lines(ctx, e, "conversations.jsonl", func() ([]Dialog, error) {
+		part, err := e.s.Dialogs(ctx, e.c, Paging{Limit: exportPage, Offset: offset})
+		offset += len(part.Items)
+		for _, d := range part.Items {
+			ids = append(ids, d.ID)
+		}
+		return part.Items, err
+	})
+	if err != nil {
+		return err
+	}
+	seen := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if err := e.history(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Export) history(ctx context.Context, id int64) error {
+	after := int64(0)
+	return lines(ctx, e, fmt.Sprintf("messages/%d.jsonl", id), func() ([]Message, error) {
+		page, _, err := e.s.cfg.Store.Messages(ctx, MessageQuery{
+			UserID: e.c.UserID, ConversationID: id, Ascending: true, AfterSeq: after, Limit: exportPage,
+		})
+		if len(page) > 0 {
+			after = page[len(page)-1].Seq
+		}
+		e.messages += len(page)
+		return page, err
+	})
+}
+
+// fileBytes writes what the user uploaded: the bytes, which mostly cannot be made
+// smaller, and what is known of them.
+func (e *Export) fileBytes(ctx context.Context) error {
+	for after := int64(0); ; {
+		page, err := e.s.cfg.Store.FilesAfter(ctx, e.c.UserID, after, exportPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, f := range page {
+			if err := e.file(ctx, f); err != nil {
+				return err
+			}
+			after = f.ID
+		}
+	}
+}
+
+func (e *Export) file(ctx context.Context, f File) (err error) {
+	if err := e.json(fmt.Sprintf("files/%d.json", f.ID), f); err != nil {
+		return err
+	}
+	body, err := e.s.cfg.Blobs.Open(ctx, f.Key)
+	if errors.Is(err, ErrNotFound) {
+		e.missing = append(e.missing, f.ID)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	w, err := e.entry(ctx, fmt.Sprintf("files/%d-%s", f.ID, entryName(f.Name)), f.CreatedAt, zip.Store)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w, body)
+	e.files, e.bytes = e.files+1, e.bytes+n
+	if err == nil && n != f.Size {
+		err = fmt.Errorf("file %d has %d bytes in place of %d", f.ID, n, f.Size)
+	}
+	return err
+}
+
+// entryName makes a name that unpacks anywhere: no folders, none of Windows' signs.
+func entryName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || misleads(r) {
+			return '_'
+		}
+		return r
+	}, name)
+	return strings.Trim(path.Base(name), ". ")
+}

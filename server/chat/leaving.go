@@ -1,0 +1,177 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+)
+
+// A Farewell is what its user shows to delete an account.
+type Farewell struct {
+	Password string `json:"password"`
+
+	Addr netip.Addr `json:"-"`
+}
+
+const notDeleted = "account not deleted"
+
+// DeleteMe deletes the caller's account. When it returns, no login, session or search
+// finds it, on any node, and its phone and username are free. Its messages stay with
+// the others in their conversations; the rest is removed.
+func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
+	l, err := s.verified(ctx, c, "password", f.Password, f.Addr, notDeleted)
+	if err != nil {
+		return err
+	}
+	return s.deleteUser(ctx, l, EndedByLeaving, "the account was deleted")
+}
+
+// DeleteUser deletes an account as DeleteMe does. It is for operators, and idempotent
+// in that an account that is gone is NotFound.
+func (s *Service) DeleteUser(ctx context.Context, userID int64) error {
+	l, err := s.cfg.Store.LoginOf(ctx, userID)
+	if err != nil {
+		return orNotFound(err, notDeleted, "there is no such user")
+	}
+	return s.deleteUser(ctx, l, EndedByOperator, "the account was deleted by an operator")
+}
+
+func (s *Service) deleteUser(ctx context.Context, l Login, by EndedBy, why string) error {
+	sessions, err := s.cfg.Store.DeleteUser(ctx, l.ID, l.Epoch, s.cfg.Now())
+	if err := dropped(ctx, s, s.cfg.Users, l.ID, err); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			err = Errorf(KindConflict, notDeleted, "it has changed meanwhile: try again")
+		}
+		return err
+	}
+	s.cfg.Hooks.accountDeleted(ctx, by)
+	if err := s.forgetSessions(ctx, l.ID, sessions, by, why); err != nil {
+		return err
+	}
+	// From here on the account is gone. What is left is done again by prune if it fails.
+	if err := s.finishLeaving(context.WithoutCancel(ctx), l.ID); err != nil {
+		s.cfg.Log.WarnContext(ctx, "what a deleted account left is removed later", "user", l.ID, "err", err)
+	}
+	return nil
+}
+
+const (
+	leavingChunk = 100
+	eraseChunk   = 1000 // messages
+)
+
+// leaveAll finishes what nodes that stopped have begun.
+func (s *Service) leaveAll() {
+	ids, err := s.cfg.Store.Leaving(s.background, leavingChunk)
+	for _, id := range ids {
+		err = errors.Join(err, s.finishLeaving(s.background, id))
+	}
+	if err != nil && s.background.Err() == nil {
+		s.cfg.Log.WarnContext(s.background, "what deleted accounts left is not removed yet", "err", err)
+	}
+}
+
+// finishLeaving removes what a deleted account has all over the store, in steps that
+// others hardly notice. Twice is as good as once.
+func (s *Service) finishLeaving(ctx context.Context, userID int64) error {
+	for _, step := range []func(context.Context, int64) error{s.leaveGroups, s.silenceDirects, s.eraseAlone, s.forgetFiles, s.cfg.Store.Left} {
+		if err := step(ctx, userID); err != nil {
+			return err
+		}
+	}
+	if s.cfg.Blocks == nil {
+		return nil
+	}
+	return dropped(ctx, s, s.cfg.Blocks, userID, nil)
+}
+
+// bounded gives one step its time.
+func (s *Service) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.cfg.Limits.CommitWithin)
+}
+
+func (s *Service) leaveGroups(ctx context.Context, userID int64) error {
+	for {
+		groups, err := s.cfg.Store.Groups(ctx, userID, leavingChunk, 0)
+		if err != nil || len(groups) == 0 {
+			return err
+		}
+		for _, g := range groups {
+			if err := s.leaveGroup(ctx, userID, g.ID); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	_, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
+		ConversationID: groupID, ActorID: userID, UserID: userID,
+		Decide: func(_ Member, them *Member) error { *them = Member{}; return nil },
+	})
+	return dropped(ctx, s, s.cfg.Memberships, groupID, err)
+}
+
+// silenceDirects keeps others from writing to who is not there.
+func (s *Service) silenceDirects(ctx context.Context, userID int64) error {
+	for after := int64(0); ; {
+		ids, err := s.silenceSome(ctx, userID, after)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+func (s *Service) silenceSome(ctx context.Context, userID, after int64) ([]int64, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	ids, err := s.cfg.Store.SilenceDirects(ctx, userID, after, leavingChunk)
+	if dropErr := s.cfg.Memberships.Drop(ctx, ids...); err == nil {
+		err = dropErr
+	}
+	return ids, err
+}
+
+// eraseAlone empties the conversations that nobody else is in.
+func (s *Service) eraseAlone(ctx context.Context, userID int64) error {
+	for more := true; more; {
+		var err error
+		if more, err = s.eraseSome(ctx, userID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) eraseSome(ctx context.Context, userID int64) (bool, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	return s.cfg.Store.EraseAlone(ctx, userID, eraseChunk, s.cfg.Now())
+}
+
+// forgetFiles removes the files that no message of others names.
+func (s *Service) forgetFiles(ctx context.Context, userID int64) error {
+	for after := int64(0); ; {
+		files, err := s.cfg.Store.FilesAfter(ctx, userID, after, leavingChunk)
+		if err != nil || len(files) == 0 {
+			return err
+		}
+		for _, f := range files {
+			if err := s.forget(f); err != nil {
+				return err
+			}
+			after = f.ID
+		}
+	}
+}
+
+// gone is an error for an account that was deleted.
+func (u User) gone(what string) error {
+	if u.Deleted {
+		return Errorf(KindNotFound, what, "the account was deleted")
+	}
+	return nil
+}
