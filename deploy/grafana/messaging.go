@@ -146,6 +146,21 @@ var messaging = board{
 				queries: []query{{expr: `sum by (operation, reason) (rate(im_logins_rejected_total{nodes}[rate]))`, legend: "{{operation}}: {{reason}}"}},
 			},
 			{
+				title: "Accounts", kind: chart, width: 12, unit: "ops",
+				about: "New passwords, ended sessions, deleted accounts and exports. Many sessions ended by replay mean that refresh tokens were stolen.",
+				queries: []query{
+					{expr: `sum by (by) (rate(im_password_changes_total{nodes}[rate]))`, legend: "password: {{by}}"},
+					{expr: `sum by (by) (rate(im_sessions_ended_total{nodes}[rate]))`, legend: "session ended: {{by}}"},
+					{expr: `sum by (by) (rate(im_accounts_deleted_total{nodes}[rate]))`, legend: "account deleted: {{by}}"},
+					{expr: `sum by (outcome) (rate(im_exports_total{nodes}[rate]))`, legend: "export: {{outcome}}"},
+				},
+			},
+			{
+				title: "Two-factor login", kind: chart, width: 12, unit: "ops",
+				about:   "Codes accepted and refused, and two-factor login turned on and off. Many refused codes mean that somebody has passwords.",
+				queries: []query{{expr: `sum by (event) (rate(im_two_factor_events_total{nodes}[rate]))`, legend: "{{event}}"}},
+			},
+			{
 				title: "Requests by route", kind: chart, width: 8, unit: "reqps", about: "The ten most frequent.",
 				queries: []query{{expr: `topk(10, sum by (method, path) (rate(http_requests_total{nodes}[rate])))`, legend: "{{method}} {{path}}"}},
 			},

@@ -14,9 +14,9 @@ type AccountStatus string
 
 // The statuses.
 const (
-	AccountActive  AccountStatus = "active"
-	AccountBanned  AccountStatus = "banned"
-	AccountDeleted AccountStatus = "deleted"
+	AccountActive AccountStatus = "active"
+	AccountBanned AccountStatus = "banned"
+	AccountGone   AccountStatus = "deleted"
 )
 
 // An Account is a user as the staff sees him.
@@ -65,7 +65,7 @@ func (s *Service) Accounts(ctx context.Context, q AccountQuery, p Paging) (Listi
 
 func (q AccountQuery) check() error {
 	switch {
-	case q.Status != "" && q.Status != AccountActive && q.Status != AccountBanned && q.Status != AccountDeleted:
+	case q.Status != "" && q.Status != AccountActive && q.Status != AccountBanned && q.Status != AccountGone:
 		return errors.New("status is active, banned or deleted")
 	case q.Role != "" && !q.Role.Known():
 		return errors.New("role is user, moderator, admin or super_admin")

@@ -33,6 +33,9 @@ func (o *Observer) Chat() chat.Hooks {
 	}
 	blocks := by(ins.blocks, value("change"))
 	requests := by(ins.requests, value("outcome"))
+	ended := by(ins.sessionsEnded, value("by"))
+	passwords, leavings := by(ins.passwordChanges, value("by")), by(ins.accountsDeleted, value("by"))
+	factors, exports := by(ins.twoFactor, value("event")), by(ins.exports, value("outcome"))
 	return chat.Hooks{
 		StaffActed: func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) },
 		UserBanned: func(ctx context.Context, d chat.UserBanned) {
@@ -78,6 +81,19 @@ func (o *Observer) Chat() chat.Hooks {
 		Request: func(ctx context.Context, d chat.RequestChanged) {
 			requests.of(string(d.Outcome)).Add(ctx, 1)
 		},
+		SessionsEnded: func(ctx context.Context, d chat.SessionsEnded) {
+			ended.of(string(d.By)).Add(ctx, int64(d.Count))
+		},
+		PasswordChanged: func(ctx context.Context, d chat.PasswordChanged) { passwords.of(whom(d.By)).Add(ctx, 1) },
+		TwoFactor:       func(ctx context.Context, e chat.TwoFactorEvent) { factors.of(string(e)).Add(ctx, 1) },
+		AccountDeleted:  func(ctx context.Context, d chat.AccountDeleted) { leavings.of(whom(d.By)).Add(ctx, 1) },
+		Exported: func(ctx context.Context, d chat.Exported) {
+			outcome := "complete"
+			if d.Err != nil {
+				outcome = "failed"
+			}
+			exports.of(outcome).Add(ctx, 1)
+		},
 		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
 		FileDeleted: func(ctx context.Context, d chat.FileDeleted) {
 			ins.filesDeleted.Add(ctx, 1)
@@ -101,6 +117,19 @@ const (
 	blockMade   = "blocked"
 	blockUndone = "unblocked"
 )
+
+const (
+	byUser     = "user"
+	byOperator = "operator"
+)
+
+// whom tells who changed an account.
+func whom(by chat.EndedBy) string {
+	if by == chat.EndedByOperator {
+		return byOperator
+	}
+	return byUser
+}
 
 func lookupAttrs(d chat.CacheLookup) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("cache", d.Cache), attribute.String("hit", strconv.FormatBool(d.Hit))}

@@ -48,6 +48,11 @@ type instruments struct {
 	blocks           metric.Int64Counter
 	requests         metric.Int64Counter
 	loginsRejected   metric.Int64Counter
+	sessionsEnded    metric.Int64Counter
+	passwordChanges  metric.Int64Counter
+	twoFactor        metric.Int64Counter
+	accountsDeleted  metric.Int64Counter
+	exports          metric.Int64Counter
 	uploadBytes      metric.Int64Counter
 	filesDeleted     metric.Int64Counter
 	deletedBytes     metric.Int64Counter
@@ -80,6 +85,10 @@ var (
 	byTable       = label{key: "table", from: "tables of the schema, or `" + noTable + "`"}
 	byKind        = oneOf("reason", chat.KindInvalid, chat.KindUnauthenticated, chat.KindForbidden, chat.KindNotFound, chat.KindConflict, chat.KindTooLarge, chat.KindRateLimited, chat.KindUnavailable, chat.KindCancelled, chat.KindInternal)
 	byAttempt     = oneOf("operation", "login", "register")
+	byEnder       = oneOf("by", chat.EndedByUser, chat.EndedByPassword, chat.EndedByTwoFactor, chat.EndedByReplay, chat.EndedByOperator, chat.EndedByLeaving)
+	byWhom        = oneOf("by", byUser, byOperator)
+	byFactor      = oneOf("event", chat.TwoFactorEnabled, chat.TwoFactorDisabled, chat.TwoFactorCode, chat.TwoFactorBackupCode, chat.TwoFactorDevice, chat.TwoFactorRefused)
+	byExport      = oneOf("outcome", "complete", "failed")
 	byCache       = oneOf("cache", "session", "membership", "direct", "user", "blocks")
 	byHit         = oneOf("hit", "true", "false")
 	byOutcome     = oneOf("outcome", chat.SearchDone, chat.SearchPartial, chat.SearchFailed)
@@ -131,6 +140,11 @@ func (t *maker) events() *instruments {
 		loginsRejected:   t.counter("im.logins.rejected", "{attempt}", "Rejected logins and registrations, by operation and reason.", byAttempt, byKind),
 		blocks:           t.counter("im.blocks", "{block}", "Users whom another one blocked, or unblocked.", byBlock),
 		requests:         t.counter("im.requests", "{request}", "What strangers asked of users who want to be asked, by what became of it; refused are those that were too many, too fast, or declined before.", byAnswer),
+		sessionsEnded:    t.counter("im.sessions.ended", "{session}", "Sessions that were ended before they expired, by what ended them.", byEnder),
+		passwordChanges:  t.counter("im.password.changes", "{change}", "New passwords of accounts, by who set them.", byWhom),
+		twoFactor:        t.counter("im.two_factor.events", "{event}", "Two-factor logins that were turned on and off, and codes that were accepted and refused.", byFactor),
+		accountsDeleted:  t.counter("im.accounts.deleted", "{account}", "Deleted accounts, by who deleted them.", byWhom),
+		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome: failed ones were cut off.", byExport),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),

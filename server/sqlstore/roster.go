@@ -44,7 +44,7 @@ func accountFilter(q chat.AccountQuery) (f filter) {
 		f.add(banned, micros(q.At))
 	case chat.AccountActive:
 		f.add(`NOT `+banned, micros(q.At))
-	case chat.AccountDeleted:
+	case chat.AccountGone:
 		f.add(`k.id < 0`)
 	}
 	return f

@@ -52,7 +52,7 @@ func testAccounts(w *world) {
 		{chat.AccountQuery{Status: chat.AccountBanned}, []int64{ids[2], ids[1]}},
 		{chat.AccountQuery{Status: chat.AccountBanned, At: until}, []int64{ids[2]}},
 		{chat.AccountQuery{Status: chat.AccountActive}, []int64{ids[4], ids[3], ids[0]}},
-		{chat.AccountQuery{Status: chat.AccountDeleted}, nil},
+		{chat.AccountQuery{Status: chat.AccountGone}, nil},
 		{chat.AccountQuery{Status: chat.AccountBanned, Name: "ann", Phone: "+49", Role: chat.RoleUser}, []int64{ids[1]}},
 	} {
 		got, total := list(c.q)
