@@ -10,6 +10,17 @@ export interface User {
   nickname?: string
   online?: boolean
   last_seen?: string
+  deleted?: boolean
+}
+
+/** A login, as its user sees it. */
+export interface SessionInfo {
+  id: string
+  device: string
+  ip: string
+  created_at: string
+  last_used: string
+  current: boolean
 }
 
 export interface Session {

@@ -1,5 +1,5 @@
 // The HTTP part of the API: requests with the token, answers without their envelope.
-import {enter, leave, session} from './session.js'
+import {enter, leave, session, setUpFirst, trust, trusted} from './session.js'
 
 /** @typedef {import('../types.d.ts').FileInfo} FileInfo */
 
@@ -38,6 +38,7 @@ async function request(path, init, token) {
 async function unwrap(res) {
   const body = await res.json().catch(() => null)
   if (res.ok && body) return body
+  if (res.status === 403 && body?.error === 'two-factor login required') setUpFirst.value = true
   throw new ApiError(res.status, body?.error ?? 'The server did not answer as expected', body?.details ?? 'try again in a moment')
 }
 
@@ -102,13 +103,31 @@ export async function list(path) {
 }
 
 /**
- * Logs in or registers.
+ * Logs in or registers. The answer is empty, or a login token: a code is wanted, too.
  * @param {'login' | 'register'} how
  * @param {Record<string, string>} fields
+ * @returns {Promise<string>}
  */
 export async function authenticate(how, fields) {
-  const answer = await unwrap(await request(`/api/auth/${how}`, json('POST', fields)))
-  enter(answer.data)
+  const device = how === 'login' ? trusted() : ''
+  const {data} = await unwrap(await request(`/api/auth/${how}`, json('POST', device ? {...fields, device_token: device} : fields)))
+  if (data.two_factor) return data.login_token
+  enter(data)
+  return ''
+}
+
+/** Ends a login with a code. @param {{login_token: string, code: string, trust_device: boolean}} fields */
+export async function authenticateSecond(fields) {
+  const {data} = await unwrap(await request('/api/auth/login/2fa', json('POST', fields)))
+  if (data.device_token) trust(data.device_token)
+  enter(data)
+}
+
+/** Everything that the server has of me, as a file. @returns {Promise<Blob>} */
+export async function exportMe() {
+  const res = await authorized('/api/users/me/export', {method: 'GET'})
+  if (!res.ok) await unwrap(res)
+  return res.blob().catch(() => { throw new ApiError(0, 'The download was cut off', 'try again') })
 }
 
 /** Logs out, on the server too if it can be reached. */

@@ -25,6 +25,7 @@ export function learn(/** @type {User | undefined} */ user) {
 
 /** What to call a user. */
 export function nameOf(/** @type {User} */ user) {
+  if (user.deleted) return 'Deleted account'
   return user.nickname || user.username || user.phone || `User ${user.id}`
 }
 

@@ -25,6 +25,16 @@ export const me = computed(() => /** @type {User} */ (session.value?.user))
 /** Why the last session ended, for the login page; empty when the user ended it. */
 export const farewell = signal('')
 
+/** Whether the server wants two-factor login of me before anything else. */
+export const setUpFirst = signal(false)
+
+const DEVICE = 'onemeter.device'
+
+/** The token that logs in from here without a code, if the user trusts this browser: it outlives the tab. */
+export const trusted = () => localStorage.getItem(DEVICE) ?? ''
+
+export const trust = (/** @type {string} */ token) => localStorage.setItem(DEVICE, token)
+
 /** @param {{token: string, refresh_token: string, expires_in: number, user: User}} answer of a login or a refresh */
 export function enter({token, refresh_token, expires_in, user}) {
   keep({token, refresh_token, expires_at: Date.now() + expires_in * 1000, user})
@@ -46,5 +56,6 @@ function keep(next) {
 export function leave(why = '') {
   sessionStorage.clear()
   session.value = null
+  setUpFirst.value = false
   farewell.value = why
 }

@@ -81,9 +81,14 @@ async function open() {
   mine.onclose = e => {
     if (socket !== mine) return
     socket = null
-    if (e.code === 4401) return leave('You were logged out. Log in again to go on.')
+    if (e.code === 4401) return leave(ended(e.reason))
     later()
   }
+}
+
+/** What to say of a session that is over. The server says why, unless there is no more to it. */
+function ended(/** @type {string} */ reason) {
+  return reason && reason !== 'session ended' ? `You were logged out: ${reason}. Log in again to go on.` : 'You were logged out. Log in again to go on.'
 }
 
 /** Tries again after a wait that grows from try to try, and differs between clients. */

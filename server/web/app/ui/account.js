@@ -2,9 +2,23 @@ import {html, useState} from '../lib.js'
 import {call, logOut} from '../state/api.js'
 import {tell} from '../state/notice.js'
 import {changeMe, me} from '../state/session.js'
+import {Leaving} from './leaving.js'
 import {Modal} from './modal.js'
 import {MyFiles} from './myfiles.js'
 import {PrivacySettings} from './privacy.js'
+import {Password} from './password.js'
+import {Sessions} from './sessions.js'
+import {TwoFactor} from './twofactor.js'
+
+/** Part of the settings, shown when somebody opens it. @param {{title: string, children?: unknown}} props */
+function Section({title, children}) {
+  const [open, setOpen] = useState(false)
+  return html`
+    <details onToggle=${(/** @type {any} */ e) => setOpen(e.currentTarget.open)}>
+      <summary>${title}</summary>
+      ${open && children}
+    </details>`
+}
 
 /** Who I am, and the way out. @param {{close: () => void}} props */
 export function Account({close}) {
@@ -39,5 +53,9 @@ export function Account({close}) {
         </div>
       </form>
       <${PrivacySettings} />
+      <${Section} title="Password"><${Password} /><//>
+      <${Section} title="Where you are logged in"><${Sessions} /><//>
+      <${Section} title="Two-factor login"><${TwoFactor} /><//>
+      <${Section} title="Your data"><${Leaving} /><//>
     <//>`
 }

@@ -2,17 +2,19 @@ import {html, useEffect} from '../lib.js'
 import {current as call} from '../state/call.js'
 import {byKey} from '../state/conversations.js'
 import {go, route} from '../state/route.js'
-import {session} from '../state/session.js'
+import {session, setUpFirst} from '../state/session.js'
 import {CallPanel} from './callpanel.js'
 import {Chat} from './chat.js'
 import {Login} from './login.js'
 import {Notice} from './notice.js'
 import {Sidebar} from './sidebar.js'
+import {SetUpFirst} from './twofactor.js'
 import {Chat as ChatIcon} from './icons.js'
 
 /** The page: the login, or the list with the open conversation beside it. On phones one of the two. */
 export function App() {
   if (!session.value) return html`<${Login} />`
+  if (setUpFirst.value) return html`<${SetUpFirst} />`
   return html`<${Inside} />`
 }
 

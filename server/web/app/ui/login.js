@@ -1,5 +1,5 @@
 import {html, useState} from '../lib.js'
-import {authenticate} from '../state/api.js'
+import {authenticate, authenticateSecond} from '../state/api.js'
 import {farewell} from '../state/session.js'
 import {Mark} from './icons.js'
 
@@ -31,18 +31,21 @@ export function Login() {
   const [how, setHow] = useState(/** @type {'login' | 'register'} */ ('login'))
   const [fault, setFault] = useState('')
   const [busy, setBusy] = useState(false)
+  const [token, setToken] = useState('') // of a login that wants a code
   const submit = async (/** @type {SubmitEvent} */ e) => {
     e.preventDefault()
     const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
     setFault('')
     setBusy(true)
     try {
-      await authenticate(how, credentials(/** @type {Record<string, string>} */ (Object.fromEntries(form))))
+      setToken(await authenticate(how, credentials(/** @type {Record<string, string>} */ (Object.fromEntries(form)))))
+      setBusy(false)
     } catch (error) {
       setFault(/** @type {Error} */ (error).message)
       setBusy(false)
     }
   }
+  if (token) return html`<${SecondStep} token=${token} back=${() => setToken('')} />`
   const other = how === 'login' ? 'register' : 'login'
   const change = () => { setHow(other); setFault('') }
   const said = fault || farewell.value
@@ -63,8 +66,39 @@ export function Login() {
     </main>`
 }
 
+/** The page for the code, once the password was right. @param {{token: string, back: () => void}} props */
+function SecondStep({token, back}) {
+  const [fault, setFault] = useState('')
+  const [busy, setBusy] = useState(false)
+  const submit = async (/** @type {SubmitEvent} */ e) => {
+    e.preventDefault()
+    const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
+    setFault('')
+    setBusy(true)
+    try {
+      await authenticateSecond({login_token: token, code: String(form.get('code')).trim(), trust_device: form.has('trust')})
+    } catch (error) {
+      setFault(/** @type {Error} */ (error).message)
+      setBusy(false)
+    }
+  }
+  return html`
+    <main class="login">
+      <form onSubmit=${submit}>
+        <${Mark} />
+        <h1>Enter your code</h1>
+        <p class="quiet">Your authenticator shows it. A backup code will do, too.</p>
+        <${Input} name="code" label="Code" complete="one-time-code" />
+        <label class="check"><input type="checkbox" name="trust" /> Do not ask on this device for 30 days</label>
+        <p class="fault" role="alert">${fault}</p>
+        <button class="primary" disabled=${busy}>${busy ? 'One moment…' : 'Log in'}</button>
+        <p class="quiet"><button type="button" class="link" onClick=${back}>Back</button></p>
+      </form>
+    </main>`
+}
+
 /** @param {Field} props */
-function Input({name, label, hint, type, complete, optional}) {
+export function Input({name, label, hint, type, complete, optional}) {
   return html`
     <label class="field">
       <span>${label}${optional && html` <small>(optional)</small>`}</span>
