@@ -138,6 +138,15 @@ func (o *Operator) Unban(ctx context.Context, w Who) (chat.Account, error) {
 	return o.withAccount(ctx, w, func(id int64) error { return o.chat.UnbanUser(ctx, chat.Staff{}, id) })
 }
 
+// Delete deletes an account, and returns it as it was.
+func (o *Operator) Delete(ctx context.Context, w Who) (chat.Account, error) {
+	a, err := o.Find(ctx, w)
+	if err == nil {
+		err = o.chat.RemoveUser(ctx, chat.Staff{}, a.ID)
+	}
+	return a, err
+}
+
 // Logout ends all sessions of an account, and tells how many there were.
 func (o *Operator) Logout(ctx context.Context, w Who, reason string) (a chat.Account, ended int, err error) {
 	a, err = o.withAccount(ctx, w, func(id int64) error {

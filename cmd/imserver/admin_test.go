@@ -122,6 +122,7 @@ func TestAdminWithoutAServer(t *testing.T) {
 	p := launch(t, prog)
 	id := p.register(t, "10001").ID
 	p.register(t, "10002")
+	p.register(t, "10003")
 	p.stop(t, shutdownTimeout)
 
 	if out := prog.tell(t, "grant", "--username", "u10001"); !strings.Contains(out, fmt.Sprintf("u10001 (id %d) is super_admin", id)) {
@@ -145,7 +146,7 @@ func TestAdminWithoutAServer(t *testing.T) {
 	if out := prog.tell(t, "users", "--status=banned"); strings.ContainsAny(out, "\x1b\u202e") || !strings.Contains(out, "<script>") || !strings.Contains(out, "1 of 1") {
 		t.Errorf("%q", out)
 	}
-	if out := prog.tell(t, "users", "--json", "--name=U1000"); !strings.Contains(out, `"reason": "spam\u001b[2J<script>`) || !strings.Contains(out, `"total": 2`) {
+	if out := prog.tell(t, "users", "--json", "--name=U1000"); !strings.Contains(out, `"reason": "spam\u001b[2J<script>`) || !strings.Contains(out, `"total": 3`) {
 		t.Error(out)
 	}
 	prog.tell(t, "unban", "--username", "u10002")
@@ -169,6 +170,11 @@ func TestAdminWithoutAServer(t *testing.T) {
 	if out := prog.tell(t, "audit", "--by=0", "--limit=200"); strings.Contains(out, reset.Password) || !strings.Contains(out, "refused: role set to user") ||
 		!strings.Contains(out, "banned until") || strings.Contains(out, "\x1b") {
 		t.Error(out)
+	}
+
+	prog.tell(t, "delete", "--phone=10003")
+	if code, _, errOut := prog.told(t, "", "delete", "--phone=10003"); code != exitFailed || !strings.Contains(errOut, "no such user") {
+		t.Errorf("%d: %s", code, errOut)
 	}
 
 	p = launch(t, prog)

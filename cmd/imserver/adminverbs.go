@@ -44,6 +44,7 @@ var adminVerbs = []adminVerb{
 	{"list", "lists the accounts that have a role", nil, (*adminCall).list},
 	{"ban", "keeps an account out, and ends its sessions", ofWhom(option{name: "duration", arg: "TIME", usage: "for how long, such as 90m or 24h; for good unless given"}, reason), (*adminCall).ban},
 	{"unban", "ends a ban", whom, (*adminCall).unban},
+	{"delete", "deletes an account, as its user can do; its messages stay with the others", whom, (*adminCall).delete},
 	{"reset-password", "gives an account a new password, prints it once and ends its sessions",
 		ofWhom(option{name: "stdin", usage: "read the password from the first line of the standard input, and do not print it"}), (*adminCall).resetPassword},
 	{"sessions", "lists the logins of an account", whom, (*adminCall).sessions},
@@ -168,6 +169,15 @@ func (c *adminCall) unban(ctx context.Context) (answer, error) {
 	}
 	a, err := c.op.Unban(ctx, who)
 	return said(a, "%s (id %d) is not banned any more", cmp.Or(a.Username, a.Phone), a.ID), err
+}
+
+func (c *adminCall) delete(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := c.op.Delete(ctx, who)
+	return said(a, "%s (id %d) is deleted", cmp.Or(a.Username, a.Phone), a.ID), err
 }
 
 // maxLine bounds a password that is read.

@@ -148,6 +148,9 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 // wanted, too.
 func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, error) {
 	if l.TwoFactor {
+		if err := s.admitted(ctx, l.ID); err != nil {
+			return Tokens{}, err
+		}
 		trusted, err := s.trusts(ctx, l.ID, c.DeviceToken)
 		if err != nil {
 			return Tokens{}, err

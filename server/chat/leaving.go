@@ -23,7 +23,44 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 	if err != nil {
 		return err
 	}
+	if l.Role != RoleUser {
+		if err := s.resign(ctx, Staff{UserID: c.UserID, IP: addrText(f.Addr)}); err != nil {
+			return err
+		}
+	}
 	return s.deleteUser(ctx, l, EndedByLeaving, "the account was deleted")
+}
+
+// resign takes the role from somebody of the staff who leaves.
+func (s *Service) resign(ctx context.Context, by Staff) error {
+	_, err := s.do(ctx, by, by.UserID, deed{
+		act: ActRole, least: RoleUser, what: notDeleted, self: true,
+		entry:  AuditEntry{Module: ModuleRoles, Message: "role given up: the account is deleted"},
+		change: leaveStaff,
+	})
+	return err
+}
+
+// leaveStaff takes the role from target, who is about to be deleted.
+func leaveStaff(target *Standing, otherSupers int) error {
+	if err := lastSuper(notDeleted, target, otherSupers); err != nil {
+		return err
+	}
+	target.Role = RoleUser
+	return nil
+}
+
+// RemoveUser deletes an account on behalf of the staff, as DeleteMe does.
+func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error {
+	_, err := s.do(ctx, by, userID, deed{
+		act: ActDelete, least: RoleAdministrator, what: notDeleted,
+		entry:  AuditEntry{Module: ModuleUsers, Message: "account deleted"},
+		change: leaveStaff,
+	})
+	if err != nil {
+		return err
+	}
+	return s.DeleteUser(ctx, userID)
 }
 
 // DeleteUser deletes an account as DeleteMe does. It is for operators, and idempotent

@@ -132,7 +132,7 @@ func (d deed) allows(actor, target Standing) error {
 		return Errorf(KindForbidden, d.what, "it takes the role %s, and yours is %s", d.least, actor.Role)
 	case actor.UserID == target.UserID && !d.self:
 		return Errorf(KindForbidden, d.what, "you cannot do this to yourself")
-	case !super && target.Role.AtLeast(actor.Role):
+	case !super && actor.UserID != target.UserID && target.Role.AtLeast(actor.Role):
 		return Errorf(KindForbidden, d.what, "the user is %s, and you act only on roles below your own", target.Role)
 	}
 	return nil

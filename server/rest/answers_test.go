@@ -142,7 +142,7 @@ func (s *script) play() {
 	s.call("GET", "/api/users/me/export", "", ann, nil)
 	s.call("DELETE", "/api/users/me", "", cat, m{"password": cat.pass})
 	s.call("GET", "/api/calls/ice-servers", "", ann, nil)
-	s.staff(ann, ben, cat)
+	s.staff(ann, ben)
 	s.call("POST", "/api/auth/logout", "", ann, nil)
 	s.call("GET", "/api/auth/validate", "", ann, nil)
 }
@@ -255,7 +255,7 @@ func (s *script) files(ann, ben user) {
 	s.call("DELETE", "/api/files/:id", "", ann, nil, id)
 }
 
-func (s *script) staff(ann, ben, cat user) {
+func (s *script) staff(ann, ben user) {
 	boss := s.appoint(s.join("boss"), chat.RoleSuperAdmin)
 	s.call("GET", "/api/super-admin/stats", "", ben, nil)
 	s.call("GET", "/api/super-admin/stats", "", boss, nil)
@@ -267,7 +267,6 @@ func (s *script) staff(ann, ben, cat user) {
 		s.Fatal(err)
 	}
 	s.call("GET", "/api/super-admin/users/online", "", boss, nil)
-	s.call("POST", "/api/super-admin/users/:id/logout", "", boss, nil, cat.id)
 	s.call("PUT", "/api/super-admin/users/:id/role", "", boss, m{"role": "moderator"}, ben.id)
 	first := s.call("POST", "/api/messages", "", ben, m{"receiver_id": ann.id, "content": "rude"}).num("data", "id")
 	id := s.call("POST", "/api/moderation/reports", "", ann, m{"message_id": first, "reason": "rude"}).num("data", "id")
@@ -284,5 +283,7 @@ func (s *script) staff(ann, ben, cat user) {
 	s.call("POST", "/api/super-admin/users/:id/unban", "", boss, nil, ben.id)
 	s.call("GET", "/api/super-admin/logs", "", boss, nil)
 	s.call("GET", "/api/super-admin/users/:id/sessions", "", boss, nil, ann.id)
-	s.call("POST", "/api/super-admin/users/:id/password", "", boss, nil, cat.id)
+	s.call("POST", "/api/super-admin/users/:id/password", "", boss, nil, ben.id)
+	s.call("POST", "/api/super-admin/users/:id/logout", "", boss, nil, ben.id)
+	s.call("DELETE", "/api/super-admin/users/:id", "", boss, nil, ben.id)
 }

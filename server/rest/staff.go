@@ -52,6 +52,7 @@ func (s *Server) staffRoutes() {
 	s.post("/api/super-admin/users/:id/logout", admin(s.logoutUser))
 	s.post("/api/super-admin/users/:id/ban", admin(s.banUser))
 	s.post("/api/super-admin/users/:id/unban", admin(s.unbanUser))
+	s.delete("/api/super-admin/users/:id", admin(s.removeUser))
 	s.put("/api/super-admin/users/:id/role", super(s.setRole))
 	s.post("/api/super-admin/users/:id/password", s.staffWithin(passwordTimeout, chat.RoleAdministrator, s.resetPassword))
 	s.get("/api/super-admin/users/:id/sessions", admin(s.userSessions))
@@ -233,6 +234,10 @@ func (s *Server) unbanUser(c echo.Context, by chat.Staff) error {
 		}
 		return s.svc.Account(ctx, id)
 	})
+}
+
+func (s *Server) removeUser(c echo.Context, by chat.Staff) error {
+	return ofUser(s, c, func(ctx context.Context, id int64) (nothing, error) { return nothing{}, s.svc.RemoveUser(ctx, by, id) })
 }
 
 func (s *Server) setRole(c echo.Context, by chat.Staff) error {

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,6 +36,7 @@ var least = map[string]chat.AccountRole{
 	"POST /api/super-admin/users/:id/logout":   chat.RoleAdministrator,
 	"POST /api/super-admin/users/:id/ban":      chat.RoleAdministrator,
 	"POST /api/super-admin/users/:id/unban":    chat.RoleAdministrator,
+	"DELETE /api/super-admin/users/:id":        chat.RoleAdministrator,
 	"PUT /api/super-admin/users/:id/role":      chat.RoleSuperAdmin,
 	"POST /api/super-admin/users/:id/password": chat.RoleAdministrator,
 	"GET /api/super-admin/users/:id/sessions":  chat.RoleAdministrator,
@@ -107,6 +109,30 @@ func TestARoleIsInForceAtOnce(t *testing.T) {
 	}
 	w.do("PUT", "/api/super-admin/users/987654321/role", boss.token, m{"role": "admin"}).want(404)
 	w.do("PUT", "/api/super-admin/users/x/role", boss.token, m{"role": "admin"}).want(400)
+}
+
+// TestAccountsAreRemoved deletes accounts: downward only, at once, and listed as deleted.
+func TestAccountsAreRemoved(t *testing.T) {
+	w := open(t)
+	boss, admin, bob := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.appoint(w.join("admin1"), chat.RoleAdministrator), w.join("bob")
+	path := func(u user) string { return fmt.Sprint("/api/super-admin/users/", u.id) }
+	w.do("DELETE", path(boss), admin.token, nil).want(403).says("below your own")
+	w.do("DELETE", path(admin), admin.token, nil).want(403).says("yourself")
+	w.do("DELETE", "/api/super-admin/users/987654321", admin.token, nil).want(404)
+	w.do("DELETE", path(bob), admin.token, nil).want(200)
+	w.do("DELETE", path(bob), admin.token, nil).want(404)
+	w.do("GET", "/api/users/me", bob.token, nil).want(401)
+	if got := w.do("GET", "/api/super-admin/users?status=deleted", admin.token, nil).want(200); got.num("total") != 1 || got.num("data", 0, "id") != bob.id {
+		t.Errorf("%s", got.body)
+	}
+	if got := w.do("GET", "/api/super-admin/users?status=active", admin.token, nil).want(200); got.num("total") != 2 {
+		t.Errorf("%s", got.body)
+	}
+	w.do("DELETE", "/api/users/me", boss.token, m{"password": boss.pass}).want(409).says("last super admin")
+	w.do("DELETE", "/api/users/me", admin.token, m{"password": admin.pass}).want(200)
+	if got := w.do("GET", "/api/super-admin/logs?target="+fmt.Sprint("user:", admin.id), boss.token, nil).want(200); !strings.Contains(string(got.body), "role given up") {
+		t.Errorf("%s", got.body)
+	}
 }
 
 // TestTheLastSuperAdminStays tries what would leave nobody who gives roles.
@@ -481,8 +507,14 @@ func TestGroupsAreDeleted(t *testing.T) {
 	if got := w.do("GET", "/api/chats", ann.token, nil).want(200); len(got.list("data")) != 0 {
 		t.Errorf("%s", got.body)
 	}
-	if m, err := w.store.Message(t.Context(), last); err != nil || m.Content != "" || !m.Deleted {
-		t.Errorf("%+v, %v", m, err)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // it is purged in the background
+		m, err := w.store.Message(t.Context(), last)
+		if errors.Is(err, chat.ErrNotFound) || err == nil && m.Content == "" {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", m, err)
+		}
 	}
 	if got := w.do("GET", "/api/super-admin/chats", admin.token, nil).want(200); got.num("total") != 0 {
 		t.Errorf("%s", got.body)

@@ -43,9 +43,9 @@ func accountFilter(q chat.AccountQuery) (f filter) {
 	case chat.AccountBanned:
 		f.add(banned, micros(q.At))
 	case chat.AccountActive:
-		f.add(`NOT `+banned, micros(q.At))
+		f.add(`k.deleted_at = 0 AND NOT `+banned, micros(q.At))
 	case chat.AccountGone:
-		f.add(`k.id < 0`)
+		f.add(`k.deleted_at <> 0`)
 	}
 	return f
 }
@@ -63,6 +63,9 @@ func (s *Store) accounts(ctx context.Context, q chat.AccountQuery, ids []int64) 
 	accounts := make([]chat.Account, len(users))
 	for i, u := range users {
 		accounts[i] = chat.Account{User: u, Status: chat.AccountActive}
+		if u.Deleted {
+			accounts[i].Status = chat.AccountGone
+		}
 		if b, ok := bans[u.ID]; ok && inForce(b, q.At) {
 			accounts[i].Status, accounts[i].Ban = chat.AccountBanned, &b
 		}
