@@ -205,9 +205,11 @@ type AuditQuery struct {
 	Page, Limit           int
 }
 
-// What an Operator answers with.
 type (
-	Account     = chat.Account
+	// Account is the account that an Operator answers with.
+	Account = chat.Account
+	// SessionInfo is one login of an account.
 	SessionInfo = chat.SessionInfo
-	AuditEntry  = chat.AuditEntry
+	// AuditEntry is one act of the staff.
+	AuditEntry = chat.AuditEntry
 )

@@ -27,9 +27,9 @@ const (
 	GroupDeleted  GroupChange = "deleted"
 )
 
-// ChatUpdated tells the members of a group of a change, and the one whom it is
+// GroupUpdated tells the members of a group of a change, and the one whom it is
 // about. Who is new gets the group with it.
-type ChatUpdated struct {
+type GroupUpdated struct {
 	ChatID int64         `json:"chat_id"`
 	Change GroupChange   `json:"change"`
 	By     int64         `json:"by"`                // who did it
@@ -41,7 +41,7 @@ type ChatUpdated struct {
 
 // tellGroup tells the members of a group of a change, after what was before it,
 // and also others.
-func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u ChatUpdated, also ...int64) {
+func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u GroupUpdated, also ...int64) {
 	u.ChatID, u.At = room.Conversation.ID, s.cfg.Now()
 	if u.By == 0 {
 		u.By = c.UserID
@@ -64,7 +64,7 @@ func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u Ch
 }
 
 // tellMember tells what became of a member, and of the owner where he has gone.
-func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u ChatUpdated, handedOver bool) {
+func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u GroupUpdated, handedOver bool) {
 	room, err := s.membership(ctx, chatID)
 	if err != nil { // what he did is done all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
@@ -72,7 +72,7 @@ func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u Chat
 	}
 	s.tellGroup(ctx, c, room, u, u.UserID)
 	if handedOver && len(room.Members) > 0 {
-		s.tellGroup(ctx, c, room, ChatUpdated{Change: GroupOwned, UserID: room.Conversation.OwnerID})
+		s.tellGroup(ctx, c, room, GroupUpdated{Change: GroupOwned, UserID: room.Conversation.OwnerID})
 	}
 }
 
@@ -111,7 +111,7 @@ func (s *Service) Rename(ctx context.Context, c Caller, chatID int64, title stri
 	if err != nil {
 		return Conversation{}, err
 	}
-	s.tellGroup(ctx, c, room, ChatUpdated{Change: GroupRenamed, Title: title})
+	s.tellGroup(ctx, c, room, GroupUpdated{Change: GroupRenamed, Title: title})
 	return room.Conversation, nil
 }
 
@@ -146,7 +146,7 @@ func (s *Service) deleteGroup(ctx context.Context, c Caller, chatID int64, decid
 	default: // it is going to be done
 	}
 	gone := Membership{Conversation: Conversation{ID: chatID}, ids: members}
-	s.tellGroup(ctx, c, gone, ChatUpdated{Change: GroupDeleted})
+	s.tellGroup(ctx, c, gone, GroupUpdated{Change: GroupDeleted})
 	return nil
 }
 

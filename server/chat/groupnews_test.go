@@ -18,7 +18,7 @@ func (n *node) news(t *testing.T, user chat.Caller) (told []string) {
 	time.Sleep(time.Second) // of the test's own time
 	synctest.Wait()
 	for _, e := range n.told(user, chat.EventChatUpdate) {
-		u := e.Payload.(chat.ChatUpdated)
+		u := e.Payload.(chat.GroupUpdated)
 		line := fmt.Sprintf("%s by %d of %d", u.Change, u.By, u.UserID)
 		if u.Title != "" {
 			line += " " + u.Title
@@ -89,7 +89,7 @@ func TestMembersAreToldOfEveryChange(t *testing.T) {
 			t.Errorf("the owner was told\n%s", strings.Join(got, "\n"))
 		}
 		for _, e := range n.told(ann, chat.EventChatUpdate) {
-			if by := e.Payload.(chat.ChatUpdated).By; (e.Except == 7) != (by == ann.UserID) {
+			if by := e.Payload.(chat.GroupUpdated).By; (e.Except == 7) != (by == ann.UserID) {
 				t.Errorf("the device that did it: %+v", e)
 			}
 		}

@@ -71,7 +71,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	if err != nil {
 		return Conversation{}, err
 	}
-	s.tellGroup(ctx, c, m, ChatUpdated{Change: GroupCreated})
+	s.tellGroup(ctx, c, m, GroupUpdated{Change: GroupCreated})
 	g.MemberCount = len(m.Members)
 	g.Members, err = s.withProfiles(ctx, m.Members, users, blocks)
 	return g, err
@@ -310,7 +310,7 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, ne
 	}
 	err = dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, notChanged, "there is no such user"))
 	if err == nil && m != before {
-		s.tellMember(ctx, c, chatID, ChatUpdated{Change: news, UserID: userID}, before.Role == RoleOwner)
+		s.tellMember(ctx, c, chatID, GroupUpdated{Change: news, UserID: userID}, before.Role == RoleOwner)
 	}
 	return m, err
 }

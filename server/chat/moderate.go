@@ -94,14 +94,14 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 	return s.cfg.Store.Message(ctx, id)
 }
 
-// A ChatQuery selects groups for the staff, the newest first.
-type ChatQuery struct {
+// A GroupQuery selects groups for the staff, the newest first.
+type GroupQuery struct {
 	Title         string // that the group's title begins with
 	Limit, Offset int
 }
 
 // Chats lists all groups for the staff, without what is said in them.
-func (s *Service) Chats(ctx context.Context, q ChatQuery, p Paging) (Listing[Conversation], error) {
+func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Conversation], error) {
 	const what = "chats not listed"
 	p, err := p.within(defaultPage, maxPage, what)
 	if err != nil {

@@ -340,7 +340,7 @@ type StaffStore interface {
 	AllMessages(ctx context.Context, q ModerationQuery) ([]Message, error)
 	// Chats returns groups that have members, the newest first, and how many there
 	// are without Limit and Offset.
-	Chats(ctx context.Context, q ChatQuery) ([]Conversation, int64, error)
+	Chats(ctx context.Context, q GroupQuery) ([]Conversation, int64, error)
 	// CreateReport stores r, unless the same report of its reporter waits already,
 	// which it returns then. ErrConflict: most reports of his wait.
 	CreateReport(ctx context.Context, r Report, most int) (_ Report, made bool, err error)

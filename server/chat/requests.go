@@ -267,7 +267,7 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 	if err := dropped(ctx, s, s.cfg.Memberships, r.ChatID, err); err != nil {
 		return err
 	}
-	s.tellMember(ctx, c, r.ChatID, ChatUpdated{Change: GroupAdded, By: r.FromID, UserID: c.UserID}, false)
+	s.tellMember(ctx, c, r.ChatID, GroupUpdated{Change: GroupAdded, By: r.FromID, UserID: c.UserID}, false)
 	return nil
 }
 

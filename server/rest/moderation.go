@@ -18,7 +18,7 @@ func (q *query) limitOf(name string) int { return int(q.number(name, 0, 0, math.
 
 func (s *Server) allChats(c echo.Context, _ chat.Staff) error {
 	return listed(s, c, func(ctx context.Context, _ *query, p chat.Paging) (chat.Listing[chat.Conversation], error) {
-		return s.svc.Chats(ctx, chat.ChatQuery{Title: c.QueryParam("title")}, p)
+		return s.svc.Chats(ctx, chat.GroupQuery{Title: c.QueryParam("title")}, p)
 	})
 }
 

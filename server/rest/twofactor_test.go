@@ -241,8 +241,10 @@ func TestTrustedDevices(t *testing.T) {
 		return r.at("data", "two_factor") == nil
 	}
 	now, device := trust()
-	if !logins(ann, device) || !logins(ann, device) {
-		t.Error("the device is not trusted")
+	for range 2 {
+		if !logins(ann, device) {
+			t.Error("the device is not trusted")
+		}
 	}
 	w.do("POST", "/api/auth/login", "", m{"username": "ann", "password": "wrong", "device_token": device}).want(401)
 	for _, bad := range []string{"", "x", ".", device + "x", device[:len(device)-1], strings.Split(device, ".")[0] + ".", strings.Repeat("x.", 5000)} {

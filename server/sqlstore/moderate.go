@@ -37,7 +37,7 @@ func (s *Store) AllMessages(ctx context.Context, q chat.ModerationQuery) ([]chat
 }
 
 // Chats implements chat.StaffStore.
-func (s *Store) Chats(ctx context.Context, q chat.ChatQuery) ([]chat.Conversation, int64, error) {
+func (s *Store) Chats(ctx context.Context, q chat.GroupQuery) ([]chat.Conversation, int64, error) {
 	var f filter
 	f.add("k.id > 0")
 	f.add("k.kind = ?", string(chat.Group))

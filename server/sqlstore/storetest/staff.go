@@ -247,7 +247,7 @@ func testModeration(w *world) {
 	equal(w, "analysis", must[chat.Analysis](w)(w.Analysis(w.ctx(), u[1])), chat.Analysis{Messages: 4, Chats: 1})
 
 	other := w.group(u[0])
-	chats := func(q chat.ChatQuery) (ids []int64, total int64) {
+	chats := func(q chat.GroupQuery) (ids []int64, total int64) {
 		w.Helper()
 		got, total, err := w.Chats(w.ctx(), q)
 		w.ok(err)
@@ -257,13 +257,13 @@ func testModeration(w *world) {
 		}
 		return ids, total
 	}
-	got, total := chats(chat.ChatQuery{Limit: 10})
+	got, total := chats(chat.GroupQuery{Limit: 10})
 	equal(w, "groups", []any{got, total}, []any{[]int64{other, g}, int64(2)})
-	got, total = chats(chat.ChatQuery{Limit: 1, Offset: 1, Title: "a gr"})
+	got, total = chats(chat.GroupQuery{Limit: 1, Offset: 1, Title: "a gr"})
 	equal(w, "second page", []any{got, total}, []any{[]int64{g}, int64(2)})
-	got, total = chats(chat.ChatQuery{Limit: 1, Title: "b"})
+	got, total = chats(chat.GroupQuery{Limit: 1, Title: "b"})
 	equal(w, "none", []any{len(got), total}, []any{0, int64(0)})
 	must[[]int64](w)(w.DeleteGroup(w.ctx(), other, 0, func(chat.Member) error { return nil }))
-	got, _ = chats(chat.ChatQuery{Limit: 10})
+	got, _ = chats(chat.GroupQuery{Limit: 10})
 	equal(w, "without members", got, []int64{g})
 }

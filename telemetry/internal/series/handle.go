@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/cell"
 )
 
-// An instrument records through a Handle, which may be bound to attributes. It is safe for concurrent use.
+// A Handle is what an instrument records through. It may be bound to attributes, and is safe for concurrent use.
 type Handle struct {
 	bound   atomic.Pointer[entry] // the series of a bound handle, once there was a measurement; otherwise unbound
 	quiet   uintptr               // see Sampling.quiet
