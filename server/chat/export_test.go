@@ -8,3 +8,6 @@ func LimitResume(t *testing.T, n int) {
 	resumeLimit = n
 	t.Cleanup(func() { resumeLimit = before })
 }
+
+// LeaveAll is what prune does for accounts that were deleted.
+func (s *Service) LeaveAll() { s.leaveAll() }

@@ -76,7 +76,10 @@ func (s *Service) DeleteUser(ctx context.Context, userID int64) error {
 func (s *Service) deleteUser(ctx context.Context, l Login, by EndedBy, why string) error {
 	sessions, err := s.cfg.Store.DeleteUser(ctx, l.ID, l.Epoch, s.cfg.Now())
 	if err := dropped(ctx, s, s.cfg.Users, l.ID, err); err != nil {
-		if errors.Is(err, ErrNotFound) {
+		switch {
+		case errors.Is(err, ErrConflict):
+			err = Errorf(KindConflict, notDeleted, "it is the last super admin's: make another one first")
+		case errors.Is(err, ErrNotFound):
 			err = Errorf(KindConflict, notDeleted, "it has changed meanwhile: try again")
 		}
 		return err
@@ -144,11 +147,19 @@ func (s *Service) leaveGroups(ctx context.Context, userID int64) error {
 func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	var owned bool
 	_, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
 		ConversationID: groupID, ActorID: userID, UserID: userID,
-		Decide: func(_ Member, them *Member) error { *them = Member{}; return nil },
+		Decide: func(_ Member, them *Member) error { owned, *them = them.Role == RoleOwner, Member{}; return nil },
 	})
-	return dropped(ctx, s, s.cfg.Memberships, groupID, err)
+	if errors.Is(err, ErrNotFound) { // its owner deleted it just now
+		err = nil
+	}
+	if err := dropped(ctx, s, s.cfg.Memberships, groupID, err); err != nil {
+		return err
+	}
+	s.tellMember(ctx, Caller{UserID: userID}, groupID, ChatUpdated{Change: GroupLeft, UserID: userID}, owned)
+	return nil
 }
 
 // silenceDirects keeps others from writing to who is not there.

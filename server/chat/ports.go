@@ -46,7 +46,7 @@ type UserStore interface {
 	// was made, stays; relations and what it takes to log in are deleted, and it does as
 	// EndSessions does, in one transaction. Nobody begins anything with it from then
 	// on. Leaving lists it until Left. ErrNotFound: its epoch is not the one given any
-	// more, or it is gone.
+	// more, or it is gone; ErrConflict: it is the last super admin.
 	DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error)
 	// Leaving lists accounts that DeleteUser deleted and Left does not know of.
 	Leaving(ctx context.Context, limit int) ([]int64, error)

@@ -82,6 +82,8 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	a := Account{User: u, Status: AccountActive}
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	switch {
+	case u.Deleted:
+		a.Status, err = AccountGone, nil
 	case err == nil && ban.inForce(s.cfg.Now()):
 		a.Status, a.Ban = AccountBanned, &ban
 	case err != nil && !errors.Is(err, ErrNotFound):

@@ -13,9 +13,17 @@ import (
 // begins something with it waits, and finds it gone (lockPair, noneDeleted).
 func (s *Store) DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		supers, err := s.supers(ctx, t, chat.StandingChange{UserID: userID, At: at})
+		if err != nil {
+			return err
+		}
 		var username, nickname string
-		err := row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ? AND login_epoch = ? AND deleted_at = 0`+
-			s.dialect.forUpdate, []any{userID, epoch}, &username, &nickname)
+		var role chat.AccountRole
+		err = row(ctx, t, `SELECT COALESCE(username, ''), nickname, role FROM users WHERE id = ? AND login_epoch = ? AND deleted_at = 0`+
+			s.dialect.forUpdate, []any{userID, epoch}, &username, &nickname, &role)
+		if err == nil && role == chat.RoleSuperAdmin && supers == 0 {
+			err = chat.ErrConflict
+		}
 		if err != nil {
 			return err
 		}
@@ -46,6 +54,7 @@ func (s *Store) forgetUser(ctx context.Context, t querier, userID int64) error {
 		`DELETE FROM friends WHERE user_id = ?`, `DELETE FROM friends WHERE friend_id = ?`,
 		`DELETE FROM blocks WHERE user_id = ?`, `DELETE FROM blocks WHERE blocked_id = ?`,
 		`DELETE FROM privacy WHERE user_id = ?`,
+		`DELETE FROM notices WHERE user_id = ?`, `DELETE FROM notice_marks WHERE user_id = ?`,
 		`DELETE FROM requests WHERE user_id = ?`, `DELETE FROM requests WHERE from_id = ?`,
 		`INSERT INTO leaving (user_id) VALUES (?)`,
 	} {

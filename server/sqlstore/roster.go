@@ -65,6 +65,7 @@ func (s *Store) accounts(ctx context.Context, q chat.AccountQuery, ids []int64) 
 		accounts[i] = chat.Account{User: u, Status: chat.AccountActive}
 		if u.Deleted {
 			accounts[i].Status = chat.AccountGone
+			continue
 		}
 		if b, ok := bans[u.ID]; ok && inForce(b, q.At) {
 			accounts[i].Status, accounts[i].Ban = chat.AccountBanned, &b

@@ -74,7 +74,7 @@ func (s *Store) supers(ctx context.Context, t querier, c chat.StandingChange) (i
 // standing reads an account for a change.
 func (s *Store) standing(ctx context.Context, t querier, id int64, at time.Time) (chat.Standing, error) {
 	x := chat.Standing{UserID: id}
-	err := row(ctx, t, `SELECT u.role FROM users u WHERE u.id = ?`+s.dialect.forUpdate, []any{id}, &x.Role)
+	err := row(ctx, t, `SELECT u.role FROM users u WHERE u.id = ? AND u.deleted_at = 0`+s.dialect.forUpdate, []any{id}, &x.Role)
 	if err != nil {
 		return x, err
 	}

@@ -47,6 +47,14 @@ func testDeleteUser(w *world) {
 		equal(w, "friends", must[[]chat.User](w)(w.Friends(w.ctx(), id, 10, 0)), nil)
 	}
 
+	gone, total, err := w.Accounts(w.ctx(), chat.AccountQuery{Status: chat.AccountGone, At: w.now, Limit: 10})
+	w.ok(err)
+	equal(w, "listed", total, 1)
+	equal(w, "as deleted", gone[0].Status, chat.AccountGone)
+	_, total, err = w.Accounts(w.ctx(), chat.AccountQuery{Status: chat.AccountActive, At: w.now, Limit: 10})
+	w.ok(err)
+	equal(w, "active", total, 2)
+
 	// Nobody begins anything with it.
 	w.is(w.Befriend(w.ctx(), friend, u, w.now), chat.ErrNotFound)
 	w.is(w.Block(w.ctx(), friend, u, 10, w.now), chat.ErrNotFound)
@@ -67,6 +75,24 @@ func testDeleteUser(w *world) {
 	w.ok(w.Left(w.ctx(), u))
 	w.ok(w.Left(w.ctx(), u))
 	equal(w, "left", must[[]int64](w)(w.Leaving(w.ctx(), 10)), nil)
+}
+
+// testTheLastSuperAdminStays has the two that there are delete their accounts at once.
+func testTheLastSuperAdminStays(w *world) {
+	var ids []int64
+	for i := range 2 {
+		u := chat.User{Phone: fmt.Sprint("+4912345", i), Role: chat.RoleSuperAdmin, CreatedAt: w.now}
+		ids = append(ids, must[chat.User](w)(w.CreateUser(w.ctx(), u, "hash")).ID)
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i, id := range ids {
+		wg.Go(func() { _, errs[i] = w.DeleteUser(w.ctx(), id, 0, w.now) })
+	}
+	wg.Wait()
+	if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), chat.ErrConflict) {
+		w.Fatalf("%v", errs)
+	}
 }
 
 func testDeletedUsersConversations(w *world) {

@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"DeleteUser", testDeleteUser},
 		{"DeletedUsersConversations", testDeletedUsersConversations},
 		{"DeletionUnderConcurrency", testDeletionUnderConcurrency},
+		{"TheLastSuperAdminStays", testTheLastSuperAdminStays},
 		{"FilesAfter", testFilesAfter},
 		{"TwoFactor", testTwoFactor},
 		{"TrustedDevices", testTrustedDevices},
