@@ -223,7 +223,10 @@ var ways = []struct {
 }
 
 // TestEveryEndOfACall wants the gauge at 0, 2 and 0, whatever ends a call.
-func TestEveryEndOfACall(t *testing.T) { everyEnd(t, start(t, shortCalls)) }
+func TestEveryEndOfACall(t *testing.T) {
+	t.Parallel()
+	everyEnd(t, start(t, shortCalls))
+}
 
 func everyEnd(t *testing.T, nodes ...*app) {
 	a, b := nodes[0], nodes[len(nodes)-1]
@@ -273,7 +276,10 @@ func everyEnd(t *testing.T, nodes ...*app) {
 
 // TestDevicesRing has every device of the callee ring, one that comes later too,
 // and all but the first that answers stop.
-func TestDevicesRing(t *testing.T) { devicesRing(t, start(t, shortCalls)) }
+func TestDevicesRing(t *testing.T) {
+	t.Parallel()
+	devicesRing(t, start(t, shortCalls))
+}
 
 func devicesRing(t *testing.T, nodes ...*app) {
 	a, b := nodes[0], nodes[len(nodes)-1]
@@ -494,6 +500,7 @@ func TestCallsAreSlowedDown(t *testing.T) {
 
 // TestCallsOnTwoNodes is all of it with the users on different nodes.
 func TestCallsOnTwoNodes(t *testing.T) {
+	t.Parallel()
 	t.Run("every end", func(t *testing.T) { everyEnd(t, two(t)...) })
 	t.Run("devices", func(t *testing.T) { devicesRing(t, two(t)...) })
 	t.Run("both call", func(t *testing.T) { bothCall(t, two(t)...) })
@@ -508,6 +515,7 @@ func two(t *testing.T) []*app {
 // node, and calls within a node go on; without the database the client is told,
 // and the call is there when it is back.
 func TestCallsWhilePartsAreAway(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t) // whose members may call each other
 	id := connectedCall(t, c.hers, c.his, c.bob.id)
 	gauge(t, 2, c.a, c.b)

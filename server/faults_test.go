@@ -136,6 +136,7 @@ const answerWithin = 5 * time.Second
 // TestDatabaseAway: each send is answered soon with an error that says what to
 // do, none is acknowledged, and sent again each is stored once.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	for name, fail := range faults {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)

@@ -131,6 +131,7 @@ func TestWhatTelemetryLinks(t *testing.T) {
 
 // A service with echo, its metrics and a page is a binary of this size at most.
 func TestSizeOfAService(t *testing.T) {
+	t.Parallel()
 	const most = 20_000_000
 	dir := t.TempDir()
 	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "service")

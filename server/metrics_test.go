@@ -123,6 +123,7 @@ func get(t *testing.T, url string, headers ...string) *http.Response {
 // TestMetricsAreWhatClientsSaw drives the server over the network and compares
 // the page with what its clients counted.
 func TestMetricsAreWhatClientsSaw(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { metricsAreWhatClientsSaw(t, nil, 0) })
 	t.Run("mysql", func(t *testing.T) {
 		url := needs.MySQL(t)
@@ -263,6 +264,7 @@ func checkStores(t *testing.T, p page) {
 // TestWhatClientsMakeUpAddsNoSeries sends random URLs, hosts, methods and user
 // agents.
 func TestWhatClientsMakeUpAddsNoSeries(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	random := rand.New(rand.NewPCG(1, 2)) // the same in every run
 	word := func() string { return fmt.Sprintf("x%x", random.Uint64()) }

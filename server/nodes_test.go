@@ -48,6 +48,7 @@ func (u *user) on(a *app) *user {
 // TestTwoNodes has clients of two nodes chat: messages in order, presence,
 // typing, receipts, files, groups and logout go from node to node.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	a, b := twoNodes(t)
 	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")
 	hers, his := alice.dial(t), bob.dial(t)
@@ -116,6 +117,7 @@ func TestTwoNodes(t *testing.T) {
 // TestPresenceIsOneOnAllNodes has a contact on one node be told of a user on the
 // other, and ask at once: also one who has asked a moment before.
 func TestPresenceIsOneOnAllNodes(t *testing.T) {
+	t.Parallel()
 	a, b := twoNodes(t)
 	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")
 	alice.send(t, map[string]any{"receiver_id": bob.id, "content": "0"})
@@ -147,6 +149,7 @@ func TestPresenceIsOneOnAllNodes(t *testing.T) {
 
 // TestOrderAcrossNodes has clients of both nodes write to one group at once.
 func TestOrderAcrossNodes(t *testing.T) {
+	t.Parallel()
 	a, b := twoNodes(t)
 	users := []*user{a.register(t, "10001", ""), b.register(t, "10002", ""), a.register(t, "10003", ""), b.register(t, "10004", "")}
 	ids := make([]int64, len(users))

@@ -75,6 +75,7 @@ func TestFramesAreCounted(t *testing.T) {
 
 // TestSlowClientIsCounted has a client that does not read, and one that does.
 func TestSlowClientIsCounted(t *testing.T) {
+	t.Parallel()
 	a := start(t, func(c *server.Config) { c.MessageRate = 0 })
 	alice, bob := a.register(t, "10001", ""), a.register(t, "10002", "")
 	hers, his := alice.dial(t), bob.dial(t)
@@ -106,6 +107,7 @@ func TestSlowClientIsCounted(t *testing.T) {
 // TestDatabaseConnectionsAreCounted compares the pool with what the server of
 // the database says, and has more callers than connections.
 func TestDatabaseConnectionsAreCounted(t *testing.T) {
+	t.Parallel()
 	where := needs.MySQL(t)
 	a := start(t, func(c *server.Config) { c.DB, c.JWTSecret = where+"?conns=2", strings.Repeat("secret", 6) })
 	alice, bob := a.register(t, "10001", ""), a.register(t, "10002", "")
@@ -173,6 +175,7 @@ func connectionsTo(t *testing.T, where string) float64 {
 // TestBusAndCachesAreCounted: two nodes tell each other of messages, share what
 // they cached, lose Redis and get it back.
 func TestBusAndCachesAreCounted(t *testing.T) {
+	t.Parallel()
 	db, own, prefix := needs.MySQL(t), redistest.New(t), "im:"
 	same := func(c *server.Config) {
 		c.DB, c.JWTSecret, c.Redis, c.RedisPrefix = db, strings.Repeat("secret", 6), own.URL()+"?pool_size=7", prefix

@@ -188,6 +188,7 @@ func TestTURNAddressTaken(t *testing.T) {
 // TestRelayedDataChannel connects two peers who may use nothing but the relay,
 // by what the server told them, and stops the server in the middle of it.
 func TestRelayedDataChannel(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
 			a := start(t, withTURN)

@@ -117,6 +117,7 @@ func checkModes(t *testing.T, dir string) {
 // TestStopsInTime stops while clients are connected, one of them deaf, and a
 // request is under way.
 func TestStopsInTime(t *testing.T) {
+	t.Parallel()
 	a := start(t, func(c *server.Config) { c.ShutdownTimeout = 5 * time.Second })
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	listening := bob.dial(t)

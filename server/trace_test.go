@@ -70,6 +70,7 @@ func (s *spans) root(name string) (id trace.TraceID) {
 // TestTraces follows a message from its sender's request, or frame, through the
 // database to the receiver on the other node; and a file to the bucket.
 func TestTraces(t *testing.T) {
+	t.Parallel()
 	var seen spans
 	a, b := twoNodesWith(t, []telemetry.Option{telemetry.WithSpanExporter(&seen)})
 	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")

@@ -257,6 +257,7 @@ func take[T any](t *testing.T, what string, from <-chan T) (v T) {
 // TestPeers has two real peers talk, by our signalling alone: over a data channel
 // and in audio, directly and by our relay.
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	t.Run("direct", func(t *testing.T) { peersTalk(t, false, start(t, shortCalls)) })
 	t.Run("relayed", func(t *testing.T) {
 		a := start(t, func(c *server.Config) { shortCalls(c); withTURN(c) })

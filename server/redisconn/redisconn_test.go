@@ -122,6 +122,7 @@ func with(raw, ca string) string { return raw + "?ca=" + url.QueryEscape(ca) }
 
 // TestSentinel and a cluster of one: as go-redis takes them.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	host, port, _ := strings.Cut(server.Addr(), ":")
@@ -149,6 +150,7 @@ func TestCluster(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	client := open(t, Config{URL: server.URL()})
 	if m, err := ReadMemory(t.Context(), client); m.Used < 100_000 || m.Max < 100<<20 || err != nil {
@@ -165,6 +167,7 @@ func TestMemory(t *testing.T) {
 // TestAwayIsQuick: after a few failures nothing waits, few connections are
 // tried, and everything works once Redis is back.
 func TestAwayIsQuick(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]func(*redistest.Server){"stopped": (*redistest.Server).Stop, "hanging": (*redistest.Server).Pause} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.New(t)

@@ -35,6 +35,7 @@ func checkSince(t *testing.T, n *node, lost time.Time) {
 
 // TestSubscriptionIsKilled closes connections by CLIENT KILL.
 func TestSubscriptionIsKilled(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
 	met(t, a, b)
@@ -56,6 +57,7 @@ func TestSubscriptionIsKilled(t *testing.T) {
 // TestRedisDies and comes back empty: messages go on here meanwhile, and what
 // waited is published then.
 func TestRedisDies(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
 	met(t, a, b)
@@ -83,6 +85,7 @@ func TestRedisDies(t *testing.T) {
 
 // TestRedisHangs: nothing is closed, nothing answers.
 func TestRedisHangs(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	var log lines
 	cfg := quick("x:")
@@ -103,6 +106,7 @@ func TestRedisHangs(t *testing.T) {
 
 // TestRedisHangsForAMoment, and nothing is lost.
 func TestRedisHangsForAMoment(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
 	met(t, a, b)
@@ -137,6 +141,7 @@ func (l *lines) count(what string) int {
 
 // TestPausedClients hold back what is published, and lose nothing.
 func TestPausedClients(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	cfg := quick("x:")
 	cfg.Beat = time.Second // not long enough for anyone to lose patience
@@ -158,6 +163,7 @@ func TestPausedClients(t *testing.T) {
 
 // TestRedisIsAwayAtTheStart: nothing waits for it, and everything heals.
 func TestRedisIsAwayAtTheStart(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	server.Stop()
 	began := time.Now()
@@ -179,6 +185,7 @@ func TestRedisIsAwayAtTheStart(t *testing.T) {
 // TestReconnectsAreFew counts the connections that a node tries while Redis
 // takes every one and closes it again.
 func TestReconnectsAreFew(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	n := newNode(t, server.URL(), quick("x:"))
 	admin := connect(t, server.URL())
@@ -209,6 +216,7 @@ func connections(t *testing.T, c redis.UniversalClient) int {
 
 // TestQueueIsBounded: the oldest go, and the other node finds out.
 func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	cfg := quick("x:")
 	cfg.QueueEvents = 50
@@ -278,6 +286,7 @@ func TestLossWithoutDisconnect(t *testing.T) {
 // TestEveryLossIsCovered publishes all the time while connections break: what a
 // node did not get was published after the since of a later resume.
 func TestEveryLossIsCovered(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	cfg := quick("x:")
 	cfg.QueueEvents = 100
@@ -344,6 +353,7 @@ func coverAll(a, b *node) int64 {
 // TestNodeThatWasCutOff comes back after it was given up, and has lost events
 // meanwhile.
 func TestNodeThatWasCutOff(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	b := newNode(t, server.URL(), quick("x:"))
 	other := connect(t, server.URL())
@@ -364,6 +374,7 @@ func TestNodeThatWasCutOff(t *testing.T) {
 }
 
 func TestResumeIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	n := idleNode(t, server.URL(), quick("x:"))
 	n.resume = func() error {
@@ -385,6 +396,7 @@ func TestResumeIsTriedAgain(t *testing.T) {
 }
 
 func TestCloseWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
 	for _, away := range []func(*redistest.Server){(*redistest.Server).Stop, (*redistest.Server).Pause} {
 		server := redistest.New(t)
 		n := newNode(t, server.URL(), quick("x:"))

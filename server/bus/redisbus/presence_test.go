@@ -25,6 +25,7 @@ func online(t testing.TB, n *node, ids ...int64) []int64 {
 
 // TestAKilledNodeTakesItsUsersWithIt, and one that stops does so at once.
 func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
 	both := func(n *node) {
@@ -53,6 +54,7 @@ func TestAKilledNodeTakesItsUsersWithIt(t *testing.T) {
 
 // TestPresenceHeals: Redis forgets everything, and knows it again.
 func TestPresenceHeals(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), quick("x:")), newNode(t, server.URL(), quick("x:"))
 	for id := range int64(3000) {
@@ -78,6 +80,7 @@ func TestPresenceHeals(t *testing.T) {
 
 // TestOnlineCostsLittle counts what Redis is asked.
 func TestOnlineCostsLittle(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	cfg := redisbus.Config{Prefix: "x:", Expiry: time.Hour, Beat: time.Hour}
 	a, b := newNode(t, server.URL(), cfg), newNode(t, server.URL(), cfg)

@@ -72,6 +72,7 @@ func keyOf(t *testing.T, n *node, key int) string {
 
 // TestSignalsAreLost: whoever may have missed a drop trusts nothing it held.
 func TestSignalsAreLost(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), "x:"), newNode(t, server.URL(), "x:")
 	met(t, a, b)
@@ -94,6 +95,7 @@ func TestSignalsAreLost(t *testing.T) {
 // TestRedisDies: values come from their source, quickly; what was dropped
 // meanwhile is dropped for all when Redis is back.
 func TestRedisDies(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), "x:"), newNode(t, server.URL(), "x:")
 	met(t, a, b)
@@ -115,6 +117,7 @@ func TestRedisDies(t *testing.T) {
 // TestRedisHangs with an old value in it, which nobody may get once the node
 // that dropped it can say so.
 func TestRedisHangs(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a, b := newNode(t, server.URL(), "x:"), newNode(t, server.URL(), "x:")
 	met(t, a, b)
@@ -161,6 +164,7 @@ func settled(t *testing.T, nodes ...*node) {
 }
 
 func TestCloseWhileDropsAreOwed(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	a := newNode(t, server.URL(), "x:")
 	server.Stop()

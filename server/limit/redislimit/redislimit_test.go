@@ -80,6 +80,7 @@ func TestLimiter(t *testing.T) {
 
 // TestBatches: nodes ask seldom, and give away at most a batch each too much.
 func TestBatches(t *testing.T) {
+	t.Parallel()
 	server := redistest.New(t)
 	cfg := redislimit.Config{Name: "n", PerSecond: 1. / 3600, Burst: 400, Batch: 20}
 	a, b := newLimiter(t, server.URL(), cfg), newLimiter(t, server.URL(), cfg)
@@ -126,6 +127,7 @@ func TestConcurrentTakesOfBatchesAreExact(t *testing.T) {
 
 // TestRedisIsAway: each node goes by itself, quickly, and together again after.
 func TestRedisIsAway(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]func(*redistest.Server){"stopped": (*redistest.Server).Stop, "hanging": (*redistest.Server).Pause} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.New(t)
