@@ -27,7 +27,8 @@ type presence struct {
 	failures atomic.Uint64
 	dirty    atomic.Bool // Redis may differ from mine
 
-	order [256]sync.Mutex // by user, so that changes of one user reach Redis in order
+	changing sync.RWMutex    // write-locked while the node's users are rewritten in Redis, so that no change gets lost
+	order    [256]sync.Mutex // by user, so that changes of one user reach Redis in order
 
 	mu   sync.Mutex
 	mine map[int64]int // number of connections by user; users without any have no entry
@@ -137,6 +138,8 @@ func (p *presence) change(ctx context.Context, userID int64, by int, script *red
 	order := &p.order[uint64(userID)%uint64(len(p.order))]
 	order.Lock()
 	defer order.Unlock()
+	p.changing.RLock()
+	defer p.changing.RUnlock()
 	if !p.add(userID, by) {
 		return false
 	}
@@ -315,16 +318,29 @@ func (p *presence) beat(ctx context.Context) error {
 		p.steadySince = time.Now()
 	}
 	p.mourned = mourned
-	same := count == int64(len(p.mine))
 	p.mu.Unlock()
-	if same && !p.dirty.Load() {
+	if p.counts(count) && !p.dirty.Load() {
 		return nil
+	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if !p.dirty.Load() { // the difference may have been a change on its way to Redis
+		answer, err = p.run(ctx, beat).Int64Slice()
+		if err == nil && len(answer) == 3 && p.counts(answer[0]) {
+			return nil
+		}
 	}
 	return p.rewrite(ctx)
 }
 
-// rewrite replaces the node's users in Redis. If a concurrent change gets lost, the next beat notices the different
-// number.
+// counts reports whether this node has so many users.
+func (p *presence) counts(users int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return users == int64(len(p.mine))
+}
+
+// rewrite replaces the node's users in Redis. Only beat calls it, with changing write-locked.
 func (p *presence) rewrite(ctx context.Context) error {
 	p.dirty.Store(false)
 	pipe := p.client.TxPipeline()
