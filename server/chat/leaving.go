@@ -158,7 +158,7 @@ func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
 	if err := dropped(ctx, s, s.cfg.Memberships, groupID, err); err != nil {
 		return err
 	}
-	s.tellMember(ctx, Caller{UserID: userID}, groupID, ChatUpdated{Change: GroupLeft, UserID: userID}, owned)
+	s.tellMember(ctx, Caller{UserID: userID}, groupID, GroupUpdated{Change: GroupLeft, UserID: userID}, owned)
 	return nil
 }
 

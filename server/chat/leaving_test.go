@@ -29,7 +29,7 @@ func TestGroupsAreToldOfWhoDeletesAnAccount(t *testing.T) {
 	for len(want) > 0 {
 		n.mu.Lock()
 		for _, e := range n.events {
-			if u, ok := e.Payload.(chat.ChatUpdated); ok && u.ChatID == g.ID && want[u.Change] == u.UserID {
+			if u, ok := e.Payload.(chat.GroupUpdated); ok && u.ChatID == g.ID && want[u.Change] == u.UserID {
 				delete(want, u.Change)
 			}
 		}
