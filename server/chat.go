@@ -28,8 +28,9 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	cfg := chat.Config{
 		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret), Usernames: auth.Usernames{},
-		ContactsOnly: s.cfg.Contacts,
-		Codes:        codes, RequireTwoFactor: chat.TwoFactorRequired(s.cfg.RequireTwoFactor),
+		ContactsOnly:    s.cfg.Contacts,
+		ModerationReads: s.cfg.ModerationReads,
+		Codes:           codes, RequireTwoFactor: chat.TwoFactorRequired(s.cfg.RequireTwoFactor),
 		Limits: chat.Limits{
 			MaxContent: s.cfg.MaxContent, MaxUpload: s.cfg.MaxUpload, MaxMembers: s.cfg.MaxMembers,
 			Quota:    chat.Quota{User: s.cfg.UserQuota, Total: s.cfg.TotalQuota},

@@ -187,6 +187,19 @@ func TestAdminWithoutAServer(t *testing.T) {
 	}
 }
 
+// TestModerationReads reads others' messages where the operator allows it, and only there.
+func TestModerationReads(t *testing.T) {
+	for args, want := range map[string]int{"": http.StatusForbidden, "--moderation-reads": http.StatusOK} {
+		prog := alone(t)
+		prog.args = strings.Fields(args)
+		p := launch(t, prog)
+		token := p.register(t, "10001").Token
+		prog.tell(t, "grant", "--username=u10001", "--role=moderator")
+		p.becomes(t, "/api/moderation/reports/pending", token, http.StatusOK) // the role is in force
+		p.becomes(t, "/api/super-admin/messages", token, want)
+	}
+}
+
 // TestAdminCommandLines that are wrong say what is wrong, and do nothing.
 func TestAdminCommandLines(t *testing.T) {
 	prog := alone(t)

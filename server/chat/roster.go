@@ -83,7 +83,7 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	switch {
 	case u.Deleted:
-		a.Status, err = AccountGone, nil
+		a.Status = AccountGone
 	case err == nil && ban.inForce(s.cfg.Now()):
 		a.Status, a.Ban = AccountBanned, &ban
 	case err != nil && !errors.Is(err, ErrNotFound):
