@@ -48,20 +48,14 @@ func (s *Store) index(ctx context.Context, before time.Time, limit int) (done ch
 	if err != nil {
 		return done, err
 	}
-	places, err := s.Since(ctx, from, limit)
+	upTo, looked, err := s.oldEnough(ctx, from, before, limit)
 	if err != nil {
 		return done, err
 	}
-	upTo, ends := from, make(map[int64]int64)
-	for _, p := range places {
-		if !p.CreatedAt.Before(before) { // ids before this one may be on their way yet
-			break
-		}
-		upTo = p.ID
-		done.Messages++
-		if p.Seq%blockSize == 0 {
-			ends[p.ConversationID] = p.Seq
-		}
+	done.Messages = looked
+	ends, err := s.blockEnds(ctx, from, upTo)
+	if err != nil {
+		return done, err
 	}
 	if err := s.makeBlocks(ctx, ends); err != nil {
 		return chat.Indexed{}, err
@@ -78,6 +72,41 @@ func (s *Store) index(ctx context.Context, before time.Time, limit int) (done ch
 	done.Behind, done.Overtaken = newest-upTo, n == 0
 	done.More = done.Messages == limit
 	return done, err
+}
+
+// oldEnough returns the last of the limit messages behind an id, at most, that
+// were made before a time: smaller ids than those of newer ones may be on their
+// way yet. It returns from where there is none, and how many there are.
+func (s *Store) oldEnough(ctx context.Context, from int64, before time.Time, limit int) (upTo int64, looked int, err error) {
+	var latest int64
+	err = row(ctx, s.read, `SELECT COALESCE(MAX(k.id), ?), COUNT(*), COALESCE(MAX(k.created_at), 0)
+		FROM (SELECT id, created_at FROM messages WHERE id > ? ORDER BY id LIMIT ?) k`, []any{from, from, limit}, &upTo, &looked, &latest)
+	if err != nil || looked == 0 || latest < micros(before) {
+		return upTo, looked, err
+	}
+	places, err := s.Since(ctx, from, limit)
+	upTo, looked = from, 0
+	for _, p := range places {
+		if !p.CreatedAt.Before(before) {
+			break
+		}
+		upTo = p.ID
+		looked++
+	}
+	return upTo, looked, err
+}
+
+// blockEnds tells how far the conversations have come whose blocks were completed
+// by messages with these ids.
+func (s *Store) blockEnds(ctx context.Context, from, upTo int64) (map[int64]int64, error) {
+	ends := make(map[int64]int64)
+	_, err := collect(ctx, s.read, func(r scanner) (struct{}, error) {
+		var id, seq int64
+		err := r.Scan(&id, &seq)
+		ends[id] = max(ends[id], seq)
+		return struct{}{}, err
+	}, `SELECT conversation_id, seq FROM messages WHERE id > ? AND id <= ? AND seq % ? = 0`, from, upTo, blockSize)
+	return ends, err
 }
 
 // makeBlocks makes what conversations have no blocks of yet, up to a seq, in the

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ import (
 // what Unicode has several for, such as letters of full and of half width.
 // Engines fold each in their own way, so that it is done here.
 func fold(text string) string {
-	if !isASCII(text) {
+	if !isASCII(text) && norm.NFKC.QuickSpanString(text) < len(text) {
 		text = norm.NFKC.String(text)
 	}
 	return strings.Map(func(r rune) rune {
@@ -102,16 +103,20 @@ func signatureOf(texts []string) signature {
 		return signature{}
 	}
 	for len(s) > minSignature {
-		half := make(signature, len(s)/2)
+		half := len(s) / 2
+		set := 0
 		for i := range half {
-			half[i] = s[i] | s[i+len(half)]
+			set += bits.OnesCount8(s[i] | s[i+half])
 		}
-		if half.full() {
+		if set >= half*4 {
 			break
 		}
-		s = half
+		for i := range half {
+			s[i] |= s[i+half]
+		}
+		s = s[:half]
 	}
-	return s
+	return slices.Clone(s)
 }
 
 // bit is where gram g sets its bit k. A signature of half the length has it

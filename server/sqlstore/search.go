@@ -19,9 +19,10 @@ type searchBudget struct {
 	rows   int // messages read
 	bytes  int // of their text
 	blocks int // looked at
+	listed int // blocks; more than a user has conversations
 }
 
-var defaultBudget = searchBudget{within: time.Second, rows: 20_000, bytes: 32 << 20, blocks: 8192}
+var defaultBudget = searchBudget{within: time.Second, rows: 20_000, bytes: 32 << 20, blocks: 8192, listed: 16_384}
 
 // SearchMessages implements chat.SearchStore. It goes through stretches of the
 // user's conversations, the one with the newest message first: of a block it
@@ -45,7 +46,6 @@ type searching struct {
 	rooms map[int64]*searchRoom
 	todo  stretches
 	hits  []hit // newest first
-	steps int
 }
 
 // A searchRoom is a conversation to search.
@@ -54,6 +54,7 @@ type searchRoom struct {
 	hides             bool
 	lastID            int64 // of its last message
 	indexed           int64 // the seq up to which there are blocks
+	tailID            int64 // of the first message behind them that is not cleared; 0: there is none
 }
 
 // A stretch is the messages of a room behind after, up to upTo.
@@ -62,6 +63,7 @@ type stretch struct {
 	after, upTo int64
 	top         int64 // no message of it has a larger id
 	block       bool  // whose signature is to be looked at first
+	unplaced    bool  // upTo is to be found: the last message of the room that comes before BeforeID
 	end         bool  // no message, but where blocks follow that were not listed
 }
 
@@ -93,7 +95,6 @@ func (x *searching) run(ctx context.Context) (chat.Found, error) {
 		if err := x.step(ctx, size); err != nil {
 			return chat.Found{}, err
 		}
-		x.steps++
 	}
 	return x.answer(ctx)
 }
@@ -103,10 +104,12 @@ func (x *searching) complete() bool {
 	return len(x.hits) >= x.q.Limit && x.hits[x.q.Limit-1].id > x.todo[0].top
 }
 
+// exhausted tells whether to give up for a while. It is not before the next page
+// is shorter than this one, so that a search comes to its end.
 func (x *searching) exhausted() bool {
-	b := x.budget
+	b, next := x.budget, x.todo[0]
 	spent := b.rows <= 0 || b.bytes <= 0 || b.blocks <= 0 || time.Since(x.start) > b.within
-	return x.todo[0].end || spent && x.steps > 0 // so that a search comes to its end, in however many pages
+	return next.end || spent && next.top+1 < x.q.BeforeID
 }
 
 // listRooms lists what is behind the last block of each conversation.
@@ -117,20 +120,28 @@ func (x *searching) listRooms(ctx context.Context) error {
 	}
 	rooms, err := collect(ctx, x.s.read, func(r scanner) (*searchRoom, error) {
 		var m searchRoom
-		return &m, r.Scan(&m.id, &m.last, &m.cleared, &m.hides, &m.lastID, &m.indexed)
-	}, query, args...)
+		return &m, r.Scan(&m.id, &m.last, &m.cleared, &m.hides, &m.indexed, &m.lastID, &m.tailID)
+	}, query+searchTails, args...)
 	for _, m := range rooms {
 		x.rooms[m.id] = m
-		x.add(stretch{room: m, after: max(m.indexed, m.cleared), upTo: m.last, top: min(m.lastID, x.q.BeforeID-1)})
+		if m.tailID != 0 && m.tailID < x.q.BeforeID {
+			tail := stretch{room: m, after: max(m.indexed, m.cleared), upTo: m.last, top: min(m.lastID, x.q.BeforeID-1)}
+			tail.unplaced = m.lastID >= x.q.BeforeID && tail.upTo-tail.after > blockSize
+			x.add(tail)
+		}
 	}
 	return err
 }
 
-const searchRooms = `SELECT c.id, c.last_seq, m.cleared_seq, m.hides, l.id,
-	COALESCE((SELECT MAX(b.last_seq) FROM search_blocks b WHERE b.conversation_id = c.id), 0)
-	FROM members m JOIN conversations c ON c.id = m.conversation_id
-	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
-	WHERE m.user_id = ? AND m.state = 0 AND c.last_seq > m.cleared_seq`
+const searchRooms = `SELECT k.id, k.last_seq, k.cleared_seq, k.hides, k.indexed, l.id, COALESCE(f.id, 0)
+	FROM (SELECT c.id, c.last_seq, m.cleared_seq, m.hides,
+	             COALESCE((SELECT MAX(b.last_seq) FROM search_blocks b WHERE b.conversation_id = c.id), 0) AS indexed
+	      FROM members m JOIN conversations c ON c.id = m.conversation_id
+	      WHERE m.user_id = ? AND m.state = 0 AND c.last_seq > m.cleared_seq`
+
+const searchTails = `) k
+	JOIN messages l ON l.conversation_id = k.id AND l.seq = k.last_seq
+	LEFT JOIN messages f ON f.conversation_id = k.id AND f.seq = CASE WHEN k.indexed > k.cleared_seq THEN k.indexed ELSE k.cleared_seq END + 1`
 
 const searchRoom1 = ` AND m.conversation_id = ?`
 
@@ -140,7 +151,7 @@ func (x *searching) listBlocks(ctx context.Context) error {
 	if x.q.ConversationID != 0 {
 		query, args = searchBlocks+searchRoom1, append(args, x.q.ConversationID)
 	}
-	most := x.budget.blocks
+	most := x.budget.listed
 	list, err := collect(ctx, x.s.read, func(r scanner) (stretch, error) {
 		var id int64
 		b := stretch{block: true}
@@ -177,13 +188,39 @@ func (x *searching) add(s stretch) {
 // step takes up to size stretches of one kind, and looks into them.
 func (x *searching) step(ctx context.Context, size int) error {
 	var part []stretch
-	for len(x.todo) > 0 && len(part) < size && !x.todo[0].end && (len(part) == 0 || x.todo[0].block == part[0].block) {
+	if x.todo[0].unplaced {
+		return x.placeTail(ctx, heap.Pop(&x.todo).(stretch))
+	}
+	for len(x.todo) > 0 && len(part) < size && !x.todo[0].end && !x.todo[0].unplaced && (len(part) == 0 || x.todo[0].block == part[0].block) {
 		part = append(part, heap.Pop(&x.todo).(stretch))
 	}
 	if part[0].block {
 		return x.look(ctx, part)
 	}
 	return x.read(ctx, part)
+}
+
+// placeTail finds the message of a stretch that comes before BeforeID: it halves
+// the stretch, for in a conversation ids grow with seq.
+func (x *searching) placeTail(ctx context.Context, s stretch) error {
+	low, high := s.after+1, s.upTo // low comes before it, as tailID says
+	s.top = s.room.tailID
+	for low < high {
+		middle := low + (high-low+1)/2
+		id, err := one(ctx, x.s.read, scanID, `SELECT id FROM messages WHERE conversation_id = ? AND seq = ?`, s.room.id, middle)
+		if err != nil {
+			return err
+		}
+		x.budget.rows--
+		if id < x.q.BeforeID {
+			low, s.top = middle, id
+		} else {
+			high = middle - 1
+		}
+	}
+	s.upTo, s.unplaced = low, false
+	heap.Push(&x.todo, s)
+	return nil
 }
 
 // look leaves those blocks to be read that may have what is searched.
@@ -295,7 +332,7 @@ func (x *searching) visible(ctx context.Context, hits []hit) ([]hit, error) {
 func (x *searching) answer(ctx context.Context) (chat.Found, error) {
 	var found chat.Found
 	if len(x.todo) > 0 {
-		found.Next = max(0, min(x.todo[0].top+1, x.q.BeforeID-1))
+		found.Next = x.todo[0].top + 1
 		x.hits = slices.DeleteFunc(x.hits, func(h hit) bool { return h.id < found.Next })
 	}
 	if len(x.hits) > x.q.Limit {

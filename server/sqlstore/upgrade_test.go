@@ -211,3 +211,51 @@ func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// TestMessagesAreFoundAfterTheUpgrade searches messages that were there before
+// searches were, at once, and after blocks were made of them, step by step.
+func TestMessagesAreFoundAfterTheUpgrade(t *testing.T) {
+	statements := []string{
+		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (1, '10000', '', '', '', 'user', '', '', 0, 0)`,
+		`INSERT INTO conversations (id, kind, title, owner_id, last_seq, pair_low, pair_high, created_at) VALUES (1, 'direct', '', 0, 100, 1, 1, 0)`,
+		`INSERT INTO members (conversation_id, user_id, role, muted, state, read_seq, delivered_seq, joined_at) VALUES (1, 1, 'member', 0, 0, 0, 0, 0)`,
+	}
+	for i := 1; i <= 100; i++ {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO messages (conversation_id, seq, sender_id, content, type, reply_to_id, created_at, updated_at)
+			VALUES (1, %d, 1, 'Grüße 天气 %d', 'text', 0, 1, 1)`, i, i))
+	}
+	upgraded(t, statements, func(t *testing.T, s *Store) {
+		find := func(q string, want int) {
+			t.Helper()
+			f, err := s.SearchMessages(t.Context(), chat.MessageSearch{UserID: 1, Text: q, Limit: 200})
+			if err != nil || len(f.Messages) != want {
+				t.Errorf("%q finds %d, want %d: %v", q, len(f.Messages), want, err)
+			}
+		}
+		for looked := 0; ; {
+			find("GRÜSSE", 0) // ß is no ss
+			find("GRÜßE", 100)
+			find("天气", 100)
+			find("天气 77", 1)
+			find("天 9", 19)
+			done, err := s.IndexMessages(t.Context(), time.Now(), 40)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if looked += done.Messages; done.Messages == 0 {
+				if looked != 100 {
+					t.Errorf("looked at %d", looked)
+				}
+				break
+			}
+		}
+		if n, err := one(t.Context(), s.read, scanID, `SELECT COUNT(*) FROM search_blocks`); err != nil || n != 3 {
+			t.Errorf("%d blocks, %v", n, err)
+		}
+		r, err := s.Receipts(t.Context(), 1, 1, time.Now())
+		if err != nil || len(r) != 0 {
+			t.Errorf("receipts %v, %v", r, err)
+		}
+	})
+}
