@@ -20,7 +20,7 @@ type shown struct {
 
 // troubles is in expressions that are 0 while all is well.
 var troubles = regexp.MustCompile(`failures|errors|dropped|slow|lost|garbage|recover|reconnects|resumes|stale|timeouts|pending|wait_|` +
-	`queued|owed|forgotten|conflicts|panics|denied|refused_faults|rate_limited|broken|5\.\.|ALERTS`)
+	`queued|owed|behind|forgotten|conflicts|panics|denied|refused_faults|rate_limited|broken|5\.\.|ALERTS`)
 
 // moved tells whether an expression has had data, and more than 0 if nothing
 // but use of the server has to move it.
@@ -38,9 +38,9 @@ func (s shown) moved(t *testing.T, p *prometheus) bool {
 // that it names must be the server's.
 func TestEveryExpressionHasData(t *testing.T) {
 	otlp, collector := startCollector(t)
-	nodes := startNodes(t, 2, otlp)
+	nodes, admin := startNodes(t, 2, otlp)
 	p := startPrometheus(t, nodes, collector)
-	everybody := newTown(t, nodes)
+	everybody := newTown(t, nodes, admin)
 
 	missing := slices.Concat(panels(t), recorded(t))
 	all := slices.Clone(missing)

@@ -219,14 +219,16 @@ func echo(t *testing.T) net.Addr {
 
 // A town is three people on two nodes, two of them friends, all in one group.
 type town struct {
-	alice, bob, carol *person
+	alice, bob, carol *person // Alice is of the staff, Bob wants strangers to ask
+	banned            *person // and unbanned, again and again
 	group             int64
 	peer              net.Addr
 	rounds            int
 	hangUp            func() // ends the call of the round before
 }
 
-func newTown(t *testing.T, nodes []string) *town {
+// newTown makes it. admin runs imserver admin with further arguments.
+func newTown(t *testing.T, nodes []string, admin func(args ...string)) *town {
 	t.Helper()
 	w := &town{
 		alice: newPerson(t, nodes[0], "10001"), bob: newPerson(t, nodes[0], "10002"), carol: newPerson(t, nodes[1], "10003"),
@@ -236,6 +238,13 @@ func newTown(t *testing.T, nodes []string) *town {
 	w.alice.want(http.StatusCreated, "POST", "/api/users/friends", object{"user_id": w.carol.ID}, nil)
 	w.alice.want(http.StatusCreated, "POST", "/api/chats", object{"title": "all", "member_ids": []int64{w.bob.ID, w.carol.ID}}, &chat)
 	w.group = chat.ID
+	w.banned = w.newcomer()
+	w.bob.want(http.StatusOK, "PUT", "/api/users/me/privacy", object{"messages": "contacts", "groups": "everybody", "calls": "everybody"}, nil)
+	admin("grant", "--phone="+w.alice.phone)
+	eventually(t, "the nodes know Alice's role", func() bool {
+		answer, err := w.alice.Ask(t.Context(), "GET", "/api/super-admin/stats", nil)
+		return err == nil && answer.Status == http.StatusOK
+	})
 	return w
 }
 
@@ -260,6 +269,7 @@ func (w *town) live() {
 	w.bob.want(http.StatusConflict, "POST", "/api/auth/register", object{"phone": w.bob.phone, "password": password}, nil)
 	w.bob.write("dance", nil)
 	_ = w.bob.connect().Close(websocket.StatusNormalClosure, "")
+	w.welcome()
 
 	id := w.alice.call(w.carol)
 	w.carol.relay(w.peer, false)()

@@ -107,8 +107,8 @@ func get(address string, into any) error {
 var token = strings.Repeat("token", 8)
 
 // startNodes runs nodes of one server that has everything, pushes to a
-// collector, and says where they are.
-func startNodes(t *testing.T, n int, collector string) (addrs []string) {
+// collector, and says where they are. admin runs imserver admin on their database.
+func startNodes(t *testing.T, n int, collector string) (addrs []string, admin func(args ...string)) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "imserver")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/onemeter/onemeter/cmd/imserver")
@@ -118,6 +118,14 @@ func startNodes(t *testing.T, n int, collector string) (addrs []string) {
 	database := needs.MySQL(t)
 	redis, prefix := needs.Redis(t)
 	endpoint, bucket := needs.S3(t)
+	admin = func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
+		cmd.Env = append(os.Environ(), "IM_DB="+database)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("imserver admin %v: %v\n%s", args, err, out)
+		}
+	}
 	for range n {
 		cmd := exec.Command(binary, "--addr=127.0.0.1:0", "--log-format=json",
 			"--redis="+redis, "--redis-prefix="+prefix, "--blob=s3://"+bucket+"?endpoint="+url.QueryEscape(endpoint),
@@ -139,7 +147,7 @@ func startNodes(t *testing.T, n int, collector string) (addrs []string) {
 			t.Fatal("imserver does not come up")
 		}
 	}
-	return addrs
+	return addrs, admin
 }
 
 // startCollector runs a collector, and says where it takes OTLP over HTTP and

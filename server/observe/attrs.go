@@ -1,11 +1,13 @@
 package observe
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -48,4 +50,14 @@ func by[K comparable, I any](instrument I, attrs func(K) []attribute.KeyValue) *
 // value returns a function for one attribute whose value is the key of the table.
 func value(key string) func(string) []attribute.KeyValue {
 	return func(v string) []attribute.KeyValue { return []attribute.KeyValue{attribute.String(key, v)} }
+}
+
+// seldom is by for a counter of one label that counts what happens seldom: every value starts at 0, so that a rate sees
+// the first event, too.
+func seldom(c metric.Int64Counter, l label) *table[string, metric.Int64Counter] {
+	t := by(c, value(l.key))
+	for _, v := range l.values {
+		t.of(v).Add(context.Background(), 0)
+	}
+	return t
 }

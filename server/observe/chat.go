@@ -7,7 +7,6 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 )
 
 // Chat returns the hooks that feed the instruments of the domain.
@@ -18,24 +17,14 @@ func (o *Observer) Chat() chat.Hooks {
 	rejections := by(ins.loginsRejected, rejectionAttrs)
 	searches := by(ins.searchDuration, value("outcome"))
 	acts := by(ins.staffActs, staffAttrs)
-	bans := by(ins.bans, value("kind"))
-	handled := by(ins.reportsHandled, value("action"))
-	notices := by(ins.notices, value("kind"))
-	// They happen seldom: a rate has to see the first one, too.
-	for _, act := range chat.Acts {
+	for _, act := range chat.Acts { // as seldom does
 		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeDone}).Add(context.Background(), 0)
 		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeRefused}).Add(context.Background(), 0)
 	}
-	for table, kinds := range map[*table[string, metric.Int64Counter]][]string{bans: byBan.values, handled: byAction.values, notices: byNotice.values} {
-		for _, kind := range kinds {
-			table.of(kind).Add(context.Background(), 0)
-		}
-	}
-	blocks := by(ins.blocks, value("change"))
-	requests := by(ins.requests, value("outcome"))
-	ended := by(ins.sessionsEnded, value("by"))
-	passwords, leavings := by(ins.passwordChanges, value("by")), by(ins.accountsDeleted, value("by"))
-	factors, exports := by(ins.twoFactor, value("event")), by(ins.exports, value("outcome"))
+	bans, handled, notices := seldom(ins.bans, byBan), seldom(ins.reportsHandled, byAction), seldom(ins.notices, byNotice)
+	blocks, requests := seldom(ins.blocks, byBlock), seldom(ins.requests, byAnswer)
+	ended, passwords, leavings := seldom(ins.sessionsEnded, byEnder), seldom(ins.passwordChanges, byWhom), seldom(ins.accountsDeleted, byWhom)
+	factors, exports := seldom(ins.twoFactor, byFactor), seldom(ins.exports, byExport)
 	return chat.Hooks{
 		StaffActed: func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) },
 		UserBanned: func(ctx context.Context, d chat.UserBanned) {
