@@ -76,7 +76,7 @@ func bashCompletion() string {
 	verbs, byVerb := verbNames(), strings.Builder{}
 	known := make(map[string]bool)
 	for _, v := range adminVerbs {
-		fmt.Fprintf(&byVerb, "      %s) COMPREPLY=($(compgen -W '%s' -- \"$word\"));;\n", v.name, strings.Join(v.flags(), " "))
+		fmt.Fprintf(&byVerb, "      %s) COMPREPLY=($(compgen -W '%s' -- \"$word\")) || :;;\n", v.name, strings.Join(v.flags(), " "))
 		for _, o := range v.options {
 			if len(o.choices) > 0 && !known[o.name] {
 				known[o.name] = true
@@ -96,7 +96,7 @@ _imserver() {
 %s    completion) COMPREPLY=($(compgen -W 'bash fish zsh' -- "$word")); return;;
   esac
   if [[ $COMP_CWORD -ge 2 && ${COMP_WORDS[1]} == admin ]]; then
-    if [[ $COMP_CWORD == 2 ]]; then COMPREPLY=($(compgen -W '%s' -- "$word")); return; fi
+    if [[ $COMP_CWORD == 2 ]]; then COMPREPLY=($(compgen -W '%s' -- "$word")) || :; return 0; fi
     case ${COMP_WORDS[2]} in
 %s    esac
     return

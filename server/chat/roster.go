@@ -80,10 +80,12 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 		return Account{}, orNotFound(err, "no such user", "there is no user of this id")
 	}
 	a := Account{User: u, Status: AccountActive}
+	if u.Deleted {
+		a.Status = AccountGone
+		return a, nil
+	}
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	switch {
-	case u.Deleted:
-		a.Status = AccountGone
 	case err == nil && ban.inForce(s.cfg.Now()):
 		a.Status, a.Ban = AccountBanned, &ban
 	case err != nil && !errors.Is(err, ErrNotFound):

@@ -54,6 +54,7 @@ func (s *Store) forgetUser(ctx context.Context, t querier, userID int64) error {
 		`DELETE FROM friends WHERE user_id = ?`, `DELETE FROM friends WHERE friend_id = ?`,
 		`DELETE FROM blocks WHERE user_id = ?`, `DELETE FROM blocks WHERE blocked_id = ?`,
 		`DELETE FROM privacy WHERE user_id = ?`,
+		`DELETE FROM bans WHERE user_id = ?`,
 		`DELETE FROM notices WHERE user_id = ?`, `DELETE FROM notice_marks WHERE user_id = ?`,
 		`DELETE FROM requests WHERE user_id = ?`, `DELETE FROM requests WHERE from_id = ?`,
 		`INSERT INTO leaving (user_id) VALUES (?)`,

@@ -95,7 +95,8 @@ func (s *Store) bans(ctx context.Context, ids []int64) (map[int64]chat.Ban, erro
 // service asks for it every 15 s at most.
 func (s *Store) Numbers(ctx context.Context, d chat.Day) (n chat.Numbers, err error) {
 	midnight := micros(d.Midnight)
-	err = row(ctx, s.read, `SELECT COUNT(*), COALESCE(SUM(k.created_at >= ?), 0), COALESCE(SUM(k.last_seen >= ?), 0) FROM users k`,
+	err = row(ctx, s.read, `SELECT COUNT(*), COALESCE(SUM(k.created_at >= ?), 0), COALESCE(SUM(k.last_seen >= ?), 0)
+		FROM users k WHERE k.deleted_at = 0`,
 		[]any{midnight, midnight}, &n.Users, &n.NewUsersToday, &n.ActiveToday)
 	if err == nil {
 		err = row(ctx, s.read, `SELECT COUNT(*), COALESCE(SUM(k.last_seq), 0) FROM conversations k`, nil, &n.Chats, &n.Messages)

@@ -108,6 +108,32 @@ func testSupersUnderConcurrency(w *world) {
 	}
 }
 
+// testNobodyActsOnDeleted: who was deleted, while banned, is in no number and not
+// to be acted on.
+func testNobodyActsOnDeleted(w *world) {
+	u := w.users(2)
+	w.stand(u[0], func(to *chat.Standing) { to.Ban = &chat.Ban{CreatedAt: w.now} })
+	must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: u[0], Kind: chat.NoticeWarning, Message: "m", CreatedAt: w.now}))
+	w.ok(w.MarkNotices(w.ctx(), u, 1))
+	must[[]string](w)(w.DeleteUser(w.ctx(), u[0], 0, w.now))
+	_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: u[0], At: w.now})
+	w.is(err, chat.ErrNotFound)
+	_, err = w.Ban(w.ctx(), u[0])
+	w.is(err, chat.ErrNotFound)
+	n := must[chat.Numbers](w)(w.Numbers(w.ctx(), chat.Day{Now: w.now, Midnight: w.now.Add(-time.Hour)}))
+	equal(w, "numbers", n, chat.Numbers{Users: 1, NewUsersToday: 1})
+	for status, want := range map[chat.AccountStatus][]int64{chat.AccountGone: u[:1], chat.AccountActive: u[1:], chat.AccountBanned: nil} {
+		list, _, err := w.Accounts(w.ctx(), chat.AccountQuery{Status: status, Limit: 5, At: w.now})
+		w.ok(err)
+		var got []int64
+		for _, a := range list {
+			got = append(got, a.ID)
+			equal(w, "status", a.Status, status)
+		}
+		equal(w, string(status), got, want)
+	}
+}
+
 func testAudit(w *world) {
 	who := []int64{0, 7, 8}
 	for i := range 30 {

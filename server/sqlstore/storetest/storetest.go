@@ -112,6 +112,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"PruneCalls", testPruneCalls},
 		{"Standings", testStandings},
 		{"SupersUnderConcurrency", testSupersUnderConcurrency},
+		{"NobodyActsOnDeleted", testNobodyActsOnDeleted},
 		{"Audit", testAudit},
 		{"Accounts", testAccounts},
 		{"Numbers", testNumbers},
