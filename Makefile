@@ -62,14 +62,14 @@ test-browser: $(WEB) ## the web client, and two Chromium pages that call each ot
 	IM_TEST_CHROMIUM=$$(command -v chromium) IM_TEST_AXE=$(TOOLS)/web/node_modules/axe-core/axe.min.js \
 	  $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web
 
-test-web: web-vendor ## the web client's types, by TypeScript; not in test-all, for it needs node and npm
-	$(TOOLS)/web/node_modules/.bin/tsc -p server/web/npm/tsconfig.json
+test-web: web-vendor ## the types of the pages, by TypeScript; not in test-all, for it needs node and npm
+	$(TOOLS)/web/node_modules/.bin/tsc -p server/page/npm/web.json
 
-web-vendor: $(WEB) ## fetches the web client's libraries again, and compares; says how to take others over
-	server/web/npm/vendor $(TOOLS)/web $(TOOLS)/web/vendor
-	@diff -r $(TOOLS)/web/vendor server/web/app/vendor || { \
-	  echo "server/web/app/vendor is not what server/web/npm/package-lock.json names. After a change of that file:"; \
-	  echo "  server/web/npm/vendor .tools/web server/web/app/vendor"; exit 1; }
+web-vendor: $(WEB) ## fetches the pages' libraries again, and compares; says how to take others over
+	server/page/npm/vendor $(TOOLS)/web $(TOOLS)/web/vendored
+	@for layer in kit plot; do diff -rq $(TOOLS)/web/vendored/$$layer/vendor server/page/$$layer/vendor || { \
+	  echo "server/page/$$layer/vendor is not what server/page/npm/package-lock.json names. After a change of that file:"; \
+	  echo "  server/page/npm/vendor .tools/web server/page"; exit 1; }; done
 
 GRAFANA := $(TOOLS)/grafana
 
@@ -142,9 +142,9 @@ $(SBOM):
 	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 # npm ci takes what package-lock.json names, and compares the hashes in it.
-$(WEB): server/web/npm/package.json server/web/npm/package-lock.json
+$(WEB): server/page/npm/package.json server/page/npm/package-lock.json
 	@mkdir -p $(TOOLS)/web
-	cp server/web/npm/package.json server/web/npm/package-lock.json $(TOOLS)/web
+	cp server/page/npm/package.json server/page/npm/package-lock.json $(TOOLS)/web
 	cd $(TOOLS)/web && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 

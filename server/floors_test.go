@@ -48,7 +48,7 @@ var floors = map[string][]string{
 	"server/cache/memcache": {"server/chat"}, "server/blob": {"server/chat"},
 	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/bus/redisbus": {"server/chat"}, "server/cache/rediscache": {"server/chat"}, "server/limit/redislimit": {"server/chat"},
-	"server/turn": {}, "server/web": {},
+	"server/turn": {}, "server/page": {}, "server/page/pagetest": {}, "server/web": {"server/page"},
 	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
 	"server/observe": {
 		"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call",

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"bytes"
@@ -27,6 +27,7 @@ var contentTypes = map[string]string{
 	".mjs":  "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".txt":  "text/plain; charset=utf-8",
+	".json": "application/json",
 }
 
 func newFile(name string, text []byte, caching string) (*file, error) {

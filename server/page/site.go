@@ -1,0 +1,164 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	indexName = "index.html"
+	ownPrefix = "/app/" // what index.html writes before the names of files
+)
+
+// A Config is what a Site is made of.
+type Config struct {
+	// Index is the path of the page, Files that below which everything else is.
+	// Both begin and end with a slash.
+	Index, Files string
+	// Layers hold the files by name. Of two with one name, the later layer's counts.
+	// One of them has index.html.
+	Layers []fs.FS
+	// Media lets the page show and play what it has got (blob: addresses), and
+	// ask for the camera and the microphone.
+	Media bool
+}
+
+// A Site serves a page. It is safe for concurrent use.
+type Site struct {
+	at     string // of the page
+	index  *file
+	assets map[string]*file // by path
+	policy map[string]string
+}
+
+// New compresses and hashes the files.
+func New(cfg Config) (*Site, error) {
+	sources, err := read(cfg.Layers)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{at: cfg.Index, assets: make(map[string]*file), policy: policy(cfg.Media)}
+	base := cfg.Files + version(sources) + "/"
+	for name, text := range sources {
+		if name == indexName {
+			continue
+		}
+		if s.assets[base+name], err = newFile(name, text, "public, max-age=31536000, immutable"); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	s.index, err = newFile(indexName, index(sources, base), "no-cache") // it is asked for each time, and seldom sent
+	return s, err
+}
+
+// read returns the files of all layers by name.
+func read(layers []fs.FS) (map[string][]byte, error) {
+	sources := make(map[string][]byte)
+	for _, files := range layers {
+		err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			sources[name], err = fs.ReadFile(files, name)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if sources[indexName] == nil {
+		return nil, errors.New("no layer has " + indexName)
+	}
+	return sources, nil
+}
+
+// version is a hash of all files.
+func version(sources map[string][]byte) string {
+	hash := sha256.New()
+	for _, name := range sorted(sources) {
+		fmt.Fprintf(hash, "%s %d\n", name, len(sources[name]))
+		hash.Write(sources[name])
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:8])
+}
+
+// index puts into the page where the other files are. Every module is named, so
+// that the browser fetches them at once and not one import after the other.
+func index(sources map[string][]byte, base string) []byte {
+	var preload strings.Builder
+	for _, name := range sorted(sources) {
+		switch path.Ext(name) {
+		case ".js", ".mjs":
+			fmt.Fprintf(&preload, "<link rel=\"modulepreload\" href=\"%s%s\">\n", base, name)
+		case ".css":
+			fmt.Fprintf(&preload, "<link rel=\"stylesheet\" href=\"%s%s\">\n", base, name)
+		}
+	}
+	page := bytes.ReplaceAll(sources[indexName], []byte(ownPrefix), []byte(base))
+	return bytes.Replace(page, []byte("<!-- files -->\n"), []byte(preload.String()), 1)
+}
+
+// ServeHTTP answers GET and HEAD of the page and of its files.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f := s.assets[r.URL.Path]
+	if r.URL.Path == s.at {
+		f = s.index
+	}
+	header := w.Header()
+	for name, value := range s.policy {
+		header.Set(name, value)
+	}
+	if f == nil {
+		http.Error(w, "There is no such file. If the page does not work, reload it: the server may have a newer version.", http.StatusNotFound)
+		return
+	}
+	body, etag := f.plain, f.etag
+	header.Set("Vary", "Accept-Encoding")
+	if f.zipped != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
+		body, etag = f.zipped, f.etag+"-gzip"
+		header.Set("Content-Encoding", "gzip")
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	header.Set("Content-Type", f.contentType)
+	header.Set("Cache-Control", f.caching)
+	header.Set("Etag", `"`+etag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// policy is what browsers are told to refuse. Nothing may come from elsewhere,
+// nothing inline is run, and no text can become markup (Trusted Types).
+func policy(media bool) map[string]string {
+	blobs, devices := "", "()"
+	if media {
+		blobs, devices = " blob:", "(self)"
+	}
+	return map[string]string{
+		"Content-Security-Policy": strings.Join([]string{
+			"default-src 'none'",
+			"script-src 'self'",
+			"style-src 'self'",
+			"img-src 'self'" + blobs,
+			"media-src 'self'" + blobs,
+			"connect-src 'self'",
+			"base-uri 'none'",
+			"form-action 'none'",
+			"frame-ancestors 'none'",
+			"require-trusted-types-for 'script'",
+			"trusted-types 'none'",
+		}, "; "),
+		"X-Content-Type-Options":       "nosniff",
+		"Referrer-Policy":              "no-referrer",
+		"Permissions-Policy":           "camera=" + devices + ", microphone=" + devices + ", display-capture=(), geolocation=(), payment=(), usb=()",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin",
+	}
+}
