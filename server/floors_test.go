@@ -39,6 +39,7 @@ var floors = map[string][]string{
 	"telemetry/metricvet":                     {"telemetry/internal/rule"},
 	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
+	"internal/browser":                        {"internal/needs"},
 	"internal/imclient":                       {},
 
 	"server/chat":           {},

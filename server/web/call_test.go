@@ -5,7 +5,7 @@ package web_test
 import "testing"
 
 // Two call each other, see each other, and hang up; and one declines.
-func calls(t *testing.T, b *browser) {
+func calls(t *testing.T, b *chromium) {
 	a := start(t)
 	alice, bob := a.pair(t, b)
 	alice.button("Video call")

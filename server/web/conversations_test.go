@@ -12,7 +12,7 @@ import (
 )
 
 // people register and write to each other.
-func people(t *testing.T, b *browser) {
+func people(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := b.open(t, "http://"+a.addr, desktop)
 	alice.sees(`h1`, "Log in")
@@ -62,7 +62,7 @@ func people(t *testing.T, b *browser) {
 }
 
 // A picture and a file are uploaded, seen, and can be saved.
-func filesSent(t *testing.T, b *browser) {
+func filesSent(t *testing.T, b *chromium) {
 	a := start(t)
 	alice, bob := a.pair(t, b)
 	picture := filepath.Join(t.TempDir(), "lake.png")
@@ -86,7 +86,7 @@ func filesSent(t *testing.T, b *browser) {
 }
 
 // A group is made, written to, made larger, and left.
-func group(t *testing.T, b *browser) {
+func group(t *testing.T, b *chromium) {
 	a := start(t)
 	carol := a.register(t, "10003", "carol", "Carol Herbst")
 	alice, bob := a.pair(t, b)
@@ -128,7 +128,7 @@ func group(t *testing.T, b *browser) {
 }
 
 // What looks like a program is shown as it was written, wherever it is.
-func scripts(t *testing.T, b *browser) {
+func scripts(t *testing.T, b *chromium) {
 	const evil = `<img src=x onerror="document.title='broken'"><script>document.title='broken'</script>`
 	a := start(t)
 	mallory := a.register(t, "10009", "mallory", evil[:60])

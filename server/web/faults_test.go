@@ -15,7 +15,7 @@ import (
 
 // A connection breaks, and both sides write meanwhile: nothing is missing after
 // it, and nothing is there twice.
-func reconnects(t *testing.T, b *browser) {
+func reconnects(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
@@ -53,7 +53,7 @@ func reconnects(t *testing.T, b *browser) {
 
 // A server restarts. What was written meanwhile outlives a reload of the page,
 // too, and is stored once.
-func restarts(t *testing.T, b *browser) {
+func restarts(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
@@ -84,7 +84,7 @@ func restarts(t *testing.T, b *browser) {
 }
 
 // What the server refuses can be tried again, or discarded.
-func refusals(t *testing.T, b *browser) {
+func refusals(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
@@ -113,7 +113,7 @@ func refusals(t *testing.T, b *browser) {
 }
 
 // A token that has run out is renewed, and nobody notices.
-func renews(t *testing.T, b *browser) {
+func renews(t *testing.T, b *chromium) {
 	a := start(t)
 	a.stop()
 	a.cfg.TokenTTL = 2 * time.Second

@@ -3,7 +3,6 @@
 package web_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -15,7 +14,7 @@ import (
 )
 
 // Everything can be done by keyboard alone.
-func keyboard(t *testing.T, b *browser) {
+func keyboard(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
 	bob := a.register(t, "10002", "bob", "Bob Sommer")
@@ -68,7 +67,7 @@ func keyboard(t *testing.T, b *browser) {
 
 // looks holds every page to what axe-core knows of accessibility, on a desktop
 // and on the smallest telephone, in light and in dark.
-func looks(t *testing.T, b *browser) {
+func looks(t *testing.T, b *chromium) {
 	axe, err := os.ReadFile(needs.Axe(t))
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +77,9 @@ func looks(t *testing.T, b *browser) {
 	bob := a.register(t, "10002", "bob", "Bob Sommer")
 	carol := a.register(t, "10003", "carol", "Carol Herbst")
 	converse(t, alice, bob, carol)
-	for _, s := range []screen{desktop, {width: 1100, height: 720, dark: true}, phone, {width: 360, height: 720, dark: true, touch: true}} {
-		name := fmt.Sprintf("%d", s.width)
-		if s.dark {
+	for _, s := range []screen{desktop, {Width: 1100, Height: 720, Dark: true}, phone, {Width: 360, Height: 720, Dark: true, Touch: true}} {
+		name := fmt.Sprintf("%d", s.Width)
+		if s.Dark {
 			name += "-dark"
 		}
 		w := b.open(t, "http://"+a.addr, s)
@@ -88,10 +87,10 @@ func looks(t *testing.T, b *browser) {
 			t.Helper()
 			w.do(chromedp.Sleep(patience / 100)) // what fades in has done so
 			w.shot(name + "-" + page)
-			if wide := eval[int64](w, `document.documentElement.scrollWidth`); wide > s.width {
+			if wide := eval[int64](w, `document.documentElement.scrollWidth`); wide > s.Width {
 				t.Errorf("%s, %s: %d pixels wide", name, page, wide)
 			}
-			w.accessible(string(axe), name+", "+page)
+			w.Accessible(string(axe), name+", "+page)
 		}
 		w.until(`!!document.querySelector('input[name=who]')`)
 		look("login")
@@ -117,35 +116,12 @@ func looks(t *testing.T, b *browser) {
 		w.sees(`dialog h3`, "3 members")
 		look("members")
 		w.button("Close")
-		if s.touch {
+		if s.Touch {
 			w.button("Back to the list")
 		}
 		w.button("New group")
 		look("new group")
 	}
-}
-
-// accessible fails the test where axe-core finds something serious.
-func (w *window) accessible(axe, where string) {
-	w.t.Helper()
-	w.js(`void (window.axe ?? (0, eval)(` + quote(axe) + `))`)
-	found := eval[[]struct {
-		ID, Impact, Help string
-		Nodes            []struct{ HTML, FailureSummary string }
-	}](w, `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact)))`)
-	for _, v := range found {
-		for _, n := range v.Nodes {
-			w.t.Errorf("%s: %s (%s): %s\n%s", where, v.ID, v.Impact, n.HTML, n.FailureSummary)
-		}
-	}
-}
-
-func quote(s string) string {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }
 
 // converse has people say what pictures of the client show.

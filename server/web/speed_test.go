@@ -20,7 +20,7 @@ import (
 
 // firstPaint is the time from the reload of an open conversation to its first
 // paint, the best of a few.
-func firstPaint(t *testing.T, b *browser) {
+func firstPaint(t *testing.T, b *chromium) {
 	const most = 300
 	a := start(t)
 	alice, _ := a.pair(t, b)
@@ -49,7 +49,7 @@ func loadPerCPU() (load float64) {
 }
 
 // A conversation of 100,000 messages scrolls, and only what is near is in the page.
-func longConversation(t *testing.T, b *browser) {
+func longConversation(t *testing.T, b *chromium) {
 	const many = 100_000
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -116,7 +116,7 @@ func fillConversation(t *testing.T, a *app, upTo int) {
 
 // flood has a thousand messages a second arrive in the open conversation, while
 // its reader writes.
-func flood(t *testing.T, b *browser) {
+func flood(t *testing.T, b *chromium) {
 	const rate, seconds = 1000, 5
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")

@@ -1,0 +1,266 @@
+// Package browser lets tests use a page as people do, in a real Chromium: it opens
+// windows, fills in fields, pushes buttons, looks, and takes pictures.
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/onemeter/onemeter/internal/needs"
+)
+
+// Patience is how long a test waits for what a page has to show: browsers are
+// slow on a machine with much to do.
+const Patience = 30 * time.Second
+
+// A Browser is one Chromium, with a camera and a microphone that are made up.
+type Browser struct {
+	ctx context.Context
+}
+
+// Open starts a Chromium that ends with the test.
+func Open(t *testing.T) *Browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(needs.Chromium(t)), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("allow-loopback-in-peer-connection", true),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.Flag("lang", "en-GB"),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return &Browser{ctx}
+}
+
+// A Window is a page with a session of its own. Whatever it logs as an error
+// fails the test.
+type Window struct {
+	t      testing.TB
+	ctx    context.Context
+	faults *faults
+}
+
+// A Screen is how large a page is, and what it prefers.
+type Screen struct {
+	Width, Height int64
+	Dark, Touch   bool
+}
+
+// The usual screens.
+var (
+	Desktop = Screen{Width: 1100, Height: 720}
+	Phone   = Screen{Width: 360, Height: 720, Touch: true}
+)
+
+func (b *Browser) Open(t *testing.T, url string, s Screen) *Window {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	w := &Window{t, ctx, &faults{}}
+	if err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			w.faults.add(e.ExceptionDetails.Exception.Description)
+		case *log.EventEntryAdded:
+			if e.Entry.Source == "security" || e.Entry.Source == "javascript" {
+				w.faults.add(e.Entry.Text)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, fault := range w.faults.all() {
+			t.Errorf("the page failed: %s", fault)
+		}
+	})
+	media := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}}
+	if s.Dark {
+		media[0].Value = "dark"
+	}
+	viewport := []chromedp.EmulateViewportOption{}
+	if s.Touch {
+		viewport = append(viewport, chromedp.EmulateTouch, chromedp.EmulateMobile)
+	}
+	w.Do(
+		chromedp.EmulateViewport(s.Width, s.Height, viewport...),
+		Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: media}),
+		Command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
+		chromedp.Navigate(url),
+	)
+	return w
+}
+
+// Command is an action that gives the browser a command.
+func Command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, c, params)
+		return err
+	})
+}
+
+// faults of a page, from when it is listened to.
+type faults struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (f *faults) add(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, text)
+}
+
+func (f *faults) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.list)
+}
+
+func (w *Window) Do(actions ...chromedp.Action[chromedp.Void]) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		w.fail(err)
+	}
+}
+
+// fail ends the test, and tells what the page shows.
+func (w *Window) fail(err error) {
+	w.t.Helper()
+	w.Shot("failed")
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	w.t.Fatalf("%v; the page reads:\n%s", err, text)
+}
+
+// Fill writes a text where a selector points.
+func (w *Window) Fill(selector, text string) {
+	w.t.Helper()
+	w.Do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Press pushes what a selector points to.
+func (w *Window) Press(selector string) {
+	w.t.Helper()
+	w.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Button pushes the one with a label or a text.
+func (w *Window) Button(label string) {
+	w.t.Helper()
+	w.Do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a][@aria-label=%q or normalize-space()=%q]`, label, label), chromedp.NodeVisible))
+}
+
+// Key pushes a key as a keyboard does: a page that takes it keeps the browser
+// from acting on it. chromedp's own keys are not kept.
+func (w *Window) Key(name, text string, code int64, modifiers ...chromedp.Modifier) {
+	w.t.Helper()
+	p := input.DispatchKeyEventParams{Key: name, Code: name, Text: text, WindowsVirtualKeyCode: code, Type: kb.KeyDown}
+	for _, m := range modifiers {
+		p.Modifiers |= int64(m)
+	}
+	up := p
+	up.Type, up.Text = kb.KeyUp, ""
+	w.Do(Command(input.DispatchKeyEvent, p), Command(input.DispatchKeyEvent, up))
+}
+
+// Until waits for a condition, in JavaScript.
+func (w *Window) Until(condition string, args ...any) {
+	w.t.Helper()
+	expression := "!!(" + fmt.Sprintf(condition, args...) + ")"
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience)))
+	if err != nil {
+		w.fail(fmt.Errorf("%w: %s", err, expression))
+	}
+}
+
+// Sees waits until a text is where a selector points.
+func (w *Window) Sees(selector, text string) {
+	w.t.Helper()
+	w.Until(`[...document.querySelectorAll(%q)].some(e => e.textContent.includes(%q))`, selector, text)
+}
+
+// Eval returns the value of an expression.
+func Eval[T any](w *Window, expression string) T {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		w.fail(fmt.Errorf("%w: %s", err, expression))
+	}
+	return v
+}
+
+// JS runs a statement in the page.
+func (w *Window) JS(statement string) {
+	w.t.Helper()
+	Eval[chromedp.Void](w, statement)
+}
+
+// Shot keeps a picture of the page where IM_TEST_SHOTS names a folder.
+func (w *Window) Shot(name string) {
+	dir := os.Getenv("IM_TEST_SHOTS")
+	if dir == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(w.t.Name(), "/", "-")+"-"+name+".png"), png, 0o600)
+	}
+	if err != nil {
+		w.t.Log(err)
+	}
+}
+
+// Accessible fails the test where axe-core finds something serious.
+func (w *Window) Accessible(axe, where string) {
+	w.t.Helper()
+	w.JS(`void (window.axe ?? (0, eval)(` + Quote(axe) + `))`)
+	found := Eval[[]struct {
+		ID, Impact, Help string
+		Nodes            []struct{ HTML, FailureSummary string }
+	}](w, `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact)))`)
+	for _, v := range found {
+		for _, n := range v.Nodes {
+			w.t.Errorf("%s: %s (%s): %s\n%s", where, v.ID, v.Impact, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+// Quote writes a text as JavaScript reads it.
+func Quote(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
