@@ -57,13 +57,14 @@ mysql8: ## the store's statements before MySQL 8's grammar; a module of its own,
 	cd server/sqlstore/mysql8 && $(GO) mod tidy -diff && $(GO) vet . && \
 	  $(CURDIR)/.ci/services run $(GO) test -count=1 -skip /AppendUnderConcurrency ./... # which asks how soon
 
-test-browser: $(WEB) ## the web client, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
+test-browser: $(WEB) ## the web client, the admin console, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium
 	IM_TEST_CHROMIUM=$$(command -v chromium) IM_TEST_AXE=$(TOOLS)/web/node_modules/axe-core/axe.min.js \
-	  $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web
+	  $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web ./server/admin
 
 test-web: web-vendor ## the types of the pages, by TypeScript; not in test-all, for it needs node and npm
 	$(TOOLS)/web/node_modules/.bin/tsc -p server/page/npm/web.json
+	$(TOOLS)/web/node_modules/.bin/tsc -p server/page/npm/admin.json
 
 web-vendor: $(WEB) ## fetches the pages' libraries again, and compares; says how to take others over
 	server/page/npm/vendor $(TOOLS)/web $(TOOLS)/web/vendored
@@ -109,7 +110,9 @@ release-files: ## the manual page and completions that a release holds
 	@mkdir -p bin/release/completion
 	$(GO) build -o bin/release/.imserver ./cmd/imserver
 	bin/release/.imserver man >bin/release/imserver.1
-	for shell in bash fish zsh; do bin/release/.imserver completion $$shell >bin/release/completion/imserver.$$shell || exit 1; done
+	$(GO) build -o bin/release/.imadmin ./cmd/imadmin
+	for shell in bash fish zsh; do for program in imserver imadmin; do \
+	  bin/release/.$$program completion $$shell >bin/release/completion/$$program.$$shell || exit 1; done; done
 
 RELEASER := $(TOOLS)/goreleaser
 SBOM     := $(TOOLS)/cyclonedx-gomod

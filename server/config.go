@@ -24,6 +24,7 @@ type Config struct {
 
 	MetricsToken     string // bearer token that /metrics and /debug/telemetry ask for; empty: they ask for none
 	MetricsTokenFile string // file that holds it, read once at the start
+	Console          bool   // the admin console is at /admin/
 
 	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
 
@@ -77,6 +78,7 @@ func DefaultConfig() Config {
 		Addr:                ":8080",
 		DB:                  "sqlite://data/im.db",
 		RedisPrefix:         "im:",
+		Console:             true,
 		Blob:                "file://data/files",
 		RequireTwoFactor:    string(chat.TwoFactorOff),
 		TURNRelayPorts:      "49152-65535",

@@ -1,7 +1,7 @@
 // Package server is the roof of the chat server: it opens the floors upward,
 // wires them, and closes them downward.
 //
-//	   web  rest    ws                     how clients come in
+//	 web admin  rest    ws                 how clients come in; page serves the first two
 //	          \    /
 //	        chat, call                      the domain
 //	     /    /   \    \     \     \

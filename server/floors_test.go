@@ -39,8 +39,8 @@ var floors = map[string][]string{
 	"telemetry/metricvet":                     {"telemetry/internal/rule"},
 	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
-	"internal/browser":                        {"internal/needs"},
 	"internal/imclient":                       {},
+	"internal/browser":                        {"internal/needs"},
 
 	"server/chat":           {},
 	"server/call":           {},
@@ -49,7 +49,7 @@ var floors = map[string][]string{
 	"server/cache/memcache": {"server/chat"}, "server/blob": {"server/chat"},
 	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/bus/redisbus": {"server/chat"}, "server/cache/rediscache": {"server/chat"}, "server/limit/redislimit": {"server/chat"},
-	"server/turn": {}, "server/page": {}, "server/page/pagetest": {}, "server/web": {"server/page"},
+	"server/turn": {}, "server/page": {}, "server/page/pagetest": {}, "server/web": {"server/page"}, "server/admin": {"server/page"},
 	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
 	"server/observe": {
 		"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call",
@@ -63,10 +63,11 @@ var floors = map[string][]string{
 		"telemetry", "server/chat", "server/call", "server/sqlstore", "server/bus/membus", "server/cache/memcache", "server/limit/memlimit",
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
 		"server/redisconn", "server/bus/redisbus", "server/cache/rediscache", "server/limit/redislimit", "server/turn",
-		"server/web",
+		"server/web", "server/admin", "deploy",
 	},
 	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
 	"cmd/imload":    {"internal/imclient"}, // a client like any other
+	"cmd/imadmin":   {"server/admin", "deploy"},
 	"cmd/metricvet": {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},

@@ -147,6 +147,9 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 		Log:            s.log,
 		Version:        s.version,
 	}
+	if err := s.openConsole(&cfg); err != nil {
+		return err
+	}
 	if err := s.openMetrics(&cfg, seen, tel); err != nil {
 		return err
 	}

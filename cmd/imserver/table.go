@@ -22,6 +22,7 @@ func settings(r *request) []setting {
 		{"metrics-addr", "IM_METRICS_ADDR", "`host:port` for /metrics, /debug/telemetry, /debug/pprof/ and /debug/build (empty: only the first two, on the main address)", (*text)(&cfg.MetricsAddr)},
 		{"metrics-token", "IM_METRICS_TOKEN", "bearer `token` that /metrics and /debug/ require (empty: none); other users see flags in ps, so use the variable or the file", (*text)(&cfg.MetricsToken)},
 		{"metrics-token-file", "IM_METRICS_TOKEN_FILE", "`file` with this token", (*text)(&cfg.MetricsTokenFile)},
+		{"console", "IM_CONSOLE", "serve the admin console at /admin/; imadmin serves it elsewhere", (*boolean)(&cfg.Console)},
 		{"db", "IM_DB", "database `URL`: sqlite://relative/path, sqlite:///absolute/path, or mysql://user:password@host:3306/name\n        after a ?: tls=true, ca=FILE, conns=32, conn-life=30m, connect-timeout=3s, timeout=10s of a statement", (*text)(&cfg.DB)},
 		{"redis", "IM_REDIS", "Redis `URL` for the cache and the bus of several nodes: redis://user:password@host:6379/0, rediss:// with TLS, redis+sentinel:// or redis+cluster://\n        after a ?: ca=FILE, pool_size=…, dial_timeout=2s, read_timeout=1s, write_timeout=1s, pool_timeout=… (empty: one node, in process)", (*text)(&cfg.Redis)},
 		{"redis-prefix", "IM_REDIS_PREFIX", "`prefix` of keys and channels in Redis; servers with different databases need different prefixes", (*text)(&cfg.RedisPrefix)},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"strconv"
@@ -27,6 +28,8 @@ type Config struct {
 	// Layers hold the files by name. Of two with one name, the later layer's counts.
 	// One of them has index.html.
 	Layers []fs.FS
+	// Made are files besides, by name.
+	Made map[string][]byte
 	// Media lets the page show and play what it has got (blob: addresses), and
 	// ask for the camera and the microphone.
 	Media bool
@@ -42,7 +45,7 @@ type Site struct {
 
 // New compresses and hashes the files.
 func New(cfg Config) (*Site, error) {
-	sources, err := read(cfg.Layers)
+	sources, err := read(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +63,10 @@ func New(cfg Config) (*Site, error) {
 	return s, err
 }
 
-// read returns the files of all layers by name.
-func read(layers []fs.FS) (map[string][]byte, error) {
+// read returns all files by name.
+func read(cfg Config) (map[string][]byte, error) {
 	sources := make(map[string][]byte)
-	for _, files := range layers {
+	for _, files := range cfg.Layers {
 		err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -75,6 +78,7 @@ func read(layers []fs.FS) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	maps.Copy(sources, cfg.Made)
 	if sources[indexName] == nil {
 		return nil, errors.New("no layer has " + indexName)
 	}

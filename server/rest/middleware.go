@@ -23,7 +23,9 @@ func (s *Server) middleware() {
 	if s.cfg.Around != nil {
 		s.echo.Pre(s.cfg.Around)
 	}
-	s.echo.Pre(middleware.RemoveTrailingSlash())
+	s.echo.Pre(middleware.RemoveTrailingSlashWithConfig(middleware.TrailingSlashConfig{
+		Skipper: func(c echo.Context) bool { return c.Request().URL.Path == consolePath }, // what the page asks for is relative to it
+	}))
 	s.echo.Use(s.accessLine, s.recovered, s.hardened)
 	if len(s.cfg.AllowedOrigins) > 0 {
 		s.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{

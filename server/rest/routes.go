@@ -11,6 +11,8 @@ import (
 const (
 	uploadPath = "/api/files/upload"
 	debugPath  = "/debug/telemetry"
+
+	consolePath = "/admin/"
 )
 
 // passwordTimeout is for requests that check a password: those that come
@@ -40,6 +42,9 @@ func (s *Server) routes() {
 	web := echo.WrapHandler(s.cfg.Web)
 	s.getIf(s.cfg.Web != nil, "/", web)
 	s.getIf(s.cfg.Web != nil, "/app/*", web)
+	console := echo.WrapHandler(s.cfg.Console)
+	s.getIf(s.cfg.Console != nil, "/admin", func(c echo.Context) error { return c.Redirect(http.StatusFound, consolePath) })
+	s.getIf(s.cfg.Console != nil, consolePath+"*", console)
 	if s.cfg.WebSocket != nil {
 		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, within(s.cfg.RequestTimeout, s.webSocket))
 	}

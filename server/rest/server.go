@@ -28,9 +28,16 @@ type Config struct {
 	// Without a handler there is no such route.
 	Metrics, Debug http.Handler
 	DebugAsks      bool
+	// StaffMetrics and StaffTelemetry are the same two for administrators, by their
+	// access tokens and wherever the two are: below /api/super-admin. nil: there is
+	// no such route.
+	StaffMetrics, StaffTelemetry http.Handler
 	// Web serves the pages of the web client: / and what is below /app/. nil:
 	// there are none.
 	Web http.Handler
+	// Console serves the pages of the admin console: what is below /admin/. nil:
+	// there are none.
+	Console http.Handler
 	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
 	ICE func(userID int64) ICE
 	// Alerts tells what is wrong, by the names of the rules of deploy/prometheus;

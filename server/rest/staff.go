@@ -43,6 +43,8 @@ func (s *Server) staffRoutes() {
 	s.get("/api/super-admin/stats", admin(s.stats))
 	s.get("/api/super-admin/alerts", admin(s.alerts))
 	s.get("/api/super-admin/logs", admin(s.audit))
+	s.getIf(s.cfg.StaffMetrics != nil, "/api/super-admin/metrics", admin(shown(s.cfg.StaffMetrics)))
+	s.getIf(s.cfg.StaffTelemetry != nil, "/api/super-admin/telemetry", admin(shown(s.cfg.StaffTelemetry)))
 	s.post("/api/super-admin/broadcast", admin(s.broadcast))
 
 	s.get("/api/super-admin/users", admin(s.accounts))
@@ -66,6 +68,14 @@ func (s *Server) staffRoutes() {
 	s.get("/api/moderation/reports", moderator(s.reports))
 	s.get("/api/moderation/reports/pending", moderator(s.pendingReports))
 	s.post("/api/moderation/reports/:id/handle", moderator(s.handleReport))
+}
+
+// shown is a page for the staff.
+func shown(page http.Handler) staffHandler {
+	return func(c echo.Context, _ chat.Staff) error {
+		page.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
 }
 
 // listed answers with the part of a counted list that the query asks for: by

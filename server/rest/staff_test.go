@@ -28,6 +28,8 @@ var least = map[string]chat.AccountRole{
 	"GET /api/super-admin/stats":               chat.RoleAdministrator,
 	"GET /api/super-admin/alerts":              chat.RoleAdministrator,
 	"GET /api/super-admin/logs":                chat.RoleAdministrator,
+	"GET /api/super-admin/metrics":             chat.RoleAdministrator,
+	"GET /api/super-admin/telemetry":           chat.RoleAdministrator,
 	"POST /api/super-admin/broadcast":          chat.RoleAdministrator,
 	"GET /api/super-admin/users":               chat.RoleAdministrator,
 	"GET /api/super-admin/users/online":        chat.RoleAdministrator,
@@ -52,7 +54,10 @@ var least = map[string]chat.AccountRole{
 // TestStaffRoutesAreForTheStaff walks the route table: whatever is below these
 // paths is behind the gate.
 func TestStaffRoutesAreForTheStaff(t *testing.T) {
-	w := open(t, func(cc *chat.Config, _ *rest.Config) { cc.ModerationReads = true })
+	w := open(t, func(cc *chat.Config, rc *rest.Config) {
+		cc.ModerationReads = true
+		rc.StaffMetrics, rc.StaffTelemetry = http.NotFoundHandler(), http.NotFoundHandler()
+	})
 	roles := []chat.AccountRole{chat.RoleUser, chat.RoleModerator, chat.RoleAdministrator, chat.RoleSuperAdmin}
 	var users []user
 	for _, role := range roles {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const maxBackends = 64
+
+// addresses are the URLs of backends, without a path: http://host:port.
+type addresses []string
+
+func (a *addresses) String() string { return strings.Join(*a, ",") }
+
+// Set takes URLs that are separated by commas. Nothing but scheme, host and port
+// is allowed in them.
+func (a *addresses) Set(text string) error {
+	*a = nil
+	for each := range strings.SplitSeq(text, ",") {
+		each = strings.TrimSpace(each)
+		address, err := normal(each)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(*a, address) {
+			return fmt.Errorf("%s is there twice", address)
+		}
+		*a = append(*a, address)
+	}
+	if len(*a) > maxBackends {
+		return fmt.Errorf("%d backends: %d at most", len(*a), maxBackends)
+	}
+	return nil
+}
+
+func normal(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return "", fmt.Errorf("an address is empty: write http://host:port")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(u.Host, " %"):
+		return "", fmt.Errorf("%q is not the address of a server: write http://host:port or https://host", text)
+	case u.User != nil:
+		return "", fmt.Errorf("%s has a name or a password: the console logs in by itself, leave them out", u.Redacted())
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return "", fmt.Errorf("%q has more than host and port: leave the rest out", text)
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	askEvery    = 2 * time.Second
+	askWithin   = 3 * time.Second
+	maxReadyzes = 64 << 10 // bytes of an answer of /readyz
+)
+
+// backends are the servers that imadmin stands before. They are safe for
+// concurrent use.
+type backends struct {
+	all    []*backend // in the order that they were given
+	log    *slog.Logger
+	client http.Client
+}
+
+// A backend is one of them.
+type backend struct {
+	name string // host:port
+	url  *url.URL
+
+	mu    sync.Mutex
+	known bool  // it was asked
+	err   error // why it is not ready; nil: it is
+}
+
+// errNotAsked is the state of a backend at the start.
+var errNotAsked = errors.New("not asked yet")
+
+func newBackends(at addresses, log *slog.Logger) *backends {
+	b := &backends{log: log, client: http.Client{
+		Transport:     transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	for _, address := range at {
+		u, err := url.Parse(address)
+		if err != nil {
+			panic(err) // addresses.Set has parsed it
+		}
+		b.all = append(b.all, &backend{name: u.Host, url: u, err: errNotAsked})
+	}
+	return b
+}
+
+// watch asks every backend again and again until ctx ends.
+func (b *backends) watch(ctx context.Context) *sync.WaitGroup {
+	var asking sync.WaitGroup
+	for _, one := range b.all {
+		asking.Go(func() {
+			tick := time.NewTicker(askEvery)
+			defer tick.Stop()
+			for {
+				err := b.ask(ctx, one)
+				if ctx.Err() != nil {
+					return
+				}
+				b.found(one, err)
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+			}
+		})
+	}
+	return &asking
+}
+
+// ask returns why a backend is not ready, or nil.
+func (b *backends) ask(ctx context.Context, one *backend) error {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, one.url.JoinPath("/readyz").String(), nil)
+	if err != nil {
+		return err
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		return plain(err)
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxReadyzes))
+	if res.StatusCode == http.StatusOK {
+		return nil
+	}
+	var answer struct {
+		Parts map[string]string `json:"parts"`
+	}
+	_ = json.Unmarshal(body, &answer)
+	var down []string
+	for _, part := range slices.Sorted(maps.Keys(answer.Parts)) {
+		if state := answer.Parts[part]; state != "ok" {
+			down = append(down, part+" is "+state)
+		}
+	}
+	if res.StatusCode == http.StatusServiceUnavailable && len(down) > 0 {
+		return fmt.Errorf("it is not ready: %s", strings.Join(down, ", "))
+	}
+	return fmt.Errorf("/readyz answers %s: is this an imserver?", res.Status)
+}
+
+// plain leaves out of an error what its reader knows: the method and the URL.
+func plain(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		if u.Timeout() {
+			return fmt.Errorf("no answer within %s", askWithin)
+		}
+		return u.Err
+	}
+	return err
+}
+
+// found notes the state of a backend, and logs it where it is another one.
+func (b *backends) found(one *backend, err error) {
+	one.mu.Lock()
+	before, known := one.err, one.known
+	one.err, one.known = err, true
+	one.mu.Unlock()
+	switch {
+	case err == nil && (!known || before != nil):
+		b.log.Info("backend is ready", "backend", one.url.String())
+	case err != nil && (!known || before == nil || before.Error() != err.Error()):
+		b.log.Warn("backend is not ready; imadmin goes on asking", "backend", one.url.String(), "err", err)
+	}
+}
+
+// state returns why a backend is not ready, or nil.
+func (b *backend) state() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// named returns the backend with a name, or nil.
+func (b *backends) named(name string) *backend {
+	for _, one := range b.all {
+		if one.name == name {
+			return one
+		}
+	}
+	return nil
+}
+
+// inOrder returns all backends in the order in which to try them: those that are
+// ready first. One that is not may be back already.
+func (b *backends) inOrder() []*backend {
+	var ready, others []*backend
+	for _, one := range b.all {
+		if one.state() == nil {
+			ready = append(ready, one)
+		} else {
+			others = append(others, one)
+		}
+	}
+	return append(ready, others...)
+}

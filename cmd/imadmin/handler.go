@@ -1,0 +1,80 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/onemeter/onemeter/deploy"
+	"github.com/onemeter/onemeter/server/admin"
+)
+
+// newHandler is the table of everything that imadmin answers to.
+func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error) {
+	console, err := admin.New(admin.Config{Index: "/", Files: "/app/", Runbook: deploy.Runbook, Nodes: b.nodes})
+	if err != nil {
+		return nil, err
+	}
+	p := newProxy(cfg, b, log)
+	mux := http.NewServeMux()
+	mux.Handle("/", console)
+	mux.Handle("GET /admin/", http.RedirectHandler("/", http.StatusFound)) // where imserver has it
+	mux.Handle("GET /health", b.health(time.Now()))
+	mux.Handle("/api/", p)
+	mux.Handle("GET /ws", p)
+	// What the console shows of each node, by the node's own rules of who may see it.
+	for name, path := range map[string]string{
+		"metrics": "/api/super-admin/metrics", "telemetry": "/api/super-admin/telemetry", "readyz": "/readyz",
+	} {
+		mux.HandleFunc("GET /nodes/{node}/"+name, func(w http.ResponseWriter, r *http.Request) {
+			one := b.named(r.PathValue("node"))
+			if one == nil {
+				fail(w, http.StatusNotFound, "there is no such node", "the names are in /nodes")
+				return
+			}
+			p.to(one, path, w, r)
+		})
+	}
+	return mux, nil
+}
+
+// nodes are the backends as the console names them.
+func (b *backends) nodes() []admin.Node {
+	nodes := make([]admin.Node, len(b.all))
+	for i, one := range b.all {
+		base := "/nodes/" + url.PathEscape(one.name) + "/"
+		nodes[i] = admin.Node{
+			Name: one.name, Up: true,
+			Metrics: base + "metrics", Telemetry: base + "telemetry?format=json", Ready: base + "readyz",
+		}
+		if err := one.state(); err != nil {
+			nodes[i].Up, nodes[i].Why = false, err.Error()
+		}
+	}
+	return nodes
+}
+
+// health tells that imadmin is alive, and which backends are ready. It is 200
+// without any of them, too: to start imadmin again would not help.
+func (b *backends) health(started time.Time) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		status, ready, states := "ok", 0, make(map[string]string, len(b.all))
+		for _, one := range b.all {
+			states[one.url.String()] = "ok"
+			if err := one.state(); err != nil {
+				states[one.url.String()] = err.Error()
+			} else {
+				ready++
+			}
+		}
+		if ready == 0 {
+			status = "no backend is ready"
+		} else if ready < len(b.all) {
+			status = "degraded"
+		}
+		answer(w, http.StatusOK, map[string]any{
+			"status": status, "backends": states, "version": buildVersion(), "uptime_seconds": int64(time.Since(started).Seconds()),
+		})
+	})
+}

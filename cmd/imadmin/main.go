@@ -1,0 +1,165 @@
+// Imadmin serves the admin console by itself, and passes on what it asks for to
+// the servers behind it: imadmin --backend http://chat-1:8080,http://chat-2:8080.
+//
+// It keeps no data and no secret. It starts whether or not a backend answers, and
+// says on /health, on the page and in the log which one does not. imadmin --help
+// lists the settings.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Exit codes: a configuration that is wrong is the caller's to mend.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "completion" {
+		text, err := completion(args[1:])
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, "imadmin:", err)
+			return exitUsage
+		}
+		_, _ = io.WriteString(stdout, text)
+		return exitOK
+	}
+	cfg, err := parse(args, getenv)
+	log := newLogger(cfg, stderr)
+	switch {
+	case errors.Is(err, errHelp):
+		_, _ = io.WriteString(stdout, usage())
+		return exitOK
+	case err != nil:
+		for fault := range strings.Lines(err.Error()) {
+			log.Error("a setting is wrong; imadmin --help lists them", "err", strings.TrimSuffix(fault, "\n"))
+		}
+		return exitUsage
+	case cfg.version:
+		_, _ = fmt.Fprintln(stdout, "imadmin", buildVersion())
+		return exitOK
+	case cfg.healthcheck:
+		err = checkHealth(ctx, cfg.addr)
+	default:
+		err = serve(ctx, cfg, log)
+	}
+	if err != nil {
+		log.Error("imadmin failed", "err", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// Timeouts against clients that are slow on purpose.
+const (
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 30 * time.Second
+	answerTimeout  = 2 * time.Minute // WebSockets apart, which have none
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+)
+
+// serve runs until ctx ends. Requests under way are finished then, within
+// cfg.shutdownTimeout, and WebSockets closed.
+func serve(ctx context.Context, cfg config, log *slog.Logger) error {
+	alive, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	backends := newBackends(cfg.backends, log)
+	handler, err := newHandler(cfg, backends, log)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return alive },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", cfg.addr)
+	if err != nil {
+		return fmt.Errorf("%w (choose another address with --addr)", err)
+	}
+	watching := backends.watch(alive)
+	defer func() { end(); watching.Wait() }()
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	log.Info("imadmin is up", "version", buildVersion(), "console", "http://"+reachable(l.Addr().String())+"/", "backends", cfg.backends.String())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping", "within", cfg.shutdownTimeout.String())
+	draining, cancel := context.WithTimeout(alive, cfg.shutdownTimeout)
+	defer cancel()
+	if err := srv.Shutdown(draining); err != nil {
+		log.Warn("requests were cut off while stopping", "err", err)
+		err = srv.Close()
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// reachable makes of a listening address one that a client can dial.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
+
+// checkHealth asks the imadmin that listens at addr whether it is alive.
+func checkHealth(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	url := "http://" + reachable(addr) + "/health"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is us
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, res.Status)
+	}
+	return nil
+}
+
+func newLogger(cfg config, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.logLevel}
+	if cfg.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errHelp is the answer to --help.
+var errHelp = flag.ErrHelp
+
+// A config is what imadmin is told by flags and environment.
+type config struct {
+	addr            string
+	backends        addresses
+	trusted         prefixes
+	maxBody         int64
+	shutdownTimeout time.Duration
+	logLevel        slog.Level
+	logFormat       string
+
+	version, healthcheck bool
+}
+
+func defaultConfig() config {
+	return config{
+		addr:            "127.0.0.1:3001",
+		backends:        addresses{"http://127.0.0.1:8080"},
+		maxBody:         1 << 20,
+		shutdownTimeout: 10 * time.Second,
+		logFormat:       "text",
+	}
+}
+
+// A setting is a flag that an environment variable can stand for.
+type setting struct {
+	name, env, arg, usage string
+	choices               []string // of its value; none: anything
+	value                 flag.Value
+}
+
+func settings(cfg *config) []setting {
+	return []setting{
+		{"backend", "IMADMIN_BACKEND", "URL[,URL]", "servers to administer, of one system: http://host:port; the first that answers is asked", nil, &cfg.backends},
+		{"addr", "IMADMIN_ADDR", "HOST:PORT", "where the console is served", nil, hostPort{&cfg.addr}},
+		{"trusted-proxies", "IMADMIN_TRUSTED_PROXIES", "NETWORKS", "of proxies in front, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", nil, &cfg.trusted},
+		{"max-body", "IMADMIN_MAX_BODY", "BYTES", "of a request", nil, bytesValue{&cfg.maxBody}},
+		{"shutdown-timeout", "IMADMIN_SHUTDOWN_TIMEOUT", "TIME", "from the signal to the exit, for requests under way", nil, durationValue{&cfg.shutdownTimeout}},
+		{"log-level", "IMADMIN_LOG_LEVEL", "LEVEL", "debug, info, warn or error", []string{"debug", "info", "warn", "error"}, levelValue{&cfg.logLevel}},
+		{"log-format", "IMADMIN_LOG_FORMAT", "FORMAT", "text or json", []string{"text", "json"}, formatValue{&cfg.logFormat}},
+	}
+}
+
+// parse reads the settings; a flag beats its variable. Its error names every
+// fault, one a line. What is right is returned besides, for the log's format.
+func parse(args []string, getenv func(string) string) (config, error) {
+	cfg := defaultConfig()
+	flags := flag.NewFlagSet("imadmin", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&cfg.version, "version", false, "")
+	flags.BoolVar(&cfg.healthcheck, "healthcheck", false, "")
+	var faults []error
+	given := make(map[string]bool)
+	all := settings(&cfg)
+	set := func(from string, s setting, value string) error {
+		given[s.name] = true
+		if err := s.value.Set(value); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", from, err))
+		}
+		return nil
+	}
+	for _, s := range all {
+		flags.Func(s.name, s.usage, func(value string) error { return set("--"+s.name, s, value) })
+	}
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return cfg, errHelp
+	} else if err != nil {
+		name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+		if unknown {
+			err = fmt.Errorf("unknown flag --%s", name)
+		}
+		faults = append(faults, err)
+	}
+	if flags.NArg() > 0 {
+		faults = append(faults, fmt.Errorf("unknown argument %q: settings begin with --", flags.Arg(0)))
+	}
+	for _, s := range all {
+		if value := getenv(s.env); value != "" && !given[s.name] {
+			_ = set(s.env, s, value)
+		}
+	}
+	return cfg, errors.Join(faults...)
+}
+
+// usage is what --help prints.
+func usage() string {
+	var b strings.Builder
+	b.WriteString(`imadmin serves the admin console of imserver by itself, and passes on what the
+console asks for to the servers behind it. It keeps no data and no secret.
+
+Usage: imadmin --backend http://host:port[,http://host:port] [--setting value]...
+       imadmin completion bash|fish|zsh    prints what a shell completes by
+
+Each setting can be given by its environment variable instead.
+
+`)
+	cfg := defaultConfig()
+	for _, s := range settings(&cfg) {
+		fmt.Fprintf(&b, "  --%s %s   (%s)\n        %s", s.name, s.arg, s.env, s.usage)
+		if d := s.value.String(); d != "" {
+			fmt.Fprintf(&b, "; default %s", d)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(`  --healthcheck
+        ask the imadmin that runs at --addr whether it is alive, and exit with 0 or 1
+  --version
+        print the version, and exit
+`)
+	return b.String()
+}
+
+// The values of settings; each says what is wrong with a text.
+type (
+	prefixes      []netip.Prefix
+	hostPort      struct{ to *string }
+	bytesValue    struct{ to *int64 }
+	durationValue struct{ to *time.Duration }
+	levelValue    struct{ to *slog.Level }
+	formatValue   struct{ to *string }
+)
+
+func (p *prefixes) String() string {
+	all := make([]string, len(*p))
+	for i, one := range *p {
+		all[i] = one.String()
+	}
+	return strings.Join(all, ",")
+}
+
+func (p *prefixes) Set(text string) error {
+	*p = nil
+	for each := range strings.SplitSeq(text, ",") {
+		each = strings.TrimSpace(each)
+		prefix, err := netip.ParsePrefix(each)
+		if err != nil {
+			addr, err := netip.ParseAddr(each)
+			if err != nil {
+				return fmt.Errorf("%q is not a network: write 10.0.0.0/8 or an address", each)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+func (p prefixes) contain(addr netip.Addr) bool {
+	return slices.ContainsFunc(p, func(one netip.Prefix) bool { return one.Contains(addr.Unmap()) })
+}
+
+func (v hostPort) String() string { return *v.to }
+
+func (v hostPort) Set(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
+		return fmt.Errorf("%q is not host:port", text)
+	}
+	*v.to = text
+	return nil
+}
+
+func (v bytesValue) String() string { return strconv.FormatInt(*v.to, 10) }
+
+func (v bytesValue) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1024 || n > 1<<30 {
+		return fmt.Errorf("%q is not a number of bytes from 1024 to 1073741824", text)
+	}
+	*v.to = n
+	return nil
+}
+
+func (v durationValue) String() string { return v.to.String() }
+
+func (v durationValue) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is not a time: write 10s or 1m", text)
+	}
+	*v.to = d
+	return nil
+}
+
+func (v levelValue) String() string { return strings.ToLower(v.to.String()) }
+
+func (v levelValue) Set(text string) error {
+	if err := v.to.UnmarshalText([]byte(text)); err != nil {
+		return fmt.Errorf("%q is not a level: debug, info, warn or error", text)
+	}
+	return nil
+}
+
+func (v formatValue) String() string { return *v.to }
+
+func (v formatValue) Set(text string) error {
+	if text != "text" && text != "json" {
+		return fmt.Errorf("%q is not a format: text or json", text)
+	}
+	*v.to = text
+	return nil
+}

@@ -1,0 +1,30 @@
+// The servers behind the console: one, or those that imadmin stands before.
+import {signal} from '../lib.js'
+
+/** @typedef {import('../types.d.ts').Node} Node */
+
+const EVERY = 5000
+
+/** @type {import('../types.d.ts').Signal<Node[]>} */
+export const nodes = signal([])
+
+/** Whether the console itself cannot be reached. */
+export const away = signal(false)
+
+async function ask() {
+  try {
+    const res = await fetch('nodes', {signal: AbortSignal.timeout(EVERY)})
+    if (!res.ok) throw new Error(res.statusText)
+    nodes.value = (await res.json()).nodes
+    away.value = false
+  } catch {
+    away.value = true
+  }
+}
+
+/** Asks which nodes there are, now and every few seconds while somebody looks. */
+export function askNodes() {
+  void ask()
+  setInterval(() => { if (!document.hidden) void ask() }, EVERY)
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) void ask() })
+}

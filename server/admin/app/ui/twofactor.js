@@ -1,0 +1,79 @@
+import {html, useState} from '../lib.js'
+import {call} from '../state/api.js'
+import {ask} from '../state/asking.js'
+import {count} from './format.js'
+import {useAnswer} from './list.js'
+
+/** @typedef {{enabled: boolean, required: boolean, backup_codes: number}} Status */
+/** What an authenticator app takes. @typedef {{secret: string, otpauth_url: string}} Offer */
+
+/** @type {import('../types.d.ts').Field} */
+const CODE = {name: 'code', label: 'Code', hint: 'Of your app.', required: true, most: 64, complete: 'one-time-code'}
+
+/** The second factor of my own login. */
+export function TwoFactor() {
+  const status = useAnswer(() => /** @type {Promise<Status>} */ (call('GET', '/api/2fa/status')), [])
+  const [codes, setCodes] = useState(/** @type {string[]} */ ([]))
+  const [offer, setOffer] = useState(/** @type {Offer | null} */ (null))
+  const [fault, setFault] = useState('')
+  const begin = async () => {
+    setFault('')
+    try {
+      setOffer(await call('POST', '/api/2fa/enable'))
+    } catch (e) {
+      setFault(/** @type {Error} */ (e).message)
+    }
+  }
+  const verify = async (/** @type {SubmitEvent} */ e) => {
+    e.preventDefault()
+    const code = String(new FormData(/** @type {HTMLFormElement} */ (e.currentTarget)).get('code') ?? '').trim()
+    setFault('')
+    try {
+      setCodes((await call('POST', '/api/2fa/verify', {code})).backup_codes ?? [])
+      setOffer(null)
+      status.again()
+    } catch (error) {
+      setFault(/** @type {Error} */ (error).message)
+    }
+  }
+  const renew = () => ask({
+    title: 'New backup codes', verb: 'Make new ones', text: 'The old backup codes are no longer good.', fields: [CODE],
+    act: async ({code}) => {
+      setCodes((await call('POST', '/api/2fa/regenerate-backup-codes', {code: code.trim()})).backup_codes ?? [])
+      return 'There are new backup codes.'
+    },
+  })
+  const disable = () => ask({
+    title: 'Turn the second factor off', verb: 'Turn off', danger: true, text: 'From then on your password alone lets anybody in.',
+    fields: [{name: 'password', label: 'Password', type: 'password', required: true, complete: 'current-password'}, CODE],
+    act: async ({password, code}) => {
+      await call('POST', '/api/2fa/disable', {password, code: code.trim()})
+      setCodes([])
+      status.again()
+      return 'The second factor is off.'
+    },
+  })
+  return html`
+    <section class="card" aria-label="Second factor">
+      <h2>Second factor</h2>
+      ${status.fault && html`<p class="fault" role="alert">${status.fault}</p>`}
+      ${status.data && html`<p>${status.data.enabled ? `It is on: a login takes a code of your app, besides the password. Backup codes left: ${count(status.data.backup_codes)}.` : status.data.required ? 'You must have one here: turn it on, and everything else can be used.' : 'It is off: your password alone lets anybody in.'}</p>`}
+      ${codes.length > 0 && html`
+        <div class="box"><p>Keep these backup codes where you keep passwords. Each is good once, and they are not shown again.</p>
+          <ul class="codes">${codes.map(c => html`<li key=${c}><code>${c}</code></li>`)}</ul></div>`}
+      <p class="fault" role="alert">${fault}</p>
+      ${offer && html`
+        <form class="narrow" onSubmit=${verify}>
+          <p>Put this secret into an authenticator app, by hand or by the link, and enter the code that it shows.</p>
+          <p><code class="whole secret">${offer.secret}</code></p>
+          <p><a href=${offer.otpauth_url}>Open in an app on this device</a></p>
+          <label class="field"><span>Code</span><input name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="16" /></label>
+          <button class="primary">Turn on</button>
+        </form>`}
+      ${status.data && !offer && html`
+        <div class="row-acts">
+          ${status.data.enabled ? html`<button type="button" onClick=${renew}>New backup codes…</button><button type="button" class="danger" onClick=${disable}>Turn off…</button>`
+            : html`<button type="button" onClick=${begin}>Turn on…</button>`}
+        </div>`}
+    </section>`
+}
