@@ -225,6 +225,13 @@ func TestComposeIsWhatOthersName(t *testing.T) {
 			reaches(t, p, "proxy", host)
 		}
 	}
+	for _, backend := range strings.Split(*p.Services["imadmin"].Environment["IMADMIN_BACKEND"], ",") {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(backend, "http://"))
+		if err != nil || ports[host] != port {
+			t.Errorf("imadmin asks %s: %v", backend, err)
+		}
+		reaches(t, p, "imadmin", host)
+	}
 	for _, node := range []string{"imserver-1", "imserver-2"} {
 		for _, needs := range []string{"mysql", "redis", "s3", "otel-collector"} {
 			reaches(t, p, node, needs)

@@ -13,9 +13,9 @@ import (
 // TestDockerfileBuilds runs the build that the image is made by, without Docker,
 // in a tree of what its .dockerignore lets through.
 func TestDockerfileBuilds(t *testing.T) {
-	command := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*)$`).FindStringSubmatch(contents(t, "deploy/Dockerfile"))
-	if command == nil {
-		t.Fatal("no build in the Dockerfile")
+	commands := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*)$`).FindAllStringSubmatch(contents(t, "deploy/Dockerfile"), -1)
+	if len(commands) != 2 {
+		t.Fatalf("%d builds in the Dockerfile", len(commands))
 	}
 	tree, out := t.TempDir(), t.TempDir()
 	for line := range strings.Lines(contents(t, "deploy/Dockerfile.dockerignore")) {
@@ -31,6 +31,8 @@ func TestDockerfileBuilds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+			} else if err := os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755); err != nil {
+				t.Fatal(err)
 			} else if err := os.Link(from, filepath.Join(tree, name)); err != nil {
 				if err := os.Symlink(from, filepath.Join(tree, name)); err != nil {
 					t.Fatal(err)
@@ -38,31 +40,51 @@ func TestDockerfileBuilds(t *testing.T) {
 			}
 		}
 	}
-	cmd := exec.Command("sh", "-c", strings.Replace(command[1], "/out/imserver", out+"/imserver", 1))
-	cmd.Dir, cmd.Env = tree, append(os.Environ(), "VERSION=1.2.3")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
+	for _, command := range commands {
+		cmd := exec.Command("sh", "-c", strings.Replace(command[1], "/out/", out+"/", 1))
+		cmd.Dir, cmd.Env = tree, append(os.Environ(), "VERSION=1.2.3")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
 	}
-	binary, err := elf.Open(filepath.Join(out, "imserver"))
+	isStatic(t, filepath.Join(out, "imserver"))
+	isStatic(t, filepath.Join(out, "imadmin"))
+	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imserver 1.2.3 (commit ") {
+		t.Errorf("it says it is %q: %v", text, err)
+	}
+	if text, err := exec.Command(filepath.Join(out, "imadmin"), "--version").Output(); err != nil || string(text) != "imadmin 1.2.3\n" {
+		t.Errorf("it says it is %q: %v", text, err)
+	}
+}
+
+func isStatic(t *testing.T, file string) {
+	t.Helper()
+	binary, err := elf.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer binary.Close()
 	for _, p := range binary.Progs {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-			t.Errorf("it is not static: it has %v", p.Type)
+			t.Errorf("%s is not static: it has %v", file, p.Type)
 		}
-	}
-	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imserver 1.2.3 (commit ") {
-		t.Errorf("it says it is %q: %v", text, err)
 	}
 }
 
-// TestDockerfileImage wants an image of one program that is not root's.
+// TestDockerfileImage wants images of one program that is not root's: the server's,
+// and, by its name, the console's.
 func TestDockerfileImage(t *testing.T) {
-	build, image, ok := strings.Cut(contents(t, "deploy/Dockerfile"), "\nFROM scratch\n")
-	if !ok {
-		t.Fatal("the image is not made from scratch")
+	before, image, ok := strings.Cut(contents(t, "deploy/Dockerfile"), "\nFROM scratch\n")
+	build, console, named := strings.Cut(before, "\nFROM scratch AS imadmin\n")
+	if !ok || !named {
+		t.Fatal("the images are not made from scratch")
+	}
+	for _, want := range []string{
+		"\nUSER 65532:65532\n", `CMD ["/imadmin", "--healthcheck"]`, `ENTRYPOINT ["/imadmin"]`, "ca-certificates.crt", "\nEXPOSE 3001\n", "\nENV IMADMIN_ADDR=:3001\n",
+	} {
+		if !strings.Contains(console, want) {
+			t.Errorf("the console's image lacks %q", want)
+		}
 	}
 	isPinned(t, regexp.MustCompile(`(?m)^FROM (\S+) AS build$`).FindStringSubmatch(build)[1])
 	for _, want := range []string{

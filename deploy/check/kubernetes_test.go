@@ -28,9 +28,9 @@ type manifests struct {
 }
 
 // build decodes strictly: a field that Kubernetes does not know is a fault.
-func build(t *testing.T) (m manifests) {
+func build(t *testing.T, folder string) (m manifests) {
 	t.Helper()
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../kubernetes")
+	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func build(t *testing.T) (m manifests) {
 }
 
 func TestKubernetesPod(t *testing.T) {
-	m := build(t)
+	m := build(t, "../kubernetes")
 	pod := m.deployment.Spec.Template.Spec
 	if len(pod.Containers) != 1 {
 		t.Fatalf("%d containers", len(pod.Containers))
@@ -110,7 +110,7 @@ func TestKubernetesPod(t *testing.T) {
 
 // TestKubernetesSelectors wants everything to mean the pods of the deployment.
 func TestKubernetesSelectors(t *testing.T) {
-	m := build(t)
+	m := build(t, "../kubernetes")
 	pods := labels.Set(m.deployment.Spec.Template.Labels)
 	for what, selector := range map[string]*meta.LabelSelector{
 		"deployment": m.deployment.Spec.Selector, "budget": m.budget.Spec.Selector,
@@ -133,5 +133,39 @@ func TestKubernetesSelectors(t *testing.T) {
 	}
 	if m.budget.Spec.MaxUnavailable.IntValue() >= int(*m.deployment.Spec.Replicas) {
 		t.Error("the budget lets all pods go")
+	}
+}
+
+// TestKubernetesConsole wants the console's Service to find the console, and the
+// server's not to; it asks the server's Service, and is alive without it.
+func TestKubernetesConsole(t *testing.T) {
+	console, server := build(t, "../kubernetes/imadmin"), build(t, "../kubernetes")
+	pods := labels.Set(console.deployment.Spec.Template.Labels)
+	if s := labels.SelectorFromSet(console.service.Spec.Selector); s.Empty() || !s.Matches(pods) {
+		t.Errorf("the service selects %v, pods are %v", s, pods)
+	}
+	if labels.SelectorFromSet(server.service.Spec.Selector).Matches(pods) {
+		t.Error("the server's service finds the console")
+	}
+	pod := console.deployment.Spec.Template.Spec
+	c := pod.Containers[0]
+	isPinned(t, c.Image)
+	env := map[string]string{}
+	for _, e := range c.Env {
+		env[e.Name] = e.Value
+	}
+	if env["IMADMIN_BACKEND"] != "http://"+server.service.Name || env["IMADMIN_ADDR"] != ":3001" || c.Ports[0].ContainerPort != 3001 {
+		t.Errorf("%v, ports %+v", env, c.Ports)
+	}
+	for what, probe := range map[string]*core.Probe{"liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
+		if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != "/health" {
+			t.Errorf("the %s probe is %+v", what, probe)
+		}
+	}
+	if s := c.SecurityContext; !*pod.SecurityContext.RunAsNonRoot || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || s.Capabilities.Drop[0] != "ALL" {
+		t.Errorf("the pod may do too much: %+v", s)
+	}
+	if console.service.Spec.Type != "" && console.service.Spec.Type != core.ServiceTypeClusterIP {
+		t.Errorf("the console is open to the world: %s", console.service.Spec.Type)
 	}
 }
