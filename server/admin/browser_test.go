@@ -4,8 +4,11 @@ package admin_test
 
 import (
 	"fmt"
+	"math"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -149,7 +152,10 @@ func users(t *testing.T, b *browser.Browser) {
 	w.Fill(`dialog [name=sure]`, "7777")
 	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Delete for good').click()`)
 	w.Sees(`dialog [role=alert]`, "Nothing was done")
-	w.Button("Cancel")
+	w.JS(`document.querySelector('dialog [name=sure]').select()`)
+	w.Fill(`dialog [name=sure]`, fmt.Sprint(alice.id))
+	w.confirm("Delete for good", "is deleted")
+	w.Sees(`.tag`, "deleted")
 
 	w.visit("#users/999999", "")
 	w.Sees(`[role=alert]`, "no user")
@@ -253,6 +259,9 @@ func dashboard(t *testing.T, b *browser.Browser) {
 	}
 	w.Until(`%s > 0`, value("Messages sent"))
 	w.Until(`%s > 0`, value("Request duration"))
+	if os.Getenv("IM_TEST_SHOTS") != "" {
+		traffic(t, s, b, alice, boss)
+	}
 	w.Shot("dashboard")
 	w.JS(`void (window.asked = 0, window.fetch = new Proxy(fetch, {apply(f, self, args) { if (String(args[0]).includes('metrics')) window.asked++; return Reflect.apply(f, self, args) }}))`)
 	rests := func(why string) {
@@ -275,6 +284,22 @@ func dashboard(t *testing.T, b *browser.Browser) {
 	rests("hidden")
 	hide(false)
 	w.Until(`window.asked > 1`)
+}
+
+// traffic has something to be seen in a picture of the dashboard: two minutes in
+// which one writes to another, who is there.
+func traffic(t *testing.T, s *system, b *browser.Browser, from, to *user) {
+	t.Helper()
+	chat := b.Open(t, "http://"+s.addr+"/", browser.Desktop)
+	chat.Fill(`input[name=who]`, "boss")
+	chat.Fill(`input[name=password]`, password+"\r")
+	chat.Until(`!!document.querySelector('.sidebar')`)
+	for began := time.Now(); time.Since(began) < 2*time.Minute; {
+		for i := range 2 + int(8*math.Abs(math.Sin(time.Since(began).Seconds()/20))) {
+			from.send(t, to.id, fmt.Sprint("message ", i))
+		}
+		time.Sleep(400 * time.Millisecond)
+	}
 }
 
 // A moderator sees what is his, and is not shown what he would be refused.
@@ -318,7 +343,7 @@ func scripts(t *testing.T, b *browser.Browser) {
 		w.Sees(`main`, see[1])
 	}
 	w.visit("#users", "Users")
-	w.Button("Lift the ban: " + evil[:60])
+	w.JS(`[...document.querySelectorAll('td.acts button')].find(b => b.textContent === 'Lift the ban').click()`)
 	w.Sees(`dialog`, evil[:60])
 	if got := browser.Eval[string](w.Window, `String(window.broken) + document.querySelectorAll('script:not([src]), main img, dialog img').length`); got != "undefined0" {
 		t.Errorf("what became markup or ran: %s", got)

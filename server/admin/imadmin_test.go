@@ -66,7 +66,6 @@ func severalNodes(t *testing.T, b *browser.Browser) {
 	for _, name := range []string{s.addr, "localhost:" + port} { // one server by two names
 		w.Sees(`figure .legend`, name)
 	}
-	w.Sees(`.fault`, gone+" shows no metrics")
 	w.Shot("dashboard")
 	w.visit("#system", "System")
 	for _, want := range []string{s.addr, "localhost:" + port, "database", "instruments"} {

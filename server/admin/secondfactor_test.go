@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/onemeter/onemeter/internal/browser"
@@ -31,7 +30,7 @@ func secondFactor(t *testing.T, b *browser.Browser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Do(chromedp.SetValue(chromedp.CSS(`[name=code]`), ""))
+	w.JS(`document.querySelector('[name=code]').select()`)
 	w.Fill(`[name=code]`, code+"\r")
 	w.Sees(`main`, "Keep these backup codes")
 	w.Sees(`main`, "Backup codes left: 10")
@@ -42,7 +41,7 @@ func secondFactor(t *testing.T, b *browser.Browser) {
 	w.Fill(`[name=code]`, "123\r")
 	w.Sees(`[role=alert]`, "code")
 	w.Shot("code")
-	w.Do(chromedp.SetValue(chromedp.CSS(`[name=code]`), ""))
+	w.JS(`document.querySelector('[name=code]').select()`)
 	w.Fill(`[name=code]`, backup+"\r")
 	w.Until(`!!document.querySelector('.console nav')`)
 	w.visit("#security", "Security")

@@ -73,7 +73,7 @@ export async function scrape() {
   const of = new Map()
   /** @type {Map<string, string>} */
   const wrong = new Map()
-  await Promise.all(nodes.peek().map(async node => {
+  await Promise.all(nodes.peek().filter(n => n.up).map(async node => {
     try {
       const r = reading(node.name, Date.now() / 1000, parse(await text(node.metrics)))
       of.set(r.name, r)

@@ -7,6 +7,7 @@ import {latest} from '../state/series.js'
 /** @typedef {{title: string, unit: (n: number) => string, at: number[], lines: Line[]}} Props */
 
 const HEIGHT = 190
+const LEAST = 120 // seconds that are shown
 const GAP = 20 // seconds without a reading, above which a line is broken
 const COLOURS = 8 // --line0 to --line7
 
@@ -39,6 +40,17 @@ function aligned(at, lines) {
 }
 
 /**
+ * What of the time is shown: all that was read, and two minutes at least.
+ * @param {number | null} min
+ * @param {number | null} max
+ * @returns {[number, number]}
+ */
+function visible(min, max) {
+  const to = max ?? Date.now() / 1000
+  return [to - Math.min(WINDOW, Math.max(LEAST, to - (min ?? to))), to]
+}
+
+/**
  * @param {HTMLElement} box
  * @param {Props} props
  * @param {(index: number | null) => void} point
@@ -50,7 +62,7 @@ function draw(box, {unit, lines}, point) {
     legend: {show: false},
     cursor: {sync: {key: 'dashboard'}, points: {size: 6}, drag: {x: false, y: false}},
     scales: {
-      x: {range: (_, __, max) => [(max ?? Date.now() / 1000) - WINDOW, max ?? Date.now() / 1000]},
+      x: {range: (_, min, max) => visible(min, max)},
       y: {range: (_, __, max) => [0, max && max > 0 ? max * 1.1 : 1]},
     },
     axes: [

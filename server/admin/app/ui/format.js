@@ -2,7 +2,7 @@
 
 /** @typedef {import('../types.d.ts').User} User */
 
-const moment = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'medium'})
+const moment = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'})
 const date = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium'})
 const whole = new Intl.NumberFormat()
 const tenth = new Intl.NumberFormat(undefined, {maximumFractionDigits: 1})

@@ -27,7 +27,6 @@ export function Users() {
     ]} />
     <${Table} label="Users" ...${found} items=${found.part?.items} none="No account is like that." columns=${[
       {head: 'User', wide: true, cell: (/** @type {Account} */ u) => html`<a href=${hash(`users/${u.id}`)}>${nameOf(u)}</a>${u.username && html` <small>@${u.username}</small>`}`},
-      {head: 'Id', number: true, cell: (/** @type {Account} */ u) => u.id},
       {head: 'Phone', cell: (/** @type {Account} */ u) => u.phone || '–'},
       {head: 'Role', cell: (/** @type {Account} */ u) => u.role.replace('_', ' ')},
       {head: 'Status', cell: (/** @type {Account} */ u) => html`<${Status} account=${u} />`},
