@@ -419,6 +419,7 @@ func keyboard(t *testing.T, b *browser.Browser) {
 	w.Key("Escape", "", 27)
 	w.Until(`!document.querySelector('dialog[open]') && document.activeElement.matches('button[aria-label="Ban: Alice Winter"]')`)
 	enter()
+	w.Until(`!!document.querySelector('dialog[open]')`)
 	to(`dialog [name=reason]`)
 	w.Do(chromedp.KeyEvent("by keyboard"))
 	enter()

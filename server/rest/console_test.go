@@ -8,19 +8,24 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// The console's page is at a path that ends with a slash: what it asks for is
-// relative to it.
+// The console gets each path below /admin/ as it is. Its files are asked for
+// relative to /admin/, so /admin without the slash redirects there.
 func TestConsole(t *testing.T) {
 	w := open(t, func(_ *chat.Config, rc *rest.Config) {
 		rc.Console = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("console " + r.URL.Path)) })
 	})
-	for path, want := range map[string]string{"/admin/": "console /admin/", "/admin/nodes": "console /admin/nodes", "/admin/app/x/main.js": "console /admin/app/x/main.js"} {
-		if got := w.do("GET", path, "", nil).want(200); string(got.body) != want {
-			t.Errorf("%s: %s", path, got.body)
+	for path, want := range map[string]string{
+		"/admin/":               "console /admin/",
+		"/admin/nodes":          "console /admin/nodes",
+		"/admin/app/x/main.js":  "console /admin/app/x/main.js",
+		"/admin/?user=3&page=2": "console /admin/",
+	} {
+		if got := w.do("GET", path, "", nil); got.status != 200 || string(got.body) != want {
+			t.Errorf("%s: %d %s, want %s", path, got.status, got.body, want)
 		}
 	}
-	if got := w.do("GET", "/admin", "", nil); got.status != 302 && string(got.body) != "console /admin/" {
-		t.Errorf("/admin: %d %s", got.status, got.body)
+	if got := w.do("GET", "/admin", "", nil); got.status != http.StatusFound || got.header.Get("Location") != "/admin/" {
+		t.Errorf("/admin: %d to %q, want %d to /admin/", got.status, got.header.Get("Location"), http.StatusFound)
 	}
 	open(t).do("GET", "/admin/", "", nil).want(404)
 }
