@@ -37,6 +37,9 @@ func looks(t *testing.T, b *browser.Browser) {
 			if wide := browser.Eval[int64](w.Window, `Math.max(document.documentElement.scrollWidth, document.querySelector('main').scrollWidth)`); wide > screen.Width {
 				t.Errorf("%s, %s: %d pixels wide", name, page, wide)
 			}
+			if hidden := browser.Eval[int64](w.Window, `Math.max(0, ...[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth))`); hidden > 0 {
+				t.Errorf("%s, %s: %d pixels of a list are out of sight", name, page, hidden)
+			}
 			w.Accessible(string(axe), name+", "+page)
 		}
 		w.Until(`!!document.querySelector('input[name=who]')`)

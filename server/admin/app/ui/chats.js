@@ -32,7 +32,7 @@ export function Chats() {
       {head: 'Owner', cell: (/** @type {Chat} */ c) => c.owner_id ? html`<a href=${hash(`users/${c.owner_id}`)}>User ${c.owner_id}</a>` : '–'},
       {head: 'Members', number: true, cell: (/** @type {Chat} */ c) => count(c.member_count)},
       {head: 'Messages', number: true, cell: (/** @type {Chat} */ c) => count(c.last_seq)},
-      {head: 'Since', time: true, cell: (/** @type {Chat} */ c) => day(c.created_at)},
+      {head: 'Since', cell: (/** @type {Chat} */ c) => day(c.created_at)},
       {head: '', cell: (/** @type {Chat} */ c) => html`
         <div class="row-acts">
           <a class="button" href=${hash('messages', {chat_id: c.id})} aria-label=${`Messages: ${c.title}`}>Messages</a>

@@ -2,19 +2,20 @@
 
 /** @typedef {import('../types.d.ts').User} User */
 
-const moment = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'})
+const clock = new Intl.DateTimeFormat(undefined, {timeStyle: 'short'})
 const date = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium'})
 const whole = new Intl.NumberFormat()
 const tenth = new Intl.NumberFormat(undefined, {maximumFractionDigits: 1})
 
-/** A dash stands where there is none (Go's zero time is the year 1). */
-const written = (/** @type {Intl.DateTimeFormat} */ format) => (/** @type {string | undefined} */ at) => {
+/** Writes a time in parts that no line breaks. A dash stands where there is none (Go's zero time is the year 1). */
+const written = (/** @type {Intl.DateTimeFormat[]} */ ...parts) => (/** @type {string | undefined} */ at) => {
   const d = new Date(at ?? '')
-  return Number.isNaN(d.getTime()) || d.getFullYear() < 1971 ? '–' : format.format(d)
+  if (Number.isNaN(d.getTime()) || d.getFullYear() < 1971) return '–'
+  return parts.map((part) => part.format(d).replace(/\s/g, '\u00a0')).join(' ')
 }
 
-/** A time. */
-export const time = written(moment)
+/** A day and a time. */
+export const time = written(date, clock)
 
 /** The day of a time. */
 export const day = written(date)

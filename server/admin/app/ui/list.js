@@ -3,7 +3,7 @@ import {list} from '../state/api.js'
 import {count} from './format.js'
 
 /** @typedef {import('../types.d.ts').Part<any>} Part */
-/** A column: what its head says, and what stands in it. @typedef {{head: string, cell: (item: any) => unknown, wide?: boolean, number?: boolean, time?: boolean}} Column */
+/** A column: what its head says, and what stands in it. @typedef {{head: string, cell: (item: any) => unknown, wide?: boolean, number?: boolean}} Column */
 
 /**
  * Asks for a part of a list, again whenever what is asked for is another one, and
@@ -62,7 +62,7 @@ export function Table({label, columns, items, busy, fault, none}) {
         <tbody>
           ${items.map((item, n) => html`
             <tr key=${item.id || item.user_id || n}>
-              ${columns.map((c, i) => html`<td key=${i} data-head=${c.head} class=${[c.wide && 'wide', c.number && 'number', c.time && 'time', !c.head && 'acts'].filter(Boolean).join(' ')}><div>${c.cell(item)}</div></td>`)}
+              ${columns.map((c, i) => html`<td key=${i} data-head=${c.head} class=${[c.wide && 'wide', c.number && 'number', !c.head && 'acts'].filter(Boolean).join(' ')}><div>${c.cell(item)}</div></td>`)}
             </tr>`)}
         </tbody>
       </table>

@@ -22,7 +22,7 @@ export function Logs() {
       {name: 'target', label: 'To what, as user:42'},
     ]} />
     <${Table} label="Audit log" ...${found} items=${found.part?.items} none="There is no such entry." columns=${[
-      {head: 'Time', time: true, cell: (/** @type {Entry} */ e) => time(e.created_at)},
+      {head: 'Time', cell: (/** @type {Entry} */ e) => time(e.created_at)},
       {head: 'Who', cell: (/** @type {Entry} */ e) => e.user_id ? html`<a href=${hash(`users/${e.user_id}`)}>User ${e.user_id}</a>` : 'operator'},
       {head: 'From', cell: (/** @type {Entry} */ e) => e.ip || '–'},
       {head: 'About', cell: (/** @type {Entry} */ e) => html`<span class=${`tag ${e.level}`}>${e.module}</span>`},

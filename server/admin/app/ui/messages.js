@@ -38,7 +38,7 @@ function Found({query}) {
   })
   return html`
     <${Table} label="Messages" ...${found} items=${items} none="There are no messages." columns=${[
-      {head: 'Time', time: true, cell: (/** @type {Message} */ m) => time(m.created_at)},
+      {head: 'Time', cell: (/** @type {Message} */ m) => time(m.created_at)},
       {head: 'Sender', cell: (/** @type {Message} */ m) => html`<a href=${hash(`users/${m.sender_id}`)}>${m.sender ? nameOf(m.sender) : `User ${m.sender_id}`}</a>`},
       {head: 'To', cell: (/** @type {Message} */ m) => m.chat_id ? `group ${m.chat_id}` : html`<a href=${hash(`users/${m.receiver_id}`)}>user ${m.receiver_id}</a>`},
       {head: 'Message', wide: true, cell: (/** @type {Message} */ m) => gone(m) ? html`<em class="quiet">${m.is_recalled ? 'taken back' : 'deleted'}</em>`

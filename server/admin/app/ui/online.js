@@ -22,8 +22,8 @@ export function Online() {
       {head: 'Id', number: true, cell: (/** @type {Present} */ p) => p.user_id},
       {head: 'Address', cell: (/** @type {Present} */ p) => p.ip_address || '–'},
       {head: 'Device', wide: true, cell: (/** @type {Present} */ p) => p.device || '–'},
-      {head: 'Logged in', time: true, cell: (/** @type {Present} */ p) => time(p.login_time)},
-      {head: 'Last activity', time: true, cell: (/** @type {Present} */ p) => time(p.last_activity)},
+      {head: 'Logged in', cell: (/** @type {Present} */ p) => time(p.login_time)},
+      {head: 'Last activity', cell: (/** @type {Present} */ p) => time(p.last_activity)},
       {head: 'Sessions', number: true, cell: (/** @type {Present} */ p) => p.session_count},
       {head: '', cell: (/** @type {Present} */ p) => html`<${UserActs} user=${as(p)} done=${found.again} few />`},
     ]} />

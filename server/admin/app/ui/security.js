@@ -70,8 +70,8 @@ function Sessions() {
       <${Table} label="Your sessions" ...${found} items=${found.part?.items} none="There are none." columns=${[
         {head: 'Device', wide: true, cell: (/** @type {Device} */ s) => html`${s.device || '–'} ${s.current && html`<span class="tag active">this one</span>`}`},
         {head: 'Address', cell: (/** @type {Device} */ s) => s.ip || '–'},
-        {head: 'Logged in', time: true, cell: (/** @type {Device} */ s) => time(s.created_at)},
-        {head: 'Last used', time: true, cell: (/** @type {Device} */ s) => time(s.last_used)},
+        {head: 'Logged in', cell: (/** @type {Device} */ s) => time(s.created_at)},
+        {head: 'Last used', cell: (/** @type {Device} */ s) => time(s.last_used)},
         {head: '', cell: (/** @type {Device} */ s) => !s.current && html`<button type="button" class="danger" aria-label=${`End the session of ${s.device}`} onClick=${() => end(s)}>End</button>`},
       ]} />
       <p class="bar"><button type="button" onClick=${endOthers}>End all others…</button></p>

@@ -57,7 +57,7 @@ export function User({id}) {
       <${Table} label="Sessions" ...${sessions} items=${sessions.part?.items} none="There are none." columns=${[
         {head: 'Device', wide: true, cell: (/** @type {Device} */ s) => s.device || '–'},
         {head: 'Address', cell: (/** @type {Device} */ s) => s.ip || '–'},
-        {head: 'Logged in', time: true, cell: (/** @type {Device} */ s) => time(s.created_at)},
-        {head: 'Last used', time: true, cell: (/** @type {Device} */ s) => time(s.last_used)},
+        {head: 'Logged in', cell: (/** @type {Device} */ s) => time(s.created_at)},
+        {head: 'Last used', cell: (/** @type {Device} */ s) => time(s.last_used)},
       ]} />`}`
 }

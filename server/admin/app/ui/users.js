@@ -30,8 +30,8 @@ export function Users() {
       {head: 'Phone', cell: (/** @type {Account} */ u) => u.phone || '–'},
       {head: 'Role', cell: (/** @type {Account} */ u) => u.role.replace('_', ' ')},
       {head: 'Status', cell: (/** @type {Account} */ u) => html`<${Status} account=${u} />`},
-      {head: 'Since', time: true, cell: (/** @type {Account} */ u) => day(u.created_at)},
-      {head: 'Last seen', time: true, cell: (/** @type {Account} */ u) => u.online ? 'online' : time(u.last_seen)},
+      {head: 'Since', cell: (/** @type {Account} */ u) => day(u.created_at)},
+      {head: 'Last seen', cell: (/** @type {Account} */ u) => u.online ? 'online' : time(u.last_seen)},
       {head: '', cell: (/** @type {Account} */ u) => html`<${UserActs} user=${u} done=${found.again} few />`},
     ]} />
     <${Pager} part=${found.part} size=${SIZE} go=${(/** @type {number} */ n) => refine({...route.peek().query, page: n})} />`
