@@ -73,6 +73,8 @@ var (
 	Phone   = Screen{Width: 360, Height: 720, Touch: true}
 )
 
+// Open opens the page at url in a window with a profile of its own, which closes
+// at the end of the test.
 func (b *Browser) Open(t *testing.T, url string, s Screen) *Window {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
@@ -138,6 +140,7 @@ func (f *faults) all() []string {
 	return slices.Clone(f.list)
 }
 
+// Do does what chromedp offers, within Patience. An error ends the test.
 func (w *Window) Do(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, Patience)

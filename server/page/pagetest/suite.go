@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -38,24 +39,15 @@ func Run(t *testing.T, p Page) {
 	t.Run("no markup", p.noMarkup)
 }
 
-func (p Page) get(t *testing.T, method, path string, header ...string) *http.Response {
+func (p Page) get(t *testing.T, method, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequest(method, path, nil)
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
 	p.Site.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, res *http.Response) []byte {
-	t.Helper()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return w
 }
 
 var linked = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
@@ -64,7 +56,7 @@ var linked = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
 func (p Page) files(t *testing.T) (paths []string) {
 	t.Helper()
 	seen := make(map[string]bool)
-	for _, m := range linked.FindAllStringSubmatch(string(body(t, p.get(t, "GET", p.Index))), -1) {
+	for _, m := range linked.FindAllStringSubmatch(p.get(t, "GET", p.Index).Body.String(), -1) {
 		if !strings.HasPrefix(m[1], p.Files) {
 			t.Errorf("the page names %s, which is not below %s", m[1], p.Files)
 		}
@@ -81,7 +73,7 @@ func (p Page) files(t *testing.T) (paths []string) {
 
 func (p Page) policy(t *testing.T) {
 	for _, path := range []string{p.Index, p.files(t)[0], p.Files + "nothing"} {
-		h := p.get(t, "GET", path).Header
+		h := p.get(t, "GET", path).Header()
 		csp := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self';", "frame-ancestors 'none'", "require-trusted-types-for 'script'"} {
 			if !strings.Contains(csp, want) {
@@ -110,7 +102,7 @@ func (p Page) policy(t *testing.T) {
 
 // The policy runs nothing that is written into the page.
 func (p Page) nothingInline(t *testing.T) {
-	page := string(body(t, p.get(t, "GET", p.Index)))
+	page := p.get(t, "GET", p.Index).Body.String()
 	if m := regexp.MustCompile(`<style|style=|\son\w+=|<script[^>]*>[^<]`).FindString(page); m != "" {
 		t.Errorf("the page has %q", m)
 	}
@@ -119,14 +111,14 @@ func (p Page) nothingInline(t *testing.T) {
 func (p Page) caching(t *testing.T) {
 	for path, want := range map[string]string{p.Index: "no-cache", p.files(t)[0]: "public, max-age=31536000, immutable"} {
 		res := p.get(t, "GET", path)
-		if got := res.Header.Get("Cache-Control"); got != want {
+		if got := res.Header().Get("Cache-Control"); got != want {
 			t.Errorf("%s: Cache-Control is %q, want %q", path, got, want)
 		}
-		etag := res.Header.Get("Etag")
-		if again := p.get(t, "GET", path, "If-None-Match", etag); etag == "" || again.StatusCode != 304 || len(body(t, again)) != 0 {
-			t.Errorf("%s with its ETag %q: %d, want 304", path, etag, again.StatusCode)
+		etag := res.Header().Get("Etag")
+		if again := p.get(t, "GET", path, "If-None-Match", etag); etag == "" || again.Code != 304 || again.Body.Len() != 0 {
+			t.Errorf("%s with its ETag %q: %d, want 304", path, etag, again.Code)
 		}
-		if got := res.Header.Get("Vary"); got != "Accept-Encoding" {
+		if got := res.Header().Get("Vary"); got != "Accept-Encoding" {
 			t.Errorf("%s: Vary is %q", path, got)
 		}
 	}
@@ -134,19 +126,19 @@ func (p Page) caching(t *testing.T) {
 
 func (p Page) compression(t *testing.T) {
 	plain, zipped := p.get(t, "GET", p.Index), p.get(t, "GET", p.Index, "Accept-Encoding", "br, gzip;q=0.8")
-	if zipped.Header.Get("Content-Encoding") != "gzip" || zipped.Header.Get("Etag") == plain.Header.Get("Etag") {
-		t.Errorf("compressed: %v", zipped.Header)
+	if zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Header().Get("Etag") == plain.Header().Get("Etag") {
+		t.Errorf("compressed: %v", zipped.Header())
 	}
 	r, err := gzip.NewReader(zipped.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(r)
-	if err != nil || !bytes.Equal(text, body(t, plain)) {
+	if err != nil || !bytes.Equal(text, plain.Body.Bytes()) {
 		t.Errorf("compressed and plain differ (%v)", err)
 	}
 	for _, no := range []string{"", "identity", "gzip;q=0", "gzipped"} {
-		if got := p.get(t, "GET", p.Index, "Accept-Encoding", no).Header.Get("Content-Encoding"); got != "" {
+		if got := p.get(t, "GET", p.Index, "Accept-Encoding", no).Header().Get("Content-Encoding"); got != "" {
 			t.Errorf("Accept-Encoding %q: %s", no, got)
 		}
 	}
@@ -155,8 +147,8 @@ func (p Page) compression(t *testing.T) {
 func (p Page) head(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		full, head := p.get(t, "GET", p.Index, "Accept-Encoding", encoding), p.get(t, "HEAD", p.Index, "Accept-Encoding", encoding)
-		if head.StatusCode != 200 || head.ContentLength != int64(len(body(t, full))) || len(body(t, head)) != 0 {
-			t.Errorf("HEAD with %q: %d, %d bytes", encoding, head.StatusCode, head.ContentLength)
+		if length := head.Header().Get("Content-Length"); head.Code != 200 || length != strconv.Itoa(full.Body.Len()) || head.Body.Len() != 0 {
+			t.Errorf("HEAD with %q: %d, Content-Length %s, want %d", encoding, head.Code, length, full.Body.Len())
 		}
 	}
 }
@@ -165,15 +157,15 @@ func (p Page) types(t *testing.T) {
 	want := map[string]string{".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 	for _, path := range p.files(t) {
 		res := p.get(t, "GET", path)
-		if got := res.Header.Get("Content-Type"); res.StatusCode != 200 || !strings.HasPrefix(got, want[filepath.Ext(path)]) {
-			t.Errorf("%s: %d, %s", path, res.StatusCode, got)
+		if got := res.Header().Get("Content-Type"); res.Code != 200 || !strings.HasPrefix(got, want[filepath.Ext(path)]) {
+			t.Errorf("%s: %d, %s", path, res.Code, got)
 		}
 	}
 }
 
 func (p Page) unknownPaths(t *testing.T) {
 	for _, path := range []string{p.Files, p.Files + "main.js", p.Files + "../site.go", p.Index + "index.html", p.files(t)[0] + "/x", p.Files + "0123456789abcdef/main.js"} {
-		if got := p.get(t, "GET", path).StatusCode; got != 404 {
+		if got := p.get(t, "GET", path).Code; got != 404 {
 			t.Errorf("%s: %d, want 404", path, got)
 		}
 	}
@@ -183,7 +175,7 @@ func (p Page) unknownPaths(t *testing.T) {
 func (p Page) size(t *testing.T) {
 	total := 0
 	for _, path := range append(p.files(t), p.Index) {
-		total += len(body(t, p.get(t, "GET", path, "Accept-Encoding", "gzip")))
+		total += p.get(t, "GET", path, "Accept-Encoding", "gzip").Body.Len()
 	}
 	t.Logf("%d bytes compressed", total)
 	if total > p.Most {
