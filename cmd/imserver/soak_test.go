@@ -48,7 +48,7 @@ func TestSoak(t *testing.T) {
 		c.pace, c.patient = 60*time.Millisecond, true
 		c.run(t, s.all, i)
 	}
-	files, visitors := s.courier(clients[0].account), s.visitors(clients[1].account)
+	files, visitors := s.courier(clients[0].account), s.visitors()
 
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		goOn(t, clients, 20) // all is well again
@@ -74,6 +74,7 @@ type soak struct {
 	done   map[string]int // how often each fault came
 
 	visits, refused atomic.Int64
+	here, most      atomic.Int64 // visitors that are connected, and the most that were
 }
 
 // strike brings about one fault, sometimes two, and mends them.
@@ -226,8 +227,9 @@ func (s *soak) compare(account imclient.Account, stored map[int64]string) {
 }
 
 // visitors are SOAK_VISITORS connections, 200 if it is not set, that come, stay
-// for a while, and go, until the function is called.
-func (s *soak) visitors(account imclient.Account) (stop func()) {
+// for a while, and go, until the function is called: of accounts with 50 of them
+// each, and at most 100 new ones a second.
+func (s *soak) visitors() (stop func()) {
 	n := 200
 	if text := os.Getenv("SOAK_VISITORS"); text != "" {
 		var err error
@@ -235,13 +237,18 @@ func (s *soak) visitors(account imclient.Account) (stop func()) {
 			s.t.Fatalf("SOAK_VISITORS=%q is no number", text)
 		}
 	}
+	accounts := make([]imclient.Account, (n+49)/50)
+	for i := range accounts {
+		accounts[i] = s.all.node(i).register(s.t, fmt.Sprint(30000+i))
+	}
+	longest := max(20*time.Second, 2*time.Duration(n)*time.Second/100)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				stay, end := context.WithTimeout(ctx, mathrand.N(20*time.Second))
-				s.visit(stay, account.At(s.all.node(i).url))
+				stay, end := context.WithTimeout(ctx, mathrand.N(longest))
+				s.visit(stay, accounts[i%len(accounts)].At(s.all.node(i).url))
 				<-stay.Done()
 				end()
 			}
@@ -260,8 +267,19 @@ func (s *soak) visit(ctx context.Context, account imclient.Account) {
 	}
 	defer func() { _ = conn.CloseNow() }()
 	s.visits.Add(1)
+	s.present(1)
+	defer s.present(-1)
 	for err == nil {
 		_, _, err = conn.Read(ctx)
+	}
+}
+
+// present counts visitors who came or went.
+func (s *soak) present(n int64) {
+	for here, most := s.here.Add(n), s.most.Load(); here > most; most = s.most.Load() {
+		if s.most.CompareAndSwap(most, here) {
+			return
+		}
 	}
 }
 
@@ -276,7 +294,8 @@ func (s *soak) report(clients []*client, files int) {
 	s.t.Logf("faults: %v", s.done)
 	s.t.Logf("acknowledged: %d messages; lost, doubled, out of order: none but what is said above", len(waits))
 	s.t.Logf("acknowledged within: median %s, 99%% %s, 99.9%% %s, all %s", at(.5), at(.99), at(.999), at(1))
-	s.t.Logf("%d files of 100 KiB stored and compared, %d uploads refused meanwhile; %d visits", files, s.refused.Load(), s.visits.Load())
+	s.t.Logf("%d files of 100 KiB stored and compared, %d uploads refused meanwhile; %d visits, %d at a time at most",
+		files, s.refused.Load(), s.visits.Load(), s.most.Load())
 	for i := range s.all.procs {
 		pid := s.all.node(i).cmd.Process.Pid
 		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)); err == nil {
