@@ -25,17 +25,17 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// The receivers of a benchmark live in a process of their own, so that CPU and
-// memory of this one are the server's. Run them by
+// The receivers of a benchmark run in a process of their own, so that this process only has the CPU and memory of the
+// server. To run the benchmarks:
 //
 //	go test ./server/ws -run '^$' -bench Fanout -benchmem -benchtime 2s
 //	go test ./server/ws -run '^$' -bench Idle -benchtime 1x
 
-// receiversEnv has this binary be receivers: it reads "host:port path" lines,
-// connects to each, says so, and reads until its input ends.
+// receiversEnv makes this binary run as receivers: it reads lines of "host:port path" and connects to each. After an
+// empty line it prints "ready". It ends with its input.
 const receiversEnv = "ONEMETER_TEST_RECEIVERS"
 
-func beReceivers() {
+func runReceivers() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		if in.Text() == "" {
@@ -106,8 +106,7 @@ func benchEvent(to []int64) chat.Event {
 	}}
 }
 
-// measure runs deliver until b is satisfied and reports what one delivery cost
-// this process.
+// measure runs deliver for b and reports what one delivery costs in this process.
 func measure(b *testing.B, deliver func()) {
 	b.ReportAllocs()
 	runtime.GC()
@@ -126,8 +125,7 @@ func measure(b *testing.B, deliver func()) {
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/each, "allocs/delivery")
 }
 
-// benchHub measures a hub with so many events under way at a time; pace is the
-// time from one to the next.
+// benchHub measures a hub with window events in flight; pace is the time from one to the next.
 func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
 	under := make(chan struct{}, window)
 	w := newWorld(b, Config{PingInterval: time.Hour, MaxConnsPerUser: fanout, Hooks: Hooks{
@@ -168,10 +166,9 @@ func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
 	}
 }
 
-// BenchmarkFanout sends events to 500 connections. The ways: the hub as it is;
-// the hub with a goroutine for each write; and the least one can do with the
-// library, one Write for each receiver in turn. Paced is at 40 events a second,
-// one is each event once the last is written, many keeps 16 under way.
+// BenchmarkFanout sends events to 500 connections. It compares the hub as it is ("hub"), the hub with a goroutine for each
+// write ("goroutines"), and only the library with one Write per receiver ("bare"). "one" sends an event when the last one
+// is written, "many" keeps 16 in flight, and "paced" sends 40 events a second.
 func BenchmarkFanout(b *testing.B) {
 	const pace = time.Second / 40
 	b.Run("hub/one", func(b *testing.B) { benchHub(b, false, 1, 0) })
@@ -227,8 +224,7 @@ func benchBare(b *testing.B, pace time.Duration) {
 	reads.Wait()
 }
 
-// BenchmarkIdle tells what a connection that nobody uses costs. ONEMETER_IDLE
-// says how many to open.
+// BenchmarkIdle measures the memory of an idle connection. ONEMETER_IDLE is the number of connections (10000).
 func BenchmarkIdle(b *testing.B) {
 	n := 10000
 	if s := os.Getenv("ONEMETER_IDLE"); s != "" {
@@ -243,7 +239,7 @@ func BenchmarkIdle(b *testing.B) {
 			urls = append(urls, w.url(u.Access))
 		}
 	}
-	for b.Loop() { // so that what is reported below is not reset
+	for b.Loop() { // before the metrics below, which it would reset
 		runtime.Gosched()
 	}
 	before, rss := memory()
@@ -256,7 +252,7 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(each(rssAfter-rss), "rss-KiB/conn")
 }
 
-// memory returns what is used after a collection, and the resident set.
+// memory returns the memory in use after a garbage collection, and the resident set in bytes.
 func memory() (m runtime.MemStats, rss uint64) {
 	for range 3 {
 		runtime.GC()

@@ -2,11 +2,11 @@ package ws
 
 import "time"
 
-// A bucket bounds a rate. It is used by one goroutine.
+// A bucket limits a rate. It is for one goroutine.
 type bucket struct {
-	every int64 // nanoseconds that one turn takes to come back
-	burst int64 // nanoseconds that may be used up at once
-	full  int64 // when all turns will be back, in Unix nanoseconds
+	every int64 // nanoseconds in which one token comes back
+	burst int64 // nanoseconds worth of tokens that may be taken at once
+	full  int64 // when the bucket will be full, in Unix nanoseconds
 }
 
 func newBucket(rate, burst int, now int64) bucket {
@@ -14,7 +14,7 @@ func newBucket(rate, burst int, now int64) bucket {
 	return bucket{every: every, burst: every * int64(burst), full: now}
 }
 
-// take uses a turn if there is one.
+// take takes a token if there is one.
 func (b *bucket) take(now int64) bool {
 	full := max(b.full, now) + b.every
 	if full-now > b.burst {

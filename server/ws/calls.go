@@ -7,13 +7,13 @@ import (
 	"github.com/onemeter/onemeter/server/call"
 )
 
-// Calls is what frames of calls go to. What it answers comes by Deliver.
+// Calls handles the frames of calls. Its answers come as events, through Deliver. Errors that the client may see are
+// *call.Error or *chat.Error.
 type Calls interface {
-	// Connected tells of a connection before anything else of it, Disconnected
-	// after everything.
+	// Connected is called before any frame of a connection, Disconnected after the last.
 	Connected(ctx context.Context, d call.Device) error
 	Disconnected(ctx context.Context, d call.Device) error
-	// Start calls somebody; Do is whatever follows in the call id.
+	// Start begins a call; made says whether it is a new one. Do handles everything that follows in the call id.
 	Start(ctx context.Context, by call.Device, o call.Offer) (c call.Summary, made bool, err error)
 	Do(ctx context.Context, by call.Device, id string, e call.Event) (call.Summary, error)
 }
@@ -22,23 +22,23 @@ func (c *conn) device() call.Device {
 	return call.Device{UserID: c.caller.UserID, Session: c.caller.SessionID, Conn: c.id}
 }
 
-func (c *conn) enterCalls() { c.tellCalls(Calls.Connected) }
+func (c *conn) enterCalls() { c.notifyCalls(Calls.Connected) }
 
-func (c *conn) leaveCalls() { c.tellCalls(Calls.Disconnected) }
+func (c *conn) leaveCalls() { c.notifyCalls(Calls.Disconnected) }
 
-// tellCalls tells that c comes or goes.
-func (c *conn) tellCalls(what func(Calls, context.Context, call.Device) error) {
+// notifyCalls reports to Calls that c has connected or disconnected.
+func (c *conn) notifyCalls(report func(Calls, context.Context, call.Device) error) {
 	if c.hub.cfg.Calls == nil {
 		return
 	}
 	ctx, cancel := c.hub.request()
 	defer cancel()
-	if err := what(c.hub.cfg.Calls, ctx, c.device()); err != nil {
-		c.hub.cfg.Log.WarnContext(ctx, "calls do not know of a connection", "user", c.caller.UserID, "err", err)
+	if err := report(c.hub.cfg.Calls, ctx, c.device()); err != nil {
+		c.hub.cfg.Log.WarnContext(ctx, "calls: connecting or disconnecting not recorded", "user", c.caller.UserID, "err", err)
 	}
 }
 
-// inCall decodes what happens to a call, and has it happen.
+// inCall decodes an event of a call and handles it.
 func inCall[E call.Event](ctx context.Context, c *conn, payload json.RawMessage, id func(E) string) error {
 	var e E
 	if err := decodePayload(payload, &e); err != nil {

@@ -34,12 +34,12 @@ func TestTwoClientsChat(t *testing.T) {
 	phone.send("message.send", map[string]any{"receiver_id": bob.User.ID, "content": "another", "client_msg_id": "m1"})
 	var f failure
 	if phone.want("error", &f); f.Code != Code(chat.KindConflict) || f.ClientMsgID != "m1" {
-		t.Errorf("an id used again: %+v", f)
+		t.Errorf("client_msg_id used again: %+v", f)
 	}
 	// The connection that sent it gets no message.new: the pong is next.
 	phone.send("ping", nil)
 	if f := phone.next(); f.Type != "pong" {
-		t.Errorf("after the ack comes %s %s", f.Type, f.Payload)
+		t.Errorf("got %s %s after the ack", f.Type, f.Payload)
 	}
 	w.await("delivered", func() bool {
 		m, err := w.svc.Message(context.Background(), chat.Caller{UserID: ann.User.ID}, a.ID)
@@ -47,9 +47,8 @@ func TestTwoClientsChat(t *testing.T) {
 	})
 }
 
-// TestFramesTellWhatShowsAMessage sends to a group with a long profile: what
-// every member is told with every message is what it takes to show it.
-func TestFramesTellWhatShowsAMessage(t *testing.T) {
+// A frame has of the chat and the sender only what a client needs to show the message, even if the profile is long.
+func TestFramesHaveOnlyWhatClientsShow(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
 	me := chat.Caller{UserID: ann.User.ID}
@@ -171,7 +170,7 @@ func TestPresenceFollowsSockets(t *testing.T) {
 	if s := w.hub.Stats(); s.OnlineUsers != 2 || s.Connections != 2 {
 		t.Errorf("stats %+v", s)
 	}
-	_ = a.CloseNow() // a TCP end, without a close frame
+	_ = a.CloseNow() // without a close frame
 	if b.want("presence", &p); p.UserID != ann.User.ID || p.IsOnline {
 		t.Errorf("presence %+v", p)
 	}
@@ -180,21 +179,20 @@ func TestPresenceFollowsSockets(t *testing.T) {
 	}
 }
 
-// TestPresenceToldIsPresenceAsked has devices say that nobody is there, come
-// and go: contacts are told what they get when they ask.
-func TestPresenceToldIsPresenceAsked(t *testing.T) {
+// After each presence frame, a contact who asks gets the same, while devices connect, disconnect and send is_online.
+func TestPresenceFramesAgreeWithSearch(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
 	b := w.dial(bob)
 	b.send("message.send", map[string]any{"receiver_id": ann.User.ID, "content": "are you there?"})
 	b.want("message.ack")
-	told := func(what string, online bool) {
+	frameSays := func(what string, online bool) {
 		t.Helper()
 		var p chat.PresenceChanged
 		b.want("presence", &p)
 		u, err := w.svc.SearchUsers(context.Background(), chat.Caller{UserID: bob.User.ID}, "ann", chat.Paging{})
 		if err != nil || len(u.Items) != 1 || u.Items[0].Online != online || p.IsOnline != online {
-			t.Errorf("%s: told %v, asked %+v: %v", what, p.IsOnline, u, err)
+			t.Errorf("%s: frame has %v, search %+v: %v", what, p.IsOnline, u, err)
 		}
 	}
 	says := func(c *client, online bool) {
@@ -203,28 +201,27 @@ func TestPresenceToldIsPresenceAsked(t *testing.T) {
 		c.want("pong")
 	}
 	phone := w.dial(ann)
-	told("the phone comes", true)
+	frameSays("the phone connects", true)
 	says(phone, false)
-	told("nobody is there", false)
+	frameSays("the phone is away", false)
 	says(phone, false)
-	told("which is said again", false)
+	frameSays("that is repeated", false)
 	laptop := w.dial(ann)
-	told("the laptop comes", true)
+	frameSays("the laptop connects", true)
 	says(phone, true)
 	says(laptop, false)
-	says(laptop, false) // the phone is there
-	told("the phone is back", true)
+	says(laptop, false) // the phone still counts
+	frameSays("the phone is back", true)
 	says(phone, false)
-	told("both are away", false)
+	frameSays("both are away", false)
 	_ = laptop.CloseNow()
 	says(phone, true)
-	told("the laptop is gone, and was away", true)
+	frameSays("the laptop disconnects while away", true)
 	_ = phone.CloseNow()
-	told("the phone is gone", false)
+	frameSays("the phone disconnects", false)
 }
 
-// A client that scrolls back syncs what was before what it has, in the order of
-// all syncs.
+// A client that scrolls back syncs the messages before those it has. Each page is in ascending order.
 func TestSyncBackward(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
@@ -243,7 +240,7 @@ func TestSyncBackward(t *testing.T) {
 		var s syncAnswer
 		b.want("sync", &s)
 		if s.BeforeSeq != before || s.ReceiverID != ann.User.ID {
-			t.Fatalf("asked for what is before %d: %d of %d", before, s.BeforeSeq, s.ReceiverID)
+			t.Fatalf("before_seq %d: got before_seq %d, receiver_id %d", before, s.BeforeSeq, s.ReceiverID)
 		}
 		page := []int64{}
 		for _, m := range s.Messages {
@@ -261,10 +258,9 @@ func TestSyncBackward(t *testing.T) {
 	}
 }
 
-// A page of sync is counted as it goes over the wire, where JSON makes up to six
-// bytes of one: a client that reads slowly must have room for it, and for what
-// is delivered meanwhile.
-func TestAPageOfSyncIsCountedAsItIsSent(t *testing.T) {
+// The size of a page of sync is that of its JSON, where one byte can become six. So the queue of a client that reads
+// slowly has room for it, and for events that come meanwhile.
+func TestTheSizeOfASyncPageIsThatOfItsJSON(t *testing.T) {
 	const messages, size = 17, 63_000
 	for char, most := range map[string]int{"<": 1 << 20 / size, "\x01": 1 << 20 / (6 * size), "\u2028": 1 << 20 / (2 * size)} {
 		w := newWorld(t, Config{})
@@ -290,7 +286,7 @@ func TestAPageOfSyncIsCountedAsItIsSent(t *testing.T) {
 	}
 }
 
-// However large frames may be, several fit into the queue of a client.
+// The queue of a client has room for several frames, whatever MaxFrame is.
 func TestTheQueueGrowsWithTheFrames(t *testing.T) {
 	if c := (Config{}).withDefaults(); c.QueueBytes != 4<<20 {
 		t.Errorf("%d bytes by default", c.QueueBytes)

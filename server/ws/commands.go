@@ -14,23 +14,20 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A body is the memory that frames of one connection are read and decoded in.
-// Connections that wait for a frame have none.
+// A body is the memory into which a frame is read and decoded. A connection that waits for a frame holds none.
 type body struct {
 	data []byte
 	in   inbound
 }
 
-// Capacities of a body: at first, and the most that is kept.
 const (
-	firstBody = 4 << 10
-	keptBody  = 64 << 10
+	firstBody = 4 << 10  // bytes that a new body has
+	keptBody  = 64 << 10 // larger ones are not pooled
 )
 
 func newBody() *body { return &body{data: make([]byte, 0, firstBody)} }
 
-// read reads a frame of at most limit bytes; a larger one is read and thrown
-// away, and whole is false.
+// read reads a frame of at most limit bytes. It discards a larger one, and whole is false.
 func (b *body) read(r io.Reader, limit int) (whole bool, err error) {
 	b.data = b.data[:0]
 	for {
@@ -52,7 +49,7 @@ func (b *body) read(r io.Reader, limit int) (whole bool, err error) {
 	}
 }
 
-// readFrame reads a frame and acts upon it. Its error is the connection's end.
+// readFrame reads a frame and handles it. An error ends the connection.
 func (c *conn) readFrame(typ websocket.MessageType, r io.Reader) error {
 	b := c.hub.bodies.Get().(*body)
 	defer func() {
@@ -71,43 +68,43 @@ func (c *conn) readFrame(typ websocket.MessageType, r io.Reader) error {
 	}
 	switch {
 	case !whole:
-		c.odd(&refusal{Code(chat.KindTooLarge), frameRefused, fmt.Sprintf("a frame has at most %d bytes", c.hub.cfg.MaxFrame)})
+		c.reject(&refusal{Code(chat.KindTooLarge), frameRefused, fmt.Sprintf("a frame has at most %d bytes", c.hub.cfg.MaxFrame)})
 	case typ != websocket.MessageText:
-		c.odd(&refusal{CodeBinary, frameRefused, "a frame is text"})
+		c.reject(&refusal{CodeBinary, frameRefused, "the frame is binary: send text"})
 	default:
-		c.act(b)
+		c.handle(b)
 	}
 	return nil
 }
 
-// odd answers a frame that is no command.
-func (c *conn) odd(err error) {
+// reject answers a frame that is not a command.
+func (c *conn) reject(err error) {
 	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: "other"})
-	if c.mayCome() {
+	if c.allowFrame() {
 		c.refuse(err, "")
 	}
 }
 
-// act decodes a frame and does what it asks.
-func (c *conn) act(b *body) {
+// handle decodes a frame and executes its command.
+func (c *conn) handle(b *body) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.refuse(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "")
 		}
 	}()
 	if err := decode(b.data, &b.in); err != nil {
-		c.odd(err)
+		c.reject(err)
 		return
 	}
 	do, ok := commands[b.in.Type]
 	if !ok || c.hub.cfg.Calls == nil && strings.HasPrefix(b.in.Type, "call.") {
-		c.odd(&refusal{CodeUnknownType, frameRefused, "this type of frame is not known here"})
+		c.reject(&refusal{CodeUnknownType, frameRefused, fmt.Sprintf("unknown type %.40q", b.in.Type)})
 		return
 	}
 	c.hub.cfg.Hooks.frameIn(context.Background(), FrameIn{Type: b.in.Type})
 	ctx, cancel := c.hub.request()
 	defer cancel()
-	if b.in.Type != messageSend && !c.mayCome() {
+	if b.in.Type != messageSend && !c.allowFrame() {
 		return
 	}
 	ctx, done := c.hub.cfg.Hooks.handling(ctx, FrameIn{Type: b.in.Type})
@@ -121,38 +118,39 @@ func (c *conn) act(b *body) {
 	}
 }
 
-// mayCome takes a turn for a frame. Without one, the client is told, and one
-// who keeps on is closed.
-func (c *conn) mayCome() bool {
+// allowFrame reports whether the rate limit allows a frame. If not, it sends an error; a client that goes on is
+// disconnected.
+func (c *conn) allowFrame() bool {
 	now := c.hub.cfg.Now().UnixNano()
 	if c.frames.take(now) {
 		return true
 	}
 	if !c.refused.take(now) {
-		c.flooded()
+		c.closeFlooding()
 		return false
 	}
-	c.refuse(&refusal{Code(chat.KindRateLimited), frameRefused, fmt.Sprintf("at most %d frames a second", c.hub.cfg.FrameRate)}, "")
+	const text = "too many frames: send at most %d a second"
+	c.refuse(&refusal{Code(chat.KindRateLimited), frameRefused, fmt.Sprintf(text, c.hub.cfg.FrameRate)}, "")
 	return false
 }
 
-// mayPass takes turns for fragments and control frames. Without them the client
-// is closed: there is no telling him in the middle of a message.
-func (c *conn) mayPass(pieces int) bool {
+// allowPieces reports whether the rate limit allows this many fragments and control frames. If not, it closes the
+// connection: an error frame cannot answer a part of a message.
+func (c *conn) allowPieces(pieces int) bool {
 	if pieces == 0 {
 		return true
 	}
 	now := c.hub.cfg.Now().UnixNano()
 	for range pieces {
 		if !c.pieces.take(now) {
-			c.flooded()
+			c.closeFlooding()
 			return false
 		}
 	}
 	return true
 }
 
-func (c *conn) flooded() {
+func (c *conn) closeFlooding() {
 	c.shut(websocket.StatusPolicyViolation, "too many frames", ReasonFlood, false)
 }
 
@@ -166,7 +164,7 @@ func (c *conn) reply(typ string, payload any) {
 	c.send(f)
 }
 
-// refuse answers with an error frame. What the client may not know is logged.
+// refuse answers with an error frame. It logs an error that the client must not see.
 func (c *conn) refuse(err error, clientMsgID string) {
 	f, known := failureOf(err)
 	if !known && !errors.Is(err, context.Canceled) {
@@ -179,9 +177,8 @@ func (c *conn) refuse(err error, clientMsgID string) {
 
 const messageSend = "message.send"
 
-// commands are what a client can ask for, by type. An error they return is the
-// client's answer. They run one after the other; message.send alone does not
-// wait for its answer.
+// commands has the function for each type of frame. Its error is sent to the client. The commands of a connection run
+// one after the other; only message.send does not wait for its answer.
 var commands = map[string]func(*conn, context.Context, json.RawMessage) error{
 	messageSend:      nil,
 	"ping":           (*conn).ping,
@@ -205,8 +202,8 @@ type ack struct {
 	Seq         int64  `json:"seq"`
 }
 
-// sendMessage hands a message over. Its answer comes from the transaction that
-// stores it, so that messages of one connection share transactions.
+// sendMessage passes a message to the service without waiting: the transaction that stores it sends the answer. So
+// messages of one connection can share a transaction.
 func (c *conn) sendMessage(ctx context.Context, payload json.RawMessage, done func(error)) {
 	var d chat.Draft
 	if err := decodePayload(payload, &d); err != nil {
@@ -230,7 +227,7 @@ func (c *conn) ping(context.Context, json.RawMessage) error {
 	return nil
 }
 
-// messageRef names a message, by either key.
+// A messageRef is the payload of a command on a message: its id in message_id or id.
 type messageRef struct {
 	MessageID int64  `json:"message_id"`
 	ID        int64  `json:"id"`
@@ -246,14 +243,12 @@ func (r *messageRef) decode(payload json.RawMessage) error {
 		r.MessageID = r.ID
 	}
 	if r.MessageID <= 0 {
-		return chat.Errorf(chat.KindInvalid, frameRefused, "message_id is required, a positive number")
+		return chat.Errorf(chat.KindInvalid, frameRefused, "message_id is required, and must be a positive number")
 	}
 	return nil
 }
 
-// To whoever edits, deletes, recalls or reads, the answer is the frame that
-// the others get.
-
+// edit, like remove, recall and markRead, answers with the frame that the others get.
 func (c *conn) edit(ctx context.Context, payload json.RawMessage) error {
 	var ref messageRef
 	if err := ref.decode(payload); err != nil {
@@ -282,7 +277,7 @@ func (c *conn) remove(ctx context.Context, payload json.RawMessage) error {
 	case chat.ForMe:
 		do = c.hub.svc.DeleteForMe
 	default:
-		return chat.Errorf(chat.KindInvalid, frameRefused, "for is %.16q: me or all", ref.For)
+		return chat.Errorf(chat.KindInvalid, frameRefused, "for is %.16q, but must be me or all", ref.For)
 	}
 	m, err := do(ctx, c.caller, ref.MessageID)
 	if err != nil {
@@ -340,8 +335,8 @@ func (c *conn) typing(ctx context.Context, payload json.RawMessage) error {
 	return c.hub.svc.Typing(ctx, c.caller, p.Target, p.IsTyping)
 }
 
-// presence has the connection count for whether its user is there, or not: what
-// contacts are told is what they get when they ask.
+// presence makes the connection count, or not, for whether its user is online. So contacts who ask see the same as
+// those who get the presence frame.
 func (c *conn) presence(ctx context.Context, payload json.RawMessage) error {
 	var p struct {
 		IsOnline bool `json:"is_online"`

@@ -5,38 +5,37 @@ import (
 	"time"
 )
 
-// Config is what a Hub is made of. A zero field takes its default.
+// Config configures a Hub. A zero field takes its default, which the comments name.
 type Config struct {
-	// AllowedOrigins are the hosts ("chat.example.com") or origins
-	// ("https://*.example.com") besides the server's own whose pages may
-	// connect. A request without an Origin header is no browser's, and may.
+	// AllowedOrigins are the hosts ("chat.example.com") or origins ("https://*.example.com") whose pages may connect,
+	// besides the server's own. A request without an Origin header does not come from a browser, and may connect.
 	AllowedOrigins []string
 
 	MaxFrame        int // bytes of a frame from a client; larger ones are refused; 256 KiB
 	MaxConnsPerUser int // 100
 	QueueFrames     int // frames that may wait for one client; 1024
-	QueueBytes      int // bytes that may wait for one client, if in more than one frame; 4 MiB, and 16 times MaxFrame at least
+	QueueBytes      int // bytes of two or more frames that may wait for one client; 4 MiB, and at least 16 times MaxFrame
 
-	RequestTimeout time.Duration // a frame that the service takes longer to act upon is refused; 2.5 s
+	RequestTimeout time.Duration // within which the service must handle a frame, or it is refused; 2.5 s
 
-	WriteTimeout time.Duration // a client that takes not one byte for so long is cut off; 10 s
-	PingInterval time.Duration // a client that is silent for so long is pinged; 30 s
-	PongTimeout  time.Duration // and gone if it stays silent for so long after that; 10 s
-	CloseTimeout time.Duration // how long a closing handshake may take; 2 s
+	WriteTimeout time.Duration // a client that accepts no byte for this long is cut off; 10 s
+	PingInterval time.Duration // a client that is silent for this long is pinged; 30 s
+	PongTimeout  time.Duration // and cut off if it stays silent for this long after the ping; 10 s
+	CloseTimeout time.Duration // of the closing handshake; 2 s
 
-	FrameRate  int // frames a second, those of message.send aside, of one connection; 50
-	FrameBurst int // how many of them may come at once; 200
+	FrameRate  int // frames a second of one connection, message.send apart; 50
+	FrameBurst int // of those, how many may come at once; 200
 
-	Calls Calls // nil: frames of calls are of no known type
+	Calls Calls // nil: frames of calls have an unknown type
 	Hooks Hooks
 	Now   func() time.Time // time.Now
 	Log   *slog.Logger     // discards
 
-	skip int // bytes of a frame; maxSkip, and less in tests
+	skip int // the largest frame in bytes that is discarded rather than closing the connection; maxSkip, smaller in tests
 }
 
-// maxSkip is how many bytes of a frame over MaxFrame are read and thrown away
-// before the connection is closed instead.
+// maxSkip is the largest frame, in bytes, that is read and discarded if it exceeds MaxFrame. A larger one closes the
+// connection.
 const maxSkip = 64 << 20
 
 func (c Config) withDefaults() Config {
@@ -54,8 +53,8 @@ func (c Config) withDefaults() Config {
 	defInt(&c.skip, maxSkip)
 	defInt(&c.MaxConnsPerUser, 100)
 	defInt(&c.QueueFrames, 1024)
-	// A client that reads at its own speed must have room for a page of sync, of
-	// which one message may be as large as a frame, and for what comes behind it.
+	// A client that reads slowly needs room for a page of sync, in which one message may be as large as a frame, and for
+	// the frames behind it.
 	defInt(&c.QueueBytes, max(4*maxSync, 16*c.MaxFrame))
 	defInt(&c.FrameRate, 50)
 	defInt(&c.FrameBurst, 200)

@@ -13,12 +13,11 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// StatusSessionEnded closes the connections of a session that was logged out, or
-// was not refreshed in time.
+// StatusSessionEnded is the status with which the connections of a session are closed when it ends. The close reason
+// says why it ended.
 const StatusSessionEnded websocket.StatusCode = 4401
 
-// A conn is one client. Its goroutine is run, which reads; what is written
-// goes through out.
+// A conn is the connection of one client. Its goroutine run reads; everything that is written goes through out.
 type conn struct {
 	hub    *Hub
 	id     uint64
@@ -28,20 +27,20 @@ type conn struct {
 	ws     *websocket.Conn
 	out    outbox
 
-	// The reader's.
-	frames  bucket // what may come
-	refused bucket // what may be refused because too much came
-	pieces  bucket // fragments and control frames that may come
-	active  int64  // the tick at which the domain was last told
-	away    bool   // the client says that nobody is there
+	// Only the reader uses these.
+	frames  bucket // limits frames
+	refused bucket // limits frames over the rate, each of which gets an error
+	pieces  bucket // limits fragments and control frames
+	active  int64  // the tick of the last call of Service.Active
+	away    bool   // the client sent is_online: false
 
-	ends  atomic.Int64 // when to ask whether the session goes on, in Unix nanoseconds; 0: it is being asked
+	ends  atomic.Int64 // when to check the session again, in Unix nanoseconds; 0: it is being checked
 	heard atomic.Int64 // the tick since which the reader waits for a byte, or heardBusy
 
-	// The sweep's.
+	// Only the sweep uses these.
 	pinged  bool
-	moves   uint32 // of the outbox
-	movedAt int64  // the tick at which they last changed
+	moves   uint32 // of the outbox, at the last look
+	movedAt int64  // the tick at which moves last changed
 
 	mu     sync.Mutex
 	reason Reason
@@ -68,8 +67,7 @@ type connected struct {
 	ServerTime time.Time `json:"server_time"`
 }
 
-// greet queues the connect frame, and keeps the outbox busy so that nothing is
-// written before run says so.
+// greet queues the connect frame, and keeps the outbox busy so that nothing is written before run schedules it.
 func (c *conn) greet() error {
 	f, err := encode("connect", connected{"connected", c.caller.UserID, c.opened.UTC()}, c.opened)
 	if err == nil {
@@ -78,40 +76,41 @@ func (c *conn) greet() error {
 	return err
 }
 
-// run is the life of a connection that has joined the hub.
+// run serves a connection that has joined the hub, until it is closed.
 func (c *conn) run() {
 	h := c.hub
 	defer h.tasks.Done()
-	c.count(h.svc.Connected)
+	c.updatePresence(h.svc.Connected)
 	h.cfg.Hooks.opened(context.Background())
 	h.schedule(c)
 	c.enterCalls()
-	c.tellNotices()
+	c.sendNotices()
 	c.settle(c.readLoop())
 	h.leave(c)
 	c.leaveCalls()
 	if !c.away {
-		c.count(h.svc.Disconnected)
+		c.updatePresence(h.svc.Disconnected)
 	}
 	h.cfg.Hooks.closed(context.Background(), Closed{Duration: h.cfg.Now().Sub(c.opened), Reason: c.end()})
 }
 
-// count tells the domain that the connection is there, or gone.
-func (c *conn) count(tell func(context.Context, chat.Caller) error) {
+// updatePresence reports to the domain that the connection has opened or closed.
+func (c *conn) updatePresence(report func(context.Context, chat.Caller) error) {
 	ctx, cancel := c.hub.request()
 	defer cancel()
-	if err := tell(ctx, c.caller); err != nil {
-		c.hub.cfg.Log.WarnContext(ctx, "presence not told", "err", err)
+	if err := report(ctx, c.caller); err != nil {
+		c.hub.cfg.Log.WarnContext(ctx, "presence not updated", "user", c.caller.UserID, "err", err)
 	}
 }
 
-// tellNotices tells the client what the staff had to tell its user meanwhile.
-func (c *conn) tellNotices() {
+// sendNotices sends the notices of the staff that the user has not seen yet.
+func (c *conn) sendNotices() {
 	ctx, cancel := c.hub.request()
 	defer cancel()
 	notices, err := c.hub.svc.Notices(ctx, c.caller)
 	if err != nil {
-		c.hub.cfg.Log.WarnContext(ctx, "notices not told: they are when the user connects again", "user", c.caller.UserID, "err", err)
+		c.hub.cfg.Log.WarnContext(ctx, "notices not sent; the next connection of the user gets them",
+			"user", c.caller.UserID, "err", err)
 	}
 	for _, n := range notices {
 		c.reply(string(chat.EventNotice), n)
@@ -137,9 +136,8 @@ func (c *conn) readLoop() error {
 	}
 }
 
-// awaitRoom waits while the client sends faster than it reads the answers. It is
-// called before each message, whose answer may be large, and before each read,
-// which may hold pings. open is false once the outbox is closing.
+// awaitRoom waits while the client sends faster than it reads the answers. It is called before each message, whose
+// answer may be large, and before each read, which may return pings. open is false once the outbox is closing.
 func (c *conn) awaitRoom() (open bool) {
 	for {
 		wait, open := c.out.room()
@@ -150,18 +148,18 @@ func (c *conn) awaitRoom() (open bool) {
 	}
 }
 
-// settle brings the closing handshake to its end after the last read, and
-// returns when the socket is closed and nobody writes any more.
+// settle finishes the closing handshake after the last read. It returns when the socket is closed and nobody writes to
+// it any more.
 func (c *conn) settle(err error) {
 	switch {
 	case websocket.CloseStatus(err) != -1:
-		c.because(ReasonClient)
+		c.setReason(ReasonClient)
 	case c.wire.failed:
-		c.because(ReasonLost)
+		c.setReason(ReasonLost)
 		c.kill(false)
 	default:
-		c.because(ReasonProtocol)
-		c.last(closeFrame(websocket.StatusProtocolError, "protocol error"), true)
+		c.setReason(ReasonProtocol)
+		c.sendClose(closeFrame(websocket.StatusProtocolError, "protocol error"), true)
 	}
 	if !c.wire.failed {
 		c.wire.discard()
@@ -170,18 +168,17 @@ func (c *conn) settle(err error) {
 	if wait := c.out.quiet(); wait != nil {
 		<-wait
 	}
-	_ = c.ws.CloseNow() // tells the library
+	_ = c.ws.CloseNow() // the library releases what it holds
 }
 
-// send queues a frame and has it written.
+// send queues a frame and schedules its write.
 func (c *conn) send(f *frame) {
 	if c.queue(f) {
 		c.hub.schedule(c)
 	}
 }
 
-// queue queues a frame; true means that c is to be scheduled. A client that has
-// left too much unread is cut off.
+// queue queues a frame; true means that the caller must schedule c. A client that has left too much unread is cut off.
 func (c *conn) queue(f *frame) bool {
 	switch c.out.put(f) {
 	case putStart:
@@ -197,23 +194,23 @@ func (c *conn) queue(f *frame) bool {
 
 // cutOff closes the connection of a client that does not read.
 func (c *conn) cutOff(stuck bool) {
-	if c.shut(websocket.StatusTryAgainLater, "too slow: connect again and sync", ReasonSlow, true) {
+	if c.shut(websocket.StatusTryAgainLater, "client reads too slowly: reconnect and sync", ReasonSlow, true) {
 		c.hub.stats.slow.Add(1)
 		c.hub.cfg.Hooks.slowClient(context.Background(), SlowClient{Stuck: stuck})
 	}
 }
 
-// endSession closes a connection whose session is over; why is for its client.
+// endSession closes a connection whose session has ended. The client gets why as the close reason.
 func (c *conn) endSession(why string) {
 	c.shut(StatusSessionEnded, cmp.Or(why, "session ended"), ReasonSession, true)
 }
 
 func (c *conn) goAway() {
-	c.shut(websocket.StatusGoingAway, "server is going away", ReasonShutdown, false)
+	c.shut(websocket.StatusGoingAway, "server is stopping: reconnect", ReasonShutdown, false)
 }
 
-// shut begins to close the connection; purge drops what waits to be written.
-// false means that someone else has begun.
+// shut begins to close the connection; purge drops the frames that wait to be written. It returns false if the
+// connection was closing already.
 func (c *conn) shut(code websocket.StatusCode, text string, why Reason, purge bool) bool {
 	c.mu.Lock()
 	first := c.reason == ""
@@ -221,11 +218,11 @@ func (c *conn) shut(code websocket.StatusCode, text string, why Reason, purge bo
 		c.reason = why
 	}
 	c.mu.Unlock()
-	return c.last(closeFrame(code, text), purge) && first
+	return c.sendClose(closeFrame(code, text), purge) && first
 }
 
-// last queues the close frame and bounds what is left of the connection's life.
-func (c *conn) last(f *frame, purge bool) bool {
+// sendClose queues the close frame f, after which the connection has CloseTimeout left.
+func (c *conn) sendClose(f *frame, purge bool) bool {
 	lost, v, ok := c.out.close(f, purge)
 	giveUp(lost...)
 	if !ok {
@@ -246,14 +243,14 @@ func (c *conn) expire() {
 	}
 }
 
-// kill closes the socket now; with reset, what the kernel still holds is lost.
+// kill closes the socket now. With reset, it drops the bytes that the kernel has not sent yet.
 func (c *conn) kill(reset bool) {
 	giveUp(c.out.kill()...)
 	c.wire.abort(reset)
 }
 
-// because notes why the connection is over, unless that is known.
-func (c *conn) because(why Reason) {
+// setReason records why the connection ends, unless a reason is recorded already.
+func (c *conn) setReason(why Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason == "" {
@@ -261,7 +258,7 @@ func (c *conn) because(why Reason) {
 	}
 }
 
-// end stops the timer and tells why the connection is over.
+// end stops the timer and returns why the connection has ended.
 func (c *conn) end() Reason {
 	c.mu.Lock()
 	defer c.mu.Unlock()

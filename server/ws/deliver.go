@@ -8,9 +8,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Deliver gives an event to the connections that its receivers have on this
-// node. It is the subscriber of the bus, is safe for concurrent use, and never
-// waits for a client: a connection gets events in the order of the calls.
+// Deliver queues an event for the connections that its receivers have on this node. It is the subscriber of the bus. It
+// is safe for concurrent use, and never waits for a client. A connection gets events in the order of the calls.
 func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 	targets := h.targets.Get().(*[]*conn)
 	defer h.targets.Put(targets)
@@ -22,12 +21,12 @@ func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 			c.endSession(e.Reason)
 		}
 	case len(*targets) > 0:
-		var told []int64 // now, for broadcast makes room in targets
+		var noticed []int64
 		if e.Type == chat.EventNotice {
-			told = usersOf(*targets)
+			noticed = usersOf(*targets) // before broadcast, which overwrites targets
 		}
 		h.broadcast(ctx, e, *targets)
-		h.svc.NoticeTold(e, told)
+		h.svc.NoticeTold(e, noticed)
 	}
 }
 
@@ -83,8 +82,8 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 	h.schedule(idle...)
 }
 
-// A delivery is the account of one event's way to all its connections. The
-// last of them closes it; until then they only count.
+// A delivery counts the connections to which an event was written, or given up. After the last one, it reports the
+// totals.
 type delivery struct {
 	hub       *Hub
 	kind      chat.EventType
@@ -92,15 +91,15 @@ type delivery struct {
 	trace     string
 	receivers uint32
 
-	conversationID, seq, from int64 // of a message that wants a receipt
+	conversationID, seq, from int64 // of a message that needs a delivery receipt
 
 	sum, max atomic.Int64  // nanoseconds from at to the writes
-	done     atomic.Uint64 // connections written to, in the upper half those given up
+	done     atomic.Uint64 // connections: in the lower half those written to, in the upper half those given up
 }
 
-const dropped = 1 << 32
+const dropped = 1 << 32 // one connection in the upper half of delivery.done
 
-// written counts a connection of userID that the event was written to.
+// written counts a connection of userID to which the event was written.
 func (d *delivery) written(userID int64, now time.Time) {
 	delay := int64(max(now.Sub(d.at), 0)) // the clock of another node may be ahead
 	d.sum.Add(delay)
@@ -116,7 +115,7 @@ func (d *delivery) written(userID int64, now time.Time) {
 	d.count(1)
 }
 
-// count adds to done, and closes the account with the last connection.
+// count adds to done, and reports the totals after the last connection.
 func (d *delivery) count(add uint64) {
 	n := d.done.Add(add)
 	written, lost := uint32(n), uint32(n>>32)
@@ -131,7 +130,7 @@ func (d *delivery) count(add uint64) {
 	d.hub.cfg.Hooks.delivered(context.Background(), total)
 }
 
-// giveUp accounts for frames that were not written.
+// giveUp counts frames that were not written.
 func giveUp(frames ...*frame) {
 	for _, f := range frames {
 		if f.delivery != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestTheSenderIsToldOfDelivery sends a burst to one who is there and to one who
-// asks later: the sender's devices are told, once for many, and the receiver's not.
-func TestTheSenderIsToldOfDelivery(t *testing.T) {
+// The sender's devices get message.delivered, one for several messages, when a receiver is online and when a receiver
+// syncs later. The receiver's devices get none.
+func TestTheSenderGetsMessageDelivered(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob, cat := w.user("ann"), w.user("bob"), w.user("cat")
 	phone, laptop, b, second := w.dial(ann), w.dial(ann), w.dial(bob), w.dial(bob)
@@ -24,23 +24,23 @@ func TestTheSenderIsToldOfDelivery(t *testing.T) {
 			var d chat.MessageDelivered
 			c.want("message.delivered", &d)
 			if d.Seq <= last || d.DeliveredTo != bob.User.ID || d.ReceiverID != bob.User.ID || d.SenderID != ann.User.ID || d.DeliveredAt.IsZero() {
-				t.Fatalf("after %d comes %+v", last, d)
+				t.Fatalf("got %+v after seq %d", d, last)
 			}
 			last = d.Seq
 		}
 	}
-	if frames > burst { // of 100, had each its own
+	if frames > burst { // one per message and device would be twice as many
 		t.Errorf("%d frames for %d messages on two devices", frames, burst)
 	}
 	for _, c := range []*client{b, second} {
 		c.send("ping", nil)
 		for f := c.next(); f.Type != "pong"; f = c.next() {
 			if f.Type != "message.new" {
-				t.Errorf("the receiver is told %s", f.Type)
+				t.Errorf("the receiver got %s", f.Type)
 			}
 		}
 	}
-	// Cat was not there: who asks has got it. Twice is told once.
+	// Cat was offline, and receives the messages with sync. The second sync sends no frame.
 	late := w.dial(cat)
 	for range 2 {
 		late.send("sync", map[string]any{"receiver_id": ann.User.ID, "limit": 30})
@@ -57,13 +57,12 @@ func TestTheSenderIsToldOfDelivery(t *testing.T) {
 	}
 	phone.want("message.delivered", &d)
 	if d.Seq != burst {
-		t.Errorf("by asking: %+v", d)
+		t.Errorf("by HTTP: %+v", d)
 	}
 }
 
-// TestNotesToSelfAndGroupsTellNoDelivery keeps frames from those who need
-// none, and groups' receipts apart from ticks.
-func TestNotesToSelfAndGroupsTellNoDelivery(t *testing.T) {
+// A note to self and a message to a group send no message.delivered. A group's receipts tell who has received it.
+func TestNotesToSelfAndGroupsSendNoMessageDelivered(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
 	me := chat.Caller{UserID: ann.User.ID}
@@ -96,7 +95,7 @@ func TestNotesToSelfAndGroupsTellNoDelivery(t *testing.T) {
 		c.send("ping", nil)
 		for f := c.next(); f.Type != "pong"; f = c.next() {
 			if f.Type == "message.delivered" {
-				t.Errorf("told %s", f.Payload)
+				t.Errorf("got %s", f.Payload)
 			}
 		}
 	}

@@ -1,30 +1,26 @@
-// Package ws is the WebSocket way into the chat: it carries frames between
-// clients and the domain, and events to all connections of their receivers.
+// Package ws is the WebSocket way into the chat: it carries frames between clients and the domain, and events to all
+// connections of their receivers.
 //
-// [New] makes the one [Hub]. [Hub.Serve] takes a request and leaves a
-// connection behind, [Hub.Deliver] is the subscriber of the bus, and
-// [Hub.Shutdown] ends it all.
+// [New] makes the [Hub] of a node. [Hub.Serve] upgrades a request to a connection, [Hub.Deliver] is the subscriber of
+// the bus, and [Hub.Shutdown] closes everything.
 //
-// An event travels like this:
+// An event takes this way:
 //
 //	Deliver ── encode once ──> frame ──> outbox of each connection
 //	                                         │ (bounded; never blocks)
-//	              flusher ── all that waits, in one write ──> socket
-//	                 └─ when the socket is full: drain, a goroutine of its own
+//	           flusher ── all waiting frames, in one write ──> socket
+//	              └─ if the socket is full: drain, in a goroutine of its own
 //
-// A client's frame travels like this:
+// A client's frame takes this way:
 //
 //	socket ──> coder/websocket ──> conn.readLoop ──> decode ──> command ──> chat.Service
 //
-// What a client is answered: message.send with message.ack; message.edit,
-// message.delete, message.recall and message.read with the frame of the same
-// type that the others get; sync with sync, ping with pong; frames of calls as
-// package call says; typing and presence with nothing; and whatever fails with
-// error. The connection stays unless the client broke the protocol, sent a frame
-// without end, did not read, or went on after it was told that it is too fast.
+// The answers: message.send gets message.ack; message.edit, message.delete, message.recall and message.read get the
+// frame of the same type that the others get; sync gets sync, and ping gets pong; package call answers frames of calls;
+// typing and presence get nothing. A frame that fails gets error. The connection stays open unless the client broke the
+// protocol, sent an endless frame, did not read, or went on too fast after errors with the code rate_limited.
 //
-// github.com/coder/websocket does the handshake, reads frames and answers
-// control frames. What it writes goes through [wire] into the same outbox as
-// everything else, so that one write is in flight at a time, nothing follows a
-// close frame, and no client can hold a reader up by not reading.
+// github.com/coder/websocket does the handshake, reads frames and answers control frames. Its own writes go through
+// [wire] into the same outbox as everything else. So there is one write in flight at a time, nothing follows a close
+// frame, and a client that does not read cannot block a reader.
 package ws

@@ -29,7 +29,7 @@ func (w *world) group(owner chat.Tokens, members ...chat.Tokens) int64 {
 	return g.ID
 }
 
-// deliveries collects what Hooks.Delivered is told of messages.
+// deliveries collects the calls of Hooks.Delivered for messages.
 type deliveries struct {
 	mu  sync.Mutex
 	all []Delivered
@@ -60,8 +60,8 @@ func TestOrderUnderLoad(t *testing.T) {
 
 func testOrder(t *testing.T, opaque bool) {
 	const users, each = 4, 80
-	var told deliveries
-	w := newWorld(t, Config{Hooks: Hooks{Delivered: told.hook}})
+	var delivered deliveries
+	w := newWorld(t, Config{Hooks: Hooks{Delivered: delivered.hook}})
 	if opaque {
 		w.hideTCP()
 	}
@@ -88,13 +88,13 @@ func testOrder(t *testing.T, opaque bool) {
 	}
 	all.Wait()
 	w.await("hooks", func() bool {
-		events, written, _ := told.total()
+		events, written, _ := delivered.total()
 		return events == users*each && written == users*each*(2*users-1)
 	})
 }
 
-// readInOrder reads until it knows of total messages, own ones by their acks,
-// and wants the rest in the order of seq, each once.
+// readInOrder reads until it has total messages, its own as acks. It checks that the others come once, in the order of
+// seq.
 func (c *client) readInOrder(t *testing.T, total int, sends bool, acks int) {
 	seen := make(map[int64]bool, total)
 	var last, lastAck int64
@@ -151,12 +151,12 @@ func TestSlowClientIsCutOffAndDelaysNobody(t *testing.T) {
 
 func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 	const fast, size, most = 50, 16 << 10, 4000
-	var told deliveries
+	var delivered deliveries
 	slow, closed := make(chan SlowClient, 8), make(chan Reason, fast+8)
 	cfg.CloseTimeout = 50 * time.Millisecond
 	cfg.MaxConnsPerUser = 2 * fast
 	cfg.Hooks = Hooks{
-		Delivered:  told.hook,
+		Delivered:  delivered.hook,
 		SlowClient: func(_ context.Context, d SlowClient) { slow <- d },
 		Closed:     func(_ context.Context, d Closed) { closed <- d.Reason },
 	}
@@ -172,8 +172,7 @@ func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 		clients[i] = w.handshake(ann)
 		w.frame(clients[i]) // connect
 	}
-	// Events go out, each when the fast have the one before, until the slow one
-	// is cut off.
+	// Each event is sent when the fast clients have the one before, until the slow client is cut off.
 	e := chat.Event{Type: chat.EventMessageNew, To: []int64{ann.User.ID}, Payload: strings.Repeat("x", size)}
 	sent := 0
 	for ; sent < most && len(slow) == 0; sent++ {
@@ -194,8 +193,11 @@ func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 	if why := <-closed; why != ReasonSlow {
 		t.Errorf("closed for %s", why)
 	}
-	w.await("accounts", func() bool { n, written, dropped := told.total(); return n == sent && written+dropped == sent*(fast+1) })
-	if _, written, dropped := told.total(); written < sent*fast || dropped == 0 {
+	w.await("all events counted", func() bool {
+		n, written, dropped := delivered.total()
+		return n == sent && written+dropped == sent*(fast+1)
+	})
+	if _, written, dropped := delivered.total(); written < sent*fast || dropped == 0 {
 		t.Errorf("%d written, %d dropped", written, dropped)
 	}
 	if s := w.hub.Stats(); s.SlowClients != 1 || s.Connections != fast || s.Deliveries+s.Dropped != int64(sent*(fast+1)) {
@@ -203,8 +205,8 @@ func testSlowClient(t *testing.T, cfg Config, opaque, stuck bool) {
 	}
 }
 
-// A client that was cut off and then reads finds out why.
-func TestSlowClientIsToldWhy(t *testing.T) {
+// A client that was cut off and then reads gets the close code.
+func TestSlowClientGetsTheCloseCode(t *testing.T) {
 	w := newWorld(t, Config{QueueBytes: 1 << 20, CloseTimeout: patience})
 	ann := w.user("ann")
 	c := w.dial(ann)
@@ -217,10 +219,10 @@ func TestSlowClientIsToldWhy(t *testing.T) {
 
 func TestKilledClients(t *testing.T) {
 	const n = 20
-	var told deliveries
+	var delivered deliveries
 	closed := make(chan Reason, n+1) // bob's too
 	w := newWorld(t, Config{Hooks: Hooks{
-		Delivered: told.hook,
+		Delivered: delivered.hook,
 		Closed:    func(_ context.Context, d Closed) { closed <- d.Reason },
 	}})
 	ann, bob := w.user("ann"), w.user("bob")
@@ -228,14 +230,14 @@ func TestKilledClients(t *testing.T) {
 	var dying []net.Conn
 	for range n {
 		c := w.handshake(ann)
-		w.frame(c) // connect: from here on it is delivered to
+		w.frame(c) // connect: from now on it gets events
 		dying = append(dying, c)
 	}
 	e := chat.Event{Type: chat.EventMessageNew, To: []int64{ann.User.ID, bob.User.ID}, Payload: 1}
 	const events = 200
 	for i := range events {
-		if i == events/2 { // when all have what came so far
-			w.await("the first half", func() bool { _, written, _ := told.total(); return written == i*(n+1) })
+		if i == events/2 { // after all have received the events so far
+			w.await("the first half", func() bool { _, written, _ := delivered.total(); return written == i*(n+1) })
 		}
 		if d := i - events/2; d >= 0 && d < n {
 			_ = dying[d].(*net.TCPConn).SetLinger(0)
@@ -252,8 +254,8 @@ func TestKilledClients(t *testing.T) {
 			t.Errorf("closed for %s", why)
 		}
 	}
-	w.await("accounts", func() bool { got, _, _ := told.total(); return got == events })
-	if _, written, _ := told.total(); written < events+n*events/2 {
+	w.await("all events counted", func() bool { got, _, _ := delivered.total(); return got == events })
+	if _, written, _ := delivered.total(); written < events+n*events/2 {
 		t.Errorf("%d written", written)
 	}
 	if s := w.hub.Stats(); s.OnlineUsers != 1 || s.Connections != 1 {
@@ -261,7 +263,7 @@ func TestKilledClients(t *testing.T) {
 	}
 }
 
-// A client that asks for more than it reads is not cut off: it is not read.
+// A client that requests more than it reads is not cut off: the server stops reading from it.
 func TestAnswersAreNotQueuedWithoutBound(t *testing.T) {
 	w := newWorld(t, Config{QueueFrames: 8, FrameRate: 1 << 20, FrameBurst: 1 << 20})
 	c := w.dial(w.user("ann"))
@@ -284,11 +286,10 @@ func TestAnswersAreNotQueuedWithoutBound(t *testing.T) {
 	_ = c.CloseNow()
 }
 
-// Connections come, go and are written to all at once; the race detector and
-// the accounts look on.
+// Connections open, close and get events concurrently. The counts must agree; run it with the race detector.
 func TestComingAndGoing(t *testing.T) {
-	var told deliveries
-	w := newWorld(t, Config{QueueFrames: 1 << 20, QueueBytes: 1 << 30, Hooks: Hooks{Delivered: told.hook}})
+	var delivered deliveries
+	w := newWorld(t, Config{QueueFrames: 1 << 20, QueueBytes: 1 << 30, Hooks: Hooks{Delivered: delivered.hook}})
 	ann := w.user("ann")
 	stop := make(chan struct{})
 	var events int64
@@ -327,9 +328,9 @@ func TestComingAndGoing(t *testing.T) {
 	all.Wait()
 	close(stop)
 	busy.Wait()
-	w.await("the end of all", func() bool { return w.hub.Stats().Connections == 0 })
+	w.await("all connections closed", func() bool { return w.hub.Stats().Connections == 0 })
 	w.stop()
-	n, written, dropped := told.total()
+	n, written, dropped := delivered.total()
 	if s := w.hub.Stats(); s.Broadcasts != int64(n) || s.Deliveries != int64(written) || s.Dropped != int64(dropped) || int64(n) > events {
 		t.Errorf("%d events of %d, %d written, %d dropped: %+v", n, events, written, dropped, s)
 	}

@@ -1,29 +1,25 @@
 package ws
 
-import (
-	"sync"
-)
+import "sync"
 
-// A writer is what it takes to write to one connection at a time.
+// A writer writes to one connection at a time.
 type writer struct {
-	scratch []byte // where small frames become one piece
+	scratch []byte // where small frames are joined
 	done    []*frame
 	out     *outCounters
-	wait    bool // for a socket that is full
+	wait    bool // if the socket is full
 
-	// The write under way, for op, which is made once so that a write
-	// allocates nothing.
+	// The current write, for op. op is made once, so that a write allocates nothing.
 	buf []byte
 	n   int
 	err error
 	op  func(fd uintptr) bool
 }
 
-// Sizes of the piece that small frames become: of a flusher, of which there
-// are few, and of a drain, of which there is one for each slow client.
+// Bytes of writer.scratch.
 const (
-	flushScratch = 64 << 10
-	drainScratch = 16 << 10
+	flushScratch = 64 << 10 // of a flusher, of which there are few
+	drainScratch = 16 << 10 // of a drain, of which each slow client has one
 )
 
 func newWriter(scratch int, wait bool, out *outCounters) *writer {
@@ -32,8 +28,8 @@ func newWriter(scratch int, wait bool, out *outCounters) *writer {
 	return w
 }
 
-// flush writes what waits for c, until nothing does. false means that the
-// socket is full and the outbox is still busy; never so if w waits.
+// flush writes the frames that wait for c until there are none. It returns false if the socket is full and the outbox
+// still busy, which cannot happen if w waits.
 func (c *conn) flush(w *writer) bool {
 	for {
 		buf, lost, hangup := c.out.gather(w.scratch)
@@ -46,7 +42,7 @@ func (c *conn) flush(w *writer) bool {
 		}
 		n, err := c.wire.write(w, buf)
 		w.done = c.out.advance(n, w.done[:0])
-		c.account(w, n)
+		c.countWritten(w, n)
 		if err != nil {
 			c.kill(false)
 		} else if n < len(buf) && !w.wait {
@@ -55,8 +51,8 @@ func (c *conn) flush(w *writer) bool {
 	}
 }
 
-// account counts what w has written.
-func (c *conn) account(w *writer, n int) {
+// countWritten counts the n bytes and the complete frames that w has written.
+func (c *conn) countWritten(w *writer, n int) {
 	w.out.bytes.Add(int64(n))
 	if len(w.done) == 0 {
 		return
@@ -71,7 +67,7 @@ func (c *conn) account(w *writer, n int) {
 	}
 }
 
-// drain is flush for a socket that is full, in a goroutine of its own.
+// drain is flush for a full socket, in a goroutine of its own.
 func (c *conn) drain() {
 	w := c.hub.drains.Get().(*writer)
 	c.flush(w)
@@ -79,9 +75,9 @@ func (c *conn) drain() {
 	c.hub.tasks.Done()
 }
 
-// schedule has the outboxes of conns written; whoever made them busy calls it.
+// schedule has the outboxes of conns written. Whoever made them busy calls it.
 func (h *Hub) schedule(conns ...*conn) {
-	if len(conns) > 0 && conns[0].wire.raw == nil { // then so are all others
+	if len(conns) > 0 && conns[0].wire.raw == nil { // all connections of a server are of one kind
 		for _, c := range conns {
 			h.startDrain(c)
 		}
@@ -90,32 +86,30 @@ func (h *Hub) schedule(conns ...*conn) {
 	h.flushers.add(conns)
 }
 
-// startDrain is called while the outbox of c is busy, which keeps c.run, and
-// with it the count of tasks, from ending.
+// startDrain is called while the outbox of c is busy. So c.run has not ended, and h.tasks is not 0.
 func (h *Hub) startDrain(c *conn) {
 	h.tasks.Add(1)
 	go c.drain()
 }
 
-// Flushers write to connections, one after the other, and never wait for one.
-// While one of them is at it, more frames come to connections that wait for
-// their turn, so that under load one write carries several. As few of them are
-// awake as can keep up: that costs a fifth less CPU than to have all of them
-// share a small broadcast (BenchmarkFanout).
+// Flushers are goroutines that write to one connection after the other, and never wait for one. Meanwhile, more frames
+// are queued for the connections that wait for their turn, so under load one write carries several frames. Only as many
+// flushers are awake as are needed: that costs a fifth less CPU than to share a small broadcast among all of them
+// (BenchmarkFanout).
 type flushers struct {
 	writers []*writer
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	ready  []*conn // from head on
+	ready  []*conn // those before head are taken
 	head   int
 	asleep int
 	ended  bool
 }
 
 const (
-	flusherShare = 1024 // connections that are ready, for each flusher that is awake
-	flusherChunk = 64   // of them that a flusher takes at a time
+	flusherShare = 1024 // ready connections per flusher that is awake, before another is woken
+	flusherChunk = 64   // connections that a flusher takes at a time
 )
 
 func newFlushers(n int) *flushers {
@@ -134,7 +128,7 @@ func (f *flushers) add(conns []*conn) {
 	f.rouse()
 }
 
-// rouse wakes another flusher if those awake are not enough.
+// rouse wakes another flusher if those that are awake do not suffice.
 func (f *flushers) rouse() {
 	awake := len(f.writers) - f.asleep
 	if waiting := len(f.ready) - f.head; f.asleep > 0 && waiting > awake*flusherShare {
@@ -143,8 +137,7 @@ func (f *flushers) rouse() {
 	}
 }
 
-// take fills chunk with connections that are ready, and waits for some. false
-// means that it is over.
+// take fills chunk with ready connections. It waits for one, and returns false after end.
 func (f *flushers) take(chunk []*conn) ([]*conn, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +156,7 @@ func (f *flushers) take(chunk []*conn) ([]*conn, bool) {
 	return chunk[:n], true
 }
 
-// end has every run return once nothing is ready.
+// end makes every run return once no connection is ready.
 func (f *flushers) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -172,7 +165,7 @@ func (f *flushers) end() {
 	f.wake.Broadcast()
 }
 
-// run is one flusher.
+// run is the goroutine of one flusher.
 func (f *flushers) run(h *Hub, w *writer) {
 	chunk := make([]*conn, 0, flusherChunk)
 	for {

@@ -17,35 +17,33 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// First bytes of the frames that a server sends: FIN and the opcode (RFC 6455,
-// section 5.2).
+// First bytes of the frames that a server sends: FIN and the opcode (RFC 6455, section 5.2).
 const (
 	opText  = 0x81
 	opClose = 0x88
 	opPing  = 0x89
 )
 
-// maxReason is how long the text of a close frame may be.
+// maxReason is the largest reason of a close frame, in bytes (RFC 6455, section 5.5).
 const maxReason = 123
 
-// stamp is RFC 3339 in milliseconds.
+// stamp is RFC 3339 with milliseconds.
 const stamp = "2006-01-02T15:04:05.000Z07:00"
 
-// stampRoom is what a stamp takes while it is formatted.
+// stampRoom is enough bytes for formatting a stamp.
 const stampRoom = 40
 
-// A frame is what one write carries, header included. It never changes, so
-// that all receivers of an event share one.
+// A frame is an encoded WebSocket frame, with its header. It is immutable: all receivers of an event share one.
 type frame struct {
 	wire     []byte
 	delivery *delivery // nil unless it carries an event
 }
 
-// pingFrame asks a silent client whether it is there.
+// pingFrame checks whether a silent client is still connected.
 var pingFrame = &frame{wire: []byte{opPing, 0}}
 
-// encode makes a text frame {"type", "payload", "timestamp"}. Raw JSON as a
-// payload (json.RawMessage or []byte) goes through as it is.
+// encode makes a text frame {"type", "payload", "timestamp"}. A payload that is raw JSON (json.RawMessage or []byte) is
+// copied unchanged.
 func encode(typ string, payload any, at time.Time) (*frame, error) {
 	if raw, ok := payload.([]byte); ok {
 		payload = json.RawMessage(raw)
@@ -57,16 +55,15 @@ func encode(typ string, payload any, at time.Time) (*frame, error) {
 	return w.finish(at)
 }
 
-// newEncoder makes an encoder without the escapes for HTML, which would make
-// six bytes of "<": nobody reads frames as HTML.
+// newEncoder makes an encoder that does not escape HTML: that would turn "<" into six bytes, and no client reads frames
+// as HTML.
 func newEncoder(w io.Writer) *json.Encoder {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc
 }
 
-// A frameWriter makes a frame around the payload that an encoder writes to it,
-// in one piece of memory.
+// A frameWriter builds a frame around the payload that an encoder writes to it, with a single allocation.
 type frameWriter struct {
 	typ  string
 	wire []byte
@@ -83,11 +80,11 @@ func (w *frameWriter) Write(payload []byte) (int, error) {
 	return len(payload), nil
 }
 
-// finish puts the rest behind the payload and the header in front.
+// finish appends the timestamp to the payload and puts the header in front.
 func (w *frameWriter) finish(at time.Time) (*frame, error) {
 	at = at.UTC()
 	if year := at.Year(); year < 0 || year > 9999 {
-		return nil, fmt.Errorf("encoding %s: the year %d does not fit", w.typ, year)
+		return nil, fmt.Errorf("encoding %s: the year %d has no four digits", w.typ, year)
 	}
 	wire := append(w.wire[:len(w.wire)-1], `,"timestamp":"`...) // the encoder ends with a newline
 	wire = append(at.AppendFormat(wire, stamp), `"}`...)
@@ -98,7 +95,7 @@ func (w *frameWriter) finish(at time.Time) (*frame, error) {
 	return &frame{wire: wire}, nil
 }
 
-// appendQuoted appends a type as a JSON string. It hardly ever needs escapes.
+// appendQuoted appends a type as a JSON string. Our own types need no escapes.
 func appendQuoted(b []byte, typ string) []byte {
 	for i := range len(typ) {
 		if c := typ[i]; (c < 'a' || c > 'z') && c != '.' && c != '_' {
@@ -111,7 +108,7 @@ func appendQuoted(b []byte, typ string) []byte {
 
 const maxHeader = 10
 
-// appendHeader appends the header of an unmasked, whole frame.
+// appendHeader appends the header of an unmasked frame that is not a fragment.
 func appendHeader(b []byte, op byte, length int) []byte {
 	switch {
 	case length < 126:
@@ -131,16 +128,16 @@ func closeFrame(code websocket.StatusCode, reason string) *frame {
 	return &frame{wire: append(b, reason...)}
 }
 
-// An inbound is a frame from a client. Its payload lives until the next decode.
+// An inbound is a frame from a client. Its payload is valid until the next decode.
 type inbound struct {
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload"`
 }
 
-// A Code is the error_code of an error frame: a chat.Kind, or one of these.
+// A Code is the error_code of an error frame: a chat.Kind, or one of the constants below.
 type Code string
 
-// The codes of what never reached the domain.
+// The codes of frames that do not reach the domain.
 const (
 	CodeBadJSON     Code = "bad_json"
 	CodeBadUTF8     Code = "bad_utf8"
@@ -148,7 +145,7 @@ const (
 	CodeUnknownType Code = "unknown_type"
 )
 
-// A refusal is an answer to a frame that cannot be acted upon.
+// A refusal is the error for a frame that does not reach the domain.
 type refusal struct {
 	code         Code
 	what, detail string
@@ -158,14 +155,14 @@ func (r *refusal) Error() string { return r.what + ": " + r.detail }
 
 const frameRefused = "frame refused"
 
-// decode reads a frame's envelope into in.
+// decode decodes a frame into in, but not its payload.
 func decode(data []byte, in *inbound) error {
 	in.Type, in.Payload = "", in.Payload[:0]
 	if !utf8.Valid(data) {
-		return &refusal{CodeBadUTF8, frameRefused, "a text frame is UTF-8"}
+		return &refusal{CodeBadUTF8, frameRefused, "the frame is not valid UTF-8"}
 	}
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
-		return &refusal{CodeBadJSON, frameRefused, "a frame begins with {: leave the byte order mark out"}
+		return &refusal{CodeBadJSON, frameRefused, "the frame begins with a byte order mark: omit it"}
 	}
 	if err := json.Unmarshal(data, in); err != nil {
 		return badJSON(err)
@@ -176,7 +173,7 @@ func decode(data []byte, in *inbound) error {
 	return nil
 }
 
-// decodePayload reads the payload of a frame into v; none at all is an empty one.
+// decodePayload decodes the payload of a frame into v. A missing payload leaves v as it is.
 func decodePayload(payload json.RawMessage, v any) error {
 	if len(payload) == 0 {
 		return nil
@@ -187,18 +184,18 @@ func decodePayload(payload json.RawMessage, v any) error {
 	return nil
 }
 
-// badJSON tells what is wrong in words of JSON, not of Go.
+// badJSON describes an error of encoding/json in the terms of JSON, not of Go.
 func badJSON(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if e.Field == "" {
-			return &refusal{CodeBadJSON, frameRefused, "an object is expected, not a JSON " + e.Value}
+			return &refusal{CodeBadJSON, frameRefused, "must be a JSON object, not a " + e.Value}
 		}
-		return &refusal{CodeBadJSON, frameRefused, e.Field + " cannot be a JSON " + e.Value}
+		return &refusal{CodeBadJSON, frameRefused, e.Field + " must not be a JSON " + e.Value}
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return &refusal{CodeBadJSON, frameRefused, fmt.Sprintf("not JSON, at byte %d: %v", e.Offset, e)}
+		return &refusal{CodeBadJSON, frameRefused, fmt.Sprintf("invalid JSON at byte %d: %v", e.Offset, e)}
 	}
-	return &refusal{CodeBadJSON, frameRefused, "not JSON"}
+	return &refusal{CodeBadJSON, frameRefused, "invalid JSON"}
 }
 
 // failure is the payload of an error frame.
@@ -209,8 +206,7 @@ type failure struct {
 	ClientMsgID string `json:"client_msg_id,omitempty"` // of the message that was not sent
 }
 
-// failureOf tells a client what it may know of err; known is false where that
-// is nothing.
+// failureOf returns the payload of the error frame for err. known is false for an error that the client must not see.
 func failureOf(err error) (f failure, known bool) {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return failure{Code: r.code, Message: r.what, Details: r.detail}, true

@@ -19,7 +19,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// unframe takes a whole, unmasked frame apart, by the letter of RFC 6455.
+// unframe decodes an unmasked frame, strictly by RFC 6455.
 func unframe(b []byte) (op byte, payload []byte, ok bool) {
 	if len(b) < 2 {
 		return 0, nil, false
@@ -89,7 +89,7 @@ func TestFramesAreNotEscapedForHTML(t *testing.T) {
 	}
 }
 
-// The library's reader has the last word on framing.
+// The library can read frames of every size.
 func TestTheLibraryReadsOurFrames(t *testing.T) {
 	w := newWorld(t, Config{})
 	c := w.dial(w.user("ann"))
@@ -105,10 +105,10 @@ func TestTheLibraryReadsOurFrames(t *testing.T) {
 		server.send(pingFrame)
 		var back string
 		if c.want("x", &back); back != content {
-			t.Errorf("%d bytes: %d came", total, len(back)+around)
+			t.Errorf("%d bytes: got %d", total, len(back)+around)
 		}
 	}
-	server.last(closeFrame(websocket.StatusPolicyViolation, strings.Repeat("r", 200)), false)
+	server.sendClose(closeFrame(websocket.StatusPolicyViolation, strings.Repeat("r", 200)), false)
 	c.wantClosed(websocket.StatusPolicyViolation)
 }
 
@@ -117,7 +117,7 @@ func TestDecode(t *testing.T) {
 	if err := decode([]byte(`{"type":"a","payload":{"x":1},"timestamp":5,"more":[]}`), &in); err != nil || in.Type != "a" || string(in.Payload) != `{"x":1}` {
 		t.Errorf("%+v, %v", in, err)
 	}
-	// Nothing of one frame is left in the next.
+	// The next frame has nothing of the last.
 	if err := decode([]byte(`{"type":"b"}`), &in); err != nil || in.Type != "b" || len(in.Payload) != 0 {
 		t.Errorf("%+v, %v", in, err)
 	}
@@ -133,8 +133,7 @@ func TestFailuresTellStrangersNothing(t *testing.T) {
 	}
 }
 
-// TestOutOfTimeIsNoInternalError: that the service did not take a frame in time is
-// for its client to know, and to try again.
+// If the service does not handle a frame in time, the client is told to try again.
 func TestOutOfTimeIsNoInternalError(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
@@ -144,7 +143,7 @@ func TestOutOfTimeIsNoInternalError(t *testing.T) {
 	}
 }
 
-// FuzzFrame decodes what a client may send, as far as the domain.
+// FuzzFrame decodes frames and payloads of a client.
 func FuzzFrame(f *testing.F) {
 	for _, s := range []string{
 		``, `{}`, `null`, `[]`, `{"type":"ping"}`, `{"type":"ping","payload":null}`, "{\"type\":\"\xff\"}",
@@ -171,7 +170,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// checkRefusal wants an error to become a good error frame.
+// checkRefusal checks that err becomes a valid error frame.
 func checkRefusal(t *testing.T, err error) {
 	t.Helper()
 	answer, known := failureOf(err)

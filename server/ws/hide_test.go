@@ -6,9 +6,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestDeletingForMeTellsMyDevicesAlone deletes a message and a dialog; the other
-// side hears nothing of it, and who deleted hears no edit any more.
-func TestDeletingForMeTellsMyDevicesAlone(t *testing.T) {
+// If a user deletes a message or a dialog for themselves, the other side gets no frame, and the user gets no edits of the
+// message any more.
+func TestDeletingForMeIsSentToMyDevicesOnly(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
 	a, phone, laptop := w.dial(ann), w.dial(bob), w.dial(bob)
@@ -32,7 +32,7 @@ func TestDeletingForMeTellsMyDevicesAlone(t *testing.T) {
 	a.send("message.edit", map[string]any{"message_id": ids[0], "content": "uno"})
 	a.want("message.edit")
 	a.send("message.edit", map[string]any{"message_id": ids[1], "content": "due"})
-	for _, c := range []*client{a, phone, laptop} { // nothing of the first one, whichever comes before
+	for _, c := range []*client{a, phone, laptop} { // no edit of the first message
 		f := c.next()
 		for f.Type == "message.delivered" {
 			f = c.next()
@@ -62,7 +62,7 @@ func TestDeletingForMeTellsMyDevicesAlone(t *testing.T) {
 	}
 	for _, who := range []any{"you", "ME", 7, nil, map[string]any{}} {
 		phone.send("message.delete", map[string]any{"message_id": ids[1], "for": who})
-		if who == nil { // as if it was left out: bob may not
+		if who == nil { // as if omitted: for everybody, which bob may not do
 			var f failure
 			if phone.want("error", &f); f.Code != Code(chat.KindForbidden) {
 				t.Errorf("%v: %+v", who, f)
@@ -74,7 +74,7 @@ func TestDeletingForMeTellsMyDevicesAlone(t *testing.T) {
 	a.send("ping", nil)
 	for f := a.next(); f.Type != "pong"; f = a.next() {
 		if f.Type != "message.delivered" {
-			t.Errorf("the sender is told %s %s", f.Type, f.Payload)
+			t.Errorf("the sender got %s %s", f.Type, f.Payload)
 		}
 	}
 }

@@ -7,25 +7,23 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Hooks are told what happens on connections, in the manner of
-// net/http/httptrace. A nil func is not called; the others must be quick and
-// safe for concurrent use.
+// Hooks are called when something happens on connections, in the manner of net/http/httptrace. Nil functions are not
+// called. The others must return quickly and be safe for concurrent use.
 type Hooks struct {
-	// Opened: a client connected.
+	// Opened is called after a client has connected.
 	Opened func(context.Context, Opened)
-	// Closed: a connection that was opened is over.
+	// Closed is called after a connection has ended.
 	Closed func(context.Context, Closed)
-	// Delivered: an event was written to, or given up for, the last of its
-	// connections. It is called once per event, never once per connection.
+	// Delivered is called once per event, after it was written to, or given up for, the last of its connections.
 	Delivered func(context.Context, Delivered)
-	// SlowClient: a client that did not read was cut off.
+	// SlowClient is called when a client that does not read is cut off.
 	SlowClient func(context.Context, SlowClient)
-	// FrameIn: a client sent a frame.
+	// FrameIn is called for every frame from a client.
 	FrameIn func(context.Context, FrameIn)
-	// Handling: a frame of a client is acted upon, with the context that is
-	// returned; done is called once it is answered.
+	// Handling is called before a client's frame is handled, with the context that it returns. done is called with the
+	// result, nil if it succeeded.
 	Handling func(context.Context, FrameIn) (_ context.Context, done func(error))
-	// FrameRefused: a client's frame was answered with an error frame.
+	// FrameRefused is called when a client's frame is answered with an error frame.
 	FrameRefused func(context.Context, FrameRefused)
 }
 
@@ -38,27 +36,27 @@ type Closed struct {
 	Reason   Reason
 }
 
-// A Reason says why a connection is over.
+// A Reason says why a connection ended.
 type Reason string
 
 // The reasons.
 const (
 	ReasonClient   Reason = "client"        // the client closed it
-	ReasonLost     Reason = "lost"          // the network did
-	ReasonTimeout  Reason = "timeout"       // no sign of life
+	ReasonLost     Reason = "lost"          // the network failed, or the client vanished
+	ReasonTimeout  Reason = "timeout"       // the client did not answer a ping
 	ReasonSlow     Reason = "slow"          // the client did not read
-	ReasonFlood    Reason = "flood"         // the client kept on after it was told to slow down
-	ReasonSession  Reason = "session_ended" // the user logged out, or the session was not refreshed
-	ReasonShutdown Reason = "shutdown"      // the server goes away
-	ReasonRestart  Reason = "restart"       // it missed something, and is to connect again and sync
+	ReasonFlood    Reason = "flood"         // the client went on sending too fast after errors
+	ReasonSession  Reason = "session_ended" // by a logout, an operator, or because it was not refreshed
+	ReasonShutdown Reason = "shutdown"      // the server stops
+	ReasonRestart  Reason = "restart"       // Hub.Restart
 	ReasonProtocol Reason = "protocol"      // the client broke the protocol
 )
 
 // Delivered is the data of Hooks.Delivered.
 type Delivered struct {
 	Type      chat.EventType
-	Receivers int           // connections that it was written to
-	Dropped   int           // connections that were cut off or lost before
+	Receivers int           // connections to which it was written
+	Dropped   int           // connections that were cut off or lost before the write
 	Mean, Max time.Duration // from Event.At to the write, over Receivers
 	At        time.Time     // Event.At
 	Trace     string        // Event.Trace
@@ -66,12 +64,12 @@ type Delivered struct {
 
 // SlowClient is the data of Hooks.SlowClient.
 type SlowClient struct {
-	Stuck bool // nothing could be written for WriteTimeout; otherwise its queue was full
+	Stuck bool // nothing could be written for Config.WriteTimeout; otherwise the queue was full
 }
 
 // FrameIn is the data of Hooks.FrameIn.
 type FrameIn struct {
-	Type string // one that im-api.md lists for clients, or "other"
+	Type string // one that API.md lists for clients, or "other"
 }
 
 // FrameRefused is the data of Hooks.FrameRefused.

@@ -16,8 +16,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A Hub holds the WebSocket connections of this node. Its methods are safe for
-// concurrent use.
+// A Hub has the WebSocket connections of this node. Its methods are safe for concurrent use.
 type Hub struct {
 	svc      *chat.Service
 	cfg      Config
@@ -27,9 +26,9 @@ type Hub struct {
 	targets  sync.Pool // of *[]*conn
 	bodies   sync.Pool // of *body
 	nextID   atomic.Uint64
-	tick     atomic.Int64 // the sweep's clock
+	tick     atomic.Int64 // the coarse clock of the sweep
 
-	ctx     context.Context // of what connections ask of the domain
+	ctx     context.Context // for calls of the domain; ended by Shutdown
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // run and drain of every connection
 	helpers sync.WaitGroup // flushers and sweep
@@ -42,21 +41,20 @@ type Hub struct {
 	closing     bool
 }
 
-// presence is what one user has here.
+// A presence has the connections of one user to this node.
 type presence struct {
 	conns    []*conn
-	reserved int // connections whose handshake is under way
+	reserved int // connections whose handshake is not finished
 }
 
-// New starts a Hub whose connections speak to svc. End it with Shutdown,
-// before svc is closed.
+// New starts a Hub whose connections use svc. Call Shutdown before svc is closed.
 func New(svc *chat.Service, cfg Config) *Hub {
 	h := &Hub{
 		svc: svc, cfg: cfg.withDefaults(), users: make(map[int64]presence), done: make(chan struct{}),
 		flushers: newFlushers(runtime.GOMAXPROCS(0)),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	// Ids differ between nodes too: Event.Only travels.
+	// Ids must differ between nodes too, since Event.Only is sent to all of them.
 	h.nextID.Store(rand.Uint64())
 	h.tick.Store(1)
 	h.drains.New = func() any { return newWriter(drainScratch, true, &h.stats.out) }
@@ -69,14 +67,12 @@ func New(svc *chat.Service, cfg Config) *Hub {
 	return h
 }
 
-// Serve authenticates a request, by its token parameter or its bearer, makes a
-// WebSocket of it and returns: the connection lives on, and keeps nothing of
-// the request.
+// Serve authenticates a request by its token parameter or bearer token, upgrades it to a WebSocket, and returns. The
+// connection goes on, and keeps no reference to the request.
 //
-// An error means that nothing was written, and the caller answers. It is a
-// [*chat.Error] of kind Unauthenticated, RateLimited (too many connections of
-// this user), Forbidden (origin), Invalid (no WebSocket handshake) or
-// Unavailable (shutting down), or a stranger.
+// If Serve returns an error, it has written nothing, and the caller answers. The error is a [*chat.Error] of kind
+// Unauthenticated, RateLimited (too many connections of this user), Forbidden (origin), Invalid (no WebSocket
+// handshake) or Unavailable (shutting down); any other error is internal.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
 	caller, err := h.svc.Authenticate(r.Context(), token(r))
 	if err != nil {
@@ -95,13 +91,13 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.join(c)
-	// A logout that came before join closed every connection but this.
+	// A logout before join has closed all connections except this one.
 	c.checkSession(h.ctx)
 	go c.run()
 	return nil
 }
 
-// request is the context of one thing that a connection asks of the domain.
+// request returns the context for one call of the domain.
 func (h *Hub) request() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(h.ctx, h.cfg.RequestTimeout)
 }
@@ -117,19 +113,19 @@ func token(r *http.Request) string {
 	return strings.TrimSpace(t)
 }
 
-const noConnection = "no connection"
+const notConnected = "not connected"
 
-// reserve takes a place for a connection of userID, and keeps Shutdown from
-// returning before it is used or released.
+// reserve reserves a place for a connection of userID. Shutdown waits until it is used or released.
 func (h *Hub) reserve(userID int64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
-		return chat.Errorf(chat.KindUnavailable, noConnection, "the server is stopping: try again in a moment")
+		return chat.Errorf(chat.KindUnavailable, notConnected, "the server is stopping: try again in a moment")
 	}
 	p := h.users[userID]
 	if len(p.conns)+p.reserved >= h.cfg.MaxConnsPerUser {
-		return chat.Errorf(chat.KindRateLimited, noConnection, "you have %d connections already", len(p.conns))
+		return chat.Errorf(chat.KindRateLimited, notConnected,
+			"you have %d connections, as many as are allowed: close one", len(p.conns)+p.reserved)
 	}
 	p.reserved++
 	h.users[userID] = p
@@ -146,8 +142,7 @@ func (h *Hub) release(userID int64) {
 	h.tasks.Done()
 }
 
-// join puts c in the place that was reserved for it. From here on it is
-// delivered to.
+// join adds c in the place that was reserved for it. From now on, it gets events.
 func (h *Hub) join(c *conn) {
 	h.mu.Lock()
 	p := h.users[c.caller.UserID]
@@ -177,7 +172,7 @@ func (h *Hub) leave(c *conn) {
 	}
 }
 
-// put stores what a user has, or forgets one who has nothing.
+// put stores the presence of a user, or removes it if it is empty.
 func (h *Hub) put(userID int64, p presence) {
 	if len(p.conns) == 0 && p.reserved == 0 {
 		delete(h.users, userID)
@@ -186,7 +181,7 @@ func (h *Hub) put(userID int64, p presence) {
 	h.users[userID] = p
 }
 
-// all appends the connections to list.
+// all appends all connections to list.
 func (h *Hub) all(list []*conn) []*conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -196,13 +191,12 @@ func (h *Hub) all(list []*conn) []*conn {
 	return list
 }
 
-// afterDeadline is how long Shutdown waits for connections that it has cut.
+// afterDeadline is how long Shutdown waits for connections that it has killed.
 const afterDeadline = time.Second
 
-// Shutdown closes every connection with status 1001, after what waits to be
-// written, and returns when all is closed and every goroutine has ended. When
-// ctx ends first, connections are cut and its error is returned. New requests
-// are refused from the start. It is called once.
+// Shutdown closes every connection with status 1001, after the frames that wait to be written. It returns when all are
+// closed and every goroutine has ended. If ctx ends first, it kills the connections and returns the error of ctx. New
+// requests are refused as soon as it is called. Call it once.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closing = true
@@ -236,16 +230,15 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Restart closes every connection with status 1012, after what waits to be
-// written: their clients missed something, and get it when they connect again
-// and sync.
+// Restart closes every connection with status 1012, after the frames that wait to be written. It is for a node that may
+// have missed events: the clients get them when they reconnect and sync.
 func (h *Hub) Restart() {
 	for _, c := range h.all(nil) {
-		c.shut(websocket.StatusServiceRestart, "connect again and sync", ReasonRestart, false)
+		c.shut(websocket.StatusServiceRestart, "events may be missing: reconnect and sync", ReasonRestart, false)
 	}
 }
 
-// Callers lists who is connected, once for each connection.
+// Callers returns the caller of each connection. A user with several connections is in it several times.
 func (h *Hub) Callers() []chat.Caller {
 	conns := h.all(nil)
 	callers := make([]chat.Caller, len(conns))

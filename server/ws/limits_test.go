@@ -68,8 +68,8 @@ func TestGarbageIsAnsweredAndTheConnectionStays(t *testing.T) {
 		if got.Code != tc.code || got.Message == "" || got.Details == "" || got.ClientMsgID != tc.id {
 			t.Errorf("%s: %+v, want code %s", tc.name, got, tc.code)
 		}
-		if _, told := refused.Load(tc.code); !told {
-			t.Errorf("%s: FrameRefused was not told", tc.name)
+		if _, ok := refused.Load(tc.code); !ok {
+			t.Errorf("%s: FrameRefused was not called", tc.name)
 		}
 	}
 	c.raw(websocket.MessageBinary, []byte(`{"type":"ping"}`))
@@ -108,7 +108,7 @@ func TestEndlessFrameClosesTheConnection(t *testing.T) {
 	}
 }
 
-// readUntil reads until what is read contains end.
+// readUntil reads until the bytes contain end.
 func readUntil(t *testing.T, r io.Reader, end []byte) []byte {
 	t.Helper()
 	var all []byte
@@ -123,7 +123,7 @@ func readUntil(t *testing.T, r io.Reader, end []byte) []byte {
 	return all
 }
 
-// rawFrame is a masked frame of a client, for what the library would not send.
+// rawFrame makes a frame that the library would not send.
 func rawFrame(first byte, mask bool, payload []byte) []byte {
 	b := []byte{first, byte(len(payload))}
 	if mask {
@@ -160,7 +160,7 @@ func (w *world) handshake(tokens chat.Tokens) net.Conn {
 	return nc
 }
 
-// frame reads the payload of a frame of the server's.
+// frame reads a frame from the server and returns its payload.
 func (w *world) frame(nc net.Conn) []byte {
 	w.t.Helper()
 	_ = nc.SetReadDeadline(time.Now().Add(patience))
@@ -260,7 +260,7 @@ func TestWhoMayConnect(t *testing.T) {
 	host := strings.TrimPrefix(w.srv.URL, "http://")
 	for _, tc := range []struct {
 		name, token, origin string
-		kind                chat.Kind // "" : welcome
+		kind                chat.Kind // "": connected
 	}{
 		{"no token", "", "", chat.KindUnauthenticated},
 		{"forged", "1.forged", "", chat.KindUnauthenticated},
@@ -282,7 +282,7 @@ func TestWhoMayConnect(t *testing.T) {
 				t.Errorf("%s: %v", tc.name, err)
 				continue
 			}
-			if _, _, err := conn.Read(t.Context()); err != nil { // connect: it counts now
+			if _, _, err := conn.Read(t.Context()); err != nil { // connect: the hub counts it now
 				t.Errorf("%s: %v", tc.name, err)
 			}
 			_ = conn.CloseNow()
@@ -338,7 +338,7 @@ func TestLogoutClosesItsConnections(t *testing.T) {
 	stays.want("pong")
 }
 
-// TestAnOperatorEndsAllSessions: their clients are told why.
+// If an operator ends all sessions of a user, their connections are closed with the reason.
 func TestAnOperatorEndsAllSessions(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
@@ -359,8 +359,8 @@ func TestAnOperatorEndsAllSessions(t *testing.T) {
 	stays.want("pong")
 }
 
-// A session that is not refreshed ends, and so do its connections; one that is
-// goes on, however old its connections are.
+// A session that is not refreshed ends, and so do its connections. A refreshed session goes on, with connections of any
+// age.
 func TestTheEndOfASessionClosesItsConnections(t *testing.T) {
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
@@ -387,7 +387,7 @@ func TestTheEndOfASessionClosesItsConnections(t *testing.T) {
 	again.wantClosed(StatusSessionEnded)
 }
 
-func TestShutdownSaysGoodbye(t *testing.T) {
+func TestShutdownClosesConnections(t *testing.T) {
 	var reasons sync.Map
 	w := newWorld(t, Config{Hooks: Hooks{Closed: func(_ context.Context, d Closed) { reasons.Store(d.Reason, true) }}})
 	ann := w.user("ann")
@@ -421,7 +421,7 @@ func TestShutdownSaysGoodbye(t *testing.T) {
 	}
 }
 
-func TestRestartAsksToConnectAgain(t *testing.T) {
+func TestRestartClosesConnections(t *testing.T) {
 	closed := make(chan Reason, 2)
 	w := newWorld(t, Config{Hooks: Hooks{Closed: func(_ context.Context, d Closed) { closed <- d.Reason }}})
 	ann := w.user("ann")
@@ -434,7 +434,7 @@ func TestRestartAsksToConnectAgain(t *testing.T) {
 	w.dial(ann)
 }
 
-func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
+func TestShutdownDoesNotWaitForClientsThatDoNotRead(t *testing.T) {
 	w := newWorld(t, Config{CloseTimeout: time.Hour})
 	nc := w.handshake(w.user("ann")) // never reads
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -470,7 +470,7 @@ func TestSilentClientsArePingedAndTheDeadAreClosed(t *testing.T) {
 			}
 		}
 	}()
-	w.handshake(w.user("bob")) // answers nothing
+	w.handshake(w.user("bob")) // does not answer pings
 	if why := <-closed; why != ReasonTimeout {
 		t.Errorf("closed for %s", why)
 	}

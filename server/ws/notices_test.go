@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// until reads up to the answer to a ping, and returns the notices before it.
+// noticesUntilPong sends a ping and returns the notices before its answer.
 func (c *client) noticesUntilPong() (texts []string) {
 	c.t.Helper()
 	c.send("ping", nil)
@@ -24,9 +24,8 @@ func (c *client) noticesUntilPong() (texts []string) {
 	}
 }
 
-// TestNoticesAreToldOnce: a broadcast reaches all devices of who is online, and
-// the others when they connect; nobody is told again.
-func TestNoticesAreToldOnce(t *testing.T) {
+// A broadcast is sent to all devices of users who are online, and to the others when they connect, but not again.
+func TestNoticesAreSentOnce(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, ben := w.user("ann"), w.user("ben")
 	phone, laptop := w.dial(ann), w.dial(ann)
@@ -38,31 +37,31 @@ func TestNoticesAreToldOnce(t *testing.T) {
 	for _, device := range []*client{phone, laptop} {
 		var n chat.Notice
 		if device.want("notice", &n); n.ID != sent.ID || n.Message != text || n.Kind != chat.NoticeBroadcast {
-			t.Errorf("told %+v, sent %+v", n, sent)
+			t.Errorf("got %+v, sent %+v", n, sent)
 		}
 	}
-	w.await("it is noted who was told", func() bool {
+	w.await("the notice is recorded as seen", func() bool {
 		left, err := w.store.Notices(context.Background(), ann.User.ID, time.Time{}, 10)
 		return err == nil && len(left) == 0
 	})
 	if got := w.dial(ann).noticesUntilPong(); len(got) != 0 {
-		t.Errorf("told again: %q", got)
+		t.Errorf("sent again: %q", got)
 	}
 	if _, err := w.svc.Broadcast(t.Context(), chat.Staff{}, "second"); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.dial(ben).noticesUntilPong(); len(got) != 2 || got[0] != text || got[1] != "second" {
-		t.Errorf("who was away is told %q", got)
+		t.Errorf("a user who was offline got %q", got)
 	}
 	if got := w.dial(ben).noticesUntilPong(); len(got) != 0 {
-		t.Errorf("told again: %q", got)
+		t.Errorf("sent again: %q", got)
 	}
 	if got := w.dial(w.user("cat")).noticesUntilPong(); len(got) != 0 {
-		t.Errorf("who registered after it is told %q", got)
+		t.Errorf("a user who registered later got %q", got)
 	}
 }
 
-// TestABanClosesSockets with the reason in the close frame.
+// A ban closes the connections of the user, and no others.
 func TestABanClosesSockets(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, ben := w.user("ann"), w.user("ben")

@@ -2,23 +2,22 @@ package ws
 
 import "sync"
 
-// An outbox is the frames that wait for one client. It is bounded, has no
-// goroutine, and does no I/O: whoever made it busy writes what gather gives
-// until gather gives nothing. Its methods are safe for concurrent use.
+// An outbox is the bounded queue of frames for one client. It has no goroutine and does no I/O: whoever made it busy
+// writes what gather returns, until gather returns nothing. Its methods are safe for concurrent use.
 type outbox struct {
 	maxFrames, maxBytes int
 
 	mu       sync.Mutex
 	ring     []*frame // length is a power of two
 	head, n  int
-	bytes    int // of the n frames, what is written of the first included
+	bytes    int // of the n frames, including the written bytes of the first
 	written  int // bytes of the first frame that are written
-	inFlight int // frames that gather gave to the writer
+	inFlight int // frames that gather returned to the writer
 	busy     bool
-	moves    uint32 // grows whenever a byte is written, or busy begins
-	hangup   bool   // nothing is left to do once the outbox is empty
+	moves    uint32 // grows when bytes are written, and when busy becomes true
+	hangup   bool   // close the socket once the outbox is empty
 	state    outState
-	waiting  chan struct{} // closed when room or quiet comes true; the reader's
+	waiting  chan struct{} // on which the reader waits for room or quiet; nil: it does not wait
 }
 
 type outState uint8
@@ -29,16 +28,17 @@ const (
 	outClosed           // nothing is written any more
 )
 
+// A verdict is the result of queueing a frame.
 type verdict uint8
 
 const (
-	putStart  verdict = iota // taken, and the caller has made the outbox busy
-	putQueued                // taken
-	putFull                  // refused: the client is too slow
-	putClosed                // refused: the connection is closing
+	putStart  verdict = iota // queued; the outbox is now busy, and the caller must have it written
+	putQueued                // queued; another goroutine writes
+	putFull                  // not queued: the client is too slow
+	putClosed                // not queued: the connection is closing
 )
 
-// put queues a frame. One alone is taken however large it is.
+// put queues a frame. An empty outbox accepts a frame of any size.
 func (o *outbox) put(f *frame) verdict {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,9 +52,8 @@ func (o *outbox) put(f *frame) verdict {
 	return o.claim()
 }
 
-// close queues the last frame; with purge, those not yet given to the writer
-// are returned instead of written before it. ok is false where the outbox was
-// closed before.
+// close queues the last frame. With purge, it removes and returns the frames that the writer does not have yet. ok is
+// false if the outbox was closed before.
 func (o *outbox) close(last *frame, purge bool) (dropped []*frame, v verdict, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,19 +75,19 @@ func (o *outbox) close(last *frame, purge bool) (dropped []*frame, v verdict, ok
 	return dropped, o.claim(), true
 }
 
-// kill stops all writing. It returns the frames that nobody else gives up.
+// kill stops all writing. It returns the frames that the caller must give up.
 func (o *outbox) kill() []*frame {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.state = outClosed
 	if o.busy {
-		return nil // the writer finds out, and takes them
+		return nil // gather returns them to the writer
 	}
 	defer o.notify()
 	return o.takeAll()
 }
 
-// claim makes the outbox busy unless it is.
+// claim makes the outbox busy, unless it is busy already.
 func (o *outbox) claim() verdict {
 	if o.busy {
 		return putQueued
@@ -98,18 +97,16 @@ func (o *outbox) claim() verdict {
 	return putStart
 }
 
-// activity tells whether someone writes, and by the change of moves, whether
-// that gets anywhere.
+// activity returns whether somebody writes. A change of moves between two calls means that there was progress.
 func (o *outbox) activity() (busy bool, moves uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.busy, o.moves
 }
 
-// gather returns what to write next: the rest of the first frame, or several
-// in one piece where they fit into scratch. Nothing means that the outbox is
-// not busy any more; then dropped are frames given up, and hangup tells to
-// close the socket.
+// gather returns the bytes to write next: the rest of the first frame, or several frames if they fit into scratch. If
+// buf is empty, the outbox is not busy any more; the caller gives up the dropped frames and, with hangup, closes the
+// socket.
 func (o *outbox) gather(scratch []byte) (buf []byte, dropped []*frame, hangup bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,8 +131,7 @@ func (o *outbox) gather(scratch []byte) (buf []byte, dropped []*frame, hangup bo
 	return buf, nil, false
 }
 
-// advance notes that n bytes of what gather gave were written, and appends the
-// frames that are complete to done.
+// advance records that n bytes of the last gather were written, and appends the complete frames to done.
 func (o *outbox) advance(n int, done []*frame) []*frame {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -153,8 +149,8 @@ func (o *outbox) advance(n int, done []*frame) []*frame {
 	return done
 }
 
-// hangUp has the socket closed as soon as the last frame is written; true
-// means at once.
+// hangUp requests that the socket is closed once the last frame is written. If it returns true, the caller closes it
+// now.
 func (o *outbox) hangUp() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -162,9 +158,8 @@ func (o *outbox) hangUp() bool {
 	return o.state != outClosing || o.n == 0 && !o.busy
 }
 
-// room returns nil if the outbox is less than half full, or a channel that is
-// closed when it is again. Only the reader of the connection calls it; open is
-// false once the outbox is closing.
+// room returns nil if the outbox is at most half full, or a channel that is closed when it is so again. open is false
+// once the outbox is closing. Only the reader of the connection calls it.
 func (o *outbox) room() (wait <-chan struct{}, open bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -175,8 +170,8 @@ func (o *outbox) room() (wait <-chan struct{}, open bool) {
 	return o.waiting, true
 }
 
-// quiet returns nil if nobody is writing, or a channel that is closed then.
-// Only the reader of the connection calls it, after kill.
+// quiet returns nil if nobody is writing, or a channel that is closed once nobody is. Only the reader of the connection
+// calls it, after kill.
 func (o *outbox) quiet() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -189,7 +184,7 @@ func (o *outbox) quiet() <-chan struct{} {
 
 func (o *outbox) hasRoom() bool { return o.n <= o.maxFrames/2 && o.bytes <= o.maxBytes/2 }
 
-// notify wakes the reader if what it may wait for has come.
+// notify wakes the reader if it waits and need not any more.
 func (o *outbox) notify() {
 	if o.waiting == nil {
 		return
@@ -200,10 +195,9 @@ func (o *outbox) notify() {
 	}
 }
 
-// Slots of a ring: how many the first has, and how many an empty outbox keeps.
 const (
-	firstRing = 4
-	idleRing  = 64
+	firstRing = 4  // slots of the first ring
+	idleRing  = 64 // slots of the largest ring that an empty outbox keeps
 )
 
 func (o *outbox) at(i int) *frame { return o.ring[(o.head+i)&(len(o.ring)-1)] }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A model of an outbox: what is queued, byte for byte.
+// The outbox is compared with a model: a queue of bytes.
 func TestOutboxIsAQueueOfBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const maxFrames, maxBytes = 20, 300
@@ -63,7 +63,7 @@ func TestOutboxIsAQueueOfBytes(t *testing.T) {
 					t.Fatal("wrote what was not queued")
 				}
 				if !working && len(have) != len(want) {
-					t.Fatal("rests with bytes unwritten")
+					t.Fatal("idle with unwritten bytes")
 				}
 				if wait, open := o.room(); open != true || (wait == nil) != (len(queued) <= maxFrames/2 && waiting() <= maxBytes/2) {
 					t.Fatalf("room: %v, %v with %d frames, %d bytes", wait, open, len(queued), waiting())
@@ -88,7 +88,7 @@ func TestOutboxCloses(t *testing.T) {
 		t.Errorf("close: %v %v %v", lost, v, ok)
 	}
 	if _, _, ok := o.close(text("again"), true); ok || o.put(text("late")) != putClosed || o.hangUp() {
-		t.Error("it is not closed, or done too early")
+		t.Error("not closed, or hung up too early")
 	}
 	if done := o.advance(2, nil); len(done) != 0 {
 		t.Error("half a frame is done")
@@ -104,7 +104,7 @@ func TestOutboxCloses(t *testing.T) {
 	}
 }
 
-func TestKilledOutboxLosesNoAccount(t *testing.T) {
+func TestKilledOutboxReturnsItsFrames(t *testing.T) {
 	o := &outbox{maxFrames: 10, maxBytes: 100}
 	o.put(&frame{wire: []byte("a")})
 	o.put(&frame{wire: []byte("b")})
@@ -123,14 +123,14 @@ func TestKilledOutboxLosesNoAccount(t *testing.T) {
 }
 
 func TestBucket(t *testing.T) {
-	b := newBucket(10, 3, 0) // a turn each 100 ms
+	b := newBucket(10, 3, 0) // a token each 100 ms
 	const ms = 1e6
 	for i, tc := range []struct {
 		at int64
 		ok bool
 	}{{0, true}, {0, true}, {0, true}, {0, false}, {99 * ms, false}, {100 * ms, true}, {100 * ms, false}, {1000 * ms, true}, {1000 * ms, true}, {1000 * ms, true}, {1000 * ms, false}} {
 		if b.take(tc.at) != tc.ok {
-			t.Errorf("turn %d: %v", i, !tc.ok)
+			t.Errorf("take %d: %v", i, !tc.ok)
 		}
 	}
 }

@@ -5,23 +5,22 @@ import (
 	"errors"
 )
 
-// errFlood is what the library reads once a client has sent too many pieces.
+// errFlood is the read error that the library gets after a client has sent too many pieces.
 var errFlood = errors.New("ws: too many fragments or control frames")
 
-// piecesAFrame is how many pieces may come where one frame may: a client that
-// sends its largest frame in fragments of a kilobyte is a good one.
+// piecesAFrame is how many pieces are allowed for each frame that is. A client may send its largest frame in fragments
+// of some kilobytes.
 const piecesAFrame = 20
 
-// A scanner finds pieces in the bytes from a client: fragments that end no
-// message, and control frames. The library works through them in silence, so
-// that pacing whole messages alone would leave them free.
+// A scanner counts pieces in the bytes from a client: control frames, and fragments except the last of a message. The
+// library handles them without telling us, so a limit on messages alone would not limit them.
 type scanner struct {
-	head [10]byte // what came of a header, without the mask
-	n    int      // bytes of it
+	head [10]byte // the received part of a header, without the mask
+	n    int      // bytes in head
 	skip uint64   // bytes up to the next header
 }
 
-// pieces returns how many pieces begin in p, which follows what came before.
+// pieces returns how many pieces begin in p, which continues the bytes of the last call.
 func (s *scanner) pieces(p []byte) (count int) {
 	for len(p) > 0 {
 		if s.skip > 0 {
@@ -45,7 +44,7 @@ func (s *scanner) pieces(p []byte) (count int) {
 	return count
 }
 
-// complete tells whether the header is here, and then sets skip.
+// complete returns whether head has the whole header; if so, it sets skip.
 func (s *scanner) complete() bool {
 	if s.n < 2 {
 		return false

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Fragments and control frames are no commands, and cost as much to read.
-func TestAFloodOfPiecesIsClosed(t *testing.T) {
+// Fragments and control frames are limited as well, since they cost as much to read as frames.
+func TestAFloodOfPiecesClosesTheConnection(t *testing.T) {
 	closed := make(chan Reason, 8)
 	w := newWorld(t, Config{Hooks: Hooks{Closed: func(_ context.Context, d Closed) { closed <- d.Reason }}})
 	ann := w.user("ann")
@@ -60,7 +60,7 @@ func TestAMessageInManyFragmentsIsRead(t *testing.T) {
 	}
 }
 
-// However the bytes are cut when they come, the same headers are found.
+// The scanner finds the same headers however the bytes are split.
 func TestPiecesAreFoundAcrossReads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var sent []byte
@@ -88,7 +88,7 @@ func TestPiecesAreFoundAcrossReads(t *testing.T) {
 	})
 }
 
-// headerTail is how far from a header's end its length begins.
+// headerTail returns the distance in bytes from the length in a header to the header's end.
 func headerTail(length int) int {
 	switch {
 	case length < 126:

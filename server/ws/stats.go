@@ -2,19 +2,21 @@ package ws
 
 import "sync/atomic"
 
-// Stats are the numbers of a Hub. Those that are no state only grow.
+// Stats are the numbers of a Hub: its current state, and counts since it was started.
 type Stats struct {
+	// State.
 	OnlineUsers int // users with at least one connection
 	Connections int
 
+	// Counts.
 	FramesRead, BytesRead       int64 // data frames from clients; bytes of all frames
-	FramesWritten, BytesWritten int64 // frames written, control frames included
-	Broadcasts                  int64 // events that were for at least one connection
-	Deliveries, Dropped         int64 // of them, by connection: written, and given up
-	SlowClients                 int64 // connections cut off because they did not read
+	FramesWritten, BytesWritten int64 // including control frames
+	Broadcasts                  int64 // events for at least one connection
+	Deliveries, Dropped         int64 // writes of these events to a connection; those given up
+	SlowClients                 int64 // connections cut off because the client did not read
 }
 
-// Stats reads the current numbers.
+// Stats returns the current numbers.
 func (h *Hub) Stats() Stats {
 	s := Stats{
 		FramesRead: h.stats.framesIn.Load(), BytesRead: h.stats.bytesIn.Load(),

@@ -9,16 +9,15 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// sweepEvery returns how often connections are looked at: often enough for the
-// shortest of the times that they are measured by.
+// sweepEvery returns the interval between two looks at the connections. It is short enough for the shortest of their
+// timeouts.
 func (c Config) sweepEvery() time.Duration {
 	shortest := min(c.WriteTimeout, c.PingInterval, c.PongTimeout)
 	return min(max(shortest/8, time.Millisecond), time.Second)
 }
 
-// sweep pings silent clients and closes the dead and the stuck. One goroutine
-// and a coarse clock do for all connections what a timer each, set with every
-// read and write, would cost more to do.
+// sweep pings silent clients, and closes connections that are dead or stuck. One goroutine with a coarse clock costs
+// less than a timer for each connection that is reset with every read and write.
 func (h *Hub) sweep() {
 	every := h.cfg.sweepEvery()
 	ticker := time.NewTicker(every)
@@ -49,9 +48,10 @@ func (h *Hub) sweep() {
 	}
 }
 
-// sweepLimits are in ticks.
+// sweepLimits are the timeouts of connections, in ticks.
 type sweepLimits struct{ ping, dead, stuck int64 }
 
+// inspect pings or closes the connection if it has been silent or stuck for too long. now is the current tick.
 func (c *conn) inspect(now int64, limits sweepLimits) {
 	if busy, moves := c.out.activity(); !busy || moves != c.moves {
 		c.moves, c.movedAt = moves, now
@@ -74,16 +74,15 @@ func (c *conn) inspect(now int64, limits sweepLimits) {
 	}
 }
 
-// renew asks for the session of a connection that has lasted as long as the
-// session was to: it may have been refreshed since.
+// renew checks the session again after the time at which it was to end. It may have been refreshed since.
 func (c *conn) renew() {
 	ctx, cancel := c.hub.request()
 	defer cancel()
 	c.checkSession(ctx)
 }
 
-// checkSession closes a connection whose session has ended, and notes when to
-// ask again otherwise: where nobody can tell, the connection stays for a while.
+// checkSession closes the connection if its session has ended. Otherwise it sets when to check again. If the check
+// fails, the connection stays, and the next check is after PingInterval.
 func (c *conn) checkSession(ctx context.Context) {
 	ends, err := c.hub.svc.SessionEnds(ctx, c.caller)
 	if chat.KindOf(err) == chat.KindUnauthenticated {

@@ -15,8 +15,8 @@ type syncRequest struct {
 	Limit     int   `json:"limit"`
 }
 
-// history is what the request asks for: upward from after_seq, which is 0 where
-// it is left out, or with before_seq what was before.
+// history returns the query for the request: the messages after after_seq (0 if omitted), or with before_seq those
+// before it.
 func (r syncRequest) history() chat.History {
 	h := chat.History{Target: r.Target, BeforeSeq: r.BeforeSeq, Limit: r.Limit}
 	if r.BeforeSeq == 0 || r.AfterSeq != 0 {
@@ -27,12 +27,12 @@ func (r syncRequest) history() chat.History {
 
 type syncAnswer struct {
 	chat.Target
-	BeforeSeq int64               `json:"before_seq,omitempty"` // as it was asked for
-	Messages  []chat.FrameMessage `json:"messages"`             // upward
-	HasMore   bool                `json:"has_more"`             // behind the last of them; with before_seq, before the first
+	BeforeSeq int64               `json:"before_seq,omitempty"` // as requested
+	Messages  []chat.FrameMessage `json:"messages"`             // in ascending order
+	HasMore   bool                `json:"has_more"`             // after the last message; with before_seq, before the first
 }
 
-// sync answers with a page of a conversation, as much of it as fits into a frame.
+// sync answers with a page of a conversation, or as much of it as fits into a frame.
 func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	var p syncRequest
 	if err := decodePayload(payload, &p); err != nil {
@@ -58,12 +58,11 @@ func (c *conn) sync(ctx context.Context, payload json.RawMessage) error {
 	return nil
 }
 
-// maxSync is how many bytes of messages one sync frame carries, if it carries
-// more than one message.
+// maxSync is the most bytes of messages in one sync frame, unless it has a single larger message.
 const maxSync = 1 << 20
 
-// fitting tells how many of messages go into one sync frame. They are counted
-// as they are encoded: escapes make up to six bytes of one.
+// fitting returns how many of messages fit into one sync frame. It counts encoded bytes, since escapes can turn one
+// byte into six.
 func fitting(messages []chat.FrameMessage) int {
 	var size counter
 	enc := newEncoder(&size)
@@ -75,7 +74,7 @@ func fitting(messages []chat.FrameMessage) int {
 	return len(messages)
 }
 
-// A counter counts what is written to it.
+// A counter counts the bytes that are written to it.
 type counter int
 
 func (c *counter) Write(p []byte) (int, error) {

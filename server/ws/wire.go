@@ -14,8 +14,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Sizes of the library's buffers. It writes control frames only, each of at
-// most 127 bytes and in one Write.
+// Bytes of the library's buffers. It only writes control frames, each of at most 127 bytes and in one Write.
 const (
 	readBuffer  = 1 << 10
 	writeBuffer = 128
@@ -24,22 +23,20 @@ const (
 // heardBusy in conn.heard: the reader is not reading.
 const heardBusy = -1
 
-// A wire is the socket as the WebSocket library sees it: reads are the
-// socket's, but what it writes goes through the outbox.
+// A wire is the socket as the WebSocket library sees it: it reads from the socket, but writes to the outbox.
 type wire struct {
 	net.Conn
 	c     *conn
-	raw   syscall.RawConn // nil where writes have to wait (TLS)
-	early []byte          // what came with the handshake
-	// The reader's.
-	failed  bool // a read did
+	raw   syscall.RawConn // nil if writes must wait (TLS)
+	early []byte          // bytes that came with the handshake
+	// Only the reader uses these.
+	failed  bool // a read failed
 	scanner scanner
-	ignored bool // what comes is read and thrown away
+	ignored bool // incoming bytes are discarded
 }
 
-// sendBuffer is how much the kernel keeps for one client (Linux: twice as much,
-// its own data included). By itself it would keep megabytes for one that does
-// not read, and find out so much later.
+// sendBuffer is the kernel's send buffer for one client, in bytes. (Linux doubles it, for its own data.) By default the
+// kernel would buffer megabytes for a client that does not read, which would be detected much later.
 const sendBuffer = 128 << 10
 
 func (w *wire) attach(nc net.Conn, early []byte) {
@@ -54,18 +51,17 @@ func (w *wire) attach(nc net.Conn, early []byte) {
 	}
 }
 
-// Read reads from the socket for the library, and fails for a client that
-// floods it with what is not worth a frame.
+// Read reads from the socket for the library. It fails if the client sends too many fragments or control frames.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.read(p)
-	if !w.ignored && !w.c.mayPass(w.scanner.pieces(p[:n])) {
+	if !w.ignored && !w.c.allowPieces(w.scanner.pieces(p[:n])) {
 		w.ignored = true
 		return 0, errFlood
 	}
 	return n, err
 }
 
-// read reads from the socket and notes that the client lives.
+// read reads from the socket and records when it began to wait.
 func (w *wire) read(p []byte) (int, error) {
 	if len(w.early) > 0 {
 		n := copy(p, w.early)
@@ -84,11 +80,11 @@ func (w *wire) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write queues a control frame of the library's.
+// Write queues a control frame of the library.
 func (w *wire) Write(p []byte) (int, error) {
 	f := &frame{wire: bytes.Clone(p)}
 	if p[0] == opClose {
-		w.c.last(f, false)
+		w.c.sendClose(f, false)
 	} else {
 		w.c.send(f)
 	}
@@ -103,12 +99,11 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// maxWait is how many bytes one write may wait with, so that a slow client that
-// does read is told from one that does not.
+// maxWait is the most bytes of one write that waits. With smaller writes, a slow client that reads differs from one that
+// does not.
 const maxWait = 64 << 10
 
-// write writes buf, as much as the socket takes at once, or if wr waits, at
-// least some of it.
+// write writes as much of buf as the socket accepts without waiting. If wr waits, it writes at least some bytes.
 func (w *wire) write(wr *writer, buf []byte) (int, error) {
 	if w.raw == nil {
 		return w.Conn.Write(buf[:min(len(buf), maxWait)])
@@ -122,7 +117,7 @@ func (w *wire) write(wr *writer, buf []byte) (int, error) {
 	return wr.n, err
 }
 
-// abort closes the socket, and with reset also forgets what it has not sent.
+// abort closes the socket. With reset, it also drops the bytes that the kernel has not sent yet.
 func (w *wire) abort(reset bool) {
 	if tcp, ok := w.Conn.(*net.TCPConn); ok && reset {
 		_ = tcp.SetLinger(0)
@@ -130,8 +125,8 @@ func (w *wire) abort(reset bool) {
 	_ = w.Conn.Close()
 }
 
-// What is thrown away is read at 6 MB a second at most: a client that floods us
-// and does not answer the close frame must not cost more than he did before.
+// Discarded bytes are read at 6 MB a second at most: a client that floods us and does not answer the close frame must
+// not cost more than before.
 const (
 	discardChunk = 64 << 10
 	discardPause = 10 * time.Millisecond
@@ -148,9 +143,8 @@ func (w *wire) discard() {
 	}
 }
 
-// An upgrade stands between a request and the library: it hands out the wire
-// in place of the socket, and keeps a refusal from being written, so that the
-// caller of Serve can word it.
+// An upgrade is the ResponseWriter that the library gets. It gives the library the wire instead of the socket, and
+// records a refusal instead of writing it, so that the caller of Serve can answer.
 type upgrade struct {
 	http.ResponseWriter
 	c      *conn
@@ -166,7 +160,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	w := &u.c.wire
 	w.attach(nc, bytes.Clone(early))
-	// Buffers of our own: net/http's are four times as large.
+	// The buffers of net/http are four times as large.
 	return w, bufio.NewReadWriter(bufio.NewReaderSize(w, readBuffer), bufio.NewWriterSize(w, writeBuffer)), nil
 }
 
@@ -181,7 +175,7 @@ func (u *upgrade) Write(p []byte) (int, error) { return u.reason.Write(p) }
 
 // refusal is the error for a request that the library did not upgrade.
 func (u *upgrade) refusal(err error) error {
-	const what = "no WebSocket"
+	const what = "not upgraded to a WebSocket"
 	why := string(bytes.TrimSpace(u.reason.Bytes()))
 	switch u.status {
 	case http.StatusForbidden:
@@ -193,7 +187,7 @@ func (u *upgrade) refusal(err error) error {
 	}
 }
 
-// accept makes a WebSocket of a request.
+// accept upgrades a request to a WebSocket.
 func (c *conn) accept(w http.ResponseWriter, r *http.Request) error {
 	u := &upgrade{ResponseWriter: w, c: c}
 	ws, err := websocket.Accept(u, r, &websocket.AcceptOptions{OriginPatterns: c.hub.cfg.AllowedOrigins})

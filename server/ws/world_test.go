@@ -31,13 +31,13 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(receiversEnv) != "" {
-		beReceivers()
+		runReceivers()
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits before it fails.
 const patience = 20 * time.Second
 
 // A world is a hub on a real service and a real HTTP server.
@@ -50,7 +50,7 @@ type world struct {
 
 	users   atomic.Int64
 	stopped sync.Once
-	failed  chan error // what Serve returned
+	failed  chan error // errors of Serve
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
@@ -58,7 +58,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 	return newWorldAt(t, cfg, time.Now)
 }
 
-// newWorldAt is newWorld by a clock of the test's.
+// newWorldAt is newWorld with the clock now.
 func newWorldAt(t testing.TB, cfg Config, now func() time.Time) *world {
 	t.Helper()
 	cfg.Now = now
@@ -99,7 +99,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hideTCP hides from the hub that its connections are TCP's, as TLS does.
+// hideTCP hides from the hub that its connections are TCP connections, as TLS does.
 func (w *world) hideTCP() {
 	w.srv.Close()
 	w.srv = httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
@@ -128,7 +128,7 @@ func (w *world) stop() {
 	})
 }
 
-// user makes an account.
+// user registers an account.
 func (w *world) user(name string) chat.Tokens {
 	w.t.Helper()
 	tokens, err := w.svc.Register(context.Background(), chat.Registration{
@@ -144,14 +144,14 @@ func (w *world) url(token string) string {
 	return "ws" + strings.TrimPrefix(w.srv.URL, "http") + "/ws?token=" + token
 }
 
-// A client is the other end of a connection.
+// A client is the client's end of a connection.
 type client struct {
 	*websocket.Conn
 	t   testing.TB
 	who chat.User
 }
 
-// got is a frame as a client reads it.
+// got is a frame that a client has read.
 type got struct {
 	Type      string          `json:"type"`
 	Payload   json.RawMessage `json:"payload"`
@@ -222,7 +222,7 @@ func (c *client) next() got {
 	return f
 }
 
-// want reads up to the next frame of a type; into, if given, is its payload.
+// want reads up to the next frame of a type, and decodes its payload into each of into.
 func (c *client) want(typ string, into ...any) got {
 	c.t.Helper()
 	for {
@@ -239,7 +239,7 @@ func (c *client) want(typ string, into ...any) got {
 	}
 }
 
-// wantClosed reads to the end and checks how the server closed.
+// wantClosed reads to the end and checks the server's close code.
 func (c *client) wantClosed(code websocket.StatusCode) {
 	c.t.Helper()
 	for {
@@ -258,13 +258,13 @@ func (w *world) await(what string, cond func() bool) {
 	deadline := time.Now().Add(patience)
 	for !cond() {
 		if time.Now().After(deadline) {
-			w.t.Fatal("waited in vain:", what)
+			w.t.Fatalf("not within %s: %s", patience, what)
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// plain passwords and tokens cost nothing.
+// plain is a Hasher and Signer that costs no time.
 type plain struct{}
 
 func (plain) Hash(_ context.Context, password string) (string, error) { return password, nil }

@@ -2,7 +2,7 @@
 
 package ws
 
-// canTry tells that every write waits here.
+// canTry says that this system does not support try: every write waits.
 const canTry = false
 
 func (w *writer) try(uintptr) bool { return true }

@@ -4,8 +4,8 @@ package ws
 
 import "syscall"
 
-// try is one attempt at the write under way, on a socket that does not block.
-// It returns false to be called again when the socket takes more.
+// try attempts the current write on a non-blocking socket. It returns false to be called again when the socket accepts
+// more.
 func (w *writer) try(fd uintptr) bool {
 	for w.n < len(w.buf) {
 		n, err := syscall.Write(int(fd), w.buf[w.n:])
@@ -13,7 +13,7 @@ func (w *writer) try(fd uintptr) bool {
 		case n > 0:
 			w.n += n
 			if w.wait {
-				return true // so that progress is noted
+				return true // so that progress is recorded
 			}
 		case err == syscall.EAGAIN:
 			return !w.wait
@@ -25,5 +25,5 @@ func (w *writer) try(fd uintptr) bool {
 	return true
 }
 
-// canTry tells that try works here.
+// canTry says that this system supports try.
 const canTry = true
