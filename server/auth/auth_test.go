@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cheap is enough for tests that are not about the cost.
+// cheap is for tests in which the cost does not matter.
 var cheap = cost{memory: 8, passes: 1, threads: 1}
 
 func TestHashAndVerify(t *testing.T) {
@@ -45,8 +45,7 @@ func TestHashAndVerify(t *testing.T) {
 	}
 }
 
-// TestVerifyKnown checks a test vector of the reference implementation, whose
-// cost is not the hasher's.
+// TestVerifyKnown checks a test vector of the reference implementation, whose cost differs from the Hasher's.
 func TestVerifyKnown(t *testing.T) {
 	h := newHasher(cheap, 1, 1, time.Second)
 	const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
@@ -57,9 +56,9 @@ func TestVerifyKnown(t *testing.T) {
 	}
 }
 
-func TestEmptyHashIsNobody(t *testing.T) {
+func TestEmptyHashNeverMatches(t *testing.T) {
 	h := newHasher(cheap, 1, 1, time.Second)
-	// Not even the password whose key is all zeros could be right.
+	// An empty password and another one: Verify compares with a key of zeros, but must not return true.
 	for _, password := range []string{"", "x"} {
 		if ok, err := h.Verify(t.Context(), "", password); ok || err != nil {
 			t.Error(ok, err)
@@ -67,8 +66,7 @@ func TestEmptyHashIsNobody(t *testing.T) {
 	}
 }
 
-// TestEmptyHashCostsTheSame measures memory, which is what argon2 costs and, in
-// contrast to time, the same on a busy machine.
+// TestEmptyHashCostsTheSame measures memory, which, unlike time, is the same on a busy machine.
 func TestEmptyHashCostsTheSame(t *testing.T) {
 	h := NewHasher()
 	hash, err := h.Hash(t.Context(), "secret")
@@ -85,7 +83,7 @@ func TestEmptyHashCostsTheSame(t *testing.T) {
 		return (after.TotalAlloc - before.TotalAlloc) >> 20
 	}
 	if there, none := spent(hash), spent(""); there != none || none < 19 {
-		t.Errorf("%d MiB for an account, %d for none", there, none)
+		t.Errorf("%d MiB with a hash, %d without", there, none)
 	}
 }
 
@@ -108,7 +106,7 @@ func TestBadHashes(t *testing.T) {
 		"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + strings.Repeat("A", 300),
 	} {
 		if ok, err := h.Verify(t.Context(), hash, "x"); ok || err == nil {
-			t.Errorf("%s was taken for a hash", hash)
+			t.Errorf("%s was accepted", hash)
 		}
 	}
 }
@@ -116,7 +114,7 @@ func TestBadHashes(t *testing.T) {
 func TestHasherIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHasher(cheap, 1, 3, time.Second)
-		h.queue <- struct{}{} // one runs, and does not end
+		h.queue <- struct{}{} // one runs and does not end
 		h.slots <- struct{}{}
 		var wg sync.WaitGroup
 		wait := func(ctx context.Context, want error) {
@@ -129,7 +127,7 @@ func TestHasherIsBounded(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		wait(ctx, context.Canceled)
-		wait(t.Context(), errBusy) // after a second
+		wait(t.Context(), errBusy) // after maxWait
 		_, err := h.Verify(t.Context(), "", "x")
 		if e, ok := errors.AsType[*chat.Error](err); !ok || e.Kind != chat.KindUnavailable || e.RetryAfter == 0 {
 			t.Errorf("the queue is full: %v", err)
@@ -137,7 +135,7 @@ func TestHasherIsBounded(t *testing.T) {
 		cancel()
 		wg.Wait()
 		if len(h.queue) != 1 {
-			t.Errorf("%d places are taken", len(h.queue))
+			t.Errorf("%d in the queue, want 1", len(h.queue))
 		}
 		h.leave()
 		if _, err := h.Hash(t.Context(), "x"); err != nil {
@@ -164,10 +162,10 @@ func TestSignAndParse(t *testing.T) {
 		}
 	}
 	if _, err := s.Parse(token, want.ExpiresAt); err == nil {
-		t.Error("a token is good when it has expired")
+		t.Error("an expired token was accepted")
 	}
 	if _, err := NewSigner([]byte("another secret")).Parse(token, now); err == nil {
-		t.Error("another secret will do")
+		t.Error("a token of another secret was accepted")
 	}
 	for _, c := range []chat.Claims{
 		{}, {UserID: -1, SessionID: "s", ExpiresAt: now}, {UserID: 1, ExpiresAt: now}, {UserID: 1, SessionID: "s"},
@@ -239,7 +237,7 @@ func TestForgedTokens(t *testing.T) {
 		"sid with a letter": hs(jwt.MapClaims{"sid": "ä"}),
 	} {
 		if c, err := s.Parse(token, now); err == nil {
-			t.Errorf("%s: passed as %+v", name, c)
+			t.Errorf("%s: accepted as %+v", name, c)
 		}
 	}
 }
@@ -255,7 +253,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in string) {
 		if c, err := s.Parse(in, now); err == nil && in != token {
-			t.Errorf("%q passed as %+v", in, c)
+			t.Errorf("%q accepted as %+v", in, c)
 		}
 	})
 }
@@ -323,7 +321,7 @@ func TestSecretRefuses(t *testing.T) {
 		folder, filepath.Join(folder, "short", "below a file"),
 	} {
 		if _, err := Secret(path); err == nil {
-			t.Errorf("%s was taken", path)
+			t.Errorf("%s was accepted", path)
 		}
 	}
 	if _, err := Secret(write("good", 32, 0o400)); err != nil {

@@ -1,4 +1,4 @@
-// Package auth keeps passwords and makes access tokens: [Hasher] is argon2id,
-// [Codes] are the one-time codes of two-factor login, [Signer] is JWT with HS256,
-// and [Secret] is the file in which the signing secret is kept.
+// Package auth hashes passwords and signs access tokens: [Hasher] implements argon2id, [Signer] JWT with HS256, [Codes]
+// the one-time codes of two-factor login, and [Usernames] the comparison of usernames. [Secret] reads the file that has
+// the signing secret.
 package auth

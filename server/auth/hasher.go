@@ -17,18 +17,17 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// cost is what a hash takes to compute.
+// cost has the cost parameters of argon2id.
 type cost struct {
 	memory  uint32 // KiB
 	passes  uint32
 	threads uint8
 }
 
-// defaultCost is what OWASP recommends.
+// defaultCost is the minimum that OWASP recommends.
 var defaultCost = cost{memory: 19 << 10, passes: 2, threads: 1}
 
-// Bounds of a stored hash: one that somebody wrote into the database must not
-// take the server's memory.
+// Limits of a stored hash: a hash that somebody wrote into the database must not exhaust the server's memory.
 const (
 	maxMemory  = 256 << 10 // KiB
 	maxPasses  = 16
@@ -39,21 +38,20 @@ const (
 	maxHash    = 256
 )
 
-// A Hasher implements chat.Hasher with argon2id. It computes few hashes at a
-// time, because each takes a processor and 19 MiB; the next wait in a short
-// queue, and what finds it full is refused with chat.KindUnavailable. It is
-// safe for concurrent use.
+// A Hasher implements chat.Hasher with argon2id. It computes few hashes at a time, because each takes a processor and
+// 19 MiB. Others wait in a queue; if it is full, or the wait too long, Hash and Verify return an error of kind
+// chat.KindUnavailable. A Hasher is safe for concurrent use.
 type Hasher struct {
 	cost    cost
-	queue   chan struct{} // a place for each hash that waits or runs
-	slots   chan struct{} // and one for each that runs
+	queue   chan struct{} // has an element for each hash that waits or runs
+	slots   chan struct{} // has an element for each hash that runs
 	maxWait time.Duration
 }
 
 var _ chat.Hasher = (*Hasher)(nil)
 
-// NewHasher makes a Hasher that takes half of the processors. It has as many
-// wait as can have their turn within the 10 s that one waits at most.
+// NewHasher makes a Hasher that uses half of the processors. A hash waits for 10 s at most, and the queue is as long as
+// can be computed in about that time.
 func NewHasher() *Hasher {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
 	return newHasher(defaultCost, slots, 256*slots, 10*time.Second)
@@ -75,8 +73,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return p.String(), nil
 }
 
-// Verify implements chat.Hasher. A hash that is neither empty nor one of ours
-// is an error.
+// Verify implements chat.Hasher. With an empty hash it takes as long and returns false. It returns an error if hash is
+// neither empty nor an argon2id hash within the limits.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
 	p := phc{cost: h.cost, salt: make([]byte, saltSize), key: make([]byte, keySize)}
 	if hash != "" {
@@ -93,13 +91,13 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 	return same && hash != "", nil
 }
 
-// errBusy says that more logins are under way than the server will hash for.
+// errBusy is returned if too many hashes wait.
 var errBusy = &chat.Error{
 	Kind: chat.KindUnavailable, What: "the server is busy", Why: "too many logins and registrations at once; try again in a moment",
 	RetryAfter: 2 * time.Second,
 }
 
-// enter waits for a slot, but not long, and only if not many wait already.
+// enter waits up to maxWait for a slot. If the queue is full, it returns errBusy at once.
 func (h *Hasher) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -125,8 +123,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 
 func (h *Hasher) leave() { <-h.slots; <-h.queue }
 
-// A phc is a hash in the parts of its string form,
-// $argon2id$v=19$m=19456,t=2,p=1$salt$key.
+// A phc is a decoded PHC string: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
 type phc struct {
 	cost
 	salt, key []byte
@@ -141,7 +138,7 @@ func (p phc) String() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.threads, b64(p.salt), b64(p.key))
 }
 
-var errNotPHC = errors.New("the stored hash is no argon2id hash that this server computes")
+var errNotPHC = errors.New("the stored hash is not an argon2id hash, or its cost exceeds the limits of this server")
 
 func parsePHC(s string) (phc, error) {
 	var p phc
@@ -167,7 +164,7 @@ func parsePHC(s string) (phc, error) {
 	return p, nil
 }
 
-// number reads what follows name in s, between 1 and limit.
+// number parses the number after name in s. It must be between 1 and limit.
 func number(s, name string, limit uint64) (uint64, bool) {
 	digits, ok := strings.CutPrefix(s, name)
 	n, err := strconv.ParseUint(digits, 10, 32)

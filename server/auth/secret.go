@@ -13,10 +13,9 @@ import (
 // secretSize is the size of a secret file in bytes.
 const secretSize = 32
 
-// Secret returns the signing secret that is kept in the file path, and makes
-// it, and its folder, when there is none. Processes that start at once get the
-// same one. A file that other users may read, or that holds anything but 32
-// bytes, is refused.
+// Secret returns the signing secret in the file path. If there is no file, it creates it, and its folder, with a random
+// secret of 32 bytes. Processes that start at the same time get the same secret. Secret returns an error if other users
+// can read or write the file, or if it does not have exactly 32 bytes.
 func Secret(path string) ([]byte, error) {
 	secret, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,10 +44,11 @@ func readSecret(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows": // which has no such bits
-		return nil, fmt.Errorf("%s can be read or written by other users (mode %04o): chmod 600 it, or remove it to have a new one made",
-			path, info.Mode().Perm())
+		return nil, fmt.Errorf("%s can be read or written by other users (mode %04o): run chmod 600 on it, or remove it "+
+			"and the server creates a new one", path, info.Mode().Perm())
 	case info.Size() != secretSize:
-		return nil, fmt.Errorf("%s holds %d bytes, not %d: remove it to have a new one made", path, info.Size(), secretSize)
+		return nil, fmt.Errorf("%s has %d bytes instead of %d: remove it, and the server creates a new one",
+			path, info.Size(), secretSize)
 	}
 	secret := make([]byte, secretSize)
 	if _, err := f.ReadAt(secret, 0); err != nil {
@@ -57,7 +57,7 @@ func readSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
-// makeSecret puts a complete file in place, unless there is one by then.
+// makeSecret creates the file path with a new secret, unless another process has created it meanwhile.
 func makeSecret(path string) (err error) {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -80,9 +80,9 @@ func makeSecret(path string) (err error) {
 	return syncFolder(folder)
 }
 
-// syncFolder makes a new name in folder durable.
+// syncFolder makes a new file name in folder durable.
 func syncFolder(folder string) error {
-	if runtime.GOOS == "windows" { // which cannot, and need not
+	if runtime.GOOS == "windows" { // which cannot sync a folder, and need not
 		return nil
 	}
 	d, err := os.Open(folder)

@@ -21,23 +21,23 @@ const (
 	maxSessionID = 64
 )
 
-// A Signer implements chat.Signer: JSON Web Tokens, signed with HS256 and
-// nothing else. It is safe for concurrent use.
+// A Signer implements chat.Signer with JSON Web Tokens, signed with HS256. It accepts no other algorithm. It is safe
+// for concurrent use.
 type Signer struct{ secret []byte }
 
 var _ chat.Signer = (*Signer)(nil)
 
-// NewSigner makes a Signer. Whoever has secret can sign for everyone.
+// NewSigner makes a Signer. Keep secret: whoever has it can sign tokens for every user.
 func NewSigner(secret []byte) *Signer { return &Signer{secret: secret} }
 
-// claims are the JSON of a token. exp is in whole seconds.
+// claims is the JSON of a token. exp is in whole seconds.
 type claims struct {
 	jwt.RegisteredClaims
 	SessionID string `json:"sid"`
 }
 
 var (
-	errClaims = errors.New("a token is for a user and a session, for a time")
+	errClaims = errors.New("a token needs a user, a session and an expiry")
 	errToken  = errors.New("the token is not valid")
 )
 
@@ -58,11 +58,10 @@ func (s *Signer) Sign(c chat.Claims) (string, error) {
 	return token, nil
 }
 
-// Parse implements chat.Signer. There is no leeway: what reads the clock is
-// the server that set the time.
+// Parse implements chat.Signer. It allows no leeway for clocks, since the server that checks the time has set it.
 func (s *Signer) Parse(token string, now time.Time) (chat.Claims, error) {
 	if len(token) > maxToken {
-		return chat.Claims{}, fmt.Errorf("auth: parse: %w: it is too long", errToken)
+		return chat.Claims{}, fmt.Errorf("auth: parse: %w: it has %d bytes, more than %d", errToken, len(token), maxToken)
 	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
@@ -77,20 +76,19 @@ func (s *Signer) Parse(token string, now time.Time) (chat.Claims, error) {
 	}
 	id, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != c.Subject || !validSession(c.SessionID) {
-		return chat.Claims{}, fmt.Errorf("auth: parse: %w: it names no user or session", errToken)
+		return chat.Claims{}, fmt.Errorf("auth: parse: %w: it has no valid user and session", errToken)
 	}
 	return chat.Claims{UserID: id, SessionID: c.SessionID, ExpiresAt: c.ExpiresAt.UTC()}, nil
 }
 
-// Seal implements chat.Signer. The word in front keeps a seal from ever being
-// the signature of a token.
+// Seal implements chat.Signer. The prefix ensures that a seal is never the signature of a token.
 func (s *Signer) Seal(text string) string {
 	mac := hmac.New(sha256.New, s.secret)
 	mac.Write([]byte("seal\x00" + text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// validSession wants an id in the alphabet of URLs.
+// validSession reports whether id is not empty, not too long, and in the alphabet of Base64 for URLs.
 func validSession(id string) bool {
 	return id != "" && len(id) <= maxSessionID && strings.IndexFunc(id, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'

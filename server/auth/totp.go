@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,13 +18,12 @@ import (
 )
 
 const (
-	period = 30 // seconds that a code is for: what authenticators take for granted
-	skew   = 1  // periods that a client's clock may be off, either way
+	period = 30 // seconds per code; authenticators assume this
+	skew   = 1  // periods by which a client's clock may be fast or slow
 )
 
-// Codes implements chat.Codes with the time-based one-time passwords of RFC 6238, as
-// authenticators have them: six digits, SHA-1, 30 s. It keeps secrets encrypted with
-// AES-256-GCM. It is safe for concurrent use.
+// Codes implements chat.Codes with the time-based one-time passwords of RFC 6238, with the parameters that
+// authenticators support: six digits, SHA-1, 30 s. It encrypts secrets with AES-256-GCM. It is safe for concurrent use.
 type Codes struct {
 	issuer string
 	aead   cipher.AEAD
@@ -33,20 +31,20 @@ type Codes struct {
 
 var _ chat.Codes = (*Codes)(nil)
 
-// NewCodes makes Codes whose key is derived from the server's signing secret: with
-// another one, what was encrypted is lost. issuer is what authenticators show.
+// NewCodes makes Codes. The encryption key is derived from the server's signing secret: with another signing secret,
+// the encrypted secrets cannot be read. issuer is the name that authenticators show.
 func NewCodes(secret []byte, issuer string) (*Codes, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "onemeter two-factor secrets", 32)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key of two-factor secrets: %w", err)
+		return nil, fmt.Errorf("auth: key for two-factor secrets: %w", err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key of two-factor secrets: %w", err)
+		return nil, fmt.Errorf("auth: key for two-factor secrets: %w", err)
 	}
 	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key of two-factor secrets: %w", err)
+		return nil, fmt.Errorf("auth: key for two-factor secrets: %w", err)
 	}
 	return &Codes{issuer: issuer, aead: aead}, nil
 }
@@ -60,7 +58,7 @@ func (c *Codes) New(account string) (secret, url string, err error) {
 	return key.Secret(), key.URL(), nil
 }
 
-// Step implements chat.Codes. All steps are compared, whichever is right.
+// Step implements chat.Codes. It always compares all steps, so that its duration does not reveal which one matched.
 func (c *Codes) Step(secret, code string, at time.Time) (step int64, ok bool, err error) {
 	for n := -skew; n <= skew; n++ {
 		then := at.Add(time.Duration(n) * period * time.Second)
@@ -86,14 +84,15 @@ func (c *Codes) Lock(userID int64, secret string) []byte {
 func (c *Codes) Unlock(userID int64, locked []byte) (string, error) {
 	n := c.aead.NonceSize()
 	if len(locked) < n {
-		return "", errors.New("auth: a stored two-factor secret is too short")
+		return "", fmt.Errorf("auth: the stored two-factor secret of user %d is too short", userID)
 	}
 	secret, err := c.aead.Open(nil, locked[:n], locked[n:], owner(userID))
 	if err != nil {
-		return "", fmt.Errorf("auth: a stored two-factor secret was not made with this signing secret: %w", err)
+		return "", fmt.Errorf("auth: the stored two-factor secret of user %d was not encrypted with this signing secret: %w",
+			userID, err)
 	}
 	return string(secret), nil
 }
 
-// owner binds what is encrypted to an account.
+// owner returns the additional data that binds an encrypted secret to an account.
 func owner(userID int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(userID)) }

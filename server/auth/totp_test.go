@@ -16,8 +16,8 @@ func newCodes(t *testing.T, secret byte) *Codes {
 	return c
 }
 
-// TestCodesOfTheRFC checks the vectors of RFC 6238, appendix B, in their last six
-// digits: its secret is the ASCII text 12345678901234567890.
+// TestCodesOfTheRFC checks the last six digits of the vectors in RFC 6238, appendix B. Their secret is the ASCII text
+// 12345678901234567890.
 func TestCodesOfTheRFC(t *testing.T) {
 	c := newCodes(t, 1)
 	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -37,7 +37,7 @@ func TestCodesOfTheRFC(t *testing.T) {
 		}
 	}
 	if _, _, err := c.Step("no base32!", "287082", time.Unix(59, 0)); err == nil {
-		t.Error("a secret that is none was taken")
+		t.Error("an invalid secret was accepted")
 	}
 }
 
@@ -62,10 +62,10 @@ func TestSecretsAreLocked(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, err := c.Unlock(8, locked); err == nil {
-		t.Errorf("another's: %q", got)
+		t.Errorf("unlocked with the id of another user: %q", got)
 	}
 	if got, err := newCodes(t, 2).Unlock(7, locked); err == nil {
-		t.Errorf("with another signing secret: %q", got)
+		t.Errorf("unlocked with another signing secret: %q", got)
 	}
 	for i := range locked {
 		bad := bytes.Clone(locked)

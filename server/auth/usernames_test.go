@@ -41,7 +41,7 @@ func FuzzUsernameKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		key := auth.Usernames{}.Key(name)
 		if again := (auth.Usernames{}).Key(key); again != key {
-			t.Errorf("the key of %q is %q, and of that %q", name, key, again)
+			t.Errorf("the key of %q is %q, whose key is %q", name, key, again)
 		}
 	})
 }

@@ -166,9 +166,9 @@ func benchHub(b *testing.B, opaque bool, window int, pace time.Duration) {
 	}
 }
 
-// BenchmarkFanout sends events to 500 connections. It compares the hub as it is ("hub"), the hub with a goroutine for each
-// write ("goroutines"), and only the library with one Write per receiver ("bare"). "one" sends an event when the last one
-// is written, "many" keeps 16 in flight, and "paced" sends 40 events a second.
+// BenchmarkFanout sends events to 500 connections. It compares the hub as it is ("hub"), the hub with a goroutine for
+// each write ("goroutines"), and only the library with one Write per receiver ("bare"). "one" sends an event when the
+// last one is written, "many" keeps 16 in flight, and "paced" sends 40 events a second.
 func BenchmarkFanout(b *testing.B) {
 	const pace = time.Second / 40
 	b.Run("hub/one", func(b *testing.B) { benchHub(b, false, 1, 0) })

@@ -6,8 +6,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// If a user deletes a message or a dialog for themselves, the other side gets no frame, and the user gets no edits of the
-// message any more.
+// If a user deletes a message or a dialog for themselves, the other side gets no frame, and the user gets no edits of
+// the message any more.
 func TestDeletingForMeIsSentToMyDevicesOnly(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")

@@ -99,8 +99,8 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// maxWait is the most bytes of one write that waits. With smaller writes, a slow client that reads differs from one that
-// does not.
+// maxWait is the most bytes of one write that waits. With smaller writes, a slow client that reads differs from one
+// that does not.
 const maxWait = 64 << 10
 
 // write writes as much of buf as the socket accepts without waiting. If wr waits, it writes at least some bytes.
