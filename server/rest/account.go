@@ -36,7 +36,7 @@ func (s *Server) deleteMe(c echo.Context, me chat.Caller) error {
 	return s.ok(c, nothing{}, s.svc.DeleteMe(c.Request().Context(), me, body))
 }
 
-// ended tells how many sessions are over.
+// ended is the answer of endOtherSessions.
 type ended struct {
 	Ended int `json:"ended"`
 }
@@ -46,8 +46,8 @@ func (s *Server) endOtherSessions(c echo.Context, me chat.Caller) error {
 	return s.ok(c, ended{n}, err)
 }
 
-// export sends an archive of all that is kept of the caller. Once it has begun, what
-// goes wrong breaks the connection off, so that a part never looks like the whole.
+// export sends an archive of the caller's data. If it fails after the answer has begun, it breaks the connection, so
+// that an incomplete archive does not look complete.
 func (s *Server) export(c echo.Context, me chat.Caller) error {
 	ctx := c.Request().Context()
 	e, err := s.svc.BeginExport(ctx, me)
@@ -63,7 +63,7 @@ func (s *Server) export(c echo.Context, me chat.Caller) error {
 			header.Del(echo.HeaderContentDisposition)
 			return err
 		}
-		s.cfg.Log.WarnContext(ctx, "export broken off", "user", me.UserID, "err", err)
+		s.cfg.Log.WarnContext(ctx, "export failed after its answer began; connection closed", "user", me.UserID, "err", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// login logs in once more, as a client that calls itself device.
+// login logs u in again, with device as the User-Agent.
 func (w *world) login(u user, device string) user {
 	w.Helper()
 	r := w.do("POST", "/api/auth/login", "", m{"username": u.name, "password": u.pass}, "User-Agent", device).want(200)
@@ -56,8 +56,7 @@ func TestBadPasswordChanges(t *testing.T) {
 	w.do("POST", "/api/auth/login", "", m{"username": "ann", "password": ann.pass}).want(200)
 }
 
-// TestWrongOldPasswordsAreFailedLogins: who has a token tries no more passwords than
-// who has none, by phone or by username.
+// TestWrongOldPasswordsAreFailedLogins checks that a client with a token can try as many passwords as one without.
 func TestWrongOldPasswordsAreFailedLogins(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
@@ -101,7 +100,7 @@ func TestSessionsAreListedAndEnd(t *testing.T) {
 	w.do("GET", path+"?limit=-1", ann.token, nil).want(400)
 
 	stolen := ids["Safari 18 on iPhone"]
-	w.do("DELETE", path+"/"+stolen, ben.token, nil).want(404) // another's
+	w.do("DELETE", path+"/"+stolen, ben.token, nil).want(404) // of another user
 	w.do("GET", "/api/users/me", phone.token, nil).want(200)
 	w.do("DELETE", path+"/"+stolen, ann.token, nil).want(200)
 	w.do("GET", "/api/users/me", phone.token, nil).want(401)
@@ -124,6 +123,6 @@ func TestOtherSessionsEnd(t *testing.T) {
 	}
 	w.do("GET", "/api/users/me", ann.token, nil).want(200)
 	r := w.do("GET", "/api/users/me/sessions", ann.token, nil).want(200)
-	w.do("DELETE", "/api/users/me/sessions/"+text(r.at("data", 0, "id")), ann.token, nil).want(200) // as good as a logout
+	w.do("DELETE", "/api/users/me/sessions/"+text(r.at("data", 0, "id")), ann.token, nil).want(200) // the same as a logout
 	w.do("GET", "/api/users/me", ann.token, nil).want(401)
 }

@@ -22,9 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/answers.golden anew")
 
-// TestEveryAnswer calls every route once as a client would, and compares
-// status and shape of each answer with testdata/answers.golden, which was read
-// against im-api.md. It is how a field that clients know cannot be lost.
+// TestEveryAnswer calls every route once, and compares the status and the shape of each answer with
+// testdata/answers.golden, which was checked against im-api.md. So no field that clients use can get lost.
 func TestEveryAnswer(t *testing.T) {
 	codes, err := auth.NewCodes([]byte(secret), "Onemeter")
 	must(t, err)
@@ -63,15 +62,14 @@ func TestEveryAnswer(t *testing.T) {
 	}
 }
 
-// A script notes the answers to the calls that it makes.
+// A script makes calls and records their answers.
 type script struct {
 	*world
 	lines  []string
 	routes map[string]bool
 }
 
-// call makes a call to the template, with ids in place of its parameters, and
-// notes the answer.
+// call calls a route, with ids in place of the parameters of its template, and records the answer.
 func (s *script) call(method, template, query string, u user, body any, ids ...int64) reply {
 	s.Helper()
 	path := template

@@ -8,14 +8,14 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// tokens are the data of a login. Clients know the access token by two names.
+// tokens is the answer of a login. It has the access token twice, because clients use either name.
 type tokens struct {
 	Token     string    `json:"token"`
 	Access    string    `json:"access_token"`
 	Refresh   string    `json:"refresh_token"`
 	ExpiresIn int64     `json:"expires_in"` // seconds
 	User      chat.User `json:"user"`
-	// Device stands in for the code at later logins from here, if that was asked for.
+	// Device replaces the two-factor code in later logins. It is set if the client asked to trust the device.
 	Device string `json:"device_token,omitempty"`
 }
 
@@ -47,7 +47,7 @@ func (s *Server) login(c echo.Context) error {
 	return s.loggedIn(c, t, err)
 }
 
-// refresh takes the token from the body, or else from the header.
+// refresh takes the refresh token from the body, or else from the Authorization header.
 func (s *Server) refresh(c echo.Context) error {
 	var body struct {
 		Token string `json:"refresh_token"`
@@ -59,13 +59,13 @@ func (s *Server) refresh(c echo.Context) error {
 		body.Token = bearer(c.Request())
 	}
 	if body.Token == "" {
-		return chat.Errorf(chat.KindUnauthenticated, "not refreshed", "refresh_token is required, in the body or as the bearer")
+		return chat.Errorf(chat.KindUnauthenticated, "not refreshed", "refresh_token is required, in the body or as the bearer token")
 	}
 	t, err := s.svc.Refresh(c.Request().Context(), body.Token)
 	return s.ok(c, tokensOf(t), err)
 }
 
-// validity is what validate answers, in place of the envelope.
+// validity is the answer of validate, which has no envelope.
 type validity struct {
 	Valid   bool       `json:"valid"`
 	User    *chat.User `json:"user,omitempty"`
@@ -84,6 +84,7 @@ func (s *Server) validate(c echo.Context) error {
 	return nil
 }
 
+// whoIs returns the user whose access token the request has.
 func (s *Server) whoIs(c echo.Context) (chat.User, error) {
 	ctx := c.Request().Context()
 	me, err := s.svc.AuthenticateRestricted(ctx, bearer(c.Request()))

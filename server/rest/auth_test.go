@@ -85,11 +85,11 @@ func TestRefreshSpendsTheToken(t *testing.T) {
 	if next.refresh == ann.refresh || next.token == "" || next.id != ann.id {
 		t.Errorf("answer %s", r.body)
 	}
-	r = w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(200) // by a client that asks twice
+	r = w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(200) // a client that repeats the refresh
 	if again := userOf(r, "ann", ann.phone); again.refresh != next.refresh {
 		t.Errorf("asked twice: %q and %q", again.refresh, next.refresh)
 	}
-	r = w.do("POST", "/api/auth/refresh", next.refresh, nil).want(200) // as the bearer
+	r = w.do("POST", "/api/auth/refresh", next.refresh, nil).want(200) // as the bearer token
 	last := userOf(r, "ann", ann.phone)
 	w.do("POST", "/api/auth/refresh", ann.refresh, m{}).want(401)
 	w.do("GET", "/api/users/me", last.token, nil).want(200)
@@ -112,7 +112,7 @@ func TestLogoutKillsBothTokens(t *testing.T) {
 	w.do("GET", "/api/users/me", ann.token, nil).want(401)
 	w.do("POST", "/api/auth/logout", ann.token, nil).want(401)
 	w.do("POST", "/api/auth/refresh", "", m{"refresh_token": ann.refresh}).want(401)
-	w.do("GET", "/api/users/me", other.token, nil).want(200) // another device stays
+	w.do("GET", "/api/users/me", other.token, nil).want(200) // another device stays logged in
 }
 
 func TestValidateHasNoEnvelope(t *testing.T) {
@@ -128,8 +128,7 @@ func TestValidateHasNoEnvelope(t *testing.T) {
 	}
 }
 
-// TestForgedTokens tries every token that is not one of the server's own, on
-// a route that needs one and on validate.
+// TestForgedTokens tries tokens that the server has not signed, on a route that needs a token and on validate.
 func TestForgedTokens(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
@@ -182,7 +181,7 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
-// Every route but the ways in and the operator's pages wants a token.
+// Every route needs a token, except those to log in and the operator's pages.
 func TestEveryRouteIsGuarded(t *testing.T) {
 	w := open(t)
 	free := map[string]bool{
@@ -214,8 +213,8 @@ func TestFailedLoginsAreLimited(t *testing.T) {
 	}
 }
 
-// Registrations are counted by address: the connection's, or the one that a
-// trusted proxy tells. Clients on this machine are free.
+// Registrations are limited by address: that of the connection, or the one that a trusted proxy names. Clients on this
+// machine have no limit.
 func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	from := func(w *world, addr string, n int) reply {
 		body := m{"phone": fmt.Sprintf("%s%07d", strings.NewReplacer(".", "").Replace(addr[:3]), n), "password": "long enough"}
@@ -226,7 +225,7 @@ func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 		body := m{"phone": fmt.Sprintf("555%05d", n), "password": "long enough"}
 		w.do("POST", "/api/auth/register", "", body).want(201)
 	}
-	from(w, "203.0.113.7", 1).want(201) // a proxy that nobody trusts: all behind it count as one
+	from(w, "203.0.113.7", 1).want(201) // an untrusted proxy: its clients share one limit
 	from(w, "198.51.100.1", 2).want(201)
 	from(w, "198.51.100.2", 3).want(429)
 	w = open(t, func(_ *chat.Config, rc *rest.Config) { rc.TrustedProxies = loopback })
@@ -234,7 +233,7 @@ func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	from(w, "203.0.113.7", 2).want(201)
 	from(w, "203.0.113.7", 3).want(429)
 	from(w, "198.51.100.1", 4).want(201)
-	from(w, "198.51.100.1, 203.0.113.7", 5).want(429) // what a client makes up is to the left
+	from(w, "198.51.100.1, 203.0.113.7", 5).want(429) // the addresses on the left are forged
 }
 
 func TestMessageRate(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestBlocks goes the way of a client: block, be refused, unblock.
+// TestBlocks blocks a user, checks what is refused, and unblocks.
 func TestBlocks(t *testing.T) {
 	w := open(t)
 	ann, ben, cat := w.join("ann"), w.join("ben"), w.join("cat")
@@ -27,7 +27,7 @@ func TestBlocks(t *testing.T) {
 		t.Errorf("the blocked sees %s", r.body)
 	}
 	path := fmt.Sprint("/api/users/blocked/", ben.id)
-	w.do("DELETE", path, ben.token, nil).want(400) // himself
+	w.do("DELETE", path, ben.token, nil).want(400) // oneself
 	w.do("DELETE", path, cat.token, nil).want(404)
 	w.do("DELETE", path, ann.token, nil).want(200)
 	w.do("DELETE", path, ann.token, nil).want(404)

@@ -9,11 +9,13 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Calls is what the requests about calls go to.
+// Calls handles the requests about calls. Errors that the client may see are *call.Error or *chat.Error.
 type Calls interface {
-	// Start calls a user; made tells whether the call is a new one.
+	// Start begins a call; made says whether it is a new one.
 	Start(ctx context.Context, by call.Device, o call.Offer) (c call.Summary, made bool, err error)
+	// Do handles an event of the call id.
 	Do(ctx context.Context, by call.Device, id string, e call.Event) (call.Summary, error)
+	// Call returns the call id, if userID takes part in it.
 	Call(ctx context.Context, userID int64, id string) (call.Summary, error)
 }
 
@@ -23,7 +25,7 @@ func device(me chat.Caller) call.Device {
 	return call.Device{UserID: me.UserID, Session: me.SessionID}
 }
 
-// startCall makes a call without an offer, which follows by WebSocket.
+// startCall begins a call without an offer. The client sends the offer by WebSocket.
 func (s *Server) startCall(c echo.Context, me chat.Caller) error {
 	var body struct {
 		CalleeID int64     `json:"callee_id"`

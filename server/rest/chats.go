@@ -41,7 +41,7 @@ func (s *Server) renameChat(c echo.Context, me chat.Caller) error {
 	return s.ok(c, g, err)
 }
 
-// formerChat tells of a group that there is no more.
+// formerChat is the answer for a group that was deleted.
 type formerChat struct {
 	ChatID int64 `json:"chat_id"`
 }
@@ -77,10 +77,10 @@ func (s *Server) addMember(c echo.Context, me chat.Caller) error {
 	return s.created(c, m, err)
 }
 
-// A memberCall does something to userID in the group chatID.
+// A memberCall changes the member userID of the group chatID.
 type memberCall func(ctx context.Context, me chat.Caller, chatID, userID int64) (chat.Member, error)
 
-// withMember answers what a call makes of the member that the path names.
+// withMember calls call with the ids in the path, and answers with the changed member.
 func (s *Server) withMember(c echo.Context, me chat.Caller, call memberCall) error {
 	chatID, err := pathID(c, "id")
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Server) withMember(c echo.Context, me chat.Caller, call memberCall) err
 	return s.ok(c, m, err)
 }
 
-// setting makes a memberCall of one that turns something on or off.
+// setting makes a memberCall of a call that turns something on or off.
 func setting(call func(context.Context, chat.Caller, int64, int64, bool) (chat.Member, error), on bool) memberCall {
 	return func(ctx context.Context, me chat.Caller, chatID, userID int64) (chat.Member, error) {
 		return call(ctx, me, chatID, userID, on)
@@ -129,13 +129,13 @@ func (s *Server) removeMember(c echo.Context, me chat.Caller) error {
 	return s.withoutMember(c, me, s.svc.RemoveMember)
 }
 
-// formerMember tells of a user who has no place in a group.
+// formerMember is the answer of withoutMember.
 type formerMember struct {
 	ChatID int64 `json:"chat_id"`
 	UserID int64 `json:"user_id"`
 }
 
-// withoutMember is withMember for calls that leave no member.
+// withoutMember is withMember for calls after which the user is not a member.
 func (s *Server) withoutMember(c echo.Context, me chat.Caller,
 	call func(context.Context, chat.Caller, int64, int64) error,
 ) error {

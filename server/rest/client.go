@@ -10,22 +10,21 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// proxies are the networks of proxies that tell the truth about their clients.
+// proxies are the networks of trusted proxies.
 type proxies []netip.Prefix
 
 func (p proxies) trust(a netip.Addr) bool {
 	return slices.ContainsFunc(p, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// client tells who asks: the connection's other end or, if that is a trusted
-// proxy, whom the proxy names. If it names nobody, it is the proxy itself.
+// client returns the address of the client: that of the connection or, if this is a trusted proxy, the one that the
+// proxy names. If it names none, client returns the address of the proxy.
 func (p proxies) client(r *http.Request) netip.Addr {
 	client, _ := parseAddr(r.RemoteAddr)
 	if !p.trust(client) {
 		return client
 	}
-	// Each proxy adds the address that it was called from at the end. What is
-	// left of the last stranger, the stranger may have made up.
+	// Each proxy appends the address of its peer. Addresses to the left of the last untrusted one may be forged by it.
 	for _, hop := range slices.Backward(hops(r.Header)) {
 		addr, ok := parseAddr(hop)
 		if !ok {
@@ -48,9 +47,8 @@ func clientIP(trusted proxies) echo.IPExtractor {
 	}
 }
 
-// hops lists the addresses that proxies have written into a request, the last
-// one at the end: as X-Forwarded-For has them, or else Forwarded (RFC 7239), or
-// else X-Real-IP.
+// hops returns the addresses that proxies have added to a request, in that order: from X-Forwarded-For, or else
+// Forwarded (RFC 7239), or else X-Real-IP.
 func hops(h http.Header) []string {
 	if list := h.Values(echo.HeaderXForwardedFor); len(list) > 0 {
 		return strings.Split(strings.Join(list, ","), ",")
@@ -65,8 +63,8 @@ func hops(h http.Header) []string {
 	return h.Values(echo.HeaderXRealIP)
 }
 
-// forwardedFor returns the node that an element of Forwarded is for:
-// "192.0.2.43:47011" of for="192.0.2.43:47011";proto=https.
+// forwardedFor returns the value of "for" in an element of Forwarded: "192.0.2.43:47011" of
+// for="192.0.2.43:47011";proto=https.
 func forwardedFor(element string) string {
 	for pair := range strings.SplitSeq(element, ";") {
 		name, node, _ := strings.Cut(strings.TrimSpace(pair), "=")
@@ -77,49 +75,46 @@ func forwardedFor(element string) string {
 	return ""
 }
 
-// parseAddr reads an address as proxies write it: with a port or without, in
-// brackets or not.
+// parseAddr parses an address with or without a port, and with or without brackets.
 func parseAddr(s string) (netip.Addr, bool) {
 	s = strings.TrimSpace(s)
 	if host, _, err := net.SplitHostPort(s); err == nil {
 		s = host
 	}
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	return addr.Unmap().WithZone(""), err == nil // no network holds an address with a zone
+	return addr.Unmap().WithZone(""), err == nil // no prefix contains an address with a zone
 }
 
-// addrOf returns the client's address; the zero Addr where it has none.
+// addrOf returns the client's address, or the zero Addr if it has none.
 func addrOf(c echo.Context) netip.Addr {
 	addr, _ := netip.ParseAddr(c.RealIP())
 	return addr
 }
 
-// countedAddr is addrOf for limits by address. All clients that proxies do not
-// name count as one, which the operator has to know.
+// countedAddr is addrOf for limits by address. If a proxy does not name its clients, all of them share one limit: then
+// it warns the operator, once.
 func (s *Server) countedAddr(c echo.Context) netip.Addr {
 	addr := addrOf(c)
 	if s.proxies.trust(addr) {
 		s.unnamed.Do(func() {
-			s.cfg.Log.Warn("a trusted proxy does not name its clients: they share one limit of logins and registrations. "+
-				"Have it set X-Forwarded-For, and list only proxies in --trusted-proxies", "proxy", addr)
+			s.cfg.Log.Warn("a trusted proxy does not name its clients, so all of them share one limit for logins and registrations: "+
+				"make it set X-Forwarded-For, and list only proxies in --trusted-proxies", "proxy", addr)
 		})
 	}
 	return addr
 }
 
-// direct tells whether the client is at the other end of the connection, as far
-// as that can be known: the address of a trusted proxy, and of whatever leaves
-// the marks of a proxy, says nothing of the client.
+// direct reports whether the connection probably comes from the client, and not from a proxy: its address is not that
+// of a trusted proxy, and the request shows no sign of another one.
 //
-// nginx with proxy_pass alone leaves one mark: the connection is closed after
-// each answer.
+// The only sign of nginx with nothing but proxy_pass is that it closes the connection after each answer.
 func (s *Server) direct(r *http.Request) bool {
 	conn, _ := parseAddr(r.RemoteAddr)
-	return !s.proxies.trust(conn) && !r.Close && !marked(r.Header)
+	return !s.proxies.trust(conn) && !r.Close && !hasProxyHeader(r.Header)
 }
 
-// marked tells whether a proxy wrote into the headers.
-func marked(h http.Header) bool {
+// hasProxyHeader reports whether a proxy has added a header.
+func hasProxyHeader(h http.Header) bool {
 	for name := range h {
 		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
 			return true
@@ -128,7 +123,7 @@ func marked(h http.Header) bool {
 	return false
 }
 
-// local answers clients on this machine only.
+// local refuses clients that are not on this machine.
 func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !s.direct(c.Request()) || !addrOf(c).IsLoopback() || !localHost(c.Request().Host) {
@@ -138,8 +133,8 @@ func (s *Server) local(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// localHost tells whether a Host header names this machine: a page elsewhere
-// whose name was made to point here (DNS rebinding) does not.
+// localHost reports whether a Host header names this machine. It protects from DNS rebinding, where a page on another
+// host has a name that resolves to this machine.
 func localHost(host string) bool {
 	if addr, ok := parseAddr(host); ok {
 		return addr.IsLoopback()

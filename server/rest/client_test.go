@@ -12,13 +12,12 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// TestAProxyNamesItsClients has every way in which proxies write an address.
-// 127.0.0.1 and 10.0.0.0/8 are trusted.
+// TestAProxyNamesItsClients tests the forms in which proxies write an address. 127.0.0.1 and 10.0.0.0/8 are trusted.
 func TestAProxyNamesItsClients(t *testing.T) {
 	trusted := append([]netip.Prefix{netip.MustParsePrefix("10.0.0.7/8"), netip.MustParsePrefix("fe80::/10")}, loopback...)
 	for _, c := range []struct{ conn, header, want string }{
 		{"203.0.113.9:4711", "", "203.0.113.9"},
-		{"203.0.113.9:4711", "X-Forwarded-For: 192.0.2.99", "203.0.113.9"}, // nobody trusts it
+		{"203.0.113.9:4711", "X-Forwarded-For: 192.0.2.99", "203.0.113.9"}, // an untrusted proxy
 		{"[::ffff:203.0.113.9]:4711", "", "203.0.113.9"},
 		{"10.1.2.3:80", "X-Forwarded-For: 192.0.2.99", "192.0.2.99"},
 		{"10.1.2.3:80", "X-Forwarded-For: 192.0.2.99:51", "192.0.2.99"},
@@ -60,7 +59,7 @@ func TestAProxyNamesItsClients(t *testing.T) {
 	}
 }
 
-// A proxy on this machine is no client on this machine, whatever it says.
+// A client behind a proxy on this machine is not on this machine, whatever the headers say.
 func TestATrustedProxyIsNoLocalClient(t *testing.T) {
 	for name, header := range map[string][]string{
 		"names nobody":         nil,
@@ -85,7 +84,7 @@ func TestATrustedProxyIsNoLocalClient(t *testing.T) {
 	}
 }
 
-// What failed logins of one client cost, the other clients of its proxy do not pay.
+// Failed logins of one client do not count against other clients of the same proxy.
 func TestFailedLoginsBehindAProxyLockNobodyElseOut(t *testing.T) {
 	for _, header := range []string{"X-Forwarded-For", "X-Real-IP"} {
 		w := open(t, func(cc *chat.Config, rc *rest.Config) {
@@ -105,8 +104,8 @@ func TestFailedLoginsBehindAProxyLockNobodyElseOut(t *testing.T) {
 	}
 }
 
-// nginx with proxy_pass alone sends a local Host, and no header that names a
-// client. It does close its connection.
+// nginx with nothing but proxy_pass sends a local Host, and no header that names a client. But it closes the
+// connection.
 func TestDebugIsNotForABareProxy(t *testing.T) {
 	w := open(t, func(_ *chat.Config, rc *rest.Config) { rc.Debug = answer("debug") })
 	for _, header := range [][]string{

@@ -18,19 +18,19 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// decode reads the one JSON object that is the body into into.
+// decode decodes the body, which must be one JSON object, into into.
 func decode(c echo.Context, into any) error {
 	body, err := readBody(c)
 	if err != nil {
 		return err
 	}
 	if len(body) == 0 {
-		return invalid("the body is empty: a JSON object is expected")
+		return invalid("the body is empty: send a JSON object")
 	}
 	return decodeJSON(body, into)
 }
 
-// decodeIfAny is decode for a call that may come without a body.
+// decodeIfAny is decode for calls whose body is optional.
 func decodeIfAny(c echo.Context, into any) error {
 	body, err := readBody(c)
 	if err != nil || len(body) == 0 {
@@ -39,7 +39,7 @@ func decodeIfAny(c echo.Context, into any) error {
 	return decodeJSON(body, into)
 }
 
-// A wholeBody is a body that was read already.
+// A wholeBody is a body that has been read into memory.
 type wholeBody struct {
 	io.ReadCloser
 	text []byte
@@ -49,8 +49,8 @@ func bodyOf(text []byte) wholeBody {
 	return wholeBody{io.NopCloser(bytes.NewReader(text)), text}
 }
 
-// readBody reads the body whole, without the white space around it, within the
-// limits of time and size that were put on it before. It is read once.
+// readBody returns the whole body without surrounding white space. The size and the time are limited by the caller. A
+// second call returns the same bytes.
 func readBody(c echo.Context) ([]byte, error) {
 	if whole, ok := c.Request().Body.(wholeBody); ok {
 		return whole.text, nil
@@ -59,8 +59,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	if err != nil {
 		return nil, bodyError(err)
 	}
-	// From here on net/http reads ahead to see the client leave; it must not
-	// take the body's deadline for that.
+	// From now on, net/http reads ahead to detect that the client disconnects. The deadline of the body must not end that.
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
 	return bytes.TrimSpace(body), nil
 }
@@ -85,15 +84,14 @@ func decodeJSON(body []byte, into any) error {
 	case err != nil:
 		return invalid("the body is not valid JSON: %s", err)
 	case dec.InputOffset() < int64(len(body)):
-		return invalid("the body is not valid JSON: something follows the first value")
+		return invalid("the body is not valid JSON: there is data after the first value")
 	case body[0] != '{':
 		return errNoObject
 	}
 	return nil
 }
 
-// unknownField returns the name of the field that a decoder refused. The
-// package has only a text for it.
+// unknownField returns the name of an unknown field. encoding/json has no error type for it, only a text.
 func unknownField(err error) (name string, ok bool) {
 	if err == nil {
 		return "", false
@@ -106,7 +104,7 @@ func unknownField(err error) (name string, ok bool) {
 	return name, err == nil
 }
 
-// fieldNames lists what a body may have.
+// fieldNames returns the names of the fields that a body may have.
 func fieldNames(into any) (names []string) {
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
 		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
@@ -116,7 +114,7 @@ func fieldNames(into any) (names []string) {
 	return names
 }
 
-// checkForm words what clients send that is JSON in another form.
+// checkForm refuses a body with a byte order mark, in UTF-16, or compressed.
 func checkForm(body []byte) error {
 	begins := func(with string) bool { return bytes.HasPrefix(body, []byte(with)) }
 	switch {
@@ -125,14 +123,14 @@ func checkForm(body []byte) error {
 	case begins("\xff\xfe"), begins("\xfe\xff"):
 		return unsupported("the body is UTF-16: send UTF-8")
 	case begins("\x1f\x8b"):
-		return unsupported("the body is compressed (gzip): send it as it is")
+		return unsupported("the body is compressed (gzip): send it uncompressed")
 	}
 	return nil
 }
 
 var errNoObject = invalid("the body must be a JSON object")
 
-// typeError names the field that holds the wrong type, and the right one.
+// typeError names the field with the wrong type, and the right type.
 func typeError(e *json.UnmarshalTypeError, into any) error {
 	if e.Field == "" {
 		return errNoObject
@@ -141,8 +139,8 @@ func typeError(e *json.UnmarshalTypeError, into any) error {
 	return invalid("%s must be %s", name, wanted(fieldType(into, name, e.Type)))
 }
 
-// fieldType returns the declared type of the field called name in JSON: of a
-// wrong element in a list the error only tells the element's.
+// fieldType returns the declared type of the field called name in JSON. For a wrong element of a list, the error has
+// only the type of the element, which is otherwise.
 func fieldType(into any, name string, otherwise reflect.Type) reflect.Type {
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
 		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
@@ -152,7 +150,7 @@ func fieldType(into any, name string, otherwise reflect.Type) reflect.Type {
 	return otherwise
 }
 
-// wanted words a type for someone who writes JSON.
+// wanted describes a type in the terms of JSON.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -170,7 +168,7 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// pathID reads an id from the path.
+// pathID returns the id called name in the path.
 func pathID(c echo.Context, name string) (int64, error) {
 	id, err := strconv.ParseInt(c.Param(name), 10, 64)
 	if err != nil || id <= 0 {
@@ -179,7 +177,7 @@ func pathID(c echo.Context, name string) (int64, error) {
 	return id, nil
 }
 
-// bodyID checks an id that a body has to have.
+// bodyID checks a required id of a body.
 func bodyID(name string, id int64) error {
 	if id <= 0 {
 		return invalid("%s is required, and must be a positive number", name)
@@ -187,14 +185,13 @@ func bodyID(name string, id int64) error {
 	return nil
 }
 
-// A query reads numbers from the URL and remembers the first that is none.
+// A query reads numbers from the URL. err is the first error.
 type query struct {
 	c   echo.Context
 	err error
 }
 
-// paging reads which part of a list is asked for. As in a body, 0 is as good as
-// nothing.
+// paging returns the requested part of a list. As in a body, 0 is the same as an omitted parameter.
 func (q *query) paging() chat.Paging {
 	return chat.Paging{
 		Limit:  int(q.number("limit", 0, 0, math.MaxInt32)),
@@ -203,8 +200,7 @@ func (q *query) paging() chat.Paging {
 	}
 }
 
-// number returns the parameter called name, or otherwise where it is not
-// there. Its range is least to most.
+// number returns the parameter called name, or otherwise if it is missing. It must be between least and most.
 func (q *query) number(name string, otherwise, least, most int64) int64 {
 	text := q.c.QueryParam(name)
 	if text == "" {

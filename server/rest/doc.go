@@ -1,17 +1,12 @@
-// Package rest is the HTTP interface of the chat. [New] makes the one
-// [Server], an [http.Handler]; routes.go holds its route table, and each noun
-// has a file of its own.
+// Package rest is the HTTP interface of the chat. [New] makes a [Server], which is an [http.Handler]. Its route table
+// is in routes.go, and the handlers for each noun are in a file of their own.
 //
-// Answers come in one envelope, {"success": true, "data": …} or
-// {"success": false, "error": what, "details": why}; the health checks and
-// GET /api/auth/validate keep the shapes that clients know.
+// Answers have an envelope: {"success": true, "data": …} or {"success": false, "error": what, "details": why}. The
+// health checks and GET /api/auth/validate have no envelope, because existing clients expect none.
 //
-// Ids in bodies, paths and queries are whole positive numbers; a digit string
-// in a body is refused with a sentence that names the field. A body is decoded
-// as JSON whatever its Content-Type says, and a field that it cannot have is
-// refused by its name.
+// Ids in bodies, paths and queries are positive whole numbers; an id in a body that is a string is refused. A body is
+// decoded as JSON whatever its Content-Type is, and unknown fields are refused. Every refusal names the field.
 //
-// The package holds no telemetry. Whatever wraps the handler finds the route
-// template in [http.Request.Pattern] of the request it passed in: set for every
-// matched route, whatever became of the request, and empty for the rest.
+// The package contains no telemetry. A handler that wraps the Server finds the route template in [http.Request.Pattern]
+// of the request that it passed in. It is set for every matched route, also if the request failed, and empty otherwise.
 package rest

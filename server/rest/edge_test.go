@@ -23,18 +23,18 @@ func countPanics(n *atomic.Int64) func(context.Context) {
 	return func(context.Context) { n.Add(1) }
 }
 
-// answer is a page that says so.
+// answer returns a handler that writes text.
 func answer(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })
 }
 
-// What wraps the handler, as telemetry does, finds the template of the route
-// in the request that it passed in, whatever became of the request.
+// A handler around the server, such as telemetry, finds the template of the route in the request that it passed in,
+// whatever the answer was.
 func TestThePatternReachesTheOutside(t *testing.T) {
 	var last atomic.Value
 	w := openWrapped(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Pattern = "/" // as a mux would leave it
+			r.Pattern = "/" // as a mux would
 			defer func() { last.Store(r.Pattern) }()
 			next.ServeHTTP(w, r)
 		})
@@ -136,7 +136,7 @@ func TestPanics(t *testing.T) {
 	if n.Load() != 1 {
 		t.Errorf("counted %d panics", n.Load())
 	}
-	// Half an answer is broken off, so that it does not pass for a whole one.
+	// The connection breaks, so that an incomplete answer does not look complete.
 	req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+"/metrics", nil)
 	must(t, err)
 	if res, err := w.http.Do(req); err == nil {
@@ -181,7 +181,7 @@ func TestErrorsAreMappedOnce(t *testing.T) {
 	}
 }
 
-// A database that is gone is told as such, and in no detail.
+// If the database is down, the answer says so, without details.
 func TestTheStoreIsGone(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")

@@ -11,16 +11,16 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// An envelope is what a call that worked answers. Its data is never null.
+// An envelope is the answer of a call that succeeded. Data is never null.
 type envelope struct {
 	Success bool `json:"success"`
 	Data    any  `json:"data"`
 }
 
-// nothing is the data of a call that has nothing to tell.
+// nothing is the data of a call that returns none.
 type nothing struct{}
 
-// A part is the envelope of part of a list.
+// A part is the envelope for a part of a list.
 type part struct {
 	envelope
 	Limit   int  `json:"limit"`
@@ -28,7 +28,7 @@ type part struct {
 	HasMore bool `json:"has_more"`
 }
 
-// parts answers with the part of a list that the query asks for.
+// parts answers with the part of a list that the query requests.
 func parts[T any](s *Server, c echo.Context, load func(chat.Paging) (chat.Part[T], error)) error {
 	q := query{c: c}
 	p := q.paging()
@@ -45,12 +45,12 @@ func parts[T any](s *Server, c echo.Context, load func(chat.Paging) (chat.Part[T
 	return nil
 }
 
-// ok answers 200 with data, unless err says otherwise.
+// ok answers 200 with data, or returns err.
 func (s *Server) ok(c echo.Context, data any, err error) error {
 	return s.answer(c, http.StatusOK, data, err)
 }
 
-// created answers 201 with data, unless err says otherwise.
+// created answers 201 with data, or returns err.
 func (s *Server) created(c echo.Context, data any, err error) error {
 	return s.answer(c, http.StatusCreated, data, err)
 }
@@ -62,23 +62,23 @@ func (s *Server) answer(c echo.Context, status int, data any, err error) error {
 	return err
 }
 
-// write sends v as JSON. It is the only place that does.
+// write sends v as JSON. All answers in JSON go through it.
 func (s *Server) write(c echo.Context, status int, v any) {
 	body, err := encode(v)
-	if err != nil { // a type of ours that JSON cannot hold
+	if err != nil { // a bug: v cannot be encoded
 		s.cfg.Log.ErrorContext(c.Request().Context(), "answer not encoded", "route", c.Path(), "err", err)
 		status, body = http.StatusInternalServerError, []byte(`{"success":false,"error":"internal error","details":""}`)
 	}
 	header := c.Response().Header()
-	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // echo keeps one that was set before
+	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // echo would keep an earlier one
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	s.hurryAnswer(c, len(body))
+	s.setAnswerDeadline(c, len(body))
 	if err := c.Blob(status, echo.MIMEApplicationJSON, body); err != nil {
 		s.cfg.Log.DebugContext(c.Request().Context(), "answer not written", "route", c.Path(), "err", err)
 	}
 }
 
-// list makes a list that is [] in JSON where there is nothing in it.
+// list returns items, or an empty list for nil, which is [] in JSON and not null.
 func list[T any](items []T) []T {
 	if items == nil {
 		return []T{}
@@ -86,8 +86,7 @@ func list[T any](items []T) []T {
 	return items
 }
 
-// encode is json.Marshal without the escapes for HTML, which nobody makes of
-// an answer: they are there to be read.
+// encode is json.Marshal without escapes for HTML: answers are not HTML, and are easier to read without.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

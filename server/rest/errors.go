@@ -18,8 +18,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// statuses maps what went wrong to what HTTP calls it. A kind that is not here
-// is an internal error.
+// statuses maps a kind of error to a status. A kind that is not here is an internal error.
 var statuses = map[chat.Kind]int{
 	chat.KindInvalid:         http.StatusBadRequest,
 	chat.KindUnauthenticated: http.StatusUnauthorized,
@@ -32,14 +31,14 @@ var statuses = map[chat.Kind]int{
 	chat.KindUnavailable:     http.StatusServiceUnavailable,
 }
 
-// statusGone is for a client that left before its answer: nobody reads it, and
-// it is not a fault of the server.
+// statusGone is for a client that disconnected before its answer. Nobody reads it, but metrics do not count it as a
+// fault of the server.
 const statusGone = 499
 
 var (
 	errPanicked = errors.New("rest: a handler panicked")
-	errNotLocal = chat.Errorf(chat.KindForbidden, "not allowed", "this page is for clients on the same machine that do not come through a proxy; "+
-		"for others, set --metrics-addr or --metrics-token-file")
+	errNotLocal = chat.Errorf(chat.KindForbidden, "not allowed", "this page is only for clients on the server's machine, and not through a proxy; "+
+		"to open it for others, the operator sets --metrics-addr or --metrics-token-file")
 )
 
 const badRequest = "bad request"
@@ -48,27 +47,25 @@ func invalid(format string, args ...any) error {
 	return chat.Errorf(chat.KindInvalid, badRequest, format, args...)
 }
 
-// unsupported is for a body that is sound in itself, but not in the form that is
-// read here.
+// unsupported is for a body in a form that the server does not read.
 func unsupported(format string, args ...any) error {
 	return echo.NewHTTPError(http.StatusUnsupportedMediaType, fmt.Sprintf(format, args...))
 }
 
 func errTooLarge(limit int64) error {
-	return chat.Errorf(chat.KindTooLarge, "request too large", "a body has at most %d bytes here", limit)
+	return chat.Errorf(chat.KindTooLarge, "request too large", "the body of this call has at most %d bytes", limit)
 }
 
-// A failure is what a client is told of an error.
+// A failure is the answer for an error.
 type failure struct {
 	status     int
 	what, why  string
 	retryAfter time.Duration
-	internal   bool // only the log tells more
+	internal   bool // only the log has the cause
 	ban        *chat.Ban
 }
 
-// failureOf maps an error, once and for all. A stranger becomes an internal
-// error of which the client learns nothing.
+// failureOf maps an error to its answer. An error of an unknown type becomes an internal error, without any detail.
 func failureOf(err error) failure {
 	if e, ok := errors.AsType[*call.Error](err); ok {
 		err = &chat.Error{Kind: chat.Kind(e.Kind), What: e.What, Why: e.Why}
@@ -82,31 +79,30 @@ func failureOf(err error) failure {
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		return failure{status: statusGone, what: "request cancelled", why: "the client left"}
+		return failure{status: statusGone, what: "request cancelled", why: "the client disconnected"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return failure{status: http.StatusServiceUnavailable, what: "out of time", why: "the server is busy: try again in a moment",
 			retryAfter: time.Second}
 	}
 	return failure{status: http.StatusInternalServerError, what: "internal error",
-		why: "it is not your fault, and was logged", internal: true}
+		why: "this is a fault of the server, which has logged it", internal: true}
 }
 
-// echoFailure words what the router and net/http refuse.
+// echoFailure maps the errors of the router and of net/http.
 func echoFailure(e *echo.HTTPError) failure {
 	f := failure{status: e.Code, what: strings.ToLower(http.StatusText(e.Code)), why: fmt.Sprint(e.Message)}
 	switch e.Code {
 	case http.StatusNotFound:
 		f.why = "there is nothing at this path"
 	case http.StatusMethodNotAllowed:
-		f.why = "the Allow header names those that are"
+		f.why = "the Allow header names the allowed methods"
 	case http.StatusPreconditionFailed:
 		f.why = "If-Match or If-Unmodified-Since does not hold"
 	}
 	return f
 }
 
-// bodyError words an error of reading a request's body. io.EOF is none of
-// them; every other one is the client's.
+// bodyError maps an error of reading a request's body, other than io.EOF. All of them are the client's fault.
 func bodyError(err error) error {
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errTooLarge(e.Limit)
@@ -126,9 +122,9 @@ type refusal struct {
 	Error   string `json:"error"`
 	Details string `json:"details"`
 
-	// Of a login that is refused to a banned user.
+	// Only for a login of a banned user.
 	Reason *string   `json:"reason,omitempty"`
-	Until  time.Time `json:"until,omitzero"` // left out: for good
+	Until  time.Time `json:"until,omitzero"` // omitted: permanent
 }
 
 func refusalOf(f failure) refusal {
@@ -139,33 +135,31 @@ func refusalOf(f failure) refusal {
 	return r
 }
 
-// fail answers a request that failed, unless its answer has begun.
+// fail answers a request that failed, unless the answer has begun.
 func (s *Server) fail(err error, c echo.Context) {
 	f := s.refuse(err, c)
 	if c.Response().Committed {
 		return
 	}
 	if f.status != http.StatusRequestTimeout {
-		linger(c.Request())
+		discardBody(c.Request())
 	}
 	s.write(c, f.status, refusalOf(f))
 }
 
-// lingerFor is how much of a refused body is taken in.
-const lingerFor = 16 << 20
+// maxDiscarded is how many bytes of a refused body are read.
+const maxDiscarded = 16 << 20
 
-// linger throws away what a refused client still sends, within the body's time.
-// Most clients read no answer before they have sent all, and lose the one that
-// comes on a connection closed before.
-func linger(r *http.Request) {
-	if !hasBody(r) || r.ContentLength > lingerFor || r.Header.Get("Expect") != "" { // those wait for the answer
+// discardBody reads the rest of a refused body, until the deadline of the body. Most clients do not read the answer
+// before they have sent the whole body, and lose an answer on a connection that is closed before.
+func discardBody(r *http.Request) {
+	if !hasBody(r) || r.ContentLength > maxDiscarded || r.Header.Get("Expect") != "" { // with Expect, the client waits
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, lingerFor)
+	_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
 }
 
-// refuse logs an error as far as it concerns the operator, and sets the
-// headers that go with it.
+// refuse returns the answer for an error and sets its headers. It logs the error if it concerns the operator.
 func (s *Server) refuse(err error, c echo.Context) failure {
 	f := failureOf(err)
 	r, header := c.Request(), c.Response().Header()
@@ -183,9 +177,9 @@ func (s *Server) refuse(err error, c echo.Context) failure {
 	case http.StatusUnauthorized:
 		header.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	case http.StatusUnsupportedMediaType:
-		header.Set(echo.HeaderAcceptEncoding, "identity") // what RFC 9110 wants of an answer
+		header.Set(echo.HeaderAcceptEncoding, "identity") // as RFC 9110 (15.5.16) requires
 	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage:
-		header.Set(echo.HeaderConnection, "close") // the rest of the body is not wanted
+		header.Set(echo.HeaderConnection, "close") // do not read the rest of the body
 	}
 	if f.retryAfter > 0 {
 		header.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))

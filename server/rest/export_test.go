@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Impatient makes the server wait for slow clients only as long as a test does.
+// Impatient shortens the times that the server waits for slow clients.
 func (s *Server) Impatient(d time.Duration) {
 	s.patience = patience{body: d, stall: d, start: time.Hour}
 }
@@ -20,17 +20,17 @@ func (s *Server) Routes() []string {
 	return all
 }
 
-// StatusOf is the status that err is answered with.
+// StatusOf returns the status and the texts with which err is answered.
 func StatusOf(err error) (status int, what, why string) {
 	f := failureOf(err)
 	return f.status, f.what, f.why
 }
 
-// Disposition is disposition.
+// Disposition exports disposition.
 var Disposition = disposition
 
-// ClientOf tells who asks where some proxies are trusted.
+// ClientOf returns the client of a request if the given proxies are trusted.
 func ClientOf(trusted []netip.Prefix, r *http.Request) netip.Addr { return proxies(trusted).client(r) }
 
-// Download makes of w what the bytes of a file are written to.
+// Download wraps w as the handler of downloads does.
 func (s *Server) Download(w http.ResponseWriter) http.ResponseWriter { return s.newDownload(w) }

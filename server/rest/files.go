@@ -13,11 +13,10 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// multipartRoom is what an upload may have around its file: boundaries,
-// headers, other fields.
+// multipartRoom is how many bytes an upload may have besides its file: boundaries, headers, other fields.
 const multipartRoom = 1 << 20
 
-// A file is what clients are told of one.
+// A file is the JSON of a file.
 type file struct {
 	chat.File
 	URL string `json:"url"`
@@ -27,8 +26,7 @@ func fileOf(f chat.File) file {
 	return file{File: f, URL: fmt.Sprintf("/api/files/%d/download", f.ID)}
 }
 
-// upload passes the part named file to the service as it comes in. It is never
-// held whole, in memory or elsewhere.
+// upload streams the part named file to the service, without buffering the whole file.
 func (s *Server) upload(c echo.Context, me chat.Caller) error {
 	r := c.Request()
 	pace := s.paceBody(c)
@@ -42,7 +40,7 @@ func (s *Server) upload(c echo.Context, me chat.Caller) error {
 		Name: part.FileName(), ContentType: part.Header.Get(echo.HeaderContentType), Body: body,
 	})
 	if err != nil && body.err != nil {
-		err = body.err // whatever the store made of it: the client's part is to blame
+		err = body.err // the client is the cause, whatever error the store made of it
 	}
 	return s.created(c, fileOf(f), err)
 }
@@ -67,7 +65,7 @@ func filePart(r *http.Request) (*multipart.Part, error) {
 	}
 }
 
-// A partReader words the errors of reading, and remembers the first.
+// A partReader maps the errors of reading by bodyError. err is the last one.
 type partReader struct {
 	r   io.Reader
 	err error
@@ -91,8 +89,7 @@ func (s *Server) file(c echo.Context, me chat.Caller) error {
 	return s.ok(c, fileOf(f), err)
 }
 
-// files answers with my files, and with how many bytes they have of how many; a
-// quota of 0 is none.
+// files answers with the caller's files, the bytes that they use, and the quota (0: no limit).
 func (s *Server) files(c echo.Context, me chat.Caller) error {
 	q := query{c: c}
 	p := q.paging()
@@ -125,8 +122,8 @@ func (s *Server) deleteFile(c echo.Context, me chat.Caller) error {
 	return s.ok(c, nothing{}, s.svc.DeleteFile(c.Request().Context(), me, id))
 }
 
-// download sends a file, or the ranges asked for. Nothing that a user uploaded
-// is ever shown by the browser in our name.
+// download sends a file, or the requested ranges. The headers keep a browser from showing an uploaded file as a page of
+// this site.
 func (s *Server) download(c echo.Context, me chat.Caller) error {
 	id, err := pathID(c, "id")
 	if err != nil {
@@ -142,7 +139,7 @@ func (s *Server) download(c echo.Context, me chat.Caller) error {
 	header.Set(echo.HeaderContentType, f.ContentType)
 	header.Set(echo.HeaderContentDisposition, disposition(f.Name))
 	header.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; sandbox; frame-ancestors 'none'")
-	// Kept by the client alone, and asked for again: who may read it can change.
+	// Only the client may cache it, and must revalidate: who may read the file can change.
 	header.Set(echo.HeaderCacheControl, "private, no-cache")
 	header.Set("Etag", `"`+f.SHA256+`"`)
 	out := s.newDownload(c.Response())
@@ -156,8 +153,8 @@ func (s *Server) download(c echo.Context, me chat.Caller) error {
 	return echo.NewHTTPError(out.refused, strings.TrimSpace(out.why))
 }
 
-// disposition makes the header that has a browser save a file under name: for
-// old ones in ASCII, for the others as RFC 5987 wants it.
+// disposition returns the header that makes a browser save a file under name: in ASCII for old browsers, and by RFC
+// 5987 for others.
 func disposition(name string) string {
 	var plain, encoded strings.Builder
 	for _, r := range name {

@@ -108,8 +108,7 @@ func TestDownloadOfARange(t *testing.T) {
 	}
 }
 
-// Only the uploader, and who is in a conversation that a file was sent to,
-// may know of it or send it on.
+// Only the uploader and the members of a conversation that a file was sent to can see it and send it.
 func TestFilesAreForThoseTheyWereSentTo(t *testing.T) {
 	w := open(t)
 	ann, ben, eve := w.join("ann"), w.join("ben"), w.join("eve")
@@ -183,7 +182,7 @@ func TestUploadsThatAreNone(t *testing.T) {
 	w.do("POST", "/api/files/upload", "", good, "Content-Type", ct).want(401)
 }
 
-// A name comes back as the reader knows it, in every alphabet.
+// A file name comes back unchanged, in every alphabet.
 func TestFileNamesKeepTheirJoiners(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
@@ -199,7 +198,7 @@ func TestFileNamesKeepTheirJoiners(t *testing.T) {
 	}
 }
 
-// What is no ASCII in a type is stored as three bytes for each of its own.
+// Each byte of a type that is not ASCII is stored as three bytes.
 func TestTheTypeOfAPartIsCountedAsStored(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
@@ -223,8 +222,7 @@ func TestUploadLimit(t *testing.T) {
 	w.do("POST", "/api/files/upload", ann.token, io.MultiReader(body), "Content-Type", ct).want(413)
 }
 
-// An upload that stands still is cut off; one that moves may take longer than
-// any other body.
+// An upload that stalls is cut off. One that goes on may take longer than other bodies.
 func TestSlowUploads(t *testing.T) {
 	w := open(t)
 	ann := w.join("ann")
@@ -241,8 +239,7 @@ func TestSlowUploads(t *testing.T) {
 	}
 }
 
-// trickle sends an upload in ten parts with pauses between them, over a bare
-// connection, and returns the answer.
+// trickle sends an upload in ten parts with pauses between them, over a TCP connection, and returns the answer.
 func (w *world) trickle(u user, ct string, body []byte, promised int, pause time.Duration) string {
 	w.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -263,8 +260,8 @@ func (w *world) trickle(u user, ct string, body []byte, promised int, pause time
 	return string(answer)
 }
 
-// A client who takes a byte now and then must not hold a connection, and an open
-// file, for days. The speed of uploads is asked of downloads.
+// A client that reads a byte now and then must not hold a connection and an open file for days. Downloads have the same
+// minimum speed as uploads.
 func TestDownloadsHaveASlowestSpeed(t *testing.T) {
 	server := newWorld(t).server
 	for _, c := range []struct {
@@ -279,7 +276,7 @@ func TestDownloadsHaveASlowestSpeed(t *testing.T) {
 				_, err := out.Write(chunk)
 				must(t, err)
 				if time.Sleep(time.Second); client.deadline.Before(time.Now()) {
-					break // net/http would have given up meanwhile
+					break // net/http would have closed the connection
 				}
 			}
 			if cutOff := client.deadline.Before(time.Now()); cutOff != c.cutOff {
@@ -289,7 +286,7 @@ func TestDownloadsHaveASlowestSpeed(t *testing.T) {
 	}
 }
 
-// A reader is a client, as far as a deadline to write to it is concerned.
+// A reader records the write deadlines that the server sets for a client.
 type reader struct {
 	httptest.ResponseRecorder
 	deadline time.Time
@@ -318,8 +315,8 @@ func TestDisposition(t *testing.T) {
 	}
 }
 
-// TestFilesHaveQuotas uploads more than a user, and than all, may have. What was
-// refused leaves nothing behind.
+// TestFilesHaveQuotas uploads more than a user may have, and more than all users may have. A refused upload leaves
+// nothing behind.
 func TestFilesHaveQuotas(t *testing.T) {
 	w := open(t, func(c *chat.Config, _ *rest.Config) { c.Limits.Quota = chat.Quota{User: 100, Total: 150} })
 	ann, ben := w.join("ann"), w.join("ben")

@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// The health checks answer without an envelope: a status, and more.
+// The answers of the health checks, which have no envelope.
 type (
 	health struct {
 		Status  string    `json:"status"`
@@ -34,17 +34,17 @@ func (s *Server) health(c echo.Context) error {
 	return nil
 }
 
-// alive tells that the process answers; it asks nothing of anyone.
+// alive answers without checking anything: the process is alive.
 func (s *Server) alive(c echo.Context) error {
 	s.write(c, http.StatusOK, map[string]string{"status": fine})
 	return nil
 }
 
+// readyWithin limits the time of Config.Ready, and of Config.Alerts.
 const readyWithin = 2 * time.Second
 
-// ready tells whether the parts answer: unavailable, and 503, where one that is
-// needed does not; degraded where one does not that the server would rather
-// have. Why not is for the log.
+// ready reports whether the parts work: the status is unavailable (503) if a required part is down, and degraded if an
+// optional one is. Only the log has the cause.
 func (s *Server) ready(c echo.Context) error {
 	answer, code := readiness{Status: fine, Parts: map[string]string{}}, http.StatusOK
 	if s.cfg.Ready != nil {
@@ -73,8 +73,7 @@ func (s *Server) ready(c echo.Context) error {
 	return nil
 }
 
-// webSocket hands the connection over. After the upgrade there is nothing left
-// to answer, and fail writes nothing.
+// webSocket passes the request to Config.WebSocket. After the upgrade, fail writes no answer.
 func (s *Server) webSocket(c echo.Context) error {
 	return s.cfg.WebSocket(c.Response(), c.Request())
 }

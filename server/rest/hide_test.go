@@ -12,7 +12,7 @@ func TestDeletingForMe(t *testing.T) {
 	ann, ben, eve := w.join("ann"), w.join("ben"), w.join("eve")
 	first, second := w.send(ann, ben, "first"), w.send(ann, ben, "second")
 	path := fmt.Sprint("/api/messages/", second)
-	for range 2 { // a retry, too
+	for range 2 { // and a retry
 		r := w.do("DELETE", path+"?for=me", ben.token, nil).want(200)
 		if r.num("data", "id") != second || r.num("data", "seq") != 2 || text(r.at("data", "content")) != "" || r.at("data", "is_hidden") != true {
 			t.Errorf("deleted: %s", r.body)
@@ -43,11 +43,11 @@ func TestDeletingForMe(t *testing.T) {
 	}
 	w.do("POST", path+"/read", ben.token, nil).want(200)
 
-	// The other has it all.
+	// The other user still sees everything.
 	if r := w.do("GET", with(ben, ""), ann.token, nil).want(200); !slices.Equal(contents(r), []string{"second", "first"}) || r.at("data", 0, "is_hidden") != nil {
 		t.Errorf("the sender's: %s", r.body)
 	}
-	// Who deleted it for himself cannot edit it, and the other sees what he recalls.
+	// A user who deleted a message for themselves cannot edit it, but can recall it for the other.
 	w.do("DELETE", fmt.Sprint("/api/messages/", first, "?for=me"), ann.token, nil).want(200)
 	w.do("PUT", fmt.Sprint("/api/messages/", first), ann.token, m{"content": "x"}).want(409).says("for yourself")
 	w.do("DELETE", fmt.Sprint("/api/messages/", first, "?for=all"), ann.token, nil).want(200)
@@ -80,7 +80,7 @@ func TestDeletingADialog(t *testing.T) {
 		t.Helper()
 		return len(w.do("GET", "/api/messages/dialogs", u.token, nil).want(200).list("data"))
 	}
-	if dialogs(ben) != 1 || dialogs(ann) != 2 { // the group is left
+	if dialogs(ben) != 1 || dialogs(ann) != 2 { // only the group is left
 		t.Errorf("%d and %d dialogs", dialogs(ben), dialogs(ann))
 	}
 	if n := w.do("GET", "/api/messages/unread/count", ben.token, nil).want(200).num("data", "count"); n != 0 {
@@ -98,7 +98,7 @@ func TestDeletingADialog(t *testing.T) {
 	if r := w.do("DELETE", fmt.Sprint("/api/messages/dialogs?chat_id=", group), ben.token, nil).want(200); r.num("data", "chat_id") != group {
 		t.Errorf("an empty group: %s", r.body)
 	}
-	w.do("DELETE", fmt.Sprint("/api/messages/dialogs?receiver_id=", ben.id), eve.token, nil).want(200) // nobody has written yet
+	w.do("DELETE", fmt.Sprint("/api/messages/dialogs?receiver_id=", ben.id), eve.token, nil).want(200) // an empty conversation
 	for _, bad := range []string{"", "?chat_id=x", "?chat_id=-1", "?chat_id=1&receiver_id=1", "?receiver_id=1&up_to_seq=-1", "?receiver_id=1&up_to_seq=x"} {
 		w.do("DELETE", "/api/messages/dialogs"+bad, ben.token, nil).want(400)
 	}
@@ -108,8 +108,7 @@ func TestDeletingADialog(t *testing.T) {
 	w.do("DELETE", "/api/messages/dialogs?receiver_id=999999999", eve.token, nil).want(404)
 }
 
-// Two devices of a user delete, the sender edits and recalls, all at once: what is
-// left is that it is deleted, and nobody is told that it failed.
+// Two devices of a user delete a message while the sender edits and recalls it: no call fails, and it ends deleted.
 func TestDeletingAtOnce(t *testing.T) {
 	w := open(t)
 	ann, ben := w.join("ann"), w.join("ben")

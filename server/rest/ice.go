@@ -8,20 +8,20 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// ICE is what a client finds its peer by.
+// ICE has the servers with which a client finds a path to its peer.
 type ICE struct {
 	Servers []ICEServer
-	TTL     time.Duration // for which the credentials are good
+	TTL     time.Duration // for which the credentials are valid
 }
 
-// An ICEServer is an RTCIceServer of browsers. One of STUN has no credential.
+// An ICEServer is an RTCIceServer of browsers. A STUN server has no credential.
 type ICEServer struct {
 	URLs       []string `json:"urls"`
 	Username   string   `json:"username,omitempty"`
 	Credential string   `json:"credential,omitempty"`
 }
 
-// iceServers answers what new RTCPeerConnection takes.
+// iceServers answers with the servers in the form that new RTCPeerConnection takes.
 func (s *Server) iceServers(c echo.Context, me chat.Caller) error {
 	var ice ICE
 	if s.cfg.ICE != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// bodyRoutes take a JSON object with fields; the ids in their paths are there for ann.
+// bodyRoutes are the routes that take a JSON object. The ids in their paths are ones that ann may use.
 func bodyRoutes(message, group int64) []string {
 	return []string{
 		"POST /api/auth/register", "POST /api/auth/login", "POST /api/auth/refresh",
@@ -71,7 +71,7 @@ func TestBodiesThatAreNoJSON(t *testing.T) {
 	}
 }
 
-// A body that is JSON in another form is told so, whatever the route.
+// Every route refuses a body that is compressed or not UTF-8, and says so.
 func TestBodiesInAnotherForm(t *testing.T) {
 	w := open(t)
 	ann, ben := w.join("ann"), w.join("ben")
@@ -153,7 +153,7 @@ func TestFieldsOfTheWrongType(t *testing.T) {
 		method, path, _ := strings.Cut(c.route, " ")
 		w.do(method, path, ann.token, c.body).want(400).says(c.says)
 	}
-	// What the body is called does not matter.
+	// The Content-Type does not matter.
 	body := fmt.Sprintf(`{"receiver_id": %d, "content": "<b>ü 😀"}`, ben.id)
 	r := w.do("POST", "/api/messages", ann.token, body, "Content-Type", "text/plain").want(200)
 	if text(r.at("data", "content")) != "<b>ü 😀" {
@@ -165,8 +165,7 @@ func TestFieldsOfTheWrongType(t *testing.T) {
 	w.do("PUT", fmt.Sprint("/api/messages/", message), ann.token, large).want(413)
 }
 
-// What a body cannot set is refused, not ignored: the client would believe that
-// it was set.
+// An unknown field is refused and not ignored: the client would believe that it was set.
 func TestFieldsThatABodyCannotHave(t *testing.T) {
 	w := open(t)
 	ann, ben := w.join("ann"), w.join("ben")
@@ -221,7 +220,7 @@ func TestHugeBodies(t *testing.T) {
 	w.do("GET", "/healthz", "", nil)
 }
 
-// A body that does not come is waited for only so long.
+// The server does not wait forever for a body.
 func TestSlowBodies(t *testing.T) {
 	w := open(t)
 	w.server.Impatient(200 * time.Millisecond)
@@ -232,7 +231,7 @@ func TestSlowBodies(t *testing.T) {
 		must(t, err)
 		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", path)
 		must(t, err)
-		answer, err := io.ReadAll(conn) // until the server has had enough
+		answer, err := io.ReadAll(conn) // until the server closes
 		must(t, err)
 		if !strings.HasPrefix(string(answer), want) {
 			t.Errorf("%s: %s", path, answer)
@@ -241,7 +240,7 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// A slowReader begins to be read after a while.
+// A slowReader delays its first read.
 type slowReader struct {
 	io.Reader
 	after <-chan time.Time
@@ -252,7 +251,7 @@ func (r slowReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// The time in which the service is to answer begins when the body has come.
+// RequestTimeout does not include the time to receive the body.
 func TestTheTimeBeginsAfterTheBody(t *testing.T) {
 	const timeout = time.Second
 	w := open(t, func(_ *chat.Config, rc *rest.Config) { rc.RequestTimeout = timeout })
@@ -263,8 +262,8 @@ func TestTheTimeBeginsAfterTheBody(t *testing.T) {
 	w.do("POST", "/api/messages", ann.token, slowReader{strings.NewReader(body), late}).want(200)
 }
 
-// FuzzBodies sends any bytes to any route that takes a body: no panic, no
-// 5xx, and always an answer that is JSON.
+// FuzzBodies sends random bytes to every route that takes a body. There is no panic and no 5xx, and every answer is
+// JSON.
 func FuzzBodies(f *testing.F) {
 	var panics atomic.Int64
 	w := newWorld(f, func(_ *chat.Config, rc *rest.Config) { rc.Hooks.Panicked = countPanics(&panics) })

@@ -70,7 +70,7 @@ func TestAnAccountIsDeleted(t *testing.T) {
 		t.Errorf("left to do: %v, %v", left, err)
 	}
 
-	// Nobody begins anything with it.
+	// Nobody can write to it.
 	w.do("POST", "/api/messages", ben.token, m{"receiver_id": ann.id, "content": "are you there?"}).want(403).says("was deleted")
 	w.do("POST", "/api/messages", cat.token, m{"receiver_id": ann.id, "content": "are you there?"}).want(404).says("was deleted")
 	w.do("POST", "/api/users/friends", ben.token, m{"user_id": ann.id}).want(404)
@@ -82,7 +82,7 @@ func TestAnAccountIsDeleted(t *testing.T) {
 	}
 }
 
-// export gets an archive, and opens it.
+// export downloads an archive and opens it.
 func (w *world) export(u user) (map[string]string, []byte) {
 	w.Helper()
 	r := w.do("GET", "/api/users/me/export", u.token, nil)
@@ -143,7 +143,7 @@ func TestDataIsExported(t *testing.T) {
 	if !strings.Contains(got["complete.json"], `"messages": 450`) {
 		t.Errorf("%s", got["complete.json"])
 	}
-	for _, cut := range []int{1, 100, len(archive) / 2} { // one that was cut short is no archive
+	for _, cut := range []int{1, 100, len(archive) / 2} { // an incomplete archive does not open
 		if _, err := zip.NewReader(bytes.NewReader(archive[:len(archive)-cut]), int64(len(archive)-cut)); err == nil {
 			t.Errorf("without its last %d bytes it opens", cut)
 		}
@@ -160,9 +160,8 @@ func TestExportsAreLimited(t *testing.T) {
 	w.export(ben)
 }
 
-// TestExportsEndWithTheSession reads slowly an archive that does not fit into the
-// sockets' buffers: no second one begins meanwhile, and when the session ends the
-// client sees that it has not all.
+// TestExportsEndWithTheSession slowly reads an archive that does not fit into the sockets' buffers. A second export is
+// refused meanwhile, and when the session ends, the client sees that the archive is incomplete.
 func TestExportsEndWithTheSession(t *testing.T) {
 	w := open(t, func(c *chat.Config, _ *rest.Config) { c.Limits.MaxUpload = 64 << 20 })
 	ann := w.join("ann")

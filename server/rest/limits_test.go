@@ -9,8 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// TestEveryReadIsLimited asks each route that only reads more often than a user
-// may. Another user is answered.
+// TestEveryReadIsLimited calls each route that only reads until the limit. Another user is not limited.
 func TestEveryReadIsLimited(t *testing.T) {
 	const burst = 3
 	w := open(t, func(c *chat.Config, _ *rest.Config) { c.Reads = memlimit.New[int64](.001, burst, 1000) })
@@ -42,8 +41,7 @@ func TestEveryReadIsLimited(t *testing.T) {
 	w.do("GET", "/api/messages", ben.token, nil).want(200)
 }
 
-// TestPhonesAreNotTriedOneAfterTheOther searches for more numbers than anybody
-// looks up.
+// TestPhonesAreNotTriedOneAfterTheOther searches for more phones than the limit allows.
 func TestPhonesAreNotTriedOneAfterTheOther(t *testing.T) {
 	w := open(t, func(c *chat.Config, _ *rest.Config) { c.Searches = memlimit.New[int64](.001, 40, 1000) })
 	ann, ben := w.join("ann"), w.join("ben")
@@ -54,8 +52,7 @@ func TestPhonesAreNotTriedOneAfterTheOther(t *testing.T) {
 	w.do("GET", "/api/users/search?q=ann", ben.token, nil).want(200)
 }
 
-// TestAStrangerCannotHideGroups has one make groups with another until he is
-// told to stop; the other pages through all that he is in.
+// TestAStrangerCannotHideGroups makes groups with a user until the limit. The user can page through all of them.
 func TestAStrangerCannotHideGroups(t *testing.T) {
 	w := open(t, func(c *chat.Config, _ *rest.Config) { c.NewGroups = memlimit.New[int64](.001, 5, 1000) })
 	ann, eve := w.join("ann"), w.join("eve")
@@ -73,7 +70,7 @@ func TestAStrangerCannotHideGroups(t *testing.T) {
 	}
 }
 
-// TestEveryListHasPages reads each list one by one.
+// TestEveryListHasPages reads each list in pages of one.
 func TestEveryListHasPages(t *testing.T) {
 	w := open(t)
 	ann := w.join("page-ann")

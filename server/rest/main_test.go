@@ -46,7 +46,7 @@ type world struct {
 	log      *record
 }
 
-// A setup changes what a world is made of before it is.
+// A setup changes the configuration of a world.
 type setup func(*chat.Config, *rest.Config)
 
 // open starts a world that ends with the test.
@@ -55,7 +55,7 @@ func open(t testing.TB, setups ...setup) *world {
 	return openWrapped(t, func(h http.Handler) http.Handler { return h }, setups...)
 }
 
-// openWrapped is open with something around the handler, where telemetry is.
+// openWrapped is open with a handler around the server, as telemetry is.
 func openWrapped(t testing.TB, wrap func(http.Handler) http.Handler, setups ...setup) *world {
 	t.Helper()
 	w := newWorld(t, setups...)
@@ -116,7 +116,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// A record is a log that can be read while it is written.
+// A record is a buffer for logs that is safe for concurrent use.
 type record struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -134,7 +134,7 @@ func (r *record) String() string {
 	return r.text.String()
 }
 
-// A reply is an answer with its body read.
+// A reply is an answer with its body.
 type reply struct {
 	t      testing.TB
 	status int
@@ -142,8 +142,7 @@ type reply struct {
 	body   []byte
 }
 
-// do sends a request; token and body may be empty, and body is a string that
-// is sent as it is, a reader, or something for JSON.
+// do sends a request. token may be empty. body is a string or a reader, which is sent unchanged, or is encoded as JSON.
 func (w *world) do(method, path, token string, body any, header ...string) reply {
 	w.Helper()
 	var in io.Reader
@@ -177,7 +176,7 @@ func (w *world) do(method, path, token string, body any, header ...string) reply
 	return reply{w, res.StatusCode, res.Header, text}
 }
 
-// want checks the status, and that the body is the envelope that goes with it.
+// want checks the status, and that the body has the matching envelope.
 func (r reply) want(status int) reply {
 	r.t.Helper()
 	if r.status != status {
@@ -198,7 +197,7 @@ func (r reply) want(status int) reply {
 	return r
 }
 
-// says checks what the client is told of a failure.
+// says checks that the body contains part.
 func (r reply) says(part string) reply {
 	r.t.Helper()
 	if !strings.Contains(string(r.body), part) {
@@ -207,7 +206,7 @@ func (r reply) says(part string) reply {
 	return r
 }
 
-// at returns what is at a path in the body: names and indexes.
+// at returns the value at a path of names and indexes in the body.
 func (r reply) at(path ...any) any {
 	r.t.Helper()
 	var v any
@@ -250,7 +249,7 @@ func (r reply) list(path ...any) []any {
 
 func text(v any) string { s, _ := v.(string); return s }
 
-// A user is someone who is logged in.
+// A user is a logged-in user.
 type user struct {
 	id                         int64
 	phone, name, pass          string
@@ -259,7 +258,7 @@ type user struct {
 
 type m = map[string]any
 
-// join registers someone called name.
+// join registers a user called name.
 func (w *world) join(name string) user {
 	w.Helper()
 	sum := 0
@@ -285,7 +284,7 @@ func (w *world) send(from, to user, content string) int64 {
 	return w.do("POST", "/api/messages", from.token, m{"receiver_id": to.id, "content": content}).want(200).num("data", "id")
 }
 
-// group makes a chat and returns its id.
+// group creates a group and returns its id.
 func (w *world) group(owner user, members ...user) int64 {
 	w.Helper()
 	ids := []int64{}

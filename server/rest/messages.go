@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// send answers 200, not 201, as it always did.
+// send answers 200 and not 201, as existing clients expect.
 func (s *Server) send(c echo.Context, me chat.Caller) error {
 	var body chat.Draft
 	if err := decode(c, &body); err != nil {
@@ -20,7 +20,7 @@ func (s *Server) send(c echo.Context, me chat.Caller) error {
 	return s.ok(c, m, err)
 }
 
-// page is the envelope of a list of messages.
+// A page is the envelope of a list with a total.
 type page struct {
 	envelope
 	Total   int64 `json:"total"`
@@ -60,7 +60,7 @@ func (q *query) limit(otherwise int64) int {
 	return int(min(n, mostLimit))
 }
 
-// target reads which conversation is meant.
+// target reads the conversation.
 func (q *query) target() chat.Target {
 	return chat.Target{
 		ChatID:     q.number("chat_id", 0, 0, math.MaxInt64),
@@ -68,8 +68,8 @@ func (q *query) target() chat.Target {
 	}
 }
 
-// historyOf reads which messages are asked for. Pages are counted from 1, and
-// a page goes before an offset. As in a body, 0 is as good as nothing.
+// historyOf reads the parameters of a list of messages. Pages count from 1, and page takes precedence over offset. As
+// in a body, 0 is the same as an omitted parameter.
 func historyOf(c echo.Context) (chat.History, error) {
 	q := query{c: c}
 	h := chat.History{
@@ -131,7 +131,7 @@ func (s *Server) message(c echo.Context, me chat.Caller) error {
 	return s.withMessage(c, me, s.svc.Message)
 }
 
-// deleteMessage deletes for all, or for the caller alone.
+// deleteMessage deletes a message for everybody, or for the caller alone.
 func (s *Server) deleteMessage(c echo.Context, me chat.Caller) error {
 	switch who := c.QueryParam("for"); who {
 	case "", "all":
@@ -139,7 +139,7 @@ func (s *Server) deleteMessage(c echo.Context, me chat.Caller) error {
 	case chat.ForMe:
 		return s.withMessage(c, me, s.svc.DeleteForMe)
 	default:
-		return invalid("for in the query is %.16q: me or all", who)
+		return invalid("for in the query is %.16q, but must be me or all", who)
 	}
 }
 
@@ -153,8 +153,8 @@ func (s *Server) deleteDialog(c echo.Context, me chat.Caller) error {
 	return s.ok(c, d, err)
 }
 
-// found is the envelope of what a search found.
-type found struct {
+// A searchPage is the envelope of a page of search results.
+type searchPage struct {
 	envelope
 	Limit   int   `json:"limit"`
 	HasMore bool  `json:"has_more"`
@@ -173,7 +173,7 @@ func (s *Server) searchMessages(c echo.Context, me chat.Caller) error {
 	if err != nil {
 		return err
 	}
-	s.write(c, http.StatusOK, found{envelope{Success: true, Data: list(f.Messages)}, t.Limit, f.Next != 0, f.Next})
+	s.write(c, http.StatusOK, searchPage{envelope{Success: true, Data: list(f.Messages)}, t.Limit, f.Next != 0, f.Next})
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (s *Server) receipts(c echo.Context, me chat.Caller) error {
 	return s.ok(c, r, err)
 }
 
-// withMessage answers what a call makes of the message that the path names.
+// withMessage calls call with the id in the path, and answers with the message.
 func (s *Server) withMessage(c echo.Context, me chat.Caller,
 	call func(context.Context, chat.Caller, int64) (chat.Message, error),
 ) error {

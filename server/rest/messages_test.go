@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// seqs reads the order of a list of messages.
+// seqs returns the seqs of a list of messages.
 func seqs(r reply) []int64 {
 	got := []int64{}
 	for i := range r.list("data") {
@@ -72,8 +72,8 @@ func TestPagesOfMessages(t *testing.T) {
 	w.do("GET", "/api/messages?limit=x", ben.token, nil).says("limit in the query must be a number")
 }
 
-// An offset counts from the newest message, and moves with every one that comes:
-// a page repeats what the one before it showed. A seq stays where it is.
+// An offset counts from the newest message, so a new message makes the next page repeat one of the last page. With
+// before_seq, pages do not shift.
 func TestReadingBackWhileMessagesComeIn(t *testing.T) {
 	w := open(t)
 	ann, ben := w.join("ann"), w.join("ben")
@@ -134,7 +134,7 @@ func TestAMessageFromSentToGone(t *testing.T) {
 	w.do("PUT", path, ann.token, m{"content": "too late"}).want(409)
 }
 
-// What is not mine to see is not there, whichever way I ask.
+// A user gets 404 for every call about a message or group that they may not see.
 func TestForeignIDs(t *testing.T) {
 	w := open(t)
 	ann, ben, eve := w.join("ann"), w.join("ben"), w.join("eve")

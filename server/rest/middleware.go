@@ -17,8 +17,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// middleware puts what every request goes through around the routes, those of
-// 404 and 405 included. What only a matched route goes through is in add.
+// middleware adds the middleware for all requests, including those that end in 404 or 405. Middleware only for matched
+// routes is in add.
 func (s *Server) middleware() {
 	if s.cfg.Around != nil {
 		s.echo.Pre(s.cfg.Around)
@@ -38,8 +38,7 @@ func (s *Server) middleware() {
 	}
 }
 
-// accessLine logs a request once it is answered: never its query, which may
-// hold a token.
+// accessLine logs a request after it is answered. It omits the query, which may have a token.
 func (s *Server) accessLine(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -48,7 +47,7 @@ func (s *Server) accessLine(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		start := s.cfg.Now()
 		if err := next(c); err != nil {
-			c.Error(err) // answers now, so that the status is known
+			c.Error(err) // answers now, so that the status is set
 		}
 		s.cfg.Log.DebugContext(r.Context(), "request",
 			"method", r.Method, "path", r.URL.Path, "route", r.Pattern, "status", c.Response().Status,
@@ -66,7 +65,7 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 				return
 			}
 			if e, ok := v.(error); ok && errors.Is(e, http.ErrAbortHandler) {
-				panic(v) // net/http's own way to break a connection off
+				panic(v) // net/http closes the connection
 			}
 			err = s.panicked(c, v)
 		}()
@@ -82,47 +81,47 @@ func (s *Server) panicked(c echo.Context, v any) error {
 		s.cfg.Hooks.Panicked(r.Context())
 	}
 	if c.Response().Committed && c.Response().Status != http.StatusSwitchingProtocols {
-		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+		panic(http.ErrAbortHandler) // an incomplete answer must not look complete
 	}
 	return errPanicked
 }
 
-// hardened keeps clients from dawdling, and browsers from guessing and caching.
+// hardened sets deadlines for clients, and headers that keep browsers from guessing content types and from caching.
 func (s *Server) hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 		header.Set(echo.HeaderReferrerPolicy, "no-referrer")
 		header.Set(echo.HeaderCacheControl, "no-store")
-		s.hurry(c)
+		s.setDeadlines(c)
 		return next(c)
 	}
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// limited refuses a body that is compressed, and one of more than limit bytes:
-// at once where its length was announced, and else when it is read that far.
+// limited refuses a compressed body, and a body of more than limit bytes: at once if Content-Length says so, otherwise
+// while reading it.
 func limited(limit int64, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
-			return unsupported("the body is compressed (Content-Encoding %.40q): send it as it is", coding)
+			return unsupported("the body is compressed (Content-Encoding %.40q): send it uncompressed", coding)
 		}
 		if r.ContentLength > limit {
 			return errTooLarge(limit)
 		}
 		if hasBody(r) {
 			whole := r.Body
-			defer func() { r.Body = whole }() // net/http wants to know its own again
+			defer func() { r.Body = whole }() // net/http expects its own body afterwards
 			r.Body = http.MaxBytesReader(c.Response(), whole, limit)
 		}
 		return next(c)
 	}
 }
 
-// within gives a handler's context a deadline. The time begins once the body is
-// here, for which the client has time of its own.
+// within gives a handler's context a deadline. The time begins after the body has been read, which has a deadline of
+// its own.
 func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -143,14 +142,14 @@ func within(d time.Duration, next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// A userHandler answers a caller who is known.
+// A userHandler answers an authenticated caller.
 type userHandler func(c echo.Context, me chat.Caller) error
 
-// An authenticator tells who an access token speaks for: [chat.Service.Authenticate],
-// or AuthenticateRestricted.
+// An authenticator returns the caller of an access token: [chat.Service.Authenticate] or
+// [chat.Service.AuthenticateRestricted].
 type authenticator func(ctx context.Context, token string) (chat.Caller, error)
 
-// authenticated wants an access token, and a turn for what only reads.
+// authenticated requires an access token. Requests that only read count against the caller's limit for reads.
 func (s *Server) authenticated(h userHandler) echo.HandlerFunc {
 	return s.authenticatedBy(s.svc.Authenticate, h)
 }
@@ -172,13 +171,13 @@ func (s *Server) authenticatedBy(who authenticator, h userHandler) echo.HandlerF
 	}
 }
 
-// prompt is authenticated for a handler that has what is left of RequestTimeout
-// then. The body comes in between: strangers need not send theirs.
+// prompt is authenticated for a handler that must finish within RequestTimeout, which includes the authentication but
+// not the time to read the body. The body is read after the authentication.
 func (s *Server) prompt(h userHandler) echo.HandlerFunc {
 	return s.promptWithin(s.cfg.RequestTimeout, s.svc.Authenticate, h)
 }
 
-// promptWithin is prompt with another time, and for others.
+// promptWithin is prompt with another timeout and authenticator.
 func (s *Server) promptWithin(d time.Duration, who authenticator, h userHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		deadline := time.Now().Add(d)
@@ -188,7 +187,7 @@ func (s *Server) promptWithin(d time.Duration, who authenticator, h userHandler)
 	}
 }
 
-// bearer returns the token of the Authorization header, "" without one.
+// bearer returns the token of the Authorization header, or "" if there is none.
 func bearer(r *http.Request) string {
 	scheme, token, ok := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
 	if !ok || !strings.EqualFold(scheme, "bearer") {
@@ -197,8 +196,8 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// allowOrigin matches an Origin header against patterns, ignoring case: whole
-// ones against scheme and host, bare ones against the host.
+// allowOrigin returns a function that matches an Origin header against patterns, ignoring case. A pattern with a scheme
+// is matched against scheme and host, any other against the host.
 func allowOrigin(patterns []string) func(string) (bool, error) {
 	return func(origin string) (bool, error) {
 		origin = strings.ToLower(origin)

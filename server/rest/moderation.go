@@ -10,10 +10,10 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// id reads a parameter that is the id of something; 0 where it is not there.
+// id reads the id called name, or 0 if it is missing.
 func (q *query) id(name string) int64 { return q.number(name, 0, 0, math.MaxInt64) }
 
-// limitOf reads the size of a page under another name.
+// limitOf reads the size of a page from the parameter called name.
 func (q *query) limitOf(name string) int { return int(q.number(name, 0, 0, math.MaxInt32)) }
 
 func (s *Server) allChats(c echo.Context, _ chat.Staff) error {
@@ -30,7 +30,7 @@ func (s *Server) removeChat(c echo.Context, by chat.Staff) error {
 	return s.ok(c, nothing{}, s.svc.DeleteChat(c.Request().Context(), by, id))
 }
 
-// allMessages pages by before_id: new messages come in all the time.
+// allMessages pages by before_id, because new messages would shift pages with an offset.
 func (s *Server) allMessages(c echo.Context, by chat.Staff) error {
 	q := query{c: c}
 	what := chat.ModerationQuery{
@@ -53,11 +53,11 @@ func (s *Server) removeMessage(c echo.Context, by chat.Staff) error {
 		return err
 	}
 	m, err := s.svc.RemoveMessage(c.Request().Context(), by, id)
-	m.Content = "" // of one that was gone before, too
+	m.Content = "" // also if the message was deleted before
 	return s.ok(c, m, err)
 }
 
-// report answers 201, or 200 to a report that waits already.
+// report answers 201, or 200 if the same report is pending already.
 func (s *Server) report(c echo.Context, me chat.Caller) error {
 	var body struct {
 		MessageID int64  `json:"message_id"`
@@ -79,7 +79,7 @@ func (s *Server) report(c echo.Context, me chat.Caller) error {
 
 func (s *Server) pendingReports(c echo.Context, _ chat.Staff) error { return s.listReports(c, false) }
 
-// reports lists those that were handled.
+// reports lists the handled reports.
 func (s *Server) reports(c echo.Context, _ chat.Staff) error { return s.listReports(c, true) }
 
 func (s *Server) listReports(c echo.Context, handled bool) error {

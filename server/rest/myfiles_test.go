@@ -70,9 +70,8 @@ func TestAnAvatarIsNotDeleted(t *testing.T) {
 	w.do("DELETE", path, ann.token, nil).want(200)
 }
 
-// A file is sent and deleted at once, by several devices: it is deleted once, its
-// bytes are given back once, and every message that was accepted shows that it is
-// gone.
+// Several devices send and delete a file concurrently. It is deleted once, its bytes are released once, and every
+// accepted message has file_gone.
 func TestSendingAndDeletingAFileAtOnce(t *testing.T) {
 	w := open(t)
 	ann, ben := w.join("ann"), w.join("ben")

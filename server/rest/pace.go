@@ -8,23 +8,23 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// patience is how long the server waits for a client that sends or reads.
+// patience has the times that the server waits for a client that sends or reads.
 type patience struct {
-	body  time.Duration // for all of a body that is not an upload
-	stall time.Duration // for the next bytes of a file, either way, and to read an answer
-	start time.Duration // for a file, either way, before its average speed counts
+	body  time.Duration // for a whole body that is not an upload
+	stall time.Duration // for the next bytes of a file, sent or received, and until an answer is read
+	start time.Duration // of a transfer, before its average speed matters
 }
 
 var defaultPatience = patience{body: 15 * time.Second, stall: 30 * time.Second, start: time.Minute}
 
-// slowest is how many bytes a second a client has to make on average: one byte
-// every now and then must not hold a connection for days.
+// slowest is the minimum average speed of a client, in bytes a second. Otherwise a client could hold a connection for
+// days with a byte now and then.
 const slowest = 8 << 10
 
-// hurry bounds the time that the request's body takes, read by a handler or
-// thrown away after it, and the time to read the answer. A writer that knows
-// no deadlines, as in tests, has none to keep: here and below.
-func (s *Server) hurry(c echo.Context) {
+// setDeadlines limits the time to read the request's body, whether a handler reads it or it is discarded, and the time
+// in which the client must read the answer. Here and below, errors are ignored: a ResponseWriter of a test may have no
+// deadlines.
+func (s *Server) setDeadlines(c echo.Context) {
 	ctl, now := http.NewResponseController(c.Response()), time.Now()
 	if hasBody(c.Request()) {
 		_ = ctl.SetReadDeadline(now.Add(s.patience.body))
@@ -32,13 +32,13 @@ func (s *Server) hurry(c echo.Context) {
 	_ = ctl.SetWriteDeadline(now.Add(s.patience.body + s.patience.stall))
 }
 
-// hurryAnswer bounds the time to read an answer of n bytes that begins now.
-func (s *Server) hurryAnswer(c echo.Context, n int) {
+// setAnswerDeadline limits the time in which the client must read an answer of n bytes that begins now.
+func (s *Server) setAnswerDeadline(c echo.Context, n int) {
 	within := s.patience.stall + time.Duration(n/slowest)*time.Second
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(within))
 }
 
-// A pace tells how long the next bytes of a file may take, either way.
+// A pace computes the deadline for the next bytes of a transfer.
 type pace struct {
 	patience patience
 	begun    time.Time
@@ -47,8 +47,7 @@ type pace struct {
 
 func (s *Server) newPace() pace { return pace{patience: s.patience, begun: time.Now()} }
 
-// deadline is when the client stalls, or is slower than the slowest on average,
-// whichever comes first.
+// deadline returns when the client will have stalled, or fallen below the slowest average speed, whichever is earlier.
 func (p *pace) deadline() time.Time {
 	average := p.begun.Add(p.patience.start + time.Duration(p.n/slowest)*time.Second)
 	if stall := time.Now().Add(p.patience.stall); stall.Before(average) {
@@ -57,14 +56,14 @@ func (p *pace) deadline() time.Time {
 	return average
 }
 
-// A pacedBody is the body of an upload. Its deadline moves as bytes come in.
+// A pacedBody is the body of an upload. Its deadline moves with the bytes that are read.
 type pacedBody struct {
 	io.ReadCloser
 	ctl  *http.ResponseController
 	pace pace
 }
 
-// paceBody puts moving deadlines in place of the fixed one of other requests.
+// paceBody replaces the fixed deadline of the body by a moving one.
 func (s *Server) paceBody(c echo.Context) *pacedBody {
 	r := c.Request()
 	b := &pacedBody{ReadCloser: r.Body, ctl: http.NewResponseController(c.Response()), pace: s.newPace()}
@@ -82,14 +81,13 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// done is called when the handler reads no more: what is left of the body has
-// the time of any other.
+// done is called after the handler has stopped reading. The rest of the body has the fixed deadline again.
 func (b *pacedBody) done() {
 	_ = b.ctl.SetReadDeadline(time.Now().Add(b.pace.patience.body))
 }
 
-// A download writes a file. Its deadline moves as bytes go out. What net/http
-// has to say against the request it keeps back, for the envelope.
+// A download writes a file. Its deadline moves with the bytes that are written. It holds back an error answer of
+// net/http, so that the error can be sent in the envelope.
 type download struct {
 	http.ResponseWriter
 	ctl     *http.ResponseController

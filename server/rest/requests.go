@@ -36,6 +36,7 @@ func (s *Server) decline(c echo.Context, me chat.Caller) error {
 	return s.answerRequest(c, me, s.svc.Decline)
 }
 
+// answerRequest calls call with the id in the path, and answers with the request.
 func (s *Server) answerRequest(c echo.Context, me chat.Caller,
 	call func(context.Context, chat.Caller, int64) (chat.Request, error),
 ) error {

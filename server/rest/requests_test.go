@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// TestRequests goes the way of a client whose server asks by default.
+// TestRequests tests the calls about requests, on a server where contacts only is the default.
 func TestRequests(t *testing.T) {
 	w := open(t, func(cc *chat.Config, _ *rest.Config) { cc.ContactsOnly = true })
 	ann, ben, cat := w.join("ann"), w.join("ben"), w.join("cat")

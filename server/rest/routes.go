@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// The templates that handlers need to know, too.
+// Templates that are used in several places.
 const (
 	uploadPath = "/api/files/upload"
 	debugPath  = "/debug/telemetry"
@@ -15,13 +15,12 @@ const (
 	consolePath = "/admin/"
 )
 
-// passwordTimeout is for requests that check a password: those that come
-// together wait for each other, since each takes memory and time on purpose.
+// passwordTimeout is for requests that check a password. Concurrent ones wait for each other, because each check needs
+// much memory and time by design.
 const passwordTimeout = 10 * time.Second
 
-// routes is the table of everything the server answers to. me marks what
-// needs an access token; setUp is for users, too, who have yet to set up two-factor
-// login on a server that wants it.
+// routes is the route table. me is for calls that need an access token. setUp is like me, and also admits users who
+// must set up two-factor login before they may do anything else.
 func (s *Server) routes() {
 	me := s.prompt
 	setUp := func(h userHandler) echo.HandlerFunc {
@@ -52,7 +51,7 @@ func (s *Server) routes() {
 	s.post("/api/auth/register", password(s.register))
 	s.post("/api/auth/login", password(s.login))
 	s.post("/api/auth/refresh", within(s.cfg.RequestTimeout, s.refresh))
-	s.get("/api/auth/validate", within(s.cfg.RequestTimeout, s.validate)) // answers for itself
+	s.get("/api/auth/validate", within(s.cfg.RequestTimeout, s.validate)) // has no envelope
 	s.post("/api/auth/login/2fa", within(s.cfg.RequestTimeout, s.loginSecond))
 	s.post("/api/auth/logout", setUp(s.logout))
 
@@ -131,8 +130,8 @@ func (s *Server) routes() {
 	s.staffRoutes()
 }
 
-// add enters a route whose body has at most limit bytes. The template comes
-// first of all, so that it is there whatever the rest answers.
+// add adds a route whose body has at most limit bytes. It sets the template before anything else, so that it is set
+// whatever the answer is.
 func (s *Server) add(method, path string, limit int64, h echo.HandlerFunc) {
 	h = limited(limit, h)
 	s.echo.Add(method, path, func(c echo.Context) error {
@@ -143,7 +142,7 @@ func (s *Server) add(method, path string, limit int64, h echo.HandlerFunc) {
 
 func (s *Server) get(path string, h echo.HandlerFunc) {
 	s.add(http.MethodGet, path, s.cfg.MaxBody, h)
-	s.add(http.MethodHead, path, s.cfg.MaxBody, h) // net/http leaves the body out
+	s.add(http.MethodHead, path, s.cfg.MaxBody, h) // net/http omits the body
 }
 
 func (s *Server) getIf(there bool, path string, h echo.HandlerFunc) {

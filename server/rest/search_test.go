@@ -14,7 +14,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// contents reads a list of messages.
+// contents returns the contents of a list of messages.
 func contents(r reply) []string {
 	got := []string{}
 	for i := range r.list("data") {
@@ -115,5 +115,5 @@ func TestSearchesAreLimited(t *testing.T) {
 	if statuses[200] == 0 || statuses[200] > 5 || statuses[200]+statuses[429] != 32 {
 		t.Errorf("statuses %v", statuses)
 	}
-	w.do("GET", "/api/messages/search?q=zzz", ben.token, nil).want(200) // another has turns of his own
+	w.do("GET", "/api/messages/search?q=zzz", ben.token, nil).want(200) // another user has another limit
 }

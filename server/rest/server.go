@@ -13,51 +13,44 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Config is what a Server is made of. Its zero value serves the API alone.
+// Config configures a Server. Its zero value serves only the API. Comments name the defaults.
 type Config struct {
-	// Around goes around everything, redirects and 404 included; nil: nothing does.
+	// Around is the outermost middleware, also for redirects and 404. nil: none.
 	Around echo.MiddlewareFunc
-	// WebSocket serves GET /ws. An error that it returns before it has written
-	// anything becomes an answer in the envelope; a later one is only logged.
-	// It may keep the connection after it has returned, but not w.
+	// WebSocket serves GET /ws. If it returns an error before it has written anything, the error is answered in the
+	// envelope; a later one is only logged. After it has returned, it may keep the connection, but not w.
 	WebSocket func(w http.ResponseWriter, r *http.Request) error
-	// Calls are calls. nil: there are no routes of theirs.
+	// Calls serves the routes for calls. nil: there are no such routes.
 	Calls Calls
-	// Metrics serves /metrics, Debug /debug/telemetry, the latter to clients on
-	// the same machine only, unless DebugAsks: it asks them itself who they are.
-	// Without a handler there is no such route.
+	// Metrics serves /metrics, and Debug /debug/telemetry. A nil handler has no route. Debug is for clients on the same
+	// machine only, unless DebugAsks is set, which means that Debug checks its clients itself.
 	Metrics, Debug http.Handler
 	DebugAsks      bool
-	// StaffMetrics and StaffTelemetry are the same two for administrators, by their
-	// access tokens and wherever the two are: below /api/super-admin. nil: there is
-	// no such route.
+	// StaffMetrics and StaffTelemetry serve the same two below /api/super-admin, to administrators by their access
+	// tokens. A nil handler has no route.
 	StaffMetrics, StaffTelemetry http.Handler
-	// Web serves the pages of the web client: / and what is below /app/. nil:
-	// there are none.
+	// Web serves the pages of the web client: / and everything below /app/. nil: there are no such routes.
 	Web http.Handler
-	// Console serves the pages of the admin console: what is below /admin/. nil:
-	// there are none.
+	// Console serves the pages of the admin console: everything below /admin/. nil: there are no such routes.
 	Console http.Handler
-	// ICE makes what GET /api/calls/ice-servers answers to a user; nil: no servers.
+	// ICE returns the answer of GET /api/calls/ice-servers for a user. nil: no servers.
 	ICE func(userID int64) ICE
-	// Alerts tells what is wrong, by the names of the rules of deploy/prometheus;
-	// it gets two seconds. nil: nothing is.
+	// Alerts returns the alerts of this node, by the names of the rules in deploy/prometheus. Its context ends after two
+	// seconds. nil: no alerts.
 	Alerts func(ctx context.Context) []Alert
-	// Ready tells of the parts that /readyz reports; it gets two seconds.
+	// Ready returns the state of the parts that /readyz reports. Its context ends after two seconds. nil: no parts.
 	Ready func(ctx context.Context) []Part
 
-	// MaxBody is the most bytes of a JSON body; 1 MiB.
+	// MaxBody is the largest JSON body in bytes; 1 MiB.
 	MaxBody int64
-	// RequestTimeout is how long a request may take in the service, transfers
-	// of files and checks of passwords apart, before it is answered 503; 2.5 s.
+	// RequestTimeout limits the time of a request in the service, after which it is answered with 503; 2.5 s. Transfers
+	// of files and checks of passwords have other limits.
 	RequestTimeout time.Duration
-	// AllowedOrigins are the web pages on other hosts that may call the API:
-	// "https://chat.example.com", a bare host, or either with wildcards as of
-	// path.Match. None: no CORS headers are sent.
+	// AllowedOrigins are the web pages on other hosts that may call the API: "https://chat.example.com", a bare host, or
+	// either with wildcards as in path.Match. None: no CORS headers are sent.
 	AllowedOrigins []string
-	// TrustedProxies are those that are believed who their client is: by
-	// X-Forwarded-For, or else Forwarded, or else X-Real-IP. None: the client's
-	// address is the connection's.
+	// TrustedProxies are the proxies whose X-Forwarded-For, or else Forwarded, or else X-Real-IP names the client. None:
+	// the client's address is that of the connection.
 	TrustedProxies []netip.Prefix
 
 	Hooks   Hooks
@@ -66,23 +59,22 @@ type Config struct {
 	Version string           // for /health
 }
 
-// A Part is something that the server cannot, or with Optional would rather
-// not, work without.
+// A Part is something that the server needs, such as its database. Without an Optional part, it works in a degraded
+// way.
 type Part struct {
 	Name     string
-	Err      error // nil: it answers
+	Err      error // nil: the part works
 	Optional bool
 }
 
-// Hooks are told what happens on the way to and from the service. A nil func
-// is not called.
+// Hooks are called when something happens in the HTTP server. Nil functions are not called. The others must be safe for
+// concurrent use.
 type Hooks struct {
-	// Panicked: a handler panicked, and the client was told of an internal error.
+	// Panicked is called after a handler has panicked. The client gets an internal error.
 	Panicked func(context.Context)
 }
 
-// A Server answers HTTP requests. It is safe for concurrent use and needs no
-// closing.
+// A Server answers HTTP requests. It is safe for concurrent use, and need not be closed.
 type Server struct {
 	svc      *chat.Service
 	cfg      Config
@@ -90,10 +82,10 @@ type Server struct {
 	patience patience
 	started  time.Time
 	proxies  proxies
-	unnamed  sync.Once // tells of proxies that do not name their clients
+	unnamed  sync.Once // for the warning about proxies that do not name their clients
 }
 
-// New makes the handler of the whole HTTP interface.
+// New makes the handler of the whole HTTP interface. Zero fields of cfg take their defaults.
 func New(svc *chat.Service, cfg Config) *Server {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 1 << 20
@@ -115,9 +107,8 @@ func New(svc *chat.Service, cfg Config) *Server {
 	return s
 }
 
-// ServeHTTP answers one request, and leaves the template of its route in
-// r.Pattern.
+// ServeHTTP answers one request, and sets r.Pattern to the template of its route.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Pattern = "" // a mux outside may have left its own
+	r.Pattern = "" // an outer mux may have set its own
 	s.echo.ServeHTTP(w, r)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// A socket outlives the handler that made it, and the deadlines of requests.
+// A WebSocket outlives its handler and the deadlines of requests.
 func TestASocketIsHandedOver(t *testing.T) {
 	const patience = 50 * time.Millisecond
 	var served sync.WaitGroup
@@ -43,7 +43,7 @@ func TestASocketIsHandedOver(t *testing.T) {
 	served.Wait()
 }
 
-// echoLate answers one message after a while.
+// echoLate answers one message after a delay.
 func echoLate(conn *websocket.Conn, after time.Duration) {
 	defer func() { _ = conn.CloseNow() }()
 	ctx := context.Background()
@@ -54,8 +54,7 @@ func echoLate(conn *websocket.Conn, after time.Duration) {
 	}
 }
 
-// Many at once share nothing but the service: each gets its own answer, and
-// the conversation has no gap.
+// With many concurrent senders, each gets its own answer, and the conversation has no gap.
 func TestManyAtOnce(t *testing.T) {
 	const senders, each = 8, 10
 	w := open(t)

@@ -10,16 +10,15 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A staffHandler answers somebody of the staff.
+// A staffHandler answers a member of the staff.
 type staffHandler func(c echo.Context, by chat.Staff) error
 
-// staff is the only gate to what is the staff's: it wants the token of a user
-// whose role is least or above.
+// staff requires the access token of a user whose role is least or above. Every route for the staff goes through it.
 func (s *Server) staff(least chat.AccountRole, h staffHandler) echo.HandlerFunc {
 	return s.staffWithin(s.cfg.RequestTimeout, least, h)
 }
 
-// staffWithin is staff for a handler that has its own time.
+// staffWithin is staff with another timeout.
 func (s *Server) staffWithin(d time.Duration, least chat.AccountRole, h staffHandler) echo.HandlerFunc {
 	return s.authenticated(func(c echo.Context, me chat.Caller) error {
 		return within(d, func(c echo.Context) error {
@@ -33,8 +32,7 @@ func (s *Server) staffWithin(d time.Duration, least chat.AccountRole, h staffHan
 	})
 }
 
-// staffRoutes is the part of the route table that is behind the gate, and the
-// one call by which users report.
+// staffRoutes is the route table for the staff, with the one call by which any user reports.
 func (s *Server) staffRoutes() {
 	moderator := func(h staffHandler) echo.HandlerFunc { return s.staff(chat.RoleModerator, h) }
 	admin := func(h staffHandler) echo.HandlerFunc { return s.staff(chat.RoleAdministrator, h) }
@@ -70,7 +68,7 @@ func (s *Server) staffRoutes() {
 	s.post("/api/moderation/reports/:id/handle", moderator(s.handleReport))
 }
 
-// shown is a page for the staff.
+// shown serves a page to the staff.
 func shown(page http.Handler) staffHandler {
 	return func(c echo.Context, _ chat.Staff) error {
 		page.ServeHTTP(c.Response(), c.Request())
@@ -78,8 +76,8 @@ func shown(page http.Handler) staffHandler {
 	}
 }
 
-// listed answers with the part of a counted list that the query asks for: by
-// page and page_size, or by limit and offset.
+// listed answers with the part of a list with a total that the query requests: by page and page_size, or by limit and
+// offset.
 func listed[T any](s *Server, c echo.Context, load func(context.Context, *query, chat.Paging) (chat.Listing[T], error)) error {
 	q := query{c: c}
 	p := q.paging()
@@ -108,8 +106,7 @@ func (s *Server) stats(c echo.Context, _ chat.Staff) error {
 	}{n, int64(s.cfg.Now().Sub(s.started).Seconds())}, err)
 }
 
-// An Alert is a rule of deploy/prometheus that would fire, as far as this process
-// can tell by itself.
+// An Alert is a rule of deploy/prometheus that should fire, as far as this node can determine by itself.
 type Alert struct {
 	Name     string `json:"name"` // of the rule
 	Severity string `json:"severity"`
@@ -169,7 +166,7 @@ func (s *Server) onlineUsers(c echo.Context, _ chat.Staff) error {
 	})
 }
 
-// ofUser answers what a call makes of the user that the path names.
+// ofUser calls call with the user's id in the path, and answers with its result.
 func ofUser[T any](s *Server, c echo.Context, call func(ctx context.Context, userID int64) (T, error)) error {
 	id, err := pathID(c, "id")
 	if err != nil {
@@ -183,7 +180,7 @@ func (s *Server) account(c echo.Context, _ chat.Staff) error { return ofUser(s, 
 
 func (s *Server) analysis(c echo.Context, _ chat.Staff) error { return ofUser(s, c, s.svc.Analyse) }
 
-// loggedOut tells how many sessions of a user ended.
+// loggedOut is the answer of logoutUser.
 type loggedOut struct {
 	UserID int64 `json:"user_id"`
 	Ended  int   `json:"sessions_ended"`
@@ -202,12 +199,12 @@ func (s *Server) logoutUser(c echo.Context, by chat.Staff) error {
 	})
 }
 
-// bannedUser tells of a user who is banned now.
+// bannedUser is the answer of banUser.
 type bannedUser struct {
 	loggedOut
 	Status chat.AccountStatus `json:"status"`
 	Reason string             `json:"reason"`
-	Until  time.Time          `json:"until,omitzero"` // left out: for good
+	Until  time.Time          `json:"until,omitzero"` // omitted: permanent
 }
 
 func (s *Server) banUser(c echo.Context, by chat.Staff) error {
@@ -228,11 +225,11 @@ func (s *Server) banUser(c echo.Context, by chat.Staff) error {
 	})
 }
 
-// seconds makes a duration of a number that a body has.
+// seconds converts the duration of a body, in seconds.
 func seconds(n int64) (time.Duration, error) {
-	const most = 1 << 32 // the domain knows better
+	const most = 1 << 32 // does not overflow; the domain has a lower limit
 	if n < 0 || n > most {
-		return 0, invalid("duration is a number of seconds; 0, or none, is for good")
+		return 0, invalid("duration is %d, but must be a number of seconds; 0, or omitted, is permanent", n)
 	}
 	return time.Duration(n) * time.Second, nil
 }
@@ -265,7 +262,7 @@ func (s *Server) setRole(c echo.Context, by chat.Staff) error {
 	})
 }
 
-// resetPassword answers the password, which is made where the body has none.
+// resetPassword answers with the new password, which is generated if the body has none.
 func (s *Server) resetPassword(c echo.Context, by chat.Staff) error {
 	var body struct {
 		Password string `json:"password"`

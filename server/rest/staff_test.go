@@ -22,8 +22,8 @@ func (w *world) appoint(u user, role chat.AccountRole) user {
 	return u
 }
 
-// least says who may use each route of the staff. One that is not here fails
-// TestStaffRoutesAreForTheStaff.
+// least has the role that each route of the staff requires. TestStaffRoutesAreForTheStaff fails for a route that is not
+// here.
 var least = map[string]chat.AccountRole{
 	"GET /api/super-admin/stats":               chat.RoleAdministrator,
 	"GET /api/super-admin/alerts":              chat.RoleAdministrator,
@@ -51,8 +51,7 @@ var least = map[string]chat.AccountRole{
 	"POST /api/moderation/reports/:id/handle":  chat.RoleModerator,
 }
 
-// TestStaffRoutesAreForTheStaff walks the route table: whatever is below these
-// paths is behind the gate.
+// TestStaffRoutesAreForTheStaff checks for every route below these paths that it requires a role.
 func TestStaffRoutesAreForTheStaff(t *testing.T) {
 	w := open(t, func(cc *chat.Config, rc *rest.Config) {
 		cc.ModerationReads = true
@@ -93,8 +92,7 @@ func TestStaffRoutesAreForTheStaff(t *testing.T) {
 	}
 }
 
-// TestARoleIsInForceAtOnce: a token that was given before is good for more, and
-// for less.
+// TestARoleIsInForceAtOnce checks that a new role applies to tokens that were issued before.
 func TestARoleIsInForceAtOnce(t *testing.T) {
 	w := open(t)
 	boss, ann := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.join("ann")
@@ -116,7 +114,7 @@ func TestARoleIsInForceAtOnce(t *testing.T) {
 	w.do("PUT", "/api/super-admin/users/x/role", boss.token, m{"role": "admin"}).want(400)
 }
 
-// TestAccountsAreRemoved deletes accounts: downward only, at once, and listed as deleted.
+// TestAccountsAreRemoved deletes accounts: only those with a lower role, and they are listed as deleted.
 func TestAccountsAreRemoved(t *testing.T) {
 	w := open(t)
 	boss, admin, bob := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.appoint(w.join("admin1"), chat.RoleAdministrator), w.join("bob")
@@ -140,7 +138,7 @@ func TestAccountsAreRemoved(t *testing.T) {
 	}
 }
 
-// TestTheLastSuperAdminStays tries what would leave nobody who gives roles.
+// TestTheLastSuperAdminStays tries everything that would leave no super admin.
 func TestTheLastSuperAdminStays(t *testing.T) {
 	w := open(t)
 	boss, second := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.appoint(w.join("second"), chat.RoleSuperAdmin)
@@ -157,7 +155,7 @@ func TestTheLastSuperAdminStays(t *testing.T) {
 	}
 }
 
-// TestSuperAdminsAtOnce has two demote each other, and both demote themselves.
+// TestSuperAdminsAtOnce makes two super admins demote each other, and both demote themselves, concurrently.
 func TestSuperAdminsAtOnce(t *testing.T) {
 	w := open(t)
 	a, b := w.join("aaa"), w.join("bbb")
@@ -186,7 +184,7 @@ func TestSuperAdminsAtOnce(t *testing.T) {
 	}
 }
 
-// TestNobodyActsUpward has each role act on each.
+// TestNobodyActsUpward makes each role act on each.
 func TestNobodyActsUpward(t *testing.T) {
 	w := open(t)
 	w.appoint(w.join("boss"), chat.RoleSuperAdmin)
@@ -229,7 +227,7 @@ func TestBans(t *testing.T) {
 	if got := w.do("POST", "/api/auth/login", "", m{"username": "bob", "password": "wrong password"}).want(401); got.at("reason") != nil {
 		t.Errorf("a stranger learns of the ban: %s", got.body)
 	}
-	w.do("POST", ban, admin.token, m{"duration": 60}).want(200) // in the place of the first
+	w.do("POST", ban, admin.token, m{"duration": 60}).want(200) // replaces the first ban
 	c.advance(61 * time.Second)
 	bob.token = text(login().want(200).at("data", "token"))
 	w.do("POST", unban, admin.token, nil).want(404)
@@ -260,8 +258,8 @@ func TestBans(t *testing.T) {
 	login().want(200)
 }
 
-// TestTwoAdminsActOnOneUser: whatever the order, the account is in one state, and
-// the audit has all of it.
+// TestTwoAdminsActOnOneUser makes two admins act on a user concurrently. The account ends in one state, and the audit
+// has every action.
 func TestTwoAdminsActOnOneUser(t *testing.T) {
 	w := open(t)
 	a, b, bob := w.appoint(w.join("aaa"), chat.RoleAdministrator), w.appoint(w.join("bbb"), chat.RoleAdministrator), w.join("bob")
@@ -365,8 +363,8 @@ func TestReportsAndModeration(t *testing.T) {
 	if again := report(ann, m{"message_id": id, "reason": "other"}).want(200); again.num("data", "id") != first.num("data", "id") {
 		t.Errorf("%s", again.body)
 	}
-	report(cat, m{"message_id": id, "reason": "spam"}).want(404) // is not in the conversation
-	report(ben, m{"message_id": id, "reason": "spam"}).want(400) // his own
+	report(cat, m{"message_id": id, "reason": "spam"}).want(404) // not a member of the conversation
+	report(ben, m{"message_id": id, "reason": "spam"}).want(400) // a message of one's own
 	byUser := report(cat, m{"user_id": ben.id, "reason": "rude"}).want(201).num("data", "id")
 	byMod := report(cat, m{"user_id": mod.id, "reason": "rude"}).want(201).num("data", "id")
 	for _, garbage := range []any{
@@ -417,7 +415,7 @@ func TestReportsAndModeration(t *testing.T) {
 	}
 }
 
-// TestReadingMessagesIsTheOperatorsToAllow, and each time it is in the audit.
+// TestReadingMessagesIsTheOperatorsToAllow checks that it is off by default, and that the audit has each read.
 func TestReadingMessagesIsTheOperatorsToAllow(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		w := open(t, func(cc *chat.Config, _ *rest.Config) { cc.ModerationReads = allowed })
@@ -504,7 +502,7 @@ func TestGroupsAreDeleted(t *testing.T) {
 	if got := w.do("GET", "/api/super-admin/chats?title=a%20gr", admin.token, nil).want(200); got.num("total") != 1 || got.num("data", 0, "last_seq") != 3 {
 		t.Errorf("%s", got.body)
 	}
-	for range 2 { // again does no harm
+	for range 2 { // a retry succeeds
 		w.do("DELETE", path, admin.token, nil).want(200)
 	}
 	w.do("GET", fmt.Sprint("/api/messages/", last), ben.token, nil).want(404)
@@ -512,7 +510,7 @@ func TestGroupsAreDeleted(t *testing.T) {
 	if got := w.do("GET", "/api/chats", ann.token, nil).want(200); len(got.list("data")) != 0 {
 		t.Errorf("%s", got.body)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // it is purged in the background
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // messages are erased in the background
 		m, err := w.store.Message(t.Context(), last)
 		if errors.Is(err, chat.ErrNotFound) || err == nil && m.Content == "" {
 			break

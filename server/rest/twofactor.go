@@ -6,17 +6,17 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// second is what a login answers in place of tokens: a code is wanted.
-type second struct {
+// codeWanted is the answer of a login that needs a two-factor code.
+type codeWanted struct {
 	TwoFactor  bool   `json:"two_factor"`
 	LoginToken string `json:"login_token"`
 	ExpiresIn  int64  `json:"expires_in"` // seconds
 }
 
-// loggedIn answers a login that worked, as far as it went.
+// loggedIn answers a login with tokens, or asks for a two-factor code.
 func (s *Server) loggedIn(c echo.Context, t chat.Tokens, err error) error {
 	if err == nil && t.LoginToken != "" {
-		return s.ok(c, second{TwoFactor: true, LoginToken: t.LoginToken, ExpiresIn: int64(t.ExpiresIn.Seconds())}, nil)
+		return s.ok(c, codeWanted{TwoFactor: true, LoginToken: t.LoginToken, ExpiresIn: int64(t.ExpiresIn.Seconds())}, nil)
 	}
 	return s.ok(c, tokensOf(t), err)
 }
@@ -44,7 +44,7 @@ func (s *Server) enableTwoFactor(c echo.Context, me chat.Caller) error {
 	return s.ok(c, secret, err)
 }
 
-// onlyCode is the body of calls that show a code.
+// onlyCode is the body of calls that need only a code.
 type onlyCode struct {
 	Code string `json:"code"`
 }
@@ -59,7 +59,7 @@ func (b *onlyCode) decode(c echo.Context) error {
 	return nil
 }
 
-// shownOnce are codes that are not shown again.
+// shownOnce has the backup codes, which are shown only once.
 type shownOnce struct {
 	BackupCodes []string `json:"backup_codes"`
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// A clock is set by the test. It begins at the start of a code's 30 seconds.
+// A clock is set by the test. It begins at the start of the 30 seconds of a code.
 type clock struct{ at atomic.Int64 }
 
 func newClock() *clock {
@@ -27,7 +27,7 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.Unix(c.at.Load(), 0) }
 func (c *clock) advance(d time.Duration) { c.at.Add(int64(d / time.Second)) }
 
-// twoFactorWorld is a world that has two-factor login, wanted of some.
+// twoFactorWorld is a world with two-factor login, which required says who must have.
 func twoFactorWorld(t *testing.T, required chat.TwoFactorRequired) (*world, *clock) {
 	t.Helper()
 	c := newClock()
@@ -39,7 +39,7 @@ func twoFactorWorld(t *testing.T, required chat.TwoFactorRequired) (*world, *clo
 	}), c
 }
 
-// code is what an authenticator shows now.
+// code returns the code that an authenticator shows now.
 func (c *clock) code(t *testing.T, secret string) string {
 	t.Helper()
 	code, err := totp.GenerateCode(secret, c.now())
@@ -59,7 +59,7 @@ func (w *world) enroll(t *testing.T, c *clock, u user) (secret string, backup []
 	return secret, backup
 }
 
-// half logs in with the password, and returns the login token.
+// half logs in with the password and returns the login token.
 func (w *world) half(u user) string {
 	w.Helper()
 	r := w.do("POST", "/api/auth/login", "", m{"username": u.name, "password": u.pass}).want(200)
@@ -99,7 +99,7 @@ func TestTwoFactorLogin(t *testing.T) {
 	r = w.do("POST", "/api/2fa/verify", ann.token, m{"code": c.code(t, key)}).want(200)
 	backup := r.list("data", "backup_codes")
 	status(true, 10)
-	w.do("GET", "/api/users/me", other.token, nil).want(401) // opened with a password alone
+	w.do("GET", "/api/users/me", other.token, nil).want(401) // a session without a second factor
 	w.do("GET", "/api/users/me", ann.token, nil).want(200)
 	w.do("POST", "/api/2fa/enable", ann.token, nil).want(409)
 	w.do("POST", "/api/2fa/verify", ann.token, m{"code": c.code(t, key)}).want(409)
@@ -114,7 +114,7 @@ func TestTwoFactorLogin(t *testing.T) {
 		t.Errorf("%s", r.body)
 	}
 	w.do("GET", "/api/users/me", now.token, nil).want(200)
-	w.second(token, c.code(t, key)).want(401) // the same again
+	w.second(token, c.code(t, key)).want(401) // the same code again
 	w.second(w.half(ann), c.code(t, key)).want(401)
 
 	lower := strings.ToLower(strings.ReplaceAll(text(backup[3]), "-", ""))
@@ -286,7 +286,7 @@ func TestTrustedDevices(t *testing.T) {
 	}
 }
 
-// TestTwoFactorCanBeRequired: who has none can set it up, and nothing else.
+// TestTwoFactorCanBeRequired checks that a user without two-factor login can only set it up.
 func TestTwoFactorCanBeRequired(t *testing.T) {
 	w, c := twoFactorWorld(t, chat.TwoFactorAll)
 	ann := w.join("ann")
@@ -320,7 +320,7 @@ func TestTwoFactorCanBeRequired(t *testing.T) {
 	w.do("POST", "/api/auth/logout", ann.token, nil).want(200)
 }
 
-// TestTwoFactorCanBeRequiredOfAdmins, which is every role but that of users.
+// TestTwoFactorCanBeRequiredOfAdmins checks that it is required for every role except user.
 func TestTwoFactorCanBeRequiredOfAdmins(t *testing.T) {
 	w, _ := twoFactorWorld(t, chat.TwoFactorAdmins)
 	ann := w.join("ann")

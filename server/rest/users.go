@@ -46,7 +46,7 @@ func (b *onlyUser) decode(c echo.Context) error {
 	return bodyID("user_id", b.UserID)
 }
 
-// addFriend answers the list that the new friend is now in.
+// addFriend answers with the list of friends, including the new one.
 func (s *Server) addFriend(c echo.Context, me chat.Caller) error {
 	var body onlyUser
 	if err := body.decode(c); err != nil {
@@ -83,7 +83,7 @@ func (s *Server) unblock(c echo.Context, me chat.Caller) error {
 	return s.toUser(c, me, s.svc.Unblock)
 }
 
-// toUser answers a call about the user whom the path names.
+// toUser calls call with the user's id in the path.
 func (s *Server) toUser(c echo.Context, me chat.Caller, call func(context.Context, chat.Caller, int64) error) error {
 	id, err := pathID(c, "user_id")
 	if err != nil {
