@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -122,7 +123,10 @@ func TestAdminWithoutAServer(t *testing.T) {
 	p := launch(t, prog)
 	id := p.register(t, "10001").ID
 	p.register(t, "10002")
-	p.register(t, "10003")
+	body := imclient.File{Name: "a", Content: []byte("that no message names")}
+	if err := p.register(t, "10003").Do(t.Context(), http.MethodPost, "/api/files/upload", body, nil); err != nil {
+		t.Fatal(err)
+	}
 	p.stop(t, shutdownTimeout)
 
 	if out := prog.tell(t, "grant", "--username", "u10001"); !strings.Contains(out, fmt.Sprintf("u10001 (id %d) is super_admin", id)) {
@@ -183,6 +187,32 @@ func TestAdminWithoutAServer(t *testing.T) {
 		p.post(t, "/api/auth/login", "", map[string]any{"username": username, "password": password}, &l)
 		if want := map[string]string{"u10001": "super_admin", "u10002": "user"}[username]; l.User.Role != want {
 			t.Errorf("%s is %s", username, l.User.Role)
+		}
+	}
+	prog.forgets(t)
+}
+
+// forgets waits until a node has removed the bytes of all files: after its start
+// it looks for what deleted accounts left.
+func (prog program) forgets(t *testing.T) {
+	t.Helper()
+	deadline := time.After(patience)
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		var files []string
+		err := filepath.WalkDir(filepath.Join(prog.dir, "data/files"), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err == nil && len(files) == 0 {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("files are left: %v, %v", files, err)
 		}
 	}
 }

@@ -112,9 +112,14 @@ func (s *Service) leaveAll() {
 }
 
 // finishLeaving removes what a deleted account has all over the store, in steps that
-// others hardly notice. Twice is as good as once.
+// others hardly notice. Twice is as good as once. Without Blobs it leaves the files,
+// and with them the account in Leaving, for a node.
 func (s *Service) finishLeaving(ctx context.Context, userID int64) error {
-	for _, step := range []func(context.Context, int64) error{s.leaveGroups, s.silenceDirects, s.eraseAlone, s.forgetFiles, s.cfg.Store.Left} {
+	steps := []func(context.Context, int64) error{s.leaveGroups, s.silenceDirects, s.eraseAlone}
+	if s.cfg.Blobs != nil {
+		steps = append(steps, s.forgetFiles, s.cfg.Store.Left)
+	}
+	for _, step := range steps {
 		if err := step(ctx, userID); err != nil {
 			return err
 		}

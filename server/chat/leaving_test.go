@@ -1,8 +1,13 @@
 package chat_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -67,5 +72,82 @@ func TestAnotherNodeFinishesALeaving(t *testing.T) {
 	}
 	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 0 || err != nil {
 		t.Errorf("left to do: %v, %v", left, err)
+	}
+}
+
+// TestAProcessWithoutFilesLeavesThemToANode: imserver admin deletes an account that
+// has uploaded a file, and a node removes the file.
+func TestAProcessWithoutFilesLeavesThemToANode(t *testing.T) {
+	w, n, _, tokens := login(t)
+	operator := w.node(t, nil, func(c *chat.Config) { c.Blobs, c.NoUpkeep = nil, true })
+	f, err := n.Upload(t.Context(), chat.Caller{UserID: tokens.User.ID}, chat.Upload{Name: "f", Body: strings.NewReader("bytes")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.RemoveUser(t.Context(), chat.Staff{}, tokens.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 1 || err != nil {
+		t.Errorf("left to do: %v, %v", left, err)
+	}
+	body, err := w.blobs.Open(t.Context(), f.Key)
+	if err != nil {
+		t.Fatal("the operator's process removed a file that it cannot reach: ", err)
+	}
+	_ = body.Close()
+	n.LeaveAll()
+	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 0 || err != nil {
+		t.Errorf("left to do after a node has run: %v, %v", left, err)
+	}
+	if _, err := w.blobs.Open(t.Context(), f.Key); !errors.Is(err, chat.ErrNotFound) {
+		t.Errorf("the bytes of the file: %v", err)
+	}
+	if _, err := w.store.File(t.Context(), f.ID); !errors.Is(err, chat.ErrNotFound) {
+		t.Errorf("the file: %v", err)
+	}
+}
+
+// A watchedStore counts what a Service does by itself.
+type watchedStore struct {
+	chat.Store
+	pruned, left, indexed atomic.Int32
+}
+
+func (s *watchedStore) DeleteExpiredSessions(ctx context.Context, at time.Time, limit int) (int, error) {
+	s.pruned.Add(1)
+	return s.Store.DeleteExpiredSessions(ctx, at, limit)
+}
+
+func (s *watchedStore) Leaving(ctx context.Context, limit int) ([]int64, error) {
+	s.left.Add(1)
+	return s.Store.Leaving(ctx, limit)
+}
+
+func (s *watchedStore) IndexMessages(ctx context.Context, before time.Time, limit int) (chat.Indexed, error) {
+	s.indexed.Add(1)
+	return s.Store.IndexMessages(ctx, before, limit)
+}
+
+// TestOnlyNodesWorkInTheBackground: a process of the operator's that lives for hours,
+// for a backup, does nothing but what it was asked.
+func TestOnlyNodesWorkInTheBackground(t *testing.T) {
+	for _, operator := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			watched := &watchedStore{Store: w.store}
+			n := w.node(t, nil, func(c *chat.Config) {
+				if c.Store = watched; operator {
+					c.Blobs, c.NoUpkeep = nil, true
+				}
+			})
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			n.Close()
+			for what, times := range map[string]*atomic.Int32{"pruned": &watched.pruned, "finished deletions": &watched.left, "indexed": &watched.indexed} {
+				if done := times.Load() > 0; done == operator {
+					t.Errorf("operator: %v, and it %s %d times", operator, what, times.Load())
+				}
+			}
+		})
 	}
 }

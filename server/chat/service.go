@@ -37,7 +37,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Config is what a Service is made of. Every field is required but Blobs, without
-// which files are let be, Usernames, ModerationReads, RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
+// which files are left to processes that have them, Usernames, NoUpkeep, ModerationReads, RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
 type Config struct {
 	Store    Store
 	Blobs    Blobs
@@ -70,6 +70,10 @@ type Config struct {
 	Signer    Signer
 	Codes     Codes     // nil: nobody sets up two-factor login
 	Usernames Usernames // nil: names that differ in case are one
+
+	// NoUpkeep is for a process that is no node: nothing runs in the background, and
+	// what has to be done by and by is left to the nodes.
+	NoUpkeep bool
 
 	ModerationReads  bool              // the staff may read other people's messages
 	ContactsOnly     bool              // users who never chose take messages, groups and calls of contacts only
@@ -131,8 +135,10 @@ func New(cfg Config) *Service {
 	s.delivered = newDeliveries(s.storeDelivered)
 	s.presences = newPresences(s.tellGathered)
 	s.searches = make(chan struct{}, searchesOfNode)
-	s.pruning.Go(s.prune)
-	s.pruning.Go(s.index)
+	if !cfg.NoUpkeep {
+		s.pruning.Go(s.prune)
+		s.pruning.Go(s.index)
+	}
 	return s
 }
 
