@@ -8,15 +8,30 @@ import (
 
 // A Ban keeps an account out: it has no sessions, and gets none.
 type Ban struct {
-	Reason    string    `json:"reason"`
-	Until     time.Time `json:"until,omitzero"` // zero: for good
-	By        int64     `json:"by"`             // 0: the operator
-	CreatedAt time.Time `json:"created_at"`
+	Reason    string      `json:"reason"`
+	Until     time.Time   `json:"until,omitzero"` // zero: for good
+	By        int64       `json:"by"`             // 0: the operator
+	ByRole    AccountRole `json:"-"`              // his role when he banned; empty: not known
+	CreatedAt time.Time   `json:"created_at"`
 }
 
 // inForce tells whether b, which may be nil, is not over.
 func (b *Ban) inForce(now time.Time) bool {
 	return b != nil && (b.Until.IsZero() || now.Before(b.Until))
+}
+
+// guard refuses an actor of a lower role than whoever made b, which may be nil: he
+// neither lifts it nor puts another one in its place. Super admins may.
+func (b *Ban) guard(actor AccountRole, what string) error {
+	if b == nil || actor.AtLeast(RoleSuperAdmin) || actor.AtLeast(b.ByRole) {
+		return nil
+	}
+	return Errorf(KindForbidden, what, "the user is %s; the role %s made this ban, and yours is %s", b.text(), b.ByRole, actor)
+}
+
+// longerThan tells whether b, which may be nil, ends after other.
+func (b *Ban) longerThan(other *Ban) bool {
+	return b != nil && !other.Until.IsZero() && (b.Until.IsZero() || b.Until.After(other.Until))
 }
 
 // text is b in a sentence.
@@ -38,12 +53,14 @@ const (
 )
 
 // BanUser keeps an account out for a time, or, with 0, for good: at once, and on
-// every node. A ban in the place of an older one counts from now. It returns how
-// many sessions ended.
+// every node. It takes the place of an older ban, also of a longer one, unless
+// somebody of a higher role made that (Forbidden). It returns how many sessions ended.
 func (s *Service) BanUser(ctx context.Context, by Staff, userID int64, reason string, d time.Duration) (Ban, int, error) {
 	return s.ban(ctx, by, RoleAdministrator, userID, reason, d)
 }
 
+// ban is BanUser for who has the role least. Moderators, who cannot lift a ban, do
+// not shorten one either (Conflict); neither does anybody by a report.
 func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID int64, reason string, d time.Duration) (Ban, int, error) {
 	if err := checkText("reason", reason, maxStaffReason); err != nil {
 		return Ban{}, 0, err
@@ -58,10 +75,17 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 	after, err := s.do(ctx, by, userID, deed{
 		act: ActBan, least: least, what: notBanned,
 		entry: AuditEntry{Module: ModuleUsers, Message: ban.text()},
-		change: func(target *Standing, otherSupers int) error {
+		change: func(actor Standing, target *Standing, otherSupers int) error {
 			if err := lastSuper(notBanned, target, otherSupers); err != nil {
 				return err
 			}
+			if err := target.Ban.guard(actor.Role, notBanned); err != nil {
+				return err
+			}
+			if !least.AtLeast(RoleAdministrator) && target.Ban.longerThan(ban) {
+				return Errorf(KindConflict, notBanned, "the user is %s, which is longer than yours: dismiss the report, or ban for longer", target.Ban.text())
+			}
+			ban.ByRole = actor.Role
 			target.Ban = ban
 			return nil
 		},
@@ -75,15 +99,18 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 }
 
 // UnbanUser ends a ban. Of a user who is not banned it is an error of kind
-// NotFound.
+// NotFound, and Forbidden if somebody of a higher role made the ban.
 func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
 	const what = "ban not lifted"
 	_, err := s.do(ctx, by, userID, deed{
 		act: ActUnban, least: RoleAdministrator, what: what,
 		entry: AuditEntry{Module: ModuleUsers, Message: "ban lifted"},
-		change: func(target *Standing, _ int) error {
+		change: func(actor Standing, target *Standing, _ int) error {
 			if target.Ban == nil {
 				return Errorf(KindNotFound, what, "the user is not banned")
+			}
+			if err := target.Ban.guard(actor.Role, what); err != nil {
+				return err
 			}
 			target.Ban = nil
 			return nil

@@ -42,7 +42,7 @@ func (s *Service) resign(ctx context.Context, by Staff) error {
 }
 
 // leaveStaff takes the role from target, who is about to be deleted.
-func leaveStaff(target *Standing, otherSupers int) error {
+func leaveStaff(_ Standing, target *Standing, otherSupers int) error {
 	if err := lastSuper(notDeleted, target, otherSupers); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ type deed struct {
 	what   string // failed, in the words of an Error
 	entry  AuditEntry
 	self   bool // one may do it to oneself
-	change func(target *Standing, otherSupers int) error
+	change func(actor Standing, target *Standing, otherSupers int) error
 }
 
 // do has by do something to userID, where both are what they have to be, and
@@ -104,7 +104,7 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (Stand
 				return AuditEntry{}, err
 			}
 			if d.change != nil {
-				if err := d.change(target, otherSupers); err != nil {
+				if err := d.change(actor, target, otherSupers); err != nil {
 					return AuditEntry{}, err
 				}
 			}
@@ -156,7 +156,7 @@ func (s *Service) SetRole(ctx context.Context, by Staff, userID int64, role Acco
 	_, err := s.do(ctx, by, userID, deed{
 		act: ActRole, least: RoleSuperAdmin, what: notRole, self: true,
 		entry: AuditEntry{Module: ModuleRoles, Message: "role set to " + string(role)},
-		change: func(target *Standing, otherSupers int) error {
+		change: func(_ Standing, target *Standing, otherSupers int) error {
 			if role != RoleSuperAdmin {
 				if err := lastSuper(notRole, target, otherSupers); err != nil {
 					return err

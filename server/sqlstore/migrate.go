@@ -24,21 +24,7 @@ const migrateTries = 4
 // others who start at the same time wait; without one the transaction does. key
 // is [Config.UsernameKey].
 func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLocker, key func(string) string) error {
-	files, err := fs.Sub(migrations, d.migrations)
-	if err != nil {
-		return err
-	}
-	options := []goose.ProviderOption{
-		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false),
-		goose.WithGoMigrations(
-			goose.NewGoMigration(6, &goose.GoFunc{RunTx: d.fillParts}, nil),
-			goose.NewGoMigration(8, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return fillKeys(ctx, tx, key) }}, nil),
-		),
-	}
-	if locker != nil {
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	p, err := goose.NewProvider(d.goose, db, files, options...)
+	p, err := d.provider(db, locker, key)
 	if err != nil {
 		return err
 	}
@@ -51,6 +37,25 @@ func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLo
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	return nil
+}
+
+// provider knows all migrations.
+func (d *dialect) provider(db *sql.DB, locker lock.SessionLocker, key func(string) string) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, d.migrations)
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false),
+		goose.WithGoMigrations(
+			goose.NewGoMigration(6, &goose.GoFunc{RunTx: d.fillParts}, nil),
+			goose.NewGoMigration(8, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return fillKeys(ctx, tx, key) }}, nil),
+		),
+	}
+	if locker != nil {
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	return goose.NewProvider(d.goose, db, files, options...)
 }
 
 // A namedLock is a lock of the server under a name made of the database's. It

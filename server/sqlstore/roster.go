@@ -83,7 +83,7 @@ func (s *Store) bans(ctx context.Context, ids []int64) (map[int64]chat.Ban, erro
 			b, err := scanBan(after{r, []any{&id}})
 			bans[id] = b
 			return struct{}{}, err
-		}, `SELECT b.reason, b.until, b.banned_by, b.created_at, b.user_id FROM bans b WHERE b.user_id IN (`+in+`)`, args...)
+		}, `SELECT `+banColumns+`, b.user_id FROM bans b WHERE b.user_id IN (`+in+`)`, args...)
 		if err != nil {
 			return nil, err
 		}

@@ -89,12 +89,15 @@ func inForce(b chat.Ban, at time.Time) bool { return b.Until.IsZero() || at.Befo
 
 func scanBan(r scanner) (b chat.Ban, err error) {
 	var until, created int64
-	err = r.Scan(&b.Reason, &until, &b.By, &created)
+	err = r.Scan(&b.Reason, &until, &b.By, &b.ByRole, &created)
 	b.Until, b.CreatedAt = timeOf(until), timeOf(created)
 	return b, err
 }
 
-const banQuery = `SELECT b.reason, b.until, b.banned_by, b.created_at FROM bans b WHERE b.user_id = ?`
+const (
+	banColumns = `b.reason, b.until, b.banned_by, b.by_role, b.created_at`
+	banQuery   = `SELECT ` + banColumns + ` FROM bans b WHERE b.user_id = ?`
+)
 
 // banOf returns a ban, which may be over, or nil.
 func banOf(ctx context.Context, t querier, userID int64) (*chat.Ban, error) {
@@ -120,8 +123,8 @@ func putStanding(ctx context.Context, t querier, before, after chat.Standing) er
 	if after.Ban == nil {
 		return nil
 	}
-	_, err := exec(ctx, t, `INSERT INTO bans (user_id, reason, until, banned_by, created_at) VALUES (?, ?, ?, ?, ?)`,
-		after.UserID, after.Ban.Reason, micros(after.Ban.Until), after.Ban.By, micros(after.Ban.CreatedAt))
+	_, err := exec(ctx, t, `INSERT INTO bans (user_id, reason, until, banned_by, by_role, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		after.UserID, after.Ban.Reason, micros(after.Ban.Until), after.Ban.By, string(after.Ban.ByRole), micros(after.Ban.CreatedAt))
 	return err
 }
 

@@ -4,13 +4,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 
 	"github.com/onemeter/onemeter/internal/needs"
@@ -25,19 +23,22 @@ const lastReleased = 3
 // each engine that there is, and test what became of it.
 func upgraded(t *testing.T, statements []string, test func(*testing.T, *Store)) {
 	t.Helper()
+	upgradedFrom(t, lastReleased, statements, test)
+}
+
+// upgradedFrom is upgraded from a version of the schema.
+func upgradedFrom(t *testing.T, version int64, statements []string, test func(*testing.T, *Store)) {
+	t.Helper()
 	for engine, open := range map[string]func(*testing.T) (Config, *sql.DB, *dialect){"sqlite": oldSQLite, "mysql": oldMySQL} {
 		t.Run(engine, func(t *testing.T) {
 			cfg, db, d := open(t)
 			defer db.Close()
-			files, err := fs.Sub(migrations, d.migrations)
+			cfg.UsernameKey = auth.Usernames{}.Key
+			p, err := d.provider(db, nil, cfg.UsernameKey)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := goose.NewProvider(d.goose, db, files, goose.WithDisableGlobalRegistry(true))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := p.UpTo(t.Context(), lastReleased); err != nil {
+			if _, err := p.UpTo(t.Context(), version); err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range statements {
@@ -45,7 +46,6 @@ func upgraded(t *testing.T, statements []string, test func(*testing.T, *Store)) 
 					t.Fatal(s, err)
 				}
 			}
-			cfg.UsernameKey = auth.Usernames{}.Key
 			test(t, openTest(t, cfg))
 		})
 	}
@@ -256,6 +256,25 @@ func TestMessagesAreFoundAfterTheUpgrade(t *testing.T) {
 		r, err := s.Receipts(t.Context(), 1, 1, time.Now())
 		if err != nil || len(r) != 0 {
 			t.Errorf("receipts %v, %v", r, err)
+		}
+	})
+}
+
+// TestBansHaveARoleAfterTheUpgrade: that of who made them, as far as it is known.
+func TestBansHaveARoleAfterTheUpgrade(t *testing.T) {
+	var statements []string
+	for id, role := range []string{"user", "super_admin", "user", "user", "user"} {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+			VALUES (%d, '1000%d', '', '', '', '%s', '', '', 0, 1)`, id+1, id, role))
+	}
+	for user, by := range map[int]int{1: 0, 3: 2, 4: 5, 5: 4711} {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO bans (user_id, reason, until, banned_by, created_at) VALUES (%d, '', 0, %d, 1)`, user, by))
+	}
+	upgradedFrom(t, 21, statements, func(t *testing.T, s *Store) {
+		for user, want := range map[int64]chat.AccountRole{1: chat.Operator().Role, 3: chat.RoleSuperAdmin, 4: chat.RoleUser, 5: ""} {
+			if b, err := s.Ban(t.Context(), user); err != nil || b.ByRole != want {
+				t.Errorf("the ban of %d is by a %q, want %q: %v", user, b.ByRole, want, err)
+			}
 		}
 	})
 }

@@ -32,7 +32,7 @@ func testStandings(w *world) {
 	_, err := w.Ban(w.ctx(), u[1])
 	w.is(err, chat.ErrNotFound)
 
-	ban := chat.Ban{Reason: `<script>alert("𠮷")</script>`, Until: w.stored().Add(time.Hour), By: u[0], CreatedAt: w.stored()}
+	ban := chat.Ban{Reason: `<script>alert("𠮷")</script>`, Until: w.stored().Add(time.Hour), By: u[0], ByRole: chat.RoleSuperAdmin, CreatedAt: w.stored()}
 	after := w.stand(u[1], func(to *chat.Standing) { to.Ban = &ban })
 	equal(w, "banned", after, chat.Standing{UserID: u[1], Role: chat.RoleSuperAdmin, Ban: &ban})
 	equal(w, "ban", must[chat.Ban](w)(w.Ban(w.ctx(), u[1])), ban)

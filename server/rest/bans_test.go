@@ -1,0 +1,115 @@
+package rest_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/rest"
+)
+
+// bans are what tests of bans act by.
+type bans struct {
+	*world
+	clock *clock
+}
+
+func openBans(t *testing.T) bans {
+	c := newClock()
+	return bans{open(t, func(cc *chat.Config, rc *rest.Config) { cc.Now, rc.Now = c.now, c.now }), c}
+}
+
+// ban bans by the call of admins.
+func (b bans) ban(by, of user, seconds int) reply {
+	return b.do("POST", fmt.Sprint("/api/super-admin/users/", of.id, "/ban"), by.token, m{"duration": seconds, "reason": "by " + by.name})
+}
+
+// handle makes a report about a user, and has a moderator ban for it.
+func (b bans) handle(by, of, reporter user, seconds int) (report int64, r reply) {
+	b.Helper()
+	report = b.do("POST", "/api/moderation/reports", reporter.token, m{"user_id": of.id, "reason": "rude"}).num("data", "id")
+	return report, b.do("POST", fmt.Sprint("/api/moderation/reports/", report, "/handle"), by.token, m{"action": "ban", "duration": seconds})
+}
+
+// lasts tells for how long a user is banned, in seconds; 0: for good, -1: he is not.
+func (b bans) lasts(of user, staff user) int64 {
+	b.Helper()
+	account := b.do("GET", fmt.Sprint("/api/super-admin/users/", of.id), staff.token, nil).want(200)
+	if account.at("data", "ban") == nil {
+		return -1
+	}
+	if account.at("data", "ban", "until") == nil {
+		return 0
+	}
+	until, err := time.Parse(time.RFC3339Nano, text(account.at("data", "ban", "until")))
+	must(b, err)
+	return int64(until.Sub(b.clock.now()).Seconds())
+}
+
+// TestAReportDoesNotShortenABan: a longer one stays whoever made it, and the report
+// waits; a shorter one gives way.
+func TestAReportDoesNotShortenABan(t *testing.T) {
+	b := openBans(t)
+	boss, mod, second := b.appoint(b.join("boss"), chat.RoleSuperAdmin), b.appoint(b.join("mod"), chat.RoleModerator), b.appoint(b.join("second"), chat.RoleModerator)
+	ann, ben := b.join("ann"), b.join("ben")
+	_, r := b.handle(mod, ben, ann, 3600)
+	r.want(200)
+	report, r := b.handle(second, ben, ann, 60)
+	r.want(409).says("longer than yours")
+	if got := b.lasts(ben, boss); got != 3600 {
+		t.Errorf("the ban lasts %d s", got)
+	}
+	handle := fmt.Sprint("/api/moderation/reports/", report, "/handle")
+	b.do("POST", handle, second.token, m{"action": "ban", "duration": 7200}).want(200)
+	if got := b.lasts(ben, boss); got != 7200 {
+		t.Errorf("after a longer one, the ban lasts %d s", got)
+	}
+	_, r = b.handle(mod, ben, ann, 0)
+	r.want(200)
+	report, r = b.handle(second, ben, ann, 10*365*24*3600)
+	r.want(409)
+	if got := b.lasts(ben, boss); got != 0 {
+		t.Errorf("the ban for good lasts %d s", got)
+	}
+	b.do("POST", fmt.Sprint("/api/moderation/reports/", report, "/handle"), second.token, m{"action": "ban"}).want(200) // for good, too
+	_, r = b.handle(boss, ben, ann, 60)
+	r.want(409) // a report shortens nobody's, a super admin's act neither
+	b.ban(boss, ben, 60).want(200)
+	if got := b.lasts(ben, boss); got != 60 {
+		t.Errorf("by a super admin's call, the ban lasts %d s", got)
+	}
+	b.clock.advance(2 * time.Minute)
+	_, r = b.handle(boss, ben, ann, 30)
+	r.want(200) // the one before is over
+}
+
+// TestABanOfAHigherRoleStays: it is neither lifted nor replaced, by a longer one
+// neither, and the answer names the role.
+func TestABanOfAHigherRoleStays(t *testing.T) {
+	b := openBans(t)
+	boss, admin, mod := b.appoint(b.join("boss"), chat.RoleSuperAdmin), b.appoint(b.join("admin1"), chat.RoleAdministrator), b.appoint(b.join("mod"), chat.RoleModerator)
+	ann, ben := b.join("ann"), b.join("ben")
+	unban := func(by user) reply {
+		return b.do("POST", fmt.Sprint("/api/super-admin/users/", ben.id, "/unban"), by.token, nil)
+	}
+	b.ban(boss, ben, 3600).want(200)
+	b.ban(admin, ben, 60).want(403).says("the role super_admin made this ban, and yours is admin")
+	b.ban(admin, ben, 0).want(403)
+	unban(admin).want(403).says("super_admin")
+	_, r := b.handle(mod, ben, ann, 0)
+	r.want(403).says("super_admin")
+	if got := b.lasts(ben, boss); got != 3600 {
+		t.Errorf("the ban lasts %d s", got)
+	}
+	// Who bans has the role that he had then, whatever he is now.
+	b.do("PUT", fmt.Sprint("/api/super-admin/users/", boss.id, "/role"), b.appoint(b.join("heir"), chat.RoleSuperAdmin).token, m{"role": "user"}).want(200)
+	unban(admin).want(403)
+	if _, _, err := b.svc.BanUser(t.Context(), chat.Staff{}, ben.id, "by the operator", time.Hour); err != nil {
+		t.Error(err)
+	}
+	unban(admin).want(403).says("operator")
+	unban(b.appoint(b.join("third"), chat.RoleSuperAdmin)).want(200)
+	b.ban(admin, ben, 3600).want(200)
+	unban(admin).want(200)
+}
