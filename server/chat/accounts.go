@@ -148,7 +148,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 // wanted, too.
 func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, error) {
 	if l.TwoFactor {
-		if err := s.admitted(ctx, l.ID); err != nil {
+		if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
 			return Tokens{}, err
 		}
 		trusted, err := s.trusts(ctx, l.ID, c.DeviceToken)
@@ -202,7 +202,7 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 // login.
 func (s *Service) openSession(ctx context.Context, l Login, sess Session) (Tokens, error) {
 	// The epoch of l was read before: a ban that comes after this raises it.
-	if err := s.admitted(ctx, l.ID); err != nil {
+	if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
 		return Tokens{}, err
 	}
 	now := s.cfg.Now()

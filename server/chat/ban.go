@@ -72,8 +72,9 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 	if d > 0 {
 		ban.Until = ban.CreatedAt.Add(d)
 	}
-	after, err := s.do(ctx, by, userID, deed{
+	after, ended, err := s.do(ctx, by, userID, deed{
 		act: ActBan, least: least, what: notBanned,
+		also: StandingChange{EndSessions: true}, why: ban.text(), kind: EndedByOperator,
 		entry: AuditEntry{Module: ModuleUsers, Message: ban.text()},
 		change: func(actor Standing, target *Standing, otherSupers int) error {
 			if err := lastSuper(notBanned, target, otherSupers); err != nil {
@@ -94,15 +95,14 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 		return Ban{}, 0, err
 	}
 	s.cfg.Hooks.userBanned(ctx, UserBanned{ForGood: d == 0})
-	ended, err := s.EndSessions(ctx, userID, "", ban.text())
-	return *after.Ban, ended, err
+	return *after.Ban, ended, nil
 }
 
 // UnbanUser ends a ban. Of a user who is not banned it is an error of kind
 // NotFound, and Forbidden if somebody of a higher role made the ban.
 func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
 	const what = "ban not lifted"
-	_, err := s.do(ctx, by, userID, deed{
+	_, _, err := s.do(ctx, by, userID, deed{
 		act: ActUnban, least: RoleAdministrator, what: what,
 		entry: AuditEntry{Module: ModuleUsers, Message: "ban lifted"},
 		change: func(actor Standing, target *Standing, _ int) error {
@@ -129,18 +129,16 @@ func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason
 	if reason != "" {
 		message += ": " + reason
 	}
-	_, err := s.do(ctx, by, userID, deed{
+	_, ended, err := s.do(ctx, by, userID, deed{
 		act: ActLogout, least: RoleAdministrator, what: what, self: true,
 		entry: AuditEntry{Module: ModuleUsers, Message: message},
+		also:  StandingChange{EndSessions: true}, why: message, kind: EndedByOperator,
 	})
-	if err != nil {
-		return 0, err
-	}
-	return s.EndSessions(ctx, userID, "", message)
+	return ended, err
 }
 
-// admitted refuses a login to who is banned.
-func (s *Service) admitted(ctx context.Context, userID int64) error {
+// admitted refuses what it takes to be logged in to who is banned.
+func (s *Service) admitted(ctx context.Context, userID int64, what string) error {
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -148,7 +146,7 @@ func (s *Service) admitted(ctx context.Context, userID int64) error {
 	if err != nil || !ban.inForce(s.cfg.Now()) {
 		return err
 	}
-	e := Errorf(KindForbidden, notLoggedIn, "the account is %s", ban.text())
+	e := Errorf(KindForbidden, what, "the account is %s", ban.text())
 	e.Ban = &ban
 	return e
 }

@@ -24,75 +24,70 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 		return err
 	}
 	if l.Role != RoleUser {
-		if err := s.resign(ctx, Staff{UserID: c.UserID, IP: addrText(f.Addr)}); err != nil {
-			return err
-		}
+		return s.resign(ctx, Staff{UserID: c.UserID, IP: addrText(f.Addr)}, l)
 	}
-	return s.deleteUser(ctx, l, EndedByLeaving, "the account was deleted")
-}
-
-// resign takes the role from somebody of the staff who leaves.
-func (s *Service) resign(ctx context.Context, by Staff) error {
-	_, err := s.do(ctx, by, by.UserID, deed{
-		act: ActRole, least: RoleUser, what: notDeleted, self: true,
-		entry:  AuditEntry{Module: ModuleRoles, Message: "role given up: the account is deleted"},
-		change: leaveStaff,
-	})
-	return err
-}
-
-// leaveStaff takes the role from target, who is about to be deleted.
-func leaveStaff(_ Standing, target *Standing, otherSupers int) error {
-	if err := lastSuper(notDeleted, target, otherSupers); err != nil {
-		return err
-	}
-	target.Role = RoleUser
-	return nil
-}
-
-// RemoveUser deletes an account on behalf of the staff, as DeleteMe does.
-func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error {
-	_, err := s.do(ctx, by, userID, deed{
-		act: ActDelete, least: RoleAdministrator, what: notDeleted,
-		entry:  AuditEntry{Module: ModuleUsers, Message: "account deleted"},
-		change: leaveStaff,
-	})
-	if err != nil {
-		return err
-	}
-	return s.DeleteUser(ctx, userID)
-}
-
-// DeleteUser deletes an account as DeleteMe does. It is for operators, and idempotent
-// in that an account that is gone is NotFound.
-func (s *Service) DeleteUser(ctx context.Context, userID int64) error {
-	l, err := s.cfg.Store.LoginOf(ctx, userID)
-	if err != nil {
-		return orNotFound(err, notDeleted, "there is no such user")
-	}
-	return s.deleteUser(ctx, l, EndedByOperator, "the account was deleted by an operator")
-}
-
-func (s *Service) deleteUser(ctx context.Context, l Login, by EndedBy, why string) error {
 	sessions, err := s.cfg.Store.DeleteUser(ctx, l.ID, l.Epoch, s.cfg.Now())
 	if err := dropped(ctx, s, s.cfg.Users, l.ID, err); err != nil {
 		switch {
 		case errors.Is(err, ErrConflict):
-			err = Errorf(KindConflict, notDeleted, "it is the last super admin's: make another one first")
+			err = errLastSuper(notDeleted)
 		case errors.Is(err, ErrNotFound):
-			err = Errorf(KindConflict, notDeleted, "it has changed meanwhile: try again")
+			err = errChanged
 		}
 		return err
 	}
+	err = s.forgetSessions(ctx, l.ID, sessions, EndedByLeaving, leftWhy)
+	s.left(ctx, l.ID, EndedByLeaving)
+	return err
+}
+
+const leftWhy = "the account was deleted"
+
+// errChanged is for an account whose password may be another by now.
+var errChanged = Errorf(KindConflict, notDeleted, "it has changed meanwhile: try again")
+
+// resign deletes the account of somebody of the staff, who was found as l.
+func (s *Service) resign(ctx context.Context, by Staff, l Login) error {
+	_, _, err := s.do(ctx, by, by.UserID, deed{
+		act: ActRole, least: RoleUser, what: notDeleted, self: true,
+		entry: AuditEntry{Module: ModuleRoles, Message: "role given up: the account is deleted"},
+		change: func(_ Standing, target *Standing, otherSupers int) error {
+			if target.Epoch != l.Epoch {
+				return errChanged
+			}
+			return lastSuper(notDeleted, target, otherSupers)
+		},
+		also: StandingChange{Delete: true}, why: leftWhy, kind: EndedByLeaving,
+	})
+	if err == nil {
+		s.left(ctx, by.UserID, EndedByLeaving)
+	}
+	return err
+}
+
+// RemoveUser deletes an account on behalf of the staff, as DeleteMe does. Of one that
+// is gone it is an error of kind NotFound.
+func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error {
+	_, _, err := s.do(ctx, by, userID, deed{
+		act: ActDelete, least: RoleAdministrator, what: notDeleted,
+		entry: AuditEntry{Module: ModuleUsers, Message: "account deleted"},
+		change: func(_ Standing, target *Standing, otherSupers int) error {
+			return lastSuper(notDeleted, target, otherSupers)
+		},
+		also: StandingChange{Delete: true}, why: "the account was deleted by an operator", kind: EndedByOperator,
+	})
+	if err == nil {
+		s.left(ctx, userID, EndedByOperator)
+	}
+	return err
+}
+
+// left goes on with an account that is gone. What fails of it prune does again.
+func (s *Service) left(ctx context.Context, userID int64, by EndedBy) {
 	s.cfg.Hooks.accountDeleted(ctx, by)
-	if err := s.forgetSessions(ctx, l.ID, sessions, by, why); err != nil {
-		return err
+	if err := s.finishLeaving(context.WithoutCancel(ctx), userID); err != nil {
+		s.cfg.Log.WarnContext(ctx, "what a deleted account left is removed later", "user", userID, "err", err)
 	}
-	// From here on the account is gone. What is left is done again by prune if it fails.
-	if err := s.finishLeaving(context.WithoutCancel(ctx), l.ID); err != nil {
-		s.cfg.Log.WarnContext(ctx, "what a deleted account left is removed later", "user", l.ID, "err", err)
-	}
-	return nil
 }
 
 const (

@@ -37,28 +37,6 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange
 	return err
 }
 
-// ResetPassword puts in a new password for a user who has lost his, and ends all of
-// his sessions. It is for operators.
-func (s *Service) ResetPassword(ctx context.Context, userID int64, password string) error {
-	if err := checkNewPassword(password); err != nil {
-		return err
-	}
-	const tries = 4 // where he changes it at the same time
-	for try := 1; ; try++ {
-		l, err := s.cfg.Store.LoginOf(ctx, userID)
-		if err != nil {
-			return orNotFound(err, notChangedPassword, "there is no such user")
-		}
-		err = s.setPassword(ctx, l, password, "", EndedByOperator, "the password was reset by an operator")
-		if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if try == tries {
-			return Errorf(KindConflict, notChangedPassword, "it is being changed by somebody else: try again")
-		}
-	}
-}
-
 func checkNewPassword(password string) error {
 	if err := checkPassword(password); err != nil {
 		return every(err, notChangedPassword)

@@ -57,18 +57,19 @@ func TestOneOfTwoPasswordChangesWins(t *testing.T) {
 func TestAnOperatorResetsAPassword(t *testing.T) {
 	_, n, _, tokens := login(t)
 	id := tokens.User.ID
-	for _, bad := range []string{"", "short", string(make([]byte, 1025))} {
-		if err := n.ResetPassword(t.Context(), id, bad); chat.KindOf(err) != chat.KindInvalid {
+	operator := chat.Staff{}
+	for _, bad := range []string{"short", string(make([]byte, 1025))} {
+		if _, err := n.ResetUserPassword(t.Context(), operator, id, bad); chat.KindOf(err) != chat.KindInvalid {
 			t.Errorf("%d bytes: %v", len(bad), err)
 		}
 	}
-	if err := n.ResetPassword(t.Context(), 1<<40, "long enough"); chat.KindOf(err) != chat.KindNotFound {
+	if _, err := n.ResetUserPassword(t.Context(), operator, 1<<40, "long enough"); chat.KindOf(err) != chat.KindNotFound {
 		t.Errorf("of nobody: %v", err)
 	}
 	if _, err := n.Authenticate(t.Context(), tokens.Access); err != nil {
 		t.Error("refused resets ended the session:", err)
 	}
-	if err := n.ResetPassword(t.Context(), id, "from the operator"); err != nil {
+	if _, err := n.ResetUserPassword(t.Context(), operator, id, "from the operator"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Authenticate(t.Context(), tokens.Access); chat.KindOf(err) != chat.KindUnauthenticated {

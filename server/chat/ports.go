@@ -316,11 +316,12 @@ type FileStore interface {
 
 // StaffStore keeps what the staff does, and shows it what there is.
 type StaffStore interface {
-	// ChangeStanding has c.Decide change an account and stores what it made of it,
-	// and its entry of the audit, in one transaction beside which no other change
-	// of the two accounts, or of any super admin, runs. What Decide answers is
-	// returned as it is; ErrNotFound is that there is no such account.
-	ChangeStanding(ctx context.Context, c StandingChange) (Standing, error)
+	// ChangeStanding has c.Decide change an account and stores what it made of its role
+	// and its ban, its entry of the audit, and what c says besides, in one transaction
+	// beside which no other change of the two accounts, or of any super admin, runs. It
+	// returns the sessions that are gone. What Decide answers is returned as it is;
+	// ErrNotFound is that there is no such account.
+	ChangeStanding(ctx context.Context, c StandingChange) (after Standing, sessions []string, err error)
 	// Ban returns the ban of an account, which may be over. ErrNotFound.
 	Ban(ctx context.Context, userID int64) (Ban, error)
 	// AddAudit adds an entry. There is no way to change one.

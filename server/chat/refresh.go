@@ -56,6 +56,9 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 		return Tokens{}, errBadRefresh
 	}
 	sess, err := s.refreshable(ctx, id)
+	if err == nil {
+		err = s.stillAdmitted(ctx, sess)
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -85,6 +88,15 @@ func (s *Service) refreshable(ctx context.Context, id string) (Session, error) {
 		return Session{}, errBadRefresh
 	}
 	return sess, err
+}
+
+// stillAdmitted ends the session of who is banned: none was to be left.
+func (s *Service) stillAdmitted(ctx context.Context, sess Session) error {
+	err := s.admitted(ctx, sess.UserID, badRefresh)
+	if e, ok := errors.AsType[*Error](err); ok && e.Ban != nil {
+		err = errors.Join(err, s.endSession(ctx, sess.UserID, sess.ID, EndedByOperator, e.Why))
+	}
+	return err
 }
 
 // refreshSpent answers a token that is not the session's good one.

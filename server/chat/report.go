@@ -191,7 +191,7 @@ func (s *Service) punish(ctx context.Context, by Staff, r Report, v Verdict, h *
 			v.Note = "a moderator warns you: you were reported for " + r.Reason
 		}
 		h.Notice = &Notice{UserID: r.UserID, Kind: NoticeWarning, Message: v.Note, CreatedAt: h.At}
-		_, err := s.do(ctx, by, r.UserID, deed{
+		_, _, err := s.do(ctx, by, r.UserID, deed{
 			act: ActWarn, least: RoleModerator, what: notHandled,
 			entry: AuditEntry{Module: ModuleReports, Message: "warned: " + v.Note},
 		})

@@ -17,36 +17,19 @@ const (
 	sessionsChunk = 500 // looked at with one statement
 )
 
-// EndSessions ends the sessions of a user on every node but one of them ("": all):
-// tokens are dead and sockets closed with reason, which is what their user is
-// told ("session ended" where it is empty), and is cut to 100 bytes. A login that is
-// under way comes to nothing. It returns how many ended. It does not keep the user
-// from logging in again.
-func (s *Service) EndSessions(ctx context.Context, userID int64, except, reason string) (int, error) {
-	return s.endSessions(ctx, userID, except, EndedByOperator, reason)
-}
-
-func (s *Service) endSessions(ctx context.Context, userID int64, except string, by EndedBy, reason string) (int, error) {
-	ids, err := s.cfg.Store.EndSessions(ctx, userID, except)
-	if err != nil {
-		return 0, orNotFound(err, "sessions not ended", "there is no such user")
-	}
-	return len(ids), s.forgetSessions(ctx, userID, ids, by, reason)
-}
-
-// forgetSessions has every node forget sessions that are gone from the store.
+// forgetSessions has every node forget sessions that are gone from the store: tokens
+// are dead and sockets closed with reason, which is what their user is told ("session
+// ended" where it is empty), and is cut to 100 bytes.
 func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string, by EndedBy, reason string) error {
 	// What is gone from the store is forgotten everywhere, whoever still waits for it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
 	defer cancel()
-	if err := s.cfg.Sessions.Drop(ctx, ids...); err != nil {
-		return err
-	}
+	err := s.cfg.Sessions.Drop(ctx, ids...)
 	for _, id := range ids {
 		s.tellEnded(ctx, userID, id, reason)
 	}
 	s.cfg.Hooks.sessionsEnded(ctx, len(ids), by)
-	return nil
+	return err
 }
 
 // endSession ends one session; why is for who uses it.
@@ -54,12 +37,7 @@ func (s *Service) endSession(ctx context.Context, userID int64, id string, by En
 	if err := s.cfg.Store.DeleteSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if err := s.cfg.Sessions.Drop(ctx, id); err != nil {
-		return err
-	}
-	s.tellEnded(ctx, userID, id, why)
-	s.cfg.Hooks.sessionsEnded(ctx, 1, by)
-	return nil
+	return s.forgetSessions(ctx, userID, []string{id}, by, why)
 }
 
 // tellEnded has every node close the sockets of a session.
@@ -147,7 +125,11 @@ func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error)
 	if err := s.pace(ctx, c, "sessions not ended"); err != nil {
 		return 0, err
 	}
-	return s.endSessions(ctx, c.UserID, c.SessionID, EndedByUser, "logged out from another device")
+	ids, err := s.cfg.Store.EndSessions(ctx, c.UserID, c.SessionID)
+	if err != nil {
+		return 0, orNotFound(err, "sessions not ended", "the account was deleted")
+	}
+	return len(ids), s.forgetSessions(ctx, c.UserID, ids, EndedByUser, "logged out from another device")
 }
 
 // plainText keeps what can be shown of a text, in one line of at most limit bytes.

@@ -65,9 +65,11 @@ func (s *Service) StaffOf(ctx context.Context, c Caller, ip string, least Accoun
 
 // A Standing is what decides over an account.
 type Standing struct {
-	UserID int64
-	Role   AccountRole
-	Ban    *Ban // nil: none that is in force
+	UserID    int64
+	Role      AccountRole
+	Epoch     int64 // of its logins: see Login
+	TwoFactor bool  // a password is not enough to log in
+	Ban       *Ban  // nil: none that is in force
 }
 
 // A StandingChange is what the staff does to an account.
@@ -81,6 +83,13 @@ type StandingChange struct {
 	// are besides the target, banned ones left out. It may be called more than
 	// once, and does nothing else: others wait for it.
 	Decide func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error)
+
+	// One of these at most is done besides, in the same transaction, once Decide has
+	// agreed. Each ends all sessions of the account.
+	EndSessions   bool   // as SessionStore.EndSessions does
+	PasswordHash  string // as SessionStore.SetPassword does; empty: not
+	StopTwoFactor bool   // as TwoFactorStore.StopTwoFactor does
+	Delete        bool   // as UserStore.DeleteUser does
 }
 
 // A deed is what the staff does to one account.
@@ -91,26 +100,30 @@ type deed struct {
 	entry  AuditEntry
 	self   bool // one may do it to oneself
 	change func(actor Standing, target *Standing, otherSupers int) error
+
+	also StandingChange // what is done besides, if anything
+	why  string         // sessions end, for who uses them
+	kind EndedBy        // and for the count of them
 }
 
 // do has by do something to userID, where both are what they have to be, and
-// puts it into the audit; refusals, too.
-func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (Standing, error) {
+// puts it into the audit; refusals, too. It returns how many sessions ended.
+func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after Standing, ended int, err error) {
 	d.entry.Target = targetUser(userID)
-	after, err := s.cfg.Store.ChangeStanding(ctx, StandingChange{
-		ActorID: by.UserID, UserID: userID, At: s.cfg.Now(),
-		Decide: func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error) {
-			if err := d.allows(actor, *target); err != nil {
+	change := d.also
+	change.ActorID, change.UserID, change.At = by.UserID, userID, s.cfg.Now()
+	change.Decide = func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error) {
+		if err := d.allows(actor, *target); err != nil {
+			return AuditEntry{}, err
+		}
+		if d.change != nil {
+			if err := d.change(actor, target, otherSupers); err != nil {
 				return AuditEntry{}, err
 			}
-			if d.change != nil {
-				if err := d.change(actor, target, otherSupers); err != nil {
-					return AuditEntry{}, err
-				}
-			}
-			return s.entry(by, LevelInfo, d.entry), nil
-		},
-	})
+		}
+		return s.entry(by, LevelInfo, d.entry), nil
+	}
+	after, sessions, err := s.cfg.Store.ChangeStanding(ctx, change)
 	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(err, d.what, "there is no such user"))
 	switch KindOf(err) {
 	case "":
@@ -120,7 +133,10 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (Stand
 	default:
 		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeFailed)
 	}
-	return after, err
+	if len(sessions) > 0 { // whatever became of the cache of users
+		err = errors.Join(err, s.forgetSessions(ctx, userID, sessions, d.kind, d.why))
+	}
+	return after, len(sessions), err
 }
 
 // allows is the rule between two accounts: nobody acts on one whose role is his
@@ -141,9 +157,13 @@ func (d deed) allows(actor, target Standing) error {
 // lastSuper refuses what would leave nobody who gives roles.
 func lastSuper(what string, target *Standing, otherSupers int) error {
 	if target.Role == RoleSuperAdmin && target.Ban == nil && otherSupers == 0 {
-		return Errorf(KindConflict, what, "the user is the last super admin: make another one first")
+		return errLastSuper(what)
 	}
 	return nil
+}
+
+func errLastSuper(what string) error {
+	return Errorf(KindConflict, what, "the user is the last super admin: make another one first")
 }
 
 const notRole = "role not changed"
@@ -153,7 +173,7 @@ func (s *Service) SetRole(ctx context.Context, by Staff, userID int64, role Acco
 	if !role.Known() {
 		return User{}, Errorf(KindInvalid, notRole, "role is user, moderator, admin or super_admin")
 	}
-	_, err := s.do(ctx, by, userID, deed{
+	_, _, err := s.do(ctx, by, userID, deed{
 		act: ActRole, least: RoleSuperAdmin, what: notRole, self: true,
 		entry: AuditEntry{Module: ModuleRoles, Message: "role set to " + string(role)},
 		change: func(_ Standing, target *Standing, otherSupers int) error {

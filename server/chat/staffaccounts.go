@@ -17,16 +17,19 @@ func (s *Service) ResetUserPassword(ctx context.Context, by Staff, userID int64,
 	if err := checkNewPassword(password); err != nil {
 		return "", err
 	}
-	_, err := s.do(ctx, by, userID, deed{
-		act: ActPassword, least: RoleAdministrator, what: notChangedPassword,
-		entry: AuditEntry{Module: ModuleUsers, Message: "password reset"},
-	})
-	if err == nil {
-		err = s.ResetPassword(ctx, userID, password)
-	}
+	hash, err := s.cfg.Hasher.Hash(ctx, password)
 	if err != nil {
 		return "", err
 	}
+	_, _, err = s.do(ctx, by, userID, deed{
+		act: ActPassword, least: RoleAdministrator, what: notChangedPassword,
+		entry: AuditEntry{Module: ModuleUsers, Message: "password reset"},
+		also:  StandingChange{PasswordHash: hash}, why: "the password was reset by an operator", kind: EndedByOperator,
+	})
+	if err != nil {
+		return "", err
+	}
+	s.cfg.Hooks.passwordChanged(ctx, EndedByOperator)
 	return password, nil
 }
 

@@ -17,30 +17,40 @@ func (s *Store) DeleteUser(ctx context.Context, userID, epoch int64, at time.Tim
 		if err != nil {
 			return err
 		}
-		var username, nickname string
 		var role chat.AccountRole
-		err = row(ctx, t, `SELECT COALESCE(username, ''), nickname, role FROM users WHERE id = ? AND login_epoch = ? AND deleted_at = 0`+
-			s.dialect.forUpdate, []any{userID, epoch}, &username, &nickname, &role)
+		err = row(ctx, t, `SELECT role FROM users WHERE id = ? AND login_epoch = ? AND deleted_at = 0`+s.dialect.forUpdate,
+			[]any{userID, epoch}, &role)
 		if err == nil && role == chat.RoleSuperAdmin && supers == 0 {
 			err = chat.ErrConflict
 		}
 		if err != nil {
 			return err
 		}
-		if sessions, err = endSessions(ctx, t, userID, ""); err != nil {
-			return err
-		}
-		_, err = exec(ctx, t, `UPDATE users SET phone = NULL, username = NULL, name_key = NULL, nickname = '', bio = '', avatar = '',
-			role = ?, password_hash = '', search = '', last_seen = 0, deleted_at = ? WHERE id = ?`, chat.RoleUser, micros(at), userID)
-		if err != nil {
-			return err
-		}
-		if err := s.putParts(ctx, t, userID, partsOf(username, nickname), nil); err != nil {
-			return err
-		}
-		return s.forgetUser(ctx, t, userID)
+		sessions, err = s.deleteUser(ctx, t, userID, at)
+		return err
 	})
 	return sessions, s.fail(ctx, "delete user", err)
+}
+
+// deleteUser is called with the account's row locked.
+func (s *Store) deleteUser(ctx context.Context, t querier, userID int64, at time.Time) (sessions []string, err error) {
+	var username, nickname string
+	err = row(ctx, t, `SELECT COALESCE(username, ''), nickname FROM users WHERE id = ?`+s.dialect.forUpdate, []any{userID}, &username, &nickname)
+	if err != nil {
+		return nil, err
+	}
+	if sessions, err = endSessions(ctx, t, userID, ""); err != nil {
+		return nil, err
+	}
+	_, err = exec(ctx, t, `UPDATE users SET phone = NULL, username = NULL, name_key = NULL, nickname = '', bio = '', avatar = '',
+		role = ?, password_hash = '', search = '', last_seen = 0, deleted_at = ? WHERE id = ?`, chat.RoleUser, micros(at), userID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.putParts(ctx, t, userID, partsOf(username, nickname), nil); err != nil {
+		return nil, err
+	}
+	return sessions, s.forgetUser(ctx, t, userID)
 }
 
 // forgetUser deletes what names an account that is gone, messages, files and groups

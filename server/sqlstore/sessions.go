@@ -61,16 +61,29 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, except string) (i
 // SetPassword implements chat.SessionStore.
 func (s *Store) SetPassword(ctx context.Context, userID, epoch int64, hash, except string) (ids []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		err := changed(exec(ctx, t, `UPDATE users SET password_hash = ? WHERE id = ? AND login_epoch = ?`, hash, userID, epoch))
-		if err == nil {
-			err = forgetDevices(ctx, t, userID)
+		var now int64
+		err := row(ctx, t, `SELECT login_epoch FROM users WHERE id = ?`+s.dialect.forUpdate, []any{userID}, &now)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			ids, err = endSessions(ctx, t, userID, except)
+		if now != epoch {
+			return chat.ErrNotFound
 		}
+		ids, err = setPassword(ctx, t, userID, hash, except)
 		return err
 	})
 	return ids, s.fail(ctx, "set password", err)
+}
+
+// setPassword is called with the account's row locked.
+func setPassword(ctx context.Context, t querier, userID int64, hash, except string) ([]string, error) {
+	if _, err := exec(ctx, t, `UPDATE users SET password_hash = ? WHERE id = ?`, hash, userID); err != nil {
+		return nil, err
+	}
+	if err := forgetDevices(ctx, t, userID); err != nil {
+		return nil, err
+	}
+	return endSessions(ctx, t, userID, except)
 }
 
 func endSessions(ctx context.Context, t querier, userID int64, except string) ([]string, error) {

@@ -12,9 +12,8 @@ import (
 // ChangeStanding implements chat.StaffStore. The super admins' rows are locked
 // first, whoever is changed: that is what keeps two of them from demoting each
 // other.
-func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (chat.Standing, error) {
-	var after chat.Standing
-	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (after chat.Standing, sessions []string, err error) {
+	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		supers, err := s.supers(ctx, t, c)
 		if err != nil {
 			return err
@@ -41,12 +40,31 @@ func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (chat
 		if err := putStanding(ctx, t, before, after); err != nil {
 			return err
 		}
-		return addAudit(ctx, t, entry)
+		if err := addAudit(ctx, t, entry); err != nil {
+			return err
+		}
+		sessions, err = s.changeBesides(ctx, t, c)
+		return err
 	})
 	if err != nil {
-		return chat.Standing{}, s.fail(ctx, "change standing", err)
+		return chat.Standing{}, nil, s.fail(ctx, "change standing", err)
 	}
-	return after, nil
+	return after, sessions, nil
+}
+
+// changeBesides does what a change says besides, and returns the sessions that are gone.
+func (s *Store) changeBesides(ctx context.Context, t querier, c chat.StandingChange) ([]string, error) {
+	switch {
+	case c.Delete:
+		return s.deleteUser(ctx, t, c.UserID, c.At)
+	case c.StopTwoFactor:
+		return stopTwoFactor(ctx, t, c.UserID, "")
+	case c.PasswordHash != "":
+		return setPassword(ctx, t, c.UserID, c.PasswordHash, "")
+	case c.EndSessions:
+		return endSessions(ctx, t, c.UserID, "")
+	}
+	return nil, nil
 }
 
 // supers counts the super admins besides the one that is changed.
@@ -74,7 +92,8 @@ func (s *Store) supers(ctx context.Context, t querier, c chat.StandingChange) (i
 // standing reads an account for a change.
 func (s *Store) standing(ctx context.Context, t querier, id int64, at time.Time) (chat.Standing, error) {
 	x := chat.Standing{UserID: id}
-	err := row(ctx, t, `SELECT u.role FROM users u WHERE u.id = ? AND u.deleted_at = 0`+s.dialect.forUpdate, []any{id}, &x.Role)
+	err := row(ctx, t, `SELECT u.role, u.login_epoch, EXISTS (SELECT 1 FROM two_factor f WHERE f.user_id = u.id AND f.active = 1)
+		FROM users u WHERE u.id = ? AND u.deleted_at = 0`+s.dialect.forUpdate, []any{id}, &x.Role, &x.Epoch, &x.TwoFactor)
 	if err != nil {
 		return x, err
 	}

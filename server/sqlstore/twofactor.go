@@ -98,19 +98,23 @@ func (s *Store) SetBackupCodes(ctx context.Context, userID int64, hashes [][]byt
 // StopTwoFactor implements chat.TwoFactorStore.
 func (s *Store) StopTwoFactor(ctx context.Context, userID int64, except string) (ids []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		if err := changed(exec(ctx, t, `DELETE FROM two_factor WHERE user_id = ? AND active = 1`, userID)); err != nil {
-			return err
-		}
-		if err := forgetFactors(ctx, t, userID); err != nil {
-			return err
-		}
-		if _, err := exec(ctx, t, `UPDATE sessions SET second_factor = 0 WHERE id = ?`, except); err != nil {
-			return err
-		}
-		ids, err = endSessions(ctx, t, userID, except)
+		ids, err = stopTwoFactor(ctx, t, userID, except)
 		return err
 	})
 	return ids, s.fail(ctx, "stop two factor", err)
+}
+
+func stopTwoFactor(ctx context.Context, t querier, userID int64, except string) ([]string, error) {
+	if err := changed(exec(ctx, t, `DELETE FROM two_factor WHERE user_id = ? AND active = 1`, userID)); err != nil {
+		return nil, err
+	}
+	if err := forgetFactors(ctx, t, userID); err != nil {
+		return nil, err
+	}
+	if _, err := exec(ctx, t, `UPDATE sessions SET second_factor = 0 WHERE id = ?`, except); err != nil {
+		return nil, err
+	}
+	return endSessions(ctx, t, userID, except)
 }
 
 // forgetFactors deletes what stands in for a code.

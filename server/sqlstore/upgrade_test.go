@@ -189,7 +189,7 @@ func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
 		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 			VALUES (1, '10000', '', '', '', 'user', '', '', 0, 1)`,
 	}, func(t *testing.T, s *Store) {
-		after, err := s.ChangeStanding(t.Context(), chat.StandingChange{UserID: 1, Decide: func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
+		after, _, err := s.ChangeStanding(t.Context(), chat.StandingChange{UserID: 1, Decide: func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
 			to.Role, to.Ban = chat.RoleModerator, &chat.Ban{Reason: "spam"}
 			return chat.AuditEntry{Message: "both"}, nil
 		}})

@@ -343,7 +343,7 @@ func TestAnOperatorEndsAllSessions(t *testing.T) {
 	w := newWorld(t, Config{})
 	ann, bob := w.user("ann"), w.user("bob")
 	one, two, stays := w.dial(ann), w.dial(ann), w.dial(bob)
-	if n, err := w.svc.EndSessions(t.Context(), ann.User.ID, "", "banned until tomorrow"); n != 1 || err != nil {
+	if n, err := w.svc.LogoutUser(t.Context(), chat.Staff{}, ann.User.ID, "until tomorrow"); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	for _, c := range []*client{one, two} {
@@ -351,7 +351,7 @@ func TestAnOperatorEndsAllSessions(t *testing.T) {
 		for err == nil {
 			_, err = c.read()
 		}
-		if e, ok := errors.AsType[websocket.CloseError](err); !ok || e.Code != StatusSessionEnded || e.Reason != "banned until tomorrow" {
+		if e, ok := errors.AsType[websocket.CloseError](err); !ok || e.Code != StatusSessionEnded || e.Reason != "logged out: until tomorrow" {
 			t.Errorf("closed by %v", err)
 		}
 	}

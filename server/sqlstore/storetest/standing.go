@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,11 +15,22 @@ var errDecided = errors.New("decided against it")
 // stand changes an account, by the operator.
 func (w *world) stand(id int64, change func(*chat.Standing)) chat.Standing {
 	w.Helper()
-	return must[chat.Standing](w)(w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: id, At: w.now,
-		Decide: func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
-			change(to)
-			return chat.AuditEntry{Level: chat.LevelInfo, Module: chat.ModuleUsers, Message: "changed", CreatedAt: w.now}, nil
-		}}))
+	after, _ := w.standAnd(id, chat.StandingChange{}, change)
+	return after
+}
+
+// standAnd is stand with what is done besides, and returns the sessions that ended.
+func (w *world) standAnd(id int64, c chat.StandingChange, change func(*chat.Standing)) (chat.Standing, []string) {
+	w.Helper()
+	c.UserID, c.At = id, w.now
+	c.Decide = func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
+		change(to)
+		return chat.AuditEntry{Level: chat.LevelInfo, Module: chat.ModuleUsers, Message: "changed", CreatedAt: w.now}, nil
+	}
+	after, sessions, err := w.ChangeStanding(w.ctx(), c)
+	w.ok(err)
+	slices.Sort(sessions)
+	return after, sessions
 }
 
 func (w *world) role(id int64, role chat.AccountRole) {
@@ -39,7 +52,7 @@ func testStandings(w *world) {
 
 	seen := func(actor, target int64, at time.Time) (a, b chat.Standing, others int) {
 		w.Helper()
-		_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: actor, UserID: target, At: at,
+		_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: actor, UserID: target, At: at,
 			Decide: func(x chat.Standing, y *chat.Standing, n int) (chat.AuditEntry, error) {
 				a, b, others = x, *y, n
 				y.Role, y.Ban = chat.RoleUser, nil
@@ -60,7 +73,7 @@ func testStandings(w *world) {
 	equal(w, "the operator", a, chat.Operator())
 	a, _, _ = seen(1<<40, u[2], w.now)
 	equal(w, "nobody", a, chat.Standing{UserID: 1 << 40, Role: chat.RoleUser})
-	_, err = w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: 1 << 40, At: w.now})
+	_, _, err = w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: 1 << 40, At: w.now})
 	w.is(err, chat.ErrNotFound)
 
 	second := chat.Ban{CreatedAt: w.stored()}
@@ -70,6 +83,69 @@ func testStandings(w *world) {
 	_, err = w.Ban(w.ctx(), u[1])
 	w.is(err, chat.ErrNotFound)
 	equal(w, "role", must[[]chat.User](w)(w.Users(w.ctx(), u))[0].Role, chat.RoleSuperAdmin)
+}
+
+// testStandingsEndSessions does to an account what ends its sessions, with its
+// standing: all of it, or, where it is decided against, nothing.
+func testStandingsEndSessions(w *world) {
+	u := w.users(5)
+	banned, reset, stopped, deleted, other := u[0], u[1], u[2], u[3], u[4]
+	w.ok(w.StartTwoFactor(w.ctx(), stopped, []byte("secret"), w.now))
+	must[[]string](w)(w.ActivateTwoFactor(w.ctx(), chat.TwoFactorStart{UserID: stopped, Secret: []byte("secret"), BackupCodes: [][]byte{[]byte("code")}}))
+	for i, id := range u {
+		epoch := must[chat.Login](w)(w.LoginOf(w.ctx(), id)).Epoch
+		for _, name := range []string{"a", "b"} {
+			x := chat.Session{ID: fmt.Sprint(name, i), UserID: id, RefreshHash: []byte(name), CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}
+			w.ok(w.CreateSession(w.ctx(), x, epoch))
+		}
+		w.device(id, fmt.Sprint("device ", i), time.Hour)
+	}
+	changes := map[int64]chat.StandingChange{
+		banned: {EndSessions: true}, reset: {PasswordHash: "new hash"}, stopped: {StopTwoFactor: true}, deleted: {Delete: true},
+	}
+	for i, id := range u[:4] {
+		c := changes[id]
+		c.UserID, c.At = id, w.now
+		c.Decide = func(_ chat.Standing, to *chat.Standing, _ int) (chat.AuditEntry, error) {
+			to.Ban = &chat.Ban{CreatedAt: w.now}
+			return chat.AuditEntry{}, chat.Errorf(chat.KindForbidden, "no", "%v", errDecided)
+		}
+		before := must[chat.Login](w)(w.LoginOf(w.ctx(), id))
+		_, _, err := w.ChangeStanding(w.ctx(), c)
+		equal(w, "decided against", chat.KindOf(err), chat.KindForbidden)
+		equal(w, "the login", must[chat.Login](w)(w.LoginOf(w.ctx(), id)), before)
+		equal(w, "sessions", len(w.sessionIDs(id, 10, 0)), 2)
+
+		after, sessions := w.standAnd(id, changes[id], func(to *chat.Standing) {
+			equal(w, "epoch", to.Epoch, before.Epoch)
+			equal(w, "two-factor login", to.TwoFactor, id == stopped)
+			to.Role = chat.RoleModerator
+		})
+		equal(w, "after", after, chat.Standing{UserID: id, Role: chat.RoleModerator, Epoch: before.Epoch, TwoFactor: id == stopped})
+		equal(w, "sessions that ended", sessions, []string{fmt.Sprint("a", i), fmt.Sprint("b", i)})
+		equal(w, "sessions", w.sessionIDs(id, 10, 0), nil)
+		devices := map[int64]int{banned: 1}[id]
+		equal(w, "devices", len(must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), id, 10, 0))), devices)
+		if id == deleted {
+			_, err := w.LoginOf(w.ctx(), id)
+			w.is(err, chat.ErrNotFound)
+			continue
+		}
+		login := must[chat.Login](w)(w.LoginOf(w.ctx(), id))
+		equal(w, "a login under way comes to nothing", login.Epoch, before.Epoch+1)
+		equal(w, "two-factor login is off", login.TwoFactor, false)
+	}
+	equal(w, "hash", must[chat.Login](w)(w.LoginOf(w.ctx(), reset)).PasswordHash, "new hash")
+	equal(w, "who leaves", must[[]int64](w)(w.Leaving(w.ctx(), 10)), []int64{deleted})
+	equal(w, "another's sessions", len(w.sessionIDs(other, 10, 0)), 2)
+	_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: other, StopTwoFactor: true, At: w.now,
+		Decide: func(chat.Standing, *chat.Standing, int) (chat.AuditEntry, error) {
+			return chat.AuditEntry{Message: "not done", CreatedAt: w.now}, nil
+		}})
+	w.is(err, chat.ErrNotFound) // it is off: nothing is stored, the entry of the audit neither
+	_, total, err := w.Audit(w.ctx(), chat.AuditQuery{BeforeID: 1 << 62, Limit: 1})
+	w.ok(err)
+	equal(w, "entries", total, 4)
 }
 
 // testSupersUnderConcurrency has super admins demote each other: one is left.
@@ -82,7 +158,7 @@ func testSupersUnderConcurrency(w *world) {
 		var wg sync.WaitGroup
 		for i := range u {
 			wg.Go(func() {
-				_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: u[i], UserID: u[(i+1)%len(u)], At: w.now,
+				_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{ActorID: u[i], UserID: u[(i+1)%len(u)], At: w.now,
 					Decide: func(actor chat.Standing, target *chat.Standing, others int) (chat.AuditEntry, error) {
 						if actor.Role != chat.RoleSuperAdmin || others == 0 {
 							return chat.AuditEntry{}, chat.Errorf(chat.KindConflict, "no", "it is the last one")
@@ -116,7 +192,7 @@ func testNobodyActsOnDeleted(w *world) {
 	must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: u[0], Kind: chat.NoticeWarning, Message: "m", CreatedAt: w.now}))
 	w.ok(w.MarkNotices(w.ctx(), u, 1))
 	must[[]string](w)(w.DeleteUser(w.ctx(), u[0], 0, w.now))
-	_, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: u[0], At: w.now})
+	_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: u[0], At: w.now})
 	w.is(err, chat.ErrNotFound)
 	_, err = w.Ban(w.ctx(), u[0])
 	w.is(err, chat.ErrNotFound)

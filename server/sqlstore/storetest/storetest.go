@@ -111,6 +111,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Legs", testLegs},
 		{"PruneCalls", testPruneCalls},
 		{"Standings", testStandings},
+		{"StandingsEndSessions", testStandingsEndSessions},
 		{"SupersUnderConcurrency", testSupersUnderConcurrency},
 		{"NobodyActsOnDeleted", testNobodyActsOnDeleted},
 		{"Audit", testAudit},
