@@ -179,11 +179,12 @@ func (e *Export) history(ctx context.Context, id int64) error {
 		page, _, err := e.s.cfg.Store.Messages(ctx, MessageQuery{
 			UserID: e.c.UserID, ConversationID: id, Ascending: true, AfterSeq: after, Limit: exportPage,
 		})
-		if len(page) > 0 {
-			after = page[len(page)-1].Seq
+		if err != nil || len(page) == 0 {
+			return nil, err
 		}
+		after = page[len(page)-1].Seq
 		e.messages += len(page)
-		return page, err
+		return page, e.s.listWithoutTraces(ctx, e.c.UserID, page)
 	})
 }
 

@@ -26,6 +26,9 @@ func (s *Service) DeleteForMe(ctx context.Context, c Caller, id int64) (Message,
 		return Message{}, orNotFound(err, what, notInRoom)
 	}
 	m = m.Blank()
+	if err := s.withoutTraces(ctx, c.UserID, &m); err != nil {
+		return Message{}, err
+	}
 	if done {
 		now := s.cfg.Now()
 		gone := MessageGone{
@@ -84,6 +87,9 @@ func (s *Service) tellSelf(ctx context.Context, c Caller, conversationID int64, 
 
 // seenBy returns m as the caller sees it.
 func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, error) {
+	if err := s.withoutTraces(ctx, c.UserID, &m); err != nil {
+		return Message{}, err
+	}
 	hidden, err := s.cfg.Store.Hidden(ctx, c.UserID, m.ConversationID, m.Seq)
 	if hidden {
 		m = m.Blank()
@@ -91,11 +97,16 @@ func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, err
 	return m, err
 }
 
-// whoSee returns those members who did not delete a message for themselves.
-func (s *Service) whoSee(ctx context.Context, room Membership, seq int64) ([]int64, error) {
+// whoSee returns those of seers who did not delete a message of userID's for
+// themselves.
+func (s *Service) whoSee(ctx context.Context, room Membership, userID, seq int64) ([]int64, error) {
+	ids, err := s.seers(ctx, room, userID, false)
+	if err != nil {
+		return nil, err
+	}
 	hiders, err := s.cfg.Store.Hiders(ctx, room.Conversation.ID, seq)
 	if err != nil || len(hiders) == 0 {
-		return room.UserIDs(), err
+		return ids, err
 	}
-	return slices.DeleteFunc(slices.Clone(room.UserIDs()), func(id int64) bool { return slices.Contains(hiders, id) }), nil
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return slices.Contains(hiders, id) }), nil
 }

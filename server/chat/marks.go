@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,7 +51,8 @@ func (s *Service) Delivered(conversationID, userID, seq int64) {
 	s.delivered.add(conversationID, userID, seq)
 }
 
-// storeDelivered stores delivery marks and tells the senders, in direct conversations.
+// storeDelivered stores delivery marks and tells the senders, in direct conversations,
+// unless one of the two has blocked the other.
 func (s *Service) storeDelivered(marks []Mark) error {
 	now := s.cfg.Now()
 	for i := range marks {
@@ -67,6 +69,10 @@ func (s *Service) storeDelivered(marks []Mark) error {
 			continue
 		}
 		sender := room.peer(m.UserID)
+		// Without a word where it is not known whether one of them has blocked the other.
+		if told, err := s.seers(ctx, room, m.UserID, true); err != nil || !slices.Contains(told, sender) {
+			continue
+		}
 		s.publish(ctx, Event{Type: EventMessageDelivered, To: []int64{sender}, At: now, Payload: MessageDelivered{
 			Seq: m.Delivered, SenderID: sender, ReceiverID: m.UserID, DeliveredTo: m.UserID, DeliveredAt: now,
 		}})

@@ -97,6 +97,9 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	if q.ConversationID != 0 {
 		s.gotByAsking(room, c.UserID, page.Messages)
 	}
+	if err := s.listWithoutTraces(ctx, c.UserID, page.Messages); err != nil {
+		return Page{}, err
+	}
 	page.HasMore = int64(q.Offset+len(page.Messages)) < page.Total
 	for i := range page.Messages {
 		if page.Messages[i].Sender, err = s.profile(ctx, c.UserID, page.Messages[i].SenderID); err != nil {
@@ -129,6 +132,13 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog]
 		return Part[Dialog]{}, err
 	}
 	part := partOf(dialogs, p)
+	last := make([]*Message, len(part.Items))
+	for i, d := range part.Items {
+		last[i] = d.LastMessage
+	}
+	if err := s.withoutTraces(ctx, c.UserID, last...); err != nil {
+		return Part[Dialog]{}, err
+	}
 	for i := range part.Items {
 		d := &part.Items[i]
 		if d.Kind == Direct {
@@ -198,7 +208,7 @@ func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id in
 		if m.Sender, err = s.profile(ctx, c.UserID, m.SenderID); err != nil {
 			return Event{}, err
 		}
-		to, err := s.whoSee(ctx, room, m.Seq)
+		to, err := s.whoSee(ctx, room, c.UserID, m.Seq)
 		return Event{
 			Type: EventMessageEdit, To: to, Except: c.Conn, At: at, Payload: MessageEdited{Message: InFrame(m)},
 			ConversationID: room.Conversation.ID,
@@ -237,7 +247,7 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 		return Message{}, Errorf(KindForbidden, what, "only its sender, or an admin of the chat, may do this")
 	}
 	if m.gone() {
-		return m, nil // a retry
+		return m, s.withoutTraces(ctx, c.UserID, &m) // a retry
 	}
 	now := s.cfg.Now()
 	if err := s.cfg.Store.RetractMessage(ctx, id, recalled, now); err != nil && !errors.Is(err, ErrNotFound) {
@@ -272,7 +282,7 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		ReadBy: c.UserID, ReadAt: now,
 	}
-	s.tell(ctx, c, room, EventMessageRead, now, read)
+	s.tellTrace(ctx, c, room, EventMessageRead, now, read)
 	if m.SenderID != c.UserID && (m.Status == StatusSent || m.Status == StatusDelivered) {
 		m.Status = StatusRead
 	}
@@ -318,13 +328,21 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 }
 
 // tell has what the caller did to a message announced, after whatever was
-// before it, to every connection of the room but his.
+// before it, to all who see what he does there, but the connection he did it on.
 func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
-		return Event{
-			Type: t, To: room.UserIDs(), Except: c.Conn, At: at, Payload: payload,
-			ConversationID: room.Conversation.ID,
-		}, nil
+	s.tellSeers(ctx, c, room, false, Event{Type: t, At: at, Payload: payload})
+}
+
+// tellTrace is tell for what says no more than that the caller is there.
+func (s *Service) tellTrace(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
+	s.tellSeers(ctx, c, room, true, Event{Type: t, At: at, Payload: payload})
+}
+
+func (s *Service) tellSeers(ctx context.Context, c Caller, room Membership, trace bool, e Event) {
+	e.Except, e.ConversationID = c.Conn, room.Conversation.ID
+	err := s.fanout.put(ctx, func(ctx context.Context) (_ Event, err error) {
+		e.To, err = s.seers(ctx, room, c.UserID, trace)
+		return e, err
 	})
 	if err != nil { // what he did is done all the same
 		s.cfg.Hooks.publishFailed(ctx, err)

@@ -86,7 +86,10 @@ func (s *Service) tellFileGone(ctx context.Context, c Caller, id int64, rooms []
 	to := []int64{c.UserID}
 	for _, room := range rooms {
 		if m, err := s.membership(ctx, room); err == nil {
-			to = append(to, m.UserIDs()...)
+			seers, err := s.seers(ctx, m, c.UserID, false)
+			if err == nil { // else it shows when the message is asked for
+				to = append(to, seers...)
+			}
 		}
 	}
 	slices.Sort(to)

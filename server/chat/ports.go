@@ -234,6 +234,9 @@ type MessageStore interface {
 	// Receipts lists the members that a message has come to, by id: those who had
 	// joined before a time. The sender may be among them.
 	Receipts(ctx context.Context, conversationID, seq int64, before time.Time) ([]Receipt, error)
+	// ReadUpTo tells up to which Seq conversations were read by members other than
+	// userID, those who have blocked him left out.
+	ReadUpTo(ctx context.Context, userID int64, conversations []int64) (map[int64]int64, error)
 	// Message returns one message, its Status worked out.
 	Message(ctx context.Context, id int64) (Message, error)
 	// Messages returns the messages that q selects, newest first unless q is

@@ -27,9 +27,14 @@ type DeliveryReceipt struct {
 }
 
 // Receipts tells a member of the conversation how far a message has come. Who
-// joined after it is not among those who have read it.
+// joined after it is not among those who have read it, nor is who has blocked the
+// caller, or, of two, whom he has blocked.
 func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, error) {
-	m, _, err := s.message(ctx, c, id, noMessage)
+	m, room, err := s.message(ctx, c, id, noMessage)
+	if err != nil {
+		return Receipts{}, err
+	}
+	blocks, err := s.blocks(ctx, c.UserID)
 	if err != nil {
 		return Receipts{}, err
 	}
@@ -37,7 +42,7 @@ func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, e
 	list, err := s.cfg.Store.Receipts(ctx, m.ConversationID, m.Seq, m.CreatedAt.Add(time.Millisecond))
 	r := Receipts{MessageID: id, Seq: m.Seq, ReadBy: []ReadReceipt{}, DeliveredTo: []DeliveryReceipt{}}
 	for _, x := range list {
-		if x.UserID == m.SenderID {
+		if x.UserID == m.SenderID || x.UserID != c.UserID && !blocks.tracesOf(room.Conversation.Kind, x.UserID) {
 			continue
 		}
 		if x.Read {

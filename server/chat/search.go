@@ -85,6 +85,9 @@ func (s *Service) search(ctx context.Context, q MessageSearch) (found Found, err
 	if found, err = s.cfg.Store.SearchMessages(ctx, q); err != nil {
 		return Found{}, err
 	}
+	if err = s.listWithoutTraces(ctx, q.UserID, found.Messages); err != nil {
+		return Found{}, err
+	}
 	for i := range found.Messages {
 		if found.Messages[i].Sender, err = s.profile(ctx, q.UserID, found.Messages[i].SenderID); err != nil {
 			return Found{}, err

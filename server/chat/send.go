@@ -198,7 +198,9 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
 	case r.Duplicate && !p.retries(r.Message):
 		r.Message, r.Err = Message{}, errIDTaken
-	case r.Err == nil && !r.Duplicate:
+	case r.Duplicate:
+		r.Err = s.withoutTraces(ctx, p.caller.UserID, &r.Message)
+	case r.Err == nil:
 		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
 		// fanout is closed after sends, so this put cannot be refused.
 		_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
@@ -321,6 +323,9 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 	sender, err := s.user(ctx, n.message.SenderID)
 	if err != nil {
 		sender = User{ID: n.message.SenderID}
+	}
+	if err := s.withoutTraces(ctx, n.message.SenderID, &n.message); err != nil { // of one that was loaded
+		return Event{}, err
 	}
 	return Event{
 		Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,

@@ -136,3 +136,17 @@ func (n *node) send(t *testing.T, from chat.Caller, to int64, id string) chat.Me
 	}
 	return m
 }
+
+// session makes an account with a session, for what wants to know that it lasts.
+func (w *world) session(t *testing.T) chat.Caller {
+	t.Helper()
+	c := w.user(t)
+	c.SessionID = fmt.Sprint("session ", c.UserID)
+	err := w.store.CreateSession(t.Context(), chat.Session{
+		ID: c.SessionID, UserID: c.UserID, RefreshHash: []byte(c.SessionID), CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -106,3 +106,24 @@ func (s *Store) Receipts(ctx context.Context, conversationID, seq int64, before 
 		conversationID, micros(before), seq, seq)
 	return list, s.fail(ctx, "receipts", err)
 }
+
+// ReadUpTo implements chat.MessageStore.
+func (s *Store) ReadUpTo(ctx context.Context, userID int64, conversations []int64) (map[int64]int64, error) {
+	read := make(map[int64]int64, len(conversations))
+	for part := range slices.Chunk(conversations, lists) {
+		in, args := inList(part, nil)
+		_, err := collect(ctx, s.read, func(r scanner) (struct{}, error) {
+			var id, seq int64
+			err := r.Scan(&id, &seq)
+			read[id] = seq
+			return struct{}{}, err
+		}, `SELECT m.conversation_id, MAX(m.read_seq) FROM members m
+			WHERE m.conversation_id IN (`+in+`) AND m.user_id <> ?
+			AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = m.user_id AND b.blocked_id = ?)
+			GROUP BY m.conversation_id`, append(args, userID, userID)...)
+		if err != nil {
+			return nil, s.fail(ctx, "read up to", err)
+		}
+	}
+	return read, nil
+}

@@ -353,6 +353,7 @@ func testCancelled(w *world) {
 		"Advance":               func() error { return w.Advance(ctx, []chat.Mark{{ConversationID: 1, UserID: u[0], Read: 1}}) },
 		"Message":               func() error { _, err := w.Message(ctx, 1); return err },
 		"Messages":              func() error { _, _, err := w.Messages(ctx, chat.MessageQuery{UserID: u[0]}); return err },
+		"ReadUpTo":              func() error { _, err := w.ReadUpTo(ctx, 1, u); return err },
 		"EditMessage":           func() error { return w.EditMessage(ctx, 1, "", w.now) },
 		"Unread":                func() error { _, err := w.Unread(ctx, u[0]); return err },
 		"MayRead":               func() error { _, err := w.MayRead(ctx, 1, u[0]); return err },
@@ -397,4 +398,30 @@ func testReceipts(w *world) {
 	w.leave(g, u[2])
 	equal(w, "who left", len(receipts(one)), 2)
 	equal(w, "nowhere", must[[]chat.Receipt](w)(w.Receipts(w.ctx(), 1<<40, 1, w.now)), nil)
+}
+
+// testReadUpTo leaves out the asker, and those who have blocked him.
+func testReadUpTo(w *world) {
+	u := w.users(4)
+	g, d, none := w.group(u[0], u[1], u[2], u[3]), w.direct(u[0], u[1]), w.group(u[0])
+	for range 3 {
+		w.send(g, u[0], "post")
+		w.send(d, u[0], "word")
+		w.send(none, u[0], "alone")
+	}
+	read := func(user int64) map[int64]int64 {
+		w.Helper()
+		return must[map[int64]int64](w)(w.ReadUpTo(w.ctx(), user, []int64{g, d, 1 << 40}))
+	}
+	for i, seq := range []int64{3, 2, 1} {
+		w.advance(g, u[i], seq, seq)
+		w.advance(d, u[i], seq, seq)
+	}
+	equal(w, "of others", read(u[0]), map[int64]int64{g: 2, d: 2})
+	equal(w, "as another sees it", read(u[3]), map[int64]int64{g: 3, d: 3})
+	w.ok(w.Block(w.ctx(), u[1], u[0], 10, w.now))
+	equal(w, "blocked", read(u[0]), map[int64]int64{g: 1}) // d has nobody else
+	w.ok(w.Block(w.ctx(), u[0], u[2], 10, w.now))
+	equal(w, "blocks", read(u[0])[g], int64(1))
+	equal(w, "nowhere", must[map[int64]int64](w)(w.ReadUpTo(w.ctx(), u[0], nil)), map[int64]int64{})
 }

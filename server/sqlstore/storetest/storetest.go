@@ -87,6 +87,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Statuses", testStatuses},
 		{"MarksNeverGoBack", testMarksNeverGoBack},
 		{"Receipts", testReceipts},
+		{"ReadUpTo", testReadUpTo},
 		{"EditAndRetract", testEditAndRetract},
 		{"Pages", testPages},
 		{"PagesAreForMembers", testPagesAreForMembers},
