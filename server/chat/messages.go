@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -173,14 +174,14 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	if err != nil {
 		return Message{}, err
 	}
-	me, _ := room.Find(c.UserID)
 	switch {
 	case m.SenderID != c.UserID:
 		return Message{}, Errorf(KindForbidden, what, "only its sender edits a message")
-	case me.Muted:
-		return Message{}, s.whyMuted(ctx, c, room, what)
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
+	}
+	if err := s.mayWrite(ctx, c, room, what); err != nil {
+		return Message{}, err
 	}
 	if m, err = s.seenBy(ctx, c, m); err != nil {
 		return Message{}, err
@@ -190,7 +191,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	}
 	now := s.cfg.Now()
 	if err := s.cfg.Store.EditMessage(ctx, id, content, now); err != nil {
-		return Message{}, orNotFound(err, what, "it was recalled or deleted")
+		return Message{}, orNotFound(err, what, "it was recalled or deleted, or you may not write here any more")
 	}
 	s.tellEdit(ctx, c, room, id, now)
 	return s.Message(ctx, c, id)
@@ -294,7 +295,8 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 }
 
 // Typing tells the others in a conversation that the caller is typing, or has
-// stopped: not those whom he has blocked.
+// stopped: those who would get at once what he writes, and whom he has not blocked.
+// That nobody is told is no error.
 func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) error {
 	const what = "typing not told"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -303,6 +305,12 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	room, err := s.room(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
 		return nil // nobody has written yet: there is no conversation to tell
+	}
+	if err == nil {
+		err = s.mayWrite(ctx, c, room, what)
+	}
+	if KindOf(err) == KindForbidden {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -313,16 +321,11 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	} else {
 		e.ReceiverID = room.peer(c.UserID)
 	}
-	blocks, err := s.blocks(ctx, c.UserID)
+	seers, err := s.seers(ctx, room, c.UserID, true)
 	if err != nil {
 		return err
 	}
-	others := make([]int64, 0, len(room.Members))
-	for _, id := range room.UserIDs() {
-		if id != c.UserID && !among(blocks.Of, id) && (e.ChatID != 0 || !blocks.hides(id)) {
-			others = append(others, id)
-		}
-	}
+	others := slices.DeleteFunc(slices.Clone(seers), func(id int64) bool { return id == c.UserID })
 	s.publish(ctx, Event{Type: EventTyping, To: others, Except: c.Conn, At: s.cfg.Now(), Payload: e})
 	return nil
 }

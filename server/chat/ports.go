@@ -250,8 +250,8 @@ type MessageStore interface {
 	// there is none. Ids are given in about the order of CreatedAt: where two are
 	// the other way round, it may be off by as much.
 	MessageIDBefore(ctx context.Context, at time.Time) (int64, error)
-	// EditMessage puts in new content, unless the message is gone by then
-	// (ErrNotFound).
+	// EditMessage puts in new content, unless the message is gone by then, or its
+	// sender may not write there: Append would store nothing of his (ErrNotFound).
 	EditMessage(ctx context.Context, id int64, content string, at time.Time) error
 	// RetractMessage takes content and file away; recalled tells a recall from a
 	// deletion. Of a message that is gone already it is ErrNotFound.

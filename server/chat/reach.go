@@ -11,6 +11,27 @@ import (
 // blocked another leaves no trace that this one sees, in groups either: not that
 // he reads, and not that he types.
 
+// mayWrite refuses to put something of the caller's before the others in a room:
+// he is muted, one of two has blocked the other, declined, or was deleted, or the
+// other one would have to be asked first.
+func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what string) error {
+	if me, _ := room.Find(c.UserID); me.Muted {
+		return s.whyMuted(ctx, c, room, what)
+	}
+	if room.Conversation.Kind == Group {
+		return nil
+	}
+	peer := room.peer(c.UserID)
+	if !slices.Contains(room.Closed, peer) {
+		return nil
+	}
+	asks, err := s.asks(ctx, c.UserID, peer, func(p Privacy) Audience { return p.Messages })
+	if err == nil && asks {
+		err = Errorf(KindForbidden, what, "user %d takes messages of contacts only: send a new one, which asks him", peer)
+	}
+	return err
+}
+
 // seers returns the members of a room who are told what userID does there, he
 // himself included. A trace says no more than that he is there.
 func (s *Service) seers(ctx context.Context, room Membership, userID int64, trace bool) ([]int64, error) {

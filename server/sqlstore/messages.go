@@ -258,7 +258,9 @@ func scanPlace(r scanner) (p chat.MessagePlace, err error) {
 // EditMessage implements chat.MessageStore.
 func (s *Store) EditMessage(ctx context.Context, id int64, content string, at time.Time) error {
 	err := s.changeText(ctx, id, `UPDATE messages SET content = ?, edited = 1, updated_at = ?
-		WHERE id = ? AND recalled = 0 AND deleted = 0`, content, micros(at), id)
+		WHERE id = ? AND recalled = 0 AND deleted = 0 AND EXISTS (SELECT 1 FROM members m
+			WHERE m.conversation_id = messages.conversation_id AND m.user_id = messages.sender_id AND m.state = 0 AND m.muted = 0)`,
+		content, micros(at), id)
 	return s.fail(ctx, "edit message", err)
 }
 

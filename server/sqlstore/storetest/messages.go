@@ -105,6 +105,34 @@ func testEditAndRetract(w *world) {
 	equal(w, "seq stays gapless", w.send(d, u[0], "fourth").Seq, 4)
 }
 
+// testEditGuardsMembership refuses an edit where Append would store nothing.
+func testEditGuardsMembership(w *world) {
+	u := w.users(3)
+	g, d := w.group(u[0], u[1], u[2]), w.direct(u[0], u[1])
+	inGroup, direct := w.send(g, u[1], "one"), w.send(d, u[1], "two")
+	edit := func(what string, m chat.Message, want error) {
+		w.Helper()
+		err := w.EditMessage(w.ctx(), m.ID, what, w.now)
+		if want != nil {
+			w.is(err, want)
+		} else {
+			w.ok(err)
+			m.Content = what
+		}
+		equal(w, what, must[chat.Message](w)(w.Message(w.ctx(), m.ID)).Content, m.Content)
+	}
+	w.put(chat.Member{ConversationID: g, UserID: u[1], Role: chat.RoleMember, Muted: true})
+	edit("muted", inGroup, chat.ErrNotFound)
+	w.put(chat.Member{ConversationID: g, UserID: u[1], Role: chat.RoleMember})
+	edit("unmuted", inGroup, nil)
+	w.ok(w.Block(w.ctx(), u[0], u[1], 10, w.now))
+	edit("blocked", direct, chat.ErrNotFound)
+	w.ok(w.Unblock(w.ctx(), u[0], u[1]))
+	edit("unblocked", direct, nil)
+	w.leave(g, u[1])
+	edit("gone", must[chat.Message](w)(w.Message(w.ctx(), inGroup.ID)), chat.ErrNotFound)
+}
+
 func testPages(w *world) {
 	u := w.users(2)
 	d, g := w.direct(u[0], u[1]), w.group(u[0])

@@ -89,6 +89,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Receipts", testReceipts},
 		{"ReadUpTo", testReadUpTo},
 		{"EditAndRetract", testEditAndRetract},
+		{"EditGuardsMembership", testEditGuardsMembership},
 		{"Pages", testPages},
 		{"PagesAreForMembers", testPagesAreForMembers},
 		{"Since", testSince},
