@@ -136,36 +136,37 @@ func lines[T any](ctx context.Context, e *Export, name string, next func() ([]T,
 }
 
 func (e *Export) friends(ctx context.Context) error {
-	offset := 0
+	after := int64(0)
 	return lines(ctx, e, "friends.jsonl", func() ([]User, error) {
-		part, err := e.s.Friends(ctx, e.c, Paging{Limit: exportPage, Offset: offset})
-		offset += len(part.Items)
-		return part.Items, err
+		page, err := e.s.cfg.Store.FriendsAfter(ctx, e.c.UserID, after, exportPage)
+		if err != nil || len(page) == 0 {
+			return nil, err
+		}
+		after = page[len(page)-1].ID
+		return e.s.asSeenBy(ctx, e.c.UserID, page)
 	})
 }
 
 // conversations writes the list of them, and the messages of each. Which there are is
-// known before the first message: those that come meanwhile move the list.
+// known before the first message; by id, since those in which something is written
+// meanwhile move to the front of any list that has the newest first.
 func (e *Export) conversations(ctx context.Context) error {
 	var ids []int64
-	offset := 0
+	after := int64(0)
 	err := lines(ctx, e, "conversations.jsonl", func() ([]Dialog, error) {
-		part, err := e.s.Dialogs(ctx, e.c, Paging{Limit: exportPage, Offset: offset})
-		offset += len(part.Items)
-		for _, d := range part.Items {
-			ids = append(ids, d.ID)
+		page, err := e.s.cfg.Store.DialogsAfter(ctx, e.c.UserID, after, exportPage)
+		if err != nil || len(page) == 0 {
+			return nil, err
 		}
-		return part.Items, err
+		for _, d := range page {
+			ids, after = append(ids, d.ID), d.ID
+		}
+		return page, e.s.dialogsSeenBy(ctx, e.c.UserID, page)
 	})
 	if err != nil {
 		return err
 	}
-	seen := make(map[int64]bool, len(ids))
 	for _, id := range ids {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
 		if err := e.history(ctx, id); err != nil {
 			return err
 		}

@@ -133,27 +133,32 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog]
 		return Part[Dialog]{}, err
 	}
 	part := partOf(dialogs, p)
-	last := make([]*Message, len(part.Items))
-	for i, d := range part.Items {
+	return part, s.dialogsSeenBy(ctx, c.UserID, part.Items)
+}
+
+// dialogsSeenBy puts into dialogs what a store leaves to the domain.
+func (s *Service) dialogsSeenBy(ctx context.Context, viewer int64, dialogs []Dialog) (err error) {
+	last := make([]*Message, len(dialogs))
+	for i, d := range dialogs {
 		last[i] = d.LastMessage
 	}
-	if err := s.withoutTraces(ctx, c.UserID, last...); err != nil {
-		return Part[Dialog]{}, err
+	if err := s.withoutTraces(ctx, viewer, last...); err != nil {
+		return err
 	}
-	for i := range part.Items {
-		d := &part.Items[i]
+	for i := range dialogs {
+		d := &dialogs[i]
 		if d.Kind == Direct {
-			if d.Peer, err = s.profile(ctx, c.UserID, d.ReceiverID); err != nil {
-				return Part[Dialog]{}, err
+			if d.Peer, err = s.profile(ctx, viewer, d.ReceiverID); err != nil {
+				return err
 			}
 		}
 		if d.LastMessage != nil {
-			if d.LastMessage.Sender, err = s.profile(ctx, c.UserID, d.LastMessage.SenderID); err != nil {
-				return Part[Dialog]{}, err
+			if d.LastMessage.Sender, err = s.profile(ctx, viewer, d.LastMessage.SenderID); err != nil {
+				return err
 			}
 		}
 	}
-	return part, nil
+	return nil
 }
 
 // Edit puts new content into a message of the caller's.

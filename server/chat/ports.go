@@ -87,6 +87,9 @@ type RelationStore interface {
 	Relation(ctx context.Context, userID, otherID int64) (Relation, error)
 	// Friends lists those whom userID added and those who added userID, by id.
 	Friends(ctx context.Context, userID int64, limit, offset int) ([]User, error)
+	// FriendsAfter is Friends from an id on, so that none is missed while others come
+	// and go.
+	FriendsAfter(ctx context.Context, userID, after int64, limit int) ([]User, error)
 	// Blocked lists those whom userID has blocked, by id.
 	Blocked(ctx context.Context, userID int64, limit, offset int) ([]User, error)
 	// Blocks tells whom userID has blocked and who has blocked him.
@@ -217,6 +220,9 @@ type ConversationStore interface {
 	// count, the one with the newest message first, empty ones last; Peer is
 	// left to the caller.
 	Dialogs(ctx context.Context, userID int64, limit, offset int) ([]Dialog, error)
+	// DialogsAfter lists those whose id is larger, upward by id: it does not move with
+	// what is written meanwhile.
+	DialogsAfter(ctx context.Context, userID, after int64, limit int) ([]Dialog, error)
 	// Contacts lists the users who share a conversation with userID, and whom he
 	// has not blocked.
 	Contacts(ctx context.Context, userID int64, limit int) ([]int64, error)

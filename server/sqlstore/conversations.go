@@ -86,18 +86,27 @@ func (s *Store) Groups(ctx context.Context, userID int64, limit, offset int) ([]
 
 // Dialogs implements chat.ConversationStore. Peer is left to the caller.
 func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([]chat.Dialog, error) {
-	rows, err := collect(ctx, s.read, func(r scanner) (dialogRow, error) {
-		return scanDialog(r, userID)
-	}, dialogsQuery, userID, limit, offset)
+	dialogs, err := s.dialogs(ctx, userID, dialogsQuery, userID, limit, offset)
+	return dialogs, s.fail(ctx, "dialogs", err)
+}
+
+// DialogsAfter implements chat.ConversationStore.
+func (s *Store) DialogsAfter(ctx context.Context, userID, after int64, limit int) ([]chat.Dialog, error) {
+	dialogs, err := s.dialogs(ctx, userID, dialogsAfter, userID, after, limit)
+	return dialogs, s.fail(ctx, "dialogs after", err)
+}
+
+func (s *Store) dialogs(ctx context.Context, userID int64, query string, args ...any) ([]chat.Dialog, error) {
+	rows, err := collect(ctx, s.read, func(r scanner) (dialogRow, error) { return scanDialog(r, userID) }, query, args...)
 	if err != nil {
-		return nil, s.fail(ctx, "dialogs", err)
+		return nil, err
 	}
 	dialogs := make([]chat.Dialog, len(rows))
 	var behind []bookmark
 	for i, r := range rows {
 		if r.hides {
 			if err := s.lastVisible(ctx, userID, &r); err != nil {
-				return nil, s.fail(ctx, "dialogs", err)
+				return nil, err
 			}
 		}
 		dialogs[i] = r.Dialog
@@ -109,21 +118,31 @@ func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([
 	for i := range dialogs {
 		dialogs[i].UnreadCount = counts[dialogs[i].ID]
 	}
-	return dialogs, s.fail(ctx, "dialogs", err)
+	return dialogs, err
 }
 
-// dialogsQuery chooses the conversations first, so that the rest is read for
+// The queries of dialogs choose the conversations first, so that the rest is read for
 // those on the page alone. One that was cleared is none until it goes on.
-const dialogsQuery = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0), k.read_seq, k.cleared_seq, k.hides,
+const (
+	dialogsQuery = chooseDialogs + `
+	      ORDER BY COALESCE(l.id, 0) DESC, m.conversation_id DESC LIMIT ? OFFSET ?` + ofDialogs + `
+	ORDER BY COALESCE(k.last_id, 0) DESC, c.id DESC`
+
+	dialogsAfter = chooseDialogs + ` AND m.conversation_id > ?
+	      ORDER BY m.conversation_id LIMIT ?` + ofDialogs + `
+	ORDER BY c.id`
+)
+
+const chooseDialogs = `SELECT ` + conversationColumns + `, COALESCE(c.pair_low + c.pair_high, 0), k.read_seq, k.cleared_seq, k.hides,
 	` + messageColumns + `
 	FROM (SELECT m.conversation_id, m.read_seq, m.cleared_seq, m.hides, l.id AS last_id
 	      FROM members m JOIN conversations d ON d.id = m.conversation_id
 	      LEFT JOIN messages l ON l.conversation_id = d.id AND l.seq = d.last_seq
-	      WHERE m.user_id = ? AND m.state = 0 AND (m.cleared_seq = 0 OR m.cleared_seq < d.last_seq)
-	      ORDER BY COALESCE(l.id, 0) DESC, m.conversation_id DESC LIMIT ? OFFSET ?) k
+	      WHERE m.user_id = ? AND m.state = 0 AND (m.cleared_seq = 0 OR m.cleared_seq < d.last_seq)`
+
+const ofDialogs = `) k
 	JOIN conversations c ON c.id = k.conversation_id
-	LEFT JOIN messages x ON x.id = k.last_id
-	ORDER BY COALESCE(k.last_id, 0) DESC, c.id DESC`
+	LEFT JOIN messages x ON x.id = k.last_id`
 
 // Contacts implements chat.ConversationStore.
 func (s *Store) Contacts(ctx context.Context, userID int64, limit int) ([]int64, error) {

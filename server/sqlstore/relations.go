@@ -185,6 +185,15 @@ func (s *Store) Friends(ctx context.Context, userID int64, limit, offset int) ([
 	return users, s.fail(ctx, "friends", err)
 }
 
+// FriendsAfter implements chat.RelationStore.
+func (s *Store) FriendsAfter(ctx context.Context, userID, after int64, limit int) ([]chat.User, error) {
+	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`
+		FROM (SELECT friend_id AS id FROM friends WHERE user_id = ? AND friend_id > ?
+		      UNION SELECT user_id FROM friends WHERE friend_id = ? AND user_id > ?) f
+		JOIN users u ON u.id = f.id ORDER BY u.id LIMIT ?`, userID, after, userID, after, limit)
+	return users, s.fail(ctx, "friends after", err)
+}
+
 // Blocked implements chat.RelationStore.
 func (s *Store) Blocked(ctx context.Context, userID int64, limit, offset int) ([]chat.User, error) {
 	users, err := collect(ctx, s.read, scanUser, `SELECT `+userColumns+`

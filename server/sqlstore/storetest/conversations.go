@@ -121,6 +121,14 @@ func testDialogs(w *world) {
 	equal(w, "page", dialogs(1, 1), want[1:2])
 	equal(w, "past the end", dialogs(10, 3), nil)
 
+	after := func(id int64, limit int) []chat.Dialog {
+		w.Helper()
+		return must[[]chat.Dialog](w)(w.DialogsAfter(w.ctx(), me, id, limit))
+	}
+	equal(w, "by id", after(0, 10), []chat.Dialog{want[2], want[0], want[1]})
+	equal(w, "by id, a page", after(empty, 1), want[:1])
+	equal(w, "by id, behind the last", after(self, 10), nil)
+
 	w.advance(group, me, 3, 0)
 	equal(w, "read", dialogs(1, 0)[0].UnreadCount, 0)
 	w.ok(w.RetractMessage(w.ctx(), last.ID, true, w.now))

@@ -382,6 +382,8 @@ func testCancelled(w *world) {
 		"Message":               func() error { _, err := w.Message(ctx, 1); return err },
 		"Messages":              func() error { _, _, err := w.Messages(ctx, chat.MessageQuery{UserID: u[0]}); return err },
 		"ReadUpTo":              func() error { _, err := w.ReadUpTo(ctx, 1, u); return err },
+		"DialogsAfter":          func() error { _, err := w.DialogsAfter(ctx, u[0], 0, 1); return err },
+		"FriendsAfter":          func() error { _, err := w.FriendsAfter(ctx, u[0], 0, 1); return err },
 		"EditMessage":           func() error { return w.EditMessage(ctx, 1, "", w.now) },
 		"Unread":                func() error { _, err := w.Unread(ctx, u[0]); return err },
 		"MayRead":               func() error { _, err := w.MayRead(ctx, 1, u[0]); return err },

@@ -154,6 +154,15 @@ func testFriends(w *world) {
 	equal(w, "limit", friends(u[0], 1), []int64{u[1]})
 	equal(w, "second page", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 1))[0].ID, u[2])
 	equal(w, "after the last", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 2)), nil)
+	after := func(id int64, limit int) (ids []int64) {
+		for _, f := range must[[]chat.User](w)(w.FriendsAfter(w.ctx(), u[0], id, limit)) {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	equal(w, "by id", after(0, 1), []int64{u[1]})
+	equal(w, "by id, the rest", after(u[1], 10), []int64{u[2]})
+	equal(w, "by id, behind the last", after(u[2], 10), nil)
 	equal(w, "added by", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], u)), map[int64]bool{u[1]: true})
 	equal(w, "added by none", must[map[int64]bool](w)(w.AddedBy(w.ctx(), u[0], nil)), map[int64]bool{})
 }
