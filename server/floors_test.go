@@ -39,6 +39,7 @@ var floors = map[string][]string{
 	"telemetry/metricvet":                     {"telemetry/internal/rule"},
 	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
+	"internal/alive":                          {},
 	"internal/imclient":                       {},
 	"internal/browser":                        {"internal/needs"},
 
@@ -63,11 +64,11 @@ var floors = map[string][]string{
 		"telemetry", "server/chat", "server/call", "server/sqlstore", "server/bus/membus", "server/cache/memcache", "server/limit/memlimit",
 		"server/auth", "server/blob", "server/rest", "server/ws", "server/observe",
 		"server/redisconn", "server/bus/redisbus", "server/cache/rediscache", "server/limit/redislimit", "server/turn",
-		"server/web", "server/admin", "deploy",
+		"server/web", "server/admin", "deploy", "internal/alive",
 	},
 	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
 	"cmd/imload":    {"internal/imclient"}, // a client like any other
-	"cmd/imadmin":   {"server/admin", "deploy"},
+	"cmd/imadmin":   {"server/admin", "deploy", "internal/alive"},
 	"cmd/metricvet": {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},

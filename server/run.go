@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/onemeter/onemeter/internal/alive"
 )
 
 // listen takes the addresses, so that a taken one is told before anything runs.
@@ -80,8 +82,8 @@ func (s *Server) greet(ctx context.Context) error {
 		return fmt.Errorf("the server does not answer itself: %w", err)
 	}
 	close(s.up)
-	base := "http://" + reachable(s.Addr())
-	s.log.Info("imserver is up", "version", s.version, "web", base+"/", "api", base+"/api", "metrics", "http://"+reachable(s.MetricsAddr())+"/metrics")
+	base := "http://" + alive.Reachable(s.Addr())
+	s.log.Info("imserver is up", "version", s.version, "web", base+"/", "api", base+"/api", "metrics", "http://"+alive.Reachable(s.MetricsAddr())+"/metrics")
 	uses := []any{"db", redact(s.cfg.DB), "blob", redact(s.cfg.Blob)}
 	if s.cfg.Redis != "" {
 		uses = append(uses, "redis", redact(s.cfg.Redis), "redis-prefix", s.cfg.RedisPrefix)
@@ -94,37 +96,12 @@ func (s *Server) greet(ctx context.Context) error {
 }
 
 // CheckHealth asks the server that listens at addr, host:port, whether it is
-// alive; it takes five seconds at most. An empty host is this machine.
+// alive, within five seconds. An empty host is this machine.
 func CheckHealth(ctx context.Context, addr string) error {
 	if err := checkAddr(addr); err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	url := "http://" + reachable(addr) + "/healthz"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is us
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", url, res.Status)
-	}
-	return nil
-}
-
-// reachable makes of a listening address one that a client can dial.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return addr
+	return alive.Check(ctx, addr, "/healthz")
 }
 
 // shutdown closes the floors downward.

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/onemeter/onemeter/internal/alive"
 )
 
 // Exit codes: a configuration that is wrong is the caller's to mend.
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, _ = fmt.Fprintln(stdout, "imadmin", buildVersion())
 		return exitOK
 	case cfg.healthcheck:
-		err = checkHealth(ctx, cfg.addr)
+		err = alive.Check(ctx, cfg.addr, "/health")
 	default:
 		err = serve(ctx, cfg, log)
 	}
@@ -82,7 +84,7 @@ const (
 // serve runs until ctx ends. Requests under way are finished then, within
 // cfg.shutdownTimeout, and WebSockets closed.
 func serve(ctx context.Context, cfg config, log *slog.Logger) error {
-	alive, end := context.WithCancel(context.WithoutCancel(ctx))
+	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	backends := newBackends(cfg.backends, log)
 	handler, err := newHandler(cfg, backends, log)
@@ -96,7 +98,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		BaseContext:       func(net.Listener) context.Context { return alive },
+		BaseContext:       func(net.Listener) context.Context { return working },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	var lc net.ListenConfig
@@ -104,18 +106,18 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w (choose another address with --addr)", err)
 	}
-	watching := backends.watch(alive)
+	watching := backends.watch(working)
 	defer func() { end(); watching.Wait() }()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
-	log.Info("imadmin is up", "version", buildVersion(), "console", "http://"+reachable(l.Addr().String())+"/", "backends", cfg.backends.String())
+	log.Info("imadmin is up", "version", buildVersion(), "console", "http://"+alive.Reachable(l.Addr().String())+"/", "backends", cfg.backends.String())
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
 	log.Info("stopping", "within", cfg.shutdownTimeout.String())
-	draining, cancel := context.WithTimeout(alive, cfg.shutdownTimeout)
+	draining, cancel := context.WithTimeout(working, cfg.shutdownTimeout)
 	defer cancel()
 	if err := srv.Shutdown(draining); err != nil {
 		log.Warn("requests were cut off while stopping", "err", err)
@@ -123,36 +125,6 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("stopped")
-	return nil
-}
-
-// reachable makes of a listening address one that a client can dial.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return addr
-}
-
-// checkHealth asks the imadmin that listens at addr whether it is alive.
-func checkHealth(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	url := "http://" + reachable(addr) + "/health"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is us
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", url, res.Status)
-	}
 	return nil
 }
 
