@@ -19,7 +19,7 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 		}
 		cfg.Transport = seen.Transport
 		var bucket *blob.S3
-		err = s.awaited("files", s.cfg.Blob, func() (err error) { bucket, err = blob.OpenS3(ctx, cfg); return err })
+		err = s.awaited(ctx, "files", s.cfg.Blob, func() (err error) { bucket, err = blob.OpenS3(ctx, cfg); return err })
 		if err != nil {
 			return nil, err
 		}

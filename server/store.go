@@ -65,7 +65,7 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	}
 	cfg.UsernameKey = auth.Usernames{}.Key
 	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
-	err = s.awaited("database", s.cfg.DB, func() (err error) { s.store, err = sqlstore.Open(ctx, cfg); return err })
+	err = s.awaited(ctx, "database", s.cfg.DB, func() (err error) { s.store, err = sqlstore.Open(ctx, cfg); return err })
 	if err != nil {
 		return err // names the database
 	}
