@@ -11,25 +11,24 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// Thresholds of the rules in deploy/prometheus/rules/alerts.yml that this process
-// can tell by itself.
+// Thresholds of the rules in deploy/prometheus/rules/alerts.yml that a node can check by itself.
 const (
 	poolNearLimit = 0.8
 	memoryNear    = 0.85
 	reportsWait   = 24 * time.Hour
 )
 
-// severities are those of the rules, by name.
+// severities has the severity of each rule, by name.
 var severities = map[string]string{
 	"IMRequestsFail": "page", "IMBusDeaf": "page", "IMFileStoreFails": "ticket", "IMDatabasePoolNearLimit": "ticket",
 	"IMRedisMemory": "ticket", "IMTelemetryConflict": "ticket", "IMTelemetryOverflow": "ticket", "IMReportsWait": "ticket",
 }
 
-// partAlerts are the rules that fire where a part is down.
+// partAlerts has the rule that fires if a part is down, by the part's name.
 var partAlerts = map[string]string{"database": "IMRequestsFail", "redis": "IMBusDeaf", "files": "IMFileStoreFails"}
 
-// alerts tells what is wrong now, as far as this node knows. Prometheus, which
-// sees all nodes and what was before, has the last word.
+// alerts returns a function that returns the current alerts, as far as this node can determine them. Prometheus is
+// authoritative: it sees all nodes and the past.
 func (s *Server) alerts(tel *telemetry.Provider) func(context.Context) []rest.Alert {
 	return func(ctx context.Context) (all []rest.Alert) {
 		add := func(name, format string, args ...any) {
@@ -53,13 +52,13 @@ func (s *Server) alerts(tel *telemetry.Provider) func(context.Context) []rest.Al
 			add("IMTelemetryConflict", "%d definitions of metrics disagree: /debug/telemetry names both places of each.", conflicts)
 		}
 		if overflows > 0 {
-			add("IMTelemetryOverflow", "%d metrics have nearly as many series as they may, or more.", overflows)
+			add("IMTelemetryOverflow", "%d metrics are near their limit of series, or beyond it.", overflows)
 		}
 		return all
 	}
 }
 
-// storeAlerts tells what the stores are short of, and what waits in them.
+// storeAlerts adds the alerts about the database, Redis and pending reports.
 func (s *Server) storeAlerts(add func(name, format string, args ...any)) {
 	if db := s.store.Stats(); s.store.Engine() == "mysql" && db.MaxOpenConnections > 0 {
 		if used := float64(db.InUse) / float64(db.MaxOpenConnections); used > poolNearLimit {
@@ -72,11 +71,11 @@ func (s *Server) storeAlerts(add func(name, format string, args ...any)) {
 		}
 	}
 	if w := s.reports.last(); w.age(time.Now()) > reportsWait {
-		add("IMReportsWait", "%d reports of users wait for a moderator, the oldest for %s.", w.n, w.age(time.Now()).Round(time.Hour))
+		add("IMReportsWait", "%d reports are pending, the oldest for %s.", w.n, w.age(time.Now()).Round(time.Hour))
 	}
 }
 
-// fullness says more of a part that has no room left.
+// fullness returns a text for a part whose disk is full, and "" for others.
 func fullness(err error) string {
 	if e, ok := errors.AsType[*chat.Error](err); ok && e.Kind == chat.KindNoSpace {
 		return ": its disk is full"
@@ -84,7 +83,7 @@ func fullness(err error) string {
 	return ""
 }
 
-// waiting are the reports that wait, and since when.
+// waiting has the number of pending reports, and when the oldest was made.
 type waiting struct {
 	n     int64
 	since time.Time
@@ -97,7 +96,7 @@ func (w waiting) age(now time.Time) time.Duration {
 	return now.Sub(w.since)
 }
 
-// watchReports counts the reports that wait now and then.
+// watchReports polls the number of pending reports.
 func (s *Server) watchReports() {
 	s.reports.poll(pollEvery, func(ctx context.Context) (w waiting, err error) {
 		w.n, w.since, err = s.chat.PendingReports(ctx)

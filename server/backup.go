@@ -14,31 +14,31 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
-// A Backup is what was copied into a folder.
+// A Backup describes what was copied into a folder.
 type Backup struct {
 	Folder    string `json:"folder"`
 	Database  int64  `json:"database_bytes"`
 	Files     int    `json:"files"`
 	FileBytes int64  `json:"file_bytes"`
-	Secret    bool   `json:"secret"` // jwt.secret is in it
+	Secret    bool   `json:"secret"` // whether jwt.secret was copied
 }
 
-// A Progress is how far a backup has come.
+// A Progress is the state of a running backup.
 type Progress struct {
 	What       string // "database" or "files"
-	Done, Most int64  // bytes; Most of the database is about right, and of files 0: not known
+	Done, Most int64  // bytes; Most is an estimate for the database, and 0, unknown, for files
 }
 
-var errMySQL = errors.New("the database is MySQL, which has its own tool: mysqldump --single-transaction --routines --triggers NAME > im.sql; " +
-	"then copy the files, which may be newer than the database and never older")
+var errMySQL = errors.New("the database is MySQL: back it up with mysqldump --single-transaction --routines --triggers NAME > im.sql, " +
+	"and then copy the files; copied before the database, some could be missing")
 
-// progressEvery is how often a copy that goes on tells how far it has come.
+// progressEvery is the interval between two calls of a progress function.
 const progressEvery = time.Second
 
-// Backup copies the database, as it is at one moment, the files and the secret
-// that is beside the database into a new folder, while servers may run. What
-// fails leaves the folder behind, as it is by then. Files come after the database:
-// there are all that it names.
+// Backup copies a snapshot of the database, the files, and the secret beside the database into the folder, which must
+// be new or empty. Servers may run meanwhile. The files are copied after the database, so the backup has all that it
+// refers to. Backup calls tell about once a second. If it fails, it leaves the folder incomplete. A database on MySQL
+// is an error.
 func (o *Operator) Backup(ctx context.Context, folder string, tell func(Progress)) (Backup, error) {
 	b := Backup{Folder: folder}
 	db, err := o.cfg.database()
@@ -81,19 +81,19 @@ func (o *Operator) noteBackup(ctx context.Context, folder string) error {
 	})
 }
 
-// newFolder makes a folder that only this user can read, and wants it empty.
+// newFolder creates a folder that only this user can read. It returns an error if the folder is not empty.
 func newFolder(name string) error {
 	if err := os.MkdirAll(name, 0o700); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(name)
 	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("%s holds something already: name a new folder", name)
+		err = fmt.Errorf("%s is not empty: name a new folder", name)
 	}
 	return err
 }
 
-// copyDatabase tells how the copy grows while it is made.
+// copyDatabase copies the database into file, and calls tell with the growing size of the copy.
 func (o *Operator) copyDatabase(ctx context.Context, file string, tell func(Progress)) (int64, error) {
 	most, err := o.store.Size(ctx)
 	if err != nil {
@@ -116,13 +116,13 @@ func (o *Operator) copyDatabase(ctx context.Context, file string, tell func(Prog
 			if err != nil {
 				return 0, err
 			}
-			return sealed(file, tell)
+			return finishDatabase(file, tell)
 		}
 	}
 }
 
-// sealed makes a file durable and readable by nobody else, and tells that it is whole.
-func sealed(file string, tell func(Progress)) (int64, error) {
+// finishDatabase syncs the copy and makes it readable only by this user. It returns its size in bytes.
+func finishDatabase(file string, tell func(Progress)) (int64, error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
@@ -136,8 +136,7 @@ func sealed(file string, tell func(Progress)) (int64, error) {
 	return info.Size(), nil
 }
 
-// copyFiles copies what is below a folder, uploads on their way left out. One
-// that is deleted meanwhile is none.
+// copyFiles copies the files below a folder, except unfinished uploads. It skips files that are deleted meanwhile.
 func copyFiles(ctx context.Context, from, to string, tell func(Progress)) (n int, bytes int64, err error) {
 	told := time.Now()
 	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

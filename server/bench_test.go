@@ -44,7 +44,7 @@ func benchmarkSend(b *testing.B, db func(*testing.B) sqlstore.Config, writers in
 			if _, err := svc.Send(b.Context(), callers[0], chat.Draft{Target: to, Content: "first"}); err != nil {
 				b.Fatal(err)
 			}
-			b.SetParallelism(max(1, senders/2)) // times GOMAXPROCS, 2 on the machines this is measured on
+			b.SetParallelism(max(1, senders/2)) // multiplied by GOMAXPROCS, which is 2 on the benchmark machines
 			var n atomic.Int64
 			b.ReportAllocs()
 			b.ResetTimer()

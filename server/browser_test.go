@@ -27,7 +27,7 @@ const browserPatience = time.Minute
 type stage struct {
 	*httptest.Server
 	reports chan report
-	hangUp  map[string]chan struct{} // by who is to
+	hangUp  map[string]chan struct{} // by the user who hangs up
 }
 
 // A report is what a page says.
@@ -60,7 +60,7 @@ func newStage(t *testing.T) *stage {
 	})
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
-		s.CloseClientConnections() // browsers that are killed leave some
+		s.CloseClientConnections() // killed browsers leave some open
 		s.Close()
 	})
 	return s

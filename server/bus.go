@@ -14,21 +14,20 @@ import (
 	"github.com/onemeter/onemeter/server/redisconn"
 )
 
-// bus is what nodes, or the one node there is, hear each other by.
+// A bus carries events and presence between nodes, or within the only node.
 type bus interface {
 	chat.Bus
 	chat.Presence
 	Subscribe(deliver func(context.Context, chat.Event)) (cancel func())
 }
 
-// shared is what several nodes have in common, by Redis; without Redis it is
-// zero.
+// shared has what several nodes share in Redis. It is zero without Redis.
 type shared struct {
 	client redis.UniversalClient
 	bus    *redisbus.Bus
 }
 
-// openBus opens the bus: Redis's, or the one in process.
+// openBus opens the bus: over Redis, or in process.
 func (s *Server) openBus(seen *observe.Observer) error {
 	if s.cfg.Redis == "" {
 		s.bus = membus.New()
@@ -39,7 +38,7 @@ func (s *Server) openBus(seen *observe.Observer) error {
 	if err != nil {
 		return err
 	}
-	client.AddHook(seen.Redis()) // behind the breaker: what that refuses does not reach Redis
+	client.AddHook(seen.Redis()) // behind the breaker, so that commands which it refuses are not measured
 	s.close = append(s.close, client.Close)
 	bus := redisbus.New(client, redisbus.Config{Prefix: s.cfg.RedisPrefix, Expiry: s.cfg.NodeExpiry, Log: s.log})
 	s.shared = shared{client: client, bus: bus}
@@ -51,7 +50,7 @@ func (s *Server) openBus(seen *observe.Observer) error {
 	return nil
 }
 
-var errDeaf = errors.New("other nodes are not heard: messages reach their clients late, from the database")
+var errDeaf = errors.New("other nodes are not heard: clients of this node get messages of other nodes late, from the database")
 
 func (s *Server) hearsOthers(ctx context.Context) error {
 	if err := s.shared.client.Ping(ctx).Err(); err != nil {
@@ -63,7 +62,7 @@ func (s *Server) hearsOthers(ctx context.Context) error {
 	return nil
 }
 
-// startBus lets the node hear the others, once everything that listens is there.
+// startBus begins to receive from other nodes, after all subscribers have been added.
 func (s *Server) startBus(ctx context.Context) error {
 	if s.shared.bus == nil {
 		return nil
@@ -74,9 +73,9 @@ func (s *Server) startBus(ctx context.Context) error {
 	s.shared.bus.OnResume(func(ctx context.Context, since time.Time) error {
 		err := s.chat.Resume(ctx, since)
 		if errors.Is(err, chat.ErrMissedTooMuch) {
-			s.log.Warn("too much was missed of other nodes: the clients are asked to connect again, and sync", "since", since)
+			s.log.Warn("missed too many events of other nodes: closing all WebSockets, so that clients reconnect and sync", "since", since)
 			s.hub.Restart()
-			return nil // who connects again is asked for the session, and told of calls
+			return nil // reconnecting checks the sessions and resumes calls
 		}
 		return errors.Join(err, s.checkSessions(ctx), s.ringAgain(ctx))
 	})
@@ -85,8 +84,8 @@ func (s *Server) startBus(ctx context.Context) error {
 	return nil
 }
 
-// checkSessions closes the connections of sessions that were logged out on
-// another node while this one could not hear it.
+// checkSessions closes the connections of sessions that were logged out on another node while this node was not
+// connected to the bus.
 func (s *Server) checkSessions(ctx context.Context) error {
 	for _, c := range s.hub.Callers() {
 		alive, err := s.chat.Alive(ctx, c)
@@ -100,7 +99,7 @@ func (s *Server) checkSessions(ctx context.Context) error {
 	return nil
 }
 
-// checkBus names the faults of what nodes hear each other by.
+// checkBus adds the faults of the settings for Redis.
 func (c Config) checkBus(f *faults) {
 	if c.Redis == "" {
 		return
@@ -111,5 +110,5 @@ func (c Config) checkBus(f *faults) {
 	}
 	f.add("--redis", err)
 	db, _ := c.database()
-	f.unless(db.MySQL != "", "--redis", "is for several nodes, which need a database in common: --db mysql://…")
+	f.unless(db.MySQL != "", "--redis", "is for several nodes, which need a shared database: set --db mysql://…")
 }

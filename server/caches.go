@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 )
 
-// How much the caches in process hold, and for how long at most.
+// The limits of the caches in process: the longest time and the most entries.
 const (
 	cacheTTL     = 5 * time.Minute
 	cachedRooms  = 10_000
@@ -30,8 +30,7 @@ func (s *Server) addCaches(cfg *chat.Config) {
 	dropsOf(s, "blocks", cfg.Blocks)
 }
 
-// newCache makes a cache of this process, or, with Redis, in front of one that
-// all nodes share.
+// newCache makes a cache in this process. With Redis, it is in front of a cache that all nodes share.
 func newCache[K comparable, V any](s *Server, name string, size int) chat.Cache[K, V] {
 	if s.shared.client == nil {
 		c := memcache.New[K, V](size, cacheTTL)

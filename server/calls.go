@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 )
 
-// openCalls puts calls on top of the store, the bus and the chat's rules.
+// openCalls opens the service for calls, on the store, the bus and the rules of the chat.
 func (s *Server) openCalls(seen *observe.Observer) {
 	s.calls = call.New(call.Config{
 		Store: s.store, Notifier: notifier{s.bus}, MayCall: s.chat.MayCall, Parted: s.chat.AreBlocked, MayAct: s.chat.MayAct,
@@ -25,8 +25,7 @@ func (s *Server) openCalls(seen *observe.Observer) {
 	s.close = append(s.close, func() error { unsubscribe(); return nil })
 }
 
-// ringAgain has the clients of this node ring that are called, which it may not
-// have heard.
+// ringAgain makes the called clients of this node ring: it may have missed the calls.
 func (s *Server) ringAgain(ctx context.Context) error {
 	var devices []call.Device
 	for _, c := range s.hub.Callers() {
@@ -35,7 +34,7 @@ func (s *Server) ringAgain(ctx context.Context) error {
 	return s.calls.Resume(ctx, devices)
 }
 
-// A notifier has the bus carry frames of calls.
+// A notifier sends frames of calls over the bus.
 type notifier struct{ bus chat.Bus }
 
 // Notify implements call.Notifier.

@@ -451,7 +451,7 @@ func TestCallsOverREST(t *testing.T) {
 		t.Errorf("%+v", made)
 	}
 	his.hears(t, "call.status", "ringing")
-	alice.do(t, http.StatusOK, "POST", "/api/calls", map[string]any{"callee_id": bob.id, "type": "audio"}) // the same
+	alice.do(t, http.StatusOK, "POST", "/api/calls", map[string]any{"callee_id": bob.id, "type": "audio"}) // the same call
 	bob.do(t, http.StatusOK, "POST", "/api/calls", map[string]any{"callee_id": alice.id, "type": "audio"})
 	carol.do(t, http.StatusConflict, "POST", "/api/calls", map[string]any{"callee_id": bob.id, "type": "audio"})
 	alice.do(t, http.StatusOK, "GET", "/api/calls/:id/stats", nil, made.ID)
@@ -464,13 +464,12 @@ func TestCallsOverREST(t *testing.T) {
 	alice.do(t, http.StatusNotFound, "GET", "/api/calls/:id/stats", nil, "made-up")
 	alice.do(t, http.StatusConflict, "POST", "/api/calls/:id/end", nil, made.ID)
 
-	// A caller whose callee is busy is told on his WebSocket.
+	// If the callee is busy, the caller gets call.end on the WebSocket.
 	id := his.offer(t, alice.id)
 	carols := carol.dialIn(t)
 	carols.write(t, "call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": "x"})
 	carols.hears(t, "call.end", "user_busy")
-	// A reason that is not known ends nothing, by neither way; one that is known
-	// is taken as given, also of a callee.
+	// An unknown reason does not end a call, by HTTP or WebSocket. A known reason is accepted from either side.
 	his.write(t, "call.end", map[string]any{"call_id": id, "reason": "because"})
 	his.hears(t, "error", "")
 	alice.do(t, http.StatusBadRequest, "POST", "/api/calls/:id/end", map[string]any{"reason": "because"}, id)
@@ -516,7 +515,7 @@ func two(t *testing.T) []*app {
 // and the call is there when it is back.
 func TestCallsWhilePartsAreAway(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t) // whose members may call each other
+	c := newCluster(t) // its members may call each other
 	id := connectedCall(t, c.hers, c.his, c.bob.id)
 	gauge(t, 2, c.a, c.b)
 	c.redis.Cut()
@@ -535,7 +534,7 @@ func TestCallsWhilePartsAreAway(t *testing.T) {
 	c.hers.write(t, "call.ice", map[string]any{"call_id": id, "ice_candidate": "x"})
 	c.hers.fails(t, "unavailable", "")
 	c.db.Heal()
-	for deadline := time.Now().Add(patience); ; { // a moment later
+	for deadline := time.Now().Add(patience); ; { // it ends a moment later
 		c.hers.write(t, "call.end", map[string]any{"call_id": id})
 		if f := c.hers.expectAny(t); f.Type == "call.status" {
 			break
@@ -546,9 +545,9 @@ func TestCallsWhilePartsAreAway(t *testing.T) {
 	c.cas.hears(t, "call.end", "user_hangup")
 	gauge(t, 0, c.a, c.b)
 
-	// Whoever rings does so again once his node hears the others again.
+	// The callee rings again after the node has reconnected to Redis.
 	c.hers.write(t, "ping", nil)
-	c.hers.expect(t, "pong") // after the answers to what was too much
+	c.hers.expect(t, "pong") // after the errors for the calls over the limit
 	id = c.hers.offer(t, c.bob.id)
 	again := func() {
 		t.Helper()

@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 )
 
-// openChat opens what keeps data, and the domain on top of it.
+// openChat opens the database and the files, and the domain on top of them.
 func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	if err := s.openStore(ctx, seen); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 			TokenTTL: s.cfg.TokenTTL, SessionTTL: s.cfg.SessionTTL,
 			Writers: s.writers(), CommitEvery: s.commitEvery(),
 		},
-		EndCall: func(ctx context.Context, by, other int64) error { return s.calls.EndCall(ctx, by, other) }, // opened before anybody can call
+		EndCall: func(ctx context.Context, by, other int64) error { return s.calls.EndCall(ctx, by, other) }, // s.calls is set before anybody can call
 		Hooks:   seen.Chat(), Tracer: seen.Tracer(), Log: s.log,
 	}
 	s.addCaches(&cfg)

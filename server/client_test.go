@@ -34,7 +34,7 @@ type app struct {
 	stop            func() error // once: shuts down and returns what Run returned
 
 	mu    sync.Mutex
-	calls map[string]int // "METHOD template status" of every answer that the tests' clients saw
+	calls map[string]int // "METHOD template status" of every answer that the clients of the tests got
 }
 
 // start runs a server with a database of its own until the test ends.
@@ -167,8 +167,8 @@ type frame = imclient.Frame
 type socket struct {
 	conn   *imclient.Conn
 	frames chan frame
-	closed chan struct{} // after frames has its last
-	err    error         // why, then
+	closed chan struct{} // closed after the last frame
+	err    error         // the read error, once closed
 
 	mu                sync.Mutex
 	seen              map[string]int // frames by type

@@ -12,43 +12,42 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Config is what a server is started with. DefaultConfig has the defaults;
-// Validate names everything that is wrong.
+// Config configures a Server. DefaultConfig returns the defaults, and Validate checks all fields.
 type Config struct {
-	Addr        string // host:port of HTTP and WebSockets
-	MetricsAddr string // host:port of /metrics and /debug/telemetry; empty: both on Addr
+	Addr        string // host:port for HTTP and WebSockets
+	MetricsAddr string // host:port for /metrics and /debug/; empty: /metrics and /debug/telemetry are on Addr
 	DB          string // sqlite://path, or mysql://user:password@host:3306/name
 	Redis       string // empty: cache and bus in process
-	RedisPrefix string // of keys and channels: servers with another database use another one
+	RedisPrefix string // of keys and channels; servers with different databases need different prefixes
 	Blob        string // file://path, or s3://bucket/prefix?endpoint=…
 
-	MetricsToken     string // bearer token that /metrics and /debug/telemetry ask for; empty: they ask for none
-	MetricsTokenFile string // file that holds it, read once at the start
-	Console          bool   // the admin console is at /admin/
+	MetricsToken     string // bearer token that /metrics and /debug/ require; empty: none
+	MetricsTokenFile string // file with this token, which is read once at the start
+	Console          bool   // serve the admin console at /admin/
 
-	JWTSecret string // signs access tokens; empty on SQLite: made once and kept beside the database
+	JWTSecret string // signs access tokens; empty with SQLite: generated, and kept beside the database
 
-	RequireTwoFactor string // off, admins or all: of whom two-factor login is wanted
+	RequireTwoFactor string // off, admins or all: who must use two-factor login
 
-	AllowedOrigins []string // host patterns that browsers may open WebSockets from, beside the same host
+	AllowedOrigins []string // host patterns whose pages may open WebSockets, besides those of the same host
 
-	TURNAddr            string   // host:port of STUN and TURN, UDP and TCP; empty: calls get no relay of ours
-	TURNPublicIP        string   // IPv4 address that the world knows it by; empty: the host of TURNAddr
-	TURNRelayPorts      string   // first-last: UDP, one an allocation
-	TURNAllowPrivate    bool     // relay to private networks and to this machine, too
-	TURNUserAllocations int      // that a user has at a time
-	TURNUserBandwidth   int64    // bytes a second relayed for a user; 0: no limit
-	TURNSecret          string   // makes credentials; empty: one derived from the secret of access tokens
-	ICEServers          []string // URLs of STUN and TURN servers elsewhere
-	ICESecret           string   // makes credentials for those of TURN
+	TURNAddr            string   // host:port for STUN and TURN, UDP and TCP; empty: no relay
+	TURNPublicIP        string   // public IPv4 address of TURNAddr; empty: its host
+	TURNRelayPorts      string   // first-last: UDP ports, one for each allocation
+	TURNAllowPrivate    bool     // also relay to private networks and to this machine
+	TURNUserAllocations int      // that a user may have at a time
+	TURNUserBandwidth   int64    // bytes a second to relay for a user; 0: no limit
+	TURNSecret          string   // makes credentials; empty: derived from JWTSecret
+	ICEServers          []string // URLs of other STUN and TURN servers
+	ICESecret           string   // makes the credentials for the TURN servers in ICEServers
 
-	TrustedProxies []netip.Prefix // that are believed who their client is; none: the connection's address counts
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is trusted; none: the connection's address is the client's
 
 	MessageRate      float64 // messages a second that a user may send; 0: no limit
-	MessageBurst     int     // and at once
-	RegistrationRate float64 // accounts a minute from one address, loopback apart; 0: no limit
+	MessageBurst     int     // messages that a user may send at once
+	RegistrationRate float64 // accounts a minute from one address, except loopback; 0: no limit
 
-	Contacts        bool // users who never chose take messages, groups and calls of contacts only
+	Contacts        bool // users who have not chosen accept messages, groups and calls from contacts only
 	ModerationReads bool // moderators may read other people's messages
 
 	MaxContent int   // bytes of a message
@@ -59,20 +58,20 @@ type Config struct {
 	TotalQuota int64 // bytes of all files; 0: no limit
 	MaxMembers int   // of a group
 
-	RequestTimeout  time.Duration // for a request or a frame, transfers of files apart; then it is answered 503
-	TokenTTL        time.Duration // life of an access token
-	SessionTTL      time.Duration // life of a login that is not refreshed
-	ShutdownTimeout time.Duration // for everything from the signal to the exit
-	NodeExpiry      time.Duration // a node that Redis has not heard for so long is gone; no flag: tests want it short
+	RequestTimeout  time.Duration // of a request or a frame, except file transfers; after it, the answer is 503
+	TokenTTL        time.Duration // lifetime of an access token
+	SessionTTL      time.Duration // lifetime of a session that is not refreshed
+	ShutdownTimeout time.Duration // from the signal to the exit
+	NodeExpiry      time.Duration // after which a node that Redis has not heard from is gone; has no flag, for tests
 
-	CallRing time.Duration // a call that nobody answers ends after so long
-	CallGone time.Duration // and one that a peer has lost his connection to
+	CallRing time.Duration // after which an unanswered call ends
+	CallGone time.Duration // after which a call ends if a peer has lost the connection
 
 	LogLevel  slog.Level
 	LogFormat string // text or json
 }
 
-// DefaultConfig needs nothing installed.
+// DefaultConfig returns the defaults. With them, the server needs nothing installed.
 func DefaultConfig() Config {
 	return Config{
 		Addr:                ":8080",
@@ -105,7 +104,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns every fault of c, joined, or nil.
+// Validate returns every fault of c, joined, or nil. Each names its setting.
 func (c Config) Validate() error {
 	var f faults
 	f.add("--addr", checkAddr(c.Addr))
@@ -115,21 +114,21 @@ func (c Config) Validate() error {
 	c.checkBus(&f)
 	c.checkCalls(&f)
 	c.checkLimits(&f)
-	f.unless(slices.Contains([]string{"off", "admins", "all"}, c.RequireTwoFactor), "--require-2fa", "is %q: off, admins or all", c.RequireTwoFactor)
-	f.unless(c.LogFormat == "text" || c.LogFormat == "json", "--log-format", "is %q: text or json", c.LogFormat)
+	f.unless(slices.Contains([]string{"off", "admins", "all"}, c.RequireTwoFactor), "--require-2fa", "is %q, but must be off, admins or all", c.RequireTwoFactor)
+	f.unless(c.LogFormat == "text" || c.LogFormat == "json", "--log-format", "is %q, but must be text or json", c.LogFormat)
 	return errors.Join(f...)
 }
 
 func (c Config) checkLimits(f *faults) {
-	f.unless(c.MessageRate >= 0, "--message-rate", "is %v: 0 (no limit) or more", c.MessageRate)
-	f.unless(c.RegistrationRate >= 0, "--registration-rate", "is %v: 0 (no limit) or more", c.RegistrationRate)
+	f.unless(c.MessageRate >= 0, "--message-rate", "is %v, but must be 0 (no limit) or more", c.MessageRate)
+	f.unless(c.RegistrationRate >= 0, "--registration-rate", "is %v, but must be 0 (no limit) or more", c.RegistrationRate)
 	f.positive("--message-burst", int64(c.MessageBurst))
 	f.positive("--max-content", int64(c.MaxContent))
 	f.positive("--max-frame", int64(c.MaxFrame))
 	f.positive("--max-body", int64(c.MaxBody))
 	f.positive("--max-upload", c.MaxUpload)
-	f.unless(c.UserQuota >= 0, "--user-quota", "is %d: 0 (no limit) or more", c.UserQuota)
-	f.unless(c.TotalQuota >= 0, "--total-quota", "is %d: 0 (no limit) or more", c.TotalQuota)
+	f.unless(c.UserQuota >= 0, "--user-quota", "is %d, but must be 0 (no limit) or more", c.UserQuota)
+	f.unless(c.TotalQuota >= 0, "--total-quota", "is %d, but must be 0 (no limit) or more", c.TotalQuota)
 	f.positive("--max-members", int64(c.MaxMembers))
 	f.positive("--request-timeout", int64(c.RequestTimeout))
 	f.positive("--token-ttl", int64(c.TokenTTL))
@@ -138,16 +137,17 @@ func (c Config) checkLimits(f *faults) {
 	f.positive("--call-ring", int64(c.CallRing))
 	f.positive("--call-gone", int64(c.CallGone))
 	f.unless(c.MaxContent+envelope <= min(c.MaxFrame, c.MaxBody), "--max-content",
-		"%d bytes and what is around them do not fit into --max-frame (%d) and --max-body (%d)", c.MaxContent, c.MaxFrame, c.MaxBody)
+		"%d bytes, and %d for the JSON around them, do not fit into --max-frame (%d) and --max-body (%d)",
+		c.MaxContent, envelope, c.MaxFrame, c.MaxBody)
 	f.unless(c.MaxContent <= maxColumn || !strings.HasPrefix(c.DB, "mysql://"), "--max-content",
 		"%d bytes do not fit into a column of MySQL, which has %d", c.MaxContent, maxColumn)
 	for _, pattern := range c.AllowedOrigins {
 		_, err := path.Match(pattern, "")
-		f.unless(err == nil, "--allowed-origins", "%q is no pattern: %v", pattern, err)
+		f.unless(err == nil, "--allowed-origins", "%q is not a valid pattern: %v", pattern, err)
 	}
 }
 
 const (
 	envelope  = 1 << 10   // bytes of JSON around a message
-	maxColumn = 1<<24 - 1 // bytes of MySQL's MEDIUMTEXT, where messages are kept
+	maxColumn = 1<<24 - 1 // bytes of MySQL's MEDIUMTEXT, the type of a message's content
 )

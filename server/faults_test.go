@@ -108,7 +108,7 @@ func TestRedisAway(t *testing.T) {
 			}
 			c.a.isReady(t, http.StatusOK, "degraded")
 			c.b.isReady(t, http.StatusOK, "degraded")
-			// Nobody hammers at a Redis that is away: a node tries a few times a second.
+			// While Redis is down, a node tries to reach it only a few times a second.
 			if calls, long := c.redis.Calls()-before, time.Since(began); calls > 20+int(2*20*long.Seconds()) {
 				t.Errorf("%d connections were tried in %s", calls, long)
 			} else {

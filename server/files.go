@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 )
 
-// openBlobs opens where the bytes of files are.
+// openBlobs opens the store for the bytes of files.
 func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Blobs, error) {
 	if s.cfg.onS3() {
 		cfg, err := blob.ParseS3URL(s.cfg.Blob)
@@ -40,7 +40,7 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 	return files, nil
 }
 
-// onS3 tells whether files are kept on S3, and not in a folder.
+// onS3 reports whether files are kept on S3 rather than in a folder.
 func (c Config) onS3() bool { return strings.HasPrefix(c.Blob, "s3://") }
 
 func (c Config) checkBlob() error {

@@ -6,32 +6,33 @@ import (
 	"github.com/onemeter/onemeter/server/limit/redislimit"
 )
 
+// The bursts of the limits, and how many a second come back (the refills).
 const (
-	limitedKeys  = 100_000
-	minute       = 60.0
-	failedLogins = 10 // in a row, of an account
+	limitedKeys  = 100_000 // keys that a limiter keeps in memory
+	minute       = 60.0    // seconds
+	failedLogins = 10      // of an account
 	failedRefill = 1. / 30
-	failedByAddr = 100 // in a row, from an address
+	failedByAddr = 100 // failed logins from an address
 	addrRefill   = 1.
-	searches     = 40 // in a row, of a user: one a key while a name is typed
+	searches     = 40 // of a user: a client may search with every key that is typed
 	searchRefill = 1.
-	codeTries    = 10 // at two-factor codes in a row, of a user
+	codeTries    = 10 // two-factor codes that a user tries
 	codeRefill   = 1. / minute
-	exports      = 3 // in a row, of a user
+	exports      = 3 // of a user
 	exportRefill = 3. / (24 * 60 * minute)
-	newGroups    = 50 // in a row, of a user
+	newGroups    = 50 // of a user
 	groupRefill  = 1. / minute
-	newRequests  = 30 // in a row, of a user, to people who do not know him
+	newRequests  = 30 // of a user, to strangers
 	askRefill    = 1. / minute
 )
 
 func (s *Server) addLimits(cfg *chat.Config) {
 	c := s.cfg
-	// A node may take turns at sending in advance, so that not every message asks Redis.
-	const turns = 20
-	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, turns)
-	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, turns)
-	cfg.Reads = newLimiter[int64](s, "reads", c.MessageRate, c.MessageBurst, turns)
+	// A node takes several tokens for messages at once, so that not every message asks Redis.
+	const batch = 20
+	cfg.Messages = newLimiter[int64](s, "messages", c.MessageRate, c.MessageBurst, batch)
+	cfg.Actions = newLimiter[int64](s, "actions", c.MessageRate, c.MessageBurst, batch)
+	cfg.Reads = newLimiter[int64](s, "reads", c.MessageRate, c.MessageBurst, batch)
 	cfg.Searches = newLimiter[int64](s, "searches", searchRefill, searches, 1)
 	cfg.TextSearches = newLimiter[int64](s, "text-searches", searchRefill, searches, 1)
 	cfg.NewGroups = newLimiter[int64](s, "new-groups", groupRefill, newGroups, 1)
@@ -43,8 +44,8 @@ func (s *Server) addLimits(cfg *chat.Config) {
 	cfg.Registrations = newLimiter[string](s, "registrations", c.RegistrationRate/minute, max(1, int(c.RegistrationRate)), 1)
 }
 
-// newLimiter makes a limiter of this process, or, with Redis, one that all
-// nodes share, of which each takes batch turns at a time.
+// newLimiter makes a limiter in this process or, with Redis, one that all nodes share. Each node then takes batch
+// tokens at a time.
 func newLimiter[K comparable](s *Server, name string, perSecond float64, burst, batch int) chat.Limiter[K] {
 	local := memlimit.New[K](perSecond, burst, limitedKeys)
 	if s.shared.client == nil {

@@ -2,5 +2,5 @@
 
 package server
 
-// lock is for Unix only.
+// lock does nothing: file locks are implemented for Unix only.
 func (s *Server) lock(string) error { return nil }

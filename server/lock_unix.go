@@ -10,9 +10,8 @@ import (
 	"syscall"
 )
 
-// lock keeps a second server off the same SQLite file: each would have a bus of
-// its own, and clients of one would not hear of messages sent to the other. The
-// lock ends with the process, however that ends.
+// lock prevents a second server on the same SQLite file. Each server would have a bus of its own, so clients of one
+// would not get messages that were sent to the other. The lock ends with the process, even if that crashes.
 func (s *Server) lock(db string) error {
 	if err := os.MkdirAll(filepath.Dir(db), 0o700); err != nil {
 		return err

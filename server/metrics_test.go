@@ -190,7 +190,7 @@ func metricsAreWhatClientsSaw(t *testing.T, change func(*server.Config), mysqlCo
 	checkRequests(t, a, before, p, scrapes)
 	checkStores(t, p)
 
-	// Some are always in use for a moment, by what is stored a little later.
+	// Some are always in use for a moment, by writes in the background.
 	if idle, active := p.samples["mysql_connections_idle"], p.samples["mysql_connections_active"]; (idle > 0) != (mysqlConns > 0) || active > mysqlConns {
 		t.Errorf("%v idle and %v active connections of MySQL, at most %v", idle, active, mysqlConns)
 	}
@@ -297,14 +297,13 @@ func TestWhatClientsMakeUpAddsNoSeries(t *testing.T) {
 		}
 	}
 	round(1)
-	// The server prunes sessions by itself, some seconds after its start: that
-	// series is its own, and has to be there before.
+	// The server prunes sessions a few seconds after its start. The series of that must exist before the first scrape.
 	a.eventually(t, "sessions and calls are pruned", func(p page) bool {
 		return p.samples[`db_query_duration_seconds{operation="select",table="sessions"}`] > 0 &&
 			p.samples[`db_query_duration_seconds{operation="select",table="call_legs"}`] > 0 &&
 			p.samples[`db_query_duration_seconds{operation="select",table="calls"}`] > 0
 	})
-	before := a.scrape(t) // a scrape itself is a series by now
+	before := a.scrape(t) // the series of a scrape itself exists by now
 	round(1000)
 	after := a.scrape(t)
 	for name := range after.samples {

@@ -90,7 +90,7 @@ func TestTwoNodes(t *testing.T) {
 		map[string]any{"title": "g", "member_ids": []int64{bob.id}})).Data.ID
 	bob.send(t, map[string]any{"chat_id": g, "content": "in"})
 	alice.do(t, http.StatusOK, "DELETE", "/api/chats/:id/members/:user_id", nil, g, bob.id)
-	// At once by the transaction; by his node, too, once it has heard of it.
+	// The transaction refuses it at once, and the other node as soon as it has the event.
 	if status, body := b.call(t, bob.token, "POST", "/api/messages", map[string]any{"chat_id": g, "content": "out"}); status != http.StatusForbidden && status != http.StatusNotFound {
 		t.Errorf("removed on the other node, and sends: %d %s", status, body)
 	}

@@ -16,17 +16,17 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
-// An Operator does what super admins do, and more, for whoever has the database:
-// whether a server runs or not. Nodes that run notice within two seconds. Its
-// methods are safe for concurrent use. Close it.
+// An Operator can do on the database what super admins can do, and more, whether servers run or not. Running nodes
+// notice within two seconds. It needs no account: access to the database is enough. Its methods are safe for concurrent
+// use. Call Close after use.
 type Operator struct {
 	cfg   Config
 	store *sqlstore.Store
 	chat  *chat.Service
 }
 
-// OpenOperator opens the database that cfg names, of which only DB, Blob and what
-// belongs to these counts. A database that is not there is not made.
+// OpenOperator opens the database that cfg names. It only uses DB, Blob and the settings that belong to them. It
+// returns an error if an SQLite file does not exist.
 func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator, error) {
 	db, err := cfg.database()
 	if err != nil {
@@ -34,7 +34,7 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 	}
 	if db.Path != "" {
 		if _, err := os.Stat(db.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no database %s: name the one of the server with --db, or start imserver once to have one made", db.Path)
+			return nil, fmt.Errorf("there is no database %s: name the server's database with --db, or start imserver once to create it", db.Path)
 		}
 	}
 	db.UsernameKey = auth.Usernames{}.Key
@@ -42,7 +42,7 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 	if err != nil {
 		return nil, err
 	}
-	nobody := membus.New() // is known to be connected: only nodes know
+	nobody := membus.New() // presence: only nodes know who is online
 	none := memlimit.New[string](0, 0, 1)
 	o := &Operator{cfg: cfg, store: store}
 	o.chat = chat.New(chat.Config{
@@ -58,23 +58,24 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 	return o, nil
 }
 
-// Close closes the database, once what is under way is stored.
+// Close waits for pending writes and closes the database.
 func (o *Operator) Close() error {
 	o.chat.Close()
 	return o.store.Close()
 }
 
-// A Who names an account in one of three ways.
+// A Who names an account. Exactly one field must be set.
 type Who struct {
 	ID       int64
 	Username string
 	Phone    string
 }
 
-// ErrWho is for a Who that names nobody, or names him twice.
+// ErrWho is returned for a Who in which not exactly one field is set.
 var ErrWho = errors.New("name one account: by its username, its phone or its id")
 
-// Find returns an account.
+// Find returns the account that w names. Like the other methods, it returns ErrWho, or a *chat.Error of kind NotFound
+// if there is no such account.
 func (o *Operator) Find(ctx context.Context, w Who) (chat.Account, error) {
 	given := 0
 	for _, is := range []bool{w.ID != 0, w.Username != "", w.Phone != ""} {
@@ -91,7 +92,7 @@ func (o *Operator) Find(ctx context.Context, w Who) (chat.Account, error) {
 	return o.chat.FindAccount(ctx, w.Phone, w.Username)
 }
 
-// withAccount does something to the account that w names, and returns it as it is then.
+// withAccount calls do with the id of the account that w names, and returns the changed account.
 func (o *Operator) withAccount(ctx context.Context, w Who, do func(userID int64) error) (chat.Account, error) {
 	a, err := o.Find(ctx, w)
 	if err != nil {
@@ -111,7 +112,7 @@ func (o *Operator) SetRole(ctx context.Context, w Who, role string) (chat.Accoun
 	})
 }
 
-// Staff lists the accounts whose role is above user, the highest first.
+// Staff returns the accounts whose role is above user, the highest role first.
 func (o *Operator) Staff(ctx context.Context) (all []chat.Account, err error) {
 	for _, role := range []chat.AccountRole{chat.RoleSuperAdmin, chat.RoleAdministrator, chat.RoleModerator} {
 		for page, more := 1, true; more; page++ {
@@ -125,7 +126,7 @@ func (o *Operator) Staff(ctx context.Context) (all []chat.Account, err error) {
 	return all, nil
 }
 
-// Ban keeps an account out, for a time or, with 0, for good.
+// Ban bans an account for the duration d, or permanently if d is 0.
 func (o *Operator) Ban(ctx context.Context, w Who, reason string, d time.Duration) (chat.Account, error) {
 	return o.withAccount(ctx, w, func(id int64) error {
 		_, _, err := o.chat.BanUser(ctx, chat.Staff{}, id, reason, d)
@@ -133,12 +134,12 @@ func (o *Operator) Ban(ctx context.Context, w Who, reason string, d time.Duratio
 	})
 }
 
-// Unban ends a ban.
+// Unban ends the ban of an account.
 func (o *Operator) Unban(ctx context.Context, w Who) (chat.Account, error) {
 	return o.withAccount(ctx, w, func(id int64) error { return o.chat.UnbanUser(ctx, chat.Staff{}, id) })
 }
 
-// Delete deletes an account, and returns it as it was.
+// Delete deletes an account, and returns it as it was before.
 func (o *Operator) Delete(ctx context.Context, w Who) (chat.Account, error) {
 	a, err := o.Find(ctx, w)
 	if err == nil {
@@ -147,7 +148,7 @@ func (o *Operator) Delete(ctx context.Context, w Who) (chat.Account, error) {
 	return a, err
 }
 
-// Logout ends all sessions of an account, and tells how many there were.
+// Logout ends all sessions of an account, and returns their number.
 func (o *Operator) Logout(ctx context.Context, w Who, reason string) (a chat.Account, ended int, err error) {
 	a, err = o.withAccount(ctx, w, func(id int64) error {
 		ended, err = o.chat.LogoutUser(ctx, chat.Staff{}, id, reason)
@@ -156,8 +157,8 @@ func (o *Operator) Logout(ctx context.Context, w Who, reason string) (a chat.Acc
 	return a, ended, err
 }
 
-// ResetPassword gives an account a password, or, where it is empty, one that it
-// makes and returns. All sessions end.
+// ResetPassword sets the password of an account, and ends all its sessions. If password is empty, it generates one. It
+// returns the new password.
 func (o *Operator) ResetPassword(ctx context.Context, w Who, password string) (a chat.Account, set string, err error) {
 	a, err = o.withAccount(ctx, w, func(id int64) error {
 		set, err = o.chat.ResetUserPassword(ctx, chat.Staff{}, id, password)
@@ -166,7 +167,7 @@ func (o *Operator) ResetPassword(ctx context.Context, w Who, password string) (a
 	return a, set, err
 }
 
-// Sessions lists the logins of an account.
+// Sessions returns the sessions of an account.
 func (o *Operator) Sessions(ctx context.Context, w Who) ([]chat.SessionInfo, error) {
 	a, err := o.Find(ctx, w)
 	if err != nil {
@@ -176,20 +177,20 @@ func (o *Operator) Sessions(ctx context.Context, w Who) ([]chat.SessionInfo, err
 	return sessions.Items, err
 }
 
-// Users lists accounts, the newest first.
+// Users returns a page of the accounts that q selects, newest first.
 func (o *Operator) Users(ctx context.Context, q UserQuery) (chat.Listing[chat.Account], error) {
 	return o.chat.Accounts(ctx, chat.AccountQuery{
 		Name: q.Name, Phone: q.Phone, Status: chat.AccountStatus(q.Status), Role: chat.AccountRole(q.Role),
 	}, chat.Paging{Page: q.Page, Limit: q.Limit})
 }
 
-// A UserQuery selects accounts; what is empty selects all.
+// A UserQuery selects accounts. An empty field selects all.
 type UserQuery struct {
 	Name, Phone, Status, Role string
 	Page, Limit               int
 }
 
-// Audit lists what the staff did, the newest first.
+// Audit returns a page of the audit, newest first.
 func (o *Operator) Audit(ctx context.Context, q AuditQuery) (chat.Listing[chat.AuditEntry], error) {
 	what := chat.AuditQuery{Level: chat.Level(q.Level), Module: chat.Module(q.Module), Target: q.Target}
 	if q.By != nil {
@@ -198,7 +199,7 @@ func (o *Operator) Audit(ctx context.Context, q AuditQuery) (chat.Listing[chat.A
 	return o.chat.Audit(ctx, what, chat.Paging{Page: q.Page, Limit: q.Limit})
 }
 
-// An AuditQuery selects entries of the audit; what is empty selects all.
+// An AuditQuery selects entries of the audit. An empty field selects all.
 type AuditQuery struct {
 	Level, Module, Target string
 	By                    *int64 // 0: the operator
@@ -206,10 +207,10 @@ type AuditQuery struct {
 }
 
 type (
-	// Account is the account that an Operator answers with.
+	// Account is an account as the staff sees it.
 	Account = chat.Account
-	// SessionInfo is one login of an account.
+	// SessionInfo is a session of an account.
 	SessionInfo = chat.SessionInfo
-	// AuditEntry is one act of the staff.
+	// AuditEntry is an entry of the audit: one action of the staff.
 	AuditEntry = chat.AuditEntry
 )

@@ -20,8 +20,8 @@ const (
 	maxToken = 4096 // bytes of its file
 )
 
-// openMetrics puts /metrics and /debug/telemetry on the main address, or on
-// their own, which has profiles and the build besides.
+// openMetrics adds /metrics and /debug/telemetry to the main address, or opens an address of their own, which also has
+// the profiles and the build information.
 func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *telemetry.Provider) error {
 	token, err := s.cfg.metricsToken()
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *tele
 	}
 	guard := func(h http.Handler) http.Handler { return h }
 	if token != "" {
-		guard = func(h http.Handler) http.Handler { return asking(token, h) }
+		guard = func(h http.Handler) http.Handler { return requireToken(token, h) }
 	}
 	page, debug := guard(tel.Handler()), guard(tel.DebugHandler())
 	cfg.StaffMetrics, cfg.StaffTelemetry = tel.Handler(), tel.DebugHandler() // they ask for an admin's token
@@ -48,19 +48,18 @@ func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *tele
 	return nil
 }
 
-// checkPages names the faults of where /metrics is.
+// checkPages adds the faults of the settings for /metrics.
 func (c Config) checkPages(f *faults) {
 	if c.MetricsAddr != "" {
 		f.add("--metrics-addr", checkAddr(c.MetricsAddr))
-		f.unless(c.MetricsAddr != c.Addr || strings.HasSuffix(c.Addr, ":0"), "--metrics-addr", "is the same as --addr: leave it empty to have /metrics there")
+		f.unless(c.MetricsAddr != c.Addr || strings.HasSuffix(c.Addr, ":0"), "--metrics-addr", "is the same as --addr: leave it empty to serve /metrics there")
 	}
 	_, err := c.metricsToken()
 	f.add("--metrics-token", err)
 }
 
-// asking lets in who has the token. Comparing takes the same time whatever was
-// given.
-func asking(token string, h http.Handler) http.Handler {
+// requireToken refuses requests without the bearer token. It compares in constant time.
+func requireToken(token string, h http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -70,16 +69,16 @@ func asking(token string, h http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="metrics"`)
-		http.Error(w, "This page wants the bearer token of --metrics-token.", http.StatusUnauthorized)
+		http.Error(w, "This page requires the bearer token of --metrics-token.", http.StatusUnauthorized)
 	})
 }
 
-// metricsToken is the one that was given, or what its file holds.
+// metricsToken returns the token of the setting or of the file, or "" if there is none.
 func (c Config) metricsToken() (string, error) {
 	token := c.MetricsToken
 	if c.MetricsTokenFile != "" {
 		if token != "" {
-			return "", errors.New("is given, and --metrics-token-file, too: leave one out")
+			return "", errors.New("is set, and so is --metrics-token-file: leave one out")
 		}
 		var err error
 		if token, err = readToken(c.MetricsTokenFile); err != nil {
@@ -89,7 +88,7 @@ func (c Config) metricsToken() (string, error) {
 		return "", nil
 	}
 	if len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("has %d bytes: %d or more, visible ASCII: openssl rand -hex 16", len(token), minToken)
+		return "", fmt.Errorf("has %d bytes, but must have %d or more, all visible ASCII: openssl rand -hex 16 makes one", len(token), minToken)
 	}
 	return token, nil
 }
@@ -102,7 +101,7 @@ func readToken(name string) (string, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxToken+1))
 	if err == nil && len(text) > maxToken {
-		err = fmt.Errorf("%s: more than %d bytes", name, maxToken)
+		err = fmt.Errorf("%s has more than %d bytes", name, maxToken)
 	}
 	return strings.TrimSpace(string(text)), err
 }

@@ -79,7 +79,7 @@ func TestSlowClientIsCounted(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.MessageRate = 0 })
 	alice, bob := a.register(t, "10001", ""), a.register(t, "10002", "")
 	hers, his := alice.dial(t), bob.dial(t)
-	bob.connect(t) // the deaf one
+	bob.connect(t) // never reads
 	content, n := strings.Repeat("x", 60_000), 0
 	for deadline := time.Now().Add(2 * patience); a.scrape(t).samples["im_connections_slow_total"] == 0; {
 		if time.Now().After(deadline) {
@@ -206,7 +206,7 @@ func TestBusAndCachesAreCounted(t *testing.T) {
 	if got := a.scrape(t).samples["im_bus_events_published_total"]; got < messages {
 		t.Errorf("%v events were published, want %d", got, messages)
 	}
-	// His session and account were put there by the other node.
+	// The other node has put the session and the account into the shared cache.
 	if got := p.samples[`im_cache_shared_lookups_total{cache="session",hit="true"}`] + p.samples[`im_cache_shared_lookups_total{cache="session",hit="false"}`]; got == 0 {
 		t.Error("no session was looked for in Redis")
 	}

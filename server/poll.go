@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// pollEvery is how old a number that another server keeps may be on the page.
+// pollEvery is how often polled values are read, and so how old they can be on /metrics.
 const pollEvery = 5 * time.Second
 
-// A polled value is one that another server keeps. It is asked for beside the
-// scrapes, which must not wait for a server that is away.
+// A polled value comes from another server. It is read independently of scrapes, which must not wait for a server that
+// is down.
 type polled[T any] struct {
 	mu     sync.Mutex
 	value  T
@@ -18,8 +18,7 @@ type polled[T any] struct {
 	done   chan struct{}
 }
 
-// poll reads the value now and then until stop. While it cannot be had, the
-// last one stands.
+// poll reads the value at once and then every interval until stop. If a read fails, the last value stays.
 func (p *polled[T]) poll(every time.Duration, read func(context.Context) (T, error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// maxProfile bounds a profile over time: while it runs, it costs CPU, or holds
-// what it gathers in memory.
+// maxProfile is the longest duration of a profile. While it runs, it costs CPU and memory.
 const maxProfile = time.Minute
 
-// profiles are the pages of net/http/pprof and of the build, by their patterns.
-// The command line, which pprof would show as well, may hold a password.
+// profiles returns the pages of net/http/pprof and the build information, by their patterns. It omits pprof's page with
+// the command line, which may have a password.
 func profiles() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /debug/pprof/":        bounded(pprof.Index), // and heap, goroutine, …
@@ -25,21 +24,20 @@ func profiles() map[string]http.Handler {
 	}
 }
 
-// bounded refuses a profile that takes too long.
+// bounded refuses a profile that is longer than maxProfile.
 func bounded(page http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text := r.URL.Query().Get("seconds")
 		seconds, err := strconv.ParseFloat(text, 64)
 		if text != "" && (err != nil || !(seconds > 0 && seconds <= maxProfile.Seconds())) {
-			http.Error(w, "seconds is a number above 0, and at most "+strconv.Itoa(int(maxProfile.Seconds()))+".", http.StatusBadRequest)
+			http.Error(w, "seconds must be a number above 0, and at most "+strconv.Itoa(int(maxProfile.Seconds()))+".", http.StatusBadRequest)
 			return
 		}
 		page(w, r)
 	})
 }
 
-// buildInfo tells what the program was built from: its module's version, its
-// dependencies' and the commit.
+// buildInfo shows what the program was built from: the versions of its module and dependencies, and the commit.
 func buildInfo(w http.ResponseWriter, _ *http.Request) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

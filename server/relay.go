@@ -16,18 +16,17 @@ import (
 	"github.com/onemeter/onemeter/server/turn"
 )
 
-// iceTTL is how long credentials of TURN are good. A client cannot change them
-// while it calls, so they have to outlive the longest call; a user who is
-// logged out or banned can relay until they end.
+// iceTTL is how long TURN credentials are valid. A client cannot replace them during a call, so they must be valid
+// longer than the longest call. A user who is logged out or banned can use the relay until they expire.
 const iceTTL = 12 * time.Hour
 
-// ice is what clients are told to find each other by.
+// ice has the STUN and TURN servers for clients.
 type ice struct {
-	stun, turn, external []string // URLs: all of STUN; of our TURN; of TURN elsewhere
+	stun, turn, external []string // URLs of all STUN servers, of our TURN server, and of other TURN servers
 	own, others          *turn.Credentials
 }
 
-// openICE opens the TURN server, if there is to be one.
+// openICE opens the TURN server, if the configuration asks for one.
 func (s *Server) openICE(ctx context.Context) (err error) {
 	if s.ice.stun, s.ice.external, err = turn.ParseURLs(s.cfg.ICEServers); err != nil {
 		return err
@@ -51,16 +50,16 @@ func (s *Server) openICE(ctx context.Context) (err error) {
 	}
 	s.close = append(s.close, s.turn.Close)
 	if turn.Private(cfg.PublicIP) && !cfg.AllowPrivate {
-		s.log.Warn("--turn-public-ip is a private address: two clients that both need the relay do not reach each other without --turn-allow-private",
-			"ip", cfg.PublicIP.String())
+		s.log.Warn("--turn-public-ip is a private address: two clients that both need the relay cannot reach each other; "+
+			"set --turn-allow-private", "ip", cfg.PublicIP.String())
 	}
 	stun, relay := s.turn.URLs()
 	s.ice.stun, s.ice.turn = append(stun, s.ice.stun...), relay
 	return nil
 }
 
-// turnSecret is the one that was given, or one that all nodes derive alike from
-// that of access tokens, and that does not tell it.
+// turnSecret returns the secret of the setting, or derives one from the secret for access tokens. All nodes derive the
+// same, and it does not reveal the other secret.
 func (s *Server) turnSecret() ([]byte, error) {
 	if s.cfg.TURNSecret != "" {
 		return []byte(s.cfg.TURNSecret), nil
@@ -72,7 +71,7 @@ func (s *Server) turnSecret() ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, nil, "onemeter turn credentials", sha256.Size)
 }
 
-// iceFor is what a user's clients are told.
+// iceFor returns the servers for a user's clients, with credentials.
 func (s *Server) iceFor(userID int64) rest.ICE {
 	answer, now := rest.ICE{TTL: iceTTL}, time.Now()
 	if len(s.ice.stun) > 0 {
@@ -89,8 +88,8 @@ func (s *Server) iceFor(userID int64) rest.ICE {
 	return answer
 }
 
-// TURNAddr is where STUN and TURN are served: the port is known even where the
-// configuration left it to the system. It is zero where there is none.
+// TURNAddr returns the address of STUN and TURN, with the actual port if the configured one is 0. It is zero if there
+// is no TURN server.
 func (s *Server) TURNAddr() netip.AddrPort {
 	if s.turn == nil {
 		return netip.AddrPort{}
@@ -98,7 +97,7 @@ func (s *Server) TURNAddr() netip.AddrPort {
 	return s.turn.Addr()
 }
 
-// whereTURN is what the log says of it.
+// whereTURN returns the log attributes of the TURN server.
 func (s *Server) whereTURN() []any {
 	if s.turn == nil {
 		return nil
@@ -106,7 +105,7 @@ func (s *Server) whereTURN() []any {
 	return []any{"turn", s.ice.turn[0], "turn-relay-ports", s.cfg.TURNRelayPorts}
 }
 
-// turn says how the TURN server is to be opened. Its error names every fault.
+// turn returns the configuration of the TURN server. Its error names every fault.
 func (c Config) turn() (turn.Config, error) {
 	var f faults
 	cfg := turn.Config{
@@ -122,7 +121,7 @@ func (c Config) turn() (turn.Config, error) {
 	return cfg, errors.Join(f...)
 }
 
-// turnHost is the address in --turn-addr, unspecified for all of this machine.
+// turnHost returns the IP address in --turn-addr. It is 0.0.0.0 for all addresses of this machine.
 func (c Config) turnHost() (netip.Addr, error) {
 	if err := checkAddr(c.TURNAddr); err != nil {
 		return netip.Addr{}, err
@@ -133,50 +132,50 @@ func (c Config) turnHost() (netip.Addr, error) {
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil || !ip.Is4() {
-		return netip.Addr{}, fmt.Errorf("is %q: the host is an IPv4 address of this machine, or left out for all of them", c.TURNAddr)
+		return netip.Addr{}, fmt.Errorf("is %q, but its host must be an IPv4 address of this machine, or empty for all of them", c.TURNAddr)
 	}
 	return ip, nil
 }
 
 func (c Config) publicIP(host netip.Addr) (netip.Addr, error) {
 	if c.TURNPublicIP == "" && host.IsUnspecified() {
-		return netip.Addr{}, errors.New("is required where --turn-addr names no address: the IPv4 address that clients reach this machine by")
+		return netip.Addr{}, errors.New("is required if --turn-addr has no IP address: set the IPv4 address by which clients reach this machine")
 	}
 	if c.TURNPublicIP == "" {
 		return host, nil
 	}
 	ip, err := netip.ParseAddr(c.TURNPublicIP)
 	if err != nil || !ip.Is4() || ip.IsUnspecified() || ip.IsMulticast() {
-		return netip.Addr{}, fmt.Errorf("is %q: one IPv4 address, such as 198.51.100.7", c.TURNPublicIP)
+		return netip.Addr{}, fmt.Errorf("is %q, but must be an IPv4 address, such as 198.51.100.7", c.TURNPublicIP)
 	}
 	return ip, nil
 }
 
-// portRange reads "49152-65535".
+// portRange parses a range such as "49152-65535".
 func portRange(text string) (first, last uint16, err error) {
 	from, to, ok := strings.Cut(text, "-")
 	low, lowErr := strconv.ParseUint(strings.TrimSpace(from), 10, 16)
 	high, highErr := strconv.ParseUint(strings.TrimSpace(to), 10, 16)
 	if !ok || lowErr != nil || highErr != nil || low == 0 || low > high {
-		return 0, 0, fmt.Errorf("is %q: the first and the last port, such as 49152-65535", text)
+		return 0, 0, fmt.Errorf("is %q, but must be the first and the last port, such as 49152-65535", text)
 	}
 	return uint16(low), uint16(high), nil
 }
 
-// checkCalls names the faults of what calls need.
+// checkCalls adds the faults of the settings for calls.
 func (c Config) checkCalls(f *faults) {
 	if c.TURNAddr != "" {
 		_, err := c.turn()
 		*f = append(*f, err)
 	} else {
-		f.unless(c.TURNPublicIP == "", "--turn-public-ip", "is for the TURN server that --turn-addr asks for, and there is none")
+		f.unless(c.TURNPublicIP == "", "--turn-public-ip", "has no effect without --turn-addr: set that, or leave this out")
 	}
-	f.unless(c.TURNUserAllocations > 0, "--turn-user-allocations", "is %d: a positive number", c.TURNUserAllocations)
-	f.unless(c.TURNUserBandwidth >= 0, "--turn-user-bandwidth", "is %d: 0 (no limit) or more", c.TURNUserBandwidth)
+	f.positive("--turn-user-allocations", int64(c.TURNUserAllocations))
+	f.unless(c.TURNUserBandwidth >= 0, "--turn-user-bandwidth", "is %d, but must be 0 (no limit) or more", c.TURNUserBandwidth)
 	n := len(c.TURNSecret)
-	f.unless(n == 0 || n >= minSecret, "IM_TURN_SECRET", "has %d bytes, and should have %d or more: openssl rand -hex 32", n, minSecret)
+	f.unless(n == 0 || n >= minSecret, "IM_TURN_SECRET", "has %d bytes, but must have %d or more: openssl rand -hex 32 makes one", n, minSecret)
 	_, relays, err := turn.ParseURLs(c.ICEServers)
 	f.add("--ice-servers", err)
 	f.unless(len(relays) == 0 || c.ICESecret != "", "IM_ICE_SECRET",
-		"is required where --ice-servers has TURN: what its servers have as static-auth-secret (coturn, use-auth-secret)")
+		"is required if --ice-servers has a TURN server: set the static-auth-secret of that server (coturn, with use-auth-secret)")
 }

@@ -119,7 +119,7 @@ func TestTURNOnThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, credential := range []string{good, "wrong"} { // over the limit; not theirs
+	for _, credential := range []string{good, "wrong"} { // over the limit; a wrong one
 		if _, err := allocate(t, told, credential); err == nil {
 			t.Error("not refused")
 		}

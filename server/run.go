@@ -12,7 +12,7 @@ import (
 	"github.com/onemeter/onemeter/internal/alive"
 )
 
-// listen takes the addresses, so that a taken one is told before anything runs.
+// listen opens the listeners first, so that an address that is in use is reported before anything runs.
 func (s *Server) listen(ctx context.Context) error {
 	addrs := []string{s.cfg.Addr}
 	if s.cfg.MetricsAddr != "" {
@@ -35,21 +35,18 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
-// Addr is where HTTP and WebSockets are served: the port is known even where
-// the configuration left it to the system.
+// Addr returns the address of HTTP and WebSockets, with the actual port if the configured one is 0.
 func (s *Server) Addr() string { return s.listeners[0].Addr().String() }
 
-// MetricsAddr is where /metrics is served.
+// MetricsAddr returns the address of /metrics.
 func (s *Server) MetricsAddr() string { return s.listeners[len(s.listeners)-1].Addr().String() }
 
-// Up is closed once Run serves and the server has answered itself.
+// Up returns a channel that is closed once the server runs and has checked its own health.
 func (s *Server) Up() <-chan struct{} { return s.up }
 
-// Run serves until ctx ends, and then shuts down: WebSockets are told to go
-// away, requests under way are finished, accepted messages are stored. Each step
-// has its share of Config.ShutdownTimeout, and what is not done by then is cut
-// off and logged; a share is left to the caller, who flushes the telemetry that
-// he made. Run returns nil after that.
+// Run serves until ctx ends, and then shuts down: it closes WebSockets, finishes requests, and stores accepted
+// messages. Each step has a share of Config.ShutdownTimeout. If a step takes longer, it is cut off and logged. The
+// share FlushShare is left to the caller, for flushing telemetry. Run returns nil after a shutdown. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, len(s.listeners))
 	servers := []*http.Server{s.main}
@@ -61,7 +58,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err := s.greet(ctx)
 	if ctx.Err() != nil {
-		err = nil // stopped before it was up
+		err = nil // ended before the server was up
 	}
 	if err == nil {
 		select {
@@ -75,11 +72,10 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// greet asks the server over the network whether it is alive, and says where
-// everything is.
+// greet checks the server's own health over the network, and logs the addresses.
 func (s *Server) greet(ctx context.Context) error {
 	if err := CheckHealth(ctx, s.Addr()); err != nil {
-		return fmt.Errorf("the server does not answer itself: %w", err)
+		return fmt.Errorf("the server's own health check failed: %w", err)
 	}
 	close(s.up)
 	base := "http://" + alive.Reachable(s.Addr())
@@ -95,8 +91,8 @@ func (s *Server) greet(ctx context.Context) error {
 	return nil
 }
 
-// CheckHealth asks the server that listens at addr, host:port, whether it is
-// alive, within five seconds. An empty host is this machine.
+// CheckHealth requests /healthz of the server at addr, host:port, and returns an error if it does not answer within
+// five seconds. An empty host is this machine.
 func CheckHealth(ctx context.Context, addr string) error {
 	if err := checkAddr(addr); err != nil {
 		return fmt.Errorf("--addr: %w", err)
@@ -124,8 +120,7 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 	return s.closeAll()
 }
 
-// FlushShare is the share of Config.ShutdownTimeout that Run leaves to whoever
-// flushes telemetry after it.
+// FlushShare is the share of Config.ShutdownTimeout that Run leaves to its caller, for flushing telemetry.
 const FlushShare = 0.2
 
 // within gives a step of the shutdown its share of the time.

@@ -23,8 +23,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// A Server is a chat server with everything open and nobody served yet: Run
-// serves.
+// A Server is a chat server. New opens everything that it needs, and Run serves.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
@@ -35,32 +34,32 @@ type Server struct {
 	calls *call.Service
 	hub   *ws.Hub
 
-	main, metrics *http.Server // metrics is nil where /metrics is on main
+	main, metrics *http.Server // metrics is nil if /metrics is on main
 	listeners     []net.Listener
 
 	bus    bus
 	shared shared
 	caches []func() observe.Cache
-	drops  map[string]func(ctx context.Context, keys []byte) error // of caches, by signals
+	drops  map[string]func(ctx context.Context, keys []byte) error // drop keys of a cache, by its name, for signals
 
-	exports []telemetry.Export // what is pushed
+	exports []telemetry.Export // the configured pushes of telemetry
 
-	turn *turn.Server // nil where there is none
+	turn *turn.Server // nil: none
 	ice  ice
 
 	parts       []part
 	memory      polled[redisconn.Memory]
-	slowQueries polled[int64] // of the database server
+	slowQueries polled[int64] // counted by the database server
 	reports     polled[waiting]
 
-	up       chan struct{} // closed once it answers
+	up       chan struct{} // closed once the server is up
 	stopping atomic.Bool
 
-	close []func() error // what keeps data, downward: the last one first
+	close []func() error // called by closeAll, the last one first
 }
 
-// New opens the database, the files and the listeners that cfg names. The
-// caller calls Run, which closes them again.
+// New opens the database, the files and the listeners that cfg names. Call Run afterwards, which also closes them. If
+// New fails, it closes what it has opened.
 func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Logger, version string) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	return s, seen.Watch(s.state)
 }
 
-// abandon closes what New has opened before it failed.
+// abandon closes everything that New has opened before it failed.
 func (s *Server) abandon(ctx context.Context) error {
 	var err error
 	if s.hub != nil {
@@ -113,7 +112,7 @@ func (s *Server) abandon(ctx context.Context) error {
 	return errors.Join(err, s.closeAll())
 }
 
-// openEdges puts the ways in on top of the domain.
+// openEdges opens HTTP and WebSockets on top of the domain.
 func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) error {
 	s.hub = ws.New(s.chat, ws.Config{
 		AllowedOrigins: s.cfg.AllowedOrigins,
@@ -159,7 +158,7 @@ func (s *Server) openEdges(seen *observe.Observer, tel *telemetry.Provider) erro
 
 var errStopping = errors.New("the server is stopping")
 
-// ready tells part by part what answers.
+// ready pings all parts concurrently.
 func (s *Server) ready(ctx context.Context) []rest.Part {
 	parts := make([]rest.Part, len(s.parts), len(s.parts)+1)
 	var asking sync.WaitGroup
@@ -173,15 +172,15 @@ func (s *Server) ready(ctx context.Context) []rest.Part {
 	return parts
 }
 
-// A part is something that the server needs, or, optional, would rather have.
+// A part is something that the server needs. Without an optional part, it works in a degraded way.
 type part struct {
 	name     string
 	optional bool
 	ping     func(context.Context) error
 }
 
-// Timeouts against clients that are slow on purpose. Bodies have deadlines of
-// their own, in rest, since a large upload may take its time.
+// Limits for clients that are slow on purpose. Package rest has deadlines for bodies, since a large upload may take
+// long.
 const (
 	headerTimeout  = 5 * time.Second
 	idleTimeout    = 2 * time.Minute
@@ -199,5 +198,5 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	}
 }
 
-// LogHandler has h name the trace that something is logged in: trace_id, span_id.
+// LogHandler adds the attributes trace_id and span_id to records that are logged with a context that has a span.
 func LogHandler(h slog.Handler) slog.Handler { return observe.LogHandler(h) }

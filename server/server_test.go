@@ -121,7 +121,7 @@ func TestStopsInTime(t *testing.T) {
 	a := start(t, func(c *server.Config) { c.ShutdownTimeout = 5 * time.Second })
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	listening := bob.dial(t)
-	alice.connect(t) // the deaf one
+	alice.connect(t) // never reads
 	slow, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestLimitsAreSettings(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*server.Config)
-		want   string // in the fault; none if empty
+		want   string // part of the fault; empty: no fault
 	}{
 		"defaults":         {func(*server.Config) {}, ""},
 		"absolute paths":   {func(c *server.Config) { c.DB, c.Blob = "sqlite:///srv/im.db", "file:///srv/files" }, ""},
@@ -229,7 +229,7 @@ func TestConfig(t *testing.T) {
 		"mysql":            {func(c *server.Config) { c.DB, c.JWTSecret = "mysql://u:p@h:3306/db", strings.Repeat("x", 32) }, ""},
 		"mysql, no name":   {func(c *server.Config) { c.DB = "mysql://u:p@h:3306/" }, "db:"},
 		"mysql, no secret": {func(c *server.Config) { c.DB = "mysql://u:p@h:3306/db" }, "IM_JWT_SECRET: is required"},
-		"redis on SQLite":  {func(c *server.Config) { c.Redis = "redis://h:6379/0" }, "database in common"},
+		"redis on SQLite":  {func(c *server.Config) { c.Redis = "redis://h:6379/0" }, "shared database"},
 		"redis, no URL":    {func(c *server.Config) { c.Redis = "h" }, "redis:"},
 		"s3":               {func(c *server.Config) { c.Blob = "s3://bucket?endpoint=http://localhost:9000" }, ""},
 		"s3, no bucket":    {func(c *server.Config) { c.Blob = "s3://?endpoint=localhost" }, "blob:"},
@@ -242,7 +242,7 @@ func TestConfig(t *testing.T) {
 		"turn, unknown 2":  {func(c *server.Config) { c.TURNAddr = "0.0.0.0:3478" }, "turn-public-ip: is required"},
 		"turn, no address": {func(c *server.Config) { c.TURNAddr, c.TURNPublicIP = ":3478", "turn.example.com" }, "turn-public-ip: is"},
 		"turn, public 6":   {func(c *server.Config) { c.TURNAddr, c.TURNPublicIP = ":3478", "2001:db8::1" }, "turn-public-ip: is"},
-		"turn, nowhere":    {func(c *server.Config) { c.TURNPublicIP = "198.41.0.4" }, "there is none"},
+		"turn, nowhere":    {func(c *server.Config) { c.TURNPublicIP = "198.41.0.4" }, "no effect without --turn-addr"},
 		"turn, one port":   {func(c *server.Config) { c.TURNAddr, c.TURNRelayPorts = "127.0.0.1:0", "50000" }, "turn-relay-ports: is"},
 		"turn, downward":   {func(c *server.Config) { c.TURNAddr, c.TURNRelayPorts = "127.0.0.1:0", "50000-49999" }, "turn-relay-ports: is"},
 		"turn, nobody":     {func(c *server.Config) { c.TURNUserAllocations = 0 }, "turn-user-allocations: is"},

@@ -12,41 +12,38 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
-// How nodes notice what imserver admin does, which has nothing but the database in
-// common with them.
+// Signals are rows in the database with which imserver admin reaches the nodes: it shares nothing else with them.
 const (
 	signalEvery   = time.Second
 	signalPage    = 500
-	signalOverlap = 100 // ids that are looked at once more: they may be committed out of turn
+	signalOverlap = 100 // ids that are read again, because transactions may commit in another order
 	signalKept    = time.Hour
-	signalEvent   = "event"
+	signalEvent   = "event" // kind of a signal with an event; other kinds are names of caches
 )
 
-// A wireEvent is an event as a signal carries it: its payload stays JSON.
+// A wireEvent is the JSON of an event in a signal. Its payload stays JSON.
 type wireEvent struct {
 	chat.Event
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// A follower looks for signals.
+// A follower reads signals and applies them.
 type follower struct {
 	store *sqlstore.Store
 	apply func(context.Context, sqlstore.Signal) error
 	last  int64
 	seen  map[int64]bool // of the last signalOverlap ids
-	swept time.Time      // when old ones were deleted
+	swept time.Time      // when old signals were last deleted
 }
 
-// followSignals has this node do what signals tell from now on. What is cached
-// is loaded after it has begun.
+// followSignals applies all signals from now on. It must be called before anything is cached.
 func (s *Server) followSignals(ctx context.Context) error {
-	f := &follower{store: s.store, apply: s.obey, seen: make(map[int64]bool)}
-	obey := f.apply
-	f.apply = func(context.Context, sqlstore.Signal) error { return nil } // of those that were there before
+	f := &follower{store: s.store, seen: make(map[int64]bool)}
+	f.apply = func(context.Context, sqlstore.Signal) error { return nil } // skips the existing signals
 	if err := f.look(ctx); err != nil {
 		return err
 	}
-	f.apply = obey
+	f.apply = s.applySignal
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -59,7 +56,7 @@ func (s *Server) followSignals(ctx context.Context) error {
 				return
 			}
 			if err := f.lookWithin(ctx, pollEvery); err != nil && ctx.Err() == nil {
-				s.log.Warn("what imserver admin does is noticed late", "err", err)
+				s.log.Warn("signals of imserver admin not read; trying again", "every", signalEvery, "err", err)
 			}
 		}
 	}()
@@ -78,7 +75,7 @@ func (f *follower) lookWithin(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// look obeys the signals that were not seen. One that fails is tried again.
+// look applies the signals that it has not seen yet. After an error, the next look tries the signal again.
 func (f *follower) look(ctx context.Context) error {
 	after := max(f.last-signalOverlap, 0)
 	for {
@@ -108,19 +105,18 @@ func (f *follower) look(ctx context.Context) error {
 	return nil
 }
 
-// obey forgets what a signal says is old, or hands the event that it carries to
-// the connections of this node.
-func (s *Server) obey(ctx context.Context, x sqlstore.Signal) error {
+// applySignal drops the keys of a cache that a signal names, or delivers its event to the connections of this node.
+func (s *Server) applySignal(ctx context.Context, x sqlstore.Signal) error {
 	if drop, ok := s.drops[x.Kind]; ok {
 		return drop(ctx, x.Body)
 	}
 	if x.Kind != signalEvent {
-		s.log.Warn("a signal of another version is ignored", "kind", x.Kind)
+		s.log.Warn("ignored a signal of an unknown kind: imserver admin has another version than this node", "kind", x.Kind)
 		return nil
 	}
 	var e wireEvent
 	if err := json.Unmarshal(x.Body, &e); err != nil {
-		s.log.Warn("a signal is ignored that cannot be read", "id", x.ID, "err", err)
+		s.log.Warn("ignored a signal that is not valid JSON", "id", x.ID, "err", err)
 		return nil
 	}
 	e.Event.Payload = e.Payload
@@ -128,22 +124,22 @@ func (s *Server) obey(ctx context.Context, x sqlstore.Signal) error {
 	return nil
 }
 
-// dropsOf lets signals drop what a cache has.
+// dropsOf lets signals drop keys of a cache.
 func dropsOf[K comparable, V any](s *Server, name string, cache chat.Cache[K, V]) {
 	s.drops[name] = func(ctx context.Context, body []byte) error {
 		var keys []K
 		if err := json.Unmarshal(body, &keys); err != nil {
-			s.log.Warn("a signal is ignored that cannot be read", "kind", name, "err", err)
+			s.log.Warn("ignored a signal that is not valid JSON", "kind", name, "err", err)
 			return nil
 		}
 		return cache.Drop(ctx, keys...)
 	}
 }
 
-// A signaller is the bus of a process that is no node.
+// A signaller is the bus of a process that is not a node: it publishes by signals.
 type signaller struct{ store *sqlstore.Store }
 
-// Publish implements chat.Bus: the nodes take it from there.
+// Publish implements chat.Bus. The nodes read the signal and deliver the event.
 func (b signaller) Publish(ctx context.Context, e chat.Event) error {
 	payload, err := json.Marshal(e.Payload)
 	if err != nil {
@@ -156,7 +152,7 @@ func (b signaller) Publish(ctx context.Context, e chat.Event) error {
 	return b.store.AddSignal(ctx, signalEvent, body, time.Now())
 }
 
-// A signalCache keeps nothing, and has the nodes forget what they keep.
+// A signalCache caches nothing. Its Drop makes the nodes drop keys, by signals.
 type signalCache[K comparable, V any] struct {
 	store *sqlstore.Store
 	name  string

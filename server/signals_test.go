@@ -31,7 +31,7 @@ func TestSignalsAreObeyedOnce(t *testing.T) {
 	for n := range many {
 		leave(n)
 	}
-	var obeyed []string
+	var applied []string
 	fails := map[string]bool{fmt.Sprint(many + 1): true}
 	f := &follower{store: store, seen: make(map[int64]bool), apply: func(context.Context, sqlstore.Signal) error { return nil }}
 	if err := f.look(t.Context()); err != nil {
@@ -42,7 +42,7 @@ func TestSignalsAreObeyedOnce(t *testing.T) {
 			fails[x.Kind] = false
 			return errors.New("not now")
 		}
-		obeyed = append(obeyed, x.Kind)
+		applied = append(applied, x.Kind)
 		return nil
 	}
 	var want []string
@@ -58,8 +58,8 @@ func TestSignalsAreObeyedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !slices.Equal(obeyed, want) {
-		t.Errorf("%d were obeyed, want %d: %.300v", len(obeyed), len(want), obeyed)
+	if !slices.Equal(applied, want) {
+		t.Errorf("%d signals were applied, want %d: %.300v", len(applied), len(want), applied)
 	}
 	if len(f.seen) > signalOverlap+1 {
 		t.Errorf("%d ids are remembered", len(f.seen))
@@ -70,7 +70,7 @@ func TestSignalsAreObeyedOnce(t *testing.T) {
 func TestGarbageIsNoSignal(t *testing.T) {
 	s := &Server{log: slog.New(slog.DiscardHandler), drops: make(map[string]func(context.Context, []byte) error)}
 	for _, x := range []sqlstore.Signal{{Kind: "unknown"}, {Kind: signalEvent, Body: []byte("{")}, {Kind: signalEvent, Body: []byte(`[]`)}} {
-		if err := s.obey(t.Context(), x); err != nil {
+		if err := s.applySignal(t.Context(), x); err != nil {
 			t.Errorf("%s: %v", x.Kind, err)
 		}
 	}

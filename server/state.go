@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/observe"
 )
 
-// state is read whenever metrics are collected.
+// state returns the current state for the metrics. It is called whenever they are collected.
 func (s *Server) state() observe.State {
 	state := observe.State{
 		Sockets: s.hub.Stats(), Chat: s.chat.Stats(), Calls: s.calls.Stats(),

@@ -15,8 +15,8 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
-// writers is how many transactions may store messages at a time: SQLite has one
-// writer; a MySQL server has many, of which two keep up with what waits.
+// writers returns how many transactions may store messages at a time. SQLite has one writer. MySQL has many, but two
+// are enough to keep up.
 func (s *Server) writers() int {
 	if s.store.Engine() == "mysql" {
 		return 2
@@ -24,9 +24,9 @@ func (s *Server) writers() int {
 	return 1
 }
 
-// commitEvery is how far apart transactions that store messages begin. One costs
-// MySQL and this process ten times as much as a message in it, and two syncs of
-// a disk; SQLite's cost less than to wait does.
+// commitEvery returns the shortest interval between the beginnings of two transactions that store messages. With MySQL,
+// a transaction costs ten times as much as a message in it, and two disk syncs. With SQLite, it costs less than
+// waiting.
 func (s *Server) commitEvery() time.Duration {
 	if s.store.Engine() == "mysql" {
 		return 4 * time.Millisecond
@@ -34,8 +34,8 @@ func (s *Server) commitEvery() time.Duration {
 	return 0
 }
 
-// roomBeside tells whether the disk of an SQLite file has room for more, by a
-// byte that it writes: the database itself says so too late.
+// roomBeside checks whether the disk of an SQLite file has room, by writing a byte: SQLite itself reports a full disk
+// too late.
 func roomBeside(path string) error {
 	if path == "" {
 		return nil
@@ -71,7 +71,7 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	}
 	s.close = append(s.close, s.store.Close)
 	if cfg.MySQL != "" && s.cfg.Redis == "" {
-		s.log.Warn("MySQL without --redis: run this node only, for others would not hear of its messages, removals and logouts")
+		s.log.Warn("MySQL without --redis: run only this node, since others would not get its messages, removals and logouts")
 	}
 	s.parts = append(s.parts, part{name: "database", ping: func(ctx context.Context) error {
 		return errors.Join(s.store.Ping(ctx), roomBeside(cfg.Path))
@@ -81,12 +81,12 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	return nil
 }
 
-// secret signs access tokens: it was given, or is kept beside the database.
+// secret returns the secret that signs access tokens: that of the setting, or the one beside the database.
 func (s *Server) secret() ([]byte, error) {
 	if s.cfg.JWTSecret != "" {
 		return []byte(s.cfg.JWTSecret), nil
 	}
-	db, err := s.cfg.database() // SQLite: Validate wants a secret otherwise
+	db, err := s.cfg.database() // SQLite: for MySQL, Validate requires the setting
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Server) secret() ([]byte, error) {
 	return secret, nil
 }
 
-// database says where the database is.
+// database returns the configuration of the database.
 func (c Config) database() (sqlstore.Config, error) {
 	if strings.HasPrefix(c.DB, "mysql://") {
 		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
@@ -107,13 +107,13 @@ func (c Config) database() (sqlstore.Config, error) {
 	return sqlstore.Config{Path: file}, err
 }
 
-// checkStore names the faults of the database, and of the secret that is kept beside it.
+// checkStore adds the faults of the settings for the database and the secret.
 func (c Config) checkStore(f *faults) {
 	db, err := c.database()
 	f.add("--db", err)
-	f.unless(db.MySQL == "" || c.JWTSecret != "", "IM_JWT_SECRET", "is required with MySQL, and the same on every node: openssl rand -hex 32")
+	f.unless(db.MySQL == "" || c.JWTSecret != "", "IM_JWT_SECRET", "is required with MySQL, and must be the same on every node: openssl rand -hex 32 makes one")
 	n := len(c.JWTSecret)
-	f.unless(n == 0 || n >= minSecret, "IM_JWT_SECRET", "has %d bytes, HS256 wants %d or more (RFC 7518, section 3.2): openssl rand -hex 32", n, minSecret)
+	f.unless(n == 0 || n >= minSecret, "IM_JWT_SECRET", "has %d bytes, but HS256 needs %d or more (RFC 7518, section 3.2): openssl rand -hex 32 makes one", n, minSecret)
 }
 
 const minSecret = 32 // bytes

@@ -77,7 +77,7 @@ func TestTraces(t *testing.T) {
 	alice.send(t, map[string]any{"receiver_id": bob.id, "content": "first"})
 	hers, his := alice.dial(t), bob.dial(t)
 
-	// wants waits until the trace, found anew each time, has these spans.
+	// wants waits until the trace has these spans. It reads the trace again each time.
 	wants := func(find func() trace.TraceID, want ...string) {
 		t.Helper()
 		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -97,7 +97,7 @@ func TestTraces(t *testing.T) {
 		}
 	}
 
-	// The sender's own trace goes on: W3C trace context.
+	// The trace of the sender continues, by W3C trace context.
 	theirs := trace.TraceID{1, 2, 3}
 	request, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/api/messages", strings.NewReader(`{"receiver_id":2,"content":"traced"}`))
 	if err != nil {
@@ -129,7 +129,7 @@ func TestTraces(t *testing.T) {
 	const upload = "POST /api/files/upload"
 	wants(func() trace.TraceID { return seen.root(upload) }, upload, upload+"/HTTP PUT", upload+"/insert files")
 
-	// A slow bucket leads to a trace.
+	// A slow bucket is visible in the trace.
 	for family, node := range map[string]*app{
 		"http_request_duration_seconds": a, "db_query_duration_seconds": a, "im_message_delivery_duration_seconds": b,
 	} {

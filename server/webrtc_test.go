@@ -22,7 +22,7 @@ type phone struct {
 	t    *testing.T
 	pc   *webrtc.PeerConnection
 	s    *socket
-	call string // its id, once it is known
+	call string // its id, once known
 
 	local   chan *webrtc.ICECandidate // of this side; nil after the last
 	mine    []*webrtc.ICECandidate    // before the call has an id
@@ -107,7 +107,7 @@ func (p *phone) talk(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C: // nothing is sent before there is a connection
+			case <-ticker.C: // nothing is sent before the connection is up
 				_ = track.WriteSample(media.Sample{Data: []byte{0xf8, 0xff, 0xfe}, Duration: frame})
 			}
 		}

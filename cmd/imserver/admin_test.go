@@ -386,7 +386,7 @@ func TestBackup(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &b); code != exitOK || err != nil || b.Files != 1 || !b.Secret || !strings.Contains(errOut, "database: ") {
 		t.Fatalf("exit code %d: %s%s", code, out, errOut)
 	}
-	if code, _, errOut := prog.told(t, "", "backup", "--to="+to); code != exitFailed || !strings.Contains(errOut, "holds something already") {
+	if code, _, errOut := prog.told(t, "", "backup", "--to="+to); code != exitFailed || !strings.Contains(errOut, "is not empty") {
 		t.Errorf("into the same folder: %d %s", code, errOut)
 	}
 	for _, name := range []string{"im.db", "jwt.secret"} {
