@@ -52,8 +52,8 @@ func value(key string) func(string) []attribute.KeyValue {
 	return func(v string) []attribute.KeyValue { return []attribute.KeyValue{attribute.String(key, v)} }
 }
 
-// seldom is by for a counter of one label that counts what happens seldom: every value starts at 0, so that a rate sees
-// the first event, too.
+// seldom is by for a counter of rare events with one label. Every value of the label starts at 0, so that a rate
+// includes the first event.
 func seldom(c metric.Int64Counter, l label) *table[string, metric.Int64Counter] {
 	t := by(c, value(l.key))
 	for _, v := range l.values {

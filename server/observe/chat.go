@@ -101,18 +101,19 @@ func (o *Observer) Chat() chat.Hooks {
 	}
 }
 
-// What im.blocks tells apart.
+// Values of change in im.blocks.
 const (
 	blockMade   = "blocked"
 	blockUndone = "unblocked"
 )
 
+// Values of by for changes of an account.
 const (
 	byUser     = "user"
 	byOperator = "operator"
 )
 
-// whom tells who changed an account.
+// whom returns the value of by for a change of an account.
 func whom(by chat.EndedBy) string {
 	if by == chat.EndedByOperator {
 		return byOperator

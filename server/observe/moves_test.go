@@ -15,7 +15,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// edges are the instruments that neither a hook nor the state moves, but a wrapper around what the server asks or answers.
+// edges are the instruments that neither a hook nor the state moves, but a wrapper around what the server asks or
+// answers.
 var edges = map[string]string{
 	"http.requests":                "each HTTP response (`Observer.Echo`, `Observer.Handler`)",
 	"http.request.duration":        "each HTTP response but those of WebSockets (`Observer.Echo`, `Observer.Handler`)",
@@ -24,8 +25,8 @@ var edges = map[string]string{
 	"db.client.operation.duration": "each statement (`Observer.SQL`), and each command or pipeline of Redis (`Observer.Redis`)",
 }
 
-// A mover finds out what moves each instrument: it calls every hook and sets every field of the state, one at a time, and looks
-// at the page.
+// A mover finds out what moves each instrument: it calls every hook and sets every field of the state, one at a time,
+// and looks at the page.
 type mover struct {
 	scrape func() string
 	known  map[string]bool // instruments, by their names on the page

@@ -207,7 +207,8 @@ func TestResponsesAreToldApart(t *testing.T) {
 	}
 }
 
-// BenchmarkHTTP tells what a request's telemetry costs: the difference to bare. Echo itself allocates once for any middleware.
+// BenchmarkHTTP tells what a request's telemetry costs: the difference to bare. Echo itself allocates once for any
+// middleware.
 func BenchmarkHTTP(b *testing.B) {
 	o, _ := observed(b)
 	handler := func(around ...echo.MiddlewareFunc) http.Handler {

@@ -150,7 +150,7 @@ func (t *timedTx) Rollback() error {
 type timedRows struct {
 	driver.Rows
 	timing
-	err error // that ended them early
+	err error // if an error ended them early
 }
 
 func (r *timedRows) Next(dest []driver.Value) error {
@@ -182,7 +182,7 @@ type statement struct{ operation, table string }
 // noTable is the table of a statement without one.
 const noTable = "none"
 
-// lastOf returns the last of the statements that the store joined into one: the one that the others are for.
+// lastOf returns the last statement of several that the store joined. The others prepare it.
 func lastOf(query string) string {
 	return query[strings.LastIndex(query, "; ")+1:]
 }

@@ -96,7 +96,7 @@ func (q *queryClock) kindOf(query string) *statementKind {
 		q.kinds[s] = k
 	}
 	if len(q.parsed) < maxParsed {
-		q.parsed[strings.Clone(query)] = k // not what was before it
+		q.parsed[strings.Clone(query)] = k // without the memory of the statements before it
 	}
 	return k
 }
@@ -113,7 +113,7 @@ func (q *queryClock) newKind(s statement) *statementKind {
 }
 
 // operationAttrs returns the attributes of a database client's operation, as the semantic conventions define. Empty
-// ones are left out.
+// ones are omitted.
 func operationAttrs(system, operation, collection, failure string) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{
 		attribute.String("db.system.name", system), attribute.String("db.operation.name", operation),

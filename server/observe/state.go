@@ -22,8 +22,8 @@ type State struct {
 	Calls   call.Stats
 	TURN    turn.Stats // zero without a relay
 
-	Reports     int64         // of users, that wait
-	ReportsWait time.Duration // for which the oldest does
+	Reports     int64         // pending
+	ReportsWait time.Duration // age of the oldest pending report
 
 	Engine      string // sqlite or mysql
 	DB          sql.DBStats
@@ -51,8 +51,8 @@ func (s *State) mysql() sql.DBStats {
 	return s.DB
 }
 
-// states makes the instruments that are read at collection, each with the function
-// that reads it: one table for each part of the server.
+// states creates the instruments that are read at collection, each with the function that reads it. There is one table
+// for each part of the server.
 func (t *maker) states(delay *rollingMean) {
 	t.contract(delay)
 	t.sockets()
@@ -62,7 +62,7 @@ func (t *maker) states(delay *rollingMean) {
 	t.caches()
 }
 
-// contract makes the instruments that every server has, whatever it runs on.
+// contract creates the instruments of the metric contract, which every server has, with any database.
 func (t *maker) contract(delay *rollingMean) {
 	t.gauge("online.users.current", "{user}", "Users with at least one open WebSocket on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.OnlineUsers) }))
@@ -90,9 +90,9 @@ func (t *maker) contract(delay *rollingMean) {
 		one(func(s *State) int64 { return s.TURN.Failed }))
 }
 
-// sockets makes those of WebSockets, and of the calls that they carry.
+// sockets creates the instruments of searches, WebSockets, calls and the relay.
 func (t *maker) sockets() {
-	t.gauge("im.search.behind", "{message}", "Messages, about, that are not indexed for searches yet, as this node last saw; until they are, a search reads them.",
+	t.gauge("im.search.behind", "{message}", "Approximate number of messages that are not indexed yet, as this node last saw; searches read them in the meantime.",
 		one(func(s *State) int64 { return s.Chat.IndexBehind }))
 	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.Connections) }))
@@ -114,15 +114,16 @@ func (t *maker) sockets() {
 		one(func(s *State) int64 { return s.TURN.Denied }))
 }
 
-// moderation makes those of moderation: the same on all nodes, since it is in the database.
+// moderation creates the instruments of reports. They are equal on all nodes, because they come from the database.
 func (t *maker) moderation() {
-	t.gauge("im.reports.pending", "{report}", "Reports of users that wait for a moderator; the same on every node.",
+	t.gauge("im.reports.pending", "{report}", "Pending reports; the same on every node.",
 		one(func(s *State) int64 { return s.Reports }))
-	t.floatGauge("im.reports.wait", "s", "How long the oldest report has waited; the same on every node, and 0 where none waits.",
+	t.floatGauge("im.reports.wait", "s", "Age of the oldest pending report; the same on every node, and 0 if there is none.",
 		one(func(s *State) float64 { return s.ReportsWait.Seconds() }))
 }
 
-// databases makes those of the database, and of pools as the semantic conventions name them.
+// databases creates the instruments of the database and of connection pools, some with names of the semantic
+// conventions.
 func (t *maker) databases() {
 	t.gauge("im.db.connections", "{connection}", "Open database connections, by state.",
 		func(s *State, put put[int64]) { put(int64(s.DB.InUse), "used"); put(int64(s.DB.Idle), "idle") }, byState)
@@ -163,7 +164,7 @@ func (t *maker) databases() {
 		ofPool(func(p *redis.PoolStats) float64 { return time.Duration(p.WaitDurationNs).Seconds() }))
 }
 
-// bus makes those of the bus between nodes.
+// bus creates the instruments of the bus between nodes.
 func (t *maker) bus() {
 	t.gauge("im.bus.connected", "{subscription}", "1 while this node hears the others, 0 while it does not.",
 		ofBus(func(b *redisbus.Stats) int64 {
@@ -194,6 +195,7 @@ func (t *maker) bus() {
 		ofBus(func(b *redisbus.Stats) int64 { return int64(b.Garbage) }))
 }
 
+// caches creates the instruments of the caches.
 func (t *maker) caches() {
 	t.gauge("im.cache.entries", "{entry}", "Values kept in process.",
 		func(s *State, put put[int64]) {
