@@ -48,8 +48,8 @@ var (
 	isError = []byte(`"error"`)
 )
 
-// read takes frames as bytes and not as imclient's: a load generator must be
-// cheaper than what it measures.
+// read reads frames as bytes, and not decoded by imclient: a load generator must use less CPU than the server it
+// measures.
 func (c *client) read() error {
 	for {
 		_, text, err := c.conn.Read(context.Background())

@@ -76,7 +76,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestMixed does everything that there is to do.
+// TestMixed runs every action of the mixed mode.
 func TestMixed(t *testing.T) {
 	url := serve(t)
 	var out, progress bytes.Buffer
@@ -101,8 +101,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// TestFailuresAreTold names what is not there.
-func TestFailuresAreTold(t *testing.T) {
+// TestFailuresAreReported runs without a server and without a process.
+func TestFailuresAreReported(t *testing.T) {
 	for _, args := range []string{"--url http://127.0.0.1:1", "--pid 999999999"} {
 		var errOut bytes.Buffer
 		if code := run(t.Context(), strings.Fields(args+" --users 2"), new(bytes.Buffer), &errOut); code != 1 || !strings.Contains(errOut.String(), "imload:") {
@@ -111,7 +111,7 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 }
 
-// TestFlagsHaveTwoDashes in help and in errors.
+// TestFlagsHaveTwoDashes checks the help and the errors.
 func TestFlagsHaveTwoDashes(t *testing.T) {
 	for args, c := range map[string]struct {
 		code int
@@ -128,7 +128,7 @@ func TestFlagsHaveTwoDashes(t *testing.T) {
 	}
 }
 
-// TestFiguresHaveUnits in text and in JSON.
+// TestFiguresHaveUnits checks the result as text and as JSON.
 func TestFiguresHaveUnits(t *testing.T) {
 	r := result{Mode: "pairs", Seconds: 2, Sent: 10, P50: .001, P90: .002, P99: .003, Max: .004, ServerRSS: 1 << 20, ServerCPU: 1, CPUPerMillion: 7, RSSPerConnection: 1 << 10}
 	for _, want := range []string{"in 2.0 s (5 messages a second)", "1.0 ms (median), 2.0 ms (90 %), 3.0 ms (99 %), 4.0 ms (all)", "1.00 s of CPU: 1000.000 ms per message, 7.00 s per million", "1.0 KiB for each"} {
@@ -144,7 +144,7 @@ func TestFiguresHaveUnits(t *testing.T) {
 	}
 }
 
-// TestRoutes wants what is expected to be who is reached.
+// TestRoutes compares the expected number of deliveries with the clients that a message reaches.
 func TestRoutes(t *testing.T) {
 	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, rooms: []room{{first: 0, last: 10}, {first: 10, last: 12}}}
 	seen := map[int]bool{}
@@ -167,7 +167,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestLossIsCounted compares what clients got with what they should have.
+// TestLossIsCounted checks the count of messages that a client misses or gets twice.
 func TestLossIsCounted(t *testing.T) {
 	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3), rooms: []room{{last: 3}}}
 	for i := range p.clients {
@@ -206,7 +206,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestProgress is told on a terminal, and written into no file.
+// TestProgress checks that progress is not written to a file.
 func TestProgress(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {

@@ -77,7 +77,7 @@ installed: it keeps everything in ./data and listens on port 8080.
 
 Usage: imserver [--setting value]...
        imserver admin COMMAND               roles, bans, passwords, audit, backup: imserver admin --help
-       imserver completion bash|fish|zsh    prints what a shell completes by
+       imserver completion bash|fish|zsh    prints a completion script
        imserver man                         prints the manual page
 
 Each setting can be given by its environment variable instead, or by its name in
@@ -97,17 +97,18 @@ a file (--config).
   --version
         print the version, the commit and Go's version, and exit
 
-Secrets have no flag, for others see those in ps. In a file they are jwt-secret,
-turn-secret and ice-secret.
+Secrets have no flag, because other users see flags in ps. In a file they are
+jwt-secret, turn-secret and ice-secret.
 
 `)
 	for _, s := range secretSettings(new(server.Config)) {
 		fmt.Fprintf(&b, "  %s\n        %s\n", s.env, s.usage)
 	}
 	b.WriteString(`
-OTEL_METRICS_EXPORTER=otlp and OTEL_TRACES_EXPORTER=otlp push beside /metrics, by
-        OTEL_EXPORTER_OTLP_ENDPOINT and OpenTelemetry's other variables.
-OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED are honoured.
+OTEL_METRICS_EXPORTER=otlp and OTEL_TRACES_EXPORTER=otlp push metrics (besides
+        /metrics) and traces, as OTEL_EXPORTER_OTLP_ENDPOINT and OpenTelemetry's other
+        variables say. OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and
+        OTEL_SDK_DISABLED work too.
 `)
 	return b.String()
 }
