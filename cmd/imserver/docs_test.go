@@ -16,8 +16,7 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// TestDocumentsNameWhatThereIs: an operator who is told to look at a flag, a
-// variable or a line of the log finds it.
+// TestDocumentsNameWhatThereIs checks that the flags, variables and log lines that the documents name exist.
 func TestDocumentsNameWhatThereIs(t *testing.T) {
 	var flags, variables []string
 	for _, o := range options() {
@@ -30,7 +29,7 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	logged := literals(t, "../../server", "../../telemetry", ".")
 
 	span := regexp.MustCompile("`[^`]*`")
-	flag := regexp.MustCompile("^`(?:imserver )?(--[a-z][a-z-]*)")
+	flag := regexp.MustCompile("^`(?:imserver )?(--[a-z][a-z0-9-]*)")
 	variable := regexp.MustCompile(`\bIM_[A-Z_]+`)
 	quoted := regexp.MustCompile(`"([^"]+)"`)
 	others := []string{"--bigkeys", "--max-connections", "IM_SITE", "IM_TRACE_URL"} // redis-cli's, MySQL's, compose's
