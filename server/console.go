@@ -6,8 +6,8 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// openConsole puts the admin console at /admin/, unless the configuration leaves
-// it out. It shows the metrics of the node that answers.
+// openConsole serves the admin console at /admin/ if Config.Console is set. It shows the metrics of the node that
+// answers.
 func (s *Server) openConsole(cfg *rest.Config) error {
 	if !s.cfg.Console {
 		return nil

@@ -53,7 +53,7 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 		Users:       signalCache[int64, chat.User]{store, "user"},
 		Messages:    memlimit.New[int64](0, 0, 1), LoginAccounts: none, LoginAddrs: none, Registrations: none,
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(nil), Usernames: auth.Usernames{},
-		NoUpkeep: true, Log: log, // and no Blobs: nodes remove what deleted accounts uploaded
+		NoUpkeep: true, Log: log, // without Blobs: nodes remove the files of deleted accounts
 	})
 	return o, nil
 }

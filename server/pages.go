@@ -32,7 +32,7 @@ func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *tele
 		guard = func(h http.Handler) http.Handler { return requireToken(token, h) }
 	}
 	page, debug := guard(tel.Handler()), guard(tel.DebugHandler())
-	cfg.StaffMetrics, cfg.StaffTelemetry = tel.Handler(), tel.DebugHandler() // they ask for an admin's token
+	cfg.StaffMetrics, cfg.StaffTelemetry = tel.Handler(), tel.DebugHandler() // package rest requires an admin's token
 	if s.cfg.MetricsAddr == "" {
 		cfg.Metrics, cfg.Debug, cfg.DebugAsks = page, debug, token != ""
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// bans are what tests of bans act by.
+// bans is a world with a clock.
 type bans struct {
 	*world
 	clock *clock
@@ -20,19 +20,19 @@ func openBans(t *testing.T) bans {
 	return bans{open(t, func(cc *chat.Config, rc *rest.Config) { cc.Now, rc.Now = c.now, c.now }), c}
 }
 
-// ban bans by the call of admins.
+// ban bans a user by the admins' call.
 func (b bans) ban(by, of user, seconds int) reply {
 	return b.do("POST", fmt.Sprint("/api/super-admin/users/", of.id, "/ban"), by.token, m{"duration": seconds, "reason": "by " + by.name})
 }
 
-// handle makes a report about a user, and has a moderator ban for it.
+// handle reports a user and handles the report with a ban.
 func (b bans) handle(by, of, reporter user, seconds int) (report int64, r reply) {
 	b.Helper()
 	report = b.do("POST", "/api/moderation/reports", reporter.token, m{"user_id": of.id, "reason": "rude"}).num("data", "id")
 	return report, b.do("POST", fmt.Sprint("/api/moderation/reports/", report, "/handle"), by.token, m{"action": "ban", "duration": seconds})
 }
 
-// lasts tells for how long a user is banned, in seconds; 0: for good, -1: he is not.
+// lasts returns for how many seconds a user is banned; 0: permanently, -1: not banned.
 func (b bans) lasts(of user, staff user) int64 {
 	b.Helper()
 	account := b.do("GET", fmt.Sprint("/api/super-admin/users/", of.id), staff.token, nil).want(200)
@@ -47,8 +47,8 @@ func (b bans) lasts(of user, staff user) int64 {
 	return int64(until.Sub(b.clock.now()).Seconds())
 }
 
-// TestAReportDoesNotShortenABan: a longer one stays whoever made it, and the report
-// waits; a shorter one gives way.
+// A ban for a report does not replace a longer ban, whoever made that, and the report stays pending. It replaces a
+// shorter one.
 func TestAReportDoesNotShortenABan(t *testing.T) {
 	b := openBans(t)
 	boss, mod, second := b.appoint(b.join("boss"), chat.RoleSuperAdmin), b.appoint(b.join("mod"), chat.RoleModerator), b.appoint(b.join("second"), chat.RoleModerator)
@@ -74,18 +74,17 @@ func TestAReportDoesNotShortenABan(t *testing.T) {
 	}
 	b.do("POST", fmt.Sprint("/api/moderation/reports/", report, "/handle"), second.token, m{"action": "ban"}).want(200) // for good, too
 	_, r = b.handle(boss, ben, ann, 60)
-	r.want(409) // a report shortens nobody's, a super admin's act neither
+	r.want(409) // a report does not shorten a ban, even if a super admin handles it
 	b.ban(boss, ben, 60).want(200)
 	if got := b.lasts(ben, boss); got != 60 {
 		t.Errorf("by a super admin's call, the ban lasts %d s", got)
 	}
 	b.clock.advance(2 * time.Minute)
 	_, r = b.handle(boss, ben, ann, 30)
-	r.want(200) // the one before is over
+	r.want(200) // the earlier ban has ended
 }
 
-// TestABanOfAHigherRoleStays: it is neither lifted nor replaced, by a longer one
-// neither, and the answer names the role.
+// A ban by a higher role cannot be lifted or replaced, not even by a longer one, and the answer names the role.
 func TestABanOfAHigherRoleStays(t *testing.T) {
 	b := openBans(t)
 	boss, admin, mod := b.appoint(b.join("boss"), chat.RoleSuperAdmin), b.appoint(b.join("admin1"), chat.RoleAdministrator), b.appoint(b.join("mod"), chat.RoleModerator)
@@ -102,7 +101,7 @@ func TestABanOfAHigherRoleStays(t *testing.T) {
 	if got := b.lasts(ben, boss); got != 3600 {
 		t.Errorf("the ban lasts %d s", got)
 	}
-	// Who bans has the role that he had then, whatever he is now.
+	// What matters is the role at the time of the ban, and not the current role.
 	b.do("PUT", fmt.Sprint("/api/super-admin/users/", boss.id, "/role"), b.appoint(b.join("heir"), chat.RoleSuperAdmin).token, m{"role": "user"}).want(200)
 	unban(admin).want(403)
 	if _, _, err := b.svc.BanUser(t.Context(), chat.Staff{}, ben.id, "by the operator", time.Hour); err != nil {

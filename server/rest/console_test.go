@@ -8,8 +8,8 @@ import (
 	"github.com/onemeter/onemeter/server/rest"
 )
 
-// The console gets each path below /admin/ as it is. Its files are asked for
-// relative to /admin/, so /admin without the slash redirects there.
+// The console gets each path below /admin/ unchanged. Its files are relative to /admin/, so /admin without the slash
+// redirects there.
 func TestConsole(t *testing.T) {
 	w := open(t, func(_ *chat.Config, rc *rest.Config) {
 		rc.Console = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("console " + r.URL.Path)) })

@@ -24,7 +24,7 @@ func (s *Server) middleware() {
 		s.echo.Pre(s.cfg.Around)
 	}
 	s.echo.Pre(middleware.RemoveTrailingSlashWithConfig(middleware.TrailingSlashConfig{
-		Skipper: func(c echo.Context) bool { return c.Request().URL.Path == consolePath }, // what the page asks for is relative to it
+		Skipper: func(c echo.Context) bool { return c.Request().URL.Path == consolePath }, // the page's files are relative to it
 	}))
 	s.echo.Use(s.accessLine, s.recovered, s.hardened)
 	if len(s.cfg.AllowedOrigins) > 0 {
