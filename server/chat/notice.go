@@ -1,9 +1,12 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -65,52 +68,75 @@ func (s *Service) tellNotice(ctx context.Context, n Notice) {
 	s.publish(ctx, e)
 }
 
-// Notices returns what the caller was not told yet, the oldest first, and notes
-// that he is told now.
+// Notices returns what the caller was not told yet, the oldest first, and not more
+// than one connection begins with: the rest comes with the next one. NoticesTold
+// notes what was told.
 func (s *Service) Notices(ctx context.Context, c Caller) ([]Notice, error) {
-	notices, err := s.cfg.Store.Notices(ctx, c.UserID, s.cfg.Now().Add(-noticesFor), noticesAtOnce)
-	if err != nil || len(notices) == 0 {
-		return nil, err
-	}
-	slices.Reverse(notices)
-	return notices, s.cfg.Store.MarkNotices(ctx, []int64{c.UserID}, notices[len(notices)-1].ID)
+	return s.cfg.Store.Notices(ctx, c.UserID, s.cfg.Now().Add(-noticesFor), noticesAtOnce)
 }
 
-// NoticeTold notes that users of this node were told of an event of type
-// EventNotice, so that they are not told again.
-func (s *Service) NoticeTold(e Event, userIDs []int64) {
-	n, ok := noticeOf(e)
-	if !ok || len(userIDs) == 0 {
-		return
-	}
-	if err := s.told.put(s.background, told{n.ID, userIDs}); err != nil {
-		s.notNoted(n.ID, userIDs, err)
-	}
+// NoticesTold notes that a socket of userID was written the notices from first to
+// last, none of his between them left out. It returns at once. Until it is stored, a
+// connection that begins tells them again.
+func (s *Service) NoticesTold(userID, first, last int64) {
+	s.told.add(userID, Told{After: first - 1, UpTo: last})
 }
 
-// A told is a notice, and whom of it.
-type told struct {
-	notice int64
-	users  []int64
+// Told are the notices whose ids come after one, up to another.
+type Told struct{ After, UpTo int64 }
+
+// toldDelay is how long it is gathered who was told of what: a broadcast is told
+// to many at once.
+const toldDelay = 100 * time.Millisecond
+
+// tolds gathers which users were told of which notices.
+type tolds struct {
+	*gatherer
+	mu    sync.Mutex
+	users map[Told][]int64
 }
 
-func (s *Service) storeTold(batch []told) {
-	for _, t := range batch {
-		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
-		if err := s.cfg.Store.MarkNotices(ctx, t.users, t.notice); err != nil {
-			s.notNoted(t.notice, t.users, err)
+func newTolds(store func(Told, []int64)) *tolds {
+	t := &tolds{users: make(map[Told][]int64)}
+	t.gatherer = newGatherer(toldDelay, func() {
+		users := t.take()
+		// From the oldest on: a notice counts as told once those before it do.
+		order := slices.SortedFunc(maps.Keys(users), func(a, b Told) int {
+			return cmp.Or(cmp.Compare(a.UpTo, b.UpTo), cmp.Compare(a.After, b.After))
+		})
+		for _, n := range order {
+			store(n, users[n])
 		}
-		cancel()
+	})
+	return t
+}
+
+func (t *tolds) add(userID int64, n Told) {
+	t.mu.Lock()
+	t.users[n] = append(t.users[n], userID)
+	t.mu.Unlock()
+	t.poke()
+}
+
+func (t *tolds) take() map[Told][]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	users := t.users
+	t.users = make(map[Told][]int64)
+	return users
+}
+
+func (s *Service) storeTold(n Told, users []int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
+	defer cancel()
+	if err := s.cfg.Store.MarkNotices(ctx, users, n, s.cfg.Now().Add(-noticesFor)); err != nil {
+		s.cfg.Log.WarnContext(ctx, "users will be told of a notice twice", "notice", n.UpTo, "users", len(users), "err", err)
 	}
 }
 
-func (s *Service) notNoted(notice int64, users []int64, err error) {
-	s.cfg.Log.Warn("users will be told of a notice twice", "notice", notice, "users", len(users), "err", err)
-}
-
-// noticeOf reads the payload, which is JSON where a bus brought it.
-func noticeOf(e Event) (n Notice, ok bool) {
-	switch payload := e.Payload.(type) {
+// NoticeOf reads the payload of an event of type EventNotice.
+func NoticeOf(e Event) (n Notice, ok bool) {
+	switch payload := e.Payload.(type) { // JSON where a bus brought it
 	case Notice:
 		return payload, true
 	case json.RawMessage:

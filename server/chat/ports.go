@@ -365,11 +365,12 @@ type StaffStore interface {
 	PendingReports(ctx context.Context) (n int64, since time.Time, err error)
 	// AddNotice stores n and returns it with its ID.
 	AddNotice(ctx context.Context, n Notice) (Notice, error)
-	// Notices returns what a user was not told yet, the newest first, that was made
+	// Notices returns what a user was not told yet, the oldest first, that was made
 	// after a time and after his account.
 	Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]Notice, error)
-	// MarkNotices notes that users were told of notices up to one.
-	MarkNotices(ctx context.Context, userIDs []int64, told int64) error
+	// MarkNotices notes that users were told of notices. To whom an older one is to be
+	// told yet, that was made after a time, all of them are told again after it.
+	MarkNotices(ctx context.Context, userIDs []int64, told Told, since time.Time) error
 }
 
 // Blobs keep the bytes of files.

@@ -96,7 +96,7 @@ type Service struct {
 	marks       *batcher[*pendingMark]
 	fanout      *batcher[outgoing]
 	departures  *batcher[int64]
-	told        *batcher[told]
+	told        *tolds
 	delivered   *deliveries
 	presences   *presences
 	arrivals    *arrivals
@@ -131,7 +131,7 @@ func New(cfg Config) *Service {
 	s.sends = newBatcher(cfg.Limits.MaxBatch*cfg.Limits.Writers, cfg.Limits.CommitEvery, s.commitAll)
 	s.marks = newBatcher(cfg.Limits.MaxBatch, 0, s.advance)
 	s.departures = newBatcher(cfg.Limits.MaxBatch, 0, s.depart)
-	s.told = newBatcher(16, 0, s.storeTold)
+	s.told = newTolds(s.storeTold)
 	s.delivered = newDeliveries(s.storeDelivered)
 	s.presences = newPresences(s.tellGathered)
 	s.searches = make(chan struct{}, searchesOfNode)

@@ -34,7 +34,7 @@ func scanNotice(r scanner) (n chat.Notice, err error) {
 
 const noticesQuery = `SELECT n.id, n.user_id, n.kind, n.message, n.created_at FROM users u JOIN notices n ON n.user_id IN (0, u.id)
 	WHERE u.id = ? AND n.id > COALESCE((SELECT m.told FROM notice_marks m WHERE m.user_id = u.id), 0)
-	AND n.created_at >= u.created_at AND n.created_at > ? ORDER BY n.id DESC LIMIT ?`
+	AND n.created_at >= u.created_at AND n.created_at > ? ORDER BY n.id LIMIT ?`
 
 // Notices implements chat.StaffStore.
 func (s *Store) Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]chat.Notice, error) {
@@ -43,31 +43,42 @@ func (s *Store) Notices(ctx context.Context, userID int64, after time.Time, limi
 }
 
 // MarkNotices implements chat.StaffStore.
-func (s *Store) MarkNotices(ctx context.Context, userIDs []int64, told int64) error {
+func (s *Store) MarkNotices(ctx context.Context, userIDs []int64, told chat.Told, since time.Time) error {
 	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs))) // in one order everywhere
-	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		for rest := userIDs; len(rest) > 0; { // this may run more than once
-			part := rest[:piece(len(rest))]
-			rest = rest[len(part):]
-			if err := s.markNotices(ctx, t, part, told); err != nil {
-				return err
-			}
+	for part := range slices.Chunk(userIDs, lists) {
+		in, args := inList(part, nil)
+		ready, err := collect(ctx, s.read, scanID, `SELECT u.id FROM users u LEFT JOIN notice_marks m ON m.user_id = u.id
+			WHERE u.id IN (`+in+`) AND u.deleted_at = 0 AND COALESCE(m.told, 0) < ?
+			AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.user_id IN (0, u.id) AND n.id > COALESCE(m.told, 0) AND n.id <= ?
+				AND n.created_at >= u.created_at AND n.created_at > ?)
+			ORDER BY u.id`, append(args, told.UpTo, told.After, micros(since))...)
+		if err == nil {
+			err = s.write.inTx(ctx, func(ctx context.Context, t querier) error { return s.markNotices(ctx, t, ready, told.UpTo) })
 		}
-		return nil
-	})
-	return s.fail(ctx, "mark notices", err)
+		if err != nil {
+			return s.fail(ctx, "mark notices", err)
+		}
+	}
+	return nil
 }
 
 func (s *Store) markNotices(ctx context.Context, t querier, users []int64, told int64) error {
-	args := make([]any, 0, 2*len(users))
-	for _, id := range users {
-		args = append(args, id, told)
+	for len(users) > 0 {
+		part := users[:piece(len(users))]
+		users = users[len(part):]
+		args := make([]any, 0, 2*len(part))
+		for _, id := range part {
+			args = append(args, id, told)
+		}
+		_, err := exec(ctx, t, `INSERT INTO notice_marks (user_id, told) VALUES `+repeat("(?, ?)", ", ", len(part))+s.dialect.keepOld("user_id"), args...)
+		if err != nil {
+			return err
+		}
+		in, args := inList(part, []any{told, told})
+		_, err = exec(ctx, t, `UPDATE notice_marks SET told = ? WHERE told < ? AND user_id IN (`+in+`)`, args...)
+		if err != nil {
+			return err
+		}
 	}
-	_, err := exec(ctx, t, `INSERT INTO notice_marks (user_id, told) VALUES `+repeat("(?, ?)", ", ", len(users))+s.dialect.keepOld("user_id"), args...)
-	if err != nil {
-		return err
-	}
-	in, args := inList(users, []any{told, told})
-	_, err = exec(ctx, t, `UPDATE notice_marks SET told = ? WHERE told < ? AND user_id IN (`+in+`)`, args...)
-	return err
+	return nil
 }

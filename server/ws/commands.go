@@ -155,12 +155,16 @@ func (c *conn) closeFlooding() {
 }
 
 // reply queues an answer.
-func (c *conn) reply(typ string, payload any) {
+func (c *conn) reply(typ string, payload any) { c.replyTold(typ, payload, chat.Told{}) }
+
+// replyTold is reply that notes which notices the client was told of by then.
+func (c *conn) replyTold(typ string, payload any, told chat.Told) {
 	f, err := encode(typ, payload, c.hub.cfg.Now())
 	if err != nil {
 		c.hub.cfg.Log.Error("answer not encoded", "type", typ, "err", err)
 		return
 	}
+	f.notices = told
 	c.send(f)
 }
 

@@ -112,8 +112,12 @@ func (c *conn) sendNotices() {
 		c.hub.cfg.Log.WarnContext(ctx, "notices not sent; the next connection of the user gets them",
 			"user", c.caller.UserID, "err", err)
 	}
-	for _, n := range notices {
-		c.reply(string(chat.EventNotice), n)
+	for i, n := range notices {
+		var told chat.Told
+		if i == len(notices)-1 {
+			told = chat.Told{After: notices[0].ID - 1, UpTo: n.ID}
+		}
+		c.replyTold(string(chat.EventNotice), n, told)
 	}
 }
 

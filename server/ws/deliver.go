@@ -21,21 +21,8 @@ func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
 			c.endSession(e.Reason)
 		}
 	case len(*targets) > 0:
-		var noticed []int64
-		if e.Type == chat.EventNotice {
-			noticed = usersOf(*targets) // before broadcast, which overwrites targets
-		}
 		h.broadcast(ctx, e, *targets)
-		h.svc.NoticeTold(e, noticed)
 	}
-}
-
-func usersOf(conns []*conn) []int64 {
-	users := make([]int64, len(conns))
-	for i, c := range conns {
-		users[i] = c.caller.UserID
-	}
-	return users
 }
 
 // receivers appends the connections that e is for to targets.
@@ -72,6 +59,9 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 	f.delivery = &delivery{hub: h, kind: e.Type, at: at, trace: e.Trace, receivers: uint32(len(targets))}
 	if e.Receipt {
 		f.delivery.conversationID, f.delivery.seq, f.delivery.from = e.ConversationID, e.Seq, e.From
+	}
+	if n, ok := chat.NoticeOf(e); ok && e.Type == chat.EventNotice {
+		f.notices = chat.Told{After: n.ID - 1, UpTo: n.ID}
 	}
 	idle := targets[:0]
 	for _, c := range targets {

@@ -63,6 +63,9 @@ func (c *conn) countWritten(w *writer, n int) {
 		if f.delivery != nil {
 			f.delivery.written(c.caller.UserID, now)
 		}
+		if f.notices.UpTo != 0 {
+			c.hub.svc.NoticesTold(c.caller.UserID, f.notices.After+1, f.notices.UpTo)
+		}
 		w.done[i] = nil
 	}
 }

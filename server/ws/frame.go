@@ -37,6 +37,8 @@ const stampRoom = 40
 type frame struct {
 	wire     []byte
 	delivery *delivery // nil unless it carries an event
+
+	notices chat.Told // that its receiver was told of, once it is written
 }
 
 // pingFrame checks whether a silent client is still connected.

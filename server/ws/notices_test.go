@@ -2,6 +2,8 @@ package ws
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +26,50 @@ func (c *client) noticesUntilPong() (texts []string) {
 	}
 }
 
+// noted waits until so many notices are left to send to a user.
+func (w *world) noted(userID int64, left int) {
+	w.t.Helper()
+	w.await("the notices are recorded as sent", func() bool {
+		got, err := w.store.Notices(context.Background(), userID, time.Time{}, 100)
+		return err == nil && len(got) == left
+	})
+}
+
+// Many notices are sent in parts, the oldest first. None is lost because a later one was sent live.
+func TestManyNoticesAreSentInParts(t *testing.T) {
+	w := newWorld(t, Config{})
+	ann := w.user("ann")
+	var all []string
+	broadcast := func() {
+		t.Helper()
+		all = append(all, fmt.Sprint("notice ", len(all)))
+		if _, err := w.svc.Broadcast(t.Context(), chat.Staff{}, all[len(all)-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 45 {
+		broadcast()
+	}
+	first := w.dial(ann)
+	if got := first.noticesUntilPong(); !slices.Equal(got, all[:20]) {
+		t.Errorf("the first connection got %q", got)
+	}
+	w.noted(ann.User.ID, 25)
+	broadcast()
+	var live chat.Notice
+	if first.want("notice", &live); live.Message != all[45] {
+		t.Errorf("live came %q", live.Message)
+	}
+	if got := w.dial(ann).noticesUntilPong(); !slices.Equal(got, all[20:40]) {
+		t.Errorf("the second connection got %q", got)
+	}
+	w.noted(ann.User.ID, 6)
+	if got := w.dial(ann).noticesUntilPong(); !slices.Equal(got, all[40:]) {
+		t.Errorf("the third connection got %q", got)
+	}
+	w.noted(ann.User.ID, 0)
+}
+
 // A broadcast is sent to all devices of users who are online, and to the others when they connect, but not again.
 func TestNoticesAreSentOnce(t *testing.T) {
 	w := newWorld(t, Config{})
@@ -40,10 +86,7 @@ func TestNoticesAreSentOnce(t *testing.T) {
 			t.Errorf("got %+v, sent %+v", n, sent)
 		}
 	}
-	w.await("the notice is recorded as seen", func() bool {
-		left, err := w.store.Notices(context.Background(), ann.User.ID, time.Time{}, 10)
-		return err == nil && len(left) == 0
-	})
+	w.noted(ann.User.ID, 0)
 	if got := w.dial(ann).noticesUntilPong(); len(got) != 0 {
 		t.Errorf("sent again: %q", got)
 	}
@@ -53,6 +96,7 @@ func TestNoticesAreSentOnce(t *testing.T) {
 	if got := w.dial(ben).noticesUntilPong(); len(got) != 2 || got[0] != text || got[1] != "second" {
 		t.Errorf("a user who was offline got %q", got)
 	}
+	w.noted(ben.User.ID, 0)
 	if got := w.dial(ben).noticesUntilPong(); len(got) != 0 {
 		t.Errorf("sent again: %q", got)
 	}

@@ -196,20 +196,38 @@ func testNotices(w *world) {
 		}
 		return texts
 	}
+	mark := func(users []int64, after, upTo chat.Notice) {
+		w.Helper()
+		w.ok(w.MarkNotices(w.ctx(), users, chat.Told{After: after.ID, UpTo: upTo.ID}, w.now))
+	}
+	none := chat.Notice{}
 	a := tell(0, "a")
 	b := tell(u[0], "b")
 	equal(w, "stored", b, chat.Notice{ID: b.ID, UserID: u[0], Kind: chat.NoticeBroadcast, Message: "b", CreatedAt: w.stored().Add(2 * time.Second)})
-	equal(w, "mine and everybody's, the newest first", untold(u[0]), "ba")
+	equal(w, "mine and everybody's, the oldest first", untold(u[0]), "ab")
 	equal(w, "everybody's", untold(u[1]), "a")
-	w.ok(w.MarkNotices(w.ctx(), append(u[1:], 1<<40), a.ID))
-	w.ok(w.MarkNotices(w.ctx(), u[:1], b.ID))
-	w.ok(w.MarkNotices(w.ctx(), u[:1], a.ID)) // no step back
-	w.ok(w.MarkNotices(w.ctx(), nil, a.ID))
+	mark(append(u[1:], 1<<40), none, a)
+	mark(u[:1], none, b)
+	mark(u[:1], none, a) // no step back
+	mark(nil, none, a)
 	equal(w, "told", untold(u[0])+untold(u[1])+untold(u[299]), "")
-	for _, text := range strings.Split("cdef", "") {
+	c := tell(0, "c")
+	for _, text := range strings.Split("def", "") {
 		tell(0, text)
 	}
-	equal(w, "as many as asked for", untold(u[0]), "fed")
+	equal(w, "as many as asked for", untold(u[0]), "cde")
+	g := tell(u[1], "g")
+	mark(u[:1], g, g) // g is not his
+	mark(u[1:2], chat.Notice{ID: g.ID - 1}, g)
+	equal(w, "told of the last before those in between", untold(u[1]), "cde")
+	mark(u[:2], chat.Notice{ID: c.ID - 1}, c)
+	equal(w, "told of the next", untold(u[0])+untold(u[1]), "defdef")
+	mark(u[:2], c, g)
+	equal(w, "told of the rest", untold(u[0])+untold(u[1]), "")
+	h := tell(0, "h")
+	w.now = at.Add(-time.Millisecond)
+	mark(u[2:3], chat.Notice{ID: h.ID - 1}, h) // those before it are too old by now
+	equal(w, "told where others were never told", untold(u[2]), "")
 	w.now = at.Add(time.Second)
 	equal(w, "from before the account", untold(w.user()), "")
 	equal(w, "old", untold(u[0]), "")
