@@ -16,15 +16,12 @@ type ModerationQuery struct {
 }
 
 // ReadMessages shows other people's messages to the staff, and puts that into the
-// audit first. Unless Config.ModerationReads is set, nobody may.
-func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery) (Part[Message], error) {
+// audit first. Unless Config.ModerationReads is set, nobody may. Where it is given up
+// for a while, Next says where to go on, as in SearchMessages.
+func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery) (Found, error) {
 	const what = "messages not shown"
-	p, err := Paging{Limit: q.Limit}.within(defaultPage, maxPage, what)
-	if err != nil {
-		return Part[Message]{}, err
-	}
-	if q.ConversationID < 0 || q.SenderID < 0 || q.BeforeID < 0 {
-		return Part[Message]{}, Errorf(KindInvalid, what, "chat_id, user_id and before_id are positive numbers")
+	if q.ConversationID < 0 || q.SenderID < 0 || q.BeforeID < 0 || q.Limit < 0 {
+		return Found{}, Errorf(KindInvalid, what, "chat_id, user_id, before_id and limit are positive numbers")
 	}
 	entry := AuditEntry{Module: ModuleMessages, Message: "read messages", Target: q.target()}
 	if q.BeforeID > 0 {
@@ -33,26 +30,25 @@ func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery)
 	if !s.cfg.ModerationReads {
 		err := Errorf(KindForbidden, what, "the operator does not allow it: --moderation-reads")
 		s.refused(ctx, by, ActReadMessages, entry, err, false)
-		return Part[Message]{}, err
+		return Found{}, err
 	}
 	if err := s.acted(ctx, by, ActReadMessages, entry); err != nil {
-		return Part[Message]{}, err
+		return Found{}, err
 	}
 	if q.BeforeID == 0 {
 		q.BeforeID = newest
 	}
-	q.Limit = p.Limit + 1
-	messages, err := s.cfg.Store.AllMessages(ctx, q)
+	q.Limit = pageSize(q.Limit)
+	found, err := s.cfg.Store.AllMessages(ctx, q)
 	if err != nil {
-		return Part[Message]{}, err
+		return Found{}, err
 	}
-	part := partOf(messages, p)
-	for i := range part.Items {
-		if part.Items[i].Sender, err = s.profile(ctx, 0, part.Items[i].SenderID); err != nil {
-			return Part[Message]{}, err
+	for i := range found.Messages {
+		if found.Messages[i].Sender, err = s.profile(ctx, 0, found.Messages[i].SenderID); err != nil {
+			return Found{}, err
 		}
 	}
-	return part, nil
+	return found, nil
 }
 
 func (q ModerationQuery) target() string {

@@ -344,10 +344,10 @@ type StaffStore interface {
 	// there are without Limit and Offset.
 	Accounts(ctx context.Context, q AccountQuery) ([]Account, int64, error)
 	// Analysis counts what a user did; of what it returns, all that is no number
-	// of messages, chats or reports is left out.
+	// of messages, chats or reports is left out. Its cost is bounded.
 	Analysis(ctx context.Context, userID int64) (Analysis, error)
-	// AllMessages returns messages of anybody, the newest first.
-	AllMessages(ctx context.Context, q ModerationQuery) ([]Message, error)
+	// AllMessages returns messages of anybody, the newest first. Its cost is bounded.
+	AllMessages(ctx context.Context, q ModerationQuery) (Found, error)
 	// Chats returns groups that have members, the newest first, and how many there
 	// are without Limit and Offset.
 	Chats(ctx context.Context, q GroupQuery) ([]Conversation, int64, error)

@@ -165,14 +165,16 @@ func (s *Service) present(ctx context.Context, u User) (Present, error) {
 
 // An Analysis is what is known of how a user behaves.
 type Analysis struct {
-	UserID     int64     `json:"user_id"`
-	Messages   int64     `json:"total_messages"`
-	Chats      int64     `json:"total_chats"`
-	LastActive time.Time `json:"last_active_time"`
-	Violations int64     `json:"violation_count"` // reports of him that were not dismissed
-	Reported   int64     `json:"reported_count"`
-	Banned     bool      `json:"is_banned"`
-	Ban        *Ban      `json:"ban,omitempty"`
+	UserID   int64 `json:"user_id"`
+	Messages int64 `json:"total_messages"`
+	// MoreMessages tells that there may be more than that: counting was given up.
+	MoreMessages bool      `json:"more_messages"`
+	Chats        int64     `json:"total_chats"`
+	LastActive   time.Time `json:"last_active_time"`
+	Violations   int64     `json:"violation_count"` // reports of him that were not dismissed
+	Reported     int64     `json:"reported_count"`
+	Banned       bool      `json:"is_banned"`
+	Ban          *Ban      `json:"ban,omitempty"`
 }
 
 // Analyse counts what a user did and what was reported of him.

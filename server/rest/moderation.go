@@ -43,7 +43,7 @@ func (s *Server) allMessages(c echo.Context, by chat.Staff) error {
 	if err != nil {
 		return err
 	}
-	s.write(c, http.StatusOK, part{envelope: envelope{Success: true, Data: list(got.Items)}, Limit: got.Limit, HasMore: got.HasMore})
+	s.write(c, http.StatusOK, searchPage{envelope{Success: true, Data: list(got.Messages)}, what.Limit, got.Next != 0, got.Next})
 	return nil
 }
 

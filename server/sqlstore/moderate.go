@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -9,31 +10,93 @@ import (
 const messagesBefore = `SELECT ` + messageColumns + ` FROM (SELECT y.id FROM messages y WHERE y.id < ? ORDER BY y.id DESC LIMIT ?) k
 	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id ORDER BY x.id DESC`
 
-const messagesOfChat = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
-	WHERE x.conversation_id = ? AND x.id < ? ORDER BY x.seq DESC LIMIT ?`
+// roomsOf lists conversations as those to search, none of which is indexed: a block
+// does not say whose messages it holds.
+const roomsOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
+	FROM members m JOIN conversations c ON c.id = m.conversation_id
+	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
+	LEFT JOIN messages f ON f.conversation_id = c.id AND f.seq = 1
+	WHERE m.user_id = ?`
 
-// messagesOfSender finds them by his conversations, those that he left too.
-const messagesOfSender = `SELECT ` + messageColumns + `
-	FROM (SELECT y.id FROM members m JOIN messages y ON y.conversation_id = m.conversation_id AND y.sender_id = m.user_id
-	      WHERE m.user_id = ? AND y.id < ? ORDER BY y.id DESC LIMIT ?) k
-	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id ORDER BY x.id DESC`
+const roomOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
+	FROM conversations c
+	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
+	LEFT JOIN messages f ON f.conversation_id = c.id AND f.seq = 1
+	WHERE c.id = ?`
 
-const messagesOfBoth = `SELECT ` + messageColumns + ` FROM messages x JOIN conversations c ON c.id = x.conversation_id
-	WHERE x.conversation_id = ? AND x.sender_id = ? AND x.id < ? ORDER BY x.seq DESC LIMIT ?`
-
-// AllMessages implements chat.StaffStore.
-func (s *Store) AllMessages(ctx context.Context, q chat.ModerationQuery) ([]chat.Message, error) {
-	query, args := messagesBefore, []any{q.BeforeID, q.Limit}
-	switch {
-	case q.ConversationID > 0 && q.SenderID > 0:
-		query, args = messagesOfBoth, []any{q.ConversationID, q.SenderID, q.BeforeID, q.Limit}
-	case q.ConversationID > 0:
-		query, args = messagesOfChat, []any{q.ConversationID, q.BeforeID, q.Limit}
-	case q.SenderID > 0:
-		query, args = messagesOfSender, []any{q.SenderID, q.BeforeID, q.Limit}
+// AllMessages implements chat.StaffStore. There is no index of senders, which every
+// message would have to pay for: theirs are found by their conversations, those that
+// they left too, as a search finds text.
+func (s *Store) AllMessages(ctx context.Context, q chat.ModerationQuery) (chat.Found, error) {
+	x := &searching{
+		s: s, staff: true, sender: q.SenderID, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom),
+		q: chat.MessageSearch{BeforeID: q.BeforeID, Limit: q.Limit},
 	}
-	list, err := collect(ctx, s.read, scanMessage, query, args...)
-	return list, s.fail(ctx, "all messages", err)
+	var found chat.Found
+	var err error
+	switch {
+	case q.ConversationID > 0:
+		err = x.addRooms(ctx, roomOf, q.ConversationID)
+	case q.SenderID > 0:
+		err = x.addRooms(ctx, roomsOf, q.SenderID)
+	default:
+		found, err = s.newestOfAnybody(ctx, q)
+		return found, s.fail(ctx, "all messages", err)
+	}
+	if err == nil {
+		found, err = x.walk(ctx)
+	}
+	return found, s.fail(ctx, "all messages", err)
+}
+
+func (s *Store) newestOfAnybody(ctx context.Context, q chat.ModerationQuery) (f chat.Found, err error) {
+	f.Messages, err = collect(ctx, s.read, scanMessage, messagesBefore, q.BeforeID, q.Limit+1)
+	if len(f.Messages) > q.Limit {
+		f.Messages = f.Messages[:q.Limit]
+		f.Next = f.Messages[q.Limit-1].ID
+	}
+	return f, err
+}
+
+// countRows is how many times as many messages are counted of a user as are read for
+// a page: they are not sent anywhere.
+const countRows = 10
+
+// countChunk is how many messages one statement looks at.
+const countChunk = 10_000
+
+// countOf counts the messages of a user; more tells that there were too many to look
+// at all of them.
+func (s *Store) countOf(ctx context.Context, userID int64) (n int64, more bool, err error) {
+	start, rows := time.Now(), countRows*int64(s.budget.rows)
+	rooms, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {
+		return b, r.Scan(&b.conversation, &b.read)
+	}, `SELECT c.id, c.last_seq FROM members m JOIN conversations c ON c.id = m.conversation_id
+		WHERE m.user_id = ? AND c.last_seq > 0 ORDER BY c.id DESC`, userID)
+	for err == nil && len(rooms) > 0 {
+		if rows <= 0 || time.Since(start) > s.budget.within {
+			return n, true, nil
+		}
+		var args []any
+		ranges, looked := 0, int64(0)
+		for len(rooms) > 0 && ranges < maxRows && looked < countChunk {
+			b := &rooms[0]
+			from := max(b.read-countChunk+looked, 0)
+			args = append(args, b.conversation, from, b.read)
+			ranges, looked = ranges+1, looked+b.read-from
+			if b.read = from; from == 0 {
+				rooms = rooms[1:]
+			}
+		}
+		for ; ranges < padded(ranges); ranges++ { // a range of no message
+			args = append(args, 0, 0, 0)
+		}
+		var found int64
+		err = row(ctx, s.read, `SELECT COUNT(*) FROM messages x WHERE (`+repeat(`(x.conversation_id = ? AND x.seq > ? AND x.seq <= ?)`, " OR ", ranges)+`)
+			AND x.sender_id = ?`, append(args, userID), &found)
+		n, rows = n+found, rows-looked
+	}
+	return n, false, err
 }
 
 // Chats implements chat.StaffStore.

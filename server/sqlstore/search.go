@@ -41,6 +41,9 @@ type searching struct {
 	budget searchBudget // what is left of it
 	start  time.Time
 
+	staff  bool  // looks for all messages of rooms, whoever may see them, in place of words
+	sender int64 // and for those of one user alone, unless it is 0
+
 	words []string // all of which a message has, folded
 	grams []gram   // all of which its block has
 	rooms map[int64]*searchRoom
@@ -90,6 +93,11 @@ func (x *searching) run(ctx context.Context) (chat.Found, error) {
 	if err := x.listBlocks(ctx); err != nil {
 		return chat.Found{}, err
 	}
+	return x.walk(ctx)
+}
+
+// walk goes through what was listed, the newest first.
+func (x *searching) walk(ctx context.Context) (chat.Found, error) {
 	heap.Init(&x.todo)
 	for size := 4; len(x.todo) > 0 && !x.complete() && !x.exhausted(); size = min(2*size, maxRows) {
 		if err := x.step(ctx, size); err != nil {
@@ -118,10 +126,14 @@ func (x *searching) listRooms(ctx context.Context) error {
 	if x.q.ConversationID != 0 {
 		query, args = searchRooms+searchRoom1, append(args, x.q.ConversationID)
 	}
+	return x.addRooms(ctx, query+searchTails, args...)
+}
+
+func (x *searching) addRooms(ctx context.Context, query string, args ...any) error {
 	rooms, err := collect(ctx, x.s.read, func(r scanner) (*searchRoom, error) {
 		var m searchRoom
 		return &m, r.Scan(&m.id, &m.last, &m.cleared, &m.hides, &m.indexed, &m.lastID, &m.tailID)
-	}, query+searchTails, args...)
+	}, query, args...)
 	for _, m := range rooms {
 		x.rooms[m.id] = m
 		if m.tailID != 0 && m.tailID < x.q.BeforeID {
@@ -269,14 +281,15 @@ func (x *searching) read(ctx context.Context, part []stretch) error {
 	}
 	hits, err := collect(ctx, x.s.read, func(r scanner) (h hit, err error) {
 		var text string
+		var sender int64
 		var gone bool
-		err = r.Scan(&h.id, &h.conversation, &h.seq, &text, &gone)
+		err = r.Scan(&h.id, &h.conversation, &h.seq, &text, &sender, &gone)
 		if _, first := oldest[h.spot()]; first {
 			oldest[h.spot()] = h.id
 		}
 		x.budget.rows--
 		x.budget.bytes -= len(text)
-		if gone || h.id >= x.q.BeforeID || !x.matches(text) {
+		if h.id >= x.q.BeforeID || !x.wanted(text, sender, gone) {
 			h.id = 0
 		}
 		return h, err
@@ -302,8 +315,15 @@ func (x *searching) read(ctx context.Context, part []stretch) error {
 }
 
 func readQuery(n int) string {
-	return `SELECT x.id, x.conversation_id, x.seq, x.content, x.recalled + x.deleted FROM messages x
+	return `SELECT x.id, x.conversation_id, x.seq, x.content, COALESCE(x.sender_id, 0), x.recalled + x.deleted FROM messages x
 		WHERE ` + repeat(`(x.conversation_id = ? AND x.seq > ? AND x.seq <= ?)`, " OR ", n)
+}
+
+func (x *searching) wanted(text string, sender int64, gone bool) bool {
+	if x.staff {
+		return x.sender == 0 || x.sender == sender
+	}
+	return !gone && x.matches(text)
 }
 
 func (x *searching) matches(text string) bool {
@@ -351,7 +371,7 @@ func (x *searching) answer(ctx context.Context) (chat.Found, error) {
 			return chat.Found{}, err
 		}
 		for _, m := range list {
-			if !m.Recalled && !m.Deleted && x.matches(m.Content) { // it may have been changed meanwhile
+			if x.wanted(m.Content, m.SenderID, m.Recalled || m.Deleted) { // it may have been changed meanwhile
 				found.Messages = append(found.Messages, m)
 			}
 		}

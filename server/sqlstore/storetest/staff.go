@@ -250,15 +250,23 @@ func testModeration(w *world) {
 		if q.BeforeID == 0 {
 			q.BeforeID = 1 << 62
 		}
-		for _, m := range must[[]chat.Message](w)(w.AllMessages(w.ctx(), q)) {
+		found := must[chat.Found](w)(w.AllMessages(w.ctx(), q))
+		for _, m := range found.Messages {
 			texts += m.Content
+		}
+		if found.Next != 0 {
+			texts += "+"
+			equal(w, "next", found.Next, found.Messages[len(found.Messages)-1].ID)
 		}
 		return texts
 	}
 	equal(w, "all", read(chat.ModerationQuery{Limit: 10}), "543210")
-	equal(w, "limit", read(chat.ModerationQuery{Limit: 2}), "54")
-	equal(w, "before", read(chat.ModerationQuery{Limit: 2, BeforeID: ids[4]}), "32")
-	equal(w, "of a chat", read(chat.ModerationQuery{Limit: 3, ConversationID: g}), "321")
+	equal(w, "limit", read(chat.ModerationQuery{Limit: 2}), "54+")
+	equal(w, "before", read(chat.ModerationQuery{Limit: 2, BeforeID: ids[4]}), "32+")
+	equal(w, "of a chat", read(chat.ModerationQuery{Limit: 3, ConversationID: g}), "321+")
+	equal(w, "of a chat, before", read(chat.ModerationQuery{Limit: 3, ConversationID: g, BeforeID: ids[2]}), "10")
+	equal(w, "of a chat that there is not", read(chat.ModerationQuery{Limit: 3, ConversationID: 1 << 40}), "")
+	equal(w, "of a sender, before", read(chat.ModerationQuery{Limit: 2, SenderID: u[1], BeforeID: ids[5]}), "43+")
 	equal(w, "of a sender who left", read(chat.ModerationQuery{Limit: 10, SenderID: u[1]}), "5431")
 	equal(w, "of both", read(chat.ModerationQuery{Limit: 10, SenderID: u[1], ConversationID: g}), "31")
 	equal(w, "of nobody", read(chat.ModerationQuery{Limit: 10, SenderID: 1 << 40}), "")
