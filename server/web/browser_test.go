@@ -24,6 +24,7 @@ func TestBrowser(t *testing.T) {
 		{"people", people},
 		{"files", filesSent},
 		{"group", group},
+		{"notices", notices},
 		{"scripts", scripts},
 		{"reconnects", reconnects},
 		{"restarts", restarts},

@@ -87,6 +87,29 @@ func (a *app) register(t *testing.T, phone, username, nickname string) *user {
 	return &user{account}
 }
 
+// boss registers a super administrator, whom an operator appoints as on the command line.
+func (a *app) boss(t *testing.T) *user {
+	t.Helper()
+	u := a.register(t, "10000", "boss", "Grace Boss")
+	o, err := server.OpenOperator(t.Context(), a.cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = o.Close() }()
+	if _, err := o.SetRole(t.Context(), server.Who{ID: u.ID}, "super_admin"); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // the server looks every two seconds
+		var now struct{ Role string }
+		if u.do(t, "GET", "/api/users/me", nil, &now); now.Role == "super_admin" {
+			return u
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server takes user %d for a %s", u.ID, now.Role)
+		}
+	}
+}
+
 // do makes a call that has to succeed.
 func (u *user) do(t *testing.T, method, path string, body, data any) {
 	t.Helper()

@@ -10,6 +10,7 @@ import {forgetRelations} from './state/relations.js'
 import {go} from './state/route.js'
 import {session} from './state/session.js'
 import {connect, disconnect} from './state/socket.js'
+import {forgetStaffNotices, restoreStaffNotices} from './state/staffnotices.js'
 import {App} from './ui/app.js'
 
 let inside = false
@@ -20,6 +21,7 @@ effect(() => {
     inside = true
     learn(now.user)
     restore(byKey)
+    restoreStaffNotices()
     connect()
   } else if (!now && inside) {
     inside = false
@@ -29,6 +31,7 @@ effect(() => {
     forgetPeople()
     forgetRelations()
     forgetFiles()
+    forgetStaffNotices()
     go('')
   }
 })

@@ -117,6 +117,14 @@ export interface Request {
   created_at: string
 }
 
+/** What the staff tells a user, or everybody. */
+export interface StaffNotice {
+  id: number
+  kind: 'broadcast' | 'warning'
+  message: string
+  created_at: string
+}
+
 /** A change of a group. */
 export interface ChatUpdate {
   chat_id: number

@@ -1,8 +1,10 @@
 import {html, useEffect, useRef} from '../lib.js'
 import {Close} from './icons.js'
+import {Notice} from './notice.js'
 
 /**
- * A box above the page. The browser keeps the focus in it, and gives it back.
+ * A box above the page. The browser keeps the focus in it, and gives it back. The page behind it is dim and not read out,
+ * so what is told meanwhile stands in the box, too.
  * @param {{title: string, close: () => void, wide?: boolean, children?: unknown}} props
  */
 export function Modal({title, close, wide, children}) {
@@ -16,5 +18,6 @@ export function Modal({title, close, wide, children}) {
         <button type="button" class="round" aria-label="Close" onClick=${close}><${Close} /></button>
       </header>
       ${children}
+      <${Notice} />
     </dialog>`
 }

@@ -8,6 +8,7 @@ import {Chat} from './chat.js'
 import {Login} from './login.js'
 import {Notice} from './notice.js'
 import {Sidebar} from './sidebar.js'
+import {StaffNotices} from './staffnotices.js'
 import {SetUpFirst} from './twofactor.js'
 import {Chat as ChatIcon} from './icons.js'
 
@@ -26,6 +27,7 @@ function Inside() {
   const open = route.value
   return html`
     <div class=${open ? 'page open' : 'page'}>
+      <${StaffNotices} />
       <${Sidebar} />
       <main aria-label="Conversation">
         ${open ? html`<${Chat} key=${open} c=${byKey(open)} />` : html`<${Nothing} />`}
