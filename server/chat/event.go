@@ -23,8 +23,9 @@ const (
 	EventRequest          EventType = "request"
 	EventRequestUpdate    EventType = "request.update"
 
-	// EventSessionEnded reaches no client: the connections of Event.Session
-	// are closed.
+	// EventSessionEnded reaches no client: the connections of Event.Session are
+	// closed, or, where that is empty, those of Event.To whose sessions have ended,
+	// as EndedSessions says.
 	EventSessionEnded EventType = "session.ended"
 )
 
@@ -48,7 +49,7 @@ type Event struct {
 	// From was written: in direct conversations and small groups.
 	Receipt bool `json:"receipt,omitempty"`
 
-	Session string `json:"session,omitempty"` // of EventSessionEnded
+	Session string `json:"session,omitempty"` // of EventSessionEnded; empty: it is not known which
 	Reason  string `json:"reason,omitempty"`  // and why, for who used it; empty: no more is known
 	Call    string `json:"call,omitempty"`    // of what calls tell
 	Trace   string `json:"trace,omitempty"`   // of what caused it; see Tracer

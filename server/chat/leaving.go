@@ -27,17 +27,19 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 		return s.resign(ctx, Staff{UserID: c.UserID, IP: addrText(f.Addr)}, l)
 	}
 	sessions, err := s.cfg.Store.DeleteUser(ctx, l.ID, l.Epoch, s.cfg.Now())
-	if err := dropped(ctx, s, s.cfg.Users, l.ID, err); err != nil {
-		switch {
-		case errors.Is(err, ErrConflict):
-			err = errLastSuper(notDeleted)
-		case errors.Is(err, ErrNotFound):
-			err = errChanged
-		}
-		return err
+	stored := err
+	err = dropped(ctx, s, s.cfg.Users, l.ID, err)
+	if told := s.sessionsEnded(ctx, l.ID, sessions, stored, EndedByLeaving, leftWhy); err == nil {
+		err = told
 	}
-	err = s.forgetSessions(ctx, l.ID, sessions, EndedByLeaving, leftWhy)
-	s.left(ctx, l.ID, EndedByLeaving)
+	switch {
+	case errors.Is(stored, ErrConflict):
+		return errLastSuper(notDeleted)
+	case errors.Is(stored, ErrNotFound):
+		return errChanged
+	case stored == nil:
+		s.left(ctx, l.ID, EndedByLeaving)
+	}
 	return err
 }
 

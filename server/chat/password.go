@@ -51,11 +51,10 @@ func (s *Service) setPassword(ctx context.Context, l Login, password, except str
 		return err
 	}
 	ids, err := s.cfg.Store.SetPassword(ctx, l.ID, l.Epoch, hash, except)
-	if err != nil {
-		return err
+	if err == nil {
+		s.cfg.Hooks.passwordChanged(ctx, by)
 	}
-	s.cfg.Hooks.passwordChanged(ctx, by)
-	return s.forgetSessions(ctx, l.ID, ids, by, why)
+	return s.sessionsEnded(ctx, l.ID, ids, err, by, why)
 }
 
 // verified returns the caller's login if the password, which the client calls

@@ -131,6 +131,9 @@ type SessionStore interface {
 	// that the login found. ErrNotFound: it is not, or there is no account.
 	CreateSession(ctx context.Context, s Session, epoch int64) error
 	Session(ctx context.Context, id string) (Session, error)
+	// LiveSessions returns those of ids that there are, in no order, those that
+	// expired too.
+	LiveSessions(ctx context.Context, ids []string) ([]string, error)
 	// RotateSession puts a new refresh hash in place of the old one, as it does
 	// at a time, and is ErrNotFound where the session is gone or its hash is not old.
 	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error

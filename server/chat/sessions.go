@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -32,12 +33,46 @@ func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string
 	return err
 }
 
+// sessionsEnded goes on with sessions that a change of an account has ended. Where err
+// leaves open whether it has, nodes find out (see EndedSessions).
+func (s *Service) sessionsEnded(ctx context.Context, userID int64, ids []string, err error, by EndedBy, why string) error {
+	switch KindOf(err) {
+	case "":
+		return s.forgetSessions(ctx, userID, ids, by, why)
+	case KindUnavailable, KindCancelled:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
+		defer cancel()
+		s.tellEnded(ctx, userID, "", why)
+	}
+	return err
+}
+
+// EndedSessions returns those of ids whose sessions have ended by the store's account,
+// whatever is cached, and has every node forget these. It is for connections, which
+// outlive what was lost on the way to them: with an error, too, what it returns is so.
+func (s *Service) EndedSessions(ctx context.Context, ids []string) ([]string, error) {
+	live, err := s.cfg.Store.LiveSessions(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	goOn := make(map[string]bool, len(live))
+	for _, id := range live {
+		goOn[id] = true
+	}
+	ended := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return goOn[id] })
+	if len(ended) == 0 {
+		return nil, nil
+	}
+	return ended, s.cfg.Sessions.Drop(ctx, ended...)
+}
+
 // endSession ends one session; why is for who uses it.
 func (s *Service) endSession(ctx context.Context, userID int64, id string, by EndedBy, why string) error {
-	if err := s.cfg.Store.DeleteSession(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+	err := s.cfg.Store.DeleteSession(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
 	}
-	return s.forgetSessions(ctx, userID, []string{id}, by, why)
+	return s.sessionsEnded(ctx, userID, []string{id}, err, by, why)
 }
 
 // tellEnded has every node close the sockets of a session.
@@ -126,10 +161,8 @@ func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error)
 		return 0, err
 	}
 	ids, err := s.cfg.Store.EndSessions(ctx, c.UserID, c.SessionID)
-	if err != nil {
-		return 0, orNotFound(err, "sessions not ended", "the account was deleted")
-	}
-	return len(ids), s.forgetSessions(ctx, c.UserID, ids, EndedByUser, "logged out from another device")
+	err = s.sessionsEnded(ctx, c.UserID, ids, err, EndedByUser, "logged out from another device")
+	return len(ids), orNotFound(err, "sessions not ended", "the account was deleted")
 }
 
 // plainText keeps what can be shown of a text, in one line of at most limit bytes.

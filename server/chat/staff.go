@@ -123,8 +123,8 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 		}
 		return s.entry(by, LevelInfo, d.entry), nil
 	}
-	after, sessions, err := s.cfg.Store.ChangeStanding(ctx, change)
-	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(err, d.what, "there is no such user"))
+	after, sessions, stored := s.cfg.Store.ChangeStanding(ctx, change)
+	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(stored, d.what, "there is no such user"))
 	switch KindOf(err) {
 	case "":
 		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeDone)
@@ -133,8 +133,10 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 	default:
 		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeFailed)
 	}
-	if len(sessions) > 0 { // whatever became of the cache of users
-		err = errors.Join(err, s.forgetSessions(ctx, userID, sessions, d.kind, d.why))
+	if d.kind != "" {
+		if told := s.sessionsEnded(ctx, userID, sessions, stored, d.kind, d.why); err == nil {
+			err = told
+		}
 	}
 	return after, len(sessions), err
 }

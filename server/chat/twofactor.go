@@ -131,19 +131,19 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 	if errors.Is(err, ErrNotFound) {
 		return nil, Errorf(KindConflict, noTwoFactor, "another device was at it at the same time: see whether it is on")
 	}
+	err = s.factorChanged(ctx, c, ids, err, TwoFactorEnabled, "two-factor login was turned on")
 	if err != nil {
 		return nil, err
 	}
-	s.cfg.Hooks.twoFactor(ctx, TwoFactorEnabled)
-	return codes, s.factorChanged(ctx, c, ids, "two-factor login was turned on")
+	return codes, nil
 }
 
 // factorChanged has nodes forget sessions that ended, and how the caller's was.
-func (s *Service) factorChanged(ctx context.Context, c Caller, ids []string, why string) error {
-	if err := s.forgetSessions(ctx, c.UserID, ids, EndedByTwoFactor, why); err != nil {
-		return err
+func (s *Service) factorChanged(ctx context.Context, c Caller, ids []string, err error, what TwoFactorEvent, why string) error {
+	if err == nil {
+		s.cfg.Hooks.twoFactor(ctx, what)
 	}
-	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, nil)
+	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, s.sessionsEnded(ctx, c.UserID, ids, err, EndedByTwoFactor, why))
 }
 
 // A TwoFactorProof is what it takes to turn two-factor login off.
@@ -170,11 +170,8 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 		return err
 	}
 	ids, err := s.cfg.Store.StopTwoFactor(ctx, c.UserID, c.SessionID)
-	if err != nil {
-		return orNotFound(err, noTwoFactor, "it is off already")
-	}
-	s.cfg.Hooks.twoFactor(ctx, TwoFactorDisabled)
-	return s.factorChanged(ctx, c, ids, "two-factor login was turned off")
+	err = s.factorChanged(ctx, c, ids, err, TwoFactorDisabled, "two-factor login was turned off")
+	return orNotFound(err, noTwoFactor, "it is off already")
 }
 
 // ResetTwoFactor turns two-factor login off for a user who has lost his

@@ -41,6 +41,19 @@ func (s *Store) Session(ctx context.Context, id string) (chat.Session, error) {
 	return x, s.fail(ctx, "session", err)
 }
 
+// LiveSessions implements chat.SessionStore.
+func (s *Store) LiveSessions(ctx context.Context, ids []string) (live []string, err error) {
+	for part := range slices.Chunk(ids, lists) {
+		in, args := inList(part, nil)
+		some, err := collect(ctx, s.read, scanText, `SELECT id FROM sessions WHERE id IN (`+in+`)`, args...)
+		if err != nil {
+			return nil, s.fail(ctx, "live sessions", err)
+		}
+		live = append(live, some...)
+	}
+	return live, nil
+}
+
 // Sessions implements chat.SessionStore.
 func (s *Store) Sessions(ctx context.Context, userID int64, limit, offset int) ([]chat.Session, error) {
 	list, err := collect(ctx, s.read, scanSession,

@@ -22,6 +22,7 @@ type Config struct {
 	PingInterval time.Duration // a client that is silent for this long is pinged; 30 s
 	PongTimeout  time.Duration // and cut off if it stays silent for this long after the ping; 10 s
 	CloseTimeout time.Duration // of the closing handshake; 2 s
+	SessionCheck time.Duration // how often the store is asked which sessions of the connections have ended; 2 min
 
 	FrameRate  int // frames a second of one connection, message.send apart; 50
 	FrameBurst int // of those, how many may come at once; 200
@@ -63,6 +64,7 @@ func (c Config) withDefaults() Config {
 	defTime(&c.PingInterval, 30*time.Second)
 	defTime(&c.PongTimeout, 10*time.Second)
 	defTime(&c.CloseTimeout, 2*time.Second)
+	defTime(&c.SessionCheck, 2*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

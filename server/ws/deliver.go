@@ -11,6 +11,10 @@ import (
 // Deliver queues an event for the connections that its receivers have on this node. It is the subscriber of the bus. It
 // is safe for concurrent use, and never waits for a client. A connection gets events in the order of the calls.
 func (h *Hub) Deliver(ctx context.Context, e chat.Event) {
+	if e.Type == chat.EventSessionEnded && e.Session == "" {
+		h.suspects.add(e.To, e.Reason)
+		return
+	}
 	targets := h.targets.Get().(*[]*conn)
 	defer h.targets.Put(targets)
 	*targets = h.receivers(e, (*targets)[:0])

@@ -31,8 +31,10 @@ type Hub struct {
 	ctx     context.Context // for calls of the domain; ended by Shutdown
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // run and drain of every connection
-	helpers sync.WaitGroup // flushers and sweep
-	done    chan struct{}  // ends the sweep
+	helpers sync.WaitGroup // flushers, sweep and checks
+	done    chan struct{}  // ends the sweep and the checks of sessions
+
+	suspects *suspects
 
 	mu          sync.RWMutex
 	users       map[int64]presence
@@ -51,7 +53,7 @@ type presence struct {
 func New(svc *chat.Service, cfg Config) *Hub {
 	h := &Hub{
 		svc: svc, cfg: cfg.withDefaults(), users: make(map[int64]presence), done: make(chan struct{}),
-		flushers: newFlushers(runtime.GOMAXPROCS(0)),
+		flushers: newFlushers(runtime.GOMAXPROCS(0)), suspects: newSuspects(),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	// Ids must differ between nodes too, since Event.Only is sent to all of them.
@@ -64,6 +66,7 @@ func New(svc *chat.Service, cfg Config) *Hub {
 		h.helpers.Go(func() { h.flushers.run(h, w) })
 	}
 	h.helpers.Go(h.sweep)
+	h.helpers.Go(h.checkSessions)
 	return h
 }
 

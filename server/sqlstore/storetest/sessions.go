@@ -70,11 +70,18 @@ func testSessionsEnd(w *world) {
 	equal(w, "sessions", w.sessionIDs(u[1], 10, 0), []string{"stays"})
 
 	many := w.user()
+	ids := []string{"nobody's"}
 	for i := range 600 {
-		w.session(many, fmt.Sprint("many ", i), 0)
+		ids = append(ids, fmt.Sprint("many ", i))
+		w.session(many, ids[i+1], 0)
 	}
+	live := must[[]string](w)(w.LiveSessions(w.ctx(), ids))
+	slices.Sort(live)
+	equal(w, "live sessions", live, slices.Sorted(slices.Values(ids[1:])))
+	equal(w, "none of none", must[[]string](w)(w.LiveSessions(w.ctx(), nil)), nil)
 	equal(w, "many", len(end(many, "many 7")), 599)
 	equal(w, "one of many stays", w.sessionIDs(many, 10, 0), []string{"many 7"})
+	equal(w, "one lives", must[[]string](w)(w.LiveSessions(w.ctx(), ids)), []string{"many 7"})
 }
 
 // testSessionsEndUnderConcurrency has logins that found the account before its

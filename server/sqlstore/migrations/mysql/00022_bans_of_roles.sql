@@ -9,9 +9,9 @@ SET @change = (SELECT IF(COUNT(*) = 0, 'ALTER TABLE bans ADD COLUMN by_role VARC
 PREPARE change_schema FROM @change;
 EXECUTE change_schema;
 DEALLOCATE PREPARE change_schema;
-UPDATE bans SET by_role = CASE WHEN banned_by = 0 THEN 'operator'
-    ELSE COALESCE((SELECT u.role FROM users u WHERE u.id = bans.banned_by), '') END
-    WHERE by_role = '';
+UPDATE bans k SET k.by_role = CASE WHEN k.banned_by = 0 THEN 'operator'
+    ELSE COALESCE((SELECT u.role FROM users u WHERE u.id = k.banned_by), '') END
+    WHERE k.by_role = '';
 
 -- +goose Down
 ALTER TABLE bans DROP COLUMN by_role;
