@@ -103,7 +103,7 @@ SOAK ?= 1h
 soak: ## goroutines that record, bind, finish, scrape and push at once, for an hour or SOAK=5m, under the race detector
 	SOAK=$(SOAK) $(GO) test -race -timeout 0 -count 1 -run '^TestSoak$$' ./telemetry
 
-soak-server: ## nodes, database, Redis and S3 killed at random under load, for an hour or SOAK=5m; SOAK_VISITORS=10000 connections that come and go
+soak-server: ## nodes, database, Redis and S3 killed at random and clocks set wrong under load, for an hour or SOAK=5m; SOAK_VISITORS=10000 connections that come and go
 	SOAK=$(SOAK) .ci/services run $(GO) test -timeout 0 -count 1 -v -run '^TestSoak$$' ./cmd/imserver
 
 release-files: ## the manual page and completions that a release holds

@@ -39,9 +39,16 @@ func TestSoak(t *testing.T) {
 	parts := []part{redis, servicePart(t, "mariadb"), servicePart(t, "s3")}
 	prog := shared(t) // whose cleanup needs the parts
 	prog.args = append(prog.args, "--redis="+where, "--token-ttl=24h")
+	var clocks *clockShop
+	if length >= clocksFrom {
+		shop := newClockShop(t)
+		prog.bin, clocks = shop.bin, &shop
+	} else {
+		t.Logf("no clock jumps in soaks of less than %s: they need a build of imserver of their own", clocksFrom)
+	}
 	s := &soak{
 		t: t, prog: prog, all: start(t, 3, prog), random: mathrand.New(mathrand.NewPCG(seed, 0)),
-		parts: parts, done: make(map[string]int),
+		parts: parts, clocks: clocks, done: make(map[string]int),
 	}
 	clients := members(t, s.all, 8)
 	for i, c := range clients {
@@ -64,12 +71,18 @@ func TestSoak(t *testing.T) {
 	s.report(clients, len(stored))
 }
 
+// clocksFrom is how long a soak has to be for clocks to jump in it, too.
+const clocksFrom = 10 * time.Minute
+
+var clockJumps = []time.Duration{-10 * time.Minute, 0, 10 * time.Minute}
+
 // A soak is what TestSoak puts under stress.
 type soak struct {
 	t      *testing.T
 	prog   program
 	all    *nodes
 	parts  []part
+	clocks *clockShop // nil: clocks do not jump
 	random *mathrand.Rand
 	done   map[string]int // how often each fault came
 
@@ -82,7 +95,11 @@ func (s *soak) strike() {
 	i := s.random.IntN(len(s.all.procs))
 	part := s.parts[s.random.IntN(len(s.parts))]
 	pause := time.Duration(s.random.Int64N(int64(4 * time.Second)))
-	switch s.random.IntN(5) {
+	kinds := 5
+	if s.clocks != nil {
+		kinds = 6
+	}
+	switch s.random.IntN(kinds) {
 	case 0:
 		s.count("node killed")
 		s.all.node(i).kill()
@@ -108,6 +125,10 @@ func (s *soak) strike() {
 		s.all.node(i).kill()
 		part.start()
 		s.all.replace(s.t, i, s.prog)
+	case 5:
+		ahead := clockJumps[s.random.IntN(len(clockJumps))] // until the next one, or until the node ends
+		s.count(fmt.Sprintf("clock of a node jumps to %s from ours", ahead))
+		s.clocks.set(s.t, s.all.node(i), ahead)
 	}
 }
 
