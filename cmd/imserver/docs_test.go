@@ -61,19 +61,19 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestReadmeChats runs the snippet of README as it stands: with a server two
+// TestAPIByHand runs the snippet of API.md as it stands: with a server two
 // users chat, once and again, and without one it says so and leaves nothing.
-func TestReadmeChats(t *testing.T) {
+func TestAPIByHand(t *testing.T) {
 	for _, program := range []string{"bash", "curl", "jq"} {
 		needs.Program(t, program)
 	}
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../server/API.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, snippet, found := strings.Cut(string(text), "```sh\n(set -euo")
 	if !found {
-		t.Fatal("README has no snippet that begins by (set -euo")
+		t.Fatal("API.md has no snippet that begins by (set -euo")
 	}
 	snippet, _, _ = strings.Cut("(set -euo"+snippet, "```")
 	chat := func(addr string) (out string, files int, err error) {
