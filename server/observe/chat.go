@@ -14,29 +14,8 @@ func (o *Observer) Chat() chat.Hooks {
 	ins := o.ins
 	refused := by(ins.refused, value("reason"))
 	lookups := by(ins.cacheLookups, lookupAttrs)
-	rejections := by(ins.loginsRejected, rejectionAttrs)
 	searches := by(ins.searchDuration, value("outcome"))
-	acts := by(ins.staffActs, staffAttrs)
-	for _, act := range chat.Acts { // as seldom does
-		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeDone}).Add(context.Background(), 0)
-		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeRefused}).Add(context.Background(), 0)
-	}
-	bans, handled, notices := seldom(ins.bans, byBan), seldom(ins.reportsHandled, byAction), seldom(ins.notices, byNotice)
-	blocks, requests := seldom(ins.blocks, byBlock), seldom(ins.requests, byAnswer)
-	ended, passwords, leavings := seldom(ins.sessionsEnded, byEnder), seldom(ins.passwordChanges, byWhom), seldom(ins.accountsDeleted, byWhom)
-	factors, exports := seldom(ins.twoFactor, byFactor), seldom(ins.exports, byExport)
-	return chat.Hooks{
-		StaffActed: func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) },
-		UserBanned: func(ctx context.Context, d chat.UserBanned) {
-			kind := "temporary"
-			if d.ForGood {
-				kind = "for_good"
-			}
-			bans.of(kind).Add(ctx, 1)
-		},
-		ReportMade:    func(ctx context.Context, _ chat.ReportMade) { ins.reports.Add(ctx, 1) },
-		ReportHandled: func(ctx context.Context, d chat.ReportHandled) { handled.of(string(d.Action)).Add(ctx, 1) },
-		NoticeSent:    func(ctx context.Context, d chat.NoticeSent) { notices.of(string(d.Kind)).Add(ctx, 1) },
+	hooks := chat.Hooks{
 		MessageStored: func(ctx context.Context, _ chat.MessageStored) { ins.messagesSent.Add(ctx, 1) },
 		MessageRefused: func(ctx context.Context, d chat.MessageRefused) {
 			refused.of(string(d.Reason)).Add(ctx, 1)
@@ -57,32 +36,6 @@ func (o *Observer) Chat() chat.Hooks {
 			}
 			lookups.of(d).Add(ctx, 1)
 		},
-		LoginRejected: func(ctx context.Context, d chat.LoginRejected) {
-			rejections.of(d).Add(ctx, 1)
-		},
-		Blocked: func(ctx context.Context, d chat.Blocked) {
-			change := blockMade
-			if d.Undone {
-				change = blockUndone
-			}
-			blocks.of(change).Add(ctx, 1)
-		},
-		Request: func(ctx context.Context, d chat.RequestChanged) {
-			requests.of(string(d.Outcome)).Add(ctx, 1)
-		},
-		SessionsEnded: func(ctx context.Context, d chat.SessionsEnded) {
-			ended.of(string(d.By)).Add(ctx, int64(d.Count))
-		},
-		PasswordChanged: func(ctx context.Context, d chat.PasswordChanged) { passwords.of(whom(d.By)).Add(ctx, 1) },
-		TwoFactor:       func(ctx context.Context, e chat.TwoFactorEvent) { factors.of(string(e)).Add(ctx, 1) },
-		AccountDeleted:  func(ctx context.Context, d chat.AccountDeleted) { leavings.of(whom(d.By)).Add(ctx, 1) },
-		Exported: func(ctx context.Context, d chat.Exported) {
-			outcome := "complete"
-			if d.Err != nil {
-				outcome = "failed"
-			}
-			exports.of(outcome).Add(ctx, 1)
-		},
 		FileStored: func(ctx context.Context, d chat.FileStored) { ins.uploadBytes.Add(ctx, d.Bytes) },
 		FileDeleted: func(ctx context.Context, d chat.FileDeleted) {
 			ins.filesDeleted.Add(ctx, 1)
@@ -99,6 +52,66 @@ func (o *Observer) Chat() chat.Hooks {
 		},
 		PublishFailed: func(ctx context.Context, _ error) { ins.publishFailures.Add(ctx, 1) },
 	}
+	o.accountHooks(&hooks)
+	o.staffHooks(&hooks)
+	return hooks
+}
+
+// accountHooks sets the hooks for logins, sessions, and what users do with their accounts.
+func (o *Observer) accountHooks(h *chat.Hooks) {
+	ins := o.ins
+	rejections := by(ins.loginsRejected, rejectionAttrs)
+	blocks, requests := seldom(ins.blocks, byBlock), seldom(ins.requests, byAnswer)
+	ended, passwords, leavings := seldom(ins.sessionsEnded, byEnder), seldom(ins.passwordChanges, byWhom), seldom(ins.accountsDeleted, byWhom)
+	factors, exports := seldom(ins.twoFactor, byFactor), seldom(ins.exports, byExport)
+	h.LoginRejected = func(ctx context.Context, d chat.LoginRejected) {
+		rejections.of(d).Add(ctx, 1)
+	}
+	h.Blocked = func(ctx context.Context, d chat.Blocked) {
+		change := blockMade
+		if d.Undone {
+			change = blockUndone
+		}
+		blocks.of(change).Add(ctx, 1)
+	}
+	h.Request = func(ctx context.Context, d chat.RequestChanged) {
+		requests.of(string(d.Outcome)).Add(ctx, 1)
+	}
+	h.SessionsEnded = func(ctx context.Context, d chat.SessionsEnded) {
+		ended.of(string(d.By)).Add(ctx, int64(d.Count))
+	}
+	h.PasswordChanged = func(ctx context.Context, d chat.PasswordChanged) { passwords.of(whom(d.By)).Add(ctx, 1) }
+	h.TwoFactor = func(ctx context.Context, e chat.TwoFactorEvent) { factors.of(string(e)).Add(ctx, 1) }
+	h.AccountDeleted = func(ctx context.Context, d chat.AccountDeleted) { leavings.of(whom(d.By)).Add(ctx, 1) }
+	h.Exported = func(ctx context.Context, d chat.Exported) {
+		outcome := "complete"
+		if d.Err != nil {
+			outcome = "failed"
+		}
+		exports.of(outcome).Add(ctx, 1)
+	}
+}
+
+// staffHooks sets the hooks for what the staff does.
+func (o *Observer) staffHooks(h *chat.Hooks) {
+	ins := o.ins
+	acts := by(ins.staffActs, staffAttrs)
+	for _, act := range chat.Acts { // as seldom does
+		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeDone}).Add(context.Background(), 0)
+		acts.of(chat.StaffActed{Act: act, Outcome: chat.OutcomeRefused}).Add(context.Background(), 0)
+	}
+	bans, handled, notices := seldom(ins.bans, byBan), seldom(ins.reportsHandled, byAction), seldom(ins.notices, byNotice)
+	h.StaffActed = func(ctx context.Context, d chat.StaffActed) { acts.of(d).Add(ctx, 1) }
+	h.UserBanned = func(ctx context.Context, d chat.UserBanned) {
+		kind := "temporary"
+		if d.ForGood {
+			kind = "for_good"
+		}
+		bans.of(kind).Add(ctx, 1)
+	}
+	h.ReportMade = func(ctx context.Context, _ chat.ReportMade) { ins.reports.Add(ctx, 1) }
+	h.ReportHandled = func(ctx context.Context, d chat.ReportHandled) { handled.of(string(d.Action)).Add(ctx, 1) }
+	h.NoticeSent = func(ctx context.Context, d chat.NoticeSent) { notices.of(string(d.Kind)).Add(ctx, 1) }
 }
 
 // Values of change in im.blocks.

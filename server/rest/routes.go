@@ -19,16 +19,27 @@ const (
 // much memory and time by design.
 const passwordTimeout = 10 * time.Second
 
-// routes is the route table. me is for calls that need an access token. setUp is like me, and also admits users who
-// must set up two-factor login before they may do anything else.
+// routes is the route table. In its parts, me is for calls that need an access token.
 func (s *Server) routes() {
-	me := s.prompt
-	setUp := func(h userHandler) echo.HandlerFunc {
-		return s.promptWithin(s.cfg.RequestTimeout, s.svc.AuthenticateRestricted, h)
-	}
-	myPassword := func(h userHandler) echo.HandlerFunc { return s.promptWithin(passwordTimeout, s.svc.Authenticate, h) }
-	password := func(h echo.HandlerFunc) echo.HandlerFunc { return within(passwordTimeout, h) }
+	s.pageRoutes()
+	s.loginRoutes()
+	s.userRoutes()
+	s.messageRoutes()
+	s.callAndFileRoutes()
+	s.staffRoutes()
+}
 
+// setUp is prompt, and also admits users who must set up two-factor login before they may do anything else.
+func (s *Server) setUp(h userHandler) echo.HandlerFunc {
+	return s.promptWithin(s.cfg.RequestTimeout, s.svc.AuthenticateRestricted, h)
+}
+
+// checksPassword is prompt for a handler that checks a password.
+func (s *Server) checksPassword(h userHandler) echo.HandlerFunc {
+	return s.promptWithin(passwordTimeout, s.svc.Authenticate, h)
+}
+
+func (s *Server) pageRoutes() {
 	s.get("/health", s.health)
 	s.get("/healthz", s.alive)
 	s.get("/readyz", s.ready)
@@ -47,27 +58,32 @@ func (s *Server) routes() {
 	if s.cfg.WebSocket != nil {
 		s.add(http.MethodGet, "/ws", s.cfg.MaxBody, within(s.cfg.RequestTimeout, s.webSocket))
 	}
+}
 
-	s.post("/api/auth/register", password(s.register))
-	s.post("/api/auth/login", password(s.login))
+func (s *Server) loginRoutes() {
+	s.post("/api/auth/register", within(passwordTimeout, s.register))
+	s.post("/api/auth/login", within(passwordTimeout, s.login))
 	s.post("/api/auth/refresh", within(s.cfg.RequestTimeout, s.refresh))
 	s.get("/api/auth/validate", within(s.cfg.RequestTimeout, s.validate)) // has no envelope
 	s.post("/api/auth/login/2fa", within(s.cfg.RequestTimeout, s.loginSecond))
-	s.post("/api/auth/logout", setUp(s.logout))
+	s.post("/api/auth/logout", s.setUp(s.logout))
 
-	s.get("/api/2fa/status", setUp(s.twoFactorStatus))
-	s.post("/api/2fa/enable", setUp(s.enableTwoFactor))
-	s.post("/api/2fa/verify", setUp(s.verifyTwoFactor))
+	s.get("/api/2fa/status", s.setUp(s.twoFactorStatus))
+	s.post("/api/2fa/enable", s.setUp(s.enableTwoFactor))
+	s.post("/api/2fa/verify", s.setUp(s.verifyTwoFactor))
 	s.post("/api/2fa/disable", s.promptWithin(passwordTimeout, s.svc.AuthenticateRestricted, s.disableTwoFactor))
-	s.post("/api/2fa/regenerate-backup-codes", setUp(s.regenerateBackupCodes))
-	s.get("/api/2fa/devices", setUp(s.trustedDevices))
-	s.delete("/api/2fa/devices/:id", setUp(s.distrustDevice))
+	s.post("/api/2fa/regenerate-backup-codes", s.setUp(s.regenerateBackupCodes))
+	s.get("/api/2fa/devices", s.setUp(s.trustedDevices))
+	s.delete("/api/2fa/devices/:id", s.setUp(s.distrustDevice))
+}
 
-	s.get("/api/users/me", setUp(s.profile))
+func (s *Server) userRoutes() {
+	me := s.prompt
+	s.get("/api/users/me", s.setUp(s.profile))
 	s.put("/api/users/me", me(s.changeProfile))
-	s.delete("/api/users/me", myPassword(s.deleteMe))
+	s.delete("/api/users/me", s.checksPassword(s.deleteMe))
 	s.add(http.MethodGet, "/api/users/me/export", s.cfg.MaxBody, s.authenticated(s.export))
-	s.put("/api/users/me/password", myPassword(s.changePassword))
+	s.put("/api/users/me/password", s.checksPassword(s.changePassword))
 	s.get("/api/users/me/sessions", me(s.sessions))
 	s.delete("/api/users/me/sessions", me(s.endOtherSessions))
 	s.delete("/api/users/me/sessions/:id", me(s.endSession))
@@ -84,7 +100,10 @@ func (s *Server) routes() {
 	s.get("/api/requests", me(s.requests))
 	s.post("/api/requests/:id/accept", me(s.accept))
 	s.post("/api/requests/:id/decline", me(s.decline))
+}
 
+func (s *Server) messageRoutes() {
+	me := s.prompt
 	s.post("/api/messages", me(s.send))
 	s.post("/api/messages/send", me(s.send))
 	s.get("/api/messages", me(s.messages))
@@ -113,7 +132,10 @@ func (s *Server) routes() {
 	s.post("/api/chats/:id/members/:user_id/unmute", me(s.unmute))
 	s.post("/api/chats/:id/members/:user_id/ban", me(s.ban))
 	s.post("/api/chats/:id/members/:user_id/unban", me(s.unban))
+}
 
+func (s *Server) callAndFileRoutes() {
+	me := s.prompt
 	if s.cfg.Calls != nil {
 		s.post("/api/calls", me(s.startCall))
 		s.post("/api/calls/:id/end", me(s.endCall))
@@ -126,8 +148,6 @@ func (s *Server) routes() {
 	s.get("/api/files/:id", me(s.file))
 	s.delete("/api/files/:id", me(s.deleteFile))
 	s.get("/api/files/:id/download", s.authenticated(s.download))
-
-	s.staffRoutes()
 }
 
 // add adds a route whose body has at most limit bytes. It sets the template before anything else, so that it is set
