@@ -167,6 +167,16 @@ func (o *Operator) ResetPassword(ctx context.Context, w Who, password string) (a
 	return a, set, err
 }
 
+// ResetTwoFactor turns two-factor login off for an account that has lost its second
+// factor, and tells how many sessions ended: all.
+func (o *Operator) ResetTwoFactor(ctx context.Context, w Who) (a chat.Account, ended int, err error) {
+	a, err = o.withAccount(ctx, w, func(id int64) error {
+		ended, err = o.chat.ResetTwoFactor(ctx, chat.Staff{}, id)
+		return err
+	})
+	return a, ended, err
+}
+
 // Sessions returns the sessions of an account.
 func (o *Operator) Sessions(ctx context.Context, w Who) ([]chat.SessionInfo, error) {
 	a, err := o.Find(ctx, w)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/onemeter/onemeter/internal/imclient"
 )
@@ -214,6 +215,47 @@ func (prog program) forgets(t *testing.T) {
 		case <-deadline:
 			t.Fatalf("files are left: %v, %v", files, err)
 		}
+	}
+}
+
+// TestALostSecondFactorIsReset by the operator, beside a server.
+func TestALostSecondFactorIsReset(t *testing.T) {
+	prog := alone(t)
+	p := launch(t, prog)
+	ann := p.register(t, "10001")
+	var key struct{ Secret string }
+	p.post(t, "/api/2fa/enable", ann.Token, map[string]any{"password": "secret!"}, &key)
+	code, err := totp.GenerateCode(key.Secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.post(t, "/api/2fa/verify", ann.Token, map[string]any{"code": code}, nil)
+	login := func() (l struct {
+		Token     string
+		TwoFactor bool `json:"two_factor"`
+	}) {
+		p.post(t, "/api/auth/login", "", map[string]any{"username": "u10001", "password": "secret!"}, &l)
+		return l
+	}
+	if l := login(); !l.TwoFactor || l.Token != "" {
+		t.Fatalf("%+v", l)
+	}
+	var reset struct {
+		UserID int64 `json:"user_id"`
+		Ended  int   `json:"sessions_ended"`
+	}
+	if err := json.Unmarshal([]byte(prog.tell(t, "reset-2fa", "--username=u10001", "--json")), &reset); err != nil || reset.UserID != ann.ID || reset.Ended != 1 {
+		t.Errorf("%+v, %v", reset, err)
+	}
+	p.becomes(t, mePath, ann.Token, http.StatusUnauthorized)
+	if l := login(); l.Token == "" {
+		t.Errorf("%+v", l)
+	}
+	if code, _, errOut := prog.told(t, "", "reset-2fa", "--username=u10001"); code != exitFailed || !strings.Contains(errOut, "it is off already") {
+		t.Errorf("%d: %s", code, errOut)
+	}
+	if out := prog.tell(t, "audit", "--by=0", "--level=info"); !strings.Contains(out, "two-factor login reset") {
+		t.Error(out)
 	}
 }
 

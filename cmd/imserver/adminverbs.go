@@ -47,6 +47,7 @@ var adminVerbs = []adminVerb{
 	{"delete", "deletes an account, as its user can do; its messages stay with the others", whom, (*adminCall).delete},
 	{"reset-password", "gives an account a new password, prints it once and ends its sessions",
 		ofWhom(option{name: "stdin", usage: "read the password from the first line of the standard input, and do not print it"}), (*adminCall).resetPassword},
+	{"reset-2fa", "turns two-factor login off for an account that has lost its second factor, and ends its sessions", whom, (*adminCall).resetTwoFactor},
 	{"sessions", "lists the logins of an account", whom, (*adminCall).sessions},
 	{"logout", "ends all sessions of an account", ofWhom(reason), (*adminCall).logout},
 	{"users", "lists accounts, the newest first", append([]option{
@@ -205,6 +206,16 @@ func (c *adminCall) resetPassword(ctx context.Context) (answer, error) {
 	}
 	value["password"] = set
 	return said(value, "%s (id %d) has this password: %s", cmp.Or(a.Username, a.Phone), a.ID, set), err
+}
+
+func (c *adminCall) resetTwoFactor(ctx context.Context) (answer, error) {
+	who, err := c.who()
+	if err != nil {
+		return answer{}, err
+	}
+	a, ended, err := c.op.ResetTwoFactor(ctx, who)
+	value := map[string]any{"user_id": a.ID, "sessions_ended": ended}
+	return said(value, "%s (id %d) logs in with the password alone: %d sessions ended", cmp.Or(a.Username, a.Phone), a.ID, ended), err
 }
 
 func (c *adminCall) sessions(ctx context.Context) (answer, error) {

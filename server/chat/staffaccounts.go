@@ -33,6 +33,28 @@ func (s *Service) ResetUserPassword(ctx context.Context, by Staff, userID int64,
 	return password, nil
 }
 
+// ResetTwoFactor turns two-factor login off for a user who has lost his authenticator
+// and his backup codes, and ends all his sessions; it returns how many. Super admins
+// do, for others: with a reset of the password it is the whole account. Conflict: it
+// is off already.
+func (s *Service) ResetTwoFactor(ctx context.Context, by Staff, userID int64) (int, error) {
+	_, ended, err := s.do(ctx, by, userID, deed{
+		act: ActTwoFactor, least: RoleSuperAdmin, what: noTwoFactor,
+		entry: AuditEntry{Module: ModuleUsers, Message: "two-factor login reset"},
+		change: func(_ Standing, target *Standing, _ int) error {
+			if !target.TwoFactor {
+				return Errorf(KindConflict, noTwoFactor, "it is off already")
+			}
+			return nil
+		},
+		also: StandingChange{StopTwoFactor: true}, why: "two-factor login was reset by an operator", kind: EndedByOperator,
+	})
+	if err == nil {
+		s.cfg.Hooks.twoFactor(ctx, TwoFactorDisabled)
+	}
+	return ended, err
+}
+
 // UserSessions lists the sessions of a user for the staff, the newest first. They
 // have no ID: the staff ends all of them, or none.
 func (s *Service) UserSessions(ctx context.Context, userID int64, p Paging) (Part[SessionInfo], error) {

@@ -14,6 +14,7 @@ const (
 	ActLogout        Act = "logout"
 	ActDelete        Act = "delete_user"
 	ActPassword      Act = "reset_password"
+	ActTwoFactor     Act = "reset_two_factor"
 	ActBroadcast     Act = "broadcast"
 	ActReadMessages  Act = "read_messages"
 	ActDeleteMessage Act = "delete_message"
@@ -24,7 +25,7 @@ const (
 
 // Acts are all of them.
 var Acts = []Act{
-	ActAccess, ActRole, ActBan, ActUnban, ActLogout, ActDelete, ActPassword, ActBroadcast, ActReadMessages, ActDeleteMessage,
+	ActAccess, ActRole, ActBan, ActUnban, ActLogout, ActDelete, ActPassword, ActTwoFactor, ActBroadcast, ActReadMessages, ActDeleteMessage,
 	ActDeleteChat, ActReport, ActWarn,
 }
 

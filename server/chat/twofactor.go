@@ -71,18 +71,27 @@ type TwoFactorSecret struct {
 	URL    string `json:"otpauth_url"`
 }
 
+// A TwoFactorSetUp is what it takes to set two-factor login up: who has found a
+// device that is logged in must not lock its user out.
+type TwoFactorSetUp struct {
+	Password string `json:"password"`
+
+	Addr netip.Addr `json:"-"`
+}
+
 // EnableTwoFactor makes a secret for the caller's authenticator. It is not wanted at
-// logins before VerifyTwoFactor; called again by then, it makes another one.
-func (s *Service) EnableTwoFactor(ctx context.Context, c Caller) (TwoFactorSecret, error) {
+// logins before VerifyTwoFactor; called again by then, it makes another one. A wrong
+// password counts as a failed login.
+func (s *Service) EnableTwoFactor(ctx context.Context, c Caller, p TwoFactorSetUp) (TwoFactorSecret, error) {
 	if s.cfg.Codes == nil {
 		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server has none")
 	}
 	if err := s.pace(ctx, c, noTwoFactor); err != nil {
 		return TwoFactorSecret{}, err
 	}
-	u, err := s.user(ctx, c.UserID)
+	u, err := s.verified(ctx, c, "password", p.Password, p.Addr, noTwoFactor)
 	if err != nil {
-		return TwoFactorSecret{}, orNotFound(err, noTwoFactor, "the account was deleted")
+		return TwoFactorSecret{}, err
 	}
 	name := u.Username
 	if name == "" {
@@ -172,18 +181,6 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 	ids, err := s.cfg.Store.StopTwoFactor(ctx, c.UserID, c.SessionID)
 	err = s.factorChanged(ctx, c, ids, err, TwoFactorDisabled, "two-factor login was turned off")
 	return orNotFound(err, noTwoFactor, "it is off already")
-}
-
-// ResetTwoFactor turns two-factor login off for a user who has lost his
-// authenticator and his backup codes, and ends all of his sessions. It is for
-// operators.
-func (s *Service) ResetTwoFactor(ctx context.Context, userID int64) error {
-	ids, err := s.cfg.Store.StopTwoFactor(ctx, userID, "")
-	if err != nil {
-		return orNotFound(err, noTwoFactor, "there is no such user, or it is off already")
-	}
-	s.cfg.Hooks.twoFactor(ctx, TwoFactorDisabled)
-	return s.forgetSessions(ctx, userID, ids, EndedByOperator, "two-factor login was reset by an operator")
 }
 
 // RegenerateBackupCodes puts new backup codes in place of the old ones.

@@ -163,7 +163,7 @@ func (s *script) accounts() user {
 
 func (s *script) twoFactor(ben user) {
 	s.call("GET", "/api/2fa/status", "", ben, nil)
-	key := text(s.call("POST", "/api/2fa/enable", "", ben, nil).at("data", "secret"))
+	key := text(s.call("POST", "/api/2fa/enable", "", ben, m{"password": ben.pass}).at("data", "secret"))
 	code, err := totp.GenerateCode(key, time.Now())
 	must(s, err)
 	backup := s.call("POST", "/api/2fa/verify", "", ben, m{"code": code})
@@ -283,6 +283,7 @@ func (s *script) staff(ann, ben user) {
 	s.call("GET", "/api/super-admin/logs", "", boss, nil)
 	s.call("GET", "/api/super-admin/users/:id/sessions", "", boss, nil, ann.id)
 	s.call("POST", "/api/super-admin/users/:id/password", "", boss, nil, ben.id)
+	s.call("POST", "/api/super-admin/users/:id/reset-2fa", "", boss, nil, ben.id)
 	s.call("POST", "/api/super-admin/users/:id/logout", "", boss, nil, ben.id)
 	s.call("DELETE", "/api/super-admin/users/:id", "", boss, nil, ben.id)
 }

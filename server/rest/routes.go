@@ -34,6 +34,11 @@ func (s *Server) setUp(h userHandler) echo.HandlerFunc {
 	return s.promptWithin(s.cfg.RequestTimeout, s.svc.AuthenticateRestricted, h)
 }
 
+// setUpChecksPassword is setUp for a handler that checks a password.
+func (s *Server) setUpChecksPassword(h userHandler) echo.HandlerFunc {
+	return s.promptWithin(passwordTimeout, s.svc.AuthenticateRestricted, h)
+}
+
 // checksPassword is prompt for a handler that checks a password.
 func (s *Server) checksPassword(h userHandler) echo.HandlerFunc {
 	return s.promptWithin(passwordTimeout, s.svc.Authenticate, h)
@@ -69,9 +74,9 @@ func (s *Server) loginRoutes() {
 	s.post("/api/auth/logout", s.setUp(s.logout))
 
 	s.get("/api/2fa/status", s.setUp(s.twoFactorStatus))
-	s.post("/api/2fa/enable", s.setUp(s.enableTwoFactor))
+	s.post("/api/2fa/enable", s.setUpChecksPassword(s.enableTwoFactor))
 	s.post("/api/2fa/verify", s.setUp(s.verifyTwoFactor))
-	s.post("/api/2fa/disable", s.promptWithin(passwordTimeout, s.svc.AuthenticateRestricted, s.disableTwoFactor))
+	s.post("/api/2fa/disable", s.setUpChecksPassword(s.disableTwoFactor))
 	s.post("/api/2fa/regenerate-backup-codes", s.setUp(s.regenerateBackupCodes))
 	s.get("/api/2fa/devices", s.setUp(s.trustedDevices))
 	s.delete("/api/2fa/devices/:id", s.setUp(s.distrustDevice))

@@ -55,6 +55,7 @@ func (s *Server) staffRoutes() {
 	s.delete("/api/super-admin/users/:id", admin(s.removeUser))
 	s.put("/api/super-admin/users/:id/role", super(s.setRole))
 	s.post("/api/super-admin/users/:id/password", s.staffWithin(passwordTimeout, chat.RoleAdministrator, s.resetPassword))
+	s.post("/api/super-admin/users/:id/reset-2fa", super(s.resetTwoFactor))
 	s.get("/api/super-admin/users/:id/sessions", admin(s.userSessions))
 
 	s.get("/api/super-admin/chats", admin(s.allChats))
@@ -277,6 +278,13 @@ func (s *Server) resetPassword(c echo.Context, by chat.Staff) error {
 	return ofUser(s, c, func(ctx context.Context, id int64) (answer, error) {
 		set, err := s.svc.ResetUserPassword(ctx, by, id, body.Password)
 		return answer{id, set}, err
+	})
+}
+
+func (s *Server) resetTwoFactor(c echo.Context, by chat.Staff) error {
+	return ofUser(s, c, func(ctx context.Context, id int64) (loggedOut, error) {
+		ended, err := s.svc.ResetTwoFactor(ctx, by, id)
+		return loggedOut{id, ended}, err
 	})
 }
 

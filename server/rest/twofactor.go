@@ -37,10 +37,12 @@ func (s *Server) twoFactorStatus(c echo.Context, me chat.Caller) error {
 }
 
 func (s *Server) enableTwoFactor(c echo.Context, me chat.Caller) error {
-	if err := decodeIfAny(c, &struct{}{}); err != nil {
+	var body chat.TwoFactorSetUp
+	if err := decode(c, &body); err != nil {
 		return err
 	}
-	secret, err := s.svc.EnableTwoFactor(c.Request().Context(), me)
+	body.Addr = s.countedAddr(c)
+	secret, err := s.svc.EnableTwoFactor(c.Request().Context(), me, body)
 	return s.ok(c, secret, err)
 }
 

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -50,7 +51,7 @@ func (c *clock) code(t *testing.T, secret string) string {
 // enroll turns two-factor login on for u, and moves the clock to the next code.
 func (w *world) enroll(t *testing.T, c *clock, u user) (secret string, backup []string) {
 	t.Helper()
-	secret = text(w.do("POST", "/api/2fa/enable", u.token, nil).want(200).at("data", "secret"))
+	secret = text(w.do("POST", "/api/2fa/enable", u.token, m{"password": u.pass}).want(200).at("data", "secret"))
 	r := w.do("POST", "/api/2fa/verify", u.token, m{"code": c.code(t, secret)}).want(200)
 	for i := range r.list("data", "backup_codes") {
 		backup = append(backup, text(r.at("data", "backup_codes", i)))
@@ -87,8 +88,8 @@ func TestTwoFactorLogin(t *testing.T) {
 	}
 	status(false, 0)
 	w.do("POST", "/api/2fa/verify", ann.token, m{"code": "123456"}).want(409).says("/api/2fa/enable")
-	w.do("POST", "/api/2fa/enable", ann.token, m{}).want(200)
-	r := w.do("POST", "/api/2fa/enable", ann.token, nil).want(200)
+	w.do("POST", "/api/2fa/enable", ann.token, m{"password": ann.pass}).want(200)
+	r := w.do("POST", "/api/2fa/enable", ann.token, m{"password": ann.pass}).want(200)
 	key := text(r.at("data", "secret"))
 	if link := text(r.at("data", "otpauth_url")); !strings.HasPrefix(link, "otpauth://totp/Onemeter:ann?") || !strings.Contains(link, "secret="+key) {
 		t.Errorf("%s", r.body)
@@ -101,7 +102,7 @@ func TestTwoFactorLogin(t *testing.T) {
 	status(true, 10)
 	w.do("GET", "/api/users/me", other.token, nil).want(401) // a session without a second factor
 	w.do("GET", "/api/users/me", ann.token, nil).want(200)
-	w.do("POST", "/api/2fa/enable", ann.token, nil).want(409)
+	w.do("POST", "/api/2fa/enable", ann.token, m{"password": ann.pass}).want(409)
 	w.do("POST", "/api/2fa/verify", ann.token, m{"code": c.code(t, key)}).want(409)
 
 	w.second(w.half(ann), c.code(t, key)).want(401).says("used before") // when it was verified
@@ -198,6 +199,52 @@ func TestCodesAreLimited(t *testing.T) {
 	}
 	w.do("POST", "/api/2fa/disable", ann.token, m{"password": ann.pass, "code": c.code(t, key)}).want(429)
 	w.enroll(t, c, ben) // others may
+}
+
+// TestSettingUpTwoFactorTakesThePassword: who has found a device that is logged in
+// does not lock its user out.
+func TestSettingUpTwoFactorTakesThePassword(t *testing.T) {
+	w, _ := twoFactorWorld(t, "")
+	ann := w.join("ann")
+	enable := func(body any) reply { return w.do("POST", "/api/2fa/enable", ann.token, body) }
+	for _, body := range []any{nil, m{}, m{"password": ""}, m{"password": strings.Repeat("x", 1025)}, m{"password": 7}, m{"code": "123456"}, "{", "\xff"} {
+		enable(body).want(400)
+	}
+	enable(m{"password": "not hers"}).want(403).says("password is wrong")
+	w.do("POST", "/api/2fa/verify", ann.token, m{"code": "123456"}).want(409).says("ask for a secret first")
+	enable(m{"password": ann.pass}).want(200)
+}
+
+// TestALostSecondFactorIsReset by a super admin, for others and not for himself.
+func TestALostSecondFactorIsReset(t *testing.T) {
+	w, c := twoFactorWorld(t, "")
+	boss, admin, ann := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.appoint(w.join("admin1"), chat.RoleAdministrator), w.join("ann")
+	reset := func(by, of user) reply {
+		return w.do("POST", fmt.Sprint("/api/super-admin/users/", of.id, "/reset-2fa"), by.token, nil)
+	}
+	reset(boss, ann).want(409).says("it is off already")
+	key, _ := w.enroll(t, c, ann)
+	w.enroll(t, c, boss)
+	r := w.do("POST", "/api/auth/login/2fa", "", m{"login_token": w.half(ann), "code": c.code(t, key), "trust_device": true}).want(200)
+	device := text(r.at("data", "device_token"))
+	reset(admin, ann).want(403).says("it takes the role super_admin")
+	reset(boss, boss).want(403).says("yourself")
+	w.half(ann)
+	if r := reset(boss, ann).want(200); r.num("data", "sessions_ended") != 2 || r.num("data", "user_id") != ann.id {
+		t.Errorf("%s", r.body)
+	}
+	w.do("GET", "/api/users/me", ann.token, nil).want(401)
+	reset(boss, ann).want(409)
+	reset(boss, user{id: 987654321}).want(404)
+	ann.token = w.login(ann, "with the password alone").token
+	w.enroll(t, c, ann)
+	if r := w.do("POST", "/api/auth/login", "", m{"username": "ann", "password": ann.pass, "device_token": device}).want(200); r.at("data", "two_factor") != true {
+		t.Errorf("a device that was trusted before is: %s", r.body)
+	}
+	logs := w.do("GET", fmt.Sprint("/api/super-admin/logs?level=info&target=user:", ann.id), boss.token, nil).want(200)
+	if logs.num("total") != 1 || logs.at("data", 0, "message") != "two-factor login reset" || logs.num("data", 0, "user_id") != boss.id {
+		t.Errorf("%s", logs.body)
+	}
 }
 
 func TestTwoFactorIsTurnedOff(t *testing.T) {

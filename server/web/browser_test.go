@@ -23,6 +23,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"people", people},
 		{"files", filesSent},
+		{"two-factor login", twoFactor},
 		{"group", group},
 		{"notices", notices},
 		{"scripts", scripts},

@@ -37,16 +37,18 @@ export function TwoFactor({done}) {
 /** @param {{shown: (data: {backup_codes: string[]}) => Promise<void>}} props */
 function SetUp({shown}) {
   const [key, setKey] = useState(/** @type {{secret: string, otpauth_url: string} | null} */ (null))
-  const begin = () => call('POST', '/api/2fa/enable').then(setKey).catch(tellError)
+  const begin = async (/** @type {Record<string, string>} */ fields) => setKey(await call('POST', '/api/2fa/enable', fields))
   if (!key) {
     return html`
       <p>An authenticator on your phone shows a code, which is asked for when you log in.</p>
-      <div class="actions"><button type="button" onClick=${begin}>Set it up</button></div>`
+      <${Form} key="password" label="Set it up" submit=${begin}>
+        <${Input} name="password" label="Password" type="password" complete="current-password" />
+      <//>`
   }
   return html`
     <p>Add this key to your authenticator, or <a href=${key.otpauth_url}>open it there</a> if it is on this device:</p>
     <code class="secret">${(key.secret.match(/.{1,4}/g) ?? []).join(' ')}</code>
-    <${Form} label="Turn it on" submit=${async (/** @type {Record<string, string>} */ f) => shown(await call('POST', '/api/2fa/verify', f))}>
+    <${Form} key="code" label="Turn it on" submit=${async (/** @type {Record<string, string>} */ f) => shown(await call('POST', '/api/2fa/verify', f))}>
       <${Input} name="code" label="Code that it shows" complete="one-time-code" />
     <//>`
 }
