@@ -58,7 +58,7 @@ func TestBashCompletes(t *testing.T) {
 		{"imserver --config im", "im other.yaml im.yaml"},
 		{"imserver --addr x", ""},
 		{"imserver adm", "admin"},
-		{"imserver admin rese", "reset-password"},
+		{"imserver admin reset-p", "reset-password"},
 		{"imserver admin ban --dur", "--duration"},
 		{"imserver admin grant --role mod", "moderator"},
 		{"imserver admin users --config im", "im other.yaml im.yaml"},
