@@ -151,6 +151,13 @@ func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdic
 	if r.Status != ReportPending {
 		return Report{}, Errorf(KindConflict, notHandled, "it was handled already: %s", r.Action)
 	}
+	if err := s.mayHandle(ctx, by, r); err != nil {
+		if KindOf(err) == KindForbidden {
+			what := AuditEntry{Module: ModuleReports, Message: "handle: " + plainText(string(v.Action), maxName), Target: targetReport(id)}
+			s.refused(ctx, by, ActReport, what, err, false)
+		}
+		return Report{}, err
+	}
 	handling := Handling{
 		ReportID: id, Action: v.Action, By: by.UserID, At: s.cfg.Now(),
 		Entry: s.entry(by, LevelInfo, AuditEntry{Module: ModuleReports, Message: "handled: " + string(v.Action), Target: targetReport(id)}),
@@ -172,6 +179,31 @@ func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdic
 		s.tellNotice(ctx, notice)
 	}
 	return s.cfg.Store.Report(ctx, id)
+}
+
+// mayHandle refuses a report about the moderator, or about somebody whose role is theirs or higher. It asks the store,
+// because a cached role may be old.
+func (s *Service) mayHandle(ctx context.Context, by Staff, r Report) error {
+	found, err := s.cfg.Store.Users(ctx, []int64{by.UserID, r.UserID})
+	if err != nil {
+		return err
+	}
+	actor, target := Operator(), Standing{UserID: r.UserID, Role: RoleUser}
+	for _, u := range found {
+		if u.ID == by.UserID {
+			actor = Standing{UserID: u.ID, Role: u.Role}
+		}
+		if u.ID == r.UserID {
+			target.Role = u.Role
+		}
+	}
+	switch {
+	case r.UserID == by.UserID:
+		return Errorf(KindForbidden, notHandled, "it is about you: leave it to somebody else of the staff")
+	case !actor.Role.AtLeast(RoleSuperAdmin) && target.Role.AtLeast(actor.Role):
+		return Errorf(KindForbidden, notHandled, "it is about a user with the role %s, and yours is %s: leave it to a higher role", target.Role, actor.Role)
+	}
+	return nil
 }
 
 // punish does to the message or the user what a verdict says. Once more does no

@@ -112,3 +112,49 @@ func TestABanOfAHigherRoleStays(t *testing.T) {
 	b.ban(admin, ben, 3600).want(200)
 	unban(admin).want(200)
 }
+
+// TestReportsAboutModeratorsAreForHigherRoles: nobody handles a report about themself or about an equal in any way, and
+// who is refused is in the audit. A super admin handles reports about every other user.
+func TestReportsAboutModeratorsAreForHigherRoles(t *testing.T) {
+	b := openBans(t)
+	boss, second := b.appoint(b.join("boss"), chat.RoleSuperAdmin), b.appoint(b.join("second"), chat.RoleSuperAdmin)
+	admin, mod, peer := b.appoint(b.join("admin1"), chat.RoleAdministrator), b.appoint(b.join("mod"), chat.RoleModerator), b.appoint(b.join("peer"), chat.RoleModerator)
+	ann := b.join("ann")
+	report := func(of user) string {
+		r := b.do("POST", "/api/moderation/reports", ann.token, m{"user_id": of.id, "reason": "rude"}).want(201)
+		return fmt.Sprint("/api/moderation/reports/", r.num("data", "id"), "/handle")
+	}
+	for _, c := range []struct {
+		by, of user
+		status int
+		says   string
+	}{
+		{mod, mod, 403, "it is about you"},
+		{mod, peer, 403, "role moderator, and yours is moderator"},
+		{mod, admin, 403, "role admin"},
+		{admin, mod, 200, ""},
+		{admin, boss, 403, "role super_admin"},
+		{boss, boss, 403, "it is about you"},
+		{boss, second, 200, ""},
+	} {
+		handle := report(c.of)
+		for _, action := range []string{"delete", "warn", "ban", "dismiss"} {
+			if c.status == 403 {
+				b.do("POST", handle, c.by.token, m{"action": action}).want(403).says(c.says)
+			}
+		}
+		if c.status == 200 {
+			b.do("POST", handle, c.by.token, m{"action": "dismiss"}).want(200)
+			continue
+		}
+		if c.of.id != boss.id {
+			b.do("POST", handle, boss.token, m{"action": "dismiss"}).want(200) // nothing was done to it
+		} else {
+			b.do("POST", handle, second.token, m{"action": "dismiss"}).want(200)
+		}
+	}
+	logs := b.do("GET", fmt.Sprint("/api/super-admin/logs?level=warning&module=reports&user_id=", mod.id), boss.token, nil).want(200)
+	if logs.num("total") != 12 {
+		t.Errorf("%s", logs.body)
+	}
+}
