@@ -30,6 +30,12 @@ func (s *Server) removeChat(c echo.Context, by chat.Staff) error {
 	return s.ok(c, nothing{}, s.svc.DeleteChat(c.Request().Context(), by, id))
 }
 
+// A messagePage is the envelope of a page of other people's messages. Its offset is 0.
+type messagePage struct {
+	part
+	Next int64 `json:"next_before_id,omitempty"`
+}
+
 // allMessages pages by before_id, because new messages would shift pages with an offset.
 func (s *Server) allMessages(c echo.Context, by chat.Staff) error {
 	q := query{c: c}
@@ -43,7 +49,9 @@ func (s *Server) allMessages(c echo.Context, by chat.Staff) error {
 	if err != nil {
 		return err
 	}
-	s.write(c, http.StatusOK, searchPage{envelope{Success: true, Data: list(got.Messages)}, what.Limit, got.Next != 0, got.Next})
+	s.write(c, http.StatusOK, messagePage{
+		part{envelope: envelope{Success: true, Data: list(got.Messages)}, Limit: what.Limit, HasMore: got.Next != 0}, got.Next,
+	})
 	return nil
 }
 
