@@ -73,7 +73,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.openSession(ctx, Login{User: u}, Session{Device: r.Device, Addr: addrText(r.Addr)})
+	return s.openSession(ctx, Login{User: u}, Session{Device: r.Device, Addr: addrText(r.Addr)}, nil)
 }
 
 // every turns joined Errors of kind Invalid into one that names every fault.
@@ -160,7 +160,7 @@ func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, er
 		}
 		s.cfg.Hooks.twoFactor(ctx, TwoFactorDevice)
 	}
-	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr), SecondFactor: l.TwoFactor})
+	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr), SecondFactor: l.TwoFactor}, nil)
 }
 
 // check refuses what no account could be logged in with.
@@ -200,7 +200,7 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 
 // openSession makes a session of an account; of sess is used what tells of the
 // login.
-func (s *Service) openSession(ctx context.Context, l Login, sess Session) (Tokens, error) {
+func (s *Service) openSession(ctx context.Context, l Login, sess Session, trust *TrustedDevice) (Tokens, error) {
 	// The epoch of l was read before: a ban that comes after this raises it.
 	if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
 		return Tokens{}, err
@@ -210,7 +210,12 @@ func (s *Service) openSession(ctx context.Context, l Login, sess Session) (Token
 	refresh := s.refreshToken(sess.ID, 0)
 	sess.RefreshHash, sess.CreatedAt, sess.ExpiresAt = hashOf(refresh), now, now.Add(s.cfg.Limits.SessionTTL)
 	sess.Device = deviceText(sess.Device)
-	err := s.cfg.Store.CreateSession(ctx, sess, l.Epoch)
+	var err error
+	if trust == nil {
+		err = s.cfg.Store.CreateSession(ctx, sess, l.Epoch)
+	} else {
+		err = s.cfg.Store.CreateTrustedSession(ctx, sess, *trust, l.Epoch)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "all sessions of the account were ended just now: try again")
 	}

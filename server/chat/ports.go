@@ -172,9 +172,9 @@ type TwoFactorStore interface {
 	// does as EndSessions does, in one transaction. ErrNotFound: nothing is active.
 	StopTwoFactor(ctx context.Context, userID int64, except string) (ids []string, err error)
 
-	// AddDevice stores a trusted device and deletes those of its user that have
-	// expired by then.
-	AddDevice(ctx context.Context, d TrustedDevice) error
+	// CreateTrustedSession does as CreateSession does, stores a trusted device of the same
+	// user, and deletes those of theirs that have expired by then, in one transaction.
+	CreateTrustedSession(ctx context.Context, s Session, d TrustedDevice, epoch int64) error
 	Device(ctx context.Context, id string) (TrustedDevice, error)
 	// Devices lists a user's trusted devices, the newest first, expired ones too.
 	Devices(ctx context.Context, userID int64, limit, offset int) ([]TrustedDevice, error)

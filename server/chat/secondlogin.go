@@ -88,9 +88,14 @@ func (s *Service) loginSecond(ctx context.Context, f SecondFactor) (Tokens, erro
 		}
 		return Tokens{}, err
 	}
-	t, err := s.openSession(ctx, l, Session{Device: f.Device, Addr: addrText(f.Addr), SecondFactor: true})
-	if err == nil && f.TrustDevice {
-		t.DeviceToken, err = s.trustDevice(ctx, userID, f)
+	sess := Session{Device: f.Device, Addr: addrText(f.Addr), SecondFactor: true}
+	if !f.TrustDevice {
+		return s.openSession(ctx, l, sess, nil)
+	}
+	device, token := s.newDevice(userID, f)
+	t, err := s.openSession(ctx, l, sess, &device)
+	if err == nil {
+		t.DeviceToken = token
 	}
 	return t, err
 }
@@ -106,16 +111,16 @@ type TrustedDevice struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// trustDevice stores a device and returns its token.
-func (s *Service) trustDevice(ctx context.Context, userID int64, f SecondFactor) (string, error) {
+// newDevice makes a device that is to be trusted, and its token.
+func (s *Service) newDevice(userID int64, f SecondFactor) (d TrustedDevice, token string) {
 	id, now := newSessionID(), s.cfg.Now()
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	token := id + "." + base64.RawURLEncoding.EncodeToString(b[:])
-	return token, s.cfg.Store.AddDevice(ctx, TrustedDevice{
+	token = id + "." + base64.RawURLEncoding.EncodeToString(b[:])
+	return TrustedDevice{
 		ID: id, UserID: userID, TokenHash: hashOf(token), Device: deviceText(f.Device), IP: addrText(f.Addr),
 		CreatedAt: now, ExpiresAt: now.Add(deviceLife),
-	})
+	}, token
 }
 
 const maxDeviceToken = 128

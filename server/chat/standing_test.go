@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
+	"github.com/onemeter/onemeter/server/auth"
 	"github.com/onemeter/onemeter/server/chat"
 )
 
@@ -143,5 +146,67 @@ func TestWhoIsBannedDoesNotRefresh(t *testing.T) {
 	}
 	if ids, why := n.ended(); len(ids) != 1 || why != "the account is banned: spam" {
 		t.Errorf("the sockets of %q are closed: %q", ids, why)
+	}
+}
+
+// A slowStore has something happen between the code of a login and its session.
+type slowStore struct {
+	chat.Store
+	between func(userID int64)
+}
+
+func (s slowStore) CreateTrustedSession(ctx context.Context, x chat.Session, d chat.TrustedDevice, epoch int64) error {
+	s.between(x.UserID)
+	return s.Store.CreateTrustedSession(ctx, x, d, epoch)
+}
+
+// TestATrustedDeviceIsStoredWithItsSession or not at all: a login that trusts a device and comes after a new password,
+// or after two-factor login was turned off, leaves neither.
+func TestATrustedDeviceIsStoredWithItsSession(t *testing.T) {
+	codes, err := auth.NewCodes(make([]byte, 32), "Onemeter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, n, _, tokens := login(t)
+	id := tokens.User.ID
+	with := w.node(t, nil, func(c *chat.Config) { c.Codes = codes })
+	me, err := with.Authenticate(t.Context(), tokens.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := with.EnableTwoFactor(t.Context(), me, chat.TwoFactorSetUp{Password: "secret", Addr: netip.IPv6Loopback()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(key.Secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup, err := with.VerifyTwoFactor(t.Context(), me, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := n.Login(t.Context(), chat.Credentials{Phone: "4912345", Password: "secret", Addr: netip.IPv6Loopback()})
+	if err != nil || l.LoginToken == "" {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	late := w.node(t, nil, func(c *chat.Config) {
+		c.Codes = codes
+		c.Store = slowStore{c.Store, func(int64) {
+			if _, err := n.ResetUserPassword(t.Context(), chat.Staff{}, id, "another one"); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	_, err = late.LoginSecond(t.Context(), chat.SecondFactor{LoginToken: l.LoginToken, Code: backup[0], TrustDevice: true, Addr: netip.IPv6Loopback()})
+	if chat.KindOf(err) != chat.KindUnauthenticated {
+		t.Errorf("logged in: %v", err)
+	}
+	devices, err := w.store.Devices(t.Context(), id, 10, 0)
+	if err != nil || len(devices) > 0 {
+		t.Errorf("trusted: %+v, %v", devices, err)
+	}
+	if left, err := w.store.Sessions(t.Context(), id, 10, 0); err != nil || len(left) > 0 {
+		t.Errorf("%d sessions are open, %v", len(left), err)
 	}
 }

@@ -11,19 +11,23 @@ import (
 // CreateSession implements chat.SessionStore.
 func (s *Store) CreateSession(ctx context.Context, x chat.Session, epoch int64) error {
 	return s.fail(ctx, "create session", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		var now int64
-		err := row(ctx, t, `SELECT login_epoch FROM users WHERE id = ?`+s.dialect.forShare, []any{x.UserID}, &now)
-		if err != nil {
-			return err
-		}
-		if now != epoch {
-			return chat.ErrNotFound
-		}
-		_, err = exec(ctx, t, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at, device, addr, second_factor)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt), x.Device, x.Addr, x.SecondFactor)
-		return err
+		return s.createSession(ctx, t, x, epoch)
 	}))
+}
+
+func (s *Store) createSession(ctx context.Context, t querier, x chat.Session, epoch int64) error {
+	var now int64
+	err := row(ctx, t, `SELECT login_epoch FROM users WHERE id = ?`+s.dialect.forShare, []any{x.UserID}, &now)
+	if err != nil {
+		return err
+	}
+	if now != epoch {
+		return chat.ErrNotFound
+	}
+	_, err = exec(ctx, t, `INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at, device, addr, second_factor)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		x.ID, x.UserID, x.RefreshHash, micros(x.CreatedAt), micros(x.ExpiresAt), x.Device, x.Addr, x.SecondFactor)
+	return err
 }
 
 const sessionColumns = `id, user_id, refresh_hash, created_at, rotated_at, expires_at, device, addr, second_factor`

@@ -139,9 +139,12 @@ func scanDevice(r scanner) (d chat.TrustedDevice, err error) {
 	return d, err
 }
 
-// AddDevice implements chat.TwoFactorStore.
-func (s *Store) AddDevice(ctx context.Context, d chat.TrustedDevice) error {
-	return s.fail(ctx, "add device", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+// CreateTrustedSession implements chat.TwoFactorStore.
+func (s *Store) CreateTrustedSession(ctx context.Context, x chat.Session, d chat.TrustedDevice, epoch int64) error {
+	return s.fail(ctx, "create trusted session", s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if err := s.createSession(ctx, t, x, epoch); err != nil {
+			return err
+		}
 		_, err := exec(ctx, t, `DELETE FROM trusted_devices WHERE user_id = ? AND expires_at <= ?`, d.UserID, micros(d.CreatedAt))
 		if err != nil {
 			return err

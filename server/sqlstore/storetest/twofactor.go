@@ -69,9 +69,15 @@ func testTwoFactor(w *world) {
 func (w *world) device(user int64, id string, life time.Duration) chat.TrustedDevice {
 	w.Helper()
 	d := chat.TrustedDevice{ID: id, UserID: user, TokenHash: []byte(id), Device: "ü", IP: "::1", CreatedAt: w.now, ExpiresAt: w.now.Add(life)}
-	w.ok(w.AddDevice(w.ctx(), d))
+	w.ok(w.CreateTrustedSession(w.ctx(), w.sessionFor(d), d, must[chat.Login](w)(w.LoginOf(w.ctx(), user)).Epoch))
+	w.ok(w.DeleteSession(w.ctx(), w.sessionFor(d).ID))
 	d.CreatedAt, d.ExpiresAt = w.stored(), w.stored().Add(life)
 	return d
+}
+
+// sessionFor is a session that is opened with a trusted device.
+func (w *world) sessionFor(d chat.TrustedDevice) chat.Session {
+	return chat.Session{ID: "with " + d.ID, UserID: d.UserID, RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour), SecondFactor: true}
 }
 
 func testTrustedDevices(w *world) {
@@ -82,12 +88,22 @@ func testTrustedDevices(w *world) {
 	other := w.device(u[1], "other", time.Hour)
 	equal(w, "expired ones are deleted", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), []chat.TrustedDevice{a, b})
 	equal(w, "page", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 1, 1)), []chat.TrustedDevice{b})
-	w.is(w.AddDevice(w.ctx(), chat.TrustedDevice{ID: "a", UserID: u[1], TokenHash: []byte("x")}), chat.ErrConflict)
-	w.is(w.AddDevice(w.ctx(), chat.TrustedDevice{ID: "x", UserID: 1 << 40, TokenHash: []byte("x")}), chat.ErrNotFound)
+	trust := func(id string, user, epoch int64) error {
+		d := chat.TrustedDevice{ID: id, UserID: user, TokenHash: []byte("x")}
+		return w.CreateTrustedSession(w.ctx(), w.sessionFor(d), d, epoch)
+	}
+	w.is(trust("a", u[1], 0), chat.ErrConflict)
+	w.is(trust("x", 1<<40, 0), chat.ErrNotFound)
+	w.is(trust("x", u[1], 1), chat.ErrNotFound) // all sessions were ended since
+	equal(w, "no session without the device", w.sessionIDs(u[1], 10, 0), nil)
+	w.ok(trust("x", u[1], 0))
+	equal(w, "a session with a device", w.sessionIDs(u[1], 10, 0), []string{"with x"})
+	w.ok(w.DeleteDevice(w.ctx(), u[1], "x"))
 	w.is(w.DeleteDevice(w.ctx(), u[0], "other"), chat.ErrNotFound)
 	w.ok(w.DeleteDevice(w.ctx(), u[0], "a"))
 	w.is(w.DeleteDevice(w.ctx(), u[0], "a"), chat.ErrNotFound)
 	must[[]string](w)(w.SetPassword(w.ctx(), u[0], 0, "hash", ""))
+	w.is(trust("late", u[0], 0), chat.ErrNotFound) // a login of before the new password
 	equal(w, "after a new password", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), nil)
 	equal(w, "another's", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "other")), other)
 }
