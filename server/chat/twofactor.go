@@ -122,7 +122,7 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 	if f.Active {
 		return nil, Errorf(KindConflict, noTwoFactor, "it is on already")
 	}
-	if err := s.mayTryCode(ctx, c.UserID, noTwoFactor); err != nil {
+	if err := s.mayTryCode(ctx, c.UserID, noTwoFactor, "too many codes"); err != nil {
 		return nil, err
 	}
 	step, ok, err := s.stepOf(c.UserID, f.Secret, code)
@@ -185,6 +185,9 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 
 // RegenerateBackupCodes puts new backup codes in place of the old ones.
 func (s *Service) RegenerateBackupCodes(ctx context.Context, c Caller, code string) ([]string, error) {
+	if err := s.pace(ctx, c, noTwoFactor); err != nil {
+		return nil, err
+	}
 	if err := s.useCode(ctx, c.UserID, code, noTwoFactor, KindForbidden); err != nil {
 		return nil, err
 	}
@@ -218,15 +221,17 @@ func (s *Service) useCode(ctx context.Context, userID int64, code, what string, 
 	if err != nil {
 		return err
 	}
-	if err := s.mayTryCode(ctx, userID, what); err != nil {
-		return err
-	}
 	code = strings.TrimSpace(code)
 	used := TwoFactorCode
 	if hash, ok := backupHash(userID, code); ok {
+		// Nobody guesses 80 bits. They are not counted, so that who knows the password and uses up the tries does not
+		// lock the owner out of this way in.
 		used = TwoFactorBackupCode
 		err = s.cfg.Store.UseBackupCode(ctx, userID, hash)
 	} else {
+		if err := s.mayTryCode(ctx, userID, what, "too many codes; a backup code is still accepted"); err != nil {
+			return err
+		}
 		var step int64
 		if step, ok, err = s.stepOf(userID, f.Secret, code); err == nil && ok {
 			err = s.cfg.Store.UseStep(ctx, userID, step)
@@ -244,14 +249,14 @@ func (s *Service) useCode(ctx context.Context, userID int64, code, what string, 
 	return err
 }
 
-// mayTryCode takes a turn for each code, right or wrong: a million of them are not
-// many.
-func (s *Service) mayTryCode(ctx context.Context, userID int64, what string) error {
+// mayTryCode takes a turn for each code of an authenticator, right or wrong: a million
+// of them are not many.
+func (s *Service) mayTryCode(ctx context.Context, userID int64, what, why string) error {
 	if s.cfg.CodeTries == nil {
 		return nil
 	}
 	if wait := s.cfg.CodeTries.Take(ctx, userID); wait > 0 {
-		return tooFast(what, "too many codes", wait)
+		return tooFast(what, why, wait)
 	}
 	return nil
 }

@@ -201,6 +201,37 @@ func TestCodesAreLimited(t *testing.T) {
 	w.enroll(t, c, ben) // others may
 }
 
+// TestWhoUsesUpTheTriesLocksNobodyOut: somebody who knows the password tries codes all the time. The owner still gets in
+// by a backup code and from a trusted device, changes the password, and so ends it.
+func TestWhoUsesUpTheTriesLocksNobodyOut(t *testing.T) {
+	codes, err := auth.NewCodes([]byte(secret), "Onemeter")
+	must(t, err)
+	c := newClock()
+	w := open(t, func(cc *chat.Config, _ *rest.Config) {
+		cc.Now, cc.Codes, cc.CodeTries = c.now, codes, memlimit.New[int64](.0001, 4, 1000)
+	})
+	ann := w.join("ann")
+	key, backup := w.enroll(t, c, ann) // takes one
+	r := w.do("POST", "/api/auth/login/2fa", "", m{"login_token": w.half(ann), "code": c.code(t, key), "trust_device": true}).want(200)
+	device := text(r.at("data", "device_token"))
+	attacker := w.half(ann)
+	for range 2 {
+		w.second(attacker, "000000").want(401)
+	}
+	for range 20 {
+		w.second(attacker, "000000").want(429).says("a backup code is still accepted")
+	}
+	w.second(attacker, strings.Repeat("A", 16)).want(401) // what looks like a backup code is checked, and wrong
+	if r := w.do("POST", "/api/auth/login", "", m{"username": "ann", "password": ann.pass, "device_token": device}).want(200); r.at("data", "token") == nil {
+		t.Errorf("from a trusted device: %s", r.body)
+	}
+	now := userOf(w.second(w.half(ann), backup[0]).want(200), "ann", ann.phone)
+	w.second(w.half(ann), backup[0]).want(401) // good once
+	w.do("POST", "/api/2fa/regenerate-backup-codes", now.token, m{"code": backup[1]}).want(200)
+	w.do("PUT", passwordPath, now.token, m{"old_password": ann.pass, "new_password": "another one"}).want(200)
+	w.second(attacker, "000000").want(401).says("log in again with the password")
+}
+
 // TestSettingUpTwoFactorTakesThePassword: who has found a device that is logged in
 // does not lock its user out.
 func TestSettingUpTwoFactorTakesThePassword(t *testing.T) {
