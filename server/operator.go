@@ -26,19 +26,13 @@ type Operator struct {
 }
 
 // OpenOperator opens the database that cfg names. It only uses DB, Blob and the settings that belong to them. It
-// returns an error if an SQLite file does not exist.
+// returns an error if an SQLite file does not exist, and if a database has the schema of an older version, which nodes
+// of that version may be using: see Migrate.
 func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator, error) {
-	db, err := cfg.database()
-	if err != nil {
-		return nil, fmt.Errorf("--db: %w", err)
+	store, err := openOperatorStore(ctx, cfg, true)
+	if errors.Is(err, sqlstore.ErrOldSchema) {
+		err = fmt.Errorf("%w: use the imserver that the nodes run; or, once all of them have stopped, give --migrate to bring the database up to date", err)
 	}
-	if db.Path != "" {
-		if _, err := os.Stat(db.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no database %s: name the server's database with --db, or start imserver once to create it", db.Path)
-		}
-	}
-	db.UsernameKey = auth.Usernames{}.Key
-	store, err := sqlstore.Open(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +50,30 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 		NoUpkeep: true, Log: log, // without Blobs: nodes remove the files of deleted accounts
 	})
 	return o, nil
+}
+
+// Migrate brings the database that cfg names up to date, as a server does that starts. Nodes of an older version must
+// have stopped.
+func Migrate(ctx context.Context, cfg Config) error {
+	store, err := openOperatorStore(ctx, cfg, false)
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+func openOperatorStore(ctx context.Context, cfg Config, keepSchema bool) (*sqlstore.Store, error) {
+	db, err := cfg.database()
+	if err != nil {
+		return nil, fmt.Errorf("--db: %w", err)
+	}
+	if db.Path != "" {
+		if _, err := os.Stat(db.Path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no database %s: name the server's database with --db, or start imserver once to create it", db.Path)
+		}
+	}
+	db.UsernameKey, db.KeepSchema = auth.Usernames{}.Key, keepSchema
+	return sqlstore.Open(ctx, db)
 }
 
 // Close waits for pending writes and closes the database.

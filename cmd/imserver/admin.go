@@ -36,6 +36,7 @@ type adminCall struct {
 	in        io.Reader
 	errOut    io.Writer
 	asJSON    bool
+	migrate   bool
 	helpAsked bool
 }
 
@@ -80,6 +81,11 @@ func admin(ctx context.Context, args []string, getenv func(string) string, in io
 // do opens the database, and has the verb act upon it.
 func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if c.migrate {
+		if err := server.Migrate(ctx, c.cfg); err != nil {
+			return err
+		}
+	}
 	if c.op, err = server.OpenOperator(ctx, c.cfg, log); err != nil {
 		return err
 	}
@@ -106,6 +112,7 @@ func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) str
 	flags := flag.NewFlagSet("imserver admin "+verb.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.asJSON, "json", false, "")
+	flags.BoolVar(&c.migrate, "migrate", false, "")
 	for _, s := range all {
 		if slices.Contains(adminSettings, s.name) {
 			flags.Func(s.name, "", func(v string) error { p.set("--"+s.name, s, v); return nil })
@@ -157,7 +164,8 @@ func everyVerb() []option {
 			all = append(all, option{name: s.name, arg: arg, usage: usage + " (" + s.env + ")"})
 		}
 	}
-	return append(all, option{name: "json", usage: "answer in JSON"}, option{name: "help", usage: "say what this command does"})
+	return append(all, option{name: "json", usage: "answer in JSON"},
+		option{name: "migrate", usage: "first bring the database of an older version up to date; stop its nodes before"}, option{name: "help", usage: "say what this command does"})
 }
 
 func describeAdmin() string {

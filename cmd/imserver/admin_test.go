@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/pquerna/otp/totp"
+	"github.com/pressly/goose/v3"
 
 	"github.com/onemeter/onemeter/internal/imclient"
 )
@@ -257,6 +259,51 @@ func TestALostSecondFactorIsReset(t *testing.T) {
 	if out := prog.tell(t, "audit", "--by=0", "--level=info"); !strings.Contains(out, "two-factor login reset") {
 		t.Error(out)
 	}
+}
+
+// TestAnOlderDatabaseIsKept: its nodes may run. --migrate brings it up to date.
+func TestAnOlderDatabaseIsKept(t *testing.T) {
+	prog := alone(t)
+	if err := os.MkdirAll(filepath.Join(prog.dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(prog.dir, "data/im.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("../../server/sqlstore/migrations/sqlite"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const old = 3
+	if _, err := p.UpTo(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
+		VALUES (1, '10001', 'u10001', '', '', '', 'user', '', '', 0, 1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := func() int64 {
+		t.Helper()
+		v, err := p.GetDBVersion(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, line := range []string{"users", "grant --username=u10001", "backup --to=" + filepath.Join(t.TempDir(), "x")} {
+		code, out, errOut := prog.told(t, "", strings.Fields(line)...)
+		if code != exitFailed || out != "" || !strings.Contains(errOut, "older version") || !strings.Contains(errOut, "--migrate") || version() != old {
+			t.Errorf("%s: %d, version %d, %s%s", line, code, version(), out, errOut)
+		}
+	}
+	prog.tell(t, "grant", "--username=u10001", "--migrate")
+	if version() <= old {
+		t.Errorf("the version is %d after --migrate", version())
+	}
+	prog.tell(t, "users")
 }
 
 // TestModerationReads reads others' messages where the operator allows it, and only there.

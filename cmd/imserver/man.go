@@ -57,7 +57,7 @@ this page.
 		entry(&b, "\\fB"+roff(s.env)+"\\fR ("+roff(s.name)+")", s.usage)
 	}
 	b.WriteString(".SH ADMINISTRATION\n.B imserver admin\nacts upon the database, whether a server runs or not: nodes that run notice within two seconds. " +
-		"What it does is in the audit. Every command takes\n.BR \\-\\-config , \\-\\-db , \\-\\-blob , \\-\\-json\nand\n.BR \\-\\-help .\n")
+		"What it does is in the audit. Every command takes\n.BR \\-\\-config , \\-\\-db , \\-\\-blob , \\-\\-json , \\-\\-migrate\nand\n.BR \\-\\-help .\n")
 	for _, v := range adminVerbs {
 		var options []string
 		for _, o := range v.options {

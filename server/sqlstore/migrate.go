@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -19,6 +20,27 @@ var migrations embed.FS
 // same database up to date at the same time: before goose takes the lock, it
 // fails on a table of versions that another has made and not yet filled.
 const migrateTries = 4
+
+// ErrOldSchema is returned by Open for a database of an older version where Config.KeepSchema is set.
+var ErrOldSchema = errors.New("the database has the schema of an older version")
+
+// prepareSchema brings the schema up to date, unless that is to be kept.
+func (s *Store) prepareSchema(ctx context.Context, cfg Config, db *sql.DB, locker lock.SessionLocker) error {
+	if cfg.KeepSchema {
+		p, err := s.dialect.provider(db, nil, s.key)
+		if err != nil {
+			return err
+		}
+		have, want, err := p.GetVersions(ctx)
+		if err != nil {
+			return fmt.Errorf("read the version of the schema: %w", err)
+		}
+		if 0 < have && have < want { // 0: it is brand-new
+			return fmt.Errorf("%w: %d, and this one makes %d", ErrOldSchema, have, want)
+		}
+	}
+	return s.dialect.migrate(ctx, db, locker, s.key)
+}
 
 // migrate brings the schema up to date. A lock, where the engine has one, makes
 // others who start at the same time wait; without one the transaction does. key

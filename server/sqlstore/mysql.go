@@ -83,7 +83,7 @@ func (s *Store) migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error
 		return err
 	}
 	db := sql.OpenDB(cfg.wrapped(connector))
-	err = s.dialect.migrate(ctx, db, namedLock{migrationPatience}, s.key)
+	err = s.prepareSchema(ctx, cfg, db, namedLock{migrationPatience})
 	return errors.Join(err, db.Close())
 }
 

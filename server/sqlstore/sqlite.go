@@ -47,7 +47,7 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dialect.migrate(ctx, write.db, nil, s.key); err != nil {
+	if err := s.prepareSchema(ctx, cfg, write.db, nil); err != nil {
 		return errors.Join(err, write.close())
 	}
 	dsn := sqliteDSN(path, cfg, "deferred", true)

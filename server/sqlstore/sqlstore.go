@@ -52,6 +52,9 @@ type Config struct {
 	// UsernameKey returns what usernames are compared by: two with one key are one.
 	// It is always the same for a database; nil is strings.ToLower.
 	UsernameKey func(name string) string
+	// KeepSchema makes Open return ErrOldSchema for a database of an older version, instead of bringing it up to date.
+	// One that is brand-new gets its schema nevertheless.
+	KeepSchema bool
 	// Wrap is put around the connector of each pool; nil leaves it bare. It is
 	// where statements are timed.
 	Wrap func(driver.Connector) driver.Connector

@@ -278,3 +278,34 @@ func TestBansHaveARoleAfterTheUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// TestTheSchemaIsKept of a database of an older version, where that is asked for. A brand-new one gets its schema.
+func TestTheSchemaIsKept(t *testing.T) {
+	for engine, open := range map[string]func(*testing.T) (Config, *sql.DB, *dialect){"sqlite": oldSQLite, "mysql": oldMySQL} {
+		t.Run(engine, func(t *testing.T) {
+			cfg, db, d := open(t)
+			defer db.Close()
+			p, err := d.provider(db, nil, strings.ToLower)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.UpTo(t.Context(), 21); err != nil {
+				t.Fatal(err)
+			}
+			keeps := cfg
+			keeps.KeepSchema = true
+			if s, err := Open(t.Context(), keeps); !errors.Is(err, ErrOldSchema) {
+				t.Errorf("%v, %v", s, err)
+			}
+			if v, err := p.GetDBVersion(t.Context()); v != 21 || err != nil {
+				t.Errorf("version %d, %v", v, err)
+			}
+			openTest(t, cfg)
+			newUser(t, openTest(t, keeps), "+10000")
+			fresh, other, _ := open(t)
+			defer other.Close()
+			fresh.KeepSchema = true
+			newUser(t, openTest(t, fresh), "+10000")
+		})
+	}
+}
