@@ -114,6 +114,77 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
+// An account that is deleted on one node is gone on the other: its sockets are closed, and its contacts are told.
+func TestAnAccountIsDeletedOnAllNodes(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t)
+	alice, bob := a.register(t, "10001", "alice"), b.register(t, "10002", "bob")
+	alice.do(t, http.StatusCreated, "POST", "/api/users/friends", map[string]any{"user_id": bob.id})
+	g := decode[struct{ Data struct{ ID int64 } }](t, alice.do(t, http.StatusCreated, "POST", "/api/chats",
+		map[string]any{"title": "g", "member_ids": []int64{bob.id}})).Data.ID
+	upload := func(name string) int64 {
+		return decode[struct{ Data struct{ ID int64 } }](t,
+			alice.do(t, http.StatusCreated, "POST", "/api/files/upload", imclient.File{Name: name, Content: []byte(name)})).Data.ID
+	}
+	sent, own := upload("sent"), upload("own")
+	alice.send(t, map[string]any{"receiver_id": bob.id, "message_type": "file", "file_id": sent})
+	bob.send(t, map[string]any{"receiver_id": alice.id, "content": "thanks"}) // b has all of it in its caches now
+	hers, his := alice.on(b).dial(t), bob.dial(t)
+
+	alice.do(t, http.StatusOK, "DELETE", "/api/users/me", map[string]any{"password": password})
+	<-hers.closed
+	if code := websocket.CloseStatus(hers.err); code != 4401 {
+		t.Errorf("the socket on the other node was closed with %v: %v", code, hers.err)
+	}
+	for left, offline := false, false; !left || !offline; {
+		f := his.expectAny(t)
+		p := decode[struct {
+			Change   string
+			UserID   int64 `json:"user_id"`
+			IsOnline bool  `json:"is_online"`
+		}](t, f.Payload)
+		left = left || f.Type == "chat.update" && p.Change == "left" && p.UserID == alice.id
+		offline = offline || f.Type == "presence" && p.UserID == alice.id && !p.IsOnline
+	}
+	for _, node := range []*app{a, b} {
+		alice.on(node).do(t, http.StatusUnauthorized, "GET", "/api/users/me", nil)
+		him := bob.on(node)
+		him.do(t, http.StatusForbidden, "POST", "/api/messages", map[string]any{"receiver_id": alice.id, "content": "?"})
+		him.do(t, http.StatusNotFound, "POST", "/api/users/friends", map[string]any{"user_id": alice.id})
+		if got := him.do(t, http.StatusOK, "GET", "/api/files/:id/download", nil, sent); string(got) != "sent" {
+			t.Errorf("the file that was sent holds %q", got)
+		}
+		him.do(t, http.StatusNotFound, "GET", "/api/files/:id", nil, own)
+		for _, list := range []string{"/api/users/friends", "/api/users/search?q=alice"} {
+			if body := him.do(t, http.StatusOK, "GET", list, nil); strings.Contains(string(body), "alice") {
+				t.Errorf("%s: %s", list, body)
+			}
+		}
+		members := decode[struct {
+			Data []struct {
+				UserID int64 `json:"user_id"`
+				Role   string
+			}
+		}](t, him.do(t, http.StatusOK, "GET", "/api/chats/:id/members", nil, g)).Data
+		if len(members) != 1 || members[0].UserID != bob.id || members[0].Role != "owner" {
+			t.Errorf("members %+v", members)
+		}
+		history := decode[struct {
+			Data []struct {
+				Seq    int64
+				Sender struct {
+					ID       int64
+					Username string
+					Deleted  bool
+				}
+			}
+		}](t, him.do(t, http.StatusOK, "GET", fmt.Sprint("/api/messages?receiver_id=", alice.id), nil)).Data
+		if len(history) != 2 || history[1].Sender.ID != alice.id || !history[1].Sender.Deleted || history[1].Sender.Username != "" {
+			t.Errorf("history %+v", history)
+		}
+	}
+}
+
 // TestPresenceIsOneOnAllNodes has a contact on one node be told of a user on the
 // other, and ask at once: also one who has asked a moment before.
 func TestPresenceIsOneOnAllNodes(t *testing.T) {

@@ -97,15 +97,32 @@ const (
 	eraseChunk   = 1000 // messages
 )
 
-// leaveAll finishes what nodes that stopped have begun.
+// leaveAll finishes what nodes that stopped have begun. An account that fails does not
+// keep the next one waiting.
 func (s *Service) leaveAll() {
-	ids, err := s.cfg.Store.Leaving(s.background, leavingChunk)
-	for _, id := range ids {
-		err = errors.Join(err, s.finishLeaving(s.background, id))
+	for after := int64(0); s.background.Err() == nil; {
+		ids, err := s.cfg.Store.Leaving(s.background, after, leavingChunk)
+		for _, id := range ids {
+			err = errors.Join(err, s.leaveForAnother(s.background, id))
+			after = id
+		}
+		if err != nil && s.background.Err() == nil {
+			s.cfg.Log.WarnContext(s.background, "what deleted accounts left is not removed yet", "err", err)
+		}
+		if len(ids) < leavingChunk {
+			return
+		}
 	}
-	if err != nil && s.background.Err() == nil {
-		s.cfg.Log.WarnContext(s.background, "what deleted accounts left is not removed yet", "err", err)
+}
+
+// leaveForAnother finishes a deletion that another node began. That one may have stopped
+// before it told anybody.
+func (s *Service) leaveForAnother(ctx context.Context, userID int64) error {
+	if err := dropped(ctx, s, s.cfg.Users, userID, nil); err != nil {
+		return err
 	}
+	s.tellEnded(ctx, userID, "", leftWhy)
+	return s.finishLeaving(ctx, userID)
 }
 
 // finishLeaving removes what a deleted account has all over the store, in steps that
@@ -149,10 +166,13 @@ func (s *Service) leaveGroups(ctx context.Context, userID int64) error {
 func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	var owned bool
+	var member, owned bool
 	_, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
 		ConversationID: groupID, ActorID: userID, UserID: userID,
-		Decide: func(_ Member, them *Member) error { owned, *them = them.Role == RoleOwner, Member{}; return nil },
+		Decide: func(_ Member, them *Member) error {
+			member, owned, *them = them.in(), them.Role == RoleOwner, Member{}
+			return nil
+		},
 	})
 	if errors.Is(err, ErrNotFound) { // its owner deleted it just now
 		err = nil
@@ -160,7 +180,9 @@ func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
 	if err := dropped(ctx, s, s.cfg.Memberships, groupID, err); err != nil {
 		return err
 	}
-	s.tellMember(ctx, Caller{UserID: userID}, groupID, GroupUpdated{Change: GroupLeft, UserID: userID}, owned)
+	if member { // or else another node has told the others
+		s.tellMember(ctx, Caller{UserID: userID}, groupID, GroupUpdated{Change: GroupLeft, UserID: userID}, owned)
+	}
 	return nil
 }
 

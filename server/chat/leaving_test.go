@@ -70,7 +70,7 @@ func TestAnotherNodeFinishesALeaving(t *testing.T) {
 	if err != nil || len(m.Members) != 1 || m.Members[0].Role != chat.RoleOwner {
 		t.Errorf("%+v, %v", m.Members, err)
 	}
-	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 0 || err != nil {
+	if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 0 || err != nil {
 		t.Errorf("left to do: %v, %v", left, err)
 	}
 }
@@ -87,7 +87,7 @@ func TestAProcessWithoutFilesLeavesThemToANode(t *testing.T) {
 	if err := operator.RemoveUser(t.Context(), chat.Staff{}, tokens.User.ID); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 1 || err != nil {
+	if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 1 || err != nil {
 		t.Errorf("left to do: %v, %v", left, err)
 	}
 	body, err := w.blobs.Open(t.Context(), f.Key)
@@ -96,7 +96,7 @@ func TestAProcessWithoutFilesLeavesThemToANode(t *testing.T) {
 	}
 	_ = body.Close()
 	n.LeaveAll()
-	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 0 || err != nil {
+	if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 0 || err != nil {
 		t.Errorf("left to do after a node has run: %v, %v", left, err)
 	}
 	if _, err := w.blobs.Open(t.Context(), f.Key); !errors.Is(err, chat.ErrNotFound) {
@@ -118,9 +118,9 @@ func (s *watchedStore) DeleteExpiredSessions(ctx context.Context, at time.Time, 
 	return s.Store.DeleteExpiredSessions(ctx, at, limit)
 }
 
-func (s *watchedStore) Leaving(ctx context.Context, limit int) ([]int64, error) {
+func (s *watchedStore) Leaving(ctx context.Context, after int64, limit int) ([]int64, error) {
 	s.left.Add(1)
-	return s.Store.Leaving(ctx, limit)
+	return s.Store.Leaving(ctx, after, limit)
 }
 
 func (s *watchedStore) IndexMessages(ctx context.Context, before time.Time, limit int) (chat.Indexed, error) {
@@ -150,4 +150,50 @@ func TestOnlyNodesWorkInTheBackground(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestANodeFinishesWhatAnotherOneBeganWithinAMinute: one stopped right after it had
+// deleted the account, and told nobody.
+func TestANodeFinishesWhatAnotherOneBeganWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.node(t, nil)
+		time.Sleep(30 * time.Second) // it has looked for what is left, and found nothing
+		gone, friend := w.session(t), w.user(t)
+		g := newGroup(t, n, gone, friend)
+		if _, err := n.Message(t.Context(), gone, n.send(t, friend, gone.UserID, "1").ID); err != nil { // now it is in the caches
+			t.Fatal(err)
+		}
+		if _, err := w.store.DeleteUser(t.Context(), gone.UserID, 0, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 0 || err != nil {
+			t.Errorf("left to do: %v, %v", left, err)
+		}
+		told := 0
+		for _, e := range n.told(gone, chat.EventSessionEnded) {
+			if e.Session == "" && e.Reason != "" {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("nodes were told %d times to close the sockets", told)
+		}
+		_, err := n.write(t.Context(), friend, gone, "are you there?")
+		refused(t, "a message", err, "was deleted")
+		if m, err := w.store.Membership(t.Context(), g); err != nil || len(m.Members) != 1 {
+			t.Errorf("members %+v, %v", m.Members, err)
+		}
+		left := 0
+		for _, e := range n.told(friend, chat.EventChatUpdate) {
+			if e.Payload.(chat.GroupUpdated).Change == chat.GroupLeft {
+				left++
+			}
+		}
+		if left != 1 {
+			t.Errorf("the other member was told %d times", left)
+		}
+	})
 }

@@ -48,8 +48,9 @@ type UserStore interface {
 	// on. Leaving lists it until Left. ErrNotFound: its epoch is not the one given any
 	// more, or it is gone; ErrConflict: it is the last super admin.
 	DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error)
-	// Leaving lists accounts that DeleteUser deleted and Left does not know of.
-	Leaving(ctx context.Context, limit int) ([]int64, error)
+	// Leaving lists accounts after an id that DeleteUser deleted and Left does not know of,
+	// by id.
+	Leaving(ctx context.Context, after int64, limit int) ([]int64, error)
 	// Left notes that nothing is left to do for a deleted account.
 	Left(ctx context.Context, userID int64) error
 	// SilenceDirects has Append store no message in the one-to-one conversations of a

@@ -10,21 +10,26 @@ import (
 const (
 	pruneFirst = 10 * time.Second // after the start, which has other things to do
 	pruneEvery = time.Hour
+	leaveEvery = time.Minute // deletions of accounts that other nodes have not finished
 	pruneChunk = 1000
 )
 
 // prune deletes expired sessions, what is left of deleted groups (at once), and
-// files that nobody can use (cleanFiles), until the Service is closed. Every node does: what one has deleted is not
+// files that nobody can use (cleanFiles), and finishes deletions, until the Service is closed. Every node does: what one has deleted is not
 // there for the next.
 func (s *Service) prune() {
 	wait := time.NewTimer(pruneFirst)
 	defer wait.Stop()
+	leave := time.NewTicker(leaveEvery)
+	defer leave.Stop()
 	for {
 		select {
 		case <-s.background.Done():
 			return
 		case <-s.purges:
 			s.purgeGroups()
+		case <-leave.C:
+			s.leaveAll()
 		case <-wait.C:
 			s.pruneAll()
 			s.purgeGroups()

@@ -66,7 +66,7 @@ func TestAnAccountIsDeleted(t *testing.T) {
 	if _, err := w.store.File(t.Context(), shared); err != nil {
 		t.Errorf("a file that ben has: %v", err)
 	}
-	if left, err := w.store.Leaving(t.Context(), 10); len(left) != 0 || err != nil {
+	if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 0 || err != nil {
 		t.Errorf("left to do: %v, %v", left, err)
 	}
 

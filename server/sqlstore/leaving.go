@@ -98,8 +98,8 @@ func (s *Store) noneDeleted(ctx context.Context, t querier, users ...int64) erro
 }
 
 // Leaving implements chat.UserStore.
-func (s *Store) Leaving(ctx context.Context, limit int) ([]int64, error) {
-	ids, err := collect(ctx, s.read, scanID, `SELECT user_id FROM leaving WHERE user_id > 0 ORDER BY user_id LIMIT ?`, limit)
+func (s *Store) Leaving(ctx context.Context, after int64, limit int) ([]int64, error) {
+	ids, err := collect(ctx, s.read, scanID, `SELECT user_id FROM leaving WHERE user_id > ? ORDER BY user_id LIMIT ?`, after, limit)
 	return ids, s.fail(ctx, "leaving", err)
 }
 

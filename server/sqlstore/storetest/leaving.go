@@ -71,10 +71,10 @@ func testDeleteUser(w *world) {
 	// Its names are free.
 	again := must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{Phone: in.Phone, Username: in.Username}, "hash")).ID
 	equal(w, "another account", again != u, true)
-	equal(w, "leaving", must[[]int64](w)(w.Leaving(w.ctx(), 10)), []int64{u})
+	equal(w, "leaving", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{u})
 	w.ok(w.Left(w.ctx(), u))
 	w.ok(w.Left(w.ctx(), u))
-	equal(w, "left", must[[]int64](w)(w.Leaving(w.ctx(), 10)), nil)
+	equal(w, "left", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), nil)
 }
 
 // testTheLastSuperAdminStays has the two that there are delete their accounts at once.

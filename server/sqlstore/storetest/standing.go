@@ -136,7 +136,7 @@ func testStandingsEndSessions(w *world) {
 		equal(w, "two-factor login is off", login.TwoFactor, false)
 	}
 	equal(w, "hash", must[chat.Login](w)(w.LoginOf(w.ctx(), reset)).PasswordHash, "new hash")
-	equal(w, "who leaves", must[[]int64](w)(w.Leaving(w.ctx(), 10)), []int64{deleted})
+	equal(w, "who leaves", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{deleted})
 	equal(w, "another's sessions", len(w.sessionIDs(other, 10, 0)), 2)
 	_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: other, StopTwoFactor: true, At: w.now,
 		Decide: func(chat.Standing, *chat.Standing, int) (chat.AuditEntry, error) {
