@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	downloads "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -176,6 +178,44 @@ func (w *Window) Press(selector string) {
 func (w *Window) Button(label string) {
 	w.t.Helper()
 	w.Do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a][@aria-label=%q or normalize-space()=%q]`, label, label), chromedp.NodeVisible))
+}
+
+// Confirm pushes the button with a label, and says yes to what the page asks in a
+// dialog of the browser's, or no.
+func (w *Window) Confirm(label string, yes bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, Patience)
+	defer cancel()
+	questions := chromedp.Events(ctx, page.JavascriptDialogOpening)
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		for _, err = range questions {
+			if err == nil {
+				_, err = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: yes})
+			}
+			break
+		}
+		answered <- err
+	}()
+	w.Button(label)
+	if err := <-answered; err != nil {
+		w.fail(fmt.Errorf("no question after %s: %w", label, err))
+	}
+}
+
+// Downloads has files that the page saves go to a folder, which it returns.
+func (w *Window) Downloads() (folder string) {
+	w.t.Helper()
+	folder = w.t.TempDir()
+	params := downloads.SetDownloadBehaviorParams{
+		Behavior: downloads.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
+		BrowserContextID: chromedp.FromContext(w.ctx).BrowserContextID,
+	}
+	if _, err := chromedp.CallBrowser(w.ctx, downloads.SetDownloadBehavior, params); err != nil {
+		w.fail(err)
+	}
+	return folder
 }
 
 // Key pushes a key as a keyboard does: a page that takes it keeps the browser

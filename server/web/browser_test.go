@@ -25,7 +25,14 @@ func TestBrowser(t *testing.T) {
 		{"files", filesSent},
 		{"two-factor login", twoFactor},
 		{"group", group},
+		{"group changes", groupChanges},
 		{"notices", notices},
+		{"account settings", accountSettings},
+		{"own files", ownFiles},
+		{"two-factor login first", twoFactorFirst},
+		{"strangers", strangers},
+		{"blocks", blocks},
+		{"searches", searches},
 		{"scripts", scripts},
 		{"reconnects", reconnects},
 		{"restarts", restarts},
@@ -76,6 +83,38 @@ func (w *window) shot(name string)                             { w.t.Helper(); w
 func (w *window) key(name, text string, code int64, modifiers ...chromedp.Modifier) {
 	w.t.Helper()
 	w.Key(name, text, code, modifiers...)
+}
+
+func (w *window) confirm(label string, yes bool) { w.t.Helper(); w.Confirm(label, yes) }
+
+// refill writes a text where there may be another one.
+func (w *window) refill(selector, text string) {
+	w.t.Helper()
+	w.js(fmt.Sprintf(`document.querySelector(%q).select()`, selector))
+	w.fill(selector, text)
+}
+
+// choose picks an option of a list, by its value.
+func (w *window) choose(selector, value string) {
+	w.t.Helper()
+	w.until(`document.querySelector(%q)`, selector)
+	w.js(fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event('change', {bubbles: true})) })(document.querySelector(%q))`, value, selector))
+}
+
+// settings opens those of the account, and parts of them.
+func (w *window) settings(sections ...string) {
+	w.t.Helper()
+	w.press(`.sidebar .account`)
+	w.sees(`dialog h2`, "Your account")
+	for _, title := range sections {
+		w.section(title)
+	}
+}
+
+// section opens a part of a dialog.
+func (w *window) section(title string) {
+	w.t.Helper()
+	w.do(chromedp.Click(fmt.Sprintf(`//dialog//summary[normalize-space()=%q]`, title), chromedp.NodeVisible))
 }
 
 // Selectors of what tests touch.

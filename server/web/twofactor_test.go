@@ -7,33 +7,123 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 )
 
-// twoFactor sets two-factor login up, which takes the password, and turns it off.
+// setsUp has the page show the secret, which takes the password.
+func (w *window) setsUp(where string) {
+	w.t.Helper()
+	w.fill(where+` [name=password]`, "wrong horse\r")
+	w.sees(where+` .fault`, "password is wrong")
+	w.refill(where+` [name=password]`, password+"\r")
+	w.until(`!!document.querySelector('code.secret')`)
+}
+
+// Two-factor login is turned on, asked for where it has to be, and turned off.
 func twoFactor(t *testing.T, b *chromium) {
 	a := start(t)
-	w := b.open(t, "http://"+a.addr, desktop)
-	w.register("10001", "alice", "Alice Winter")
-	w.press(`.sidebar button.account`)
-	w.js(`[...document.querySelectorAll('summary')].find(e => e.textContent === 'Two-factor login').click()`)
-	w.fill(`details[open] input[name=password]`, "not hers\r")
-	w.sees(`details[open] .fault`, "password is wrong")
-	w.js(`document.querySelector('details[open] input[name=password]').select()`)
-	w.fill(`details[open] input[name=password]`, password+"\r")
-	w.until(`!!document.querySelector('code.secret')`)
-	w.shot("key")
-	key := strings.ReplaceAll(eval[string](w, `document.querySelector('code.secret').textContent`), " ", "")
-	code, err := totp.GenerateCode(key, time.Now())
+	a.register(t, "10001", "alice", "Alice Winter")
+	here, there := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, phone)
+	here.login("alice")
+	there.login("alice")
+
+	here.settings("Two-factor login")
+	here.setsUp(`dialog details`)
+	here.shot("secret")
+	secret := strings.ReplaceAll(eval[string](here, `document.querySelector('code.secret').textContent`), " ", "")
+	if url := eval[string](here, `document.querySelector('code.secret').previousElementSibling.querySelector('a').href`); !strings.Contains(url, secret) {
+		t.Errorf("the link %s is for another secret than %s", url, secret)
+	}
+	// Each code is good once, and those of a period before and after now are, too.
+	began := time.Now()
+	code := func(periods time.Duration) string {
+		t.Helper()
+		code, err := totp.GenerateCode(secret, began.Add(periods*30*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	here.fill(`dialog [name=code]`, "12 34\r")
+	here.sees(`dialog .fault`, "code")
+	here.refill(`dialog [name=code]`, code(0)+"\r")
+	here.until(`document.querySelectorAll('.codes li').length === 10`)
+	here.shot("backup")
+	backup := eval[[]string](here, `[...document.querySelectorAll('.codes li')].map(e => e.textContent)`)
+	here.button("I have kept them")
+	here.sees(`dialog details`, "10 backup codes are left")
+	there.sees(`[role=alert]`, "You were logged out")
+
+	// With a wrong code, with one of the authenticator, and trusted from then on.
+	enter := func(w *window) {
+		t.Helper()
+		w.fill(`input[name=who]`, "alice")
+		w.fill(`input[name=password]`, password+"\r")
+	}
+	enter(there)
+	there.sees(`h1`, "Enter your code")
+	there.fill(`input[name=code]`, "000000\r")
+	there.sees(`[role=alert]`, "code")
+	there.shot("code")
+	there.press(`input[name=trust]`)
+	there.refill(`input[name=code]`, code(1)+"\r")
+	there.connected()
+	there.press(`.sidebar .account`)
+	there.button("Log out")
+	there.sees(`h1`, "Log in")
+	there.login("alice")
+
+	// Another browser is asked, and takes a backup code, once.
+	for _, again := range []bool{false, true} {
+		w := b.open(t, "http://"+a.addr, desktop)
+		enter(w)
+		w.fill(`input[name=code]`, backup[0]+"\r")
+		if again {
+			w.sees(`[role=alert]`, "code")
+			w.button("Back")
+			w.sees(`h1`, "Log in")
+			continue
+		}
+		w.connected()
+	}
+
+	// It is off for whoever has both.
+	here.fill(`dialog [name=password]`, "wrong horse")
+	here.js(`document.querySelector('dialog [name=password]').form.querySelector('[name=code]').focus()`)
+	here.do(chromedp.KeyEvent(backup[1] + "\r"))
+	here.sees(`dialog .fault`, "password is wrong")
+	here.refill(`dialog [name=password]`, password+"\r")
+	here.sees(`dialog .notice`, "Two-factor login is off.")
+	here.sees(`dialog details`, "An authenticator on your phone")
+	there.sees(`[role=alert]`, "You were logged out")
+	there.login("alice") // without a code
+}
+
+// Who has to have two-factor login sets it up before anything else.
+func twoFactorFirst(t *testing.T, b *chromium) {
+	a := start(t)
+	a.stop()
+	a.cfg.RequireTwoFactor = "all"
+	a.run(t)
+	w := b.open(t, "http://"+a.addr, phone)
+	w.button("Register")
+	w.fill(`input[name=phone]`, "10001")
+	w.fill(`input[name=password]`, password+"\r")
+	w.sees(`h1`, "Set up two-factor login")
+	w.setsUp(`.card`)
+	w.shot("secret")
+	code, err := totp.GenerateCode(strings.ReplaceAll(eval[string](w, `document.querySelector('code.secret').textContent`), " ", ""), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.fill(`details[open] input[name=code]`, code+"\r")
-	w.until(`document.querySelectorAll('.codes li').length === 10`)
-	backup := eval[string](w, `document.querySelector('.codes li').textContent`)
+	w.fill(`.card [name=code]`, "000000\r")
+	w.sees(`.fault`, "code is wrong")
+	w.refill(`.card [name=code]`, code+"\r")
+	w.sees(`.card`, "Keep these backup codes")
 	w.button("I have kept them")
-	w.sees(`details[open]`, "10 backup codes are left")
-	w.fill(`details[open] form:last-of-type input[name=password]`, password)
-	w.fill(`details[open] form:last-of-type input[name=code]`, backup+"\r")
-	w.sees(`details[open]`, "An authenticator on your phone")
+	w.connected()
+	w.settings("Two-factor login")
+	w.sees(`dialog details`, "10 backup codes are left")
+	w.until(`![...document.querySelectorAll('dialog button')].some(e => e.textContent === 'Turn it off')`)
 }

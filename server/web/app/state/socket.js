@@ -2,7 +2,7 @@
 // their type, all those of one animation frame together.
 import {batch, effect, signal} from '../lib.js'
 import {call, renew} from './api.js'
-import {leave, session} from './session.js'
+import {leave, session, setUpFirst} from './session.js'
 
 /** @typedef {(payload: any) => void} Handler */
 
@@ -38,6 +38,7 @@ let retry
 
 export function connect() {
   wanted = true
+  failures = 0
   void open()
 }
 
@@ -68,9 +69,9 @@ async function open() {
   try {
     // The browser does not say why a handshake failed, so a request asks.
     if (soon) await renew(now.token)
-    else if (failures > 1) await call('GET', '/api/users/me')
+    else if (failures > 0) await call('GET', '/api/users/me/privacy') // which is refused, too, where two-factor login has to be set up
   } catch {
-    return later()
+    return setUpFirst.peek() ? disconnect() : later()
   }
   if (!wanted || socket) return
   const url = new URL('/ws', location.href)

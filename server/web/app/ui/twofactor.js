@@ -2,6 +2,7 @@ import {html, useEffect, useState} from '../lib.js'
 import {call, logOut} from '../state/api.js'
 import {tell, tellError} from '../state/notice.js'
 import {setUpFirst} from '../state/session.js'
+import {connect} from '../state/socket.js'
 import {Form} from './form.js'
 import {Input} from './login.js'
 import {Notice} from './notice.js'
@@ -68,7 +69,7 @@ export function SetUpFirst() {
       <div class="card">
         <h1>Set up two-factor login</h1>
         <p class="quiet">This server wants it of you before you go on.</p>
-        <${TwoFactor} done=${() => { setUpFirst.value = false }} />
+        <${TwoFactor} done=${() => { setUpFirst.value = false; connect() }} />
         <p class="quiet"><button type="button" class="link" onClick=${logOut}>Log out</button></p>
       </div>
       <${Notice} />
