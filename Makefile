@@ -57,10 +57,10 @@ mysql8: ## the store's statements before MySQL 8's grammar; a module of its own,
 	cd server/sqlstore/mysql8 && $(GO) mod tidy -diff && $(GO) vet . && \
 	  $(CURDIR)/.ci/services run $(GO) test -count=1 -skip /AppendUnderConcurrency ./... # which asks how soon
 
-test-browser: $(WEB) ## the web client, the admin console, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
+test-browser: $(WEB) ## the web client (on two nodes, too), the admin console, and two Chromium pages that call each other; not in test-all, for the 414 MB that it installs on Debian
 	@command -v chromium >/dev/null || .ci/install chromium
 	IM_TEST_CHROMIUM=$$(command -v chromium) IM_TEST_AXE=$(TOOLS)/web/node_modules/axe-core/axe.min.js \
-	  $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web ./server/admin
+	  .ci/services run $(GO) test -count=1 -v -run 'TestBrowser' ./server ./server/web ./server/admin
 
 test-web: web-vendor ## the types of the pages, by TypeScript; not in test-all, for it needs node and npm
 	$(TOOLS)/web/node_modules/.bin/tsc -p server/page/npm/web.json

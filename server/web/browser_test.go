@@ -36,6 +36,7 @@ func TestBrowser(t *testing.T) {
 		{"scripts", scripts},
 		{"reconnects", reconnects},
 		{"restarts", restarts},
+		{"node killed", nodeKilled},
 		{"refusals", refusals},
 		{"renews", renews},
 		{"call", calls},
