@@ -44,7 +44,7 @@ func keyboard(t *testing.T, b *chromium) {
 	w.key("Enter", "\r", 13, chromedp.ModifierShift)
 	write("in two lines")
 	enter()
-	w.until(`document.querySelector('.message.mine .text')?.textContent === 'by keyboard\nin two lines'`)
+	w.until(`document.querySelector('.message.mine:not(.pending) .text')?.textContent === 'by keyboard\nin two lines'`)
 
 	// From the field back to the message, its menu, and out again.
 	for range 3 {
@@ -77,6 +77,12 @@ func looks(t *testing.T, b *chromium) {
 	bob := a.register(t, "10002", "bob", "Bob Sommer")
 	carol := a.register(t, "10003", "carol", "Carol Herbst")
 	converse(t, alice, bob, carol)
+	dave := a.register(t, "10004", "dave", "Dave Lenz")
+	erin := a.register(t, "10005", "erin", "Erin Frost")
+	alice.do(t, "POST", "/api/users/blocked", map[string]any{"user_id": erin.ID}, nil)
+	alice.do(t, "PUT", "/api/users/me/privacy", map[string]any{"messages": "contacts"}, nil)
+	dave.send(t, alice.ID, "Hello, we met at the lake. May I have the picture of the hut?")
+	boss := a.boss(t)
 	for _, s := range []screen{desktop, {Width: 1100, Height: 720, Dark: true}, phone, {Width: 360, Height: 720, Dark: true, Touch: true}} {
 		name := fmt.Sprintf("%d", s.Width)
 		if s.Dark {
@@ -121,7 +127,45 @@ func looks(t *testing.T, b *chromium) {
 		}
 		w.button("New group")
 		look("new group")
+		w.button("Close")
+		lookAtDialogs(w, look)
+		boss.do(t, "POST", "/api/super-admin/broadcast", map[string]any{"message": "The server moves at ten. See https://example.com/moves"}, nil)
+		w.sees(`.staffnotice`, "The server moves")
+		look("notices")
 	}
+}
+
+// lookAtDialogs opens those of the account, of strangers and of messages, from the list of Alice.
+func lookAtDialogs(w *window, look func(page string)) {
+	w.t.Helper()
+	w.press(`.requests`)
+	w.sees(`dialog`, "Dave Lenz")
+	look("requests")
+	w.button("Close")
+	w.settings("Password", "Where you are logged in", "Two-factor login", "Your data")
+	w.sees(`dialog`, "Erin Frost")
+	w.sees(`dialog details`, "This device")
+	w.sees(`dialog details`, "Set it up")
+	look("account")
+	w.js(`document.querySelector('dialog').scrollTop = 1e6`)
+	look("account below")
+	w.button("Your files")
+	w.sees(`dialog`, "packing list.pdf")
+	look("files")
+	w.button("Close")
+	w.fill(search, "lake")
+	w.sees(`nav h2`, "Messages")
+	look("found")
+	w.button("Clear the search")
+	w.reads("Bob Sommer")
+	w.button("About this person")
+	look("person")
+	w.button("Close")
+	w.js(`location.hash = 'c' + [...document.querySelectorAll('nav a')].map(a => a.hash).find(h => h.startsWith('#c')).slice(2)`)
+	w.menu("Then I bring the bread.", "Who has read it")
+	w.sees(`dialog h2`, "Who has read it")
+	look("receipts")
+	w.button("Close")
 }
 
 // converse has people say what pictures of the client show.
