@@ -82,7 +82,7 @@ func TestAnotherNodeFinishesADeletion(t *testing.T) {
 	}()
 	hears(t, theirs, "chat.update", "left")
 	all.node(0).kill()
-	<-answered // whatever it was: the node is gone
+	_ = <-answered // whatever it was: the node is gone
 	left := with()
 	t.Logf("the node was killed when the account was still in %d groups", left)
 	if left == 0 {
