@@ -14,8 +14,8 @@ type addresses []string
 
 func (a *addresses) String() string { return strings.Join(*a, ",") }
 
-// Set takes URLs that are separated by commas. Nothing but scheme, host and port
-// is allowed in them.
+// Set parses URLs that are separated by commas. They may have a scheme, a host and
+// a port, and nothing else.
 func (a *addresses) Set(text string) error {
 	*a = nil
 	for each := range strings.SplitSeq(text, ",") {
@@ -25,12 +25,12 @@ func (a *addresses) Set(text string) error {
 			return err
 		}
 		if slices.Contains(*a, address) {
-			return fmt.Errorf("%s is there twice", address)
+			return fmt.Errorf("%s is given twice", address)
 		}
 		*a = append(*a, address)
 	}
 	if len(*a) > maxBackends {
-		return fmt.Errorf("%d backends: %d at most", len(*a), maxBackends)
+		return fmt.Errorf("%d backends are too many: give at most %d", len(*a), maxBackends)
 	}
 	return nil
 }
@@ -43,9 +43,9 @@ func normal(text string) (string, error) {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(u.Host, " %"):
 		return "", fmt.Errorf("%q is not the address of a server: write http://host:port or https://host", text)
 	case u.User != nil:
-		return "", fmt.Errorf("%s has a name or a password: the console logs in by itself, leave them out", u.Redacted())
+		return "", fmt.Errorf("%s has a username or a password: leave them out, administrators log in on the page", u.Redacted())
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return "", fmt.Errorf("%q has more than host and port: leave the rest out", text)
+		return "", fmt.Errorf("%q has more than host and port: leave out the path and the query", text)
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }

@@ -19,28 +19,27 @@ import (
 const (
 	askEvery    = 2 * time.Second
 	askWithin   = 3 * time.Second
-	maxReadyzes = 64 << 10 // bytes of an answer of /readyz
+	maxReadyzes = 64 << 10 // bytes of an answer from /readyz
 )
 
-// backends are the servers that imadmin stands before. They are safe for
-// concurrent use.
+// backends are the imservers behind imadmin. They are safe for concurrent use.
 type backends struct {
-	all    []*backend // in the order that they were given
+	all    []*backend // in the order of --backend
 	log    *slog.Logger
 	client http.Client
 }
 
-// A backend is one of them.
+// A backend is an imserver and its last known state.
 type backend struct {
 	name string // host:port
 	url  *url.URL
 
 	mu    sync.Mutex
-	known bool  // it was asked
-	err   error // why it is not ready; nil: it is
+	known bool  // whether err is the result of a check
+	err   error // why it is not ready; nil: it is ready
 }
 
-// errNotAsked is the state of a backend at the start.
+// errNotAsked is the state of a backend before its first check.
 var errNotAsked = errors.New("not asked yet")
 
 func newBackends(at addresses, log *slog.Logger) *backends {
@@ -58,7 +57,8 @@ func newBackends(at addresses, log *slog.Logger) *backends {
 	return b
 }
 
-// watch asks every backend again and again until ctx ends.
+// watch checks every backend each 2 s until ctx ends. The caller waits for the
+// returned group.
 func (b *backends) watch(ctx context.Context) *sync.WaitGroup {
 	var asking sync.WaitGroup
 	for _, one := range b.all {
@@ -82,7 +82,7 @@ func (b *backends) watch(ctx context.Context) *sync.WaitGroup {
 	return &asking
 }
 
-// ask returns why a backend is not ready, or nil.
+// ask requests /readyz, and returns why a backend is not ready, or nil.
 func (b *backends) ask(ctx context.Context, one *backend) error {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -115,7 +115,8 @@ func (b *backends) ask(ctx context.Context, one *backend) error {
 	return fmt.Errorf("/readyz answers %s: is this an imserver?", res.Status)
 }
 
-// plain leaves out of an error what its reader knows: the method and the URL.
+// plain removes the method and the URL from an error, because the log line has the
+// backend.
 func plain(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		if u.Timeout() {
@@ -126,7 +127,7 @@ func plain(err error) error {
 	return err
 }
 
-// found notes the state of a backend, and logs it where it is another one.
+// found stores the state of a backend, and logs it if it has changed.
 func (b *backends) found(one *backend, err error) {
 	one.mu.Lock()
 	before, known := one.err, one.known
@@ -136,18 +137,18 @@ func (b *backends) found(one *backend, err error) {
 	case err == nil && (!known || before != nil):
 		b.log.Info("backend is ready", "backend", one.url.String())
 	case err != nil && (!known || before == nil || before.Error() != err.Error()):
-		b.log.Warn("backend is not ready; imadmin goes on asking", "backend", one.url.String(), "err", err)
+		b.log.Warn("backend is not ready; imadmin keeps checking", "backend", one.url.String(), "err", err)
 	}
 }
 
-// state returns why a backend is not ready, or nil.
+// state returns why the backend was not ready at the last check, or nil.
 func (b *backend) state() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
 }
 
-// named returns the backend with a name, or nil.
+// named returns the backend with this host:port, or nil.
 func (b *backends) named(name string) *backend {
 	for _, one := range b.all {
 		if one.name == name {
@@ -157,8 +158,8 @@ func (b *backends) named(name string) *backend {
 	return nil
 }
 
-// inOrder returns all backends in the order in which to try them: those that are
-// ready first. One that is not may be back already.
+// inOrder returns all backends in the order in which to try them: ready ones
+// first, then the others, since those may have recovered after the last check.
 func (b *backends) inOrder() []*backend {
 	var ready, others []*backend
 	for _, one := range b.all {

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// completion is what a shell completes by: made of the table of settings.
+// completion returns a shell's completion script, made from the table of settings.
 func completion(args []string) (string, error) {
 	made := map[string]func([]setting) string{"bash": bashCompletion, "fish": fishCompletion, "zsh": zshCompletion}
 	if len(args) == 1 && made[args[0]] != nil {
 		cfg := defaultConfig()
 		all := append(settings(&cfg),
-			setting{name: "healthcheck", usage: "ask the imadmin that runs at --addr whether it is alive"},
+			setting{name: "healthcheck", usage: "check whether the imadmin at --addr is alive"},
 			setting{name: "version", usage: "print the version"},
 			setting{name: "help", usage: "list the settings"})
 		return made[args[0]](all), nil
 	}
-	return "", fmt.Errorf("completion of which shell: imadmin completion bash, fish or zsh")
+	return "", fmt.Errorf("unknown shell %q: write imadmin completion bash, fish or zsh", strings.Join(args, " "))
 }
 
 func bashCompletion(all []setting) string {

@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/admin"
 )
 
-// newHandler is the table of everything that imadmin answers to.
+// newHandler returns the route table.
 func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error) {
 	console, err := admin.New(admin.Config{Index: "/", Files: "/app/", Runbook: deploy.Runbook, Nodes: b.nodes})
 	if err != nil {
@@ -23,14 +23,14 @@ func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error)
 	mux.Handle("GET /health", b.health(time.Now()))
 	mux.Handle("/api/", p)
 	mux.Handle("GET /ws", p)
-	// What the console shows of each node, by the node's own rules of who may see it.
+	// The console shows these of each node. The node checks the caller's token.
 	for name, path := range map[string]string{
 		"metrics": "/api/super-admin/metrics", "telemetry": "/api/super-admin/telemetry", "readyz": "/readyz",
 	} {
 		mux.HandleFunc("GET /nodes/{node}/"+name, func(w http.ResponseWriter, r *http.Request) {
 			one := b.named(r.PathValue("node"))
 			if one == nil {
-				fail(w, http.StatusNotFound, "there is no such node", "the names are in /nodes")
+				fail(w, http.StatusNotFound, "there is no such node", "/nodes lists the names")
 				return
 			}
 			p.to(one, path, w, r)
@@ -39,7 +39,7 @@ func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error)
 	return mux, nil
 }
 
-// nodes are the backends as the console names them.
+// nodes returns the backends in the form that the console reads.
 func (b *backends) nodes() []admin.Node {
 	nodes := make([]admin.Node, len(b.all))
 	for i, one := range b.all {
@@ -55,8 +55,8 @@ func (b *backends) nodes() []admin.Node {
 	return nodes
 }
 
-// health tells that imadmin is alive, and which backends are ready. It is 200
-// without any of them, too: to start imadmin again would not help.
+// health serves /health: the state of each backend. It answers 200 even if no
+// backend is ready, because a restart of imadmin would not help.
 func (b *backends) health(started time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		status, ready, states := "ok", 0, make(map[string]string, len(b.all))

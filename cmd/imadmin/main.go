@@ -1,9 +1,9 @@
-// Imadmin serves the admin console by itself, and passes on what it asks for to
-// the servers behind it: imadmin --backend http://chat-1:8080,http://chat-2:8080.
+// Imadmin serves the admin console by itself, and forwards the console's requests
+// to imservers: imadmin --backend http://chat-1:8080,http://chat-2:8080.
 //
-// It keeps no data and no secret. It starts whether or not a backend answers, and
-// says on /health, on the page and in the log which one does not. imadmin --help
-// lists the settings.
+// It stores no data and no secret. It starts even if no backend answers; /health,
+// the page and the log say which backends do not. imadmin --help lists the
+// settings.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/onemeter/onemeter/internal/alive"
 )
 
-// Exit codes: a configuration that is wrong is the caller's to mend.
+// Exit codes. exitUsage means that the configuration is wrong.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -72,17 +72,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitOK
 }
 
-// Timeouts against clients that are slow on purpose.
+// Limits against clients that are slow or greedy on purpose.
 const (
 	headerTimeout  = 5 * time.Second
 	bodyTimeout    = 30 * time.Second
-	answerTimeout  = 2 * time.Minute // WebSockets apart, which have none
+	answerTimeout  = 2 * time.Minute // except WebSockets, which have no timeout
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
 )
 
-// serve runs until ctx ends. Requests under way are finished then, within
-// cfg.shutdownTimeout, and WebSockets closed.
+// serve runs until ctx ends. It then closes WebSockets, and waits up to
+// cfg.shutdownTimeout for other requests to finish.
 func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()

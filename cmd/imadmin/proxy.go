@@ -18,10 +18,11 @@ import (
 
 const (
 	dialTimeout   = 2 * time.Second
-	headersWithin = 30 * time.Second // of an answer: logins wait for each other
+	headersWithin = 30 * time.Second // of an answer; logins queue, because hashing passwords is slow
 )
 
-// transport is how backends are reached: never by a proxy of the environment.
+// transport returns the HTTP transport for backends. It ignores the proxy
+// variables of the environment.
 func transport() *http.Transport {
 	return &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -30,11 +31,11 @@ func transport() *http.Transport {
 		IdleConnTimeout:        time.Minute,
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // it passes through as it came
+		DisableCompression:     true, // forward the backend's encoding as it is
 	}
 }
 
-// A proxy passes requests on to backends.
+// A proxy forwards requests to backends. It is safe for concurrent use.
 type proxy struct {
 	backends *backends
 	reverse  *httputil.ReverseProxy
@@ -55,18 +56,19 @@ func newProxy(cfg config, b *backends, log *slog.Logger) *proxy {
 	return p
 }
 
-type only struct{} // of a request's context: the one backend that may answer
+// only is the context key of the one backend that may answer a request.
+type only struct{}
 
-// ServeHTTP passes a request on to a backend that answers.
+// ServeHTTP forwards a request to the first backend that answers.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The whole body is read first, so that another backend can have it, too.
+	// Read the whole body first, so that it can be sent again to another backend.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, p.maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		fail(w, http.StatusRequestEntityTooLarge, "the request is too large", fmt.Sprintf("%d bytes at most; --max-body of imadmin", tooLarge.Limit))
+		fail(w, http.StatusRequestEntityTooLarge, "the request is too large", fmt.Sprintf("at most %d bytes are allowed; imadmin's --max-body sets the limit", tooLarge.Limit))
 		return
 	}
 	if err != nil {
-		fail(w, http.StatusBadRequest, "the request did not come whole", "send it again")
+		fail(w, http.StatusBadRequest, "the request is incomplete", "send it again")
 		return
 	}
 	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, int64(len(body)), nil
@@ -77,17 +79,17 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(w, r)
 }
 
-// to passes a request on to one backend, with another path.
+// to forwards a request to one backend, with another path.
 func (p *proxy) to(one *backend, path string, w http.ResponseWriter, r *http.Request) {
 	r = r.Clone(context.WithValue(r.Context(), only{}, one))
 	r.URL.Path, r.URL.RawPath = path, ""
 	p.ServeHTTP(w, r)
 }
 
-// rewrite tells the backend who the client is. What a client says of itself
-// counts only where it is a proxy that is trusted.
+// rewrite sets the headers that name the client. It keeps the client's own
+// X-Forwarded-For only if the client is a trusted proxy.
 func (p *proxy) rewrite(r *httputil.ProxyRequest) {
-	r.Out.Host = r.In.Host // WebSockets compare it with Origin
+	r.Out.Host = r.In.Host // the backend compares it with the Origin of WebSockets
 	r.Out.URL.Scheme, r.Out.URL.Host = "http", "backend"
 	r.Out.Header.Del("X-Real-Ip")
 	if from, err := netip.ParseAddrPort(r.In.RemoteAddr); err == nil && p.trusted.contain(from.Addr()) {
@@ -96,9 +98,9 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetXForwarded() // appends
 }
 
-// RoundTrip asks one backend after the other. Another one is asked only where
-// the first cannot have done what was asked for: nothing was sent, or it changes
-// nothing.
+// RoundTrip sends a request to one backend after the other, until one answers. It
+// tries the next one only if the first cannot have acted on the request: nothing
+// was sent, or the method is GET or HEAD.
 func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 	candidates := p.backends.inOrder()
 	if one, ok := req.Context().Value(only{}).(*backend); ok {
@@ -131,10 +133,11 @@ func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errors.Join(errs...)
 }
 
-// lost is an answer that did not come: what was asked for may have been done.
+// lost means that a backend got the request but did not answer: it may have acted
+// on it.
 type lost struct{ error }
 
-// unsent tells whether nobody was there to send to.
+// unsent reports whether the connection failed, so that nothing was sent.
 func unsent(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
@@ -144,17 +147,17 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // the client has gone
 	}
-	p.log.Warn("request not passed on", "method", r.Method, "path", r.URL.Path, "err", err)
+	p.log.Warn("could not forward a request", "method", r.Method, "path", r.URL.Path, "err", err)
 	details := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if _, ok := errors.AsType[lost](err); ok {
 		fail(w, http.StatusBadGateway, "the server went away before it answered",
-			details+"; it may have been done: look before you do it again")
+			details+"; it may have acted on the request: look before you do it again")
 		return
 	}
 	fail(w, http.StatusServiceUnavailable, "no server answers, and nothing was done", details)
 }
 
-// fail answers in the API's envelope.
+// fail answers with an error in the API's envelope.
 func fail(w http.ResponseWriter, status int, what, why string) {
 	answer(w, status, map[string]any{"success": false, "error": what, "details": why})
 }

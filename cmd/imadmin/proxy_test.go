@@ -25,7 +25,7 @@ func TestStartsWithoutABackend(t *testing.T) {
 	if why := c.health(t).Backends[gone]; !strings.Contains(why, "refused") && !strings.Contains(why, "not asked") {
 		t.Errorf("/health says %q", why)
 	}
-	eventually(t, func() bool { return c.field("backend is not ready; imadmin goes on asking", "backend") == gone }, c.log)
+	eventually(t, func() bool { return c.field("backend is not ready; imadmin keeps checking", "backend") == gone }, c.log)
 	if res, _ := get(t, c.url+"/"); res.StatusCode != http.StatusOK || res.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("the page: %d", res.StatusCode)
 	}

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// errHelp is the answer to --help.
+// errHelp is returned for --help.
 var errHelp = flag.ErrHelp
 
-// A config is what imadmin is told by flags and environment.
+// A config holds the settings.
 type config struct {
 	addr            string
 	backends        addresses
@@ -40,27 +40,28 @@ func defaultConfig() config {
 	}
 }
 
-// A setting is a flag that an environment variable can stand for.
+// A setting is a flag with an environment variable.
 type setting struct {
 	name, env, arg, usage string
-	choices               []string // of its value; none: anything
+	choices               []string // possible values; empty: any
 	value                 flag.Value
 }
 
 func settings(cfg *config) []setting {
 	return []setting{
-		{"backend", "IMADMIN_BACKEND", "URL[,URL]", "servers to administer, of one system: http://host:port; the first that answers is asked", nil, &cfg.backends},
-		{"addr", "IMADMIN_ADDR", "HOST:PORT", "where the console is served", nil, hostPort{&cfg.addr}},
-		{"trusted-proxies", "IMADMIN_TRUSTED_PROXIES", "NETWORKS", "of proxies in front, separated by commas, whose X-Forwarded-For is believed: 10.0.0.0/8, ::1", nil, &cfg.trusted},
-		{"max-body", "IMADMIN_MAX_BODY", "BYTES", "of a request", nil, bytesValue{&cfg.maxBody}},
-		{"shutdown-timeout", "IMADMIN_SHUTDOWN_TIMEOUT", "TIME", "from the signal to the exit, for requests under way", nil, durationValue{&cfg.shutdownTimeout}},
+		{"backend", "IMADMIN_BACKEND", "URL[,URL]", "imservers to administer, nodes of one system, as http://host:port; each request goes to the first that is ready", nil, &cfg.backends},
+		{"addr", "IMADMIN_ADDR", "HOST:PORT", "address to serve the console at", nil, hostPort{&cfg.addr}},
+		{"trusted-proxies", "IMADMIN_TRUSTED_PROXIES", "NETWORKS", "of proxies in front, separated by commas, whose X-Forwarded-For is trusted: 10.0.0.0/8, ::1", nil, &cfg.trusted},
+		{"max-body", "IMADMIN_MAX_BODY", "BYTES", "largest body of a request", nil, bytesValue{&cfg.maxBody}},
+		{"shutdown-timeout", "IMADMIN_SHUTDOWN_TIMEOUT", "TIME", "from the signal to the exit, for running requests to finish", nil, durationValue{&cfg.shutdownTimeout}},
 		{"log-level", "IMADMIN_LOG_LEVEL", "LEVEL", "debug, info, warn or error", []string{"debug", "info", "warn", "error"}, levelValue{&cfg.logLevel}},
 		{"log-format", "IMADMIN_LOG_FORMAT", "FORMAT", "text or json", []string{"text", "json"}, formatValue{&cfg.logFormat}},
 	}
 }
 
-// parse reads the settings; a flag beats its variable. Its error names every
-// fault, one a line. What is right is returned besides, for the log's format.
+// parse reads the settings. A flag overrides its variable. The error has every
+// fault, one on each line. The config is returned with an error too, because it
+// has the log format for reporting the error.
 func parse(args []string, getenv func(string) string) (config, error) {
 	cfg := defaultConfig()
 	flags := flag.NewFlagSet("imadmin", flag.ContinueOnError)
@@ -103,11 +104,11 @@ func parse(args []string, getenv func(string) string) (config, error) {
 // usage is what --help prints.
 func usage() string {
 	var b strings.Builder
-	b.WriteString(`imadmin serves the admin console of imserver by itself, and passes on what the
-console asks for to the servers behind it. It keeps no data and no secret.
+	b.WriteString(`imadmin serves the admin console of imserver by itself, and forwards the
+console's requests to imservers. It stores no data and no secret.
 
 Usage: imadmin --backend http://host:port[,http://host:port] [--setting value]...
-       imadmin completion bash|fish|zsh    prints what a shell completes by
+       imadmin completion bash|fish|zsh    prints a completion script
 
 Each setting can be given by its environment variable instead.
 
@@ -121,14 +122,14 @@ Each setting can be given by its environment variable instead.
 		b.WriteString("\n")
 	}
 	b.WriteString(`  --healthcheck
-        ask the imadmin that runs at --addr whether it is alive, and exit with 0 or 1
+        check whether the imadmin at --addr is alive, and exit with 0 or 1
   --version
         print the version, and exit
 `)
 	return b.String()
 }
 
-// The values of settings; each says what is wrong with a text.
+// The types of settings. The errors of Set have the text and the form it should have.
 type (
 	prefixes      []netip.Prefix
 	hostPort      struct{ to *string }
@@ -172,7 +173,7 @@ func (v hostPort) String() string { return *v.to }
 func (v hostPort) Set(text string) error {
 	_, port, err := net.SplitHostPort(text)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
-		return fmt.Errorf("%q is not host:port", text)
+		return fmt.Errorf("%q is not host:port: write 127.0.0.1:3001 or :3001", text)
 	}
 	*v.to = text
 	return nil
@@ -183,7 +184,7 @@ func (v bytesValue) String() string { return strconv.FormatInt(*v.to, 10) }
 func (v bytesValue) Set(text string) error {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1024 || n > 1<<30 {
-		return fmt.Errorf("%q is not a number of bytes from 1024 to 1073741824", text)
+		return fmt.Errorf("%q is not a number of bytes: write a number from 1024 to 1073741824", text)
 	}
 	*v.to = n
 	return nil
@@ -204,7 +205,7 @@ func (v levelValue) String() string { return strings.ToLower(v.to.String()) }
 
 func (v levelValue) Set(text string) error {
 	if err := v.to.UnmarshalText([]byte(text)); err != nil {
-		return fmt.Errorf("%q is not a level: debug, info, warn or error", text)
+		return fmt.Errorf("%q is not a level: write debug, info, warn or error", text)
 	}
 	return nil
 }
@@ -213,7 +214,7 @@ func (v formatValue) String() string { return *v.to }
 
 func (v formatValue) Set(text string) error {
 	if text != "text" && text != "json" {
-		return fmt.Errorf("%q is not a format: text or json", text)
+		return fmt.Errorf("%q is not a format: write text or json", text)
 	}
 	*v.to = text
 	return nil

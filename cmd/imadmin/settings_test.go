@@ -19,7 +19,7 @@ func environment(pairs ...string) func(string) string {
 	}
 }
 
-func TestFlagsBeatTheEnvironment(t *testing.T) {
+func TestFlagsOverrideTheEnvironment(t *testing.T) {
 	cfg, err := parse([]string{"--addr", ":9"}, environment("IMADMIN_ADDR", ":8", "IMADMIN_BACKEND", "http://a:1, HTTP://B:2/", "IMADMIN_TRUSTED_PROXIES", "10.1.2.3/8,::1"))
 	if err != nil {
 		t.Fatal(err)
@@ -41,8 +41,8 @@ func TestGarbageIsNamed(t *testing.T) {
 		"--backend=http://a:x":                        "is not the address of a server",
 		"--backend=http://a/api":                      "has more than host and port",
 		"--backend=http://a?x":                        "has more than host and port",
-		"--backend=http://me:secret@a":                "has a name or a password",
-		"--backend=http://a:1,http://A:1/":            "http://a:1 is there twice",
+		"--backend=http://me:secret@a":                "has a username or a password",
+		"--backend=http://a:1,http://A:1/":            "http://a:1 is given twice",
 		"--backend=\x00":                              "is not the address of a server",
 		"--addr=3001":                                 `"3001" is not host:port`,
 		"--addr=:99999":                               "is not host:port",
@@ -53,7 +53,7 @@ func TestGarbageIsNamed(t *testing.T) {
 		"--log-format=xml":                            "is not a format",
 		"--nothing":                                   "unknown flag --nothing",
 		"http://a:1":                                  `unknown argument "http://a:1"`,
-		"--backend=" + strings.Repeat("http://a,", 9): "is there twice",
+		"--backend=" + strings.Repeat("http://a,", 9): "is given twice",
 	} {
 		_, err := parse([]string{args}, environment())
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -2,11 +2,12 @@ package main
 
 import "runtime/debug"
 
-// release is set by the linker: images and archives are built without version
+// The linker sets release, because images and archives are built without version
 // control.
 var release string
 
-// buildVersion is the module's version, or the commit it was built from.
+// buildVersion returns the release, the module's version, or the commit of the
+// build.
 func buildVersion() string {
 	if release != "" {
 		return release

@@ -15,23 +15,23 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// An adminVerb is something that imserver admin does.
+// An adminVerb is a command of imserver admin.
 type adminVerb struct {
 	name, usage string
-	options     []option // besides those of every verb
+	options     []option // its own, besides those of every verb
 	run         func(c *adminCall, ctx context.Context) (answer, error)
 }
 
-// An answer is what a verb has to say: a value for --json, and words.
+// An answer is a verb's result: a value for --json, and text for people.
 type answer struct {
 	value any
 	words func(w io.Writer)
 }
 
-// An adminCall is what a command line of imserver admin asks for.
+// An adminCall is one parsed command line of imserver admin.
 type adminCall struct {
-	request                     // config, db and blob
-	values    map[string]string // of the verb's options
+	request                     // only config, db and blob are set
+	values    map[string]string // of the verb's options, by name
 	op        *server.Operator
 	in        io.Reader
 	errOut    io.Writer
@@ -43,7 +43,7 @@ type adminCall struct {
 // adminSettings are the settings that imserver admin shares with the server.
 var adminSettings = []string{"config", "db", "blob"}
 
-// admin does what args ask for, and returns the exit code.
+// admin runs the command in args, and returns the exit code.
 func admin(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) int {
 	say := func(err error) { _, _ = fmt.Fprintln(errOut, "imserver admin:", plain(err.Error())) }
 	if len(args) == 0 || slices.Contains([]string{"--help", "-help", "-h", "help"}, args[0]) {
@@ -78,7 +78,7 @@ func admin(ctx context.Context, args []string, getenv func(string) string, in io
 	return exitOK
 }
 
-// do opens the database, and has the verb act upon it.
+// do opens the database, runs the verb and prints its answer.
 func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if c.migrate {
@@ -104,8 +104,8 @@ func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err 
 	return enc.Encode(said.value)
 }
 
-// parse reads the options of a verb, and where the database is: by a flag, a
-// variable or a line of the configuration file, as the server does.
+// parse reads the options of a verb, and the settings that it shares with the
+// server, from flags, variables and the configuration file.
 func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) string) error {
 	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
 	all := settings(&p.request)
@@ -145,15 +145,15 @@ func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) str
 	return errors.Join(p.faults...)
 }
 
-// check refuses a value that is none of the choices.
+// check returns an error if a value is none of the choices.
 func (o option) check(v string) error {
 	if len(o.choices) > 0 && !slices.Contains(o.choices, v) {
-		return fmt.Errorf("--%s is %q: %s", o.name, v, strings.Join(o.choices, ", "))
+		return fmt.Errorf("--%s is %q: want one of %s", o.name, v, strings.Join(o.choices, ", "))
 	}
 	return nil
 }
 
-// everyVerb are the options of all of them.
+// everyVerb returns the options that every verb has.
 func everyVerb() []option {
 	r := request{cfg: server.DefaultConfig()}
 	var all []option
@@ -164,14 +164,15 @@ func everyVerb() []option {
 			all = append(all, option{name: s.name, arg: arg, usage: usage + " (" + s.env + ")"})
 		}
 	}
-	return append(all, option{name: "json", usage: "answer in JSON"},
-		option{name: "migrate", usage: "first bring the database of an older version up to date; stop its nodes before"}, option{name: "help", usage: "say what this command does"})
+	return append(all, option{name: "json", usage: "print the answer as JSON"},
+		option{name: "migrate", usage: "first migrate the database of an older version; stop its nodes before"}, option{name: "help", usage: "describe this command"})
 }
 
 func describeAdmin() string {
 	var b strings.Builder
-	b.WriteString(`imserver admin acts upon the database of imserver, whether a server runs or not;
-nodes that run notice within two seconds. What it does is in the audit, by user 0.
+	b.WriteString(`imserver admin works on the database of imserver, with or without a running
+server. Running nodes notice within two seconds. The audit records what it does,
+as user 0.
 
 Usage: imserver admin COMMAND [--option value]...
 
@@ -180,8 +181,8 @@ Usage: imserver admin COMMAND [--option value]...
 		fmt.Fprintf(&b, "  %-16s%s\n", v.name, v.usage)
 	}
 	b.WriteString(`
-imserver admin COMMAND --help lists the options of a command. It exits with 0, 1
-where the act failed or was refused, or 2 where the command line is wrong.
+imserver admin COMMAND --help lists the options of a command. The exit code is 0,
+1 if the command failed or was refused, or 2 if the command line is wrong.
 `)
 	return b.String()
 }
@@ -203,12 +204,13 @@ func describeVerb(v adminVerb) string {
 	return b.String()
 }
 
-// errUsage is for a command line that is wrong in what it says together.
+// errUsage marks the errors of usageError. It has no text of its own.
 var errUsage = errors.New("")
 
+// usageError returns an error about the command line, for which the exit code is 2.
 func usageError(format string, args ...any) error {
 	return fmt.Errorf(format+"%w", append(args, errUsage)...)
 }
 
-// stdin is where reset-password --stdin reads from.
+// stdin is a variable for tests. reset-password --stdin reads it.
 var stdin io.Reader = os.Stdin

@@ -19,65 +19,65 @@ import (
 // Options that several verbs have.
 var (
 	whom = []option{
-		{name: "username", arg: "NAME", usage: "the account of this username"},
-		{name: "phone", arg: "PHONE", usage: "the account of this phone"},
-		{name: "id", arg: "ID", usage: "the account of this id"},
+		{name: "username", arg: "NAME", usage: "the account with this username"},
+		{name: "phone", arg: "PHONE", usage: "the account with this phone number"},
+		{name: "id", arg: "ID", usage: "the account with this id"},
 	}
 	pages = []option{
 		{name: "page", arg: "NUMBER", usage: "which page, counted from 1"},
-		{name: "limit", arg: "NUMBER", usage: "lines a page, at most 200; default 50"},
+		{name: "limit", arg: "NUMBER", usage: "lines per page, at most 200; default 50"},
 	}
 	roles  = []string{"user", "moderator", "admin", "super_admin"}
-	reason = option{name: "reason", arg: "TEXT", usage: "why: the user is told"}
+	reason = option{name: "reason", arg: "TEXT", usage: "the reason; the user sees it"}
 )
 
 func ofWhom(more ...option) []option { return append(append([]option{}, whom...), more...) }
 
-// adminVerbs is the table of them.
+// adminVerbs is the table of all commands of imserver admin.
 var adminVerbs = []adminVerb{
-	{"grant", "gives an account a role", ofWhom(option{name: "role", arg: "ROLE", usage: "the role, super_admin unless another is named", choices: roles[1:]}),
+	{"grant", "gives an account a role", ofWhom(option{name: "role", arg: "ROLE", usage: "the role; default super_admin", choices: roles[1:]}),
 		func(c *adminCall, ctx context.Context) (answer, error) {
 			return c.setRole(ctx, cmp.Or(c.values["role"], "super_admin"))
 		}},
-	{"revoke", "takes the role of an account away", whom,
+	{"revoke", "removes the role of an account", whom,
 		func(c *adminCall, ctx context.Context) (answer, error) { return c.setRole(ctx, "user") }},
 	{"list", "lists the accounts that have a role", nil, (*adminCall).list},
-	{"ban", "keeps an account out, and ends its sessions", ofWhom(option{name: "duration", arg: "TIME", usage: "for how long, such as 90m or 24h; for good unless given"}, reason), (*adminCall).ban},
+	{"ban", "bans an account, and ends its sessions", ofWhom(option{name: "duration", arg: "TIME", usage: "how long, such as 90m or 24h; without it, the ban is permanent"}, reason), (*adminCall).ban},
 	{"unban", "ends a ban", whom, (*adminCall).unban},
-	{"delete", "deletes an account, as its user can do; its messages stay with the others", whom, (*adminCall).delete},
-	{"reset-password", "gives an account a new password, prints it once and ends its sessions",
-		ofWhom(option{name: "stdin", usage: "read the password from the first line of the standard input, and do not print it"}), (*adminCall).resetPassword},
-	{"reset-2fa", "turns two-factor login off for an account that has lost its second factor, and ends its sessions", whom, (*adminCall).resetTwoFactor},
-	{"sessions", "lists the logins of an account", whom, (*adminCall).sessions},
+	{"delete", "deletes an account, as its user can; the messages that others received stay", whom, (*adminCall).delete},
+	{"reset-password", "sets a new password for an account, prints it once and ends the account's sessions",
+		ofWhom(option{name: "stdin", usage: "read the password from the first line of standard input, and do not print it"}), (*adminCall).resetPassword},
+	{"reset-2fa", "turns two-factor login off for a user who has lost the second factor, and ends the account's sessions", whom, (*adminCall).resetTwoFactor},
+	{"sessions", "lists the sessions of an account", whom, (*adminCall).sessions},
 	{"logout", "ends all sessions of an account", ofWhom(reason), (*adminCall).logout},
 	{"users", "lists accounts, the newest first", append([]option{
-		{name: "name", arg: "TEXT", usage: "those whose username or nickname contains it"},
-		{name: "phone", arg: "DIGITS", usage: "those whose phone begins with it"},
-		{name: "status", arg: "STATUS", usage: "those that are", choices: []string{"active", "banned", "deleted"}},
-		{name: "role", arg: "ROLE", usage: "those that have the role", choices: roles},
+		{name: "name", arg: "TEXT", usage: "only accounts whose username or nickname contains this text"},
+		{name: "phone", arg: "DIGITS", usage: "only accounts whose phone number begins with these digits"},
+		{name: "status", arg: "STATUS", usage: "only accounts with this status", choices: []string{"active", "banned", "deleted"}},
+		{name: "role", arg: "ROLE", usage: "only accounts with this role", choices: roles},
 	}, pages...), (*adminCall).users},
-	{"audit", "lists what the staff did and was refused, the newest first", append([]option{
-		{name: "level", arg: "LEVEL", usage: "done or refused", choices: []string{"info", "warning"}},
-		{name: "module", arg: "MODULE", usage: "what it was about", choices: []string{"access", "users", "roles", "messages", "chats", "reports", "system"}},
-		{name: "target", arg: "TARGET", usage: "to whom or what, such as user:42"},
-		{name: "by", arg: "ID", usage: "who did it; 0: the operator"},
+	{"audit", "lists what the staff did, and what was refused to them, the newest first", append([]option{
+		{name: "level", arg: "LEVEL", usage: "info for what was done, warning for what was refused", choices: []string{"info", "warning"}},
+		{name: "module", arg: "MODULE", usage: "only entries of this part", choices: []string{"access", "users", "roles", "messages", "chats", "reports", "system"}},
+		{name: "target", arg: "TARGET", usage: "only entries about this, such as user:42"},
+		{name: "by", arg: "ID", usage: "only entries of this user; 0 is the operator"},
 	}, pages...), (*adminCall).audit},
-	{"backup", "copies an SQLite database, as it is at one moment, and the files into a new folder, while the server runs",
+	{"backup", "copies a consistent snapshot of an SQLite database, and the files, into a new folder; the server may run meanwhile",
 		[]option{{name: "to", arg: "FOLDER", usage: "the new folder"}}, (*adminCall).backup},
 }
 
-// who reads which account is meant.
+// who returns the account that the options name.
 func (c *adminCall) who() (w server.Who, err error) {
 	w.Username, w.Phone = c.values["username"], c.values["phone"]
 	if text := c.values["id"]; text != "" {
 		if w.ID, err = strconv.ParseInt(text, 10, 64); err != nil || w.ID <= 0 {
-			return w, usageError("--id is %q: a positive number", text)
+			return w, usageError("--id is %q: want a positive number", text)
 		}
 	}
 	return w, nil
 }
 
-// number reads an option that is one; 0 where it is not given.
+// number returns the value of a numeric option, or 0 if it is not given.
 func (c *adminCall) number(name string) (int, error) {
 	text := c.values[name]
 	if text == "" {
@@ -85,17 +85,17 @@ func (c *adminCall) number(name string) (int, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 1 {
-		return 0, usageError("--%s is %q: a positive number", name, text)
+		return 0, usageError("--%s is %q: want a positive number", name, text)
 	}
 	return int(n), nil
 }
 
-// said is the answer of a line of words.
+// said returns an answer whose text is one line.
 func said(value any, format string, args ...any) answer {
 	return answer{value, func(w io.Writer) { _, _ = fmt.Fprintln(w, plain(fmt.Sprintf(format, args...))) }}
 }
 
-// table is the answer of a line for each row.
+// table returns an answer whose text is a table, with a line for each row.
 func table[T any](value any, head string, rows []T, cells func(T) []any) answer {
 	return answer{value, func(w io.Writer) {
 		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -117,7 +117,8 @@ func table[T any](value any, head string, rows []T, cells func(T) []any) answer 
 	}}
 }
 
-// plain is text that a terminal shows as it is: users wrote some of it.
+// plain replaces control and direction characters, because users wrote some of the
+// text and a terminal would obey them.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && (unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069') {
@@ -149,14 +150,14 @@ func (c *adminCall) ban(ctx context.Context) (answer, error) {
 	var d time.Duration
 	if text := c.values["duration"]; text != "" {
 		if d, err = time.ParseDuration(text); err != nil || d <= 0 {
-			return answer{}, usageError("--duration is %q: a time such as 90m or 24h; leave it out to ban for good", text)
+			return answer{}, usageError("--duration is %q: want a time such as 90m or 24h; leave it out for a permanent ban", text)
 		}
 	}
 	a, err := c.op.Ban(ctx, who, c.values["reason"], d)
 	if err != nil {
 		return answer{}, err
 	}
-	until := "for good"
+	until := "permanently"
 	if !a.Ban.Until.IsZero() {
 		until = "until " + a.Ban.Until.UTC().Format(time.RFC3339)
 	}
@@ -169,7 +170,7 @@ func (c *adminCall) unban(ctx context.Context) (answer, error) {
 		return answer{}, err
 	}
 	a, err := c.op.Unban(ctx, who)
-	return said(a, "%s (id %d) is not banned any more", cmp.Or(a.Username, a.Phone), a.ID), err
+	return said(a, "%s (id %d) is no longer banned", cmp.Or(a.Username, a.Phone), a.ID), err
 }
 
 func (c *adminCall) delete(ctx context.Context) (answer, error) {
@@ -181,7 +182,7 @@ func (c *adminCall) delete(ctx context.Context) (answer, error) {
 	return said(a, "%s (id %d) is deleted", cmp.Or(a.Username, a.Phone), a.ID), err
 }
 
-// maxLine bounds a password that is read.
+// maxLine bounds the line with a password, in bytes.
 const maxLine = 4 << 10
 
 func (c *adminCall) resetPassword(ctx context.Context) (answer, error) {
@@ -196,16 +197,16 @@ func (c *adminCall) resetPassword(ctx context.Context) (answer, error) {
 			return answer{}, err
 		}
 		if password = strings.TrimRight(line, "\r\n"); password == "" {
-			return answer{}, usageError("the standard input has no password in its first line")
+			return answer{}, usageError("standard input has no password: write it in the first line")
 		}
 	}
 	a, set, err := c.op.ResetPassword(ctx, who, password)
 	value := map[string]any{"user_id": a.ID, "username": a.Username}
 	if given {
-		return said(value, "%s (id %d) has the password that you gave", cmp.Or(a.Username, a.Phone), a.ID), err
+		return said(value, "%s (id %d) now has the password that you gave", cmp.Or(a.Username, a.Phone), a.ID), err
 	}
 	value["password"] = set
-	return said(value, "%s (id %d) has this password: %s", cmp.Or(a.Username, a.Phone), a.ID, set), err
+	return said(value, "%s (id %d) now has the password: %s", cmp.Or(a.Username, a.Phone), a.ID, set), err
 }
 
 func (c *adminCall) resetTwoFactor(ctx context.Context) (answer, error) {
@@ -215,7 +216,7 @@ func (c *adminCall) resetTwoFactor(ctx context.Context) (answer, error) {
 	}
 	a, ended, err := c.op.ResetTwoFactor(ctx, who)
 	value := map[string]any{"user_id": a.ID, "sessions_ended": ended}
-	return said(value, "%s (id %d) logs in with the password alone: %d sessions ended", cmp.Or(a.Username, a.Phone), a.ID, ended), err
+	return said(value, "%s (id %d) now logs in with the password alone: %d sessions ended", cmp.Or(a.Username, a.Phone), a.ID, ended), err
 }
 
 func (c *adminCall) sessions(ctx context.Context) (answer, error) {
@@ -237,7 +238,7 @@ func (c *adminCall) logout(ctx context.Context) (answer, error) {
 	return said(value, "%s (id %d) is logged out: %d sessions ended", cmp.Or(a.Username, a.Phone), a.ID, ended), err
 }
 
-// page reads which page is asked for.
+// page returns the values of --page and --limit.
 func (c *adminCall) page() (page, limit int, err error) {
 	page, err = c.number("page")
 	if err == nil {
@@ -266,7 +267,7 @@ func (c *adminCall) audit(ctx context.Context) (answer, error) {
 	if text := c.values["by"]; text != "" {
 		by, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || by < 0 {
-			return answer{}, usageError("--by is %q: the id of a user, or 0", text)
+			return answer{}, usageError("--by is %q: want the id of a user, or 0 for the operator", text)
 		}
 		q.By = &by
 	}
@@ -274,7 +275,7 @@ func (c *adminCall) audit(ctx context.Context) (answer, error) {
 	return withTotal(auditTable(found.Items), found.Items, found.Total), err
 }
 
-// withTotal adds to a page how many there are in all.
+// withTotal adds the total number of items to a page.
 func withTotal[T any](a answer, items []T, total int64) answer {
 	if items == nil {
 		items = []T{}
@@ -288,7 +289,7 @@ func withTotal[T any](a answer, items []T, total int64) answer {
 func (c *adminCall) backup(ctx context.Context) (answer, error) {
 	to := c.values["to"]
 	if to == "" {
-		return answer{}, usageError("--to is required: a new folder")
+		return answer{}, usageError("--to is required: give a new folder")
 	}
 	b, err := c.op.Backup(ctx, to, func(p server.Progress) {
 		if p.Most > 0 {

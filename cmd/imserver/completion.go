@@ -110,7 +110,7 @@ complete -F _imserver imserver
 `, strings.Join(files, "|"), cases.String(), verbs, byVerb.String(), strings.Join(flags, " "))
 }
 
-// verbNames are those of imserver admin.
+// verbNames returns the names of the verbs, separated by spaces.
 func verbNames() string {
 	var names []string
 	for _, v := range adminVerbs {
@@ -119,7 +119,7 @@ func verbNames() string {
 	return strings.Join(names, " ")
 }
 
-// flags are the options of a verb, with their dashes.
+// flags returns the options of a verb, with two dashes.
 func (v adminVerb) flags() []string {
 	var flags []string
 	for _, o := range slices.Concat(v.options, everyVerb()) {
@@ -186,7 +186,7 @@ complete -c imserver -n '__fish_seen_subcommand_from completion' -a 'bash fish z
 	return b.String()
 }
 
-// fish says what an option's value is.
+// fish returns the arguments of fish's complete that describe the option's value.
 func (o option) fish() string {
 	switch {
 	case o.isFile(), o.arg == "FOLDER":

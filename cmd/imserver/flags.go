@@ -45,7 +45,7 @@ func (p *parser) set(from string, s setting, v string) {
 	}
 }
 
-// parse reads the settings. A flag beats its variable, and a variable beats the file. The error has every fault, one
+// parse reads the settings. A flag overrides its variable, and a variable the file. The error has every fault, one
 // on each line. The request is returned with an error too, because it has the log format for reporting the error.
 func parse(args []string, getenv func(string) string, usage io.Writer) (request, error) {
 	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}

@@ -7,7 +7,7 @@ import (
 	"github.com/onemeter/onemeter/server"
 )
 
-// manPage returns imserver(1), in the macros of man(7), which every Unix has.
+// manPage returns imserver(1), in the macros of man(7), which every Unix system has.
 func manPage() string {
 	r := request{cfg: server.DefaultConfig()}
 	var b strings.Builder
@@ -26,17 +26,18 @@ imserver \- an instant\-messaging server
 .br
 .B imserver man
 .SH DESCRIPTION
-With no settings it needs nothing installed: it keeps everything in
+Without settings it needs no other software: it keeps everything in
 .I ./data
 and listens on port 8080.
 .PP
-Each setting can be given by its environment variable, or by its name in a file,
-instead. A flag beats its variable, and that a line of the file.
+Each setting is a flag, an environment variable and a key of the file that
+.B \-\-config
+names. A flag overrides the variable, and the variable overrides the file.
 .PP
 .B imserver completion
-prints what a shell completes by, and
+prints a completion script for a shell.
 .B imserver man
-this page.
+prints this page.
 .SH OPTIONS
 `)
 	for _, s := range settings(&r) {
@@ -52,12 +53,12 @@ this page.
 	}
 	entry(&b, roff("--healthcheck"), "Check whether the server at --addr is alive, and exit with 0 or 1.")
 	entry(&b, roff("--version"), "Print the version, the commit and Go's version, and exit.")
-	b.WriteString(".SH SECRETS\nThey have no flag, because other users see flags in ps. The names in parentheses are for a file.\n")
+	b.WriteString(".SH SECRETS\nSecrets have no flag, because other users see flags in ps. The names in parentheses are keys of the file.\n")
 	for _, s := range secretSettings(&r.cfg) {
 		entry(&b, "\\fB"+roff(s.env)+"\\fR ("+roff(s.name)+")", s.usage)
 	}
-	b.WriteString(".SH ADMINISTRATION\n.B imserver admin\nacts upon the database, whether a server runs or not: nodes that run notice within two seconds. " +
-		"What it does is in the audit. Every command takes\n.BR \\-\\-config , \\-\\-db , \\-\\-blob , \\-\\-json , \\-\\-migrate\nand\n.BR \\-\\-help .\n")
+	b.WriteString(".SH ADMINISTRATION\n.B imserver admin\nworks on the database, with or without a running server. Running nodes notice within two seconds. " +
+		"The audit records what it does. Every command has the options\n.BR \\-\\-config , \\-\\-db , \\-\\-blob , \\-\\-json , \\-\\-migrate\nand\n.BR \\-\\-help .\n")
 	for _, v := range adminVerbs {
 		var options []string
 		for _, o := range v.options {
@@ -73,9 +74,9 @@ this page.
 The settings of the systemd service.
 .TP
 .I /var/lib/imserver
-Its data, where the database is SQLite and files are in a folder.
+Its data, if the database is SQLite and files are in a folder.
 .SH ENVIRONMENT
-Beside the settings: OpenTelemetry's OTEL_ variables, and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION for S3.
+Besides those of the settings: OpenTelemetry's OTEL_ variables, and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION for S3.
 `)
 	return b.String()
 }
@@ -91,7 +92,7 @@ func entry(b *strings.Builder, head, text string) {
 	}
 }
 
-// roff escapes text so that no line of it is a command.
+// roff escapes text, so that none of its lines is a command.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(text)
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {

@@ -1,5 +1,5 @@
-// Package alive is how our programs ask an instance of themselves on this machine
-// whether it is alive: the healthcheck of a container without curl.
+// Package alive checks whether a server on this machine is alive. imserver and
+// imadmin use it for --healthcheck, because their images have no curl.
 package alive
 
 import (
@@ -22,7 +22,7 @@ func Check(ctx context.Context, addr, path string) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is us
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is this machine
 	res, err := client.Do(req)
 	if err != nil {
 		return err
@@ -34,8 +34,8 @@ func Check(ctx context.Context, addr, path string) error {
 	return nil
 }
 
-// Reachable returns an address that a client can dial for one that a server listens
-// at: localhost where the host is empty, 0.0.0.0 or ::.
+// Reachable returns the address at which a client on this machine reaches a server
+// that listens at addr: the host is localhost if it is empty, 0.0.0.0 or ::.
 func Reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {

@@ -1,5 +1,6 @@
-// Package browser lets tests use a page as people do, in a real Chromium: it opens
-// windows, fills in fields, pushes buttons, looks, and takes pictures.
+// Package browser lets tests use a page as people do, in a real Chromium: open
+// windows, fill in fields, press buttons, read texts and take pictures. [Open]
+// starts a browser.
 package browser
 
 import (
@@ -27,16 +28,17 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// Patience is how long a test waits for what a page has to show: browsers are
-// slow on a machine with much to do.
+// Patience is how long a test waits for a page. It is long, because browsers are
+// slow on a busy machine.
 const Patience = 30 * time.Second
 
-// A Browser is one Chromium, with a camera and a microphone that are made up.
+// A Browser is one Chromium process, with a fake camera and a fake microphone.
 type Browser struct {
 	ctx context.Context
 }
 
-// Open starts a Chromium that ends with the test.
+// Open starts a Chromium, and ends it with the test. Without Chromium, it skips the
+// test: see [needs.Chromium].
 func Open(t *testing.T) *Browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -55,15 +57,16 @@ func Open(t *testing.T) *Browser {
 	return &Browser{ctx}
 }
 
-// A Window is a page with a session of its own. Whatever it logs as an error
-// fails the test.
+// A Window is a page with a profile of its own: cookies and storage. Exceptions and
+// security errors in the page fail the test. If a method fails, it ends the test.
 type Window struct {
 	t      testing.TB
 	ctx    context.Context
 	faults *faults
 }
 
-// A Screen is how large a page is, and what it prefers.
+// A Screen is the size of a page in CSS pixels, its colour scheme, and whether it
+// has a touch screen.
 type Screen struct {
 	Width, Height int64
 	Dark, Touch   bool
@@ -75,8 +78,7 @@ var (
 	Phone   = Screen{Width: 360, Height: 720, Touch: true}
 )
 
-// Open opens the page at url in a window with a profile of its own, which closes
-// at the end of the test.
+// Open opens the page at url in a new window, and closes it at the end of the test.
 func (b *Browser) Open(t *testing.T, url string, s Screen) *Window {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
@@ -116,7 +118,7 @@ func (b *Browser) Open(t *testing.T, url string, s Screen) *Window {
 	return w
 }
 
-// Command is an action that gives the browser a command.
+// Command returns an action that sends a command of the DevTools protocol.
 func Command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, c, params)
@@ -124,7 +126,7 @@ func Command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.V
 	})
 }
 
-// faults of a page, from when it is listened to.
+// faults collects the errors of a page. It is safe for concurrent use.
 type faults struct {
 	mu   sync.Mutex
 	list []string
@@ -142,7 +144,7 @@ func (f *faults) all() []string {
 	return slices.Clone(f.list)
 }
 
-// Do does what chromedp offers, within Patience. An error ends the test.
+// Do runs chromedp's actions, within Patience.
 func (w *Window) Do(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, Patience)
@@ -152,7 +154,7 @@ func (w *Window) Do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// fail ends the test, and tells what the page shows.
+// fail ends the test, and logs the text of the page.
 func (w *Window) fail(err error) {
 	w.t.Helper()
 	w.Shot("failed")
@@ -162,26 +164,26 @@ func (w *Window) fail(err error) {
 	w.t.Fatalf("%v; the page reads:\n%s", err, text)
 }
 
-// Fill writes a text where a selector points.
+// Fill types text into the element that a CSS selector matches.
 func (w *Window) Fill(selector, text string) {
 	w.t.Helper()
 	w.Do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press pushes what a selector points to.
+// Press clicks the element that a CSS selector matches.
 func (w *Window) Press(selector string) {
 	w.t.Helper()
 	w.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// Button pushes the one with a label or a text.
+// Button clicks the button or link with this label or text.
 func (w *Window) Button(label string) {
 	w.t.Helper()
 	w.Do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a][@aria-label=%q or normalize-space()=%q]`, label, label), chromedp.NodeVisible))
 }
 
-// Confirm pushes the button with a label, and says yes to what the page asks in a
-// dialog of the browser's, or no.
+// Confirm clicks the button with this label, and answers yes or no to the browser's
+// dialog that the page then opens.
 func (w *Window) Confirm(label string, yes bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, Patience)
@@ -204,7 +206,7 @@ func (w *Window) Confirm(label string, yes bool) {
 	}
 }
 
-// Downloads has files that the page saves go to a folder, which it returns.
+// Downloads makes the page save files in a temporary folder, and returns the folder.
 func (w *Window) Downloads() (folder string) {
 	w.t.Helper()
 	folder = w.t.TempDir()
@@ -218,8 +220,8 @@ func (w *Window) Downloads() (folder string) {
 	return folder
 }
 
-// Key pushes a key as a keyboard does: a page that takes it keeps the browser
-// from acting on it. chromedp's own keys are not kept.
+// Key presses a key as a keyboard does, so that the page can prevent the browser's
+// default action. With chromedp's own key actions it cannot.
 func (w *Window) Key(name, text string, code int64, modifiers ...chromedp.Modifier) {
 	w.t.Helper()
 	p := input.DispatchKeyEventParams{Key: name, Code: name, Text: text, WindowsVirtualKeyCode: code, Type: kb.KeyDown}
@@ -231,7 +233,7 @@ func (w *Window) Key(name, text string, code int64, modifiers ...chromedp.Modifi
 	w.Do(Command(input.DispatchKeyEvent, p), Command(input.DispatchKeyEvent, up))
 }
 
-// Until waits for a condition, in JavaScript.
+// Until waits until a JavaScript condition is true, within Patience.
 func (w *Window) Until(condition string, args ...any) {
 	w.t.Helper()
 	expression := "!!(" + fmt.Sprintf(condition, args...) + ")"
@@ -243,13 +245,13 @@ func (w *Window) Until(condition string, args ...any) {
 	}
 }
 
-// Sees waits until a text is where a selector points.
+// Sees waits until an element that a CSS selector matches contains text.
 func (w *Window) Sees(selector, text string) {
 	w.t.Helper()
 	w.Until(`[...document.querySelectorAll(%q)].some(e => e.textContent.includes(%q))`, selector, text)
 }
 
-// Eval returns the value of an expression.
+// Eval returns the value of a JavaScript expression. It awaits promises.
 func Eval[T any](w *Window, expression string) T {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, Patience)
@@ -267,7 +269,8 @@ func (w *Window) JS(statement string) {
 	Eval[chromedp.Void](w, statement)
 }
 
-// Shot keeps a picture of the page where IM_TEST_SHOTS names a folder.
+// Shot saves a picture of the page in the folder that IM_TEST_SHOTS names. Without
+// the variable it does nothing.
 func (w *Window) Shot(name string) {
 	dir := os.Getenv("IM_TEST_SHOTS")
 	if dir == "" {
@@ -284,7 +287,8 @@ func (w *Window) Shot(name string) {
 	}
 }
 
-// Accessible fails the test where axe-core finds something serious.
+// Accessible fails the test if axe-core finds a serious or critical fault. axe is
+// its source code, and where names the page in the test's error.
 func (w *Window) Accessible(axe, where string) {
 	w.t.Helper()
 	w.JS(`void (window.axe ?? (0, eval)(` + Quote(axe) + `))`)
@@ -299,7 +303,7 @@ func (w *Window) Accessible(axe, where string) {
 	}
 }
 
-// Quote writes a text as JavaScript reads it.
+// Quote returns a text as a JavaScript string literal.
 func Quote(s string) string {
 	text, err := json.Marshal(s)
 	if err != nil {

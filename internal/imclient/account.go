@@ -1,8 +1,8 @@
 // Package imclient is a client of the chat server, over HTTP and WebSocket, for
-// tests and for imload. It knows the server as any client does: by its API.
+// tests and for imload. It uses only the server's API, as any client does.
 //
-// [Register] makes an [Account], whose Do makes one call, and whose Dial opens a
-// [Conn].
+// [Register] creates an [Account]. [Account.Do] makes one call, and [Account.Dial]
+// opens a WebSocket.
 package imclient
 
 import (
@@ -18,9 +18,8 @@ import (
 	"time"
 )
 
-// An Account is a user of a server and the tokens of one login; without a token
-// it is nobody yet. It is a value: a copy with another URL is the same user as a
-// client of another node.
+// An Account is a user of a server and the tokens of one session. Without a token,
+// its calls are anonymous. It is a value, and safe for concurrent use.
 type Account struct {
 	URL            string // of the server: http://host:port
 	ID             int64
@@ -28,13 +27,13 @@ type Account struct {
 }
 
 const (
-	// callTimeout bounds a call and its answer, and the opening of a WebSocket;
-	// the caller's context may end them earlier.
+	// callTimeout bounds a call with its answer, and the opening of a WebSocket.
+	// The caller's context may end them earlier.
 	callTimeout = 60 * time.Second
 	maxAnswer   = 64 << 20 // bytes
 )
 
-// Profile is what an account is made of. Username and Nickname may be empty.
+// A Profile describes a new account. Username and Nickname may be empty.
 type Profile struct {
 	Phone    string `json:"phone"`
 	Username string `json:"username,omitempty"`
@@ -42,7 +41,8 @@ type Profile struct {
 	Password string `json:"password"`
 }
 
-// Register makes an account on the server at url, logged in.
+// Register creates an account on the server at url, http://host:port, and logs it
+// in. If the server refuses, the error is an [*Error].
 func Register(ctx context.Context, url string, p Profile) (Account, error) {
 	var login struct {
 		Token   string
@@ -53,7 +53,7 @@ func Register(ctx context.Context, url string, p Profile) (Account, error) {
 	return Account{URL: url, ID: login.User.ID, Token: login.Token, Refresh: login.Refresh}, err
 }
 
-// At is the same account as a client of another node.
+// At returns the same account as a client of another node.
 func (a Account) At(url string) Account {
 	a.URL = url
 	return a
@@ -65,16 +65,17 @@ type File struct {
 	Content    []byte
 }
 
-// Raw is a body that goes out as it is, under the name of JSON.
+// Raw is a body that is sent as it is, with the content type of JSON.
 type Raw string
 
-// An Answer is what the server said, whatever the status.
+// An Answer is the server's answer, whatever the status.
 type Answer struct {
 	Status int
 	Body   []byte
 }
 
-// Decode reads the data of the answer into data, unless that is nil.
+// Decode decodes the field data of the answer into data. If data is nil, it does
+// nothing.
 func (a Answer) Decode(data any) error {
 	if data == nil {
 		return nil
@@ -85,7 +86,7 @@ func (a Answer) Decode(data any) error {
 	return nil
 }
 
-// An Error is an answer that is not what was asked for.
+// An Error is an answer with a status of 300 or more.
 type Error struct {
 	Method, Path string
 	Answer
@@ -95,8 +96,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s %s: %d %s: %s", e.Method, e.Path, e.Status, http.StatusText(e.Status), strings.TrimSpace(string(e.Body)))
 }
 
-// Do makes a call and reads the data of its answer into data, unless that is nil.
-// A status of 300 and more is an [*Error].
+// Do makes a call as [Account.Ask] does, and decodes the field data of the answer
+// into data, unless that is nil. If the status is 300 or more, the error is an
+// [*Error].
 func (a Account) Do(ctx context.Context, method, path string, body, data any) error {
 	answer, err := a.Ask(ctx, method, path, body)
 	if err != nil {
@@ -108,9 +110,9 @@ func (a Account) Do(ctx context.Context, method, path string, body, data any) er
 	return answer.Decode(data)
 }
 
-// Ask makes a call: path with its query, and a body that is nil, a [File], [Raw],
-// or what JSON is made of. An error means that no answer came, within a minute, or
-// that it has more than 64 MiB.
+// Ask makes a call. path includes the query. The body is nil, a [File], [Raw], or a
+// value that is encoded as JSON. The error says that no answer came within a
+// minute, or that the answer has more than 64 MiB; a status is never an error.
 func (a Account) Ask(ctx context.Context, method, path string, body any) (Answer, error) {
 	content, contentType, err := encode(body)
 	if err != nil {

@@ -10,21 +10,22 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A Conn is a WebSocket of an account. Reading and writing may go on at once, by
-// one goroutine each. Who counts in CPU time reads and writes by websocket.Conn.
+// A Conn is a WebSocket of an account. One goroutine may read while another one
+// writes. To save CPU time, use the methods of websocket.Conn instead of ReadFrame
+// and WriteFrame.
 type Conn struct{ *websocket.Conn }
 
-// A Frame is one from the server. Size is that of its JSON in bytes.
+// A Frame is a frame from the server. Size is the size of its JSON in bytes.
 type Frame struct {
 	Type    string
 	Payload json.RawMessage
 	Size    int `json:"-"`
 }
 
-// maxFrame is the size of the largest frame from the server in bytes: a sync's.
+// maxFrame is the largest frame that the server sends, in bytes: the answer to sync.
 const maxFrame = 32 << 20
 
-// Dial opens a WebSocket. An [*Error] is the server's refusal.
+// Dial opens a WebSocket. If the server refuses, the error is an [*Error].
 func (a Account) Dial(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -40,7 +41,7 @@ func (a Account) Dial(ctx context.Context) (*Conn, error) {
 	return nil, fmt.Errorf("connect: %w", err)
 }
 
-// ReadFrame waits for the next frame. When ctx ends so does the connection.
+// ReadFrame waits for the next frame. If ctx ends, the connection is closed.
 func (c *Conn) ReadFrame(ctx context.Context) (Frame, error) {
 	_, text, err := c.Read(ctx)
 	if err != nil {
@@ -53,8 +54,8 @@ func (c *Conn) ReadFrame(ctx context.Context) (Frame, error) {
 	return f, nil
 }
 
-// WriteFrame sends a frame, and returns the size of its JSON in bytes. It has
-// a minute, if ctx has no less.
+// WriteFrame sends a frame, and returns the size of its JSON in bytes. It gives up
+// after a minute, or when ctx ends.
 func (c *Conn) WriteFrame(ctx context.Context, frameType string, payload any) (size int, err error) {
 	text, err := json.Marshal(struct {
 		Type    string `json:"type"`
@@ -68,7 +69,7 @@ func (c *Conn) WriteFrame(ctx context.Context, frameType string, payload any) (s
 	return len(text), c.Write(ctx, websocket.MessageText, text)
 }
 
-// A Message is one as the server tells of it.
+// A Message is a message in the server's answers and frames.
 type Message struct {
 	ID, Seq     int64
 	SenderID    int64  `json:"sender_id"`

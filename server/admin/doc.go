@@ -1,15 +1,15 @@
 // Package admin is the admin console for browsers: static files, compiled into
-// the program. [New] makes what serves them. imserver has it at /admin/, and
-// imadmin at the root of a server of its own.
+// the program. [New] makes the handler that serves them. imserver serves it at
+// /admin/, and imadmin at the root of its own address.
 //
-// The files are in app, and stand on those that package page shares between pages:
+// The files are in the folder app, and use those that pages share, from package page:
 //
 //	app/index.html   the page
 //	app/main.js      starts it
-//	app/state        what is known: session, lists, the series of nodes. No markup
-//	app/ui           what is shown, one page or component a file
-//	app/css          how it looks
+//	app/state        the state: session, lists, time series of nodes; no markup
+//	app/ui           the view, one page or component a file
+//	app/css          the style
 //
-// The console knows the server by its API alone, and has no right of its own: the
-// server decides who may see and do what. It keeps the login for its tab only.
+// The console uses only the server's API, and has no rights of its own: the server
+// decides what each user may see and do. The login lasts as long as the browser tab.
 package admin

@@ -2,8 +2,8 @@ package admin
 
 import "strings"
 
-// paragraphs takes a runbook apart: what its sections of the third level say, by
-// their names.
+// paragraphs returns the texts of a runbook's sections of the third level, by
+// heading.
 func paragraphs(runbook string) map[string]string {
 	all := make(map[string]string)
 	name, lines := "", []string(nil)

@@ -13,16 +13,16 @@ import (
 //go:embed app/*.html app/*.js app/*.svg app/css/*.css app/state/*.js app/ui/*.js
 var embedded embed.FS
 
-// A Config is what the console is made of.
+// A Config describes the console.
 type Config struct {
-	// Index is the path of the page, Files that below which its files are. Both
-	// begin and end with a slash.
+	// Index is the path of the page, and Files the path of the folder of its other
+	// files. Both begin and end with a slash.
 	Index, Files string
-	// Runbook is Markdown with a section for each alert: ### and its name. What a
-	// section says is shown beside the alert.
+	// Runbook is Markdown with a section for each alert: ### and the alert's name.
+	// The console shows the section beside the alert.
 	Runbook string
-	// Nodes are the servers whose state the console shows. It is called for each
-	// request that asks for them, possibly concurrently.
+	// Nodes returns the servers whose state the console shows. It is called for each
+	// request for them, possibly concurrently. If it is nil, there is no list of nodes.
 	Nodes func() []Node
 }
 
@@ -30,15 +30,16 @@ type Config struct {
 type Node struct {
 	Name string `json:"name"`
 	Up   bool   `json:"up"`
-	Why  string `json:"why,omitempty"` // it is not up
-	// Paths of its exposition for Prometheus, of its instruments and conflicts as
-	// JSON, and of its readiness. The first two want an admin's token.
+	Why  string `json:"why,omitempty"` // why it is not up
+	// Paths of its metrics in Prometheus's format, of its instruments and conflicts
+	// as JSON, and of its readiness. The first two require an admin's token.
 	Metrics   string `json:"metrics"`
 	Telemetry string `json:"telemetry"`
 	Ready     string `json:"ready"`
 }
 
-// New makes what serves the console: the page, its files, and Index + "nodes".
+// New returns the handler of the console: the page, its files, and the list of
+// nodes at Index + "nodes". The handler is safe for concurrent use if Nodes is.
 func New(cfg Config) (http.Handler, error) {
 	app, err := fs.Sub(embedded, "app")
 	if err != nil {
@@ -59,7 +60,7 @@ func New(cfg Config) (http.Handler, error) {
 	return &console{site: site, nodesAt: cfg.Index + "nodes", nodes: cfg.Nodes}, nil
 }
 
-// A console serves the page, and says which nodes there are.
+// A console serves the page and the list of nodes.
 type console struct {
 	site    *page.Site
 	nodesAt string
@@ -73,7 +74,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	text, err := json.Marshal(map[string]any{"nodes": c.nodes()})
 	if err != nil {
-		http.Error(w, "the nodes cannot be told", http.StatusInternalServerError)
+		http.Error(w, "could not encode the list of nodes", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

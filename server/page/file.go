@@ -13,13 +13,14 @@ import (
 	"strings"
 )
 
-// A file is one answer, made once.
+// A file is a file in the form in which it is served.
 type file struct {
 	contentType, caching, etag string
-	plain, zipped              []byte // zipped is nil where it would be no smaller
+	plain, zipped              []byte // zipped is nil if it would not be smaller
 }
 
-// contentTypes of all that there is. Package mime would ask the machine.
+// contentTypes holds the types by extension. Package mime depends on the machine's
+// configuration.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",

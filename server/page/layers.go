@@ -11,13 +11,13 @@ var kit embed.FS
 //go:embed plot/*.js plot/vendor/*
 var plot embed.FS
 
-// Kit is the layer that pages share.
+// Kit returns the layer that pages share.
 func Kit() fs.FS { return below(kit, "kit") }
 
-// Plot is the layer of charts: uPlot, below plot/.
+// Plot returns the layer for charts: uPlot, in the folder plot.
 func Plot() fs.FS { return plot }
 
-// below is the folder of an embedded file system.
+// below returns a folder of an embedded file system.
 func below(files fs.FS, folder string) fs.FS {
 	sub, err := fs.Sub(files, folder)
 	if err != nil {

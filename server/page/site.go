@@ -17,33 +17,34 @@ import (
 
 const (
 	indexName = "index.html"
-	ownPrefix = "/app/" // what index.html writes before the names of files
+	ownPrefix = "/app/" // in index.html, before the names of files
 )
 
-// A Config is what a Site is made of.
+// A Config describes a Site.
 type Config struct {
-	// Index is the path of the page, Files that below which everything else is.
-	// Both begin and end with a slash.
+	// Index is the path of the page, and Files the path of the folder of its other
+	// files. Both begin and end with a slash.
 	Index, Files string
-	// Layers hold the files by name. Of two with one name, the later layer's counts.
-	// One of them has index.html.
+	// Layers hold the files by name. If two layers have a file of the same name, the
+	// later layer wins. One of them must have index.html.
 	Layers []fs.FS
-	// Made are files besides, by name.
+	// Made holds further files by name. They win over those of Layers.
 	Made map[string][]byte
-	// Media lets the page show and play what it has got (blob: addresses), and
-	// ask for the camera and the microphone.
+	// Media allows the page to show and play media that it has loaded (blob: URLs),
+	// and to ask for the camera and the microphone.
 	Media bool
 }
 
 // A Site serves a page. It is safe for concurrent use.
 type Site struct {
-	at     string // of the page
+	at     string // the page's path
 	index  *file
-	assets map[string]*file // by path
-	policy map[string]string
+	assets map[string]*file  // by path
+	policy map[string]string // headers of every answer
 }
 
-// New compresses and hashes the files.
+// New reads, compresses and hashes the files. It fails if no layer has index.html,
+// or if it knows no content type for a file.
 func New(cfg Config) (*Site, error) {
 	sources, err := read(cfg)
 	if err != nil {
@@ -59,7 +60,7 @@ func New(cfg Config) (*Site, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	s.index, err = newFile(indexName, index(sources, base), "no-cache") // it is asked for each time, and seldom sent
+	s.index, err = newFile(indexName, index(sources, base), "no-cache") // browsers revalidate it each time; the answer is mostly 304
 	return s, err
 }
 
@@ -95,8 +96,9 @@ func version(sources map[string][]byte) string {
 	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
-// index puts into the page where the other files are. Every module is named, so
-// that the browser fetches them at once and not one import after the other.
+// index returns index.html with the paths of the other files. It has a link for
+// every module, so that the browser fetches them all at once and not one import
+// after the other.
 func index(sources map[string][]byte, base string) []byte {
 	var preload strings.Builder
 	for _, name := range sorted(sources) {
@@ -111,7 +113,7 @@ func index(sources map[string][]byte, base string) []byte {
 	return bytes.Replace(page, []byte("<!-- files -->\n"), []byte(preload.String()), 1)
 }
 
-// ServeHTTP answers GET and HEAD of the page and of its files.
+// ServeHTTP answers GET and HEAD requests for the page and its files.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f := s.assets[r.URL.Path]
 	if r.URL.Path == s.at {
@@ -122,7 +124,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set(name, value)
 	}
 	if f == nil {
-		http.Error(w, "There is no such file. If the page does not work, reload it: the server may have a newer version.", http.StatusNotFound)
+		http.Error(w, "This file does not exist. If the page does not work, reload it: the server may have a newer version.", http.StatusNotFound)
 		return
 	}
 	body, etag := f.plain, f.etag
@@ -138,8 +140,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
-// policy is what browsers are told to refuse. Nothing may come from elsewhere,
-// nothing inline is run, and no text can become markup (Trusted Types).
+// policy returns the security headers. Browsers then load nothing from other
+// hosts, run no inline script, and turn no text into markup (Trusted Types).
 func policy(media bool) map[string]string {
 	blobs, devices := "", "()"
 	if media {

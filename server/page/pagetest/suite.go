@@ -1,5 +1,5 @@
-// Package pagetest is what every page has to keep, as a test suite: [Run] it
-// against the site of each.
+// Package pagetest is a test suite for every page: security headers, caching,
+// compression, size. Call [Run] with the page's site.
 package pagetest
 
 import (
@@ -16,17 +16,17 @@ import (
 	"testing"
 )
 
-// A Page is a site, and what is particular about it.
+// A Page is a site and what the suite needs to know about it.
 type Page struct {
 	Site  http.Handler
 	Index string // its path
-	Files string // the path that those of its files begin with
+	Files string // the beginning of its files' paths
 	Media bool   // whether it may use the camera and the microphone
-	Most  int    // bytes that a browser gets for it, compressed
-	Own   fs.FS  // the files that we wrote
+	Most  int    // largest size of all its files together, compressed, in bytes
+	Own   fs.FS  // the files that this project wrote
 }
 
-// Run tests the page.
+// Run runs the suite.
 func Run(t *testing.T, p Page) {
 	t.Run("policy", p.policy)
 	t.Run("nothing inline", p.nothingInline)
@@ -52,7 +52,7 @@ func (p Page) get(t *testing.T, method, path string, header ...string) *httptest
 
 var linked = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
 
-// files are the paths that the page names.
+// files returns the paths in the page's links.
 func (p Page) files(t *testing.T) (paths []string) {
 	t.Helper()
 	seen := make(map[string]bool)
@@ -100,7 +100,7 @@ func (p Page) policy(t *testing.T) {
 	}
 }
 
-// The policy runs nothing that is written into the page.
+// The policy forbids inline scripts and styles, so the page must have none.
 func (p Page) nothingInline(t *testing.T) {
 	page := p.get(t, "GET", p.Index).Body.String()
 	if m := regexp.MustCompile(`<style|style=|\son\w+=|<script[^>]*>[^<]`).FindString(page); m != "" {
@@ -171,7 +171,7 @@ func (p Page) unknownPaths(t *testing.T) {
 	}
 }
 
-// size holds the client to what a slow telephone loads in a second or two.
+// size limits the page to what a slow phone loads in a second or two.
 func (p Page) size(t *testing.T) {
 	total := 0
 	for _, path := range append(p.files(t), p.Index) {
@@ -185,7 +185,8 @@ func (p Page) size(t *testing.T) {
 
 func (p Page) noMarkup(t *testing.T) { NoMarkup(t, p.Own) }
 
-// NoMarkup looks for what would turn a text into markup, in files of our own.
+// NoMarkup fails the test if one of this project's files has code that turns text
+// into markup.
 func NoMarkup(t *testing.T, own fs.FS) {
 	t.Helper()
 	err := fs.WalkDir(own, ".", func(name string, d fs.DirEntry, err error) error {
