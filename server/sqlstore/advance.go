@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Advance implements chat.MessageStore. A mark never passes the last message
-// of its conversation, and one of who is no member is let go.
+// Advance implements chat.MessageStore. A mark never passes the last message of its
+// conversation. Marks of users who are not members are ignored.
 func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
 	furthest := make(map[place]chat.Mark, len(marks))
 	for _, m := range marks {
@@ -28,7 +28,7 @@ func (s *Store) Advance(ctx context.Context, marks []chat.Mark) error {
 	if len(furthest) == 0 {
 		return nil
 	}
-	// In one order everywhere, so that two nodes cannot block each other.
+	// Always in the same order, so that two nodes cannot deadlock.
 	marks = slices.SortedFunc(maps.Values(furthest), func(a, b chat.Mark) int {
 		return cmp.Or(cmp.Compare(a.ConversationID, b.ConversationID), cmp.Compare(a.UserID, b.UserID))
 	})
@@ -52,14 +52,14 @@ func (s *Store) advance(ctx context.Context, t querier, marks []chat.Mark) error
 	args := make([]any, 0, 5*n)
 	for i := range n {
 		m := marks[min(i, len(marks)-1)]
-		most := last[m.ConversationID] // or more by now: it never shrinks
+		most := last[m.ConversationID] // a lower bound: it only grows
 		args = append(args, m.ConversationID, m.UserID, min(m.Read, most), min(m.Delivered, most), micros(m.At))
 	}
 	_, err = exec(ctx, t, s.dialect.raiseMarks(n), args...)
 	return err
 }
 
-// lastSeqs returns how many messages the conversations of marks have.
+// lastSeqs returns the last seq of each conversation in marks.
 func lastSeqs(ctx context.Context, t querier, marks []chat.Mark) (map[int64]int64, error) {
 	ids := make([]int64, len(marks))
 	for i, m := range marks {
@@ -76,14 +76,15 @@ func lastSeqs(ctx context.Context, t querier, marks []chat.Mark) (map[int64]int6
 	return last, err
 }
 
-// marksTable is a table of n marks.
+// marksTable returns SQL for a table of n marks.
 func marksTable(n int) string {
 	return `SELECT ? AS conversation, ? AS member, ? AS read_to, ? AS delivered_to, ? AS moved_at` +
 		repeat("", " UNION ALL SELECT ?, ?, ?, ?, ?", n)
 }
 
-// moveTimes sets when the marks of row were moved, those of them that are. It comes
-// before the marks are set: MySQL takes what was set before for the value.
+// moveTimes returns the assignments that store the time for each mark of row that
+// moves. They must stand before those of the marks, because MySQL evaluates
+// assignments from left to right.
 func moveTimes(row string) string {
 	return row + `read_at = CASE WHEN k.read_to > ` + row + `read_seq THEN k.moved_at ELSE ` + row + `read_at END, ` +
 		row + `delivered_at = CASE WHEN k.delivered_to > ` + row + `delivered_seq THEN k.moved_at ELSE ` + row + `delivered_at END, `

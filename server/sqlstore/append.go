@@ -12,16 +12,16 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// appendTries bounds how often Append begins anew when a message turns out to
-// be stored already, or a commit was not answered and did not come about.
+// appendTries bounds how often Append starts again because a message turns out to be
+// stored already, or because a commit was not answered and did not happen.
 const appendTries = 3
 
-// Append implements chat.MessageStore. It does not look for duplicates: the
-// unique index finds them, and then the transaction is begun anew with a look.
+// Append implements chat.MessageStore. It does not look for duplicates first. If the
+// unique index finds one, it starts again, and then looks for them.
 //
-// Where the answer to a commit is lost, Append looks what became of it while
-// ctx lasts. Only if it cannot does it return an error although the batch may
-// be stored; sent again with the same ClientMsgIDs it is not stored twice.
+// If the answer to a commit is lost, Append finds out whether the batch was stored,
+// as long as ctx lasts. If it cannot find out, it returns an error although the batch
+// may be stored. The same batch with the same ClientMsgIDs is not stored twice.
 func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.Appended, error) {
 	if len(batch) == 0 {
 		return nil, nil
@@ -49,12 +49,12 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 	return nil, s.fail(ctx, "append", err)
 }
 
-// findOutWithin is how long a batch waits, after its commit was not answered, to
-// learn what became of it.
+// findOutWithin is how long Append tries to find out whether a batch was stored, after
+// its commit was not answered.
 const findOutWithin = 700 * time.Millisecond
 
-// findOut looks what became of a commit that failed with err. It returns no
-// error if it came about, and whether to begin anew.
+// findOut finds out whether a commit that failed with err happened. If it did, the
+// error is nil. again reports whether to start again.
 func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, findOutWithin)
 	defer cancel()
@@ -64,7 +64,7 @@ func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error
 	m := a.results[a.store[0]].Message
 	stored := false
 	looked := a.s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		// The lock is free once the other transaction has come to its end.
+		// The lock is free once the other transaction has ended.
 		if _, err := one(ctx, t, scanID, `SELECT id FROM conversations WHERE id = ?`+a.s.dialect.forUpdate, m.ConversationID); err != nil {
 			return err
 		}
@@ -91,12 +91,12 @@ type appending struct {
 	t       querier
 	batch   []chat.NewMessage
 	results []chat.Appended
-	look    bool // for duplicates of every message
+	look    bool // look for duplicates of every message
 
 	rooms  map[int64]*room
 	step   int64          // between ids of one INSERT
 	may    map[place]bool // who may write where
-	files  map[int64]bool // that messages name, and that are there
+	files  map[int64]bool // files of messages that exist
 	stored map[retry]chat.Message
 	first  map[retry]int // of messages to be stored that have a ClientMsgID
 	store  []int         // which of the batch are stored
@@ -106,13 +106,13 @@ type appending struct {
 // A place is a user in a conversation.
 type place struct{ conversation, user int64 }
 
-// A retry is what two sendings of one message have in common.
+// A retry identifies a message that is sent again.
 type retry struct {
 	sender int64
 	id     string
 }
 
-// A room is what Append knows of a conversation.
+// A room is the state of a conversation during Append.
 type room struct {
 	id    int64
 	kind  chat.ConversationKind
@@ -131,7 +131,7 @@ func (a *appending) run(ctx context.Context) error {
 	for i := range a.batch {
 		a.decide(i)
 	}
-	// Before the INSERT, which tells the ids and has to be answered.
+	// Before the INSERT, because its answer, with the ids, must be awaited.
 	if err := a.raise(ctx); err != nil {
 		return err
 	}
@@ -144,8 +144,8 @@ func (a *appending) run(ctx context.Context) error {
 	return nil
 }
 
-// openRooms locks the conversations, and with each those of the senders who may
-// write there.
+// openRooms locks the conversations, and finds out which of the senders may write
+// there.
 func (a *appending) openRooms(ctx context.Context) error {
 	a.rooms, a.may = make(map[int64]*room), make(map[place]bool)
 	asked := make([]place, 0, len(a.batch))
@@ -156,7 +156,7 @@ func (a *appending) openRooms(ctx context.Context) error {
 			asked = append(asked, p)
 		}
 	}
-	// In one order everywhere, so that two nodes cannot block each other.
+	// Always in the same order, so that two nodes cannot deadlock.
 	slices.SortFunc(asked, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.conversation, b.conversation), cmp.Compare(a.user, b.user))
 	})
@@ -168,7 +168,8 @@ func (a *appending) openRooms(ctx context.Context) error {
 	return a.holdFiles(ctx)
 }
 
-// holdFiles keeps the files that messages name from being deleted until these are stored.
+// holdFiles locks the files of messages, so that they cannot be deleted before the
+// messages are stored.
 func (a *appending) holdFiles(ctx context.Context) error {
 	var ids []int64
 	for _, m := range a.batch {
@@ -209,10 +210,10 @@ func (a *appending) lock(ctx context.Context, places []place) error {
 	return err
 }
 
-// lockQuery finds the rooms that senders may write in, n pairs of both.
+// lockQuery returns the statement that locks rooms for n pairs of room and sender.
 func (d *dialect) lockQuery(n int) string {
 	columns := `SELECT c.id, m.user_id, c.kind, COALESCE(c.pair_low + c.pair_high, 0), c.last_seq, ` + d.step
-	if n == 1 { // without a table of keys, which would cost as much as all the rest
+	if n == 1 { // without a table of keys, which would double the cost
 		return columns + `
 	FROM conversations c ` + d.inOrder + ` members m ON m.conversation_id = c.id
 	WHERE c.id = ? AND m.user_id = ? AND m.state = 0 AND m.muted = 0` + d.forUpdate
@@ -224,8 +225,8 @@ func (d *dialect) lockQuery(n int) string {
 	WHERE m.state = 0 AND m.muted = 0` + d.forUpdate
 }
 
-// findStored looks for messages stored before: for all with a ClientMsgID when
-// asked to, or else for those that will be refused.
+// findStored looks for messages that are stored already: all with a ClientMsgID if
+// a.look is set, otherwise only those that will be refused.
 func (a *appending) findStored(ctx context.Context) error {
 	var keys []retry
 	for _, m := range a.batch {
@@ -262,7 +263,7 @@ func retriesQuery(n int) string {
 	JOIN conversations c ON c.id = x.conversation_id`
 }
 
-// decide answers for message i, or numbers it.
+// decide decides the result of message i, or gives it a seq.
 func (a *appending) decide(i int) {
 	n := &a.batch[i]
 	key := retry{n.SenderID, n.ClientMsgID}
@@ -314,11 +315,11 @@ func (x *room) next(n *chat.NewMessage) chat.Message {
 	return m
 }
 
-// maxInsert bounds the content in one INSERT, in bytes. Servers take 16 MiB at
-// least, unless told otherwise, and quoting makes it twice as much at most.
+// maxInsert bounds the content in one INSERT, in bytes. By default, servers accept
+// at least 16 MiB, and quoting at most doubles the size.
 const maxInsert = 4 << 20
 
-// insert stores the numbered messages and gives them their ids.
+// insert stores the messages that have a seq, and sets their ids.
 func (a *appending) insert(ctx context.Context) error {
 	for rest := a.store; len(rest) > 0; {
 		part := rest[:a.s.dialect.rows(a.fitting(rest))]
@@ -345,8 +346,7 @@ func (a *appending) insert(ctx context.Context) error {
 	return nil
 }
 
-// fitting is how many of the messages, one at least, have no more content than
-// fits into one INSERT.
+// fitting returns how many of the messages fit into one INSERT, at least one.
 func (a *appending) fitting(rest []int) int {
 	size := 0
 	for k, i := range rest {
@@ -362,8 +362,8 @@ func insertQuery(n int) string {
 	VALUES ` + repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ", ", n)
 }
 
-// raise writes how far each conversation has come: with one statement those
-// that have come equally far, which is nearly all where people talk in pairs.
+// raise stores the last seq of each conversation. One statement changes all
+// conversations that grow by the same number of messages, which is nearly all.
 func (a *appending) raise(ctx context.Context) error {
 	byAdded := make(map[int64][]int64)
 	for id, x := range a.rooms {

@@ -7,8 +7,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// AddAudit implements chat.StaffStore. The audit has this statement and those of
-// Audit, and no other: nothing changes or deletes an entry.
+// AddAudit implements chat.StaffStore. No statement changes or deletes an entry.
 func (s *Store) AddAudit(ctx context.Context, e chat.AuditEntry) error {
 	return s.fail(ctx, "add audit", addAudit(ctx, s.write, e))
 }
@@ -51,8 +50,8 @@ func (s *Store) Audit(ctx context.Context, q chat.AuditQuery) ([]chat.AuditEntry
 	return list, total, s.fail(ctx, "audit", err)
 }
 
-// A filter is what the rows of a list have to be. Its texts are constants, so
-// that few statements are ever prepared.
+// A filter is a list of conditions of a query. Their texts are constants, so that
+// few different statements are prepared.
 type filter struct {
 	conditions []string
 	args       []any

@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// ErrNoBackup is for a database that is copied by its own tools.
+// ErrNoBackup is returned for MySQL and MariaDB, which have backup tools of their own.
 var ErrNoBackup = errors.New("sqlstore: only an SQLite database is copied by this program")
 
-// BackupTo writes a copy of an SQLite database, as it is at one moment, into a new
-// file, while others write to it. ErrNoBackup: it is none.
+// BackupTo writes a consistent snapshot of an SQLite database into a new file, while
+// others may write to the database. For other engines it returns ErrNoBackup.
 func (s *Store) BackupTo(ctx context.Context, file string) error {
 	if s.dialect != sqliteDialect {
 		return ErrNoBackup
@@ -18,8 +18,8 @@ func (s *Store) BackupTo(ctx context.Context, file string) error {
 	return s.fail(ctx, "backup to "+file, err)
 }
 
-// Size tells how many bytes an SQLite database has that are in use: about as many
-// as a copy will have.
+// Size returns how many bytes of an SQLite database are in use, which is about the
+// size of a backup. For other engines it returns ErrNoBackup.
 func (s *Store) Size(ctx context.Context) (int64, error) {
 	if s.dialect != sqliteDialect {
 		return 0, ErrNoBackup

@@ -9,32 +9,33 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// blockSize is how many messages a block has. With fewer, a search looks at more
-// signatures; with more, it reads more messages that do not match.
+// blockSize is the number of messages in a block. If it is smaller, a search reads
+// more signatures; if it is larger, more messages that do not match.
 const blockSize = 32
 
-// storedBlocks is how many blocks are stored in one transaction: few enough that
-// messages on their way do not notice.
+// storedBlocks is the most blocks that one transaction stores: few, so that it does
+// not delay messages.
 const storedBlocks = 16
 
-// A blockKey says which block it is: the seq of its last message.
+// A blockKey identifies a block: end is the seq of its last message.
 type blockKey struct{ conversation, end int64 }
 
-// blockOf is the block that a message is in, which may not be made yet.
+// blockOf returns the block of a message. The block may not exist yet.
 func blockOf(conversation, seq int64) blockKey {
 	return blockKey{conversation, seq + (blockSize-seq%blockSize)%blockSize}
 }
 
-// A block is messages of a conversation that follow each other.
+// A block is a run of blockSize messages of a conversation.
 type block struct {
 	blockKey
 	firstID, lastID int64
 	grams           signature
-	version         int64 // of the messages, when grams was made of them
+	version         int64 // of the messages from which grams was made
 }
 
-// IndexMessages implements chat.SearchStore. It goes through messages by id: one
-// that is the last of a block has it made. Where several nodes do, one is first.
+// IndexMessages implements chat.SearchStore. It goes through messages by id, and
+// makes a block when it finds the block's last message. If several nodes do this at
+// the same time, the first one stores the block.
 func (s *Store) IndexMessages(ctx context.Context, before time.Time, limit int) (chat.Indexed, error) {
 	done, err := s.index(ctx, before, limit)
 	return done, s.fail(ctx, "index messages", err)
@@ -74,9 +75,10 @@ func (s *Store) index(ctx context.Context, before time.Time, limit int) (done ch
 	return done, err
 }
 
-// oldEnough returns the last of the limit messages behind an id, at most, that
-// were made before a time: smaller ids than those of newer ones may be on their
-// way yet. It returns from where there is none, and how many there are.
+// oldEnough looks at up to limit messages after the id from. It returns the last id
+// of those that are older than before, and their number; from if there is none.
+// Newer messages are left out, because transactions with smaller ids may not be
+// committed yet.
 func (s *Store) oldEnough(ctx context.Context, from int64, before time.Time, limit int) (upTo int64, looked int, err error) {
 	var latest int64
 	err = row(ctx, s.read, `SELECT COALESCE(MAX(k.id), ?), COUNT(*), COALESCE(MAX(k.created_at), 0)
@@ -96,8 +98,8 @@ func (s *Store) oldEnough(ctx context.Context, from int64, before time.Time, lim
 	return upTo, looked, err
 }
 
-// blockEnds tells how far the conversations have come whose blocks were completed
-// by messages with these ids.
+// blockEnds returns the conversations in which messages with these ids completed
+// blocks, with the seq up to which they did.
 func (s *Store) blockEnds(ctx context.Context, from, upTo int64) (map[int64]int64, error) {
 	ends := make(map[int64]int64)
 	_, err := collect(ctx, s.read, func(r scanner) (struct{}, error) {
@@ -109,8 +111,8 @@ func (s *Store) blockEnds(ctx context.Context, from, upTo int64) (map[int64]int6
 	return ends, err
 }
 
-// makeBlocks makes what conversations have no blocks of yet, up to a seq, in the
-// order of seq: blocks have no gaps between them.
+// makeBlocks makes the missing blocks of conversations up to the given seqs, in
+// order, so that there are no gaps between blocks.
 func (s *Store) makeBlocks(ctx context.Context, ends map[int64]int64) error {
 	var made []block
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
@@ -134,7 +136,7 @@ func (s *Store) makeBlocks(ctx context.Context, ends map[int64]int64) error {
 	return s.storeBlocks(ctx, made, insertBlock)
 }
 
-// sign reads the messages of a block, and makes its signature.
+// sign reads the messages of a block and computes its signature.
 func (s *Store) sign(ctx context.Context, key blockKey) (block, error) {
 	b := block{blockKey: key}
 	texts, err := collect(ctx, s.read, func(r scanner) (text string, err error) {
@@ -151,8 +153,8 @@ func (s *Store) sign(ctx context.Context, key blockKey) (block, error) {
 	return b, err
 }
 
-// storeBlocks has put store blocks. One whose messages were changed meanwhile is
-// stored without grams; whoever changes one later finds the block.
+// storeBlocks stores blocks with put. If messages of a block have changed since they
+// were read, it stores the block without grams.
 func (s *Store) storeBlocks(ctx context.Context, blocks []block, put func(context.Context, *Store, querier, block) error) error {
 	if len(blocks) == 0 {
 		return nil
@@ -187,18 +189,18 @@ func updateBlock(ctx context.Context, _ *Store, t querier, b block) error {
 	return err
 }
 
-// clearBlock is called in the transaction that changes the text of a message,
-// after it: what the block's signature says is not so any more.
+// clearBlock clears the signature of a block. The transaction that changes the text
+// of a message calls it after the change.
 func clearBlock(ctx context.Context, t querier, b blockKey) error {
 	_, err := exec(ctx, t, `UPDATE search_blocks SET grams = ? WHERE conversation_id = ? AND last_seq = ?`, []byte{}, b.conversation, b.end)
 	return err
 }
 
-// staleBlocks is how many blocks wait, at most, for a new signature; one that
-// finds no place is found again by a search.
+// staleBlocks is the most blocks that wait for a new signature. The next search
+// finds those that do not fit.
 const staleBlocks = 256
 
-// renew has a block signed anew, some time.
+// renew queues a block for a new signature. It does not block.
 func (s *Store) renew(b blockKey) {
 	select {
 	case s.stale <- b:
@@ -206,7 +208,7 @@ func (s *Store) renew(b blockKey) {
 	}
 }
 
-// renewBlocks signs blocks whose messages were changed.
+// renewBlocks computes new signatures for the queued blocks.
 func (s *Store) renewBlocks(ctx context.Context) error {
 	var blocks []block
 	for range min(len(s.stale), storedBlocks) {

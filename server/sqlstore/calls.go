@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// failCall is fail in the words of the calls.
+// failCall is fail for package call.
 func (s *Store) failCall(ctx context.Context, what string, err error) error {
 	switch err = s.fail(ctx, what, err); {
 	case errors.Is(err, chat.ErrNotFound):
@@ -24,10 +24,9 @@ func (s *Store) failCall(ctx context.Context, what string, err error) error {
 	return err
 }
 
-// CreateCall implements call.Store. The legs are what keeps a user from being in
-// two calls. Both users are locked first, in one order everywhere: who finds a
-// leg there waits for nobody, while two who inserted the same one would share a
-// lock and end in a deadlock.
+// CreateCall implements call.Store. The key of the legs keeps a user from being in
+// two calls. Both users are locked first, always in the same order: two inserts of
+// the same leg would otherwise share a lock and end in a deadlock.
 func (s *Store) CreateCall(ctx context.Context, c call.Call) (others []call.Call, err error) {
 	signals, err := encodeSignals(c.Signals)
 	if err != nil {
@@ -86,7 +85,7 @@ func (s *Store) CallOf(ctx context.Context, userID int64) (call.Call, error) {
 		return call.Call{}, s.failCall(ctx, "call of", err)
 	}
 	c, err := s.Call(ctx, id)
-	if err == nil && c.State == call.Ended { // since a moment
+	if err == nil && c.State == call.Ended { // between the two statements
 		return call.Call{}, fmt.Errorf("sqlstore: call of: %w", call.ErrNotFound)
 	}
 	return c, err
@@ -161,7 +160,7 @@ func scanLeg(r scanner) (call.Leg, error) {
 	return leg, err
 }
 
-// writeCall stores what became of a call.
+// writeCall stores the changes of a call and its legs.
 func writeCall(ctx context.Context, t querier, before, after call.Call) error {
 	signals, err := encodeSignals(after.Signals)
 	if err != nil {
@@ -199,12 +198,12 @@ func legValues(l call.Leg) []any {
 	return []any{orNull(int64(l.Conn)), l.Session, l.Joined, l.Up, micros(l.Until)}
 }
 
-// encodeSignals is empty for none.
+// encodeSignals returns signals as JSON, or "" if there are none.
 func encodeSignals(s call.Signals) (string, error) {
 	if s.Offer == nil && len(s.Waiting) == 0 {
 		return "", nil
 	}
-	// What clients said goes on as it came: without escapes for HTML.
+	// Without escapes for HTML, so that signals stay as clients sent them.
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)

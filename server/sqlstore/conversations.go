@@ -18,8 +18,7 @@ func scanConversation(r scanner) (chat.Conversation, error) {
 	return c, err
 }
 
-// insertMembers stores new members of a new conversation; those who are there
-// already stay as they are.
+// insertMembers adds members to a new conversation. Existing members stay unchanged.
 func (s *Store) insertMembers(ctx context.Context, t querier, conversationID int64, users []int64, owner int64, at time.Time) error {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
 	for len(users) > 0 {
@@ -43,8 +42,8 @@ func (s *Store) insertMembers(ctx context.Context, t querier, conversationID int
 	return nil
 }
 
-// CreateGroup implements chat.ConversationStore. ErrNotFound: a member is no
-// account.
+// CreateGroup implements chat.ConversationStore. It returns ErrNotFound if a member
+// has no account.
 func (s *Store) CreateGroup(ctx context.Context, title string, owner int64, members []int64, at time.Time) (chat.Conversation, error) {
 	c := chat.Conversation{Kind: chat.Group, Title: title, OwnerID: owner, CreatedAt: timeOf(micros(at))}
 	users := slices.Compact(slices.Sorted(slices.Values(append([]int64{owner}, members...))))
@@ -84,7 +83,7 @@ func (s *Store) Groups(ctx context.Context, userID int64, limit, offset int) ([]
 	return groups, s.fail(ctx, "groups", err)
 }
 
-// Dialogs implements chat.ConversationStore. Peer is left to the caller.
+// Dialogs implements chat.ConversationStore. The caller fills in Peer.
 func (s *Store) Dialogs(ctx context.Context, userID int64, limit, offset int) ([]chat.Dialog, error) {
 	dialogs, err := s.dialogs(ctx, userID, dialogsQuery, userID, limit, offset)
 	return dialogs, s.fail(ctx, "dialogs", err)
@@ -121,8 +120,8 @@ func (s *Store) dialogs(ctx context.Context, userID int64, query string, args ..
 	return dialogs, err
 }
 
-// The queries of dialogs choose the conversations first, so that the rest is read for
-// those on the page alone. One that was cleared is none until it goes on.
+// The queries of dialogs choose the conversations first, and read the rest only for
+// those on the page. A cleared conversation is left out until its next message.
 const (
 	dialogsQuery = chooseDialogs + `
 	      ORDER BY COALESCE(l.id, 0) DESC, m.conversation_id DESC LIMIT ? OFFSET ?` + ofDialogs + `

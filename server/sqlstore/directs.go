@@ -39,7 +39,7 @@ func (s *Store) EnsureDirect(ctx context.Context, o chat.Opening) (chat.Opened, 
 	return opened, s.fail(ctx, "ensure direct", err)
 }
 
-// makeDirect makes the conversation unless it is there.
+// makeDirect creates the conversation if it does not exist.
 func (s *Store) makeDirect(ctx context.Context, t querier, o chat.Opening, opened *chat.Opened) (isNew bool, err error) {
 	pair := chat.PairOf(o.From, o.To)
 	opened.ConversationID, err = one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
@@ -57,7 +57,8 @@ func (s *Store) makeDirect(ctx context.Context, t querier, o chat.Opening, opene
 	return true, s.insertMembers(ctx, t, opened.ConversationID, []int64{pair.Low, pair.High}, 0, o.At)
 }
 
-// openWriter: who writes accepts what he was asked.
+// openWriter opens the conversation for the writer. Writing accepts a request of the
+// other user.
 func (s *Store) openWriter(ctx context.Context, t querier, o chat.Opening, opened *chat.Opened) error {
 	mine := chat.Request{UserID: o.From, FromID: o.To, Kind: chat.RequestMessage, ChatID: opened.ConversationID}
 	r, state, err := requestBetween(ctx, t, mine)
@@ -73,11 +74,11 @@ func (s *Store) openWriter(ctx context.Context, t querier, o chat.Opening, opene
 	return s.befriend(ctx, t, o.From, o.To, o.At)
 }
 
-// openReader lets the message in, or asks.
+// openReader opens the conversation for the reader, or stores a request to the reader.
 func (s *Store) openReader(ctx context.Context, t querier, o chat.Opening, isNew bool, opened *chat.Opened) error {
 	theirs := chat.Request{UserID: o.To, FromID: o.From, Kind: chat.RequestMessage, ChatID: opened.ConversationID, CreatedAt: o.At}
 	_, state, err := requestBetween(ctx, t, theirs)
-	if err == nil { // it waits, or was declined
+	if err == nil { // a request is pending or declined
 		if state == requestDeclined {
 			err = chat.ErrDeclined
 		}

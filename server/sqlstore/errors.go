@@ -16,27 +16,27 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A failure is what a driver's error means to the domain.
+// A failure is the meaning of a driver's error for the domain.
 type failure int
 
 const (
-	failOther     failure = iota // a fault of ours, or one we do not know
-	failDuplicate                // a row with this key is there
-	failNoParent                 // a row that this one refers to is not there
-	failBusy                     // rolled back, or not begun; the next time may do
-	failLost                     // the connection was lost on the way
+	failOther     failure = iota // a bug, or an unknown error
+	failDuplicate                // a row with this key exists
+	failNoParent                 // a row that this one refers to does not exist
+	failBusy                     // rolled back or not begun; trying again may help
+	failLost                     // the connection was lost
 	failAway                     // the database cannot answer now
 )
 
-// failures are the words of [ErrorType].
+// failures holds the results of [ErrorType].
 var failures = map[failure]string{
 	failOther: "other", failDuplicate: "duplicate", failNoParent: "no_parent",
 	failBusy: "busy", failLost: "lost", failAway: "away",
 }
 
-// ErrorType says in a word what an error of either driver means: duplicate,
-// no_parent, busy (rolled back, or not begun), lost (the connection), away,
-// cancelled, timeout or other. It is for counting.
+// ErrorType returns the type of an error of either driver, as an attribute of
+// metrics: duplicate, no_parent, busy (rolled back or not begun), lost (the
+// connection), away, cancelled, timeout or other.
 func ErrorType(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -51,8 +51,8 @@ func ErrorType(err error) string {
 	return failures[f]
 }
 
-// fail says in the domain's words what went wrong while doing what. The cause
-// stays recognizable, context errors among them.
+// fail turns a driver's error into one of the domain. what names the operation. The
+// result wraps the cause, including errors of contexts.
 func (s *Store) fail(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
@@ -106,7 +106,7 @@ func away(what string, cause error) error {
 	return fmt.Errorf("sqlstore: %s: %w (%w)", what, e, cause)
 }
 
-// isFull tells whether the database has no room left.
+// isFull reports whether the database's disk is full.
 func isFull(err error) bool {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()&0xff == sqlite3.SQLITE_FULL

@@ -10,7 +10,7 @@ import (
 )
 
 // CreateFile implements chat.FileStore. Row 0 of file_bytes is the sum of all
-// others, and is changed last: it is what uploads wait for.
+// others. It is changed last, because all uploads wait for its lock.
 func (s *Store) CreateFile(ctx context.Context, f chat.File, q chat.Quota) (chat.File, error) {
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		r, err := exec(ctx, t, `INSERT INTO files (owner_id, name, size, content_type, sha256, blob_key, created_at)
@@ -36,10 +36,11 @@ func (s *Store) CreateFile(ctx context.Context, f chat.File, q chat.Quota) (chat
 	return f, nil
 }
 
-// everybody is whose bytes are those of all files.
+// everybody is the owner of the row with the bytes of all files.
 const everybody = 0
 
-// addBytes counts more bytes, or fewer; more than quota (0: any number) are full.
+// addBytes adds more, which may be negative, to the bytes of an owner. If the sum
+// would exceed quota (0: no limit), it returns full.
 func (s *Store) addBytes(ctx context.Context, t querier, owner, more, quota int64, full error) error {
 	_, err := exec(ctx, t, `INSERT INTO file_bytes (owner_id, bytes) VALUES (?, 0)`+s.dialect.keepOld("owner_id"), owner)
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *Store) File(ctx context.Context, id int64) (chat.File, error) {
 	return f, nil
 }
 
-// MayRead implements chat.FileStore. Nobody may read a file that is not there.
+// MayRead implements chat.FileStore. It returns false if the file does not exist.
 func (s *Store) MayRead(ctx context.Context, fileID, userID int64) (bool, error) {
 	var may bool
 	err := row(ctx, s.read, mayReadQuery, []any{fileID, userID, fileID, userID}, &may)
@@ -97,8 +98,8 @@ const mayReadQuery = `SELECT EXISTS (SELECT 1 FROM files f WHERE f.id = ? AND f.
 	OR EXISTS (SELECT 1 FROM messages x JOIN members m ON m.conversation_id = x.conversation_id
 	           WHERE x.file_id = ? AND m.user_id = ? AND m.state = 0)`
 
-// UnusedFiles implements chat.FileStore. Files are made in the order of their
-// ids, or about so.
+// UnusedFiles implements chat.FileStore. It relies on ids growing with time, more or
+// less.
 func (s *Store) UnusedFiles(ctx context.Context, after int64, before time.Time, limit int) (unused []chat.File, last int64, err error) {
 	seen := 0
 	_, err = collect(ctx, s.read, func(r scanner) (struct{}, error) {
@@ -147,8 +148,8 @@ func (s *Store) FileRooms(ctx context.Context, id int64, limit int) ([]int64, er
 	return rooms, s.fail(ctx, "file rooms", err)
 }
 
-// MarkFileDeleted implements chat.FileStore. The row stays: SQLite would give its
-// id to the next file, and the messages that name it would show that one.
+// MarkFileDeleted implements chat.FileStore. The row stays, because SQLite would
+// otherwise reuse the id, and old messages would then show the new file.
 func (s *Store) MarkFileDeleted(ctx context.Context, id int64) error {
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var owner, size int64

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold returns text as it is searched: without case, and with one way to write
-// what Unicode has several for, such as letters of full and of half width.
-// Engines fold each in their own way, so that it is done here.
+// fold returns text in the form that searches compare: in lower case, and normalized,
+// so that letters of full and half width are the same. It is not done in SQL, because
+// engines differ.
 func fold(text string) string {
 	if !isASCII(text) && norm.NFKC.QuickSpanString(text) < len(text) {
 		text = norm.NFKC.String(text)
@@ -34,8 +34,7 @@ func isASCII(text string) bool {
 	return true
 }
 
-// A gram stands for one, two or three letters that follow each other, without a
-// space between them.
+// A gram stands for a run of one, two or three letters without a space.
 type gram uint64
 
 func gramOf(a, b, c rune) gram {
@@ -44,9 +43,9 @@ func gramOf(a, b, c rune) gram {
 	return gram(h * 0xd6e8feb86659fd93)
 }
 
-// eachGram calls do with all grams of a folded text.
+// eachGram calls do with every gram of a folded text.
 func eachGram(folded string, do func(gram)) {
-	var a, b rune // before c; 0 where there is none, or a space
+	var a, b rune // the two before c; 0 for a space or none
 	for _, c := range folded {
 		if unicode.IsSpace(c) {
 			a, b = 0, 0
@@ -63,8 +62,8 @@ func eachGram(folded string, do func(gram)) {
 	}
 }
 
-// gramsOf returns grams that every text has that contains the folded word: its
-// longest.
+// gramsOf returns the longest grams of a folded word. Every text that contains the
+// word has them.
 func gramsOf(word string) (grams []gram) {
 	letters := []rune(word)
 	switch len(letters) {
@@ -81,18 +80,18 @@ func gramsOf(word string) (grams []gram) {
 	return grams
 }
 
-// A signature tells which grams some messages have: all that they have, and a
-// few that they have not (a Bloom filter). One without bits says nothing: the
-// messages have to be read.
+// A signature is a Bloom filter of the grams of some messages. It never misses a
+// gram, but may report one that they do not have. If it is empty, nothing is known,
+// and a search must read the messages.
 type signature []byte
 
 const (
 	maxSignature = 16 << 10 // bytes
 	minSignature = 64
-	gramBits     = 3 // that each gram sets
+	gramBits     = 3 // bits that each gram sets
 )
 
-// signatureOf makes the smallest signature of texts in which fewer than half the
+// signatureOf returns the smallest signature of texts in which fewer than half of the
 // bits are set.
 func signatureOf(texts []string) signature {
 	s := make(signature, maxSignature)
@@ -119,8 +118,7 @@ func signatureOf(texts []string) signature {
 	return slices.Clone(s)
 }
 
-// bit is where gram g sets its bit k. A signature of half the length has it
-// there in its half.
+// bit returns the position of bit k of gram g.
 func (s signature) bit(g gram, k int) (at int, mask byte) {
 	n := uint32(g) + uint32(k)*(uint32(g>>32)|1)
 	n &= uint32(len(s))*8 - 1
@@ -134,7 +132,7 @@ func (s signature) add(g gram) {
 	}
 }
 
-// mayHave tells whether the messages may have all of grams.
+// mayHave reports whether the messages may have all of grams.
 func (s signature) mayHave(grams []gram) bool {
 	if len(s) < minSignature || len(s)&(len(s)-1) != 0 {
 		return true
@@ -149,7 +147,7 @@ func (s signature) mayHave(grams []gram) bool {
 	return true
 }
 
-// full tells whether half the bits are set, or more.
+// full reports whether at least half of the bits are set.
 func (s signature) full() bool {
 	n := 0
 	for _, b := range s {

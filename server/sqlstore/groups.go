@@ -9,8 +9,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// lockGroup locks a group, and returns what the actor is in it. ErrNoRows: there
-// is no such group.
+// lockGroup locks a group, and returns the actor's membership. If the group does not
+// exist, it returns ErrNoRows.
 func (s *Store) lockGroup(ctx context.Context, t querier, id, actorID int64) (chat.Member, error) {
 	_, err := one(ctx, t, scanID, `SELECT id FROM conversations WHERE id = ? AND kind = ?`+s.dialect.forUpdate, id, string(chat.Group))
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Store) RenameGroup(ctx context.Context, id, actorID int64, title string
 	return s.fail(ctx, "rename group", err)
 }
 
-// DeleteGroup implements chat.ConversationStore. The row of the conversation
-// stays, so that its id is not given again.
+// DeleteGroup implements chat.ConversationStore. The row of the conversation stays,
+// so that its id is not reused.
 func (s *Store) DeleteGroup(ctx context.Context, id, actorID int64, decide func(chat.Member) error) ([]int64, error) {
 	var members []int64
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
@@ -66,7 +66,7 @@ func (s *Store) DeleteGroup(ctx context.Context, id, actorID int64, decide func(
 }
 
 // PurgeGroups implements chat.ConversationStore. The last message keeps its row,
-// without content: where it is the last of all, SQLite would give its id again.
+// without content, because SQLite would reuse its id if it is the last of all.
 func (s *Store) PurgeGroups(ctx context.Context, limit int) (more bool, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		id, err := one(ctx, t, scanID, `SELECT k.conversation_id FROM deleted_groups k ORDER BY k.conversation_id LIMIT 1`)
@@ -85,7 +85,7 @@ func (s *Store) PurgeGroups(ctx context.Context, limit int) (more bool, err erro
 		if first > 0 && first < last {
 			return purge(ctx, t, id, min(first+int64(limit), last), append(purgedBeside, `DELETE FROM messages WHERE conversation_id = ? AND seq < ?`)...)
 		}
-		// With seq 0 it is the end of no block of a search.
+		// With seq 0, no block of the search index ends with it.
 		_, err = exec(ctx, t, `UPDATE messages SET content = '', file_id = NULL, client_msg_id = NULL, deleted = 1, seq = 0
 			WHERE conversation_id = ? AND seq = ?`, id, last)
 		if err == nil {
@@ -99,13 +99,13 @@ func (s *Store) PurgeGroups(ctx context.Context, limit int) (more bool, err erro
 	return more, s.fail(ctx, "purge groups", err)
 }
 
-// purgedBeside is what goes with messages.
+// purgedBeside are the statements that delete what belongs to messages.
 var purgedBeside = []string{
 	`DELETE FROM search_blocks WHERE conversation_id = ? AND last_seq < ?`,
 	`DELETE FROM hidden_messages WHERE conversation_id = ? AND seq < ?`,
 }
 
-// purge deletes what has a lower seq.
+// purge runs statements that delete everything before seq.
 func purge(ctx context.Context, t querier, id, seq int64, statements ...string) error {
 	for _, statement := range statements {
 		if _, err := exec(ctx, t, statement, id, seq); err != nil {

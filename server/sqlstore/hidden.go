@@ -8,11 +8,11 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A spot is where a message is.
+// A spot is the position of a message.
 type spot struct{ conversation, seq int64 }
 
-// HideMessage implements chat.MessageStore. The row of the member is locked
-// first, so that two devices take turns.
+// HideMessage implements chat.MessageStore. It locks the row of the member first, so
+// that two devices of a user take turns.
 func (s *Store) HideMessage(ctx context.Context, userID, conversationID, seq int64) (done bool, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		done = false
@@ -73,7 +73,8 @@ func (s *Store) Hiders(ctx context.Context, conversationID, seq int64) ([]int64,
 	return ids, s.fail(ctx, "hiders", err)
 }
 
-// hide empties what the user deleted for himself of a page of one conversation.
+// hide blanks the messages of a page that the user has hidden. The page is of one
+// conversation.
 func (s *Store) hide(ctx context.Context, userID int64, page []chat.Message, v view) error {
 	var ask []spot
 	for i := range page {
@@ -121,7 +122,7 @@ func blank(page []chat.Message, hidden map[spot]bool) {
 	}
 }
 
-// hiddenOf tells which of some messages the user hid one by one.
+// hiddenOf returns which of some messages the user has hidden one by one.
 func (s *Store) hiddenOf(ctx context.Context, userID int64, ask []spot) (map[spot]bool, error) {
 	hidden := make(map[spot]bool)
 	for len(ask) > 0 {
@@ -150,14 +151,14 @@ func hiddenOfQuery(n int) string {
 	JOIN hidden_messages h ON h.conversation_id = k.conversation AND h.seq = k.place AND h.user_id = ?`
 }
 
-// notHidden leaves out messages x that a user hid one by one.
+// notHidden is a condition that excludes messages x that a user has hidden one by one.
 const notHidden = ` AND NOT EXISTS (SELECT 1 FROM hidden_messages h
 	WHERE h.conversation_id = x.conversation_id AND h.seq = x.seq AND h.user_id = ?)`
 
-// lookBack is how many messages, at most, are looked through for one to show.
+// lookBack is the most messages to look through for one to show.
 const lookBack = 1000
 
-// lastVisible puts in the last message that the user did not hide.
+// lastVisible sets d's last message to the last one that the user has not hidden.
 func (s *Store) lastVisible(ctx context.Context, userID int64, d *dialogRow) error {
 	if d.LastMessage == nil {
 		return nil

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// fillKeys gives a key to the usernames that were there before keys were. Of two
-// accounts whose names are one by now, the older one has it; the other logs in
-// with the phone, or as name#id.
+// fillKeys is the migration that gives keys to existing usernames. If two accounts
+// now have the same key, the older one keeps it; the other one logs in with the
+// phone number, or as name#id.
 func fillKeys(ctx context.Context, tx *sql.Tx, key func(string) string) error {
 	taken := make(map[string]bool)
 	return eachUser(ctx, tx, func(u namedUser) error {

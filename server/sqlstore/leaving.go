@@ -9,8 +9,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// DeleteUser implements chat.UserStore. The account's row is locked first: whoever
-// begins something with it waits, and finds it gone (lockPair, noneDeleted).
+// DeleteUser implements chat.UserStore. It locks the account's row first. Other
+// transactions that involve the account wait, and then find it deleted (lockPair,
+// noneDeleted).
 func (s *Store) DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		supers, err := s.supers(ctx, t, chat.StandingChange{UserID: userID, At: at})
@@ -53,8 +54,8 @@ func (s *Store) deleteUser(ctx context.Context, t querier, userID int64, at time
 	return sessions, s.forgetUser(ctx, t, userID)
 }
 
-// forgetUser deletes what names an account that is gone, messages, files and groups
-// apart: they may be many.
+// forgetUser deletes the rows that refer to a deleted account, except messages, files
+// and groups, of which there may be many.
 func (s *Store) forgetUser(ctx context.Context, t querier, userID int64) error {
 	if err := forgetFactors(ctx, t, userID); err != nil {
 		return err
@@ -76,8 +77,8 @@ func (s *Store) forgetUser(ctx context.Context, t querier, userID int64) error {
 	return nil
 }
 
-// noneDeleted is sql.ErrNoRows where one of users is an account that was deleted. The
-// others stay until the transaction ends.
+// noneDeleted returns sql.ErrNoRows if one of the users is deleted. Otherwise none can
+// be deleted until the transaction ends.
 func (s *Store) noneDeleted(ctx context.Context, t querier, users ...int64) error {
 	for len(users) > 0 {
 		part := users[:min(len(users), lists)]
@@ -126,8 +127,7 @@ func (s *Store) SilenceDirects(ctx context.Context, userID, after int64, limit i
 	return ids, s.fail(ctx, "silence directs", err)
 }
 
-// aloneQuery finds a conversation with text that nobody can read any more but those
-// who have left this server.
+// aloneQuery finds a conversation with text that only deleted users could read.
 const aloneQuery = `SELECT m.conversation_id FROM members m WHERE m.user_id = ?
 	AND NOT EXISTS (SELECT 1 FROM members o JOIN users u ON u.id = o.user_id
 		WHERE o.conversation_id = m.conversation_id AND o.state IN (0, ?) AND u.deleted_at = 0)

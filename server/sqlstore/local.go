@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A localPool is the connections to a file, with the statements kept prepared.
-// The texts of statements are constants, or made for a power of two of rows, so
-// that their number is bounded.
+// A localPool is a pool of connections to a file. It keeps statements prepared. Their
+// number is bounded, because their texts are constants, or made for numbers of rows
+// that are powers of two.
 type localPool struct {
 	db *sql.DB
 
@@ -27,7 +27,7 @@ func newLocalPool(c driver.Connector, size int) *localPool {
 func (p *localPool) close() error       { return p.db.Close() }
 func (p *localPool) stats() sql.DBStats { return p.db.Stats() }
 
-// attempt runs fn once: SQLite waits by itself where a file is locked.
+// attempt runs fn once, because SQLite itself waits for locks.
 func (p *localPool) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
 
 func (p *localPool) execAhead(ctx context.Context, query string, args ...any) error {
@@ -58,25 +58,25 @@ func (p *localPool) prepare(ctx context.Context, query string) (statement, error
 	return st, nil
 }
 
-// A localTx is a transaction that uses the pool's prepared statements. One that
-// is not prepared yet is prepared for this transaction alone, because the pool
-// may have no second connection, and for the pool afterwards.
+// A localTx is a transaction that uses the pool's prepared statements. A statement
+// that is not prepared yet is prepared for the transaction, because the pool may
+// have no second connection, and for the pool after it.
 type localTx struct {
 	*sql.Tx
 	pool   *localPool
 	missed []string
 }
 
-// inTx implements pool. The driver spends a goroutine on each statement that
-// could be cancelled: within a transaction they are not.
+// inTx implements pool. Statements within a transaction cannot be cancelled, because
+// the driver would start a goroutine for each.
 func (p *localPool) inTx(ctx context.Context, fn func(context.Context, querier) error) error {
 	t := &localTx{pool: p}
 	var err error
 	if t.Tx, err = p.db.BeginTx(ctx, nil); err != nil {
 		return err
 	}
-	// Also where fn panics: it may hold the only connection that writes. After
-	// a commit, or where the engine has rolled back by itself, it does nothing.
+	// Deferred for panics of fn too, because this may be the only connection for
+	// writing. After a commit or a rollback by the engine, it does nothing.
 	defer func() { _ = t.Rollback() }()
 	inner := context.WithoutCancel(ctx)
 	if err := fn(inner, t); err != nil {
@@ -86,7 +86,8 @@ func (p *localPool) inTx(ctx context.Context, fn func(context.Context, querier) 
 		return err
 	}
 	for _, q := range t.missed {
-		// The transaction is committed: a failure here shows next time.
+		// The transaction is committed, so a failure here does not matter: the next
+		// use of the statement shows it.
 		_, _ = p.prepare(inner, q)
 	}
 	return nil

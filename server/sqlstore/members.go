@@ -14,12 +14,13 @@ const (
 	stateIn     = 0
 	stateBanned = 1
 	stateGone   = 2
-	stateAsked  = 3 // in a direct one: a stranger wrote, and he has not accepted
+	stateAsked  = 3 // in a direct conversation: a stranger's request is pending or declined
 )
 
 const memberColumns = `m.conversation_id, m.user_id, m.role, m.muted, m.state, m.joined_at`
 
-// scanMember reads a member; one who is gone, or asked, has nothing but ids.
+// scanMember reads a member. If the member has left or only has a request, only the
+// ids are set.
 func scanMember(r scanner) (chat.Member, error) {
 	var m chat.Member
 	var state int
@@ -71,8 +72,8 @@ func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Memb
 	return m, nil
 }
 
-// ChangeMember implements chat.ConversationStore. The lock on the conversation
-// is what keeps changes of its members one after another.
+// ChangeMember implements chat.ConversationStore. A lock on the conversation
+// serializes the changes of its members.
 func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Member, error) {
 	var after chat.Member
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
@@ -104,7 +105,7 @@ func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Mem
 		if after == before {
 			return nil
 		}
-		if after.Role != "" && before.Role == "" { // comes in
+		if after.Role != "" && before.Role == "" { // joins
 			if err := s.noneDeleted(ctx, t, c.UserID); err != nil {
 				return err
 			}
@@ -117,8 +118,8 @@ func (s *Store) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Mem
 	return after, nil
 }
 
-// memberRow reads a user's place in a conversation, and tells whether there is
-// a row of it.
+// memberRow reads a user's membership of a conversation, and reports whether it has a
+// row.
 func memberRow(ctx context.Context, t querier, conversationID, userID int64) (m chat.Member, there bool, err error) {
 	m, err = one(ctx, t, scanMember,
 		`SELECT `+memberColumns+` FROM members m WHERE m.conversation_id = ? AND m.user_id = ?`, conversationID, userID)
@@ -128,10 +129,10 @@ func memberRow(ctx context.Context, t querier, conversationID, userID int64) (m 
 	return m, err == nil, err
 }
 
-// changeRow stores what became of a member, and what follows from it.
+// changeRow stores the change of a member and its consequences.
 func changeRow(ctx context.Context, t querier, before, after chat.Member, there bool, lastSeq int64, limit int) error {
 	was, is := stateOf(before), stateOf(after)
-	marks := int64(0) // they stay
+	marks := int64(0) // 0 leaves them unchanged
 	if is == stateIn && was != stateIn {
 		marks = lastSeq
 		if err := roomFor(ctx, t, after.ConversationID, limit); err != nil {
@@ -147,7 +148,7 @@ func changeRow(ctx context.Context, t querier, before, after chat.Member, there 
 	return nil
 }
 
-// roomFor is ErrConflict where a conversation has limit members.
+// roomFor returns ErrConflict if a conversation has limit members already.
 func roomFor(ctx context.Context, t querier, conversationID int64, limit int) error {
 	if limit <= 0 {
 		return nil
@@ -160,7 +161,7 @@ func roomFor(ctx context.Context, t querier, conversationID int64, limit int) er
 	return err
 }
 
-// putRow stores m with its marks moved forward to marks.
+// putRow stores m, and moves its marks forward to marks.
 func putRow(ctx context.Context, t querier, m chat.Member, there bool, marks int64) error {
 	role := string(cmp.Or(m.Role, chat.RoleMember))
 	query := `INSERT INTO members (role, muted, state, joined_at, read_seq, delivered_seq, conversation_id, user_id)
@@ -177,7 +178,7 @@ func putRow(ctx context.Context, t querier, m chat.Member, there bool, marks int
 	return err
 }
 
-// handOver makes an owner of who comes next, where anybody is left.
+// handOver makes the next member in line the owner, if there is one.
 func handOver(ctx context.Context, t querier, conversationID int64) error {
 	heir, err := one(ctx, t, scanID, `SELECT user_id FROM members WHERE conversation_id = ? AND state = 0
 		ORDER BY CASE role WHEN ? THEN 0 ELSE 1 END, joined_at, user_id LIMIT 1`, conversationID, string(chat.RoleAdmin))

@@ -9,9 +9,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// messageColumns are those of message x in conversation c. The receiver is the
-// other half of the pair, and the status is worked out from the readers' marks.
-// Every column has a value also where there is no message, in a left join.
+// messageColumns are the columns of message x in conversation c. The receiver is the
+// other user of the pair, and the status is computed from the readers' marks. In a
+// left join without a message, every column still has a value.
 const messageColumns = `COALESCE(x.id, 0), COALESCE(x.conversation_id, 0), COALESCE(x.seq, 0), COALESCE(x.sender_id, 0),
 	COALESCE(x.content, ''), COALESCE(x.type, ''), COALESCE(x.reply_to_id, 0), COALESCE(x.file_id, 0), COALESCE(x.client_msg_id, ''),
 	COALESCE(x.edited, 0), COALESCE(x.recalled, 0), COALESCE(x.deleted, 0), COALESCE(x.created_at, 0), COALESCE(x.updated_at, 0),
@@ -25,7 +25,7 @@ const messageColumns = `COALESCE(x.id, 0), COALESCE(x.conversation_id, 0), COALE
 	     ELSE 'sent' END,
 	CASE WHEN x.file_id IS NULL THEN 0 ELSE COALESCE((SELECT f.deleted FROM files f WHERE f.id = x.file_id), 1) END`
 
-// messageRow is where the columns of a message are scanned to.
+// messageRow holds the scanned messageColumns.
 type messageRow struct {
 	m                chat.Message
 	kind             chat.ConversationKind
@@ -47,7 +47,7 @@ func (r *messageRow) message() chat.Message {
 	return r.m
 }
 
-// address says to whom m went, in the way of its kind of conversation.
+// address sets the receiver or the group of m, depending on the kind of conversation.
 func address(m *chat.Message, kind chat.ConversationKind, receiver int64) {
 	if kind == chat.Direct {
 		m.ReceiverID = receiver
@@ -62,8 +62,8 @@ func scanMessage(r scanner) (chat.Message, error) {
 	return row.message(), err
 }
 
-// A dialogRow is a dialog, how far its reader has read and cleared it, and
-// whether he hides single messages of it.
+// A dialogRow is a dialog, the seqs up to which its user has read and cleared it, and
+// whether the user has hidden single messages of it.
 type dialogRow struct {
 	chat.Dialog
 	read, cleared int64
@@ -98,8 +98,8 @@ func (s *Store) Message(ctx context.Context, id int64) (chat.Message, error) {
 	return m, s.fail(ctx, "message", err)
 }
 
-// Messages implements chat.MessageStore. Ascending, AfterSeq and BeforeSeq mean
-// something within one conversation only.
+// Messages implements chat.MessageStore. Without a conversation it ignores Ascending,
+// AfterSeq and BeforeSeq.
 func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	page := s.newest
 	switch {
@@ -112,7 +112,8 @@ func (s *Store) Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Messa
 	return list, total, s.fail(ctx, "messages", err)
 }
 
-// A view is what a member may see of a conversation: nothing, to a stranger.
+// A view is the part of a conversation that a user may see: nothing if the user is no
+// member.
 type view struct {
 	last, cleared int64
 	hides         bool // single messages
@@ -137,8 +138,8 @@ const messagesUp = messagesBetween + ` ORDER BY x.seq`
 
 const messagesDown = messagesUp + ` DESC`
 
-// following pages upward from AfterSeq. Seq has no gaps: an offset in messages
-// is one in seq.
+// following pages forward from AfterSeq. Seqs have no gaps, so an offset in messages
+// is an offset in seqs.
 func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	v, err := s.viewOf(ctx, q)
 	last := v.last
@@ -157,8 +158,8 @@ func (s *Store) following(ctx context.Context, q chat.MessageQuery) ([]chat.Mess
 	return list, total, s.hide(ctx, q.UserID, list, v)
 }
 
-// newest pages downward from the last message, or from the one before BeforeSeq,
-// to what the user cleared.
+// newest pages backward from the last message, or from the one before BeforeSeq, to
+// the seq up to which the user has cleared the conversation.
 func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	v, err := s.viewOf(ctx, q)
 	last := v.last
@@ -177,9 +178,9 @@ func (s *Store) newest(ctx context.Context, q chat.MessageQuery) ([]chat.Message
 	return list, total, s.hide(ctx, q.UserID, list, v)
 }
 
-// messagesOfAll takes the conversations whose last messages are newest, of each
-// the newest messages, and of those the newest: as many each time as could be
-// on the page.
+// messagesOfAll selects the conversations with the newest last messages, then the
+// newest messages of each, and then the newest of these; each time as many as could
+// be on the page.
 const messagesOfAll = `SELECT ` + messageColumns + `
 	FROM (SELECT y.id
 	      FROM (SELECT d.id, d.last_seq FROM members m JOIN conversations d ON d.id = m.conversation_id
@@ -190,7 +191,7 @@ const messagesOfAll = `SELECT ` + messageColumns + `
 	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id
 	ORDER BY x.id DESC`
 
-// newestOfAll pages downward through all conversations of the user.
+// newestOfAll pages backward through all conversations of the user.
 func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Message, int64, error) {
 	var total int64
 	var v view
@@ -208,8 +209,8 @@ func (s *Store) newestOfAll(ctx context.Context, q chat.MessageQuery) ([]chat.Me
 	return list, total, s.hideOfAll(ctx, q.UserID, list)
 }
 
-// MessageIDBefore implements chat.MessageStore. It halves the ids, since there
-// is no index of times, which every message would have to pay for.
+// MessageIDBefore implements chat.MessageStore. It is a binary search over the ids,
+// because an index of times would make every insert slower.
 func (s *Store) MessageIDBefore(ctx context.Context, at time.Time) (int64, error) {
 	first, _, err := s.messageFrom(ctx, 0)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -236,7 +237,7 @@ func (s *Store) MessageIDBefore(ctx context.Context, at time.Time) (int64, error
 	return before, s.fail(ctx, "message before", err)
 }
 
-// messageFrom returns the first message from an id on, and when it was made.
+// messageFrom returns the first message with an id of from or more, and its time.
 func (s *Store) messageFrom(ctx context.Context, from int64) (id, made int64, err error) {
 	err = row(ctx, s.read, `SELECT id, created_at FROM messages WHERE id >= ? ORDER BY id LIMIT 1`, []any{from}, &id, &made)
 	return id, made, err
@@ -271,8 +272,8 @@ func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at 
 	return s.fail(ctx, "retract message", err)
 }
 
-// changeText runs a statement that changes the text of a message. What searches
-// go by says nothing of it until it is made anew.
+// changeText runs a statement that changes the text of a message, and clears the
+// signature of the message's block.
 func (s *Store) changeText(ctx context.Context, id int64, query string, args ...any) error {
 	var b blockKey
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {

@@ -16,15 +16,15 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrateTries is how often migrate is begun when another process brings the
-// same database up to date at the same time: before goose takes the lock, it
-// fails on a table of versions that another has made and not yet filled.
+// migrateTries is how often migrate tries. If another process migrates the same
+// database at the same time, goose can fail before it takes the lock, because the
+// other one has created the table of versions but not yet filled it.
 const migrateTries = 4
 
-// ErrOldSchema is returned by Open for a database of an older version where Config.KeepSchema is set.
+// ErrOldSchema is returned by Open if Config.KeepSchema is set and the database is of an older version.
 var ErrOldSchema = errors.New("the database has the schema of an older version")
 
-// prepareSchema brings the schema up to date, unless that is to be kept.
+// prepareSchema migrates the schema. With cfg.KeepSchema it only checks its version.
 func (s *Store) prepareSchema(ctx context.Context, cfg Config, db *sql.DB, locker lock.SessionLocker) error {
 	if cfg.KeepSchema {
 		p, err := s.dialect.provider(db, nil, s.key)
@@ -35,16 +35,16 @@ func (s *Store) prepareSchema(ctx context.Context, cfg Config, db *sql.DB, locke
 		if err != nil {
 			return fmt.Errorf("read the version of the schema: %w", err)
 		}
-		if 0 < have && have < want { // 0: it is brand-new
-			return fmt.Errorf("%w: %d, and this one makes %d", ErrOldSchema, have, want)
+		if 0 < have && have < want { // 0: the database is new
+			return fmt.Errorf("%w: it has version %d, and this program needs %d", ErrOldSchema, have, want)
 		}
 	}
 	return s.dialect.migrate(ctx, db, locker, s.key)
 }
 
-// migrate brings the schema up to date. A lock, where the engine has one, makes
-// others who start at the same time wait; without one the transaction does. key
-// is [Config.UsernameKey].
+// migrate migrates the schema. Other processes that start at the same time wait for
+// locker, or for the transaction if the engine has no such lock. key is
+// [Config.UsernameKey].
 func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLocker, key func(string) string) error {
 	p, err := d.provider(db, locker, key)
 	if err != nil {
@@ -56,12 +56,12 @@ func (d *dialect) migrate(ctx context.Context, db *sql.DB, locker lock.SessionLo
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("bring the schema up to date: %w", err)
+		return fmt.Errorf("migrate the schema: %w", err)
 	}
 	return nil
 }
 
-// provider knows all migrations.
+// provider returns goose's provider of all migrations.
 func (d *dialect) provider(db *sql.DB, locker lock.SessionLocker, key func(string) string) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, d.migrations)
 	if err != nil {
@@ -80,8 +80,8 @@ func (d *dialect) provider(db *sql.DB, locker lock.SessionLocker, key func(strin
 	return goose.NewProvider(d.goose, db, files, options...)
 }
 
-// A namedLock is a lock of the server under a name made of the database's. It
-// ends with the connection, so that a node that dies leaves nothing locked.
+// A namedLock is a lock of the database server. Its name is derived from the
+// database's. It ends with the connection, so that a node that dies leaves no lock.
 type namedLock struct{ patience time.Duration }
 
 const lockName = `CONCAT('onemeter ', LEFT(SHA2(DATABASE(), 256), 40))`

@@ -10,8 +10,8 @@ import (
 const messagesBefore = `SELECT ` + messageColumns + ` FROM (SELECT y.id FROM messages y WHERE y.id < ? ORDER BY y.id DESC LIMIT ?) k
 	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id ORDER BY x.id DESC`
 
-// roomsOf lists conversations as those to search, none of which is indexed: a block
-// does not say whose messages it holds.
+// roomsOf lists conversations for a search, as if they had no blocks, because blocks
+// do not know the senders of their messages.
 const roomsOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
 	FROM members m JOIN conversations c ON c.id = m.conversation_id
 	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
@@ -24,9 +24,9 @@ const roomOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
 	LEFT JOIN messages f ON f.conversation_id = c.id AND f.seq = 1
 	WHERE c.id = ?`
 
-// AllMessages implements chat.StaffStore. There is no index of senders, which every
-// message would have to pay for: theirs are found by their conversations, those that
-// they left too, as a search finds text.
+// AllMessages implements chat.StaffStore. An index of senders would make every insert
+// slower. So it searches the conversations of a sender, including those that the
+// sender has left.
 func (s *Store) AllMessages(ctx context.Context, q chat.ModerationQuery) (chat.Found, error) {
 	x := &searching{
 		s: s, staff: true, sender: q.SenderID, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom),
@@ -58,15 +58,15 @@ func (s *Store) newestOfAnybody(ctx context.Context, q chat.ModerationQuery) (f 
 	return f, err
 }
 
-// countRows is how many times as many messages are counted of a user as are read for
-// a page: they are not sent anywhere.
+// countRows is how many times more messages are read to count those of a user than to
+// fill a page: counting is cheaper.
 const countRows = 10
 
-// countChunk is how many messages one statement looks at.
+// countChunk is the most messages that one statement counts.
 const countChunk = 10_000
 
-// countOf counts the messages of a user; more tells that there were too many to look
-// at all of them.
+// countOf counts the messages of a user. more reports that it gave up before it had
+// looked at all of them.
 func (s *Store) countOf(ctx context.Context, userID int64) (n int64, more bool, err error) {
 	start, rows := time.Now(), countRows*int64(s.budget.rows)
 	rooms, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {

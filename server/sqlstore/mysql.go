@@ -13,7 +13,7 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// mysqlDialect is what MySQL 8 and MariaDB 10.11 both take.
+// mysqlDialect works with MySQL 8 and MariaDB 10.11.
 var mysqlDialect = &dialect{
 	name:       "mysql",
 	goose:      goose.DialectMySQL,
@@ -28,8 +28,8 @@ var mysqlDialect = &dialect{
 			ON m.conversation_id = k.conversation AND m.user_id = k.member
 			SET ` + moveTimes("m.") + `m.read_seq = GREATEST(m.read_seq, k.read_to), m.delivered_seq = GREATEST(m.delivered_seq, k.delivered_to)`
 	},
-	// The ids of one INSERT of so many rows follow each other in steps, in every
-	// innodb_autoinc_lock_mode; clusters make the step more than 1.
+	// The ids of one INSERT follow each other in steps, in every
+	// innodb_autoinc_lock_mode. In clusters the step is more than 1.
 	step: "@@auto_increment_increment",
 	firstID: func(r sql.Result, _ int, _ int64) (int64, error) {
 		return r.LastInsertId()
@@ -39,7 +39,7 @@ var mysqlDialect = &dialect{
 	classify:    classifyMySQL,
 }
 
-// migrationPatience is how long a node waits for another that changes the schema.
+// migrationPatience is how long a node waits for another one that migrates the schema.
 const migrationPatience = 2 * time.Minute
 
 func (s *Store) openMySQL(ctx context.Context, cfg Config) error {
@@ -68,15 +68,15 @@ func newRemotePool(cfg Config, connector driver.Connector, u *mysqlURL, conns in
 	return &remotePool{db: db, classify: classifyMySQL, stall: min(u.timeout, stall)}
 }
 
-// stall is after which a transaction that gets no answer is given up: whoever
-// sends a message shall know within 3 s.
+// stall is how long a transaction waits for an answer of the database, so that senders
+// of messages get an error within 3 s.
 const stall = 2 * time.Second
 
-// idleTime is after which a connection that nobody needs is closed: before the
-// firewalls on the way forget it.
+// idleTime is after how long an idle connection is closed: before firewalls drop it.
 const idleTime = 5 * time.Minute
 
-// migrateMySQL has connections of its own, which wait as long as it takes.
+// migrateMySQL migrates the schema over connections of its own, without a timeout for
+// statements.
 func (s *Store) migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error {
 	connector, err := u.connector(0)
 	if err != nil {
@@ -87,14 +87,15 @@ func (s *Store) migrateMySQL(ctx context.Context, cfg Config, u *mysqlURL) error
 	return errors.Join(err, db.Close())
 }
 
-// connector makes connections on which no answer takes longer than timeout.
+// connector returns a connector whose connections fail if an answer takes longer than
+// timeout.
 func (m *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = "tcp", m.addr, m.user, m.password, m.name
 	cfg.TLS = m.tls
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = m.connectTimeout, timeout, timeout
 	cfg.InterpolateParams = true
-	cfg.MultiStatements = true      // a transaction is few round trips
+	cfg.MultiStatements = true      // fewer round trips for a transaction
 	cfg.DialFunc = dial             // for the watch of a transaction
 	cfg.ClientFoundRows = true      // an UPDATE counts the rows it finds, as SQLite does
 	cfg.ParseTime = true            // goose reads times
@@ -107,22 +108,22 @@ func (m *mysqlURL) connector(timeout time.Duration) (driver.Connector, error) {
 	return setUpConnector{inner, m.connectTimeout}, nil
 }
 
-// A setUpConnector begins every connection with what the store relies on.
+// A setUpConnector sets the session variables on which the store relies.
 type setUpConnector struct {
 	driver.Connector
 	timeout time.Duration
 }
 
-// setUp: a row that is locked for this transaction is seen as it is, no gaps
-// between rows are locked, a value that does not fit is an error, and a lock
-// that is not had soon is given up.
+// setUp sets the session variables: a transaction sees the current state of rows that
+// it locks, gaps between rows are not locked, a value that does not fit is an error,
+// and waiting for a lock soon fails.
 var setUp = []string{
 	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, time_zone = '+00:00'",
 }
 
-// Connect implements driver.Connector. The driver's own timeout is for dialling
-// alone; this one is also for a server that takes calls and says nothing.
+// Connect implements driver.Connector. The driver's own timeout is only for dialling.
+// This one also covers a server that accepts connections but does not answer.
 func (c setUpConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errConnectTimeout)
 	defer cancel()
@@ -141,13 +142,13 @@ func (c setUpConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return watched, nil
 }
 
-// A watchedConn lets the watch of a transaction have the socket.
+// A watchedConn gives its socket to the watch of a transaction.
 type watchedConn struct {
 	mysqlConn
 	socket net.Conn
 }
 
-// mysqlConn is what the driver's connections offer.
+// mysqlConn has the methods of the driver's connections.
 type mysqlConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -180,7 +181,7 @@ func (c *watchedConn) guard(ctx context.Context) {
 
 type dialKey struct{}
 
-// dial makes the socket of the watchedConn in ctx.
+// dial opens the socket of the watchedConn in ctx.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	socket, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if c, ok := ctx.Value(dialKey{}).(*watchedConn); ok && err == nil {
@@ -191,7 +192,8 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 
 var errConnectTimeout = errors.New("no connection within connect-timeout")
 
-// late keeps a timeout of ours from looking like one of the caller's.
+// late turns a timeout of Connect into errConnectTimeout, so that it does not look like
+// one of the caller's context.
 func late(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errConnectTimeout) {
 		return fmt.Errorf("%w (%s)", errConnectTimeout, err.Error())
@@ -199,8 +201,7 @@ func late(ctx context.Context, err error) error {
 	return err
 }
 
-// classifyMySQL reads the number of a server's error, or whose fault it was
-// that there is none.
+// classifyMySQL returns the meaning of a server's error, or of a failed connection.
 func classifyMySQL(err error) failure {
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return classifyNumber(e.Number)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// mysqlURL is what Config.MySQL says.
+// mysqlURL is a parsed Config.MySQL.
 type mysqlURL struct {
 	addr, user, password, name string
 
@@ -26,8 +26,8 @@ type mysqlURL struct {
 	timeout        time.Duration
 }
 
-// CheckMySQL returns every fault of a Config.MySQL, joined, or nil. It names
-// the parts at fault, and never what could be a password.
+// CheckMySQL validates a Config.MySQL. The error joins all faults; it never contains
+// what could be a password.
 func CheckMySQL(raw string) error {
 	_, err := parseMySQL(raw)
 	return err
@@ -37,31 +37,31 @@ const mysqlForm = "mysql://user:password@host:3306/name"
 
 func parseMySQL(raw string) (*mysqlURL, error) {
 	u, err := url.Parse(raw)
-	if err != nil { // its words hold the password
-		return nil, errors.New("is no URL, such as " + mysqlForm + ": percent-encode what is special in the name and the password")
+	if err != nil { // its text has the password
+		return nil, errors.New("is not a URL such as " + mysqlForm + ": percent-encode special characters in the user and the password")
 	}
 	if u.Scheme != "mysql" {
-		return nil, fmt.Errorf("is no MySQL URL, such as %s", mysqlForm)
+		return nil, fmt.Errorf("is not a MySQL URL such as %s", mysqlForm)
 	}
 	if strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
-		return nil, errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
+		return nil, errors.New("has an @ after the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
 	}
 	m := &mysqlURL{conns: 32, connLife: 30 * time.Minute, connectTimeout: 3 * time.Second, timeout: 10 * time.Second}
 	return m, errors.Join(m.readPlace(u), m.readSettings(u))
 }
 
-// readPlace reads what stands before the question mark.
+// readPlace reads the part before the question mark.
 func (m *mysqlURL) readPlace(u *url.URL) error {
 	var faults []error
 	fault := func(text string) { faults = append(faults, errors.New(text)) }
 	m.user = u.User.Username()
 	m.password, _ = u.User.Password()
 	if m.user == "" {
-		fault("names no user: " + mysqlForm)
+		fault("has no user: want " + mysqlForm)
 	}
 	host, port := u.Hostname(), u.Port()
 	if host == "" {
-		fault("names no host: " + mysqlForm)
+		fault("has no host: want " + mysqlForm)
 	}
 	if port == "" {
 		port = "3306"
@@ -72,10 +72,10 @@ func (m *mysqlURL) readPlace(u *url.URL) error {
 	m.addr = net.JoinHostPort(host, port)
 	m.name = strings.TrimPrefix(u.Path, "/")
 	if m.name == "" {
-		fault("names no database: " + mysqlForm)
+		fault("has no database: want " + mysqlForm)
 	}
 	if strings.Contains(m.name, "/") {
-		fault("names a database with a / in it")
+		fault("has a database name with a /: use a name without")
 	}
 	if u.Fragment != "" {
 		fault("has a #: percent-encode it as %23")
@@ -83,11 +83,11 @@ func (m *mysqlURL) readPlace(u *url.URL) error {
 	return errors.Join(faults...)
 }
 
-// readSettings reads what stands after the question mark.
+// readSettings reads the part after the question mark.
 func (m *mysqlURL) readSettings(u *url.URL) error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return errors.New("has settings that are not percent-encoded rightly")
+		return errors.New("has invalid percent-encoding after the question mark: write %25 for %")
 	}
 	var faults []error
 	var useTLS, ca string
@@ -101,7 +101,7 @@ func (m *mysqlURL) readSettings(u *url.URL) error {
 			ca = value
 		case "conns":
 			if m.conns, err = strconv.Atoi(value); err != nil || m.conns < minConns {
-				err = fmt.Errorf("is %q: a number of connections, %d or more", value, minConns)
+				err = fmt.Errorf("is %q: want a number of connections, at least %d", value, minConns)
 			}
 		case "conn-life":
 			m.connLife, err = positive(value)
@@ -120,7 +120,7 @@ func (m *mysqlURL) readSettings(u *url.URL) error {
 		}
 	}
 	if useTLS == "false" && ca != "" {
-		faults = append(faults, errors.New("ca: is of no use with tls=false"))
+		faults = append(faults, errors.New("ca: has no effect with tls=false: leave one of them out"))
 	}
 	if useTLS == "true" || ca != "" {
 		m.tls = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -131,7 +131,7 @@ func (m *mysqlURL) readSettings(u *url.URL) error {
 	return errors.Join(faults...)
 }
 
-// minConns lets a transaction run beside a read.
+// minConns is 2, so that a read need not wait for a transaction.
 const minConns = 2
 
 func checkTLS(value string) error {
@@ -139,21 +139,21 @@ func checkTLS(value string) error {
 	case "true", "false":
 		return nil
 	case "skip-verify", "preferred":
-		return fmt.Errorf("is %q, by which anybody on the way could read and change everything: "+
-			"true, and ca=FILE where the authority is one of your own", value)
+		return fmt.Errorf("is %q, which lets others on the network read and change everything: "+
+			"use true, with ca=FILE for a certificate authority of your own", value)
 	}
-	return fmt.Errorf("is %q: true or false", value)
+	return fmt.Errorf("is %q: want true or false", value)
 }
 
 func positive(value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
 	if err != nil || d < time.Millisecond {
-		return d, fmt.Errorf("is %q: a time, such as 10s", value)
+		return d, fmt.Errorf("is %q: want a time such as 10s", value)
 	}
 	return d, nil
 }
 
-// trust believes the authorities in file, and no others.
+// trust makes the authorities in file the only trusted ones.
 func (m *mysqlURL) trust(file string) error {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -161,7 +161,7 @@ func (m *mysqlURL) trust(file string) error {
 	}
 	m.tls.RootCAs = x509.NewCertPool()
 	if !m.tls.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("ca: %s holds no certificate in PEM", file)
+		return fmt.Errorf("ca: %s has no certificate in PEM format", file)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (s *Store) Notices(ctx context.Context, userID int64, after time.Time, limi
 
 // MarkNotices implements chat.StaffStore.
 func (s *Store) MarkNotices(ctx context.Context, userIDs []int64, told chat.Told, since time.Time) error {
-	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs))) // in one order everywhere
+	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs))) // always in the same order, against deadlocks
 	for part := range slices.Chunk(userIDs, lists) {
 		in, args := inList(part, nil)
 		ready, err := collect(ctx, s.read, scanID, `SELECT u.id FROM users u LEFT JOIN notice_marks m ON m.user_id = u.id

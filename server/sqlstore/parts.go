@@ -11,12 +11,11 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// maxPart is how many bytes of an end of a name are kept. The names that
-// clients may give are shorter.
+// maxPart bounds a stored part, in bytes. Names that clients may set are shorter.
 const maxPart = 256
 
-// partsOf returns the ends of a user's names, each once, as they are searched:
-// engines fold case each in their own way, so that it is done here.
+// partsOf returns all suffixes of a user's names, each once, in the form that searches
+// compare. Case is folded here, because engines differ.
 func partsOf(names ...string) []string {
 	var parts []string
 	for _, name := range names {
@@ -69,9 +68,9 @@ func insertParts(n int, d *dialect) string {
 	return `INSERT INTO user_parts (part, user_id) VALUES ` + repeat("(?, ?)", ", ", n) + d.keepOld("user_id")
 }
 
-// SearchUsers implements chat.UserStore. Who has q as his phone comes first, the
-// others as the index has them. The limit is within the range of the index: a
-// letter that everybody has is found as soon as a rare one.
+// SearchUsers implements chat.UserStore. The user whose phone number is q comes first,
+// the others in the order of the index. The limit applies within the range of the
+// index, so that a frequent letter is found as fast as a rare one.
 func (s *Store) SearchUsers(ctx context.Context, q string, limit, offset int) ([]chat.User, error) {
 	if q == "" || limit <= 0 {
 		return nil, nil
@@ -83,13 +82,13 @@ func (s *Store) SearchUsers(ctx context.Context, q string, limit, offset int) ([
 	byPhone := int64(0)
 	switch {
 	case len(ids) == 0:
-	case offset > 0: // he was on the first page
+	case offset > 0: // this user was on the first page
 		byPhone, ids, offset = ids[0], nil, offset-1
 	default:
 		byPhone, limit = ids[0], limit-1
 	}
 	from := []byte(cut(strings.ToLower(q), maxPart))
-	to := append(slices.Clone(from), 0xff) // no byte of UTF-8
+	to := append(slices.Clone(from), 0xff) // UTF-8 never has this byte
 	more, err := collect(ctx, s.read, scanID, searchQuery, from, to, byPhone, limit, offset)
 	if err != nil {
 		return nil, s.fail(ctx, "search users", err)
@@ -99,7 +98,7 @@ func (s *Store) SearchUsers(ctx context.Context, q string, limit, offset int) ([
 
 const searchQuery = `SELECT DISTINCT user_id FROM user_parts WHERE part >= ? AND part < ? AND user_id <> ? LIMIT ? OFFSET ?`
 
-// fillParts makes the parts of users who were there before parts were.
+// fillParts is the migration that stores the parts of existing users.
 func (d *dialect) fillParts(ctx context.Context, tx *sql.Tx) error {
 	return eachUser(ctx, tx, func(u namedUser) error {
 		for parts := range slices.Chunk(partsOf(u.username, u.nickname), maxRows) {
@@ -115,13 +114,13 @@ func (d *dialect) fillParts(ctx context.Context, tx *sql.Tx) error {
 	})
 }
 
-// A namedUser is what migrations read of a user.
+// A namedUser is the part of a user that migrations read.
 type namedUser struct {
 	id                 int64
 	username, nickname string
 }
 
-// eachUser calls do for every user, in the order of their ids.
+// eachUser calls do for every user, in the order of ids.
 func eachUser(ctx context.Context, tx *sql.Tx, do func(namedUser) error) error {
 	const chunk = 1000
 	for after := int64(0); ; {

@@ -12,27 +12,27 @@ import (
 
 // A querier runs statements: a pool, or a transaction.
 type querier interface {
-	// prepare returns a statement that is not closed by who runs it.
+	// prepare returns a statement. The caller does not close it.
 	prepare(ctx context.Context, query string) (statement, error)
-	// attempt runs fn, which runs one statement, and where it fails in a way
-	// that a second time may mend and cannot make worse, runs it again.
+	// attempt runs fn, which runs one statement. It runs fn again after a failure if
+	// that may help and can do no harm.
 	attempt(ctx context.Context, writes bool, fn func() error) error
-	// execAhead is exec within a transaction where only failing matters. The
-	// statement may be sent with the next one, which then fails in its place.
+	// execAhead is exec without a result, for transactions. The statement may be sent
+	// together with the next one, which then returns its error.
 	execAhead(ctx context.Context, query string, args ...any) error
 }
 
-// A pool is the connections to a database.
+// A pool is a pool of connections to a database.
 type pool interface {
 	querier
-	// inTx runs fn in a transaction, and commits unless fn fails or ctx ends.
-	// fn uses the context that it is given, and may be run more than once.
+	// inTx runs fn in a transaction, and commits unless fn fails or ctx ends. fn must
+	// use the context that it gets. It may run more than once.
 	inTx(ctx context.Context, fn func(context.Context, querier) error) error
 	stats() sql.DBStats
 	close() error
 }
 
-// A statement is what is used of *sql.Stmt.
+// A statement has the methods of *sql.Stmt that the store uses.
 type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
@@ -51,7 +51,7 @@ func exec(ctx context.Context, q querier, query string, args ...any) (r sql.Resu
 	return r, err
 }
 
-// row reads a single row, or is sql.ErrNoRows.
+// row reads a single row. If there is none, it returns sql.ErrNoRows.
 func row(ctx context.Context, q querier, query string, args []any, dest ...any) error {
 	return q.attempt(ctx, false, func() error {
 		st, err := q.prepare(ctx, query)
@@ -94,7 +94,7 @@ func collectOnce[T any](ctx context.Context, q querier, scan func(scanner) (T, e
 	return list, rows.Err()
 }
 
-// one reads the only row of a query, or is sql.ErrNoRows.
+// one reads the only row of a query. If there is none, it returns sql.ErrNoRows.
 func one[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) (T, error) {
 	list, err := collect(ctx, q, scan, query, args...)
 	if err == nil && len(list) == 0 {
@@ -115,7 +115,7 @@ func scanText(r scanner) (text string, err error) {
 	return text, r.Scan(&text)
 }
 
-// changed is sql.ErrNoRows for a statement that changed nothing.
+// changed returns sql.ErrNoRows if a statement changed no row.
 func changed(r sql.Result, err error) error {
 	if err != nil {
 		return err
@@ -127,16 +127,17 @@ func changed(r sql.Result, err error) error {
 	return err
 }
 
-// maxRows bounds the rows, or keys, that one statement takes as parameters.
+// maxRows is the most rows or keys in the arguments of one statement.
 const maxRows = 64
 
-// piece is how many of n rows the next statement takes: the largest power of
-// two that fits, so that few statements are ever prepared.
+// piece returns how many of n rows the next statement takes: the largest power of two
+// that fits, so that few different statements are prepared.
 func piece(n int) int {
 	return min(maxRows, 1<<(bits.Len(uint(n))-1))
 }
 
-// padded is how many places a list of n values is given: the next power of two.
+// padded returns the number of placeholders for a list of n values: the next power of
+// two.
 func padded(n int) int {
 	return 1 << bits.Len(uint(n-1))
 }
@@ -146,11 +147,11 @@ func repeat(part, sep string, n int) string {
 	return strings.Repeat(part+sep, n-1) + part
 }
 
-// lists is how many ids go into one IN (…).
+// lists is the most ids in one IN (…).
 const lists = 256
 
-// inList returns the placeholders of keys and appends them to args, the last one
-// repeated until the places are filled.
+// inList returns the placeholders for keys, and args with keys appended. The last key is
+// repeated to fill all placeholders.
 func inList[K int64 | string](keys []K, args []any) (string, []any) {
 	n := padded(len(keys))
 	for i := range n {
@@ -159,7 +160,7 @@ func inList[K int64 | string](keys []K, args []any) (string, []any) {
 	return repeat("?", ",", n), args
 }
 
-// chosen tells which of ids a query returns that ends before IN (…).
+// chosen returns which of ids a query selects. The query ends before IN (…).
 func chosen(ctx context.Context, q querier, query string, arg int64, ids []int64) (map[int64]bool, error) {
 	found := make(map[int64]bool)
 	for part := range slices.Chunk(ids, lists) {
@@ -175,7 +176,7 @@ func chosen(ctx context.Context, q querier, query string, arg int64, ids []int64
 	return found, nil
 }
 
-// micros and timeOf turn times into integers and back; the zero time is 0.
+// micros and timeOf convert times to microseconds since 1970 and back. The zero time is 0.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -190,7 +191,7 @@ func timeOf(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
-// orNull is NULL for the zero value.
+// orNull returns v, or NULL if v is the zero value.
 func orNull[T comparable](v T) any {
 	var zero T
 	if v == zero {

@@ -9,7 +9,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// Befriend implements chat.RelationStore. ErrNotFound: one of them is no account.
+// Befriend implements chat.RelationStore. It returns ErrNotFound if one of the users has
+// no account.
 func (s *Store) Befriend(ctx context.Context, userID, friendID int64, at time.Time) error {
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		if err := s.lockPair(ctx, t, userID, friendID); err != nil {
@@ -91,8 +92,8 @@ func (s *Store) Unblock(ctx context.Context, userID, otherID int64) error {
 	return s.fail(ctx, "unblock", err)
 }
 
-// lockPair has all that changes between two users happen one after the other,
-// the making of their conversation too. ErrNoRows: one of them is no account.
+// lockPair serializes the changes between two users, including the creation of their
+// conversation. It returns ErrNoRows if one of them has no account.
 func (s *Store) lockPair(ctx context.Context, t querier, a, b int64) error {
 	ids, err := collect(ctx, t, scanID, `SELECT id FROM users `+s.dialect.byID+` WHERE id IN (?, ?) AND deleted_at = 0 ORDER BY id`+s.dialect.forUpdate, a, b)
 	if err == nil && (len(ids) == 0 || len(ids) == 1 && a != b) {
@@ -104,7 +105,7 @@ func (s *Store) lockPair(ctx context.Context, t querier, a, b int64) error {
 const blockedEitherWay = `EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?)
 	OR EXISTS (SELECT 1 FROM blocks WHERE user_id = ? AND blocked_id = ?)`
 
-// unlessBlocked is ErrBlocked where one of two users has blocked the other.
+// unlessBlocked returns ErrBlocked if one of two users has blocked the other.
 func unlessBlocked(ctx context.Context, t querier, a, b int64) error {
 	var blocked bool
 	err := row(ctx, t, `SELECT `+blockedEitherWay, []any{a, b, b, a}, &blocked)
@@ -114,8 +115,8 @@ func unlessBlocked(ctx context.Context, t querier, a, b int64) error {
 	return err
 }
 
-// setStanding writes into the members of two users' conversation, if there is
-// one, whether they may write: Append looks there, and sees it from then on.
+// setStanding stores in the members of two users' conversation, if it exists, whether
+// they may write. Append checks it there.
 func (s *Store) setStanding(ctx context.Context, t querier, a, b int64) error {
 	pair := chat.PairOf(a, b)
 	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)
@@ -144,7 +145,8 @@ func (s *Store) setStanding(ctx context.Context, t querier, a, b int64) error {
 	return nil
 }
 
-// closeDirect has the next message of each of two users looked at as a first one.
+// closeDirect makes EnsureDirect treat the next message of each of two users as a first
+// one.
 func (s *Store) closeDirect(ctx context.Context, t querier, a, b int64) error {
 	pair := chat.PairOf(a, b)
 	id, err := one(ctx, t, scanID, findDirect+s.dialect.forUpdate, pair.Low, pair.High)

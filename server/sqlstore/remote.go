@@ -12,31 +12,30 @@ import (
 	"time"
 )
 
-// A remotePool is the connections to a server. The driver puts the arguments
-// into the text of a statement, so that each is one round trip, holds nothing
-// on the server afterwards, and passes through proxies. Within a transaction,
-// statements whose results nobody waits for go with the next one: a round trip
-// costs both sides more than most statements do.
+// A remotePool is a pool of connections to a server. The driver puts the arguments
+// into the text of a statement, so that each statement is one round trip, leaves
+// nothing on the server, and works through proxies. Within a transaction, statements
+// whose results are not needed are sent with the next one, because a round trip
+// costs both sides more than most statements.
 //
-// What is tried again, three times at most and while the context lasts:
+// These are tried up to three times, as long as the context lasts:
 //
 //   - a statement or transaction that the server has rolled back (a deadlock, a
-//     lock that took too long), or that it had no connection for;
-//   - a read, or a transaction that was not committed yet, whose connection was
-//     lost.
+//     lock that took too long), or for which it had no connection;
+//   - a read, or a transaction before its commit, whose connection was lost.
 //
-// A commit whose answer was lost is an [unknownError]: it may have come about.
-// Only Append can find out, and does.
+// If the answer to a commit is lost, the error is an [unknownError]: the transaction
+// may be committed. Only Append finds out whether it is.
 type remotePool struct {
 	db       *sql.DB
 	classify func(error) failure
-	stall    time.Duration // a transaction without an answer for so long is given up
+	stall    time.Duration // how long a transaction waits for an answer
 }
 
 func (p *remotePool) close() error       { return p.db.Close() }
 func (p *remotePool) stats() sql.DBStats { return p.db.Stats() }
 
-// execAhead is exec: there is no next statement outside of transactions.
+// execAhead is exec, because outside of transactions there is no next statement.
 func (p *remotePool) execAhead(ctx context.Context, query string, args ...any) error {
 	_, err := exec(ctx, p, query, args...)
 	return err
@@ -54,7 +53,7 @@ type direct struct {
 		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
 	query string
-	first []any // arguments of statements that query begins with
+	first []any // arguments of the statements at the beginning of query
 }
 
 func (d direct) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
@@ -69,11 +68,11 @@ func (d direct) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	return d.on.QueryRowContext(ctx, d.query, append(d.first, args...)...)
 }
 
-// tries is how often something is done, at most, that fails for a moment.
+// tries is the most attempts after failures that may be temporary.
 const tries = 3
 
-// attempt implements querier. A write that is its own transaction may have been
-// committed when its connection is lost, and is not tried again.
+// attempt implements querier. A write outside of a transaction is not tried again after
+// its connection was lost, because it may be committed.
 func (p *remotePool) attempt(ctx context.Context, writes bool, fn func() error) error {
 	err := fn()
 	for try := 1; try < tries && err != nil && p.mayMend(err, writes) && pause(ctx, try); try++ {
@@ -95,8 +94,8 @@ func (p *remotePool) mayMend(err error, committed bool) bool {
 	return false
 }
 
-// pause waits a little, longer each time and never as long as somebody else,
-// and tells whether ctx lasts.
+// pause waits a short random time, longer for each try, and reports whether ctx is still
+// valid.
 func pause(ctx context.Context, try int) bool {
 	most := 10 * time.Millisecond << (2 * try)
 	wait := time.NewTimer(most/4 + rand.N(most))
@@ -109,13 +108,13 @@ func pause(ctx context.Context, try int) bool {
 	}
 }
 
-// An unknownError is that of a commit whose answer was lost.
+// An unknownError means that the answer to a commit was lost.
 type unknownError struct{ err error }
 
 func (e *unknownError) Error() string { return "the commit was not answered: " + e.err.Error() }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// A remoteTx is a connection in the middle of a transaction.
+// A remoteTx is a connection with an open transaction.
 type remoteTx struct {
 	conn  *sql.Conn
 	watch *watch
@@ -130,7 +129,7 @@ func (t *remoteTx) prepare(_ context.Context, query string) (statement, error) {
 	return d, nil
 }
 
-// attempt runs fn once: the whole transaction is tried again.
+// attempt runs fn once, because inTx tries the whole transaction again.
 func (t *remoteTx) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
 
 func (t *remoteTx) execAhead(_ context.Context, query string, args ...any) error {
@@ -138,7 +137,7 @@ func (t *remoteTx) execAhead(_ context.Context, query string, args ...any) error
 	return nil
 }
 
-// flush runs what is left to send.
+// flush runs the statements in ahead.
 func (t *remoteTx) flush(ctx context.Context) error {
 	if t.ahead == "" {
 		return nil
@@ -152,19 +151,18 @@ func (p *remotePool) inTx(ctx context.Context, fn func(context.Context, querier)
 	return p.attempt(ctx, false, func() error { return p.once(ctx, fn) })
 }
 
-// A watch cuts a transaction off that gets no answer for some time, or whose
-// caller waits no longer. However many statements it has and however slow they
-// are, it goes on while they are answered: somebody waits, and shall soon know
-// when they are not.
+// A watch ends a transaction if the database does not answer for some time, or if the
+// caller's context ends. A transaction with many or slow statements goes on as long
+// as each is answered in time.
 //
-// It closes the socket. A context that could be cancelled would cost two
-// goroutines for each statement, one of the driver and one of database/sql.
+// It ends a transaction by closing the socket. Contexts that can be cancelled would
+// cost two goroutines for each statement, one of the driver and one of database/sql.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	after  time.Duration
 	timer  *time.Timer
-	unhook func() bool // from ctx
+	unhook func() bool // stops watching ctx
 
 	mu     sync.Mutex
 	socket net.Conn // of the transaction, from its first statement until release
@@ -180,7 +178,7 @@ func newWatch(ctx context.Context, after time.Duration) *watch {
 	return w
 }
 
-// answered begins the time anew.
+// answered restarts the timer.
 func (w *watch) answered() { w.timer.Reset(w.after) }
 
 type watchKey struct{}
@@ -190,15 +188,15 @@ func watchOf(ctx context.Context) *watch {
 	return w
 }
 
-// answered tells the watch that the database answers while a connection is
-// made, if one is made for a transaction.
+// answered restarts the timer of the watch in ctx, if there is one: the database
+// answers while a connection for the transaction is opened.
 func answered(ctx context.Context) {
 	if w := watchOf(ctx); w != nil {
 		w.answered()
 	}
 }
 
-// guard has the watch close a socket when it is time, or now.
+// guard makes the watch close a socket when the time is over; at once if it is already.
 func (w *watch) guard(socket net.Conn) {
 	w.mu.Lock()
 	w.socket = socket
@@ -230,8 +228,8 @@ func (w *watch) end() {
 	w.cancel(nil)
 }
 
-// why tells for what reason the watch has cut a transaction off that failed
-// with err. A timeout of its own does not look like the caller's.
+// why returns the reason for which a transaction failed with err, if the watch ended
+// it. A timeout of the watch does not look like one of the caller's context.
 func (w *watch) why(err error) error {
 	cause := context.Cause(w.ctx)
 	switch {
@@ -243,7 +241,7 @@ func (w *watch) why(err error) error {
 	return fmt.Errorf("%w: %w", cause, err)
 }
 
-// begin starts a transaction; it goes with the first statement.
+// begin starts a transaction. It is sent with the first statement.
 const begin = "START TRANSACTION; "
 
 func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier) error) error {
@@ -254,12 +252,12 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 		return w.why(err)
 	}
 	over := false
-	defer func() { // also where fn panics
+	defer func() { // for panics of fn too
 		if !over {
 			w.release()
 			p.rollback(ctx, conn)
 		}
-		_ = conn.Close() // back into the pool; it fails where the connection is lost
+		_ = conn.Close() // back into the pool; fails if the connection is lost
 	}()
 	t := &remoteTx{conn: conn, watch: w, ahead: begin}
 	inner := context.WithoutCancel(w.ctx)
@@ -279,10 +277,9 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 	return err
 }
 
-// commit ends the transaction. database/sql's own Commit takes no context, and
-// would wait as long as the server does; here the deadline of ctx counts, and
-// stall. That somebody loses patience does not, because then nobody knew what
-// became of it.
+// commit commits the transaction. database/sql's own Commit takes no context, and could
+// wait for ever; this one obeys the deadline of ctx, and stall. It ignores the
+// cancellation of ctx, because the result would then be unknown.
 func (p *remotePool) commit(ctx context.Context, conn *sql.Conn) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -303,7 +300,7 @@ func (p *remotePool) commit(ctx context.Context, conn *sql.Conn) error {
 // rollbackTimeout bounds the rollback of a transaction whose context is over.
 const rollbackTimeout = time.Second
 
-// rollback gives up the transaction, or the connection with it.
+// rollback rolls the transaction back. If that fails, it closes the connection.
 func (p *remotePool) rollback(ctx context.Context, conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()

@@ -50,7 +50,7 @@ func (s *Store) SetPrivacy(ctx context.Context, userID int64, p chat.PrivacyChan
 	return s.fail(ctx, "set privacy", err)
 }
 
-// word is the text of an audience; NULL where there is none.
+// word returns the text of an audience, or NULL if there is none.
 func word(a *chat.Audience) any {
 	if a == nil {
 		return nil
@@ -87,7 +87,8 @@ func (s *Store) Ask(ctx context.Context, r chat.Request, limit int) (chat.Reques
 	return r, made, s.fail(ctx, "ask", err)
 }
 
-// requestBetween returns the request that asks the same as r, and its state.
+// requestBetween returns the stored request of the same kind between the same users as
+// r, and its state.
 func requestBetween(ctx context.Context, t querier, r chat.Request) (chat.Request, int, error) {
 	var state int
 	found, err := one(ctx, t, func(row scanner) (chat.Request, error) { return scanRequest(after{row, []any{&state}}) },
@@ -96,7 +97,8 @@ func requestBetween(ctx context.Context, t querier, r chat.Request) (chat.Reques
 	return found, state, err
 }
 
-// insertRequest is ErrConflict where limit requests wait for the user already.
+// insertRequest stores a request. It returns ErrConflict if limit requests to the user
+// are pending already.
 func insertRequest(ctx context.Context, t querier, r *chat.Request, limit int) error {
 	var waiting int
 	err := row(ctx, t, `SELECT COUNT(*) FROM requests WHERE user_id = ? AND state = ?`, []any{r.UserID, requestWaits}, &waiting)
@@ -179,7 +181,7 @@ func (s *Store) AcceptRequest(ctx context.Context, r chat.Request, at time.Time)
 	return s.fail(ctx, "accept request", err)
 }
 
-// takeRequest settles a request; only one does. ErrNoRows: another did.
+// takeRequest settles a request. Only one caller can; the others get ErrNoRows.
 func takeRequest(ctx context.Context, t querier, userID, id int64) error {
 	return changed(exec(ctx, t, `DELETE FROM requests WHERE id = ? AND user_id = ? AND state = ?`, id, userID, requestWaits))
 }
@@ -200,7 +202,7 @@ func (s *Store) DeclineRequest(ctx context.Context, r chat.Request) error {
 	return s.fail(ctx, "decline request", err)
 }
 
-// befriend records that a user added another, and accepts what that one asked.
+// befriend stores that a user added another one, and accepts the other's requests.
 func (s *Store) befriend(ctx context.Context, t querier, userID, friendID int64, at time.Time) error {
 	_, err := exec(ctx, t, `INSERT INTO friends (user_id, friend_id, created_at) VALUES (?, ?, ?)`+s.dialect.keepOld("user_id"),
 		userID, friendID, micros(at))
@@ -224,7 +226,7 @@ func (s *Store) befriend(ctx context.Context, t querier, userID, friendID int64,
 	return err
 }
 
-// dropRequests forgets what from asked of a user, also what he declined.
+// dropRequests deletes the requests of from to a user, including declined ones.
 func dropRequests(ctx context.Context, t querier, userID, from int64, kinds ...chat.RequestKind) error {
 	for _, kind := range kinds {
 		_, err := exec(ctx, t, `DELETE FROM requests WHERE user_id = ? AND from_id = ? AND kind = ?`, userID, from, string(kind))
@@ -235,8 +237,8 @@ func dropRequests(ctx context.Context, t querier, userID, from int64, kinds ...c
 	return nil
 }
 
-// openFor puts a user into a direct conversation, whether he was asked before or
-// not.
+// openFor makes a user a member of a direct conversation, whether or not there was a
+// request.
 func openFor(ctx context.Context, t querier, conversationID, userID int64) error {
 	_, err := exec(ctx, t, `UPDATE members SET state = ?, closed = 0 WHERE conversation_id = ? AND user_id = ?`, stateIn, conversationID, userID)
 	return err

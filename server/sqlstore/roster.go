@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// banned tells whether k, a user, is banned at a time.
+// banned is a condition: user k is banned at a time.
 const banned = `EXISTS (SELECT 1 FROM bans b WHERE b.user_id = k.id AND (b.until = 0 OR b.until > ?))`
 
 // Accounts implements chat.StaffStore.
@@ -33,7 +33,7 @@ func accountFilter(q chat.AccountQuery) (f filter) {
 		from := []byte(cut(strings.ToLower(q.Name), maxPart))
 		f.add(`k.id IN (SELECT p.user_id FROM user_parts p WHERE p.part >= ? AND p.part < ?)`, from, append(slices.Clone(from), 0xff))
 	}
-	if q.Phone != "" { // of digits and +, which : comes after
+	if q.Phone != "" { // has digits and +; the next character after them is :
 		f.add(`k.phone >= ? AND k.phone < ?`, q.Phone, q.Phone+":")
 	}
 	if q.Role != "" {
@@ -91,8 +91,8 @@ func (s *Store) bans(ctx context.Context, ids []int64) (map[int64]chat.Ban, erro
 	return bans, nil
 }
 
-// Numbers implements chat.StaffStore. It looks at every row of what it counts; the
-// service asks for it every 15 s at most.
+// Numbers implements chat.StaffStore. It reads every row that it counts. The service
+// calls it at most every 15 s.
 func (s *Store) Numbers(ctx context.Context, d chat.Day) (n chat.Numbers, err error) {
 	midnight := micros(d.Midnight)
 	err = row(ctx, s.read, `SELECT COUNT(*), COALESCE(SUM(k.created_at >= ?), 0), COALESCE(SUM(k.last_seen >= ?), 0)

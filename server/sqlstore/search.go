@@ -12,22 +12,22 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A searchBudget bounds what one search costs. One that has used it up says how
-// far it has come.
+// A searchBudget bounds the cost of one search. A search that has used it up returns
+// how far it has come.
 type searchBudget struct {
 	within time.Duration
-	rows   int // messages read
+	rows   int // messages to read
 	bytes  int // of their text
-	blocks int // looked at
-	listed int // blocks; more than a user has conversations
+	blocks int // signatures to read
+	listed int // blocks to list; more than a user has conversations
 }
 
 var defaultBudget = searchBudget{within: time.Second, rows: 20_000, bytes: 32 << 20, blocks: 8192, listed: 16_384}
 
-// SearchMessages implements chat.SearchStore. It goes through stretches of the
-// user's conversations, the one with the newest message first: of a block it
-// looks at the signature, and reads the messages where that does not rule them
-// out; what is in no block yet it reads.
+// SearchMessages implements chat.SearchStore. It goes through stretches of the user's
+// conversations, the one with the newest message first. If a stretch is a block, it
+// reads the signature first, and the messages only if they may match. It reads
+// messages that are in no block yet.
 func (s *Store) SearchMessages(ctx context.Context, q chat.MessageSearch) (chat.Found, error) {
 	x := &searching{s: s, q: q, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom)}
 	found, err := x.run(ctx)
@@ -38,14 +38,14 @@ func (s *Store) SearchMessages(ctx context.Context, q chat.MessageSearch) (chat.
 type searching struct {
 	s      *Store
 	q      chat.MessageSearch
-	budget searchBudget // what is left of it
+	budget searchBudget // the rest of it
 	start  time.Time
 
-	staff  bool  // looks for all messages of rooms, whoever may see them, in place of words
-	sender int64 // and for those of one user alone, unless it is 0
+	staff  bool  // find all messages of rooms, whoever may see them, and not words
+	sender int64 // with staff, only messages of this user; 0: of all
 
-	words []string // all of which a message has, folded
-	grams []gram   // all of which its block has
+	words []string // folded; a match has all of them
+	grams []gram   // the block of a match has all of them
 	rooms map[int64]*searchRoom
 	todo  stretches
 	hits  []hit // newest first
@@ -57,17 +57,17 @@ type searchRoom struct {
 	hides             bool
 	lastID            int64 // of its last message
 	indexed           int64 // the seq up to which there are blocks
-	tailID            int64 // of the first message behind them that is not cleared; 0: there is none
+	tailID            int64 // of the first message after them that is not cleared; 0: none
 }
 
-// A stretch is the messages of a room behind after, up to upTo.
+// A stretch is the messages of a room with seqs above after, up to upTo.
 type stretch struct {
 	room        *searchRoom
 	after, upTo int64
 	top         int64 // no message of it has a larger id
-	block       bool  // whose signature is to be looked at first
-	unplaced    bool  // upTo is to be found: the last message of the room that comes before BeforeID
-	end         bool  // no message, but where blocks follow that were not listed
+	block       bool  // it is a block; read its signature first
+	unplaced    bool  // upTo is not known yet: the last message of the room before BeforeID
+	end         bool  // has no message; blocks after it were not listed
 }
 
 type hit struct{ id, conversation, seq int64 }
@@ -96,7 +96,7 @@ func (x *searching) run(ctx context.Context) (chat.Found, error) {
 	return x.walk(ctx)
 }
 
-// walk goes through what was listed, the newest first.
+// walk goes through the listed stretches, the newest first.
 func (x *searching) walk(ctx context.Context) (chat.Found, error) {
 	heap.Init(&x.todo)
 	for size := 4; len(x.todo) > 0 && !x.complete() && !x.exhausted(); size = min(2*size, maxRows) {
@@ -107,20 +107,21 @@ func (x *searching) walk(ctx context.Context) (chat.Found, error) {
 	return x.answer(ctx)
 }
 
-// complete tells whether the page is full, and nothing that is left is newer.
+// complete reports whether the page is full, and no remaining stretch is newer.
 func (x *searching) complete() bool {
 	return len(x.hits) >= x.q.Limit && x.hits[x.q.Limit-1].id > x.todo[0].top
 }
 
-// exhausted tells whether to give up for a while. It is not before the next page
-// is shorter than this one, so that a search comes to its end.
+// exhausted reports whether to return a partial page, because the budget is used up or
+// blocks were not listed. It requires progress since the last page, so that a search
+// that continues page by page comes to its end.
 func (x *searching) exhausted() bool {
 	b, next := x.budget, x.todo[0]
 	spent := b.rows <= 0 || b.bytes <= 0 || b.blocks <= 0 || time.Since(x.start) > b.within
 	return next.end || spent && next.top+1 < x.q.BeforeID
 }
 
-// listRooms lists what is behind the last block of each conversation.
+// listRooms lists the messages after the last block of each conversation.
 func (x *searching) listRooms(ctx context.Context) error {
 	query, args := searchRooms, []any{x.q.UserID}
 	if x.q.ConversationID != 0 {
@@ -175,7 +176,7 @@ func (x *searching) listBlocks(ctx context.Context) error {
 		return err
 	}
 	for _, b := range list {
-		if b.room != nil && b.upTo <= b.room.indexed { // what came meanwhile is in the list already
+		if b.room != nil && b.upTo <= b.room.indexed { // listRooms has listed newer ones as messages
 			b.after = max(b.upTo-blockSize, b.room.cleared)
 			b.top = min(b.top, x.q.BeforeID-1)
 			x.add(b)
@@ -197,7 +198,7 @@ func (x *searching) add(s stretch) {
 	}
 }
 
-// step takes up to size stretches of one kind, and looks into them.
+// step takes up to size stretches of one kind, and searches them.
 func (x *searching) step(ctx context.Context, size int) error {
 	var part []stretch
 	if x.todo[0].unplaced {
@@ -212,8 +213,8 @@ func (x *searching) step(ctx context.Context, size int) error {
 	return x.read(ctx, part)
 }
 
-// placeTail finds the message of a stretch that comes before BeforeID: it halves
-// the stretch, for in a conversation ids grow with seq.
+// placeTail finds the last message of a stretch before BeforeID, by a binary search: in
+// a conversation, ids grow with seqs.
 func (x *searching) placeTail(ctx context.Context, s stretch) error {
 	low, high := s.after+1, s.upTo // low comes before it, as tailID says
 	s.top = s.room.tailID
@@ -235,7 +236,7 @@ func (x *searching) placeTail(ctx context.Context, s stretch) error {
 	return nil
 }
 
-// look leaves those blocks to be read that may have what is searched.
+// look reads the signatures of blocks, and keeps the blocks that may have matches.
 func (x *searching) look(ctx context.Context, part []stretch) error {
 	x.budget.blocks -= len(part)
 	n := padded(len(part))
@@ -268,7 +269,8 @@ func lookQuery(n int) string {
 	return `SELECT conversation_id, last_seq, grams FROM search_blocks WHERE ` + repeat(`(conversation_id = ? AND last_seq = ?)`, " OR ", n)
 }
 
-// read reads the newest messages of stretches, a block of each, and leaves the rest.
+// read reads the newest messages of stretches, up to blockSize of each, and puts the
+// rest back.
 func (x *searching) read(ctx context.Context, part []stretch) error {
 	oldest := make(map[spot]int64) // id of the first message read of each stretch
 	n := padded(len(part))
@@ -336,7 +338,7 @@ func (x *searching) matches(text string) bool {
 	return true
 }
 
-// visible leaves out what the user deleted for himself.
+// visible removes the messages that the user has hidden.
 func (x *searching) visible(ctx context.Context, hits []hit) ([]hit, error) {
 	var ask []spot
 	for _, h := range hits {
@@ -348,7 +350,7 @@ func (x *searching) visible(ctx context.Context, hits []hit) ([]hit, error) {
 	return slices.DeleteFunc(hits, func(h hit) bool { return hidden[h.spot()] }), err
 }
 
-// answer loads what was found, as far as nothing newer may be left.
+// answer loads the hits, except those that are older than a remaining stretch.
 func (x *searching) answer(ctx context.Context) (chat.Found, error) {
 	var found chat.Found
 	if len(x.todo) > 0 {
@@ -379,7 +381,7 @@ func (x *searching) answer(ctx context.Context) (chat.Found, error) {
 	return found, nil
 }
 
-// stretches are a heap, the one with the newest message first.
+// stretches is a heap, with the newest message first.
 type stretches []stretch
 
 func (s stretches) Len() int           { return len(s) }

@@ -65,8 +65,8 @@ func (s *Store) Sessions(ctx context.Context, userID int64, limit, offset int) (
 	return list, s.fail(ctx, "sessions", err)
 }
 
-// EndSessions implements chat.SessionStore. The account's row is locked first:
-// logins wait for it.
+// EndSessions implements chat.SessionStore. It locks the account's row first, so that
+// logins wait.
 func (s *Store) EndSessions(ctx context.Context, userID int64, except string) (ids []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		ids, err = endSessions(ctx, t, userID, except)
@@ -127,15 +127,16 @@ func (s *Store) RotateSession(ctx context.Context, id string, oldHash, newHash [
 	return s.fail(ctx, "rotate session", err)
 }
 
-// DeleteSession implements chat.SessionStore. One that is gone is no error.
+// DeleteSession implements chat.SessionStore. If the session does not exist, that is no
+// error.
 func (s *Store) DeleteSession(ctx context.Context, id string) error {
 	_, err := exec(ctx, s.write, `DELETE FROM sessions WHERE id = ?`, id)
 	return s.fail(ctx, "delete session", err)
 }
 
-// DeleteExpiredSessions implements chat.SessionStore. No engine's DELETE with a
-// LIMIT, or with the same table in a subquery, is every engine's: the sessions
-// are looked up first, and one that was prolonged meanwhile stays.
+// DeleteExpiredSessions implements chat.SessionStore. It selects the sessions first,
+// because engines differ in DELETE with a LIMIT or with a subquery on the same table.
+// A session that was refreshed meanwhile stays.
 func (s *Store) DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error) {
 	ids, err := collect(ctx, s.read, scanText, `SELECT id FROM sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?`, micros(before), limit)
 	deleted := 0

@@ -20,7 +20,7 @@ var sqliteDialect = &dialect{
 	name:       "sqlite",
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
-	forUpdate:  "", // BEGIN IMMEDIATE has locked the whole file
+	forUpdate:  "", // BEGIN IMMEDIATE locks the whole file
 	inOrder:    "CROSS JOIN",
 	keepOld:    func(string) string { return " ON CONFLICT DO NOTHING" },
 	raiseMarks: func(n int) string {
@@ -63,8 +63,8 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// makeFile makes the database's folder and an empty file in it that only this
-// user can read. SQLite gives its -wal and -shm the mode of the file.
+// makeFile creates the database's folder and an empty file that only this user can
+// read. SQLite gives its -wal and -shm files the same mode.
 func makeFile(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("path is empty")
@@ -83,7 +83,7 @@ func makeFile(path string) (string, error) {
 	return path, f.Close()
 }
 
-// sqliteDSN names the file and what every connection to it begins with.
+// sqliteDSN returns the data source name: the file and the settings of every connection.
 func sqliteDSN(path string, cfg Config, begin string, readOnly bool) string {
 	q := url.Values{
 		"_txlock":       {begin},
@@ -101,7 +101,7 @@ func sqliteDSN(path string, cfg Config, begin string, readOnly bool) string {
 		q.Set("_synchronous", "FULL")                // a commit is on the disk when it returns
 		q.Add("_pragma", "wal_autocheckpoint(4000)") // pages, 16 MiB: hot pages are copied back less often
 		q.Add("_pragma", "journal_size_limit(67108864)")
-		q.Add("_pragma", "secure_delete(fast)") // what is retracted is overwritten
+		q.Add("_pragma", "secure_delete(fast)") // overwrite deleted content
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
@@ -114,7 +114,7 @@ func openLocal(cfg Config, dsn string, size int) (*localPool, error) {
 	return newLocalPool(cfg.wrapped(connector), size), nil
 }
 
-// classifySQLite reads the result code, whose low byte is the sort of failure.
+// classifySQLite returns the meaning of a result code. Its low byte is the primary code.
 func classifySQLite(err error) failure {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

@@ -1,14 +1,14 @@
 // Package sqlstore implements chat.Store over database/sql.
 //
-// [Open] brings the schema up to date and returns a [Store]. SQL is written for
-// every engine at once; what engines do not share is in a dialect. SQLite has
-// one writing connection and a pool of reading ones beside it; MySQL and
-// MariaDB have one pool, and any number of nodes may use one database.
+// [Open] migrates the schema and returns a [Store]. Statements work on every
+// engine; the differences between engines are in a dialect. SQLite has one
+// connection for writing and a pool for reading. MySQL and MariaDB have one pool,
+// and any number of nodes may use one database.
 //
-// Two facts carry the package. Seq is gapless, so that a page of history is a
-// range of it and counting messages is reading conversations.last_seq. And a
-// message's status is derived from its row and its readers' marks each time it
-// is read, so that nothing has to be rewritten when somebody reads.
+// Two properties of the schema keep reading cheap. The seqs of a conversation have
+// no gaps, so a page of history is a range of seqs, and the number of messages is
+// conversations.last_seq. And a message's status is computed from its row and its
+// readers' marks whenever it is read, so no message is rewritten when it is read.
 package sqlstore
 
 import (
@@ -25,38 +25,39 @@ import (
 
 // Config says where the database is and how many connections it gets.
 type Config struct {
-	// Path is the file of the SQLite database. It is made when it is not there,
-	// and its folder with it, readable by nobody else.
+	// Path is the file of the SQLite database. If it does not exist, it is created
+	// with its folder, and only this user can read it.
 	Path string
-	// MySQL is where a MySQL or MariaDB database is, in place of Path:
+	// MySQL is the URL of a MySQL or MariaDB database, instead of Path:
 	//
 	//	mysql://user:password@host:3306/name
 	//
-	// The name and the password are percent-encoded. After a ? may stand
+	// User and password are percent-encoded. A query may set
 	//
-	//	tls=true             TLS, the certificate checked; tls=false: none, the default
-	//	ca=FILE              TLS, the certificate checked against the authorities in FILE
-	//	conns=32             connections at most
-	//	conn-life=30m        after which a connection is replaced
-	//	connect-timeout=3s   for making one
-	//	timeout=10s          for a statement whose caller sets no deadline
+	//	tls=true             TLS with a verified certificate; the default is false: no TLS
+	//	ca=FILE              TLS with a certificate verified by the authorities in FILE
+	//	conns=32             most connections
+	//	conn-life=30m        age at which a connection is replaced
+	//	connect-timeout=3s   timeout for opening a connection
+	//	timeout=10s          timeout of a statement whose caller sets no deadline
 	//
-	// CheckMySQL says what is wrong with it.
+	// CheckMySQL validates it.
 	MySQL string
-	// Readers bounds SQLite's connections that read, besides the one that
-	// writes. 0 means 4.
+	// Readers is the most connections of SQLite for reading, besides the one for
+	// writing. 0 means 4.
 	Readers int
-	// BusyTimeout is how long SQLite waits for another process that has the file
-	// locked. 0 means 5 s.
+	// BusyTimeout is how long SQLite waits for another process that has locked the
+	// file. 0 means 5 s.
 	BusyTimeout time.Duration
-	// UsernameKey returns what usernames are compared by: two with one key are one.
-	// It is always the same for a database; nil is strings.ToLower.
+	// UsernameKey returns the key of a username. Two usernames with the same key are
+	// the same username. A database must always be opened with the same function.
+	// nil means strings.ToLower.
 	UsernameKey func(name string) string
-	// KeepSchema makes Open return ErrOldSchema for a database of an older version, instead of bringing it up to date.
-	// One that is brand-new gets its schema nevertheless.
+	// KeepSchema makes Open return ErrOldSchema for a database of an older version, instead of migrating it. A new
+	// database gets its schema all the same.
 	KeepSchema bool
-	// Wrap is put around the connector of each pool; nil leaves it bare. It is
-	// where statements are timed.
+	// Wrap wraps the connector of each pool, for example to time statements. It may
+	// be nil.
 	Wrap func(driver.Connector) driver.Connector
 }
 
@@ -67,22 +68,22 @@ func (c Config) wrapped(connector driver.Connector) driver.Connector {
 	return c.Wrap(connector)
 }
 
-// A Store keeps the chat domain in a database. It is safe for concurrent use.
+// A Store keeps the data of the chat domain in a database. [Open] returns one. It
+// is safe for concurrent use.
 type Store struct {
 	dialect *dialect
 	read    pool
-	write   pool // the same as read where the engine has many writers
-	health  pool // one connection, that Ping need not wait for those of users
+	write   pool // the same as read if the engine has many writers
+	health  pool // one connection, so that Ping never waits for requests of users
 	key     func(username string) string
-	stale   chan blockKey // that are to be signed anew
+	stale   chan blockKey // blocks that need a new signature
 	budget  searchBudget
 	closed  atomic.Bool
 }
 
 var _ chat.Store = (*Store)(nil)
 
-// Open opens the database and brings its schema up to date. The caller closes
-// the store.
+// Open opens the database and migrates its schema. The caller closes the store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s, open, name := &Store{dialect: sqliteDialect, stale: make(chan blockKey, staleBlocks), budget: defaultBudget}, (*Store).openSQLite, cfg.Path
 	if s.key = cfg.UsernameKey; s.key == nil {
@@ -100,11 +101,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Engine is sqlite or mysql; MariaDB is mysql here.
+// Engine returns sqlite or mysql. For MariaDB it is mysql.
 func (s *Store) Engine() string { return s.dialect.name }
 
-// SlowQueries counts the statements of all its clients that the server found
-// slow, as its long_query_time says, since it was started. Of SQLite it is 0.
+// SlowQueries returns how many statements of all clients took longer than the
+// database server's long_query_time since it started. For SQLite it returns 0.
 func (s *Store) SlowQueries(ctx context.Context) (int64, error) {
 	if s.dialect.slowQueries == "" {
 		return 0, nil
@@ -115,8 +116,8 @@ func (s *Store) SlowQueries(ctx context.Context) (int64, error) {
 	return n, s.fail(ctx, "slow queries", err)
 }
 
-// Close waits for the statements under way and closes every connection. It is
-// idempotent; a closed store answers Unavailable.
+// Close waits for running statements and closes every connection. It is
+// idempotent. Methods of a closed store return errors of kind Unavailable.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -128,13 +129,14 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Ping tells whether the database answers. It has a connection of its own.
+// Ping returns an error if the database does not answer. It has a connection of its
+// own.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	return s.fail(ctx, "ping", row(ctx, s.health, "SELECT 1", nil, &one))
 }
 
-// Stats returns the counts of all pools together, Ping's connection left out.
+// Stats returns the sums of all pools, without Ping's connection.
 func (s *Store) Stats() sql.DBStats {
 	st := s.read.stats()
 	if s.write == s.read {

@@ -9,9 +9,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// ChangeStanding implements chat.StaffStore. The super admins' rows are locked
-// first, whoever is changed: that is what keeps two of them from demoting each
-// other.
+// ChangeStanding implements chat.StaffStore. It always locks the super admins' rows
+// first, so that two of them cannot demote each other.
 func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (after chat.Standing, sessions []string, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		supers, err := s.supers(ctx, t, c)
@@ -52,7 +51,7 @@ func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (afte
 	return after, sessions, nil
 }
 
-// changeBesides does what a change says besides, and returns the sessions that are gone.
+// changeBesides applies the other parts of a change, and returns the ended sessions.
 func (s *Store) changeBesides(ctx context.Context, t querier, c chat.StandingChange) ([]string, error) {
 	switch {
 	case c.Delete:
@@ -67,7 +66,7 @@ func (s *Store) changeBesides(ctx context.Context, t querier, c chat.StandingCha
 	return nil, nil
 }
 
-// supers counts the super admins besides the one that is changed.
+// supers counts the super admins, except the user that is changed.
 func (s *Store) supers(ctx context.Context, t querier, c chat.StandingChange) (int, error) {
 	ids, err := collect(ctx, t, scanID, `SELECT u.id FROM users u WHERE u.role = ? ORDER BY u.id`+s.dialect.forUpdate, string(chat.RoleSuperAdmin))
 	if err != nil {
@@ -118,7 +117,7 @@ const (
 	banQuery   = `SELECT ` + banColumns + ` FROM bans b WHERE b.user_id = ?`
 )
 
-// banOf returns a ban, which may be over, or nil.
+// banOf returns a ban, or nil. The ban may have ended.
 func banOf(ctx context.Context, t querier, userID int64) (*chat.Ban, error) {
 	b, err := one(ctx, t, scanBan, banQuery, userID)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -55,7 +55,7 @@ func (s *Store) ActivateTwoFactor(ctx context.Context, a chat.TwoFactorStart) (i
 	return ids, s.fail(ctx, "activate two factor", err)
 }
 
-// putCodes puts other backup codes in place of those that there are.
+// putCodes replaces the backup codes.
 func putCodes(ctx context.Context, t querier, userID int64, codes [][]byte) error {
 	if _, err := exec(ctx, t, `DELETE FROM backup_codes WHERE user_id = ?`, userID); err != nil {
 		return err
@@ -117,7 +117,7 @@ func stopTwoFactor(ctx context.Context, t querier, userID int64, except string) 
 	return endSessions(ctx, t, userID, except)
 }
 
-// forgetFactors deletes what stands in for a code.
+// forgetFactors deletes backup codes and trusted devices.
 func forgetFactors(ctx context.Context, t querier, userID int64) error {
 	if _, err := exec(ctx, t, `DELETE FROM backup_codes WHERE user_id = ?`, userID); err != nil {
 		return err

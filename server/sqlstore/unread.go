@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// A bookmark is how far somebody read, or cleared, a conversation that goes on.
+// A bookmark is the seq up to which a user has read or cleared a conversation that has
+// newer messages.
 type bookmark struct {
 	conversation, read int64
-	hides              bool // single messages of it
+	hides              bool // whether the user has hidden single messages
 }
 
 // Unread implements chat.MessageStore.
@@ -33,10 +34,9 @@ func (s *Store) Unread(ctx context.Context, userID int64) (int64, error) {
 const behindQuery = `SELECT m.conversation_id, m.read_seq, m.cleared_seq, m.hides FROM members m JOIN conversations c ON c.id = m.conversation_id
 	WHERE m.user_id = ? AND m.state = 0 AND m.read_seq < c.last_seq`
 
-// unread counts the messages of others that the user has not read, by
-// conversation. The places are constants in the statement: MySQL uses the second
-// column of an index for a range only of what it knows beforehand, and would
-// read whole conversations otherwise.
+// unread counts the messages of others that the user has not read, by conversation.
+// The seqs are constants in the statement, because MySQL uses the second column of an
+// index only for a range of constants, and would otherwise read whole conversations.
 func (s *Store) unread(ctx context.Context, userID int64, behind []bookmark) (map[int64]int64, error) {
 	counts := make(map[int64]int64, len(behind))
 	for len(behind) > 0 {

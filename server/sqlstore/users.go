@@ -22,7 +22,7 @@ func scanUser(r scanner) (chat.User, error) {
 // CreateUser implements chat.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u chat.User, passwordHash string) (chat.User, error) {
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		// The column search is what versions before this one looked in.
+		// Older versions searched the column search.
 		r, err := exec(ctx, t, `INSERT INTO users
 			(phone, username, name_key, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
@@ -65,7 +65,7 @@ func (s *Store) login(ctx context.Context, where string, value any) (chat.Login,
 	return l, s.fail(ctx, "user by login", err)
 }
 
-// after scans a row's last columns into more.
+// after returns a scanner that also scans a row's last columns, into more.
 type after struct {
 	scanner
 	more []any

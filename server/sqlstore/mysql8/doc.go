@@ -1,7 +1,7 @@
-// Package mysql8 holds the store's statements against MySQL 8's grammar, since
-// the tests of package sqlstore run on MariaDB where MySQL itself cannot be had.
-// It is a module of its own, for its dependencies: run it with make mysql8.
+// Package mysql8 checks the store's statements against MySQL 8's grammar, because the
+// tests of package sqlstore run on MariaDB if MySQL is not available. It is a module
+// of its own, because of its dependencies: run it with make mysql8.
 //
-// Neither judge is MySQL. What they refuse is worth a look; what they accept
-// shows that the grammar and the names are right, and no more.
+// Neither of its two checkers is MySQL. They can show that a statement is wrong, but
+// only its grammar and its names can be right.
 package mysql8
