@@ -2,8 +2,8 @@ package main
 
 import "strings"
 
-// The part of the JSON of Grafana's dashboards that we use. make test-grafana
-// checks it against @grafana/schema.
+// These types are the part of Grafana's dashboard JSON that the dashboards use. make
+// test-grafana checks it against @grafana/schema.
 type (
 	object = map[string]any
 	list   = []any
@@ -133,7 +133,7 @@ func (p panel) targets() list {
 	return out
 }
 
-// field says how values are drawn.
+// field returns how values are drawn.
 func (p panel) field() object {
 	field := object{"unit": p.unit, "thresholds": p.thresholds(), "color": object{"mode": "palette-classic"}}
 	if p.kind != table {

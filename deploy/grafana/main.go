@@ -1,6 +1,6 @@
-// Grafana writes the dashboards, each as a JSON file for Grafana, from the tables
-// in the other files of this folder. What all panels share is here. The position
-// and the id of a panel follow from its place in its table.
+// Grafana generates the dashboards, one JSON file each, from the tables in the other
+// files of this folder. The position and the id of a panel follow from its place in
+// its table.
 //
 //	go run ./deploy/grafana deploy/grafana/dashboards
 package main

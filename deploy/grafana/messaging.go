@@ -5,12 +5,12 @@ var messaging = board{
 	rows: []row{
 		{title: "In", height: 8, panels: []panel{
 			{
-				title: "Accepted", kind: chart, width: 8, unit: "mps", about: "Messages accepted and stored, by node; a retry is not counted again.",
+				title: "Accepted", kind: chart, width: 8, unit: "mps", about: "Messages accepted and stored, by node. A retry is not counted again.",
 				queries: []query{{expr: `rate(messages_sent_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 			{
 				title: "Refused", kind: chart, width: 8, unit: "mps", alert: "IMMessagesRefused",
-				about:   "By reason. unavailable and internal are failures of the server, the others of clients.",
+				about:   "By reason. unavailable and internal are failures of the server; the others are faults of clients.",
 				queries: []query{{expr: `sum by (reason) (rate(im_messages_refused_total{nodes}[rate]))`, legend: "{{reason}}"}},
 			},
 			{
@@ -38,7 +38,7 @@ var messaging = board{
 				}},
 			},
 			{
-				title: "Failed transactions", kind: chart, width: 8, unit: "ops", alert: "IMMessagesRefused", about: "Their senders got an error.",
+				title: "Failed transactions", kind: chart, width: 8, unit: "ops", alert: "IMMessagesRefused", about: "Transactions that stored no messages; the senders got an error.",
 				queries: []query{{expr: `rate(im_message_commit_failures_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 		}},
@@ -59,7 +59,7 @@ var messaging = board{
 			},
 			{
 				title: "Deliveries", kind: chart, width: 8, unit: "mps", alert: "IMSlowClients",
-				about: "New messages written to sockets, and messages dropped because a connection was closed; its client syncs.",
+				about: "New messages written to sockets, and messages dropped because the connection was closed. Clients get these when they sync.",
 				queries: []query{
 					{expr: `sum(rate(im_message_deliveries_total{nodes}[rate]))`, legend: "written"},
 					{expr: `sum(rate(im_message_deliveries_dropped_total{nodes}[rate]))`, legend: "dropped"},
@@ -67,7 +67,7 @@ var messaging = board{
 			},
 			{
 				title: "Recovered messages", kind: chart, width: 12, unit: "mps", alert: "IMEventsGivenUp",
-				about: "Messages that the bus lost and a node loaded from the database, and attempts that failed, after which clients sync.",
+				about: "Messages that the bus lost and a node loaded from the database, and loads that failed. After a failure, clients get them when they sync.",
 				queries: []query{
 					{expr: `sum(rate(im_messages_recovered_total{nodes}[rate]))`, legend: "loaded"},
 					{expr: `sum(rate(im_messages_recovery_failures_total{nodes}[rate]))`, legend: "failed"},
@@ -78,10 +78,10 @@ var messaging = board{
 				queries: []query{{expr: `rate(im_upload_bytes_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 		}},
-		{title: "Kept", height: 8, panels: []panel{
+		{title: "Search and files", height: 8, panels: []panel{
 			{
 				title: "Time to search", kind: chart, width: 8, unit: "s",
-				about: "Of searches of messages, waiting for a turn included.",
+				about: "Time of a search for messages, including the wait for a free slot.",
 				queries: []query{
 					{expr: `histogram_quantile(0.5, sum by (le) (rate(im_search_duration_seconds_bucket{nodes}[rate])))`, legend: "half"},
 					{expr: `histogram_quantile(0.99, sum by (le) (rate(im_search_duration_seconds_bucket{nodes}[rate])))`, legend: "99 %"},
@@ -89,44 +89,44 @@ var messaging = board{
 			},
 			{
 				title: "Searches", kind: chart, width: 8, unit: "ops",
-				about:   "By outcome. A partial one was given up for a while: many of them mean that messages are not indexed yet, or the database is slow.",
+				about:   "By outcome. A partial search stopped at its limit of work, and the client continues it. If many are partial, messages are not indexed yet, or the database is slow.",
 				queries: []query{{expr: `sum by (outcome) (rate(im_search_duration_seconds_count{nodes}[rate]))`, legend: "{{outcome}}"}},
 			},
 			{
 				title: "Not indexed yet", kind: chart, width: 8, unit: "short",
-				about:   "Messages, about, that a search has to read. After an upgrade it goes down for a while; it falls behind under load, and catches up.",
+				about:   "Approximate number of messages that are not in the search index. It is high after an upgrade and under load, and then falls.",
 				queries: []query{{expr: `max(im_search_behind{nodes})`, legend: "messages"}},
 			},
 			{
-				title: "Files deleted", kind: chart, width: 12, unit: "ops", about: "By their owners.",
+				title: "Files deleted", kind: chart, width: 12, unit: "ops", about: "Files that their owners deleted.",
 				queries: []query{{expr: `sum(rate(im_files_deleted_total{nodes}[rate]))`, legend: "files"}},
 			},
 			{
-				title: "Bytes given back", kind: chart, width: 12, unit: "binBps", about: "Of files that their owners deleted.",
+				title: "Deleted bytes", kind: chart, width: 12, unit: "binBps", about: "Size of the files that their owners deleted.",
 				queries: []query{{expr: `sum(rate(im_files_deleted_size_bytes_total{nodes}[rate]))`, legend: "bytes"}},
 			},
 		}},
 		{title: "Moderation", height: 8, panels: []panel{
 			{
-				title: "Reports that wait", kind: chart, width: 6, unit: "short", alert: "IMReportsWait",
-				about:   "For a moderator; the same on every node.",
-				queries: []query{{expr: `max(im_reports_pending{nodes})`, legend: "waiting"}},
+				title: "Pending reports", kind: chart, width: 6, unit: "short", alert: "IMReportsWait",
+				about:   "Reports that no moderator has handled yet. Every node reports the same number.",
+				queries: []query{{expr: `max(im_reports_pending{nodes})`, legend: "pending"}},
 			},
 			{
-				title: "The oldest report", kind: chart, width: 6, unit: "s", alert: "IMReportsWait", limits: from(24 * 3600),
-				about:   "How long it has waited; 0 while none waits.",
-				queries: []query{{expr: `max(im_reports_wait_seconds{nodes})`, legend: "waiting for"}},
+				title: "Oldest pending report", kind: chart, width: 6, unit: "s", alert: "IMReportsWait", limits: from(24 * 3600),
+				about:   "Its age; 0 if no report is pending.",
+				queries: []query{{expr: `max(im_reports_wait_seconds{nodes})`, legend: "age"}},
 			},
 			{
-				title: "Reports and what became of them", kind: chart, width: 6, unit: "short", about: "In an hour.",
+				title: "New and handled reports", kind: chart, width: 6, unit: "short", about: "In the last hour, by action.",
 				queries: []query{
-					{expr: `sum(increase(im_reports_total{nodes}[1h]))`, legend: "made"},
+					{expr: `sum(increase(im_reports_total{nodes}[1h]))`, legend: "new"},
 					{expr: `sum by (action) (increase(im_reports_handled_total{nodes}[1h]))`, legend: "{{action}}"},
 				},
 			},
 			{
-				title: "Acts of the staff", kind: chart, width: 6, unit: "short",
-				about: "In an hour. Refused ones are in the audit: many of access are somebody who tries what is not his.",
+				title: "Actions of the staff", kind: chart, width: 6, unit: "short",
+				about: "In the last hour. The audit has the refused ones. Many refused access actions mean that somebody tries what they have no right to.",
 				queries: []query{
 					{expr: `sum by (act, outcome) (increase(im_staff_acts_total{nodes}[1h]))`, legend: "{{act}}: {{outcome}}"},
 					{expr: `sum by (kind) (increase(im_bans_total{nodes}[1h]))`, legend: "bans: {{kind}}"},
@@ -157,7 +157,7 @@ var messaging = board{
 			},
 			{
 				title: "Two-factor login", kind: chart, width: 12, unit: "ops",
-				about:   "Codes accepted and refused, and two-factor login turned on and off. Many refused codes mean that somebody has passwords.",
+				about:   "Codes accepted and refused, and two-factor login turned on and off. Many refused codes mean that somebody has stolen passwords.",
 				queries: []query{{expr: `sum by (event) (rate(im_two_factor_events_total{nodes}[rate]))`, legend: "{{event}}"}},
 			},
 			{
@@ -165,12 +165,12 @@ var messaging = board{
 				queries: []query{{expr: `topk(10, sum by (method, path) (rate(http_requests_total{nodes}[rate])))`, legend: "{{method}} {{path}}"}},
 			},
 			{
-				title: "Blocks", kind: chart, width: 12, unit: "ops", about: "Users whom another one blocked, or unblocked; many at once are somebody who bothers many.",
+				title: "Blocks", kind: chart, width: 12, unit: "ops", about: "Blocks of users by other users, and their removals. Many at once mean that somebody annoys many users.",
 				queries: []query{{expr: `sum by (change) (rate(im_blocks_total{nodes}[rate]))`, legend: "{{change}}"}},
 			},
 			{
-				title: "Strangers", kind: chart, width: 12, unit: "ops",
-				about:   "What strangers asked of users who want to be asked, by what became of it; many refused are somebody who asks everybody.",
+				title: "Contact requests", kind: chart, width: 12, unit: "ops",
+				about:   "Requests to chat, to add to a group or to call, sent to users who accept these only from friends, by outcome. Many refused ones mean spam.",
 				queries: []query{{expr: `sum by (outcome) (rate(im_requests_total{nodes}[rate]))`, legend: "{{outcome}}"}},
 			},
 		}},

@@ -124,7 +124,7 @@ var realtime = board{
 		}},
 		{title: "TURN relay (with --turn-addr)", height: 7, panels: []panel{
 			{
-				title: "Allocation requests", kind: chart, width: 6, unit: "ops", alert: "IMTurnFails", about: "Allocations requested from the relay, and those that it refused or that failed.",
+				title: "Allocation requests", kind: chart, width: 6, unit: "ops", alert: "IMTurnFails", about: "Allocations requested from the relay, and those that failed or were refused.",
 				queries: []query{
 					{expr: `sum(rate(turn_relay_attempts_total{nodes}[rate]))`, legend: "requested"},
 					{expr: `sum(rate(turn_relay_failures_total{nodes}[rate]))`, legend: "failed"},
@@ -144,7 +144,7 @@ var realtime = board{
 			},
 			{
 				title: "Not relayed", kind: chart, width: 24, unit: "pps", alert: "IMTurnFails",
-				about: "Packets above a user's limit or to a forbidden address, and peers denied to clients; every client asks for some of these.",
+				about: "Packets above a user's limit or to a forbidden address, and peers denied to clients. Some denied peers are normal for every client.",
 				queries: []query{
 					{expr: `sum by (reason) (rate(im_turn_packets_dropped_total{nodes}[rate]))`, legend: "dropped: {{reason}}"},
 					{expr: `sum(rate(im_turn_permissions_denied_total{nodes}[rate]))`, legend: "peers denied"},

@@ -16,7 +16,7 @@ var runtime = board{
 				queries: []query{{expr: `process_resident_memory_bytes{nodes}`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Heap", kind: chart, width: 6, unit: "bytes", about: "Heap size that starts the next garbage collection, and memory used by Go, by kind; all nodes.",
+				title: "Heap", kind: chart, width: 6, unit: "bytes", about: "Heap size at which the next garbage collection starts, and memory used by Go, by kind; all nodes.",
 				queries: []query{
 					{expr: `sum(go_memory_gc_goal_bytes{nodes})`, legend: "goal"},
 					{expr: `sum by (go_memory_type) (go_memory_used_bytes{nodes})`, legend: "{{go_memory_type}}"},
@@ -35,7 +35,7 @@ var runtime = board{
 				queries: []query{{expr: `process_open_fds{nodes}`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Network", kind: chart, width: 6, unit: "binBps", about: "Of the network namespaces of the processes, as the kernel counts.",
+				title: "Network", kind: chart, width: 6, unit: "binBps", about: "Bytes in the network namespaces of the processes, as the kernel counts them.",
 				queries: []query{
 					{expr: `sum(rate(process_network_receive_bytes_total{nodes}[rate]))`, legend: "in"},
 					{expr: `sum(rate(process_network_transmit_bytes_total{nodes}[rate]))`, legend: "out"},
@@ -60,7 +60,7 @@ var runtime = board{
 				queries: []query{{expr: `scrape_duration_seconds{nodes}`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Samples", kind: chart, width: 6, unit: "short", alert: "IMTelemetryOverflow", about: "On the page of a node.",
+				title: "Samples", kind: chart, width: 6, unit: "short", alert: "IMTelemetryOverflow", about: "Samples in one scrape of a node.",
 				queries: []query{{expr: `scrape_samples_scraped{nodes}`, legend: "{{instance}}"}},
 			},
 			{
@@ -78,7 +78,7 @@ var runtime = board{
 				queries: []query{{expr: `sum(telemetry_conflicts_total{nodes, reason!="Cardinality"})`, legend: "conflicts"}},
 			},
 			{
-				title: "Metrics near the limit", kind: number, width: 4, unit: "none", alert: "IMTelemetryOverflow", limits: from(1), about: "Metrics with 80 % or more of the series that they may have.",
+				title: "Metrics near the limit", kind: number, width: 4, unit: "none", alert: "IMTelemetryOverflow", limits: from(1), about: "Metrics with at least 80 % of the series that they may have.",
 				queries: []query{{expr: `sum(telemetry_conflicts_total{nodes, reason="Cardinality"})`, legend: "metrics"}},
 			},
 			{
@@ -86,7 +86,7 @@ var runtime = board{
 				queries: []query{{expr: `sum by (reason) (telemetry_conflicts_total{nodes})`, legend: "{{reason}}"}},
 			},
 			{
-				title: "Scrape errors", kind: chart, width: 8, unit: "ops", alert: "IMTelemetryScrapeErrors", about: "Each cost a page some metrics. callback: it failed, panicked or timed out.",
+				title: "Scrape errors", kind: chart, width: 8, unit: "ops", alert: "IMTelemetryScrapeErrors", about: "After an error, a scrape lacks some metrics. callback: a callback failed, panicked or timed out.",
 				queries: []query{
 					{expr: `sum by (reason) (rate(telemetry_scrape_errors_total{nodes}[rate]))`, legend: "{{reason}}"},
 					{expr: `sum(rate(telemetry_callback_errors_total{nodes}[rate]))`, legend: "callback"},

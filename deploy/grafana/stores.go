@@ -40,7 +40,7 @@ var stores = board{
 				queries: []query{{expr: `rate(im_db_connections_wait_seconds_total{nodes}[rate])`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Slow queries", kind: chart, width: 6, unit: "ops", alert: "IMDatabaseSlow", about: "As MySQL counts them, for all of its clients.",
+				title: "Slow queries", kind: chart, width: 6, unit: "ops", alert: "IMDatabaseSlow", about: "Slow statements of all of MySQL's clients, as MySQL counts them.",
 				queries: []query{{expr: `max(rate(mysql_slow_queries_total{nodes}[rate]))`, legend: "MySQL"}},
 			},
 			{
@@ -84,14 +84,14 @@ var stores = board{
 				},
 			},
 			{
-				title: "Connections requested", kind: chart, width: 6, unit: "ops", about: "Redis' pool: an idle connection was there, a new one was opened, or one was dead.",
+				title: "Connections requested", kind: chart, width: 6, unit: "ops", about: "Redis' pool: whether an idle connection was available, and idle connections that were dead.",
 				queries: []query{
 					{expr: `sum by (hit) (rate(im_redis_connections_requests_total{nodes}[rate]))`, legend: "idle: {{hit}}"},
 					{expr: `sum(rate(im_redis_connections_stale_total{nodes}[rate]))`, legend: "dead"},
 				},
 			},
 			{
-				title: "Lookups in the cache", kind: chart, width: 6, unit: "ops", about: "Found in process or in Redis; or not found, and read from the database.",
+				title: "Lookups in the cache", kind: chart, width: 6, unit: "ops", about: "Values found in process or in Redis, and values not found, which are read from the database.",
 				queries: []query{
 					{expr: `sum(rate(redis_cache_hits_total{nodes}[rate]))`, legend: "found"},
 					{expr: `sum(rate(redis_cache_misses_total{nodes}[rate]))`, legend: "not found"},
@@ -116,7 +116,7 @@ var stores = board{
 				},
 			},
 			{
-				title: "Pending invalidations", kind: chart, width: 12, unit: "short", about: "Outdated values not yet deleted from Redis, and those given up, which stay until they expire.",
+				title: "Pending invalidations", kind: chart, width: 12, unit: "short", about: "Outdated values that are not yet deleted from Redis, and those given up, which stay until they expire.",
 				queries: []query{
 					{expr: `sum by (cache) (im_cache_shared_owed{nodes})`, legend: "{{cache}}"},
 					{expr: `sum(rate(im_cache_shared_forgotten_total{nodes}[rate]))`, legend: "given up per second"},
@@ -133,7 +133,7 @@ var stores = board{
 				queries: []query{{expr: `job:http_client_request_failures:ratio_rate5m{job="imserver"}`, legend: "failed"}},
 			},
 			{
-				title: "Time to answer", kind: chart, width: 8, unit: "s", about: "Until the header of the answer. A dot leads to a trace.",
+				title: "Time to answer", kind: chart, width: 8, unit: "s", about: "Time until the header of the answer. A dot leads to a trace.",
 				queries: []query{
 					{expr: `histogram_quantile(0.5, sum by (le) (rate(http_client_request_duration_seconds_bucket{nodes}[rate])))`, legend: "half"},
 					{expr: `histogram_quantile(0.99, sum by (le) (rate(http_client_request_duration_seconds_bucket{nodes}[rate])))`, legend: "99 %", exemplars: true},
