@@ -36,8 +36,8 @@ func TestMySQLURLFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for raw, wants := range map[string][]string{
-		"":                                                                 {"no MySQL URL"},
-		"sqlite://x":                                                       {"no MySQL URL"},
+		"":                                                                 {"not a MySQL URL"},
+		"sqlite://x":                                                       {"not a MySQL URL"},
 		"im:hunter2@tcp(db:3306)/chat":                                     {"mysql://"},
 		"mysql://im:hunter2/x@db/chat":                                     {"percent-encode"},
 		"mysql://im:hunter2%zz@db/chat":                                    {"percent-encode"},
@@ -49,12 +49,12 @@ func TestMySQLURLFaults(t *testing.T) {
 		"mysql://im:1?hunter2@db/chat":                                     {"%3F"},
 		"mysql://im:1?tls=hunter2@db/chat":                                 {"%3F"},
 		"mysql://im:1?hunter2=1@db/chat":                                   {"%3F"},
-		"mysql://im:hunter2@db/chat?tls=skip-verify":                       {"anybody"},
-		"mysql://im:hunter2@db/chat?tls=preferred":                         {"anybody"},
+		"mysql://im:hunter2@db/chat?tls=skip-verify":                       {"lets others on the network read"},
+		"mysql://im:hunter2@db/chat?tls=preferred":                         {"lets others on the network read"},
 		"mysql://im:hunter2@db/chat?timeout=5&connect-timeout=0s":          {"timeout: is \"5\"", "connect-timeout: is"},
 		"mysql://im:hunter2@db/chat?parseTime=true":                        {"parseTime: unknown setting"},
 		"mysql://im:hunter2@db/chat?conns=5&conns=6":                       {"set twice"},
-		"mysql://im:hunter2@db/chat?ca=/nowhere&tls=false&conn-life=never": {"no such file", "of no use", "conn-life"},
+		"mysql://im:hunter2@db/chat?ca=/nowhere&tls=false&conn-life=never": {"no such file", "has no effect", "conn-life"},
 		"mysql://im:hunter2@db/chat?ca=" + text:                            {"no certificate"},
 	} {
 		err := CheckMySQL(raw)
