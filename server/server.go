@@ -91,7 +91,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Provider, log *slog.Log
 	if err := s.openEdges(seen, tel); err != nil {
 		return nil, err
 	}
-	if err := s.awaited(ctx, "redis", s.cfg.Redis, func() error { return s.startBus(ctx) }); err != nil {
+	if err := s.startBus(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.followSignals(ctx); err != nil {

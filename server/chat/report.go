@@ -188,7 +188,10 @@ func (s *Service) mayHandle(ctx context.Context, by Staff, r Report) error {
 	if err != nil {
 		return err
 	}
-	actor, target := Operator(), Standing{UserID: r.UserID, Role: RoleUser}
+	actor, target := Standing{Role: RoleUser}, Standing{UserID: r.UserID, Role: RoleUser}
+	if by.UserID == 0 {
+		actor = Operator()
+	}
 	for _, u := range found {
 		if u.ID == by.UserID {
 			actor = Standing{UserID: u.ID, Role: u.Role}

@@ -64,8 +64,10 @@ func (h *Hub) broadcast(ctx context.Context, e chat.Event, targets []*conn) {
 	if e.Receipt {
 		f.delivery.conversationID, f.delivery.seq, f.delivery.from = e.ConversationID, e.Seq, e.From
 	}
-	if n, ok := chat.NoticeOf(e); ok && e.Type == chat.EventNotice {
-		f.notices = chat.Told{After: n.ID - 1, UpTo: n.ID}
+	if e.Type == chat.EventNotice {
+		if n, ok := chat.NoticeOf(e); ok {
+			f.notices = chat.Told{After: n.ID - 1, UpTo: n.ID}
+		}
 	}
 	idle := targets[:0]
 	for _, c := range targets {

@@ -30,6 +30,7 @@ export interface Account extends User {
 
 export interface Analysis {
   total_messages: number
+  more_messages?: boolean
   total_chats: number
   last_active_time: string
   violation_count: number
@@ -159,6 +160,8 @@ export interface Part<T> {
   limit: number
   offset: number
   more: boolean
+  /** What before_id of the next part is, of messages. */
+  next?: number
 }
 
 export interface Instrument {

@@ -27,7 +27,9 @@ function Box({q}) {
       close()
       tell(done)
     } catch (error) {
-      setFault(/** @type {Error} */ (error).message)
+      const why = /** @type {Error} */ (error).message
+      if (question.peek() === q) setFault(why)
+      else tell(`${q.title}: ${why}`)
     }
     setBusy(false)
   }

@@ -37,7 +37,7 @@ function Found({query}) {
     },
   })
   return html`
-    <${Table} label="Messages" ...${found} items=${items} none="There are no messages." columns=${[
+    <${Table} label="Messages" ...${found} items=${items} none=${found.part?.more ? 'There are none so far: look further.' : 'There are no messages.'} columns=${[
       {head: 'Time', cell: (/** @type {Message} */ m) => time(m.created_at)},
       {head: 'Sender', cell: (/** @type {Message} */ m) => html`<a href=${hash(`users/${m.sender_id}`)}>${m.sender ? nameOf(m.sender) : `User ${m.sender_id}`}</a>`},
       {head: 'To', cell: (/** @type {Message} */ m) => m.chat_id ? `group ${m.chat_id}` : html`<a href=${hash(`users/${m.receiver_id}`)}>user ${m.receiver_id}</a>`},
@@ -47,6 +47,6 @@ function Found({query}) {
     ]} />
     <div class="pager">
       ${query.before_id && html`<a class="button" href=${hash('messages', {...query, before_id: ''})}>Newest</a>`}
-      ${found.part?.more && items && html`<a class="button" href=${hash('messages', {...query, before_id: items[items.length - 1].id})}>Older</a>`}
+      ${found.part?.next && html`<a class="button" href=${hash('messages', {...query, before_id: found.part.next})}>Older</a>`}
     </div>`
 }

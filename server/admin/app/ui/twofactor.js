@@ -10,20 +10,22 @@ import {useAnswer} from './list.js'
 /** @type {import('../types.d.ts').Field} */
 const CODE = {name: 'code', label: 'Code', hint: 'Of your app.', required: true, most: 64, complete: 'one-time-code'}
 
+/** @type {import('../types.d.ts').Field} */
+const PASSWORD = {name: 'password', label: 'Password', type: 'password', required: true, complete: 'current-password'}
+
 /** The second factor of my own login. */
 export function TwoFactor() {
   const status = useAnswer(() => /** @type {Promise<Status>} */ (call('GET', '/api/2fa/status')), [])
   const [codes, setCodes] = useState(/** @type {string[]} */ ([]))
   const [offer, setOffer] = useState(/** @type {Offer | null} */ (null))
   const [fault, setFault] = useState('')
-  const begin = async () => {
-    setFault('')
-    try {
-      setOffer(await call('POST', '/api/2fa/enable'))
-    } catch (e) {
-      setFault(/** @type {Error} */ (e).message)
-    }
-  }
+  const begin = () => ask({
+    title: 'Turn the second factor on', verb: 'Go on', text: 'Your password first. Then you get a secret for an authenticator app.', fields: [PASSWORD],
+    act: async ({password}) => {
+      setOffer(await call('POST', '/api/2fa/enable', {password}))
+      return 'Enter the secret into your app, and a code of it here.'
+    },
+  })
   const verify = async (/** @type {SubmitEvent} */ e) => {
     e.preventDefault()
     const code = String(new FormData(/** @type {HTMLFormElement} */ (e.currentTarget)).get('code') ?? '').trim()
@@ -45,7 +47,7 @@ export function TwoFactor() {
   })
   const disable = () => ask({
     title: 'Turn the second factor off', verb: 'Turn off', danger: true, text: 'From then on your password alone lets anybody in.',
-    fields: [{name: 'password', label: 'Password', type: 'password', required: true, complete: 'current-password'}, CODE],
+    fields: [PASSWORD, CODE],
     act: async ({password, code}) => {
       await call('POST', '/api/2fa/disable', {password, code: code.trim()})
       setCodes([])

@@ -40,7 +40,7 @@ export function User({id}) {
     ${a && html`
       <h2>Activity</h2>
       <dl class="facts card">
-        <dt>Messages</dt><dd>${count(a.total_messages)}</dd>
+        <dt>Messages</dt><dd>${count(a.total_messages)}${a.more_messages && ' or more'}</dd>
         <dt>Conversations</dt><dd>${count(a.total_chats)}</dd>
         <dt>Last active</dt><dd>${time(a.last_active_time)}</dd>
         <dt>Reported</dt><dd>${count(a.reported_count)}</dd>

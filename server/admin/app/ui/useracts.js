@@ -67,6 +67,16 @@ const reset = (u, show) => ({
 })
 
 /** @param {Account} u */
+const resetSecond = u => ({
+  title: 'Reset the second factor', verb: 'Turn it off', danger: true,
+  text: `For somebody who has lost it: ${exactly(u)} logs in by the password alone then. All sessions of the account end.`,
+  act: async () => {
+    const done = await call('POST', `/api/super-admin/users/${u.id}/reset-2fa`)
+    return `${nameOf(u)} has no second factor any more; ${plural(done.sessions_ended ?? 0, 'session')} ended.`
+  },
+})
+
+/** @param {Account} u */
 const remove = u => ({
   title: 'Delete the account', verb: 'Delete for good', danger: true,
   text: `${exactly(u)} loses the account for good: profile, login and memberships are gone, and cannot be brought back. Messages stay with those who got them.`,
@@ -95,6 +105,7 @@ export function UserActs({user, done, few}) {
       ${!self && button(logOut(user))}
       ${!few && atLeast('super_admin') && button(role(user))}
       ${!few && !self && button(reset(user, setPassword), true)}
+      ${!few && !self && atLeast('super_admin') && button(resetSecond(user), true)}
       ${!few && !self && button(remove(user), true)}
     </div>
     ${password && html`<p class="box">The new password is <code class="secret">${password}</code>. Give it to the user by a safe way: it is not shown again.</p>`}`
