@@ -26,10 +26,14 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 	if l.Role != RoleUser {
 		return s.resign(ctx, Staff{UserID: c.UserID, IP: addrText(f.Addr)}, l)
 	}
+	before, err := s.sessionsOf(ctx, l.ID)
+	if err != nil {
+		return err
+	}
 	sessions, err := s.cfg.Store.DeleteUser(ctx, l.ID, l.Epoch, s.cfg.Now())
 	stored := err
 	err = dropped(ctx, s, s.cfg.Users, l.ID, err)
-	if told := s.sessionsEnded(ctx, l.ID, sessions, stored, EndedByLeaving, leftWhy); err == nil {
+	if told := s.sessionsEnded(ctx, l.ID, before, sessions, stored, EndedByLeaving, leftWhy); err == nil {
 		err = told
 	}
 	switch {

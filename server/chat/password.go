@@ -50,11 +50,15 @@ func (s *Service) setPassword(ctx context.Context, l Login, password, except str
 	if err != nil {
 		return err
 	}
+	before, err := s.sessionsOf(ctx, l.ID)
+	if err != nil {
+		return err
+	}
 	ids, err := s.cfg.Store.SetPassword(ctx, l.ID, l.Epoch, hash, except)
 	if err == nil {
 		s.cfg.Hooks.passwordChanged(ctx, by)
 	}
-	return s.sessionsEnded(ctx, l.ID, ids, err, by, why)
+	return s.sessionsEnded(ctx, l.ID, before, ids, err, by, why)
 }
 
 // verified returns the caller's login if the password, which the client calls

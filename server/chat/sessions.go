@@ -33,15 +33,28 @@ func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string
 	return err
 }
 
-// sessionsEnded goes on with sessions that a change of an account has ended. Where err
-// leaves open whether it has, nodes find out (see EndedSessions).
-func (s *Service) sessionsEnded(ctx context.Context, userID int64, ids []string, err error, by EndedBy, why string) error {
+// sessionsOf returns the ids of an account's sessions, before a change that ends them.
+func (s *Service) sessionsOf(ctx context.Context, userID int64) ([]string, error) {
+	const most = 10_000 // far more than anybody has
+	list, err := s.cfg.Store.Sessions(ctx, userID, most, 0)
+	ids := make([]string, len(list))
+	for i, x := range list {
+		ids[i] = x.ID
+	}
+	return ids, err
+}
+
+// sessionsEnded goes on with sessions that a change of an account has ended: ids, of
+// those that it had before. Where err leaves open whether it has, nobody trusts what
+// is cached of them, and nodes ask for those of their sockets (see EndedSessions).
+func (s *Service) sessionsEnded(ctx context.Context, userID int64, before, ids []string, err error, by EndedBy, why string) error {
 	switch KindOf(err) {
 	case "":
 		return s.forgetSessions(ctx, userID, ids, by, why)
 	case KindUnavailable, KindCancelled:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
 		defer cancel()
+		err = errors.Join(err, s.cfg.Sessions.Drop(ctx, before...))
 		s.tellEnded(ctx, userID, "", why)
 	}
 	return err
@@ -72,7 +85,7 @@ func (s *Service) endSession(ctx context.Context, userID int64, id string, by En
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
-	return s.sessionsEnded(ctx, userID, []string{id}, err, by, why)
+	return s.sessionsEnded(ctx, userID, []string{id}, []string{id}, err, by, why)
 }
 
 // tellEnded has every node close the sockets of a session.
@@ -160,8 +173,12 @@ func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error)
 	if err := s.pace(ctx, c, "sessions not ended"); err != nil {
 		return 0, err
 	}
+	before, err := s.sessionsOf(ctx, c.UserID)
+	if err != nil {
+		return 0, err
+	}
 	ids, err := s.cfg.Store.EndSessions(ctx, c.UserID, c.SessionID)
-	err = s.sessionsEnded(ctx, c.UserID, ids, err, EndedByUser, "logged out from another device")
+	err = s.sessionsEnded(ctx, c.UserID, before, ids, err, EndedByUser, "logged out from another device")
 	return len(ids), orNotFound(err, "sessions not ended", "the account was deleted")
 }
 

@@ -123,6 +123,12 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 		}
 		return s.entry(by, LevelInfo, d.entry), nil
 	}
+	var before []string
+	if d.kind != "" {
+		if before, err = s.sessionsOf(ctx, userID); err != nil {
+			return Standing{}, 0, err
+		}
+	}
 	after, sessions, stored := s.cfg.Store.ChangeStanding(ctx, change)
 	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(stored, d.what, "there is no such user"))
 	switch KindOf(err) {
@@ -134,7 +140,7 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeFailed)
 	}
 	if d.kind != "" {
-		if told := s.sessionsEnded(ctx, userID, sessions, stored, d.kind, d.why); err == nil {
+		if told := s.sessionsEnded(ctx, userID, before, sessions, stored, d.kind, d.why); err == nil {
 			err = told
 		}
 	}

@@ -134,13 +134,17 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 		return nil, Errorf(KindForbidden, noTwoFactor, "the code is wrong: see that the clock of the authenticator is right")
 	}
 	codes, hashes := newBackupCodes(c.UserID)
+	before, err := s.sessionsOf(ctx, c.UserID)
+	if err != nil {
+		return nil, err
+	}
 	ids, err := s.cfg.Store.ActivateTwoFactor(ctx, TwoFactorStart{
 		UserID: c.UserID, Secret: f.Secret, Step: step, BackupCodes: hashes, Keep: c.SessionID,
 	})
 	if errors.Is(err, ErrNotFound) {
 		return nil, Errorf(KindConflict, noTwoFactor, "another device was at it at the same time: see whether it is on")
 	}
-	err = s.factorChanged(ctx, c, ids, err, TwoFactorEnabled, "two-factor login was turned on")
+	err = s.factorChanged(ctx, c, before, ids, err, TwoFactorEnabled, "two-factor login was turned on")
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +152,11 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 }
 
 // factorChanged has nodes forget sessions that ended, and how the caller's was.
-func (s *Service) factorChanged(ctx context.Context, c Caller, ids []string, err error, what TwoFactorEvent, why string) error {
+func (s *Service) factorChanged(ctx context.Context, c Caller, before, ids []string, err error, what TwoFactorEvent, why string) error {
 	if err == nil {
 		s.cfg.Hooks.twoFactor(ctx, what)
 	}
-	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, s.sessionsEnded(ctx, c.UserID, ids, err, EndedByTwoFactor, why))
+	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, s.sessionsEnded(ctx, c.UserID, before, ids, err, EndedByTwoFactor, why))
 }
 
 // A TwoFactorProof is what it takes to turn two-factor login off.
@@ -178,8 +182,12 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 	if err := s.useCode(ctx, c.UserID, p.Code, noTwoFactor, KindForbidden); err != nil {
 		return err
 	}
+	before, err := s.sessionsOf(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
 	ids, err := s.cfg.Store.StopTwoFactor(ctx, c.UserID, c.SessionID)
-	err = s.factorChanged(ctx, c, ids, err, TwoFactorDisabled, "two-factor login was turned off")
+	err = s.factorChanged(ctx, c, before, ids, err, TwoFactorDisabled, "two-factor login was turned off")
 	return orNotFound(err, noTwoFactor, "it is off already")
 }
 

@@ -10,6 +10,9 @@ import (
 // sessionsAtOnce is how many sessions are asked for with one call.
 const sessionsAtOnce = 500
 
+// suspectAgain is when suspects are asked for again where the store did not answer.
+const suspectAgain = time.Second
+
 // suspects are users of whom sessions may have ended, and why.
 type suspects struct {
 	mu    sync.Mutex
@@ -54,7 +57,9 @@ func (h *Hub) checkSessions() {
 			return
 		case <-h.suspects.wake:
 			for id, why := range h.suspects.take() {
-				h.check(h.of(id), why)
+				if !h.check(h.of(id), why) {
+					time.AfterFunc(suspectAgain, func() { h.suspects.add([]int64{id}, why) })
+				}
 			}
 		case <-ticker.C:
 			h.check(h.all(nil), "")
@@ -69,14 +74,14 @@ func (h *Hub) of(userID int64) []*conn {
 	return slices.Clone(h.users[userID].conns)
 }
 
-// check closes those of conns whose sessions have ended; why is for their clients.
-// What cannot be asked now is in the next round.
-func (h *Hub) check(conns []*conn, why string) {
+// check closes those of conns whose sessions have ended; why is for their clients. It
+// tells whether all could be asked.
+func (h *Hub) check(conns []*conn, why string) bool {
 	bySession := make(map[string][]*conn, len(conns))
 	for _, c := range conns {
 		bySession[c.caller.SessionID] = append(bySession[c.caller.SessionID], c)
 	}
-	closed := 0
+	closed, all := 0, true
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(bySession)), sessionsAtOnce) {
 		ctx, cancel := h.request()
 		ended, err := h.svc.EndedSessions(ctx, ids)
@@ -91,10 +96,12 @@ func (h *Hub) check(conns []*conn, why string) {
 			if h.ctx.Err() == nil {
 				h.cfg.Log.Warn("sockets are not checked for sessions that have ended; it is tried again", "within", h.cfg.SessionCheck, "err", err)
 			}
+			all = false
 			break
 		}
 	}
 	if closed > 0 {
 		h.cfg.Log.Info("sockets closed whose sessions had ended without this node being told", "sockets", closed)
 	}
+	return all
 }

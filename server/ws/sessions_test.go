@@ -152,3 +152,20 @@ func TestSessionsAreAskedForOnce(t *testing.T) {
 		c.wantClosed(StatusSessionEnded)
 	}
 }
+
+// TestTokensOfUnsureEndsAreAskedForAgain: a client without a socket is out at once, too,
+// although its session was cached.
+func TestTokensOfUnsureEndsAreAskedForAgain(t *testing.T) {
+	here := newWorld(t, Config{})
+	ann := here.user("ann")
+	unsure := here.beside(Config{}, func(s chat.Store) chat.Store { return unsureStore{s} })
+	if _, err := unsure.svc.Authenticate(t.Context(), ann.Access); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := unsure.svc.BanUser(t.Context(), chat.Staff{}, ann.User.ID, "spam", 0); chat.KindOf(err) != chat.KindUnavailable {
+		t.Fatal(err)
+	}
+	if _, err := unsure.svc.Authenticate(t.Context(), ann.Access); chat.KindOf(err) != chat.KindUnauthenticated {
+		t.Errorf("after the ban: %v", err)
+	}
+}
