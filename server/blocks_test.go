@@ -31,7 +31,7 @@ func TestABlockIsFeltAtOnce(t *testing.T) {
 	offer(other, alice)
 	other.fails(t, "forbidden", "has blocked you")
 	offer(phone, bob)
-	phone.fails(t, "forbidden", "unblock him first")
+	phone.fails(t, "forbidden", "unblock them first")
 	phone.silent(t)
 	if n := phone.count("message.new"); n != 0 {
 		t.Errorf("%d messages came through", n)

@@ -381,7 +381,7 @@ func TestStrangersAndCalls(t *testing.T) {
 	eve := a.register(t, "10003", "eve")
 	hers, his, eves := alice.dialIn(t), bob.dialIn(t), eve.dialIn(t)
 	eves.write(t, "call.offer", map[string]any{"to_user": bob.id, "call_type": "audio", "sdp": "v=0"})
-	eves.fails(t, "forbidden", "you call friends")
+	eves.fails(t, "forbidden", "you can only call friends")
 	eve.do(t, http.StatusForbidden, "POST", "/api/calls", map[string]any{"callee_id": bob.id, "type": "audio"})
 	eves.write(t, "call.offer", map[string]any{"to_user": 4711, "call_type": "audio", "sdp": "v=0"})
 	eves.fails(t, "not_found", "no such user")

@@ -27,7 +27,7 @@ func TestStrangersAskOverTheSocket(t *testing.T) {
 		t.Errorf("request %+v", r)
 	}
 	other.write(t, "call.offer", map[string]any{"to_user": alice.id, "call_type": "audio", "sdp": "offer"})
-	other.fails(t, "forbidden", "contacts only")
+	other.fails(t, "forbidden", "only from contacts")
 	if r := decode[struct{ Request request }](t, phone.expect(t, "request").Payload).Request; r.Kind != "call" {
 		t.Errorf("request %+v", r)
 	}

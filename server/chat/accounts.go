@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Registration is what a new account is made of.
+// A Registration describes a new account.
 type Registration struct {
 	Phone    string `json:"phone"`
 	Password string `json:"password"`
@@ -19,15 +19,15 @@ type Registration struct {
 
 	Device    string     `json:"-"` // what the client says it is
 	Addr      netip.Addr `json:"-"` // where the request came from
-	Forwarded bool       `json:"-"` // by a proxy: then a loopback Addr says nothing
+	Forwarded bool       `json:"-"` // by a proxy, so that a loopback Addr means nothing
 }
 
-// Credentials are what a login shows: a phone or a username, and the password.
+// Credentials are those of a login: a phone number or a username, and the password.
 type Credentials struct {
 	Phone    string `json:"phone"`
 	Username string `json:"username"`
 	Password string `json:"password"`
-	// DeviceToken is of a device that is trusted: it stands in for the code of
+	// DeviceToken is the token of a trusted device. It replaces the code of
 	// two-factor login. Optional.
 	DeviceToken string `json:"device_token"`
 
@@ -35,7 +35,7 @@ type Credentials struct {
 	Addr   netip.Addr `json:"-"`
 }
 
-// Register makes an account and logs it in.
+// Register creates an account and logs it in.
 func (s *Service) Register(ctx context.Context, r Registration) (Tokens, error) {
 	t, err := s.register(ctx, r)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 		Role: RoleUser, LastSeen: now, CreatedAt: now,
 	}, hash)
 	if errors.Is(err, ErrConflict) {
-		return Tokens{}, Errorf(KindConflict, "account not made", "the phone or the username is taken")
+		return Tokens{}, Errorf(KindConflict, "account not created", "the phone number or the username is taken: choose another one")
 	}
 	if err != nil {
 		return Tokens{}, err
@@ -104,8 +104,9 @@ const (
 	loginsPerAddr    = 50
 )
 
-// Login opens a session for an account whose password is known, or, where it has
-// two-factor login, answers with a LoginToken. What it answers to a wrong password does not tell whether the account exists.
+// Login opens a session if the password is right. For an account with two-factor
+// login it returns only a LoginToken: see LoginSecond. The error for a wrong password
+// does not reveal whether the account exists.
 func (s *Service) Login(ctx context.Context, c Credentials) (Tokens, error) {
 	t, err := s.login(ctx, c)
 	if err != nil {
@@ -139,7 +140,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	if !ok {
 		s.cfg.LoginAccounts.Take(ctx, account)
 		s.cfg.LoginAddrs.Take(ctx, addr)
-		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "no such account, or the wrong password")
+		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "unknown account, or wrong password")
 	}
 	return s.admit(ctx, l, c)
 }
@@ -167,7 +168,7 @@ func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, er
 func (c Credentials) check() error {
 	var missing []error
 	if (c.Phone == "") == (c.Username == "") {
-		missing = append(missing, errors.New("phone or username is required, and one of them only"))
+		missing = append(missing, errors.New("phone or username is required, and only one of them"))
 	}
 	if c.Password == "" {
 		missing = append(missing, errors.New("password is required"))
@@ -246,8 +247,9 @@ func (s *Service) tokens(ctx context.Context, sessionID string, userID int64, re
 	return Tokens{Access: access, Refresh: refresh, ExpiresIn: s.cfg.Limits.TokenTTL, User: me}, nil
 }
 
-// Authenticate tells who an access token speaks for. A token whose session was
-// logged out speaks for nobody. Forbidden: two-factor login has to be set up first.
+// Authenticate returns the caller of an access token. The error is Unauthenticated if
+// the token is invalid or expired, or its session has ended, and Forbidden if the user
+// must first set up two-factor login.
 func (s *Service) Authenticate(ctx context.Context, token string) (Caller, error) {
 	c, sess, err := s.authenticate(ctx, token)
 	if err == nil {
@@ -292,19 +294,19 @@ func (s *Service) session(ctx context.Context, id string) (Session, error) {
 	case errors.Is(err, ErrNotFound):
 		return Session{}, Errorf(KindUnauthenticated, notAuthenticated, "the session was logged out")
 	case err == nil && !s.cfg.Now().Before(sess.ExpiresAt):
-		return Session{}, Errorf(KindUnauthenticated, notAuthenticated, "the session is over: log in again")
+		return Session{}, Errorf(KindUnauthenticated, notAuthenticated, "the session has expired: log in again")
 	}
 	return sess, err
 }
 
-// SessionEnds tells when the caller's session ends unless it is refreshed. An
-// error of kind Unauthenticated says that it has ended.
+// SessionEnds returns when the caller's session expires if it is not refreshed. If it
+// has ended, the error is Unauthenticated.
 func (s *Service) SessionEnds(ctx context.Context, c Caller) (time.Time, error) {
 	sess, err := s.session(ctx, c.SessionID)
 	return sess.ExpiresAt, err
 }
 
-// Alive tells whether the caller's session has not ended.
+// Alive reports whether the caller's session has not ended.
 func (s *Service) Alive(ctx context.Context, c Caller) (bool, error) {
 	_, err := s.session(ctx, c.SessionID)
 	if KindOf(err) == KindUnauthenticated {
@@ -313,12 +315,12 @@ func (s *Service) Alive(ctx context.Context, c Caller) (bool, error) {
 	return err == nil, err
 }
 
-// Active notes that a caller did something, over a connection that was
-// authenticated once.
+// Active counts the caller as an active user. It is for connections, which are
+// authenticated only once.
 func (s *Service) Active(c Caller) { s.activity.touch(c.UserID, s.cfg.Now()) }
 
-// Logout ends the caller's session: its tokens are dead and its connections
-// are closed, on every node.
+// Logout ends the caller's session on every node: its tokens become invalid, and its
+// connections are closed.
 func (s *Service) Logout(ctx context.Context, c Caller) error {
 	return s.endSession(ctx, c.UserID, c.SessionID, EndedByUser, "")
 }

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// An AuditEntry is what somebody of the staff did, or was refused. Entries are
-// added, and never changed or deleted by this server.
+// An AuditEntry records what a member of the staff did or was refused. The server
+// never changes or deletes entries.
 type AuditEntry struct {
 	ID        int64     `json:"id"`
 	Level     Level     `json:"level"`
@@ -19,11 +19,11 @@ type AuditEntry struct {
 	Message   string    `json:"message"`
 	UserID    int64     `json:"user_id"` // who; 0: the operator
 	Target    string    `json:"target"`  // "user:42", "message:7", "chat:3", "report:9", or empty
-	IP        string    `json:"ip"`      // empty: from no network
+	IP        string    `json:"ip"`      // empty: not over the network
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// A Level says how an act ended.
+// A Level says whether an act was done or refused.
 type Level string
 
 // The levels.
@@ -32,7 +32,7 @@ const (
 	LevelWarning Level = "warning" // refused
 )
 
-// A Module is what an act was about.
+// A Module is the part of the server that an act was about.
 type Module string
 
 // The modules.
@@ -131,7 +131,7 @@ func (a *attempts) count(userID int64, now time.Time) (more int, tell bool) {
 	return last.more, true
 }
 
-// An AuditQuery selects entries, the newest first. What is zero selects nothing.
+// An AuditQuery selects entries, the newest first. Zero fields match every entry.
 type AuditQuery struct {
 	Level         Level
 	Module        Module
@@ -149,7 +149,7 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[Au
 		return Listing[AuditEntry]{}, err
 	}
 	if q.BeforeID < 0 || len(q.Target) > maxName {
-		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "before_id is a positive number, and target has at most %d bytes", maxName)
+		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "before_id must be a positive number, and target at most %d bytes", maxName)
 	}
 	if q.BeforeID == 0 {
 		q.BeforeID = math.MaxInt64
@@ -159,7 +159,7 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[Au
 	return listing(entries, total, p), err
 }
 
-// A Listing is part of a list that is counted.
+// A Listing is a page of a list, with the total number of items.
 type Listing[T any] struct {
 	Part[T]
 	Total int64

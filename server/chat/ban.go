@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// A Ban keeps an account out: it has no sessions, and gets none.
+// A Ban of an account by the staff: it has no sessions and cannot log in.
 type Ban struct {
 	Reason    string      `json:"reason"`
-	Until     time.Time   `json:"until,omitzero"` // zero: for good
+	Until     time.Time   `json:"until,omitzero"` // zero: permanent
 	By        int64       `json:"by"`             // 0: the operator
-	ByRole    AccountRole `json:"-"`              // his role when he banned; empty: not known
+	ByRole    AccountRole `json:"-"`              // role of By at the time of the ban; empty: unknown
 	CreatedAt time.Time   `json:"created_at"`
 }
 
@@ -52,9 +52,9 @@ const (
 	maxStaffReason = 500 // bytes
 )
 
-// BanUser keeps an account out for a time, or, with 0, for good: at once, and on
-// every node. It takes the place of an older ban, also of a longer one, unless
-// somebody of a higher role made that (Forbidden). It returns how many sessions ended.
+// BanUser bans an account for d, or permanently if d is 0, at once and on every node.
+// It replaces an earlier ban, even a longer one; but if somebody with a higher role
+// made that, the error is Forbidden. It returns the number of ended sessions.
 func (s *Service) BanUser(ctx context.Context, by Staff, userID int64, reason string, d time.Duration) (Ban, int, error) {
 	return s.ban(ctx, by, RoleAdministrator, userID, reason, d)
 }
@@ -66,7 +66,7 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 		return Ban{}, 0, err
 	}
 	if d < 0 || d > maxBan {
-		return Ban{}, 0, Errorf(KindInvalid, notBanned, "duration is from 1 s to %d s; 0, or none, is for good", int64(maxBan.Seconds()))
+		return Ban{}, 0, Errorf(KindInvalid, notBanned, "duration must be from 1 s to %d s; leave it out for a permanent ban", int64(maxBan.Seconds()))
 	}
 	ban := &Ban{Reason: reason, By: by.UserID, CreatedAt: s.cfg.Now()}
 	if d > 0 {
@@ -98,8 +98,8 @@ func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID i
 	return *after.Ban, ended, nil
 }
 
-// UnbanUser ends a ban. Of a user who is not banned it is an error of kind
-// NotFound, and Forbidden if somebody of a higher role made the ban.
+// UnbanUser ends a ban. The error is NotFound if the user is not banned, and Forbidden
+// if somebody with a higher role made the ban.
 func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
 	const what = "ban not lifted"
 	_, _, err := s.do(ctx, by, userID, deed{
@@ -119,7 +119,8 @@ func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
 	return err
 }
 
-// LogoutUser ends all sessions of a user, and tells how many there were.
+// LogoutUser ends all sessions of a user, and returns their number. reason is shown to
+// the user.
 func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason string) (int, error) {
 	const what = "user not logged out"
 	if err := checkText("reason", reason, maxStaffReason); err != nil {

@@ -7,19 +7,20 @@ import (
 )
 
 const (
-	// maxBlocked is how many users one user blocks at most.
+	// maxBlocked is the most users that one user can block.
 	maxBlocked   = 10_000
 	blockedLimit = 1000 // of a page
 )
 
-// A Relation is what two users are to each other.
+// A Relation is the relation of a user to another one.
 type Relation struct {
 	Added, AddedBy     bool // the user added the other as a friend, and the other way round
 	Blocked, BlockedBy bool // the user has blocked the other, and the other way round
 	Together           bool // both are members of one conversation
 }
 
-// Blocks are whom a user has blocked, and who has blocked him; both sorted.
+// Blocks are the ids of the users that a user has blocked, and of those who have
+// blocked the user; both sorted.
 type Blocks struct {
 	Of []int64 `json:"of,omitempty"`
 	By []int64 `json:"by,omitempty"`
@@ -37,7 +38,7 @@ func among(ids []int64, id int64) bool {
 func (b Blocks) refusal(id int64, what string) error {
 	switch {
 	case among(b.Of, id):
-		return Errorf(KindForbidden, what, "you have blocked user %d: unblock him first", id)
+		return Errorf(KindForbidden, what, "you have blocked user %d: unblock them first", id)
 	case among(b.By, id):
 		return Errorf(KindForbidden, what, "user %d has blocked you", id)
 	}
@@ -71,7 +72,7 @@ func (s *Service) blocks(ctx context.Context, userID int64) (Blocks, error) {
 	return b, err
 }
 
-// Blocked lists whom the caller has blocked, by id.
+// Blocked lists the users that the caller has blocked, by id.
 func (s *Service) Blocked(ctx context.Context, c Caller, p Paging) (Part[User], error) {
 	p, err := p.within(blockedLimit, blockedLimit, "blocked users not listed")
 	if err != nil {
@@ -81,10 +82,10 @@ func (s *Service) Blocked(ctx context.Context, c Caller, p Paging) (Part[User], 
 	return s.peopleSeenBy(ctx, c.UserID, users, p, err)
 }
 
-// Block keeps userID from writing to the caller, calling him, adding him to
-// groups, and seeing whether he is there; nor does the caller write to or call
-// userID. It ends their friendship and the call between them. Groups that both
-// are in go on. Twice is as good as once.
+// Block stops userID from writing to the caller, calling, adding to groups, and seeing
+// presence. The caller can no longer write to or call userID either. It ends their
+// friendship and the call between them. Groups with both go on. It is idempotent. The
+// error is Conflict if the caller has blocked the most users allowed.
 func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, error) {
 	const what = "user not blocked"
 	u, err := s.other(ctx, c, userID, what)
@@ -93,7 +94,7 @@ func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, erro
 	}
 	err = s.cfg.Store.Block(ctx, c.UserID, userID, maxBlocked, s.cfg.Now())
 	if errors.Is(err, ErrConflict) {
-		return User{}, Errorf(KindConflict, what, "you have blocked %d users, which is as many as there may be", maxBlocked)
+		return User{}, Errorf(KindConflict, what, "you have blocked %d users, and cannot block more: unblock somebody first", maxBlocked)
 	}
 	if err := s.related(ctx, c.UserID, userID, orNotFound(err, what, "there is no such user")); err != nil {
 		return User{}, err
@@ -112,7 +113,7 @@ func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, erro
 	return s.oneSeenBy(ctx, c.UserID, u)
 }
 
-// Unblock undoes Block. It does not bring the friendship back.
+// Unblock undoes Block, but does not restore the friendship.
 func (s *Service) Unblock(ctx context.Context, c Caller, userID int64) error {
 	const what = "user not unblocked"
 	if _, err := s.other(ctx, c, userID, what); err != nil {
@@ -127,7 +128,7 @@ func (s *Service) Unblock(ctx context.Context, c Caller, userID int64) error {
 	return nil
 }
 
-// Unfriend ends the friendship of the caller and userID, whoever added the other.
+// Unfriend ends the friendship of the caller and userID, no matter who added whom.
 func (s *Service) Unfriend(ctx context.Context, c Caller, userID int64) error {
 	const what = "friend not removed"
 	if _, err := s.other(ctx, c, userID, what); err != nil {
@@ -147,7 +148,7 @@ func (s *Service) other(ctx context.Context, c Caller, userID int64, what string
 		return User{}, err
 	}
 	if userID == c.UserID {
-		return User{}, Errorf(KindInvalid, what, "user_id is your own")
+		return User{}, Errorf(KindInvalid, what, "user_id is your own: give another user's")
 	}
 	u, err := s.user(ctx, userID)
 	if err == nil {
@@ -181,8 +182,8 @@ func (s *Service) tellRelation(ctx context.Context, c Caller, userID int64, chan
 	})
 }
 
-// AreBlocked tells whether one of two users has blocked the other, as the store
-// has it now.
+// AreBlocked reports whether one of two users has blocked the other. It asks the store
+// and no cache.
 func (s *Service) AreBlocked(ctx context.Context, a, b int64) (bool, error) {
 	r, err := s.cfg.Store.Relation(ctx, a, b)
 	return r.Blocked || r.BlockedBy, err

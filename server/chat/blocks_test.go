@@ -63,9 +63,9 @@ func TestWhoIsBlockedDoesNotReachTheBlocker(t *testing.T) {
 	_, err := here.Send(t.Context(), ben, chat.Draft{Target: chat.Target{ReceiverID: ann.UserID}, Content: "x"})
 	refused(t, "a message", err, "has blocked you")
 	_, err = here.Send(t.Context(), ann, chat.Draft{Target: chat.Target{ReceiverID: ben.UserID}, Content: "x"})
-	refused(t, "the blocker's message", err, "unblock him first")
+	refused(t, "the blocker's message", err, "unblock them first")
 	refused(t, "a call", here.MayCall(t.Context(), ben.UserID, ann.UserID), "has blocked you")
-	refused(t, "the blocker's call", here.MayCall(t.Context(), ann.UserID, ben.UserID), "unblock him first")
+	refused(t, "the blocker's call", here.MayCall(t.Context(), ann.UserID, ben.UserID), "unblock them first")
 	_, err = here.AddMember(t.Context(), ben, g, ann.UserID)
 	refused(t, "into a group", err, "has blocked you")
 	_, err = here.CreateGroup(t.Context(), ben, "g", []int64{cat.UserID, ann.UserID})
@@ -131,7 +131,7 @@ func TestABlockEndsTheFriendship(t *testing.T) {
 	n.block(t, ann, ben)
 	n.block(t, ann, ben)
 	_, err := n.AddFriend(t.Context(), ann, ben.UserID)
-	refused(t, "a friend whom one has blocked", err, "unblock him first")
+	refused(t, "a friend whom one has blocked", err, "unblock them first")
 	if err := n.Unblock(t.Context(), ann, ben.UserID); err != nil {
 		t.Fatal(err)
 	}

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// ConversationKind tells a one-to-one conversation from a group.
+// A ConversationKind is direct or group.
 type ConversationKind string
 
-// The kinds of conversation. A note to self is a direct one with one member.
+// The kinds of conversation. A note to self is a direct conversation with one member.
 const (
 	Direct ConversationKind = "direct"
 	Group  ConversationKind = "group"
 )
 
-// A Conversation is where messages are ordered: Seq of its last message is
-// LastSeq, and the first message has Seq 1.
+// A Conversation orders its messages by Seq: the first one has Seq 1, and the last one
+// LastSeq.
 type Conversation struct {
 	ID        int64            `json:"id"`
 	Kind      ConversationKind `json:"type"`
@@ -28,28 +28,28 @@ type Conversation struct {
 
 	MemberCount int      `json:"member_count,omitempty"`
 	Members     []Member `json:"members,omitempty"`
-	Invited     []int64  `json:"invited,omitempty"` // who were asked when it was made, and are no members until they accept
+	Invited     []int64  `json:"invited,omitempty"` // users who got a request when it was created; members once they accept
 }
 
-// A Role is what a member may do in a group.
+// A Role is a member's role in a group.
 type Role string
 
-// Roles in a group, from the one who made it down.
+// Roles in a group, the highest first.
 const (
 	RoleOwner  Role = "owner"
 	RoleAdmin  Role = "admin"
 	RoleMember Role = "member"
 )
 
-// A Member is a user's place in a conversation. A banned one is none, and is
-// remembered so that nobody adds them again by mistake.
+// A Member is a user's membership of a conversation. A banned user is not a member; the
+// ban is stored so that nobody adds the user again by mistake.
 type Member struct {
 	ConversationID int64     `json:"-"`
 	UserID         int64     `json:"user_id"`
 	Role           Role      `json:"role"`
 	Muted          bool      `json:"muted"`
 	Banned         bool      `json:"banned,omitempty"`
-	Invited        bool      `json:"invited,omitempty"` // asked, and no member until he accepts
+	Invited        bool      `json:"invited,omitempty"` // got a request; a member once the user accepts
 	JoinedAt       time.Time `json:"joined_at"`
 	User           *User     `json:"user,omitempty"`
 }
@@ -57,36 +57,36 @@ type Member struct {
 // in tells whether m is a member.
 func (m Member) in() bool { return m.Role != "" && !m.Banned }
 
-// A MemberChange is what one member does to another, or to himself.
+// A MemberChange is a change of a member by another one, or by the member.
 type MemberChange struct {
 	ConversationID  int64
-	ActorID, UserID int64 // who does it, and to whom
-	Limit           int   // members at most; 0: any number
-	Request         int64 // of UserID's, that this accepts; 0: none
+	ActorID, UserID int64 // who changes, and who is changed
+	Limit           int   // most members; 0: no limit
+	Request         int64 // id of the request of UserID that this accepts; 0: none
 
-	// Decide changes member, or refuses. It is given both as they are in the
-	// transaction: who is not there, and was not banned, has no Role, and whom it
-	// leaves without one goes. It may be called more than once, and does nothing
-	// else: others wait for it.
+	// Decide changes member, or refuses by an error. It gets both members as they are
+	// in the transaction. A user who is neither a member nor banned has no Role. If
+	// Decide leaves the member without a Role, the member leaves. It may be called more
+	// than once, and must be quick and have no other effects, because it runs in the
+	// transaction.
 	Decide func(actor Member, member *Member) error
 }
 
-// Membership is what the service caches of a conversation: who is in it, and
-// what fan-out needs to know of it.
+// A Membership is a conversation with its members, as the service caches it.
 type Membership struct {
 	Conversation Conversation
-	Members      []Member // by UserID, those left out who are banned, or asked
+	Members      []Member // by UserID, without banned users and users with a request
 
-	// Of a direct one: whose it is, and for whom the next message of the other is
-	// as good as a first one.
+	// Only for a direct conversation: its two users, and those of them for whom the
+	// next message of the other counts as a first one.
 	Pair   Pair    `json:"pair,omitzero"`
 	Closed []int64 `json:"closed,omitempty"`
 
 	ids []int64 // of Members: fan-out asks for them with every message
 }
 
-// UnmarshalJSON restores what a Membership does not write: a cache of several
-// nodes keeps it as JSON, and what comes back is what was loaded.
+// UnmarshalJSON also restores the fields that are not in the JSON. A cache shared by
+// nodes stores a Membership as JSON.
 func (m *Membership) UnmarshalJSON(text []byte) error {
 	type plain Membership // without this method
 	var p plain
@@ -101,7 +101,7 @@ func (m *Membership) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Find returns the member that userID is.
+// Find returns the member with this userID, and whether there is one.
 func (m Membership) Find(userID int64) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(m.Members, userID, func(a Member, id int64) int {
 		return cmp.Compare(a.UserID, id)
@@ -112,7 +112,7 @@ func (m Membership) Find(userID int64) (Member, bool) {
 	return m.Members[i], true
 }
 
-// UserIDs lists the members' ids. The caller does not change the list.
+// UserIDs returns the members' ids. The caller must not change the slice.
 func (m Membership) UserIDs() []int64 {
 	if m.ids != nil {
 		return m.ids
@@ -138,16 +138,16 @@ func (m Membership) peer(userID int64) int64 {
 	return userID
 }
 
-// A Pair names a direct conversation by its two users, Low first; both are
-// the same user in a note to self.
+// A Pair identifies a direct conversation by its two users, the lower id first. For a
+// note to self, both are the same.
 type Pair struct{ Low, High int64 }
 
-// PairOf puts two users in order.
+// PairOf returns the pair of two users.
 func PairOf(a, b int64) Pair {
 	return Pair{Low: min(a, b), High: max(a, b)}
 }
 
-// A Dialog is one conversation as its member sees it in a list.
+// A Dialog is a conversation in a member's list.
 type Dialog struct {
 	Conversation
 	Peer        *User    `json:"peer,omitempty"` // the other side, in a direct one
@@ -157,8 +157,8 @@ type Dialog struct {
 	UnreadCount int64    `json:"unread_count"`
 }
 
-// A Target names a conversation as clients do: a group or direct conversation
-// by ChatID, or a direct one by the other user. Exactly one is set.
+// A Target identifies a conversation as clients do: by ChatID, or a direct one by
+// ReceiverID, the other user. Exactly one is set.
 type Target struct {
 	ChatID     int64 `json:"chat_id,omitempty"`
 	ReceiverID int64 `json:"receiver_id,omitempty"`
@@ -167,7 +167,7 @@ type Target struct {
 func (t Target) check(what string) error {
 	switch {
 	case t.ChatID < 0 || t.ReceiverID < 0:
-		return Errorf(KindInvalid, what, "chat_id and receiver_id are positive numbers")
+		return Errorf(KindInvalid, what, "chat_id and receiver_id must be positive numbers")
 	case t.ChatID == 0 && t.ReceiverID == 0:
 		return Errorf(KindInvalid, what, "chat_id or receiver_id is required")
 	case t.ChatID != 0 && t.ReceiverID != 0:

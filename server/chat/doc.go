@@ -1,12 +1,11 @@
 // Package chat is the messaging domain: accounts, conversations, messages,
-// files and presence, and the rules that hold between them. It imports the
-// standard library only.
+// files and presence, and their rules. It imports only the standard library.
 //
-// [New] makes the one [Service]; every way into the server calls its methods.
-// What the service needs from outside it asks for through the small interfaces
-// of ports.go, and what happens inside it tells through [Hooks].
+// [New] returns the [Service]. HTTP and WebSocket handlers call its methods. The
+// service uses the database, the bus and other parts through the small interfaces
+// in ports.go, and reports what happens through [Hooks].
 //
-// The promise of the package is about a message that was acknowledged: it is
-// stored before [Service.Send] returns, once however often its sender retries,
-// and its Seq is the next one of its conversation, without a gap.
+// The package guarantees three things for each acknowledged message: it is stored
+// before [Service.Send] returns; it is stored once, even if its sender retries; and
+// its Seq is the next one of its conversation, without a gap.
 package chat

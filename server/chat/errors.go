@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Kind says what sort of failure an [Error] is. Each way into the server maps
-// it once: to an HTTP status, to the error_code of an error frame.
+// A Kind is the kind of failure of an [Error]. Package rest maps it to an HTTP
+// status, and package ws to the error_code of an error frame.
 type Kind string
 
-// The kinds of failure. Every error that is not an [Error] is Internal.
+// The kinds of failure. An error that is not an [Error] is Internal.
 const (
 	KindInvalid         Kind = "invalid"
 	KindUnauthenticated Kind = "unauthenticated"
@@ -20,20 +20,20 @@ const (
 	KindNotFound        Kind = "not_found"
 	KindConflict        Kind = "conflict"
 	KindTooLarge        Kind = "too_large"
-	KindNoSpace         Kind = "no_space" // for anybody: the disk is full, or what the operator allows
+	KindNoSpace         Kind = "no_space" // for all users: the disk or the operator's quota is full
 	KindRateLimited     Kind = "rate_limited"
 	KindUnavailable     Kind = "unavailable"
-	KindCancelled       Kind = "cancelled" // the client went away
+	KindCancelled       Kind = "cancelled" // the client has gone
 	KindInternal        Kind = "internal"
 )
 
-// An Error is a failure that the client may be told of.
+// An Error is a failure that may be shown to the client.
 type Error struct {
 	Kind       Kind
 	What       string        // what failed, the same for every cause: "message not sent"
 	Why        string        // the cause, and what to do about it
-	RetryAfter time.Duration // with RateLimited: when the next try may pass
-	Ban        *Ban          // with Forbidden: why an account is kept out, and until when
+	RetryAfter time.Duration // how long to wait before the next try; 0: unknown
+	Ban        *Ban          // with Forbidden: the account's ban, if that is the cause
 }
 
 func (e *Error) Error() string {
@@ -43,13 +43,13 @@ func (e *Error) Error() string {
 	return e.What + ": " + e.Why
 }
 
-// Errorf makes an Error; format and args give its cause.
+// Errorf returns an Error. format and args are its cause, Why.
 func Errorf(kind Kind, what, format string, args ...any) *Error {
 	return &Error{Kind: kind, What: what, Why: fmt.Sprintf(format, args...)}
 }
 
-// KindOf tells the kind of err: Internal for a stranger, "" for nil, and what
-// they mean for the errors of a context.
+// KindOf returns the kind of err. It is "" for nil, Cancelled or Unavailable for
+// errors of a context, and Internal for any other error.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -66,20 +66,19 @@ func KindOf(err error) Kind {
 	return KindInternal
 }
 
-// What a store answers for a row that is not there, and for one that would be
-// there twice. The service gives them their words.
+// Errors of a [Store]. The service turns them into an [Error].
 var (
 	ErrNotFound = errors.New("chat: not found")
-	ErrConflict = errors.New("chat: already there")
+	ErrConflict = errors.New("chat: already exists")
 	ErrBlocked  = errors.New("chat: one user has blocked the other")
 	ErrDeclined = errors.New("chat: the request was declined")
-	ErrNoFile   = errors.New("chat: a message names a file that is not there")
-	ErrUserFull = errors.New("chat: the user's files have all the bytes that they may")
-	ErrFull     = errors.New("chat: the files have all the bytes that they may")
+	ErrNoFile   = errors.New("chat: the file of a message does not exist")
+	ErrUserFull = errors.New("chat: the user's quota for files is full")
+	ErrFull     = errors.New("chat: the quota for the files of all users is full")
 )
 
-// orNotFound turns a store's ErrNotFound into an Error that says what was
-// looked for, and leaves every other error as it is.
+// orNotFound turns a store's ErrNotFound into an Error with what and why. It returns
+// every other error unchanged.
 func orNotFound(err error, what, why string) error {
 	if errors.Is(err, ErrNotFound) {
 		return &Error{Kind: KindNotFound, What: what, Why: why}
@@ -87,8 +86,8 @@ func orNotFound(err error, what, why string) error {
 	return err
 }
 
-// WordFull makes an Error of one that says that a disk is full, and leaves every
-// other as it is.
+// WordFull turns an operating system's error about a full disk into an Error. It
+// returns every other error unchanged.
 func WordFull(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		e := Errorf(KindNoSpace, "not stored", "the server's disk is full: try again once the operator has made room")

@@ -23,30 +23,30 @@ const (
 	EventRequest          EventType = "request"
 	EventRequestUpdate    EventType = "request.update"
 
-	// EventSessionEnded reaches no client: the connections of Event.Session are
-	// closed, or, where that is empty, those of Event.To whose sessions have ended,
-	// as EndedSessions says.
+	// EventSessionEnded is not sent to clients. It closes the connections of
+	// Event.Session or, if that is empty, those of Event.To whose sessions have
+	// ended (see EndedSessions).
 	EventSessionEnded EventType = "session.ended"
 )
 
-// An Event is something that the connections of some users are told. It is
-// encoded once for all of them.
+// An Event is sent to all connections of some users. It is encoded once for all of them.
 type Event struct {
 	Type     EventType `json:"type"`
-	To       []int64   `json:"to"`                 // users; each connection of each gets it
-	Everyone bool      `json:"everyone,omitempty"` // every connection gets it, and To says nothing
-	Except   uint64    `json:"except,omitempty"`   // but not this connection, which caused it
-	Only     uint64    `json:"only,omitempty"`     // or this one alone, on whichever node it is
+	To       []int64   `json:"to"`                 // users who get it, on all their connections
+	Everyone bool      `json:"everyone,omitempty"` // every connection gets it; To is ignored
+	Except   uint64    `json:"except,omitempty"`   // a connection that does not get it, because it caused it
+	Only     uint64    `json:"only,omitempty"`     // only this connection gets it, on any node
 	Payload  any       `json:"payload"`            // one of the structs below, or their JSON
-	At       time.Time `json:"at"`                 // when the cause was accepted: delivery delay counts from here
+	At       time.Time `json:"at"`                 // when its cause was accepted; delivery times are measured from here
 
-	// Of EventMessageNew: what keeps messages in order, none missing, none twice.
+	// Only for EventMessageNew: they keep messages in order, without gaps and duplicates.
 	ConversationID int64 `json:"conversation_id,omitempty"`
 	Seq            int64 `json:"seq,omitempty"`
 	MessageID      int64 `json:"message_id,omitempty"`
 	From           int64 `json:"from,omitempty"`
-	// Receipt asks for [Service.Delivered] once a socket of a user other than
-	// From was written: in direct conversations and small groups.
+	// Receipt asks the receiver of the event to call [Service.Delivered] once it was
+	// written to a socket of a user other than From: in direct conversations and
+	// small groups.
 	Receipt bool `json:"receipt,omitempty"`
 
 	Session string `json:"session,omitempty"` // of EventSessionEnded; empty: it is not known which
@@ -55,22 +55,22 @@ type Event struct {
 	Trace   string `json:"trace,omitempty"`   // of what caused it; see Tracer
 }
 
-// MessageNew tells of a message.
+// MessageNew is the payload of EventMessageNew.
 type MessageNew struct {
 	Message FrameMessage `json:"message"`
 	Chat    FrameChat    `json:"chat"`
 	Sender  FrameSender  `json:"sender"`
 }
 
-// FrameChat is as much of a conversation as it takes to show a message. More is
-// asked for once, and not told with every message.
+// A FrameChat is the part of a conversation that clients need to show a message. They
+// request the rest once.
 type FrameChat struct {
 	ID    int64            `json:"id"`
 	Kind  ConversationKind `json:"kind"`
 	Title string           `json:"title,omitempty"`
 }
 
-// FrameSender is as much of an account as it takes to show a message.
+// A FrameSender is the part of an account that clients need to show a message.
 type FrameSender struct {
 	ID       int64  `json:"id"`
 	Username string `json:"username,omitempty"`
@@ -82,14 +82,14 @@ func senderOf(u User) FrameSender {
 	return FrameSender{ID: u.ID, Username: u.Username, Nickname: u.Nickname, Avatar: u.Avatar}
 }
 
-// A FrameMessage is a message as frames tell it.
+// A FrameMessage is a message in the form of frames.
 type FrameMessage struct {
 	Message
 	Deleted bool         `json:"is_deleted,omitempty"` // in place of the Message's; hardly ever true
 	Sender  *FrameSender `json:"sender,omitempty"`     // and this
 }
 
-// InFrame returns m for a frame.
+// InFrame returns m in the form of frames.
 func InFrame(m Message) FrameMessage {
 	f := FrameMessage{Message: m, Deleted: m.Deleted}
 	if m.Sender != nil {
@@ -99,12 +99,12 @@ func InFrame(m Message) FrameMessage {
 	return f
 }
 
-// MessageEdited tells of new content.
+// MessageEdited says that a message has new content.
 type MessageEdited struct {
 	Message FrameMessage `json:"message"`
 }
 
-// MessageGone tells that a message was deleted or recalled.
+// MessageGone says that a message was deleted or recalled.
 type MessageGone struct {
 	MessageID  int64      `json:"message_id"`
 	Seq        int64      `json:"seq"`
@@ -115,11 +115,11 @@ type MessageGone struct {
 	DeletedAt  *time.Time `json:"deleted_at,omitempty"`
 	RecalledBy int64      `json:"recalled_by,omitempty"`
 	RecalledAt *time.Time `json:"recalled_at,omitempty"`
-	For        string     `json:"for,omitempty"` // ForMe: the reader of the frame deleted it for himself
+	For        string     `json:"for,omitempty"` // ForMe: the receiver of the frame deleted it only for themself
 }
 
-// DialogDeleted tells that its reader deleted a conversation for himself, up to
-// a Seq.
+// DialogDeleted says that the receiver of the frame deleted a conversation only for
+// themself, up to a Seq.
 type DialogDeleted struct {
 	ChatID     int64     `json:"chat_id,omitempty"`
 	ReceiverID int64     `json:"receiver_id,omitempty"`
@@ -127,7 +127,7 @@ type DialogDeleted struct {
 	DeletedAt  time.Time `json:"deleted_at"`
 }
 
-// MessageRead tells that ReadBy has read up to a message.
+// MessageRead says that ReadBy has read a conversation up to a message.
 type MessageRead struct {
 	MessageID  int64     `json:"message_id"`
 	Seq        int64     `json:"seq"`
@@ -138,8 +138,8 @@ type MessageRead struct {
 	ReadAt     time.Time `json:"read_at"`
 }
 
-// MessageDelivered tells the sender that DeliveredTo has got his messages of a
-// direct conversation up to a Seq.
+// MessageDelivered tells a sender that DeliveredTo has received the messages of a direct
+// conversation up to a Seq.
 type MessageDelivered struct {
 	Seq         int64     `json:"seq"`
 	SenderID    int64     `json:"sender_id"`
@@ -148,15 +148,15 @@ type MessageDelivered struct {
 	DeliveredAt time.Time `json:"delivered_at"`
 }
 
-// FileGone tells those that a file was sent to that its owner deleted it.
+// FileGone tells the members of conversations with a file that its owner deleted it.
 type FileGone struct {
 	FileID    int64     `json:"file_id"`
 	DeletedBy int64     `json:"deleted_by"`
 	DeletedAt time.Time `json:"deleted_at"`
 }
 
-// TypingChanged tells that UserID began or stopped typing. In a direct
-// conversation ReceiverID is the reader of the frame.
+// TypingChanged says that UserID began or stopped typing. In a direct conversation,
+// ReceiverID is the receiver of the frame.
 type TypingChanged struct {
 	UserID     int64 `json:"user_id"`
 	ChatID     int64 `json:"chat_id,omitempty"`
@@ -164,24 +164,24 @@ type TypingChanged struct {
 	IsTyping   bool  `json:"is_typing"`
 }
 
-// A RelationChange is what somebody did about another user.
+// A RelationChange is a change of a user's relation to another one.
 type RelationChange string
 
-// What people do about each other.
+// The changes of relations.
 const (
 	RelationBlocked    RelationChange = "blocked"
 	RelationUnblocked  RelationChange = "unblocked"
 	RelationUnfriended RelationChange = "unfriended"
 )
 
-// UserUpdated tells a user's devices what he did about UserID.
+// UserUpdated tells a user's devices that the user's relation to UserID has changed.
 type UserUpdated struct {
 	UserID int64          `json:"user_id"`
 	Change RelationChange `json:"change"`
 }
 
-// PresenceChanged tells that UserID came or went. LastSeen is the zero time where
-// its reader may not know.
+// PresenceChanged says that UserID came online or went offline. LastSeen is zero if the
+// receiver may not know it.
 type PresenceChanged struct {
 	UserID   int64     `json:"user_id"`
 	IsOnline bool      `json:"is_online"`

@@ -17,7 +17,7 @@ const (
 	exportPage  = 200
 )
 
-// An Export is an archive of what the server keeps of a user, on its way out.
+// An Export writes an archive of a user's data. BeginExport returns one.
 type Export struct {
 	s     *Service
 	c     Caller
@@ -29,8 +29,9 @@ type Export struct {
 	missing         []int64 // files whose bytes are gone
 }
 
-// BeginExport takes the caller's turn to export: one at a time on a node, and a few a
-// day. The caller closes what it returns.
+// BeginExport starts an export of the caller's data. A user may run one at a time on a
+// node, and a few a day; otherwise the error is RateLimited. The caller closes the
+// Export.
 func (s *Service) BeginExport(ctx context.Context, c Caller) (*Export, error) {
 	place := fmt.Sprint("export ", c.UserID)
 	if !s.inFlight.enter(place, 1) {
@@ -45,7 +46,7 @@ func (s *Service) BeginExport(ctx context.Context, c Caller) (*Export, error) {
 	return &Export{s: s, c: c, place: place}, nil
 }
 
-// Close ends the caller's turn. Twice is as good as once.
+// Close ends the export. It is idempotent.
 func (e *Export) Close() {
 	if e.place != "" {
 		e.s.inFlight.leave(e.place)
@@ -53,10 +54,9 @@ func (e *Export) Close() {
 	}
 }
 
-// Write writes the archive, a zip that ends with complete.json: one that was cut short
-// has neither that nor the directory at a zip's end, and does not open. It holds a page
-// of messages, and a buffer's worth of a file, in memory. It stops when the session
-// ends.
+// Write writes the archive as a zip file. Its last entry is complete.json. A truncated
+// archive lacks this and the zip's directory, so it does not open. Write keeps one page
+// of messages and one buffer of a file in memory. It stops when the session ends.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	e.zip = zip.NewWriter(w)
 	err := e.write(ctx)

@@ -17,21 +17,21 @@ import (
 	"unicode/utf8"
 )
 
-// A File is something a user uploaded. Who may read it: the uploader, and the
-// members of every conversation it was sent to.
+// A File is an uploaded file. Its uploader may read it, and the members of every
+// conversation to which it was sent.
 type File struct {
 	ID          int64     `json:"id"`
 	OwnerID     int64     `json:"owner_id"`
-	Name        string    `json:"name"` // as the client called it; a label, never a path
+	Name        string    `json:"name"` // given by the client; a label, never a path
 	Size        int64     `json:"size"` // bytes
 	ContentType string    `json:"content_type"`
 	SHA256      string    `json:"sha256"` // hex
-	Key         string    `json:"-"`      // where the blob store keeps it
+	Key         string    `json:"-"`      // its key in the blob store
 	CreatedAt   time.Time `json:"created_at"`
 	Deleted     bool      `json:"-"` // only in UnusedFiles
 }
 
-// An Upload is a file on its way in.
+// An Upload is a file that a client uploads.
 type Upload struct {
 	Name        string
 	ContentType string
@@ -45,7 +45,7 @@ const (
 	defaultMIMEType = "application/octet-stream"
 )
 
-// A Quota bounds the bytes of files; 0 is no bound.
+// A Quota limits the bytes of stored files; 0 means no limit.
 type Quota struct {
 	User  int64 // of one user
 	Total int64 // of all
@@ -55,7 +55,8 @@ type Quota struct {
 // they take is counted when they are complete.
 const uploadsPerUser = 8
 
-// Upload stores a file, hashing it on the way.
+// Upload stores a file. The errors for limits are TooLarge for the file's size and the
+// user's quota, and NoSpace for the quota of all users and a full disk.
 func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error) {
 	if err := s.pace(ctx, c, notUploaded); err != nil {
 		return File{}, err
@@ -119,9 +120,9 @@ func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full err
 func (s *Service) wordFull(err error) error {
 	switch {
 	case errors.Is(err, ErrUserFull):
-		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all: delete some, or their messages", inUnits(s.cfg.Limits.Quota.User))
+		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all: delete some of them, or their messages", inUnits(s.cfg.Limits.Quota.User))
 	case errors.Is(err, ErrFull):
-		return Errorf(KindNoSpace, notUploaded, "the files of all users take the %s that the operator allows: ask the operator for more",
+		return Errorf(KindNoSpace, notUploaded, "the files of all users have reached the operator's limit of %s: ask the operator for more",
 			inUnits(s.cfg.Limits.Quota.Total))
 	}
 	return err
@@ -136,7 +137,8 @@ func inUnits(bytes int64) string {
 	return strconv.FormatFloat(size, 'g', 4, 64) + " " + [...]string{"bytes", "KiB", "MiB", "GiB"}[unit]
 }
 
-// File tells of a file that the caller may read.
+// File returns a file that the caller may read, without its content. Otherwise the error
+// is NotFound.
 func (s *Service) File(ctx context.Context, c Caller, id int64) (File, error) {
 	const what, why = "no such file", "it does not exist, or was never sent to you"
 	ok, err := s.cfg.Store.MayRead(ctx, id, c.UserID)
@@ -150,7 +152,7 @@ func (s *Service) File(ctx context.Context, c Caller, id int64) (File, error) {
 	return f, orNotFound(err, what, why)
 }
 
-// OpenFile is File with its bytes; the caller closes them.
+// OpenFile is File with the content. The caller closes it.
 func (s *Service) OpenFile(ctx context.Context, c Caller, id int64) (File, io.ReadSeekCloser, error) {
 	f, err := s.File(ctx, c, id)
 	if err != nil {
@@ -172,7 +174,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	m.n += int64(n)
 	if m.n > m.limit {
-		return n, Errorf(KindTooLarge, notUploaded, "a file has at most %d bytes", m.limit)
+		return n, Errorf(KindTooLarge, notUploaded, "a file can have at most %d bytes", m.limit)
 	}
 	if m.n > m.room {
 		return n, m.full

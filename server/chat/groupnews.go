@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A GroupChange is what happened to a group, or to a member of it.
+// A GroupChange is a change of a group or of one of its members.
 type GroupChange string
 
-// What happens to groups.
+// The changes of groups.
 const (
 	GroupCreated  GroupChange = "created"
 	GroupAdded    GroupChange = "added"
@@ -27,8 +27,8 @@ const (
 	GroupDeleted  GroupChange = "deleted"
 )
 
-// GroupUpdated tells the members of a group of a change, and the one whom it is
-// about. Who is new gets the group with it.
+// GroupUpdated tells the members of a group about a change, and also the user whom it is
+// about. A new member gets the group with it.
 type GroupUpdated struct {
 	ChatID int64         `json:"chat_id"`
 	Change GroupChange   `json:"change"`
@@ -85,7 +85,7 @@ func checkTitle(title, what string) (string, error) {
 	return title, checkText("title", title, maxTitle)
 }
 
-// Rename gives a group another title. Owner and admins may.
+// Rename changes the title of a group. The owner and admins may do this.
 func (s *Service) Rename(ctx context.Context, c Caller, chatID int64, title string) (Conversation, error) {
 	const what = "chat not renamed"
 	title, err := checkTitle(title, what)
@@ -115,9 +115,8 @@ func (s *Service) Rename(ctx context.Context, c Caller, chatID int64, title stri
 	return room.Conversation, nil
 }
 
-// DeleteGroup takes a group and its messages away from all its members. Its
-// owner may. Files that no other message names are forgotten as those of deleted
-// messages are.
+// DeleteGroup deletes a group and its messages for all members. Only its owner may do
+// this. Files that no other message uses are deleted later.
 func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error {
 	const what = "chat not deleted"
 	if err := s.mayChange(ctx, c, chatID, what); err != nil {
@@ -157,7 +156,7 @@ func (s *Service) mayChange(ctx context.Context, c Caller, chatID int64, what st
 	}
 	room, err := s.roomByID(ctx, c.UserID, chatID, what)
 	if err == nil && room.Conversation.Kind != Group {
-		err = Errorf(KindInvalid, what, "a direct conversation is no chat of this kind")
+		err = Errorf(KindInvalid, what, "this works only for groups, and the chat is a direct conversation")
 	}
 	return err
 }

@@ -11,7 +11,8 @@ const (
 	chatsLimit = 1000
 )
 
-// CreateGroup makes a group that the caller owns.
+// CreateGroup creates a group that the caller owns. Users who accept groups only from
+// contacts get a request, and are in Invited of the result.
 func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, memberIDs []int64) (Conversation, error) {
 	const what = "chat not made"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -23,7 +24,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(append([]int64{c.UserID}, memberIDs...))))
 	if len(ids) > s.cfg.Limits.MaxMembers {
-		return Conversation{}, Errorf(KindInvalid, what, "a chat has at most %d members", s.cfg.Limits.MaxMembers)
+		return Conversation{}, Errorf(KindInvalid, what, "a chat can have at most %d members", s.cfg.Limits.MaxMembers)
 	}
 	if s.cfg.NewGroups != nil {
 		if wait := s.cfg.NewGroups.Take(ctx, c.UserID); wait > 0 {
@@ -46,7 +47,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 			return Conversation{}, err
 		}
 		if blocks.hides(id) {
-			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave him out", id)
+			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave them out", id)
 		}
 	}
 	invited, err := s.wantToBeAsked(ctx, c, ids)
@@ -103,7 +104,7 @@ func (s *Service) Groups(ctx context.Context, c Caller, p Paging) (Part[Conversa
 	return partOf(groups, p), err
 }
 
-// Members lists who is in a conversation of the caller's, by their ids.
+// Members lists the members of one of the caller's conversations, by id.
 func (s *Service) Members(ctx context.Context, c Caller, chatID int64, p Paging) (Part[Member], error) {
 	p, err := p.within(s.cfg.Limits.MaxMembers, s.cfg.Limits.MaxMembers, "members not listed")
 	if err != nil {
@@ -152,9 +153,9 @@ func (s *Service) withProfiles(ctx context.Context, members []Member, users []Us
 
 const notChanged = "membership not changed"
 
-// AddMember brings userID into a group. Owner and admins may, unless userID has
-// blocked them. Who takes groups of contacts only is asked, and the member that is
-// returned is Invited: he is none until he accepts.
+// AddMember adds userID to a group. The owner and admins may do this, unless userID has
+// blocked them. If userID accepts groups only from contacts, it sends a request
+// instead, and the returned member is Invited.
 func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64) (Member, error) {
 	blocks, err := s.blocks(ctx, c.UserID)
 	if err != nil {
@@ -167,9 +168,9 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 	m, err := s.change(ctx, c, chatID, userID, GroupAdded, func(me Member, them *Member) error {
 		switch {
 		case me.Role == RoleMember:
-			return Errorf(KindForbidden, notChanged, "only the owner and admins add members")
+			return Errorf(KindForbidden, notChanged, "only the owner and admins may add members")
 		case them.Banned:
-			return Errorf(KindForbidden, notChanged, "the user is banned from this chat: unban first")
+			return Errorf(KindForbidden, notChanged, "the user is banned from this chat: unban them first")
 		case !them.in() && blocks.hides(userID):
 			return Errorf(KindForbidden, notChanged, "user %d has blocked you", userID)
 		case !them.in() && !ask:
@@ -184,8 +185,8 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 	return m, err
 }
 
-// RemoveMember takes userID out of a group. Members may remove themselves; a
-// leaving owner hands the group to its first admin, or else its first member.
+// RemoveMember removes userID from a group. Members may remove themselves. If the owner
+// leaves, the admin who joined first becomes the owner, or else the first member.
 func (s *Service) RemoveMember(ctx context.Context, c Caller, chatID, userID int64) error {
 	news := GroupRemoved
 	if userID == c.UserID {
@@ -214,12 +215,12 @@ func mayManage(me, them Member) error {
 	case them.Role == RoleOwner:
 		return Errorf(KindForbidden, notChanged, "the owner cannot be changed")
 	case them.Role == RoleAdmin && me.Role != RoleOwner:
-		return Errorf(KindForbidden, notChanged, "only the owner may act on an admin")
+		return Errorf(KindForbidden, notChanged, "only the owner may do this to an admin")
 	}
 	return nil
 }
 
-// SetAdmin promotes or demotes a member. Only the owner may.
+// SetAdmin promotes or demotes a member. Only the owner may do this.
 func (s *Service) SetAdmin(ctx context.Context, c Caller, chatID, userID int64, admin bool) (Member, error) {
 	news := GroupDemoted
 	if admin {
@@ -230,7 +231,7 @@ func (s *Service) SetAdmin(ctx context.Context, c Caller, chatID, userID int64, 
 			return err
 		}
 		if me.Role != RoleOwner {
-			return Errorf(KindForbidden, notChanged, "only the owner promotes and demotes")
+			return Errorf(KindForbidden, notChanged, "only the owner may promote and demote")
 		}
 		them.Role = RoleMember
 		if admin {
@@ -240,7 +241,7 @@ func (s *Service) SetAdmin(ctx context.Context, c Caller, chatID, userID int64, 
 	})
 }
 
-// SetMuted keeps a member from writing, or lets them write again.
+// SetMuted mutes or unmutes a member. Muted members cannot write.
 func (s *Service) SetMuted(ctx context.Context, c Caller, chatID, userID int64, muted bool) (Member, error) {
 	news := GroupUnmuted
 	if muted {
@@ -252,7 +253,7 @@ func (s *Service) SetMuted(ctx context.Context, c Caller, chatID, userID int64, 
 	})
 }
 
-// Ban takes a member out and keeps them out.
+// Ban removes a member from a group. Nobody can add the user again before Unban.
 func (s *Service) Ban(ctx context.Context, c Caller, chatID, userID int64) (Member, error) {
 	return s.change(ctx, c, chatID, userID, GroupBanned, func(me Member, them *Member) error {
 		if err := mayManage(me, *them); err != nil {
@@ -263,7 +264,7 @@ func (s *Service) Ban(ctx context.Context, c Caller, chatID, userID int64) (Memb
 	})
 }
 
-// Unban lifts a ban. It does not bring the user back: that is AddMember's.
+// Unban lifts a ban. It does not add the user again; see AddMember.
 func (s *Service) Unban(ctx context.Context, c Caller, chatID, userID int64) error {
 	_, err := s.change(ctx, c, chatID, userID, GroupUnbanned, func(me Member, them *Member) error {
 		switch {
@@ -292,7 +293,7 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, ne
 		return Member{}, err
 	}
 	if room.Conversation.Kind != Group {
-		return Member{}, Errorf(KindInvalid, notChanged, "a direct conversation has no roles")
+		return Member{}, Errorf(KindInvalid, notChanged, "this works only for groups, and the chat is a direct conversation")
 	}
 	var before Member
 	m, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
@@ -306,7 +307,7 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, ne
 		},
 	})
 	if errors.Is(err, ErrConflict) {
-		err = Errorf(KindConflict, notChanged, "the chat has its %d members", s.cfg.Limits.MaxMembers)
+		err = Errorf(KindConflict, notChanged, "the chat has the maximum of %d members", s.cfg.Limits.MaxMembers)
 	}
 	err = dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, notChanged, "there is no such user"))
 	if err == nil && m != before {

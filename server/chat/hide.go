@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// ForMe is the For of what one user deleted for himself.
+// ForMe is the value of For if a user deleted something only for themself.
 const ForMe = "me"
 
-// DeleteForMe deletes a message for the caller alone: his devices are told, and
-// nobody else. It keeps its Seq, and comes without content from then on.
+// DeleteForMe deletes a message only for the caller, and notifies only the caller's
+// devices. The message keeps its Seq, and the caller gets it without content.
 func (s *Service) DeleteForMe(ctx context.Context, c Caller, id int64) (Message, error) {
 	const what = "message not deleted"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -40,16 +40,16 @@ func (s *Service) DeleteForMe(ctx context.Context, c Caller, id int64) (Message,
 	return m, nil
 }
 
-// DeleteDialog deletes a conversation for the caller alone, up to a Seq, or where
-// that is 0 up to the last message: it is no dialog until it goes on. His devices
-// are told, and nobody else.
+// DeleteDialog deletes a conversation only for the caller, up to a Seq, or up to the
+// last message if upTo is 0. It is not in Dialogs until its next message. Only the
+// caller's devices are notified.
 func (s *Service) DeleteDialog(ctx context.Context, c Caller, t Target, upTo int64) (DialogDeleted, error) {
 	const what = "dialog not deleted"
 	if err := s.pace(ctx, c, what); err != nil {
 		return DialogDeleted{}, err
 	}
 	if upTo < 0 {
-		return DialogDeleted{}, Errorf(KindInvalid, what, "up_to_seq is not negative")
+		return DialogDeleted{}, Errorf(KindInvalid, what, "up_to_seq must not be negative")
 	}
 	room, err := s.room(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// A Farewell is what its user shows to delete an account.
+// A Farewell proves that a user may delete their account.
 type Farewell struct {
 	Password string `json:"password"`
 
@@ -16,8 +16,8 @@ type Farewell struct {
 const notDeleted = "account not deleted"
 
 // DeleteMe deletes the caller's account. When it returns, no login, session or search
-// finds it, on any node, and its phone and username are free. Its messages stay with
-// the others in their conversations; the rest is removed.
+// finds the account on any node, and its phone number and username are free. The
+// messages that others received stay; the rest of the data is removed in the background.
 func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 	l, err := s.verified(ctx, c, "password", f.Password, f.Addr, notDeleted)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 const leftWhy = "the account was deleted"
 
 // errChanged is for an account whose password may be another by now.
-var errChanged = Errorf(KindConflict, notDeleted, "it has changed meanwhile: try again")
+var errChanged = Errorf(KindConflict, notDeleted, "the account has changed meanwhile: try again")
 
 // resign deletes the account of somebody of the staff, who was found as l.
 func (s *Service) resign(ctx context.Context, by Staff, l Login) error {
@@ -71,8 +71,8 @@ func (s *Service) resign(ctx context.Context, by Staff, l Login) error {
 	return err
 }
 
-// RemoveUser deletes an account on behalf of the staff, as DeleteMe does. Of one that
-// is gone it is an error of kind NotFound.
+// RemoveUser deletes an account on behalf of the staff, as DeleteMe does. The error is
+// NotFound if it is already deleted.
 func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error {
 	_, _, err := s.do(ctx, by, userID, deed{
 		act: ActDelete, least: RoleAdministrator, what: notDeleted,

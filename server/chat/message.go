@@ -96,14 +96,14 @@ func (d *Draft) check(maxContent int) error {
 			return Errorf(KindInvalid, notSent, "content is empty")
 		}
 		if d.FileID != 0 {
-			return Errorf(KindInvalid, notSent, "a text has no file_id; message_type is image, video, audio or file")
+			return Errorf(KindInvalid, notSent, "a text cannot have a file_id: use message_type image, video, audio or file")
 		}
 	case TypeImage, TypeVideo, TypeAudio, TypeFile:
 		if d.FileID == 0 && d.Content == "" {
 			return Errorf(KindInvalid, notSent, "a message of type %s needs the file_id of an upload", d.Type)
 		}
 	default:
-		return Errorf(KindInvalid, notSent, "message_type is text, image, video, audio or file")
+		return Errorf(KindInvalid, notSent, "message_type must be text, image, video, audio or file")
 	}
 	return d.checkFields(maxContent)
 }
@@ -115,11 +115,11 @@ func (d *Draft) checkFields(maxContent int) error {
 	case !utf8.ValidString(d.Content):
 		return Errorf(KindInvalid, notSent, "content is not valid UTF-8")
 	case len(d.ClientMsgID) > maxClientMsgID:
-		return Errorf(KindInvalid, notSent, "client_msg_id has at most %d bytes", maxClientMsgID)
+		return Errorf(KindInvalid, notSent, "client_msg_id can have at most %d bytes", maxClientMsgID)
 	case !utf8.ValidString(d.ClientMsgID):
 		return Errorf(KindInvalid, notSent, "client_msg_id is not valid UTF-8")
 	case d.ReplyToID < 0 || d.FileID < 0:
-		return Errorf(KindInvalid, notSent, "reply_to_id and file_id are positive numbers")
+		return Errorf(KindInvalid, notSent, "reply_to_id and file_id must be positive numbers")
 	}
 	return nil
 }

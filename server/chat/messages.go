@@ -58,7 +58,7 @@ type History struct {
 func (h History) check(what string) error {
 	switch {
 	case h.Limit < 0 || h.Offset < 0 || h.BeforeSeq < 0 || h.AfterSeq != nil && *h.AfterSeq < 0:
-		return Errorf(KindInvalid, what, "limit, offset, after_seq and before_seq are not negative")
+		return Errorf(KindInvalid, what, "limit, offset, after_seq and before_seq must not be negative")
 	case h.AfterSeq != nil && h.BeforeSeq != 0:
 		return Errorf(KindInvalid, what, "give after_seq or before_seq, not both")
 	}
@@ -181,7 +181,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	}
 	switch {
 	case m.SenderID != c.UserID:
-		return Message{}, Errorf(KindForbidden, what, "only its sender edits a message")
+		return Message{}, Errorf(KindForbidden, what, "only its sender may edit a message")
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
 	}

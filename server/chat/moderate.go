@@ -21,14 +21,14 @@ type ModerationQuery struct {
 func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery) (Found, error) {
 	const what = "messages not shown"
 	if q.ConversationID < 0 || q.SenderID < 0 || q.BeforeID < 0 || q.Limit < 0 {
-		return Found{}, Errorf(KindInvalid, what, "chat_id, user_id, before_id and limit are positive numbers")
+		return Found{}, Errorf(KindInvalid, what, "chat_id, user_id, before_id and limit must be positive numbers")
 	}
 	entry := AuditEntry{Module: ModuleMessages, Message: "read messages", Target: q.target()}
 	if q.BeforeID > 0 {
 		entry.Message += fmt.Sprint(" before ", q.BeforeID)
 	}
 	if !s.cfg.ModerationReads {
-		err := Errorf(KindForbidden, what, "the operator does not allow it: --moderation-reads")
+		err := Errorf(KindForbidden, what, "the operator does not allow it: the server's --moderation-reads does")
 		s.refused(ctx, by, ActReadMessages, entry, err, false)
 		return Found{}, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 		return orNotFound(err, what, why)
 	}
 	if room.Conversation.Kind != Group {
-		return Errorf(KindInvalid, what, "it is a conversation of two: delete its messages")
+		return Errorf(KindInvalid, what, "it is a direct conversation: delete its messages instead")
 	}
 	entry := AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)}
 	if err := s.acted(ctx, by, ActDeleteChat, entry); err != nil {

@@ -47,7 +47,7 @@ func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 		return err
 	}
 	if f.OwnerID != c.UserID {
-		return Errorf(KindForbidden, what, "only who uploaded a file deletes it")
+		return Errorf(KindForbidden, what, "only its uploader may delete a file")
 	}
 	me, err := s.user(ctx, c.UserID)
 	if err != nil {

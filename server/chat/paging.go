@@ -14,7 +14,7 @@ type Part[T any] struct {
 // within puts the list's own limit in, and bounds what a client asks for.
 func (p Paging) within(otherwise, most int, what string) (Paging, error) {
 	if p.Limit < 0 || p.Offset < 0 || p.Page < 0 {
-		return Paging{}, Errorf(KindInvalid, what, "limit, offset and page are not negative")
+		return Paging{}, Errorf(KindInvalid, what, "limit, offset and page must not be negative")
 	}
 	if p.Limit == 0 {
 		p.Limit = otherwise

@@ -24,7 +24,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange
 		return err
 	}
 	if p.New == p.Old {
-		return Errorf(KindInvalid, notChangedPassword, "new_password is the old one")
+		return Errorf(KindInvalid, notChangedPassword, "new_password is the old one: choose another one")
 	}
 	l, err := s.verified(ctx, c, "old_password", p.Old, p.Addr, notChangedPassword)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Service) setPassword(ctx context.Context, l Login, password, except str
 // and by username, and of the address.
 func (s *Service) verified(ctx context.Context, c Caller, field, password string, from netip.Addr, what string) (Login, error) {
 	if password == "" || len(password) > maxPassword {
-		return Login{}, Errorf(KindInvalid, what, "%s is required, and has at most %d bytes", field, maxPassword)
+		return Login{}, Errorf(KindInvalid, what, "%s is required, with at most %d bytes", field, maxPassword)
 	}
 	l, err := s.cfg.Store.LoginOf(ctx, c.UserID)
 	if err != nil {

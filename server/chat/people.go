@@ -49,7 +49,7 @@ func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, erro
 	return s.Me(ctx, c)
 }
 
-// SearchUsers finds accounts by name, or by their whole phone.
+// SearchUsers finds accounts by part of their names, or by the full phone number.
 func (s *Service) SearchUsers(ctx context.Context, c Caller, q string, p Paging) (Part[User], error) {
 	const what = "nothing searched"
 	q = strings.TrimSpace(q)
@@ -64,7 +64,7 @@ func (s *Service) SearchUsers(ctx context.Context, c Caller, q string, p Paging)
 		return Part[User]{}, err
 	}
 	if p.Offset > maxSearchOffset {
-		return Part[User]{}, Errorf(KindInvalid, what, "a search shows %d people at most: write more of the name", maxSearchOffset)
+		return Part[User]{}, Errorf(KindInvalid, what, "a search shows at most %d people: enter more of the name", maxSearchOffset)
 	}
 	if s.cfg.Searches != nil {
 		if wait := s.cfg.Searches.Take(ctx, c.UserID); wait > 0 {
@@ -85,7 +85,7 @@ func (s *Service) peopleSeenBy(ctx context.Context, viewer int64, users []User, 
 	return part, err
 }
 
-// Friends lists the caller's friends, by id. Friendship is mutual from the moment one
+// Friends lists the caller's friends, by id. Friendship is mutual as soon as one user
 // adds the other.
 func (s *Service) Friends(ctx context.Context, c Caller, p Paging) (Part[User], error) {
 	p, err := p.within(friendLimit, friendLimit, "friends not listed")
@@ -96,8 +96,8 @@ func (s *Service) Friends(ctx context.Context, c Caller, p Paging) (Part[User], 
 	return s.peopleSeenBy(ctx, c.UserID, users, p, err)
 }
 
-// AddFriend makes userID a friend of the caller. It shows the caller's phone
-// to the friend, and not the other way round, and accepts what he has asked.
+// AddFriend makes userID a friend of the caller. The friend can then see the caller's
+// phone number, but not the other way round. It accepts the friend's pending requests.
 func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, error) {
 	const what = "friend not added"
 	u, err := s.other(ctx, c, userID, what)
@@ -112,9 +112,9 @@ func (s *Service) AddFriend(ctx context.Context, c Caller, userID int64) (User, 
 	return s.oneSeenBy(ctx, c.UserID, u)
 }
 
-// MayCall refuses a call of one user to another who has nothing to do with him
-// (they are neither friends nor in one conversation), or where one has blocked
-// the other. Who takes calls of contacts only has a request for each stranger.
+// MayCall returns an error if callerID may not call calleeID: they are neither friends
+// nor in a common conversation, or one has blocked the other, or calleeID accepts calls
+// only from contacts. In the last case it sends calleeID a request.
 func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
 	callee, err := s.user(ctx, calleeID)
@@ -138,7 +138,7 @@ func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	case privacy[calleeID].Calls == Contacts && !r.AddedBy:
 		return s.noteCall(ctx, callerID, calleeID)
 	case !r.Added && !r.AddedBy && !r.Together:
-		return Errorf(KindForbidden, what, "you call friends, and members of your conversations")
+		return Errorf(KindForbidden, what, "you can only call friends and members of your conversations")
 	}
 	return nil
 }
@@ -149,10 +149,11 @@ func (s *Service) noteCall(ctx context.Context, callerID, calleeID int64) error 
 	if err := s.ask(ctx, Request{UserID: calleeID, FromID: callerID, Kind: RequestCall}, what); err != nil {
 		return err
 	}
-	return Errorf(KindForbidden, what, "user %d takes calls of contacts only: he is told that you called, and may add you", calleeID)
+	return Errorf(KindForbidden, what, "user %d accepts calls only from contacts, and was notified of your call: wait until they add you", calleeID)
 }
 
-// MayAct takes a turn for what a user does in calls.
+// MayAct counts an action of a user in a call. If the user is too fast, the error is
+// RateLimited.
 func (s *Service) MayAct(ctx context.Context, userID int64) error {
 	return s.pace(ctx, Caller{UserID: userID}, "call refused")
 }

@@ -5,31 +5,31 @@ import (
 	"context"
 )
 
-// An Audience is those of whom a user takes something without being asked.
+// An Audience is a group of users from whom a user accepts something without a request.
 type Audience string
 
-// The audiences. A contact is whom the user has added as a friend.
+// The audiences. A contact is a user that the user has added as a friend.
 const (
 	Everybody Audience = "everybody"
 	Contacts  Audience = "contacts"
 )
 
-// Privacy is whom a user takes messages, groups and calls of. What strangers
-// want becomes a [Request]. In the store, what was not chosen is empty.
+// A Privacy says from whom a user accepts messages, groups and calls. Others send a
+// [Request]. In the store, fields that the user has not chosen are empty.
 type Privacy struct {
 	Messages Audience `json:"messages"`
 	Groups   Audience `json:"groups"`
 	Calls    Audience `json:"calls"`
 }
 
-// A PrivacyChange is what a user chooses; a nil field stays as it is.
+// A PrivacyChange changes the fields that are not nil.
 type PrivacyChange struct {
 	Messages *Audience `json:"messages"`
 	Groups   *Audience `json:"groups"`
 	Calls    *Audience `json:"calls"`
 }
 
-// With puts in what of c is not nil.
+// With returns p with the changes of c.
 func (p Privacy) With(c PrivacyChange) Privacy {
 	for _, f := range []struct{ to, from *Audience }{{&p.Messages, c.Messages}, {&p.Groups, c.Groups}, {&p.Calls, c.Calls}} {
 		if f.from != nil {
@@ -57,14 +57,14 @@ func (s *Service) privacy(ctx context.Context, userIDs ...int64) (map[int64]Priv
 	return all, nil
 }
 
-// Privacy tells whom the caller takes messages, groups and calls of.
+// Privacy returns from whom the caller accepts messages, groups and calls.
 func (s *Service) Privacy(ctx context.Context, c Caller) (Privacy, error) {
 	all, err := s.privacy(ctx, c.UserID)
 	return all[c.UserID], err
 }
 
-// SetPrivacy changes whom the caller takes messages, groups and calls of. The
-// conversations and groups that he has go on; requests that wait go on waiting.
+// SetPrivacy changes from whom the caller accepts messages, groups and calls. Existing
+// conversations and groups go on, and pending requests stay pending.
 func (s *Service) SetPrivacy(ctx context.Context, c Caller, p PrivacyChange) (Privacy, error) {
 	const what = "privacy not changed"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -75,7 +75,7 @@ func (s *Service) SetPrivacy(ctx context.Context, c Caller, p PrivacyChange) (Pr
 		to   *Audience
 	}{{"messages", p.Messages}, {"groups", p.Groups}, {"calls", p.Calls}} {
 		if f.to != nil && *f.to != Everybody && *f.to != Contacts {
-			return Privacy{}, Errorf(KindInvalid, what, "%s is %.32q: everybody or contacts", f.name, string(*f.to))
+			return Privacy{}, Errorf(KindInvalid, what, "%s is %.32q: want everybody or contacts", f.name, string(*f.to))
 		}
 	}
 	if err := s.cfg.Store.SetPrivacy(ctx, c.UserID, p); err != nil {

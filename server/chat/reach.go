@@ -27,7 +27,7 @@ func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what 
 	}
 	asks, err := s.asks(ctx, c.UserID, peer, func(p Privacy) Audience { return p.Messages })
 	if err == nil && asks {
-		err = Errorf(KindForbidden, what, "user %d takes messages of contacts only: send a new one, which asks him", peer)
+		err = Errorf(KindForbidden, what, "user %d accepts messages only from contacts: send a new message, which sends them a request", peer)
 	}
 	return err
 }

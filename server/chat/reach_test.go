@@ -46,7 +46,7 @@ func TestAnEditIsNoWayAroundConsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := n.Edit(t.Context(), ben, m.ID, "edited")
-		refused(t, "an edit", err, "contacts only")
+		refused(t, "an edit", err, "only from contacts")
 		if got := n.typing(t, ben, toAnn, ann); got != 0 {
 			t.Errorf("that a stranger types, she is told %d times", got)
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A ReportAction is what a moderator makes of a report.
+// A ReportAction is a moderator's decision about a report.
 type ReportAction string
 
 // The actions.
@@ -17,7 +17,7 @@ const (
 	ReportBan     ReportAction = "ban"    // the user
 )
 
-// A Report is what a user tells the moderators of a message, or of another user.
+// A Report is a user's complaint about a message or another user.
 type Report struct {
 	ID         int64        `json:"id"`
 	ReporterID int64        `json:"reporter_id"`
@@ -50,9 +50,9 @@ const (
 	mostReports      = 50 // of one user that wait
 )
 
-// Report tells the moderators of a message that the caller sees, or of a user.
-// As long as it waits, the same report again is the same one. made tells whether
-// it is new.
+// Report reports a message that the caller can see, or a user, to the moderators. If
+// the caller's same report is already pending, it returns that one. made reports
+// whether it is new.
 func (s *Service) Report(ctx context.Context, c Caller, r Report) (_ Report, made bool, err error) {
 	if err := s.pace(ctx, c, notReported); err != nil {
 		return Report{}, false, err
@@ -76,12 +76,12 @@ func (s *Service) Report(ctx context.Context, c Caller, r Report) (_ Report, mad
 		return Report{}, false, orNotFound(err, notReported, "there is no such user")
 	}
 	if r.UserID == c.UserID {
-		return Report{}, false, Errorf(KindInvalid, notReported, "it is your own")
+		return Report{}, false, Errorf(KindInvalid, notReported, "you cannot report yourself or your own message")
 	}
 	r.ReporterID, r.CreatedAt = c.UserID, s.cfg.Now()
 	r, made, err = s.cfg.Store.CreateReport(ctx, r, mostReports)
 	if errors.Is(err, ErrConflict) {
-		return Report{}, false, Errorf(KindRateLimited, notReported, "%d reports of yours wait for a moderator", mostReports)
+		return Report{}, false, Errorf(KindRateLimited, notReported, "%d of your reports are pending: wait until a moderator has handled some", mostReports)
 	}
 	if err == nil && made {
 		s.cfg.Hooks.reportMade(ctx)
@@ -120,7 +120,7 @@ func (s *Service) Reports(ctx context.Context, q ReportQuery, p Paging) (Listing
 	return listing(reports, total, p), nil
 }
 
-// A Verdict is a moderator's decision over a report.
+// A Verdict is a moderator's decision about a report, with its details.
 type Verdict struct {
 	Action   ReportAction
 	Note     string        // to the user of a warning, the reason of a ban
@@ -137,9 +137,9 @@ type Handling struct {
 	Notice   *Notice // to the user; nil: none
 }
 
-// HandleReport does what the verdict says, and closes the report. Of two
-// moderators who do it at once, the second is refused (Conflict); what he had done
-// to the user by then stands, and is in the audit.
+// HandleReport carries out the verdict, and closes the report. If two moderators do this
+// at once, the second gets Conflict. What the second has done to the user by then is
+// not undone, and is in the audit.
 func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdict) (Report, error) {
 	if err := checkText("note", v.Note, maxStaffReason); err != nil {
 		return Report{}, err
@@ -238,5 +238,5 @@ func (s *Service) punish(ctx context.Context, by Staff, r Report, v Verdict, h *
 		_, _, err := s.ban(ctx, by, RoleModerator, r.UserID, v.Note, v.Duration)
 		return err
 	}
-	return Errorf(KindInvalid, notHandled, "action is dismiss, delete, warn or ban")
+	return Errorf(KindInvalid, notHandled, "action must be dismiss, delete, warn or ban")
 }

@@ -13,7 +13,7 @@ const (
 	maxRequestsPage = 200
 )
 
-// A RequestKind is what a stranger wants.
+// A RequestKind is what a stranger requests.
 type RequestKind string
 
 // The kinds of request.
@@ -23,8 +23,8 @@ const (
 	RequestCall    RequestKind = "call"    // to call: he did, and was refused
 )
 
-// A Request is what a stranger wants of a user who takes it of contacts only. It
-// waits until the user accepts or declines.
+// A Request of a stranger to a user who accepts such things only from contacts. It is
+// pending until the user accepts or declines it.
 type Request struct {
 	ID        int64       `json:"id"`
 	UserID    int64       `json:"-"` // who is asked
@@ -113,7 +113,7 @@ func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, w
 		err = Errorf(KindForbidden, what, "user %d has declined your request", userID)
 	case errors.Is(err, ErrConflict):
 		const retry = time.Hour
-		e := Errorf(KindRateLimited, what, "as many requests wait for user %d as may: try again when he has answered some", userID)
+		e := Errorf(KindRateLimited, what, "user %d has too many pending requests: try again after they have answered some", userID)
 		e.RetryAfter = retry
 		err = e
 	default:
@@ -169,7 +169,7 @@ func (s *Service) fillIn(ctx context.Context, r Request) (Request, error) {
 	return r, nil
 }
 
-// Requests lists what waits for the caller's word, the newest first.
+// Requests lists the caller's pending requests, the newest first.
 func (s *Service) Requests(ctx context.Context, c Caller, p Paging) (Part[Request], error) {
 	p, err := p.within(requestsLimit, maxRequestsPage, "requests not listed")
 	if err != nil {
@@ -191,9 +191,9 @@ func (s *Service) Requests(ctx context.Context, c Caller, p Paging) (Part[Reques
 
 const noRequest = "there is no such request, or it was answered"
 
-// Accept takes what a request asks for. Who wrote, or called, becomes a friend,
-// and the conversation appears with all its messages; into a group the caller
-// is added. Of two devices that answer at once, one does.
+// Accept accepts a request. A user who wrote or called becomes a friend, and the
+// conversation appears with all its messages. For a request into a group, the caller
+// joins it. If two devices answer at once, only one succeeds.
 func (s *Service) Accept(ctx context.Context, c Caller, id int64) (Request, error) {
 	const what = "request not accepted"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -217,7 +217,7 @@ func (s *Service) Accept(ctx context.Context, c Caller, id int64) (Request, erro
 	return r.shown(), err
 }
 
-// Decline hides a request, and refuses what the stranger wants from then on.
+// Decline declines a request. Further ones of the same user and kind are refused.
 func (s *Service) Decline(ctx context.Context, c Caller, id int64) (Request, error) {
 	const what = "request not declined"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -252,7 +252,7 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 		Decide: func(from Member, me *Member) error {
 			switch {
 			case !from.in():
-				return Errorf(KindNotFound, what, "the chat is gone, or who asked you is not in it any more: decline")
+				return Errorf(KindNotFound, what, "the chat does not exist any more, or the user who invited you has left it: decline the request")
 			case me.Banned:
 				return Errorf(KindForbidden, what, "you were banned from this chat meanwhile")
 			case !me.in():
@@ -262,7 +262,7 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 		},
 	})
 	if errors.Is(err, ErrConflict) {
-		err = Errorf(KindConflict, what, "the chat has its %d members", s.cfg.Limits.MaxMembers)
+		err = Errorf(KindConflict, what, "the chat has the maximum of %d members", s.cfg.Limits.MaxMembers)
 	}
 	if err := dropped(ctx, s, s.cfg.Memberships, r.ChatID, err); err != nil {
 		return err

@@ -300,7 +300,7 @@ func TestAStrangersCallIsNoted(t *testing.T) {
 	n := w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
 	for range 2 {
-		refused(t, "a call", n.MayCall(t.Context(), ben.UserID, ann.UserID), "contacts only")
+		refused(t, "a call", n.MayCall(t.Context(), ben.UserID, ann.UserID), "only from contacts")
 	}
 	told, waiting := n.told(ann, chat.EventRequest), n.waiting(t, ann)
 	if len(told) != 1 || len(waiting) != 1 || waiting[0].Kind != chat.RequestCall || waiting[0].FromID != ben.UserID {

@@ -66,9 +66,9 @@ func (s *Service) Accounts(ctx context.Context, q AccountQuery, p Paging) (Listi
 func (q AccountQuery) check() error {
 	switch {
 	case q.Status != "" && q.Status != AccountActive && q.Status != AccountBanned && q.Status != AccountGone:
-		return errors.New("status is active, banned or deleted")
+		return errors.New("status must be active, banned or deleted")
 	case q.Role != "" && !q.Role.Known():
-		return errors.New("role is user, moderator, admin or super_admin")
+		return errors.New("role must be user, moderator, admin or super_admin")
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (t TextSearch) check(what string) error {
 	case !utf8.ValidString(t.Text):
 		return Errorf(KindInvalid, what, "q is not valid UTF-8")
 	case t.BeforeID < 0 || t.Limit < 0:
-		return Errorf(KindInvalid, what, "before_id and limit are not negative")
+		return Errorf(KindInvalid, what, "before_id and limit must not be negative")
 	}
 	return nil
 }

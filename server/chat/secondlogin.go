@@ -176,7 +176,7 @@ func (s *Service) mayUse(ctx context.Context, sess Session) error {
 	wanted, err := s.wantsTwoFactor(ctx, sess.UserID)
 	if err == nil && wanted {
 		err = Errorf(KindForbidden, "two-factor login required",
-			"this server wants it of you: set it up with POST /api/2fa/enable and POST /api/2fa/verify; until then you can only do that and log out")
+			"this server requires two-factor login: set it up with POST /api/2fa/enable and POST /api/2fa/verify; until then you can only do that and log out")
 	}
 	return err
 }

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// An AccountRole is what an account may do beyond its own affairs.
+// An AccountRole is the role of an account on this server. It decides what its user may
+// do to others.
 type AccountRole string
 
-// Roles of accounts, from below. Each may do what those below it may.
+// Roles of accounts, the lowest first. Each may do what the lower ones may.
 const (
 	RoleUser          AccountRole = "user"        // of every account that registers
 	RoleModerator     AccountRole = "moderator"   // handles reports and messages
@@ -22,27 +23,27 @@ const roleOperator AccountRole = "operator"
 
 var ranks = map[AccountRole]int{RoleUser: 0, RoleModerator: 1, RoleAdministrator: 2, RoleSuperAdmin: 3, roleOperator: 4}
 
-// Known tells whether accounts can have such a role.
+// Known reports whether accounts can have this role.
 func (r AccountRole) Known() bool {
 	_, ok := ranks[r]
 	return ok && r != roleOperator
 }
 
-// AtLeast tells whether r may do what least may.
+// AtLeast reports whether r is least or higher.
 func (r AccountRole) AtLeast(least AccountRole) bool { return ranks[r] >= ranks[least] }
 
-// A Staff is who acts upon others: an account with a role above user, or the
-// operator, who has the database and is the zero Staff.
+// A Staff is a member of the staff: a user with a role above user, or the operator,
+// who has access to the database and is the zero Staff.
 type Staff struct {
 	UserID int64
-	IP     string // where the request came from; empty: from no network
+	IP     string // of the request; empty: not over the network
 }
 
 const notAllowed = "not allowed"
 
-// StaffOf lets a caller through whose role is least or above. Who is refused is
-// in the audit, with what he asked for. What changes another account reads the
-// roles of both once more.
+// StaffOf returns the caller as staff if the caller's role is least or higher. Otherwise
+// the error is Forbidden, and the audit records the refusal with asked. Methods that
+// change another account check the roles of both again.
 func (s *Service) StaffOf(ctx context.Context, c Caller, ip string, least AccountRole, asked string) (Staff, error) {
 	if err := s.pace(ctx, c, notAllowed); err != nil {
 		return Staff{}, err
@@ -56,7 +57,7 @@ func (s *Service) StaffOf(ctx context.Context, c Caller, ip string, least Accoun
 	}
 	by := Staff{UserID: c.UserID, IP: ip}
 	if !u.Role.AtLeast(least) {
-		err := Errorf(KindForbidden, notAllowed, "it takes the role %s, and yours is %s", least, u.Role)
+		err := Errorf(KindForbidden, notAllowed, "the role %s is required, and yours is %s", least, u.Role)
 		s.refused(ctx, by, ActAccess, AuditEntry{Module: ModuleAccess, Message: asked}, err, u.Role == RoleUser)
 		return Staff{}, err
 	}
@@ -153,11 +154,11 @@ func (d deed) allows(actor, target Standing) error {
 	super := actor.Role.AtLeast(RoleSuperAdmin)
 	switch {
 	case actor.Ban != nil || !actor.Role.AtLeast(d.least):
-		return Errorf(KindForbidden, d.what, "it takes the role %s, and yours is %s", d.least, actor.Role)
+		return Errorf(KindForbidden, d.what, "the role %s is required, and yours is %s", d.least, actor.Role)
 	case actor.UserID == target.UserID && !d.self:
 		return Errorf(KindForbidden, d.what, "you cannot do this to yourself")
 	case !super && actor.UserID != target.UserID && target.Role.AtLeast(actor.Role):
-		return Errorf(KindForbidden, d.what, "the user is %s, and you act only on roles below your own", target.Role)
+		return Errorf(KindForbidden, d.what, "the user has the role %s, and you may do this only to users with roles below your own", target.Role)
 	}
 	return nil
 }
@@ -171,15 +172,16 @@ func lastSuper(what string, target *Standing, otherSupers int) error {
 }
 
 func errLastSuper(what string) error {
-	return Errorf(KindConflict, what, "the user is the last super admin: make another one first")
+	return Errorf(KindConflict, what, "the user is the last super admin: make another user one first")
 }
 
 const notRole = "role not changed"
 
-// SetRole gives an account a role. Super admins do; the last of them keeps his.
+// SetRole changes the role of an account. Only super admins may do this. The error is
+// Conflict for the last super admin.
 func (s *Service) SetRole(ctx context.Context, by Staff, userID int64, role AccountRole) (User, error) {
 	if !role.Known() {
-		return User{}, Errorf(KindInvalid, notRole, "role is user, moderator, admin or super_admin")
+		return User{}, Errorf(KindInvalid, notRole, "role must be user, moderator, admin or super_admin")
 	}
 	_, _, err := s.do(ctx, by, userID, deed{
 		act: ActRole, least: RoleSuperAdmin, what: notRole, self: true,

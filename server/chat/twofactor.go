@@ -84,7 +84,7 @@ type TwoFactorSetUp struct {
 // password counts as a failed login.
 func (s *Service) EnableTwoFactor(ctx context.Context, c Caller, p TwoFactorSetUp) (TwoFactorSecret, error) {
 	if s.cfg.Codes == nil {
-		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server has none")
+		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server has no two-factor login")
 	}
 	if err := s.pace(ctx, c, noTwoFactor); err != nil {
 		return TwoFactorSecret{}, err
@@ -103,7 +103,7 @@ func (s *Service) EnableTwoFactor(ctx context.Context, c Caller, p TwoFactorSetU
 	}
 	err = s.cfg.Store.StartTwoFactor(ctx, c.UserID, s.cfg.Codes.Lock(c.UserID, secret), s.cfg.Now())
 	if errors.Is(err, ErrConflict) {
-		err = Errorf(KindConflict, noTwoFactor, "it is on already: turn it off first to use another authenticator")
+		err = Errorf(KindConflict, noTwoFactor, "two-factor login is on already: turn it off first to use another authenticator")
 	}
 	return TwoFactorSecret{Secret: secret, URL: url}, err
 }
@@ -131,7 +131,7 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 	}
 	if !ok {
 		s.cfg.Hooks.twoFactor(ctx, TwoFactorRefused)
-		return nil, Errorf(KindForbidden, noTwoFactor, "the code is wrong: see that the clock of the authenticator is right")
+		return nil, Errorf(KindForbidden, noTwoFactor, "the code is wrong: check that the clock of the authenticator is right")
 	}
 	codes, hashes := newBackupCodes(c.UserID)
 	before, err := s.sessionsOf(ctx, c.UserID)
@@ -142,7 +142,7 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 		UserID: c.UserID, Secret: f.Secret, Step: step, BackupCodes: hashes, Keep: c.SessionID,
 	})
 	if errors.Is(err, ErrNotFound) {
-		return nil, Errorf(KindConflict, noTwoFactor, "another device was at it at the same time: see whether it is on")
+		return nil, Errorf(KindConflict, noTwoFactor, "another device changed it at the same time: check whether two-factor login is on")
 	}
 	err = s.factorChanged(ctx, c, before, ids, err, TwoFactorEnabled, "two-factor login was turned on")
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 		return err
 	}
 	if required {
-		return Errorf(KindForbidden, noTwoFactor, "this server wants it of you")
+		return Errorf(KindForbidden, noTwoFactor, "this server requires two-factor login for your role")
 	}
 	if _, err := s.verified(ctx, c, "password", p.Password, p.Addr, noTwoFactor); err != nil {
 		return err

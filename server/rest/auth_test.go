@@ -52,10 +52,10 @@ func TestRegisterAndLogin(t *testing.T) {
 		{"login", m{"username": "nobody", "password": "not hers"}, 401, "wrong password"},
 		{"login", m{"password": "secret-ann"}, 400, "phone or username is required"},
 		{"login", m{"phone": " ", "password": "secret-ann"}, 400, "phone or username is required"},
-		{"login", m{"phone": "+4915100001111", "username": "ann", "password": "secret-ann"}, 400, "one of them only"},
+		{"login", m{"phone": "+4915100001111", "username": "ann", "password": "secret-ann"}, 400, "only one of them"},
 		{"login", m{"username": "ann"}, 400, "password is required"},
 		{"login", m{"username": "ann", "password": ""}, 400, "password is required"},
-		{"login", m{}, 400, "one of them only; password is required"},
+		{"login", m{}, 400, "only one of them; password is required"},
 	} {
 		w.do("POST", "/api/auth/"+c.path, "", c.body).want(c.status).says(c.says)
 	}

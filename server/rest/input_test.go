@@ -130,7 +130,7 @@ func TestFieldsOfTheWrongType(t *testing.T) {
 		{"POST /api/messages", `{"receiver_id": 2, "content": 17}`, "content must be a string"},
 		{"POST /api/messages", `{"receiver_id": 2, "content": {"text": "x"}}`, "content must be a string"},
 		{"POST /api/messages", `{"receiver_id": 2, "content": "x", "message_type": 1}`, "message_type must be a string"},
-		{"POST /api/messages", `{"receiver_id": 2, "content": "x", "message_type": "hologram"}`, "message_type is text"},
+		{"POST /api/messages", `{"receiver_id": 2, "content": "x", "message_type": "hologram"}`, "message_type must be text"},
 		{"POST /api/messages", `{"receiver_id": 2, "message_type": "image"}`, "file_id"},
 		{"POST /api/messages", `{"receiver_id": 2, "content": "x", "client_msg_id": 1}`, "client_msg_id must be a string"},
 		{"POST /api/messages/typing", `{"receiver_id": 2, "is_typing": "yes"}`, "is_typing must be true or false"},

@@ -258,7 +258,7 @@ func TestALostSecondFactorIsReset(t *testing.T) {
 	w.enroll(t, c, boss)
 	r := w.do("POST", "/api/auth/login/2fa", "", m{"login_token": w.half(ann), "code": c.code(t, key), "trust_device": true}).want(200)
 	device := text(r.at("data", "device_token"))
-	reset(admin, ann).want(403).says("it takes the role super_admin")
+	reset(admin, ann).want(403).says("the role super_admin is required")
 	reset(boss, boss).want(403).says("yourself")
 	w.half(ann)
 	if r := reset(boss, ann).want(200); r.num("data", "sessions_ended") != 2 || r.num("data", "user_id") != ann.id {
@@ -392,7 +392,7 @@ func TestTwoFactorCanBeRequired(t *testing.T) {
 	}
 	key, _ := w.enroll(t, c, ann)
 	w.do("GET", "/api/chats", ann.token, nil).want(200)
-	w.do("POST", "/api/2fa/disable", ann.token, m{"password": ann.pass, "code": c.code(t, key)}).want(403).says("wants it of you")
+	w.do("POST", "/api/2fa/disable", ann.token, m{"password": ann.pass, "code": c.code(t, key)}).want(403).says("this server requires two-factor login")
 	r := w.second(w.half(ann), c.code(t, key)).want(200)
 	w.do("GET", "/api/chats", text(r.at("data", "token")), nil).want(200)
 	w.do("POST", "/api/auth/logout", ann.token, nil).want(200)
