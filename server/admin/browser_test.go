@@ -105,7 +105,7 @@ func bans(t *testing.T, b *browser.Browser) {
 	chat.Shot("logged-out")
 	chat.Fill(`input[name=who]`, "mallory")
 	chat.Fill(`input[name=password]`, password+"\r")
-	chat.Sees(`[role=alert]`, "sends spam")
+	chat.Sees(`[role=alert]`, "the account is banned") // what is there before is why the session ended
 	if answer, err := mallory.Ask(t.Context(), "GET", "/api/users/me", nil); err != nil || answer.Status != 401 {
 		t.Errorf("an old token is answered %d (%v)", answer.Status, err)
 	}

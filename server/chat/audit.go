@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -141,12 +142,23 @@ type AuditQuery struct {
 	Limit, Offset int
 }
 
+var (
+	levels  = []Level{LevelInfo, LevelWarning}
+	modules = []Module{ModuleAccess, ModuleUsers, ModuleRoles, ModuleMessages, ModuleChats, ModuleReports, ModuleSystem}
+)
+
 // Audit lists entries. Reading it is not audited.
 func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[AuditEntry], error) {
 	const what = "audit not listed"
 	p, err := p.within(defaultPage, maxPage, what)
 	if err != nil {
 		return Listing[AuditEntry]{}, err
+	}
+	if q.Level != "" && !slices.Contains(levels, q.Level) {
+		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "level must be info or warning")
+	}
+	if q.Module != "" && !slices.Contains(modules, q.Module) {
+		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "module must be one of %s", modules)
 	}
 	if q.BeforeID < 0 || len(q.Target) > maxName {
 		return Listing[AuditEntry]{}, Errorf(KindInvalid, what, "before_id must be a positive number, and target at most %d bytes", maxName)

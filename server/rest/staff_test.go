@@ -277,6 +277,9 @@ func TestTwoAdminsActOnOneUser(t *testing.T) {
 	wg.Wait()
 	last := text(w.do("GET", strings.TrimSuffix(path, "/"), a.token, nil).want(200).at("data", "ban", "reason"))
 	logs := w.do("GET", fmt.Sprint("/api/super-admin/logs?module=users&level=info&target=user:", bob.id), a.token, nil).want(200)
+	for _, bad := range []string{"level=error", "module=user", "before_id=-1"} {
+		w.do("GET", "/api/super-admin/logs?"+bad, a.token, nil).want(400)
+	}
 	if logs.num("total") != 2*each || text(logs.at("data", 0, "message")) != "banned: "+last {
 		t.Errorf("%d entries, the last %v, and the ban is %q", logs.num("total"), logs.at("data", 0), last)
 	}
