@@ -48,7 +48,7 @@ type client struct {
 	next    int // number of the next new message
 	unacked []outgoing
 	acked   map[string]receipt
-	refused map[int]bool // messages that were on their way when a server said it is unavailable
+	refused map[int]bool    // messages that were on their way when a server said it is unavailable
 	waits   []time.Duration // of what was acknowledged, since it was first sent
 	rooms   map[target]*room
 	told    []presence
