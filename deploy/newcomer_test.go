@@ -52,7 +52,7 @@ func (w *town) secure(dan *person) {
 	dan.want(http.StatusOK, "PUT", "/api/users/me/password", object{"old_password": password, "new_password": "other " + password}, nil)
 	dan.want(http.StatusOK, "PUT", "/api/users/me/password", object{"old_password": "other " + password, "new_password": password}, nil)
 	var told struct{ Secret string }
-	dan.want(http.StatusOK, "POST", "/api/2fa/enable", nil, &told)
+	dan.want(http.StatusOK, "POST", "/api/2fa/enable", object{"password": password}, &told)
 	code, err := totp.GenerateCode(told.Secret, time.Now())
 	if err != nil {
 		dan.t.Fatal(err)
