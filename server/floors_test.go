@@ -66,17 +66,18 @@ var floors = map[string][]string{
 		"server/redisconn", "server/bus/redisbus", "server/cache/rediscache", "server/limit/redislimit", "server/turn",
 		"server/web", "server/admin", "deploy", "internal/alive",
 	},
-	"cmd/imserver":  {"telemetry", "telemetry/otlp", "server"},
-	"cmd/imload":    {"internal/imclient"}, // a client like any other
-	"cmd/imadmin":   {"server/admin", "deploy", "internal/alive"},
-	"cmd/metricvet": {"telemetry/metricvet"},
+	"server/servertest": {"telemetry", "internal/imclient", "server", "server/chat", "server/sqlstore"},
+	"cmd/imserver":      {"telemetry", "telemetry/otlp", "server"},
+	"cmd/imload":        {"internal/imclient"}, // a client like any other
+	"cmd/imadmin":       {"server/admin", "deploy", "internal/alive"},
+	"cmd/metricvet":     {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},
 	"deploy/collector": {"internal/needs", "telemetry"},
 }
 
 // mayMeasure are the only packages that know of telemetry.
-var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytest", "telemetry/promguard", "telemetry/httpmetrics/internal/exchange", "telemetry/httpmetrics", "telemetry/metricvet", "server", "server/observe", "cmd/imserver"}
+var mayMeasure = []string{"telemetry", "telemetry/otlp", "telemetry/telemetrytest", "telemetry/promguard", "telemetry/httpmetrics/internal/exchange", "telemetry/httpmetrics", "telemetry/metricvet", "server", "server/observe", "server/servertest", "cmd/imserver"}
 
 type listed struct {
 	ImportPath string

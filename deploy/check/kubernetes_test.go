@@ -103,6 +103,9 @@ func TestKubernetesPod(t *testing.T) {
 	for name := range m.settings.Data {
 		isSetting(t, name)
 	}
+	if m.settings.Data["IM_CONSOLE"] != "false" {
+		t.Error("the ingress would show the console of the nodes to the world")
+	}
 	if c.EnvFrom[0].ConfigMapRef.Name != m.settings.Name || c.EnvFrom[1].SecretRef.Name != "imserver" {
 		t.Errorf("settings come from %+v", c.EnvFrom)
 	}

@@ -36,6 +36,7 @@ func TestBrowser(t *testing.T) {
 		{"moderator", moderators},
 		{"scripts", scripts},
 		{"away", away},
+		{"older messages", olderMessages},
 		{"several nodes", severalNodes},
 		{"keyboard", keyboard},
 		{"looks", looks},
@@ -82,7 +83,7 @@ func bans(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
 	mallory := s.register(t, "10009", "mallory", "Mallory Grimm")
-	chat := b.Open(t, "http://"+s.addr+"/", browser.Desktop)
+	chat := b.Open(t, "http://"+s.Addr+"/", browser.Desktop)
 	chat.Fill(`input[name=who]`, "mallory")
 	chat.Fill(`input[name=password]`, password+"\r")
 	chat.Until(`!!document.querySelector('nav') && !document.querySelector('[aria-busy]')`)
@@ -203,7 +204,7 @@ func broadcasts(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
 	s.register(t, "10001", "alice", "Alice Winter")
-	chat := b.Open(t, "http://"+s.addr+"/", browser.Desktop)
+	chat := b.Open(t, "http://"+s.Addr+"/", browser.Desktop)
 	chat.JS(`void (window.frames = [], window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); this.addEventListener('message', e => window.frames.push(e.data)) } })`)
 	chat.Fill(`input[name=who]`, "alice")
 	chat.Fill(`input[name=password]`, password+"\r")
@@ -288,9 +289,9 @@ func dashboard(t *testing.T, b *browser.Browser) {
 
 // traffic has something to be seen in a picture of the dashboard: two minutes in
 // which one writes to another, who is there.
-func traffic(t *testing.T, s *system, b *browser.Browser, from, to *user) {
+func traffic(t *testing.T, s system, b *browser.Browser, from, to *user) {
 	t.Helper()
-	chat := b.Open(t, "http://"+s.addr+"/", browser.Desktop)
+	chat := b.Open(t, "http://"+s.Addr+"/", browser.Desktop)
 	chat.Fill(`input[name=who]`, "boss")
 	chat.Fill(`input[name=password]`, password+"\r")
 	chat.Until(`!!document.querySelector('.sidebar')`)
@@ -306,7 +307,7 @@ func traffic(t *testing.T, s *system, b *browser.Browser, from, to *user) {
 func moderators(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
-	s.appoint(t, alice, "moderator")
+	s.Appoint(t, alice.Account, "moderator")
 	w := s.console(t, b, browser.Desktop)
 	w.enter("alice")
 	pages := browser.Eval[[]string](w.Window, `[...document.querySelectorAll('#pages li a span:first-child')].map(e => e.textContent)`)
@@ -356,7 +357,7 @@ func away(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
-	proxy := needs.NewProxy(t, s.addr)
+	proxy := needs.NewProxy(t, s.Addr)
 	w := &window{b.Open(t, "http://"+proxy.Addr+"/admin/", browser.Desktop), t}
 	w.enter("boss")
 	w.visit("#users", "Users")
@@ -381,6 +382,40 @@ func away(t *testing.T, b *browser.Browser) {
 	if got := status().Status; got != "banned" {
 		t.Errorf("Alice is %s", got)
 	}
+
+	// Whoever closes the question before the answer is there learns how it ended all the same.
+	w.Button("Lift the ban: Alice Winter")
+	w.Until(`!!document.querySelector('dialog[open]')`)
+	proxy.Freeze()
+	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Lift the ban').click()`)
+	w.Key("Escape", "", 27)
+	w.Until(`!document.querySelector('dialog[open]')`)
+	proxy.Cut()
+	w.Sees(`.notice`, "look before you do it again")
+}
+
+// A sender's only message lies behind so many of another that one look does not get
+// there: the list says so, and goes on.
+func olderMessages(t *testing.T, b *browser.Browser) {
+	s := start(t)
+	alice := s.register(t, "10001", "alice", "Alice Winter")
+	bob := s.register(t, "10002", "bob", "Bob Sommer")
+	alice.send(t, bob.id, "the needle")
+	s.Fill(t, 45_000, func(int) int64 { return bob.id })
+	s.boss(t)
+	w := s.console(t, b, browser.Desktop)
+	w.enter("boss")
+	w.visit(fmt.Sprint("#messages?user_id=", alice.id), "Messages")
+	w.Sees(`main`, "none so far")
+	for range 10 {
+		if browser.Eval[bool](w.Window, `document.querySelector('main').textContent.includes('the needle')`) {
+			return
+		}
+		at := browser.Eval[string](w.Window, `location.hash`)
+		w.Button("Older")
+		w.Until(`location.hash !== %q && document.querySelector('main').textContent.match(/the needle|none so far/) && !document.querySelector('[aria-busy=true]')`, at)
+	}
+	t.Error("the message was not reached")
 }
 
 // Everything can be done by keyboard alone.

@@ -57,34 +57,34 @@ func severalNodes(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
-	_, port, _ := strings.Cut(s.addr, ":")
+	_, port, _ := strings.Cut(s.Addr, ":")
 	const gone = "127.0.0.1:1" // nobody listens there
-	w := &window{b.Open(t, imadmin(t, "http://"+s.addr, "http://localhost:"+port, "http://"+gone), browser.Desktop), t}
+	w := &window{b.Open(t, imadmin(t, "http://"+s.Addr, "http://localhost:"+port, "http://"+gone), browser.Desktop), t}
 	w.Sees(`.away`, gone+" does not answer")
 	w.enter("boss")
 	w.Sees(`main h1`, "Dashboard")
-	for _, name := range []string{s.addr, "localhost:" + port} { // one server by two names
+	for _, name := range []string{s.Addr, "localhost:" + port} { // one server by two names
 		w.Sees(`figure .legend`, name)
 	}
 	w.Shot("dashboard")
 	w.visit("#system", "System")
-	for _, want := range []string{s.addr, "localhost:" + port, "database", "instruments"} {
+	for _, want := range []string{s.Addr, "localhost:" + port, "database", "instruments"} {
 		w.Sees(`section`, want)
 	}
 	w.Shot("system")
 	w.visit("#users", "Users")
 	w.Button("Ban: Alice Winter")
 	w.Fill(`dialog [name=reason]`, "away")
-	s.stop()
+	s.Stop()
 	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Ban').click()`)
 	w.Sees(`dialog [role=alert]`, "nothing was done")
 	w.Sees(`.away`, "No server answers")
 	w.Shot("nobody")
-	s.run(t)
+	s.Run(t)
 	w.Until(`!document.querySelector('.away')?.textContent.includes('No server answers')`)
 	var a struct{ Status string }
 	boss := s.register(t, "10005", "second", "Second Boss")
-	s.appoint(t, boss, "admin")
+	s.Appoint(t, boss.Account, "admin")
 	if boss.do(t, "GET", fmt.Sprint("/api/super-admin/users/", alice.id), nil, &a); a.Status != "active" {
 		t.Errorf("Alice is %s", a.Status)
 	}

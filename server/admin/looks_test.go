@@ -70,14 +70,14 @@ func looks(t *testing.T, b *browser.Browser) {
 }
 
 // populate makes what pictures of the console show, and returns somebody who is reported.
-func populate(t *testing.T, s *system) *user {
+func populate(t *testing.T, s system) *user {
 	t.Helper()
 	boss := s.boss(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
 	bob := s.register(t, "10002", "bob", "Bob Sommer")
 	carol := s.register(t, "10003", "carol", "Carol Herbst")
 	mallory := s.register(t, "10009", "mallory", "Mallory Grimm")
-	s.appoint(t, carol, "moderator")
+	s.Appoint(t, carol.Account, "moderator")
 	for _, title := range []string{"Hiking club", "Choir", "Neighbours of the old town"} {
 		alice.do(t, "POST", "/api/chats", m{"title": title, "member_ids": []int64{bob.id, carol.id}}, nil)
 	}

@@ -3,71 +3,23 @@
 package admin_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/onemeter/onemeter/internal/browser"
 	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
-	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/server/servertest"
 )
 
-const password = "correct horse"
+const password = servertest.Password
 
 // A system is a server that runs, with a database of its own.
-type system struct {
-	cfg  server.Config
-	addr string
-	stop func() // once
-}
+type system struct{ *servertest.Server }
 
-func start(t *testing.T) *system {
+func start(t *testing.T) system {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := server.DefaultConfig()
-	cfg.Addr = "127.0.0.1:0"
-	cfg.DB = "sqlite://" + filepath.Join(dir, "im.db")
-	cfg.Blob = "file://" + filepath.Join(dir, "files")
-	cfg.ModerationReads = true
-	s := &system{cfg: cfg}
-	s.run(t)
-	t.Cleanup(func() { s.stop() })
-	return s
-}
-
-// run serves until stop. A second time it serves at the same address.
-func (s *system) run(t *testing.T) {
-	t.Helper()
-	tel, err := telemetry.New(t.Context(), telemetry.WithService("imserver", "test"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := server.New(t.Context(), s.cfg, tel, slog.New(slog.DiscardHandler), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
-	s.addr = srv.Addr()
-	s.cfg.Addr = s.addr
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		_ = tel.Shutdown(context.Background())
-	})
-	select {
-	case <-srv.Up():
-	case err := <-done:
-		t.Fatal(err)
-	}
+	return system{servertest.Start(t, func(cfg *server.Config) { cfg.ModerationReads = true })}
 }
 
 // A user acts over HTTP, as somebody whose page the test does not look at.
@@ -76,43 +28,17 @@ type user struct {
 	id int64
 }
 
-func (s *system) register(t *testing.T, phone, username, nickname string) *user {
+func (s system) register(t *testing.T, phone, username, nickname string) *user {
 	t.Helper()
-	account, err := imclient.Register(t.Context(), "http://"+s.addr,
-		imclient.Profile{Phone: phone, Username: username, Nickname: nickname, Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
+	account := s.Register(t, phone, username, nickname)
 	return &user{account, account.ID}
 }
 
-// appoint gives a user a role, as an operator does on the command line.
-func (s *system) appoint(t *testing.T, u *user, role string) {
-	t.Helper()
-	o, err := server.OpenOperator(t.Context(), s.cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = o.Close() }()
-	if _, err := o.SetRole(t.Context(), server.Who{ID: u.id}, role); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(browser.Patience); ; time.Sleep(20 * time.Millisecond) { // the server looks every two seconds
-		var now struct{ Role string }
-		if u.do(t, "GET", "/api/users/me", nil, &now); now.Role == role {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the server takes user %d for a %s", u.id, now.Role)
-		}
-	}
-}
-
 // boss registers a super administrator.
-func (s *system) boss(t *testing.T) *user {
+func (s system) boss(t *testing.T) *user {
 	t.Helper()
 	u := s.register(t, "10000", "boss", "Grace Boss")
-	s.appoint(t, u, "super_admin")
+	s.Appoint(t, u.Account, "super_admin")
 	return u
 }
 
@@ -141,9 +67,9 @@ type window struct {
 }
 
 // console opens the console of a system.
-func (s *system) console(t *testing.T, b *browser.Browser, screen browser.Screen) *window {
+func (s system) console(t *testing.T, b *browser.Browser, screen browser.Screen) *window {
 	t.Helper()
-	return &window{b.Open(t, "http://"+s.addr+"/admin/", screen), t}
+	return &window{b.Open(t, "http://"+s.Addr+"/admin/", screen), t}
 }
 
 // login fills in the form.

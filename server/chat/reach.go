@@ -9,7 +9,8 @@ import (
 // this is the one place that decides. A block between two users ends it in their
 // direct conversation, both ways; what members write in groups goes on. Who has
 // blocked another leaves no trace that this one sees, in groups either: not that
-// he reads, and not that he types.
+// he reads what this one wrote, and not that he types. (What somebody else wrote
+// in a group counts as read for all.)
 
 // mayWrite refuses to put something of the caller's before the others in a room:
 // he is muted, one of two has blocked the other, declined, or was deleted, or the

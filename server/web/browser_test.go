@@ -177,12 +177,12 @@ func (w *window) reads(name string) {
 }
 
 // pair are two who have a conversation, each with a window of his own.
-func (a *app) pair(t *testing.T, b *chromium) (alice, bob *window) {
+func (a app) pair(t *testing.T, b *chromium) (alice, bob *window) {
 	t.Helper()
 	one := a.register(t, "10001", "alice", "Alice Winter")
 	two := a.register(t, "10002", "bob", "Bob Sommer")
 	one.send(t, two.ID, "Hello Bob")
-	alice, bob = b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, desktop)
+	alice, bob = b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, desktop)
 	alice.login("alice")
 	bob.login("bob")
 	alice.reads("Bob Sommer")

@@ -14,11 +14,11 @@ import (
 // people register and write to each other.
 func people(t *testing.T, b *chromium) {
 	a := start(t)
-	alice := b.open(t, "http://"+a.addr, desktop)
+	alice := b.open(t, "http://"+a.Addr, desktop)
 	alice.sees(`h1`, "Log in")
 	alice.shot("login")
 	alice.register("10001", "alice", "Alice Winter")
-	bob := b.open(t, "http://"+a.addr, phone)
+	bob := b.open(t, "http://"+a.Addr, phone)
 	bob.register("10002", "bob", "Bob Sommer")
 
 	alice.meets("bob", "Bob Sommer")
@@ -132,7 +132,7 @@ func scripts(t *testing.T, b *chromium) {
 	const evil = `<img src=x onerror="document.title='broken'"><script>document.title='broken'</script>`
 	a := start(t)
 	mallory := a.register(t, "10009", "mallory", evil[:60])
-	alice := b.open(t, "http://"+a.addr, desktop)
+	alice := b.open(t, "http://"+a.Addr, desktop)
 	alice.register("10001", "alice", "Alice")
 	me := eval[int64](alice, `JSON.parse(sessionStorage['onemeter.session']).user.id`)
 	mallory.send(t, me, evil, "javascript:document.title='broken' https://a.example/<b>\"x", "http://%zz data:text/html,<b>")

@@ -19,7 +19,7 @@ func reconnects(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
-	proxy := needs.NewProxy(t, a.addr)
+	proxy := needs.NewProxy(t, a.Addr)
 	bob := b.open(t, "http://"+proxy.Addr, desktop)
 	bob.login("bob")
 	alice.send(t, 2, "before")
@@ -57,19 +57,19 @@ func restarts(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
-	bob := b.open(t, "http://"+a.addr, desktop)
+	bob := b.open(t, "http://"+a.Addr, desktop)
 	bob.login("bob")
 	alice.send(t, 2, "before")
 	bob.reads("Alice Winter")
-	a.stop()
+	a.Stop()
 	bob.says("written while away")
 	bob.until(`document.querySelectorAll('.message.pending').length === 1`)
-	a.run(t)
+	a.Run(t)
 	bob.until(`document.querySelectorAll('.message.pending').length === 0`)
 	alice.send(t, 2, "after")
 	bob.gapless(3)
 
-	proxy := needs.NewProxy(t, a.addr)
+	proxy := needs.NewProxy(t, a.Addr)
 	bob.do(chromedp.Navigate("http://" + proxy.Addr)) // another origin: another session
 	bob.login("bob")
 	bob.reads("Alice Winter")
@@ -88,11 +88,11 @@ func refusals(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
-	bob := b.open(t, "http://"+a.addr, desktop)
+	bob := b.open(t, "http://"+a.Addr, desktop)
 	bob.fill(`input[name=who]`, "bob")
 	bob.fill(`input[name=password]`, "wrong password\r")
 	bob.sees(`[role=alert]`, "password")
-	bob.do(chromedp.Navigate("http://" + a.addr))
+	bob.do(chromedp.Navigate("http://" + a.Addr))
 	bob.login("bob")
 	var made struct{ ID int64 }
 	alice.do(t, "POST", "/api/chats", map[string]any{"title": "Choir", "member_ids": []int64{2}}, &made)
@@ -115,13 +115,13 @@ func refusals(t *testing.T, b *chromium) {
 // A token that has run out is renewed, and nobody notices.
 func renews(t *testing.T, b *chromium) {
 	a := start(t)
-	a.stop()
-	a.cfg.TokenTTL = 2 * time.Second
-	a.run(t)
-	alice := b.open(t, "http://"+a.addr, desktop)
+	a.Stop()
+	a.Config.TokenTTL = 2 * time.Second
+	a.Run(t)
+	alice := b.open(t, "http://"+a.Addr, desktop)
 	alice.register("10001", "alice", "Alice Winter")
 	token := `JSON.parse(sessionStorage['onemeter.session']).token`
-	first := &user{imclient.Account{URL: "http://" + a.addr, Token: eval[string](alice, token)}}
+	first := &user{imclient.Account{URL: "http://" + a.Addr, Token: eval[string](alice, token)}}
 	a.register(t, "10002", "bob", "Bob Sommer")
 	alice.meets("bob", "Bob Sommer")
 	first.expires(t)

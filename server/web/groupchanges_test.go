@@ -20,9 +20,9 @@ func groupChanges(t *testing.T, b *chromium) {
 	reader := a.register(t, "10003", "carol", "Carol Herbst")
 	var made struct{ ID int64 }
 	owner.do(t, "POST", "/api/chats", map[string]any{"title": "Hiking club", "member_ids": []int64{member.ID, reader.ID}}, &made)
-	proxy := needs.NewProxy(t, a.addr)
-	alice, second := b.open(t, "http://"+proxy.Addr, desktop), b.open(t, "http://"+a.addr, phone)
-	bob, carol := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, desktop)
+	proxy := needs.NewProxy(t, a.Addr)
+	alice, second := b.open(t, "http://"+proxy.Addr, desktop), b.open(t, "http://"+a.Addr, phone)
+	bob, carol := b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, desktop)
 	for i, w := range []*window{alice, second, bob, carol} {
 		w.login([]string{"alice", "alice", "bob", "carol"}[i])
 	}

@@ -18,7 +18,7 @@ func keyboard(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
 	bob := a.register(t, "10002", "bob", "Bob Sommer")
-	w := b.open(t, "http://"+a.addr, desktop)
+	w := b.open(t, "http://"+a.Addr, desktop)
 	w.until(`!!document.querySelector('input[name=who]')`)
 	tab := func() { w.t.Helper(); w.key("Tab", "", 9) }
 	write := func(text string) { w.t.Helper(); w.do(chromedp.KeyEvent(text)) }
@@ -88,7 +88,7 @@ func looks(t *testing.T, b *chromium) {
 		if s.Dark {
 			name += "-dark"
 		}
-		w := b.open(t, "http://"+a.addr, s)
+		w := b.open(t, "http://"+a.Addr, s)
 		look := func(page string) {
 			t.Helper()
 			w.do(chromedp.Sleep(patience / 100)) // what fades in has done so

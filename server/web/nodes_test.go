@@ -24,6 +24,7 @@ import (
 
 	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/internal/needs"
+	"github.com/onemeter/onemeter/server/servertest"
 )
 
 // Two people chat across two nodes. Alice's is killed while both write: her page goes over to the other node, and
@@ -34,8 +35,8 @@ func nodeKilled(t *testing.T, b *chromium) {
 	first, killFirst := run()
 	second, _ := run()
 	gate := failover(t, first, second)
-	alice := (&app{addr: second}).register(t, "10001", "alice", "Alice Winter")
-	bob := (&app{addr: first}).register(t, "10002", "bob", "Bob Sommer")
+	alice := app{&servertest.Server{Addr: second}}.register(t, "10001", "alice", "Alice Winter")
+	bob := app{&servertest.Server{Addr: first}}.register(t, "10002", "bob", "Bob Sommer")
 	here, there := b.open(t, gate, desktop), b.open(t, "http://"+second, desktop)
 	here.login("alice")
 	there.login("bob")

@@ -25,7 +25,7 @@ func searches(t *testing.T, b *chromium) {
 		bob.send(t, alice.ID, fmt.Sprint("and then ", i))
 	}
 	carol.send(t, bob.ID, "東京 is none of Alice's business")
-	w := b.open(t, "http://"+a.addr, desktop)
+	w := b.open(t, "http://"+a.Addr, desktop)
 	w.login("alice")
 	w.sees(`nav .name`, "Bob Sommer")
 	found := func() string {

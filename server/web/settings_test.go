@@ -27,7 +27,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	alice.send(t, bob.ID, "Hello 鮑勃")
 	file := alice.upload(t, "plan.txt", "text/plain", "what we plan")
 	alice.do(t, "POST", "/api/messages", map[string]any{"receiver_id": bob.ID, "message_type": "file", "file_id": file}, nil)
-	here, there := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, phone)
+	here, there := b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, phone)
 	here.login("alice")
 	there.login("alice")
 
@@ -84,7 +84,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	here.fill(`input[name=who]`, "alice")
 	here.fill(`input[name=password]`, next+"\r")
 	here.sees(`[role=alert]`, "wrong")
-	other := b.open(t, "http://"+a.addr, desktop)
+	other := b.open(t, "http://"+a.Addr, desktop)
 	other.login("bob")
 	other.sees(`nav .name`, "Deleted account")
 }
@@ -138,7 +138,7 @@ func ownFiles(t *testing.T, b *chromium) {
 		alice.do(t, "POST", "/api/messages", map[string]any{"receiver_id": bob.ID, "message_type": "file", "file_id": id}, nil)
 	}
 	alice.do(t, "PUT", "/api/users/me", map[string]any{"avatar": fmt.Sprintf("/api/files/%d/download", files[1])}, nil)
-	here, there := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, desktop)
+	here, there := b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, desktop)
 	here.login("alice")
 	there.login("bob")
 	here.reads("Bob Sommer")

@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
-
-	"github.com/onemeter/onemeter/server/chat"
-	"github.com/onemeter/onemeter/server/sqlstore"
 )
 
 // firstPaint is the time from the reload of an open conversation to its first
@@ -55,11 +51,9 @@ func longConversation(t *testing.T, b *chromium) {
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
 	alice.send(t, 2, "message 1")
-	a.stop()
-	fillConversation(t, a, many)
-	a.run(t)
+	a.Fill(t, many, func(seq int) int64 { return int64(1 + seq/3%2) })
 
-	bob := b.open(t, "http://"+a.addr, desktop)
+	bob := b.open(t, "http://"+a.Addr, desktop)
 	bob.login("bob")
 	bob.reads("Alice Winter")
 	bob.sees(`.message .text`, fmt.Sprint("message ", many))
@@ -89,31 +83,6 @@ func longConversation(t *testing.T, b *chromium) {
 	bob.sees(`.message .text`, "new")
 }
 
-// fillConversation writes to the database what would take an hour over the API.
-func fillConversation(t *testing.T, a *app, upTo int) {
-	t.Helper()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: strings.TrimPrefix(a.cfg.DB, "sqlite://")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	batch := make([]chat.NewMessage, 0, 1000)
-	for seq := 2; seq <= upTo; seq++ {
-		from := int64(1 + seq/3%2)
-		batch = append(batch, chat.NewMessage{
-			ConversationID: 1, SenderID: from, ReceiverID: 3 - from, Type: chat.TypeText, Content: fmt.Sprint("message ", seq),
-			CreatedAt: time.Now().Add(time.Duration(seq-upTo) * time.Minute),
-		})
-		if len(batch) < cap(batch) && seq < upTo {
-			continue
-		}
-		if _, err := store.Append(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
-		batch = batch[:0]
-	}
-}
-
 // flood has a thousand messages a second arrive in the open conversation, while
 // its reader writes.
 func flood(t *testing.T, b *chromium) {
@@ -121,7 +90,7 @@ func flood(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
-	bob := b.open(t, "http://"+a.addr, desktop)
+	bob := b.open(t, "http://"+a.Addr, desktop)
 	bob.login("bob")
 	alice.send(t, 2, "before")
 	bob.reads("Alice Winter")

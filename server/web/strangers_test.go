@@ -16,7 +16,7 @@ func strangers(t *testing.T, b *chromium) {
 	a.register(t, "10001", "alice", "Alice Winter")
 	a.register(t, "10002", "bob", "Bob Sommer")
 	a.register(t, "10003", "carol", "Carol Herbst")
-	proxy := needs.NewProxy(t, a.addr)
+	proxy := needs.NewProxy(t, a.Addr)
 	alice := b.open(t, "http://"+proxy.Addr, phone)
 	alice.login("alice")
 	alice.settings()
@@ -31,7 +31,7 @@ func strangers(t *testing.T, b *chromium) {
 	alice.shot("privacy")
 	alice.button("Close")
 
-	bob, carol := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, desktop)
+	bob, carol := b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, desktop)
 	for who, w := range map[string]*window{"bob": bob, "carol": carol} {
 		w.login(who)
 		w.meets("alice", "Alice Winter")
@@ -107,7 +107,7 @@ func blocks(t *testing.T, b *chromium) {
 	alice.button("About this person")
 	alice.button("Block")
 	alice.button("Close")
-	second := b.open(t, "http://"+a.addr, phone)
+	second := b.open(t, "http://"+a.Addr, phone)
 	second.login("alice")
 	second.settings()
 	second.sees(`dialog .members .name`, "Bob Sommer")

@@ -24,7 +24,7 @@ func (w *window) setsUp(where string) {
 func twoFactor(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
-	here, there := b.open(t, "http://"+a.addr, desktop), b.open(t, "http://"+a.addr, phone)
+	here, there := b.open(t, "http://"+a.Addr, desktop), b.open(t, "http://"+a.Addr, phone)
 	here.login("alice")
 	there.login("alice")
 
@@ -76,7 +76,7 @@ func twoFactor(t *testing.T, b *chromium) {
 
 	// Another browser is asked, and takes a backup code, once.
 	for _, again := range []bool{false, true} {
-		w := b.open(t, "http://"+a.addr, desktop)
+		w := b.open(t, "http://"+a.Addr, desktop)
 		enter(w)
 		w.fill(`input[name=code]`, backup[0]+"\r")
 		if again {
@@ -103,10 +103,10 @@ func twoFactor(t *testing.T, b *chromium) {
 // Who has to have two-factor login sets it up before anything else.
 func twoFactorFirst(t *testing.T, b *chromium) {
 	a := start(t)
-	a.stop()
-	a.cfg.RequireTwoFactor = "all"
-	a.run(t)
-	w := b.open(t, "http://"+a.addr, phone)
+	a.Stop()
+	a.Config.RequireTwoFactor = "all"
+	a.Run(t)
+	w := b.open(t, "http://"+a.Addr, phone)
 	w.button("Register")
 	w.fill(`input[name=phone]`, "10001")
 	w.fill(`input[name=password]`, password+"\r")

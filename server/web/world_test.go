@@ -4,110 +4,43 @@ package web_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-	"log/slog"
 	"net/http"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
-	"github.com/onemeter/onemeter/telemetry"
+	"github.com/onemeter/onemeter/server/servertest"
 )
 
 // An app is a server that runs, with a database of its own.
-type app struct {
-	cfg  server.Config
-	addr string
-	stop func() // once
-}
+type app struct{ *servertest.Server }
 
-func start(t *testing.T) *app {
+func start(t *testing.T) app {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := server.DefaultConfig()
-	cfg.Addr = "127.0.0.1:0"
-	cfg.DB = "sqlite://" + filepath.Join(dir, "im.db")
-	cfg.Blob = "file://" + filepath.Join(dir, "files")
-	cfg.MessageRate = 0 // tests write faster than people
-	a := &app{cfg: cfg}
-	a.run(t)
-	t.Cleanup(func() { a.stop() })
-	return a
-}
-
-// run serves until stop. A second time it serves at the same address.
-func (a *app) run(t *testing.T) {
-	t.Helper()
-	tel, err := telemetry.New(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := server.New(t.Context(), a.cfg, tel, slog.New(slog.DiscardHandler), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
-	a.addr = srv.Addr()
-	a.cfg.Addr = a.addr
-	a.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		_ = tel.Shutdown(context.Background())
-	})
-	select {
-	case <-srv.Up():
-	case err := <-done:
-		t.Fatal(err)
-	}
+	return app{servertest.Start(t, func(cfg *server.Config) { cfg.MessageRate = 0 })} // tests write faster than people
 }
 
 // A user writes over HTTP, as somebody whose page the test does not look at.
 type user struct{ imclient.Account }
 
-const password = "correct horse"
+const password = servertest.Password
 
-func (a *app) register(t *testing.T, phone, username, nickname string) *user {
+func (a app) register(t *testing.T, phone, username, nickname string) *user {
 	t.Helper()
-	account, err := imclient.Register(t.Context(), "http://"+a.addr,
-		imclient.Profile{Phone: phone, Username: username, Nickname: nickname, Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &user{account}
+	return &user{a.Register(t, phone, username, nickname)}
 }
 
-// boss registers a super administrator, whom an operator appoints as on the command line.
-func (a *app) boss(t *testing.T) *user {
+// boss registers a super administrator.
+func (a app) boss(t *testing.T) *user {
 	t.Helper()
 	u := a.register(t, "10000", "boss", "Grace Boss")
-	o, err := server.OpenOperator(t.Context(), a.cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = o.Close() }()
-	if _, err := o.SetRole(t.Context(), server.Who{ID: u.ID}, "super_admin"); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // the server looks every two seconds
-		var now struct{ Role string }
-		if u.do(t, "GET", "/api/users/me", nil, &now); now.Role == "super_admin" {
-			return u
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the server takes user %d for a %s", u.ID, now.Role)
-		}
-	}
+	a.Appoint(t, u.Account, "super_admin")
+	return u
 }
 
 // do makes a call that has to succeed.
