@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,29 +13,29 @@ import (
 	"time"
 )
 
-// A clockShop sells imservers whose wall clock can be set, and nothing else of which
-// differs from what we release: they are built with a time.Now of their own. (No
-// command sets the clock of one process, and Go does not ask libc.)
-type clockShop struct {
+// A clockBuild is a build of imserver whose wall clock a test can set. It has a time.Now
+// of its own, and differs from a release in nothing else. (Linux sets the clock of the
+// whole machine only, and Go does not ask libc, where it could be replaced.)
+type clockBuild struct {
 	bin string
 	dir string // the file named like a process' id has the seconds that its clock is ahead
 }
 
-func newClockShop(t *testing.T) clockShop {
+func newClockBuild(t *testing.T) clockBuild {
 	t.Helper()
-	s := clockShop{bin: filepath.Join(t.TempDir(), "imserver"), dir: t.TempDir()}
+	s := clockBuild{bin: filepath.Join(t.TempDir(), "imserver"), dir: t.TempDir()}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := filepath.Join(string(bytes.TrimSpace(root)), "src/time/time.go")
-	text, err := os.ReadFile(real)
+	source := filepath.Join(string(bytes.TrimSpace(root)), "src/time/time.go")
+	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const reading = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 	if bytes.Count(text, []byte(reading)) != 1 {
-		t.Fatalf("%s has changed: it does not begin Now by %q", real, reading)
+		t.Fatalf("%s has changed: it does not begin Now by %q", source, reading)
 	}
 	here, err := os.Getwd()
 	if err != nil {
@@ -42,8 +43,8 @@ func newClockShop(t *testing.T) clockShop {
 	}
 	overlay := make(map[string]string)
 	for at, text := range map[string]string{
-		real: string(bytes.Replace(text, []byte(reading), []byte(reading+"\tsec += Ahead.Load()\n"), 1)),
-		filepath.Join(filepath.Dir(real), "ahead.go"): "package time\n\nimport \"sync/atomic\"\n\nvar Ahead atomic.Int64\n",
+		source: string(bytes.Replace(text, []byte(reading), []byte(reading+"\tsec += Ahead.Load()\n"), 1)),
+		filepath.Join(filepath.Dir(source), "ahead.go"): "package time\n\nimport \"sync/atomic\"\n\nvar Ahead atomic.Int64\n",
 		filepath.Join(here, "ahead.go"): fmt.Sprintf(`package main
 
 import (
@@ -88,8 +89,8 @@ func init() {
 	return s
 }
 
-// set puts the clock of a process ahead of ours.
-func (s clockShop) set(t *testing.T, p *process, ahead time.Duration) {
+// set puts the clock of a process ahead of ours, and waits until its answers have that time.
+func (s clockBuild) set(t *testing.T, p *process, ahead time.Duration) {
 	t.Helper()
 	at := filepath.Join(s.dir, strconv.Itoa(p.cmd.Process.Pid))
 	next := at + ".next"
@@ -98,5 +99,21 @@ func (s clockShop) set(t *testing.T, p *process, ahead time.Duration) {
 	}
 	if err := os.Rename(next, at); err != nil { // it reads the old number or the new one
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := http.Get(p.url + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		theirs, err := http.ParseTime(answer.Header.Get("Date"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off := theirs.Sub(time.Now().Add(ahead)); off.Abs() < 5*time.Second {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the clock of %s is %s from what it was set to", p.url, off)
+		}
 	}
 }

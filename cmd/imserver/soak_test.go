@@ -39,10 +39,10 @@ func TestSoak(t *testing.T) {
 	parts := []part{redis, servicePart(t, "mariadb"), servicePart(t, "s3")}
 	prog := shared(t) // whose cleanup needs the parts
 	prog.args = append(prog.args, "--redis="+where, "--token-ttl=24h")
-	var clocks *clockShop
+	var clocks *clockBuild
 	if length >= clocksFrom {
-		shop := newClockShop(t)
-		prog.bin, clocks = shop.bin, &shop
+		build := newClockBuild(t)
+		prog.bin, clocks = build.bin, &build
 	} else {
 		t.Logf("no clock jumps in soaks of less than %s: they need a build of imserver of their own", clocksFrom)
 	}
@@ -82,7 +82,7 @@ type soak struct {
 	prog   program
 	all    *nodes
 	parts  []part
-	clocks *clockShop // nil: clocks do not jump
+	clocks *clockBuild // nil: clocks do not jump
 	random *mathrand.Rand
 	done   map[string]int // how often each fault came
 
