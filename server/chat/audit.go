@@ -67,15 +67,25 @@ func (s *Service) entry(by Staff, level Level, e AuditEntry) AuditEntry {
 	return e
 }
 
-// acted puts into the audit what was done, before it is done.
-func (s *Service) acted(ctx context.Context, by Staff, act Act, e AuditEntry) error {
-	err := s.cfg.Store.AddAudit(ctx, s.entry(by, LevelInfo, e))
+// acted reports to the hooks how an act that was not refused ended. The audit has it
+// already: the store writes its entry in the transaction of the act.
+func (s *Service) acted(ctx context.Context, act Act, err error) {
 	outcome := OutcomeDone
 	if err != nil {
 		outcome = OutcomeFailed
 	}
 	s.cfg.Hooks.staffActed(ctx, act, outcome)
-	return err
+}
+
+// judged reports to the hooks how an act ended, and puts it into the audit if it was
+// refused.
+func (s *Service) judged(ctx context.Context, by Staff, act Act, e AuditEntry, err error) {
+	switch KindOf(err) {
+	case KindForbidden, KindNotFound, KindConflict, KindInvalid:
+		s.refused(ctx, by, act, e, err, false)
+	default:
+		s.acted(ctx, act, err)
+	}
 }
 
 // refused puts into the audit what was not allowed. Plain users cannot fill it:

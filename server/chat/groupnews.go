@@ -122,7 +122,7 @@ func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error
 	if err := s.mayChange(ctx, c, chatID, what); err != nil {
 		return err
 	}
-	return s.deleteGroup(ctx, c, chatID, func(me Member) error {
+	members, err := s.cfg.Store.DeleteGroup(ctx, chatID, c.UserID, func(me Member) error {
 		switch {
 		case !me.in():
 			return Errorf(KindNotFound, what, notInRoom)
@@ -130,14 +130,14 @@ func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error
 			return Errorf(KindForbidden, what, "only the owner may do this")
 		}
 		return nil
-	}, what, notInRoom)
+	})
+	return s.groupDeleted(ctx, c, chatID, members, orNotFound(err, what, notInRoom))
 }
 
-// deleteGroup deletes a group if decide lets the caller, tells its members, and
-// has its messages purged in the background.
-func (s *Service) deleteGroup(ctx context.Context, c Caller, chatID int64, decide func(Member) error, what, why string) error {
-	members, err := s.cfg.Store.DeleteGroup(ctx, chatID, c.UserID, decide)
-	if err := dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, what, why)); err != nil {
+// groupDeleted tells the former members of a group that the store deleted it, and has
+// its messages purged in the background, unless the store returned an error.
+func (s *Service) groupDeleted(ctx context.Context, c Caller, chatID int64, members []int64, err error) error {
+	if err := dropped(ctx, s, s.cfg.Memberships, chatID, err); err != nil {
 		return err
 	}
 	select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A ModerationQuery selects messages for the staff, the newest first. What is zero
@@ -32,7 +33,8 @@ func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery)
 		s.refused(ctx, by, ActReadMessages, entry, err, false)
 		return Found{}, err
 	}
-	if err := s.acted(ctx, by, ActReadMessages, entry); err != nil {
+	err := s.cfg.Store.AddAudit(ctx, s.entry(by, LevelInfo, entry)) // first: nobody reads without it
+	if s.acted(ctx, ActReadMessages, err); err != nil {
 		return Found{}, err
 	}
 	if q.BeforeID == 0 {
@@ -61,7 +63,27 @@ func (q ModerationQuery) target() string {
 	return ""
 }
 
-// RemoveMessage takes anybody's message away, as its sender could.
+// A Removal is what the staff deletes: a message, or a group with its messages.
+type Removal struct {
+	ActorID int64 // 0: the operator
+	ID      int64 // of the message or the group
+	At      time.Time
+
+	// Decide refuses, or returns the entry for the audit. It is given whoever acts, and
+	// the message's sender or the group's owner; a deleted account is a plain user. It
+	// may be called more than once, and does nothing else: others wait for it.
+	Decide func(actor, owner Standing) (AuditEntry, error)
+}
+
+// removal is what by deletes, if d allows it.
+func (s *Service) removal(by Staff, id int64, d deed) Removal {
+	return Removal{ActorID: by.UserID, ID: id, At: s.cfg.Now(), Decide: func(actor, owner Standing) (AuditEntry, error) {
+		return s.entry(by, LevelInfo, d.entry), d.allows(actor, owner)
+	}}
+}
+
+// RemoveMessage deletes a message, as its sender could. The error is Forbidden if the
+// sender's role is the moderator's own or higher.
 func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Message, error) {
 	const what, why = "message not deleted", "there is no such message"
 	m, err := s.cfg.Store.Message(ctx, id)
@@ -75,17 +97,21 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 	if err != nil {
 		return Message{}, orNotFound(err, what, why)
 	}
-	entry := AuditEntry{Module: ModuleMessages, Message: fmt.Sprintf("message of user %d deleted", m.SenderID), Target: targetMessage(id)}
-	if err := s.acted(ctx, by, ActDeleteMessage, entry); err != nil {
+	d := deed{
+		act: ActDeleteMessage, least: RoleModerator, what: what, self: true, target: "the sender",
+		entry: AuditEntry{Module: ModuleMessages, Message: fmt.Sprintf("message of user %d deleted", m.SenderID), Target: targetMessage(id)},
+	}
+	removal := s.removal(by, id, d)
+	err = s.cfg.Store.RemoveMessage(ctx, removal)
+	if errors.Is(err, ErrNotFound) { // somebody else was faster
+		return s.cfg.Store.Message(ctx, id)
+	}
+	if s.judged(ctx, by, d.act, d.entry, err); err != nil {
 		return Message{}, err
 	}
-	now := s.cfg.Now()
-	if err := s.cfg.Store.RetractMessage(ctx, id, false, now); err != nil && !errors.Is(err, ErrNotFound) {
-		return Message{}, err
-	}
-	s.tell(ctx, Caller{}, room, EventMessageDelete, now, MessageGone{
+	s.tell(ctx, Caller{}, room, EventMessageDelete, removal.At, MessageGone{
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
-		DeletedBy: by.UserID, DeletedAt: &now,
+		DeletedBy: by.UserID, DeletedAt: &removal.At,
 	})
 	return s.cfg.Store.Message(ctx, id)
 }
@@ -111,8 +137,8 @@ func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Co
 	return listing(chats, total, p), err
 }
 
-// DeleteChat takes a group and its messages away from all its members, as
-// DeleteGroup does, and puts it into the audit before.
+// DeleteChat deletes a group and its messages for all members, as DeleteGroup does.
+// The error is Forbidden if the role of the group's owner is the caller's own or higher.
 func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	const what, why = "chat not deleted", "there is no such group"
 	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
@@ -122,10 +148,12 @@ func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	if room.Conversation.Kind != Group {
 		return Errorf(KindInvalid, what, "it is a direct conversation: delete its messages instead")
 	}
-	entry := AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)}
-	if err := s.acted(ctx, by, ActDeleteChat, entry); err != nil {
-		return err
+	d := deed{
+		act: ActDeleteChat, least: RoleAdministrator, what: what, self: true, target: "the group's owner",
+		entry: AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)},
 	}
-	anybody := func(Member) error { return nil }
-	return s.deleteGroup(ctx, Caller{UserID: by.UserID}, id, anybody, what, why)
+	members, err := s.cfg.Store.RemoveGroup(ctx, s.removal(by, id, d))
+	err = orNotFound(err, what, why)
+	s.judged(ctx, by, d.act, d.entry, err)
+	return s.groupDeleted(ctx, Caller{UserID: by.UserID}, id, members, err)
 }

@@ -47,10 +47,9 @@ func (s *Service) Broadcast(ctx context.Context, by Staff, message string) (Noti
 	if err := checkText("message", message, maxNotice); err != nil {
 		return Notice{}, err
 	}
-	if err := s.acted(ctx, by, ActBroadcast, AuditEntry{Module: ModuleSystem, Message: "broadcast: " + message}); err != nil {
-		return Notice{}, err
-	}
-	n, err := s.cfg.Store.AddNotice(ctx, Notice{Kind: NoticeBroadcast, Message: message, CreatedAt: s.cfg.Now()})
+	entry := s.entry(by, LevelInfo, AuditEntry{Module: ModuleSystem, Message: "broadcast: " + message})
+	n, err := s.cfg.Store.AddNotice(ctx, Notice{Kind: NoticeBroadcast, Message: message, CreatedAt: s.cfg.Now()}, entry)
+	s.acted(ctx, ActBroadcast, err)
 	if err != nil {
 		return Notice{}, err
 	}

@@ -337,6 +337,13 @@ type StaffStore interface {
 	ChangeStanding(ctx context.Context, c StandingChange) (after Standing, sessions []string, err error)
 	// Ban returns the ban of an account, which may be over. ErrNotFound.
 	Ban(ctx context.Context, userID int64) (Ban, error)
+	// RemoveMessage has r.Decide agree to the deletion of a message, which
+	// RetractMessage describes, and stores it and the entry of the audit in one
+	// transaction. What Decide answers is returned as it is. ErrNotFound: there is no
+	// such message, or it is gone already.
+	RemoveMessage(ctx context.Context, r Removal) error
+	// RemoveGroup does so with a group, which DeleteGroup describes.
+	RemoveGroup(ctx context.Context, r Removal) (members []int64, err error)
 	// AddAudit adds an entry. There is no way to change one.
 	AddAudit(ctx context.Context, e AuditEntry) error
 	// Audit returns the entries that q selects, the newest first, and how many
@@ -367,8 +374,9 @@ type StaffStore interface {
 	HandleReport(ctx context.Context, h Handling) (Notice, error)
 	// PendingReports tells how many reports wait, and since when the oldest does.
 	PendingReports(ctx context.Context) (n int64, since time.Time, err error)
-	// AddNotice stores n and returns it with its ID.
-	AddNotice(ctx context.Context, n Notice) (Notice, error)
+	// AddNotice stores n and the entry of the audit in one transaction, and returns n
+	// with its ID.
+	AddNotice(ctx context.Context, n Notice, e AuditEntry) (Notice, error)
 	// Notices returns what a user was not told yet, the oldest first, that was made
 	// after a time and after his account.
 	Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]Notice, error)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -99,7 +100,8 @@ type deed struct {
 	least  AccountRole
 	what   string // failed, in the words of an Error
 	entry  AuditEntry
-	self   bool // one may do it to oneself
+	self   bool   // one may do it to oneself
+	target string // who the account is, for an Error; empty: the user
 	change func(actor Standing, target *Standing, otherSupers int) error
 
 	also StandingChange // what is done besides, if anything
@@ -132,14 +134,7 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 	}
 	after, sessions, stored := s.cfg.Store.ChangeStanding(ctx, change)
 	err = dropped(ctx, s, s.cfg.Users, userID, orNotFound(stored, d.what, "there is no such user"))
-	switch KindOf(err) {
-	case "":
-		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeDone)
-	case KindForbidden, KindNotFound, KindConflict, KindInvalid:
-		s.refused(ctx, by, d.act, d.entry, err, false)
-	default:
-		s.cfg.Hooks.staffActed(ctx, d.act, OutcomeFailed)
-	}
+	s.judged(ctx, by, d.act, d.entry, err)
 	if d.kind != "" {
 		if told := s.sessionsEnded(ctx, userID, before, sessions, stored, d.kind, d.why); err == nil {
 			err = told
@@ -158,7 +153,7 @@ func (d deed) allows(actor, target Standing) error {
 	case actor.UserID == target.UserID && !d.self:
 		return Errorf(KindForbidden, d.what, "you cannot do this to yourself")
 	case !super && actor.UserID != target.UserID && target.Role.AtLeast(actor.Role):
-		return Errorf(KindForbidden, d.what, "the user has the role %s, and you may do this only to users with roles below your own", target.Role)
+		return Errorf(KindForbidden, d.what, "%s has the role %s, and you may do this only to users with roles below your own", cmp.Or(d.target, "the user"), target.Role)
 	}
 	return nil
 }

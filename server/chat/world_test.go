@@ -27,6 +27,7 @@ const patience = 20 * time.Second
 type world struct {
 	store *sqlstore.Store
 	blobs *blob.Store
+	path  string // of the database
 	users int
 }
 
@@ -45,7 +46,7 @@ func newWorld(t *testing.T) *world {
 		_ = blobs.Close()
 		_ = store.Close()
 	})
-	return &world{store: store, blobs: blobs}
+	return &world{store: store, blobs: blobs, path: filepath.Join(dir, "im.db")}
 }
 
 // user makes an account.

@@ -206,6 +206,43 @@ func TestNobodyActsUpward(t *testing.T) {
 	}
 }
 
+// TestNobodyDeletesUpward makes each role delete a message and a group of each.
+func TestNobodyDeletesUpward(t *testing.T) {
+	w := open(t)
+	boss := w.appoint(w.join("boss"), chat.RoleSuperAdmin)
+	roles := []chat.AccountRole{chat.RoleUser, chat.RoleModerator, chat.RoleAdministrator, chat.RoleSuperAdmin}
+	for i, actor := range roles[1:] {
+		for j, owner := range roles {
+			a, b := w.appoint(w.join(fmt.Sprintf("a%d%d", i, j)), actor), w.appoint(w.join(fmt.Sprintf("b%d%d", i, j)), owner)
+			above := actor == chat.RoleSuperAdmin || !owner.AtLeast(actor)
+			for _, c := range []struct {
+				path  string
+				least chat.AccountRole
+				whose string
+			}{
+				{fmt.Sprint("/api/super-admin/messages/", w.send(b, boss, "text")), chat.RoleModerator, "the sender"},
+				{fmt.Sprint("/api/super-admin/chats/", w.group(b, boss)), chat.RoleAdministrator, "the group's owner"},
+			} {
+				r := w.do("DELETE", c.path, a.token, nil)
+				switch {
+				case above && actor.AtLeast(c.least):
+					r.want(200)
+				case actor.AtLeast(c.least):
+					r.want(403).says(c.whose + " has the role " + string(owner))
+				default:
+					r.want(403).says("is required")
+				}
+			}
+			own := w.send(a, boss, "my own")
+			w.do("DELETE", fmt.Sprint("/api/super-admin/messages/", own), a.token, nil).want(200)
+		}
+	}
+	refused := w.do("GET", "/api/super-admin/logs?level=warning&module=messages", boss.token, nil).want(200)
+	if refused.num("total") != 5 || !strings.Contains(text(refused.at("data", 0, "message")), "has the role super_admin") {
+		t.Errorf("%s", refused.body)
+	}
+}
+
 func TestBans(t *testing.T) {
 	c := newClock()
 	w := open(t, func(cc *chat.Config, rc *rest.Config) { cc.Now, rc.Now = c.now, c.now })

@@ -45,24 +45,30 @@ func (s *Store) DeleteGroup(ctx context.Context, id, actorID int64, decide func(
 			err = decide(actor)
 		}
 		if err == nil {
-			members, err = collect(ctx, t, scanID, `SELECT user_id FROM members WHERE conversation_id = ? AND state = 0 ORDER BY user_id`, id)
+			members, err = s.deleteGroup(ctx, t, id)
 		}
-		if err != nil {
-			return err
-		}
-		for _, statement := range []string{
-			`DELETE FROM members WHERE conversation_id = ?`,
-			`DELETE FROM requests WHERE conversation_id = ?`,
-			`UPDATE conversations SET title = '', owner_id = 0 WHERE id = ?`,
-			`INSERT INTO deleted_groups (conversation_id) VALUES (?)` + s.dialect.keepOld("conversation_id"),
-		} {
-			if _, err := exec(ctx, t, statement, id); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	})
 	return members, s.fail(ctx, "delete group", err)
+}
+
+// deleteGroup is called with the group locked, and returns its former members.
+func (s *Store) deleteGroup(ctx context.Context, t querier, id int64) ([]int64, error) {
+	members, err := collect(ctx, t, scanID, `SELECT user_id FROM members WHERE conversation_id = ? AND state = 0 ORDER BY user_id`, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, statement := range []string{
+		`DELETE FROM members WHERE conversation_id = ?`,
+		`DELETE FROM requests WHERE conversation_id = ?`,
+		`UPDATE conversations SET title = '', owner_id = 0 WHERE id = ?`,
+		`INSERT INTO deleted_groups (conversation_id) VALUES (?)` + s.dialect.keepOld("conversation_id"),
+	} {
+		if _, err := exec(ctx, t, statement, id); err != nil {
+			return nil, err
+		}
+	}
+	return members, nil
 }
 
 // PurgeGroups implements chat.ConversationStore. The last message keeps its row,

@@ -265,10 +265,12 @@ func (s *Store) EditMessage(ctx context.Context, id int64, content string, at ti
 	return s.fail(ctx, "edit message", err)
 }
 
+const retractQuery = `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
+	WHERE id = ? AND recalled = 0 AND deleted = 0`
+
 // RetractMessage implements chat.MessageStore.
 func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error {
-	err := s.changeText(ctx, id, `UPDATE messages SET content = '', file_id = NULL, recalled = ?, deleted = ?, updated_at = ?
-		WHERE id = ? AND recalled = 0 AND deleted = 0`, recalled, !recalled, micros(at), id)
+	err := s.changeText(ctx, id, retractQuery, recalled, !recalled, micros(at), id)
 	return s.fail(ctx, "retract message", err)
 }
 
@@ -276,19 +278,26 @@ func (s *Store) RetractMessage(ctx context.Context, id int64, recalled bool, at 
 // signature of the message's block.
 func (s *Store) changeText(ctx context.Context, id int64, query string, args ...any) error {
 	var b blockKey
-	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		if err := changed(exec(ctx, t, query, args...)); err != nil {
-			return err
-		}
-		var conversation, seq int64
-		if err := row(ctx, t, `SELECT conversation_id, seq FROM messages WHERE id = ?`, []any{id}, &conversation, &seq); err != nil {
-			return err
-		}
-		b = blockOf(conversation, seq)
-		return clearBlock(ctx, t, b)
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) (err error) {
+		b, err = changeText(ctx, t, id, query, args...)
+		return err
 	})
 	if err == nil {
 		s.renew(b)
 	}
 	return err
+}
+
+// changeText is Store.changeText in a transaction. The caller renews the block after
+// the commit.
+func changeText(ctx context.Context, t querier, id int64, query string, args ...any) (b blockKey, err error) {
+	if err := changed(exec(ctx, t, query, args...)); err != nil {
+		return b, err
+	}
+	var conversation, seq int64
+	if err := row(ctx, t, `SELECT conversation_id, seq FROM messages WHERE id = ?`, []any{id}, &conversation, &seq); err != nil {
+		return b, err
+	}
+	b = blockOf(conversation, seq)
+	return b, clearBlock(ctx, t, b)
 }

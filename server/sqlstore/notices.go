@@ -9,9 +9,14 @@ import (
 )
 
 // AddNotice implements chat.StaffStore.
-func (s *Store) AddNotice(ctx context.Context, n chat.Notice) (chat.Notice, error) {
-	n, err := addNotice(ctx, s.write, n)
-	return n, s.fail(ctx, "add notice", err)
+func (s *Store) AddNotice(ctx context.Context, n chat.Notice, e chat.AuditEntry) (added chat.Notice, err error) {
+	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		if added, err = addNotice(ctx, t, n); err != nil {
+			return err
+		}
+		return addAudit(ctx, t, e)
+	})
+	return added, s.fail(ctx, "add notice", err)
 }
 
 func addNotice(ctx context.Context, t querier, n chat.Notice) (chat.Notice, error) {

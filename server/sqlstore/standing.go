@@ -19,14 +19,11 @@ func (s *Store) ChangeStanding(ctx context.Context, c chat.StandingChange) (afte
 		}
 		actor := chat.Operator()
 		if c.ActorID != 0 {
-			if actor, err = s.standing(ctx, t, c.ActorID, c.At); errors.Is(err, sql.ErrNoRows) {
-				actor, err = chat.Standing{UserID: c.ActorID, Role: chat.RoleUser}, nil
-			}
-			if err != nil {
+			if actor, err = standingOrUser(ctx, t, c.ActorID, c.At, s.dialect.forUpdate); err != nil {
 				return err
 			}
 		}
-		before, err := s.standing(ctx, t, c.UserID, c.At)
+		before, err := standing(ctx, t, c.UserID, c.At, s.dialect.forUpdate)
 		if err != nil {
 			return err
 		}
@@ -88,17 +85,26 @@ func (s *Store) supers(ctx context.Context, t querier, c chat.StandingChange) (i
 	return others, nil
 }
 
-// standing reads an account for a change.
-func (s *Store) standing(ctx context.Context, t querier, id int64, at time.Time) (chat.Standing, error) {
+// standing reads an account. lock is empty, or forUpdate if the account may change.
+func standing(ctx context.Context, t querier, id int64, at time.Time, lock string) (chat.Standing, error) {
 	x := chat.Standing{UserID: id}
 	err := row(ctx, t, `SELECT u.role, u.login_epoch, EXISTS (SELECT 1 FROM two_factor f WHERE f.user_id = u.id AND f.active = 1)
-		FROM users u WHERE u.id = ? AND u.deleted_at = 0`+s.dialect.forUpdate, []any{id}, &x.Role, &x.Epoch, &x.TwoFactor)
+		FROM users u WHERE u.id = ? AND u.deleted_at = 0`+lock, []any{id}, &x.Role, &x.Epoch, &x.TwoFactor)
 	if err != nil {
 		return x, err
 	}
 	ban, err := banOf(ctx, t, id)
 	if ban != nil && inForce(*ban, at) {
 		x.Ban = ban
+	}
+	return x, err
+}
+
+// standingOrUser is standing, but takes an account that does not exist for a plain user.
+func standingOrUser(ctx context.Context, t querier, id int64, at time.Time, lock string) (chat.Standing, error) {
+	x, err := standing(ctx, t, id, at, lock)
+	if errors.Is(err, sql.ErrNoRows) {
+		return chat.Standing{UserID: id, Role: chat.RoleUser}, nil
 	}
 	return x, err
 }

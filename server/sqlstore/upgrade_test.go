@@ -203,7 +203,7 @@ func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
 		if _, total, err := s.Audit(t.Context(), chat.AuditQuery{BeforeID: 1 << 62, Limit: 1}); err != nil || total != 1 {
 			t.Errorf("%d entries, %v", total, err)
 		}
-		if _, err := s.AddNotice(t.Context(), chat.Notice{Message: "hello", CreatedAt: time.Now()}); err != nil {
+		if _, err := s.AddNotice(t.Context(), chat.Notice{Message: "hello", CreatedAt: time.Now()}, chat.AuditEntry{CreatedAt: time.Now()}); err != nil {
 			t.Error(err)
 		}
 		if got, err := s.Notices(t.Context(), 1, time.Time{}, 10); err != nil || len(got) != 1 {

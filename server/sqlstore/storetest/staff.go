@@ -187,7 +187,7 @@ func testNotices(w *world) {
 	tell := func(user int64, text string) chat.Notice {
 		w.Helper()
 		at = at.Add(time.Second)
-		return must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: user, Kind: chat.NoticeBroadcast, Message: text, CreatedAt: at}))
+		return must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: user, Kind: chat.NoticeBroadcast, Message: text, CreatedAt: at}, w.entry(text)))
 	}
 	untold := func(user int64) (texts string) {
 		w.Helper()
@@ -203,6 +203,7 @@ func testNotices(w *world) {
 	none := chat.Notice{}
 	a := tell(0, "a")
 	b := tell(u[0], "b")
+	equal(w, "in the audit", w.audited(), []string{"b", "a"})
 	equal(w, "stored", b, chat.Notice{ID: b.ID, UserID: u[0], Kind: chat.NoticeBroadcast, Message: "b", CreatedAt: w.stored().Add(2 * time.Second)})
 	equal(w, "mine and everybody's, the oldest first", untold(u[0]), "ab")
 	equal(w, "everybody's", untold(u[1]), "a")

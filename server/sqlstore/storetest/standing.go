@@ -189,7 +189,7 @@ func testSupersUnderConcurrency(w *world) {
 func testNobodyActsOnDeleted(w *world) {
 	u := w.users(2)
 	w.stand(u[0], func(to *chat.Standing) { to.Ban = &chat.Ban{CreatedAt: w.now} })
-	must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: u[0], Kind: chat.NoticeWarning, Message: "m", CreatedAt: w.now}))
+	must[chat.Notice](w)(w.AddNotice(w.ctx(), chat.Notice{UserID: u[0], Kind: chat.NoticeWarning, Message: "m", CreatedAt: w.now}, w.entry("warned")))
 	w.ok(w.MarkNotices(w.ctx(), u, chat.Told{UpTo: 1}, w.now))
 	must[[]string](w)(w.DeleteUser(w.ctx(), u[0], 0, w.now))
 	_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: u[0], At: w.now})

@@ -123,6 +123,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"ReportsUnderConcurrency", testReportsUnderConcurrency},
 		{"Notices", testNotices},
 		{"Moderation", testModeration},
+		{"Removals", testRemovals},
 		{"Garbage", testGarbage},
 		{"Cancelled", testCancelled},
 	} {

@@ -1,0 +1,72 @@
+package storetest
+
+import (
+	"github.com/onemeter/onemeter/server/chat"
+)
+
+// entry is an entry for the audit.
+func (w *world) entry(message string) chat.AuditEntry {
+	return chat.AuditEntry{Level: chat.LevelInfo, Module: chat.ModuleSystem, Message: message, CreatedAt: w.now}
+}
+
+// audited returns the messages of the audit, the newest first.
+func (w *world) audited() (messages []string) {
+	w.Helper()
+	entries, _, err := w.Audit(w.ctx(), chat.AuditQuery{BeforeID: 1 << 62, Module: chat.ModuleSystem, Limit: 100})
+	w.ok(err)
+	for _, e := range entries {
+		messages = append(messages, e.Message)
+	}
+	return messages
+}
+
+// testRemovals deletes messages and groups for the staff: each with its entry of the audit, or neither.
+func testRemovals(w *world) {
+	u := w.users(3)
+	w.role(u[0], chat.RoleModerator)
+	w.role(u[1], chat.RoleAdministrator)
+	ban := chat.Ban{Reason: "spam", CreatedAt: w.stored()}
+	w.stand(u[0], func(to *chat.Standing) { to.Ban = &ban })
+	g := w.group(u[1], u[2])
+	m := w.send(g, u[2], "text")
+
+	var actor, owner chat.Standing
+	decide := func(message string, refusal error) func(chat.Standing, chat.Standing) (chat.AuditEntry, error) {
+		return func(a, b chat.Standing) (chat.AuditEntry, error) {
+			actor, owner = a, b
+			return w.entry(message), refusal
+		}
+	}
+	message := func(by int64, id int64, refusal error) error {
+		return w.RemoveMessage(w.ctx(), chat.Removal{ActorID: by, ID: id, At: w.now, Decide: decide("message", refusal)})
+	}
+	group := func(by int64, id int64, refusal error) ([]int64, error) {
+		return w.RemoveGroup(w.ctx(), chat.Removal{ActorID: by, ID: id, At: w.now, Decide: decide("group", refusal)})
+	}
+	no := chat.Errorf(chat.KindForbidden, "no", "%v", errDecided)
+	equal(w, "refused", chat.KindOf(message(u[0], m.ID, no)), chat.KindForbidden)
+	equal(w, "the moderator", actor, chat.Standing{UserID: u[0], Role: chat.RoleModerator, Ban: &ban})
+	equal(w, "the sender", owner, chat.Standing{UserID: u[2], Role: chat.RoleUser})
+	_, err := group(1<<40, g, no)
+	equal(w, "refused", chat.KindOf(err), chat.KindForbidden)
+	equal(w, "an account that does not exist", actor, chat.Standing{UserID: 1 << 40, Role: chat.RoleUser})
+	equal(w, "the owner", owner, chat.Standing{UserID: u[1], Role: chat.RoleAdministrator})
+	equal(w, "still there", must[chat.Message](w)(w.Message(w.ctx(), m.ID)).Content, "text")
+	equal(w, "not in the audit", w.audited(), nil)
+
+	w.ok(message(0, m.ID, nil))
+	equal(w, "the operator", actor, chat.Operator())
+	gone := must[chat.Message](w)(w.Message(w.ctx(), m.ID))
+	equal(w, "deleted", []any{gone.Content, gone.Deleted, gone.UpdatedAt}, []any{"", true, w.stored()})
+	w.is(message(0, m.ID, nil), chat.ErrNotFound)
+	w.is(message(0, 1<<40, nil), chat.ErrNotFound)
+	equal(w, "once in the audit", w.audited(), []string{"message"})
+
+	equal(w, "its members", must[[]int64](w)(group(u[1], g, nil)), u[1:])
+	equal(w, "in the audit", w.audited(), []string{"group", "message"})
+	equal(w, "no group any more", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 0)
+	_, err = group(u[1], w.direct(u[0], u[1]), nil)
+	w.is(err, chat.ErrNotFound)
+	_, err = group(u[1], 1<<40, nil)
+	w.is(err, chat.ErrNotFound)
+}
