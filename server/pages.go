@@ -25,7 +25,7 @@ const (
 func (s *Server) openMetrics(cfg *rest.Config, seen *observe.Observer, tel *telemetry.Provider) error {
 	token, err := s.cfg.metricsToken()
 	if err != nil {
-		return fmt.Errorf("--metrics-token: %w", err)
+		return fmt.Errorf("%s: %w", s.cfg.tokenSetting(), err)
 	}
 	guard := func(h http.Handler) http.Handler { return h }
 	if token != "" {
@@ -55,7 +55,7 @@ func (c Config) checkPages(f *faults) {
 		f.unless(c.MetricsAddr != c.Addr || strings.HasSuffix(c.Addr, ":0"), "--metrics-addr", "is the same as --addr: leave it empty to serve /metrics there")
 	}
 	_, err := c.metricsToken()
-	f.add("--metrics-token", err)
+	f.add(c.tokenSetting(), err)
 }
 
 // requireToken refuses requests without the bearer token. It compares in constant time.
@@ -73,12 +73,20 @@ func requireToken(token string, h http.Handler) http.Handler {
 	})
 }
 
+// tokenSetting returns the name of the setting that metricsToken reads, for errors.
+func (c Config) tokenSetting() string {
+	if c.MetricsTokenFile != "" {
+		return "--metrics-token-file"
+	}
+	return "--metrics-token"
+}
+
 // metricsToken returns the token of the setting or of the file, or "" if there is none.
 func (c Config) metricsToken() (string, error) {
 	token := c.MetricsToken
 	if c.MetricsTokenFile != "" {
 		if token != "" {
-			return "", errors.New("is set, and so is --metrics-token-file: leave one out")
+			return "", errors.New("is set, and so is --metrics-token: leave one out")
 		}
 		var err error
 		if token, err = readToken(c.MetricsTokenFile); err != nil {
@@ -88,7 +96,7 @@ func (c Config) metricsToken() (string, error) {
 		return "", nil
 	}
 	if len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("has %d bytes, but must have %d or more, all visible ASCII: openssl rand -hex 16 makes one", len(token), minToken)
+		return "", fmt.Errorf("the token has %d bytes, but must have %d or more, all visible ASCII: openssl rand -hex 16 makes one", len(token), minToken)
 	}
 	return token, nil
 }
