@@ -69,7 +69,7 @@ func openOperatorStore(ctx context.Context, cfg Config, keepSchema bool) (*sqlst
 	}
 	if db.Path != "" {
 		if _, err := os.Stat(db.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no database %s: name the server's database with --db, or start imserver once to create it", db.Path)
+			return nil, fmt.Errorf("there is no database %s: name the server's database with --db, or start imserver once to create it", absolute(db.Path))
 		}
 	}
 	db.UsernameKey, db.KeepSchema = auth.Usernames{}.Key, keepSchema

@@ -66,13 +66,47 @@ func TestTwoServersOneFile(t *testing.T) {
 	start(t, same)
 }
 
+// TestANewDatabaseIsAnnounced checks that a misspelt --db does not go unnoticed: the folder must exist, and the log says
+// that the database is new.
+func TestANewDatabaseIsAnnounced(t *testing.T) {
+	dir := t.TempDir()
+	opened := func(db string) (said string, err error) {
+		t.Helper()
+		tel, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tel.Shutdown(context.Background()) }()
+		cfg := server.DefaultConfig()
+		cfg.Addr, cfg.DB, cfg.Blob = "127.0.0.1:0", "sqlite://"+filepath.Join(dir, db), "file://"+filepath.Join(dir, "files")
+		var log strings.Builder
+		s, err := server.New(t.Context(), cfg, tel, slog.New(slog.NewTextHandler(&log, nil)), "test")
+		if err == nil {
+			stopped, cancel := context.WithCancel(t.Context())
+			cancel()
+			err = s.Run(stopped)
+		}
+		return log.String(), err
+	}
+	const created = "created a new database"
+	if said, err := opened("im.db"); err != nil || !strings.Contains(said, created) || !strings.Contains(said, filepath.Join(dir, "im.db")) {
+		t.Errorf("%v: %s", err, said)
+	}
+	if said, err := opened("im.db"); err != nil || strings.Contains(said, created) {
+		t.Errorf("the second time: %v: %s", err, said)
+	}
+	if said, err := opened("dta/im.db"); err == nil || !strings.Contains(err.Error(), "--db: there is no folder "+filepath.Join(dir, "dta")) || said != "" {
+		t.Errorf("a misspelt folder: %v: %s", err, said)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "dta")); !os.IsNotExist(err) {
+		t.Errorf("a folder was made: %v", err)
+	}
+}
+
 // TestRestart finds everything again: accounts, tokens, messages, files.
 func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	same := func(c *server.Config) {
-		c.DB = "sqlite://" + filepath.Join(dir, "data", "im.db")
-		c.Blob = "file://" + filepath.Join(dir, "data", "files")
-	}
+	t.Chdir(t.TempDir())
+	same := func(c *server.Config) { c.DB, c.Blob = server.DefaultConfig().DB, server.DefaultConfig().Blob }
 	a := start(t, same)
 	alice, bob := a.register(t, "10001", "alice"), a.register(t, "10002", "bob")
 	file := decode[struct{ Data struct{ ID int64 } }](t,
@@ -93,7 +127,7 @@ func TestRestart(t *testing.T) {
 	if status, _ := b.call(t, "", "POST", "/api/auth/login", map[string]any{"username": "ALICE", "password": password}); status != http.StatusOK {
 		t.Errorf("login after the restart: %d", status)
 	}
-	checkModes(t, filepath.Join(dir, "data"))
+	checkModes(t, "data")
 }
 
 // checkModes wants nothing that anybody else can read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,9 +49,38 @@ func roomBeside(path string) error {
 	return errors.Join(chat.WordFull(err), f.Close(), os.Remove(f.Name()))
 }
 
+// mayCreate reports whether path, the database of --db if that is an SQLite file, does not exist yet. It refuses to
+// create a folder for it, except for the default: most likely, path is misspelt, and the operator would look for the
+// data of another database in an empty one.
+func (c Config) mayCreate(path string) (isNew bool, err error) {
+	if path == "" {
+		return false, nil
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return false, nil // opening it says more about other errors
+	}
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && c.DB != DefaultConfig().DB {
+		return false, fmt.Errorf("--db: there is no folder %s: correct the path, or make the folder for a new database: mkdir -m 700 %[1]s", absolute(folder))
+	}
+	return true, nil
+}
+
+// absolute returns path as an absolute path, if the working directory is known.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
 // openStore opens the database.
 func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	cfg, err := s.cfg.database()
+	if err != nil {
+		return err
+	}
+	isNew, err := s.cfg.mayCreate(cfg.Path)
 	if err != nil {
 		return err
 	}
@@ -70,6 +100,9 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 		return err // names the database
 	}
 	s.close = append(s.close, s.store.Close)
+	if isNew {
+		s.log.Info("created a new database, without any account; if there is one already, stop the server and correct --db", "path", absolute(cfg.Path))
+	}
 	if cfg.MySQL != "" && s.cfg.Redis == "" {
 		s.log.Warn("MySQL without --redis: run only this node, since others would not get its messages, removals and logouts")
 	}
