@@ -197,6 +197,3 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
-
-// LogHandler adds the attributes trace_id and span_id to records that are logged with a context that has a span.
-func LogHandler(h slog.Handler) slog.Handler { return observe.LogHandler(h) }
