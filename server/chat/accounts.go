@@ -115,7 +115,7 @@ func (s *Service) Login(ctx context.Context, c Credentials) (Tokens, error) {
 	return t, err
 }
 
-const notLoggedIn = "not logged in"
+const notLoggedIn = "login failed"
 
 func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	c.Phone, c.Username = strings.TrimSpace(c.Phone), strings.TrimSpace(c.Username)

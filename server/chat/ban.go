@@ -47,7 +47,7 @@ func (b *Ban) text() string {
 }
 
 const (
-	notBanned      = "user not banned"
+	notBanned      = "could not ban the user"
 	maxBan         = 10 * 365 * 24 * time.Hour
 	maxStaffReason = 500 // bytes
 )
@@ -122,7 +122,7 @@ func (s *Service) UnbanUser(ctx context.Context, by Staff, userID int64) error {
 // LogoutUser ends all sessions of a user, and returns their number. reason is shown to
 // the user.
 func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason string) (int, error) {
-	const what = "user not logged out"
+	const what = "could not log the user out"
 	if err := checkText("reason", reason, maxStaffReason); err != nil {
 		return 0, err
 	}

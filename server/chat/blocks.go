@@ -87,7 +87,7 @@ func (s *Service) Blocked(ctx context.Context, c Caller, p Paging) (Part[User], 
 // friendship and the call between them. Groups with both go on. It is idempotent. The
 // error is Conflict if the caller has blocked the most users allowed.
 func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, error) {
-	const what = "user not blocked"
+	const what = "could not block the user"
 	u, err := s.other(ctx, c, userID, what)
 	if err != nil {
 		return User{}, err
@@ -115,7 +115,7 @@ func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, erro
 
 // Unblock undoes Block, but does not restore the friendship.
 func (s *Service) Unblock(ctx context.Context, c Caller, userID int64) error {
-	const what = "user not unblocked"
+	const what = "could not unblock the user"
 	if _, err := s.other(ctx, c, userID, what); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ const (
 // An Error is a failure that may be shown to the client.
 type Error struct {
 	Kind       Kind
-	What       string        // what failed, the same for every cause: "message not sent"
+	What       string        // what failed, the same for every cause, and not to be taken for a state: "message not sent"
 	Why        string        // the cause, and what to do about it
 	RetryAfter time.Duration // how long to wait before the next try; 0: unknown
 	Ban        *Ban          // with Forbidden: the account's ban, if that is the cause

@@ -158,3 +158,26 @@ func TestReportsAboutModeratorsAreForHigherRoles(t *testing.T) {
 		t.Errorf("%s", logs.body)
 	}
 }
+
+// TestTitlesSayWhatFailed checks errors whose titles could be taken for the state of a user.
+func TestTitlesSayWhatFailed(t *testing.T) {
+	w := open(t)
+	boss := w.appoint(w.join("boss"), chat.RoleSuperAdmin)
+	staff := fmt.Sprint("/api/super-admin/users/", boss.id)
+	for _, c := range []struct {
+		method, path string
+		body         any
+		title        string
+	}{
+		{"POST", staff + "/ban", nil, "could not ban the user"},
+		{"POST", staff + "/unban", nil, "ban not lifted"},
+		{"POST", "/api/super-admin/users/987654321/logout", nil, "could not log the user out"},
+		{"POST", "/api/users/blocked", m{"user_id": 987654321}, "could not block the user"},
+		{"DELETE", "/api/users/blocked/987654321", nil, "could not unblock the user"},
+		{"POST", "/api/auth/login", m{"username": "boss", "password": "wrong password"}, "login failed"},
+	} {
+		if r := w.do(c.method, c.path, boss.token, c.body); r.status < 400 || r.at("error") != c.title {
+			t.Errorf("%s %s: %d, want the title %q: %s", c.method, c.path, r.status, c.title, r.body)
+		}
+	}
+}

@@ -344,7 +344,7 @@ func TestTheAudit(t *testing.T) {
 	want := []string{
 		fmt.Sprint("info roles role set to admin user:", admin.id),
 		"warning access refused: GET /api/super-admin/users/5 (not allowed: the role admin is required, and yours is user) ",
-		fmt.Sprint("warning users refused: banned (user not banned: you cannot do this to yourself) user:", admin.id),
+		fmt.Sprint("warning users refused: banned (could not ban the user: you cannot do this to yourself) user:", admin.id),
 		fmt.Sprint("info users logged out: <b> user:", bob.id),
 	}
 	if !slices.Equal(lines, want) {
