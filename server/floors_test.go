@@ -40,6 +40,7 @@ var floors = map[string][]string{
 	"telemetry/metricvet/golangci":            {"telemetry/metricvet"},
 	"internal/needs":                          {},
 	"internal/alive":                          {},
+	"internal/cli":                            {},
 	"internal/imclient":                       {},
 	"internal/browser":                        {"internal/needs"},
 
@@ -67,9 +68,9 @@ var floors = map[string][]string{
 		"server/web", "server/admin", "deploy", "internal/alive",
 	},
 	"server/servertest": {"telemetry", "internal/imclient", "server", "server/chat", "server/sqlstore"},
-	"cmd/imserver":      {"telemetry", "telemetry/otlp", "server"},
+	"cmd/imserver":      {"telemetry", "telemetry/otlp", "server", "internal/cli"},
 	"cmd/imload":        {"internal/imclient"}, // a client like any other
-	"cmd/imadmin":       {"server/admin", "deploy", "internal/alive"},
+	"cmd/imadmin":       {"server/admin", "deploy", "internal/alive", "internal/cli"},
 	"cmd/metricvet":     {"telemetry/metricvet"},
 
 	"deploy": {"internal/needs"}, "deploy/grafana": {},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onemeter/onemeter/deploy"
+	"github.com/onemeter/onemeter/internal/cli"
 	"github.com/onemeter/onemeter/server/admin"
 )
 
@@ -74,7 +75,7 @@ func (b *backends) health(started time.Time) http.Handler {
 			status = "degraded"
 		}
 		answer(w, http.StatusOK, map[string]any{
-			"status": status, "backends": states, "version": buildVersion(), "uptime_seconds": int64(time.Since(started).Seconds()),
+			"status": status, "backends": states, "version": cli.Version(), "uptime_seconds": int64(time.Since(started).Seconds()),
 		})
 	})
 }

@@ -14,27 +14,20 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/onemeter/onemeter/internal/alive"
+	"github.com/onemeter/onemeter/internal/cli"
 )
 
-// Exit codes. exitUsage means that the configuration is wrong.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK     = cli.OK
+	exitFailed = cli.Failed
+	exitUsage  = cli.Usage
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "completion" {
@@ -58,7 +51,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitUsage
 	case cfg.version:
-		_, _ = fmt.Fprintln(stdout, "imadmin", buildVersion())
+		_, _ = fmt.Fprintln(stdout, cli.Line("imadmin"))
 		return exitOK
 	case cfg.healthcheck:
 		err = alive.Check(ctx, cfg.addr, "/health")
@@ -110,7 +103,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	defer func() { end(); watching.Wait() }()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
-	log.Info("imadmin is up", "version", buildVersion(), "console", "http://"+alive.Reachable(l.Addr().String())+"/", "backends", cfg.backends.String())
+	log.Info("imadmin is up", "version", cli.Version(), "console", "http://"+alive.Reachable(l.Addr().String())+"/", "backends", cfg.backends.String())
 	select {
 	case err := <-failed:
 		return err

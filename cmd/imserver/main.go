@@ -12,28 +12,22 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/onemeter/onemeter/internal/cli"
 	"github.com/onemeter/onemeter/server"
 	"github.com/onemeter/onemeter/telemetry"
 	_ "github.com/onemeter/onemeter/telemetry/otlp" // what the OTEL_ variables can ask for
 )
 
-// Exit codes. exitUsage means that the configuration is wrong.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK     = cli.OK
+	exitFailed = cli.Failed
+	exitUsage  = cli.Usage
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "admin" {
@@ -59,7 +53,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitUsage
 	case r.command == printVersion:
-		_, _ = fmt.Fprintln(stdout, versionLine())
+		_, _ = fmt.Fprintln(stdout, cli.Line("imserver"))
 		return exitOK
 	case r.command == checkHealth:
 		if err := server.CheckHealth(ctx, r.cfg.Addr); err != nil {
@@ -85,7 +79,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // serve runs a server until ctx ends, and then flushes telemetry. If the telemetry receiver is unreachable, that is
 // not an error of the server.
 func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
-	tel, err := telemetry.Setup(ctx, telemetry.WithService("imserver", buildVersion()))
+	tel, err := telemetry.Setup(ctx, telemetry.WithService("imserver", cli.Version()))
 	if err != nil {
 		return err // the error names telemetry
 	}
@@ -97,7 +91,7 @@ func serve(ctx context.Context, cfg server.Config, log *slog.Logger) error {
 			log.Warn("could not send the last telemetry; it is lost", "err", err)
 		}
 	}()
-	srv, err := server.New(ctx, cfg, tel, log, buildVersion())
+	srv, err := server.New(ctx, cfg, tel, log, cli.Version())
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/onemeter/onemeter/internal/cli"
 	"github.com/onemeter/onemeter/server"
 )
 
@@ -11,7 +12,7 @@ import (
 func manPage() string {
 	r := request{cfg: server.DefaultConfig()}
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH IMSERVER 1 \"\" \"%s\" \"User Commands\"\n", roff("imserver "+buildVersion()))
+	fmt.Fprintf(&b, ".TH IMSERVER 1 \"\" \"%s\" \"User Commands\"\n", roff("imserver "+cli.Version()))
 	b.WriteString(`.SH NAME
 imserver \- an instant\-messaging server
 .SH SYNOPSIS

@@ -52,7 +52,7 @@ func TestDockerfileBuilds(t *testing.T) {
 	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imserver 1.2.3 (commit ") {
 		t.Errorf("it says it is %q: %v", text, err)
 	}
-	if text, err := exec.Command(filepath.Join(out, "imadmin"), "--version").Output(); err != nil || string(text) != "imadmin 1.2.3\n" {
+	if text, err := exec.Command(filepath.Join(out, "imadmin"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imadmin 1.2.3 (commit ") {
 		t.Errorf("it says it is %q: %v", text, err)
 	}
 }
