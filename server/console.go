@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/http"
+
 	"github.com/onemeter/onemeter/deploy"
 	"github.com/onemeter/onemeter/server/admin"
 	"github.com/onemeter/onemeter/server/rest"
@@ -15,7 +17,7 @@ func (s *Server) openConsole(cfg *rest.Config) error {
 	node := admin.Node{Name: "this server", Up: true, Metrics: "/api/super-admin/metrics", Telemetry: "/api/super-admin/telemetry?format=json", Ready: "/readyz"}
 	console, err := admin.New(admin.Config{
 		Index: "/admin/", Files: "/admin/app/", Runbook: deploy.Runbook,
-		Nodes: func() []admin.Node { return []admin.Node{node} },
+		Nodes: func(*http.Request) []admin.Node { return []admin.Node{node} },
 	})
 	cfg.Console = console
 	return err

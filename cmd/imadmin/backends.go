@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -148,12 +149,10 @@ func (b *backend) state() error {
 	return b.err
 }
 
-// named returns the backend with this host:port, or nil.
-func (b *backends) named(name string) *backend {
-	for _, one := range b.all {
-		if one.name == name {
-			return one
-		}
+// numbered returns the backend with this number, counted from 1, or nil.
+func (b *backends) numbered(text string) *backend {
+	if n, err := strconv.Atoi(text); err == nil && 0 < n && n <= len(b.all) {
+		return b.all[n-1]
 	}
 	return nil
 }

@@ -69,12 +69,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 const (
 	headerTimeout  = 5 * time.Second
 	bodyTimeout    = 30 * time.Second
-	answerTimeout  = 2 * time.Minute // except WebSockets, which have no timeout
+	answerTimeout  = 2 * time.Minute
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
 )
 
-// serve runs until ctx ends. It then closes WebSockets, and waits up to
+// serve runs until ctx ends. It then waits up to
 // cfg.shutdownTimeout for other requests to finish.
 func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	working, end := context.WithCancel(context.WithoutCancel(ctx))

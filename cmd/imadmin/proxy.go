@@ -38,6 +38,7 @@ func transport() *http.Transport {
 // A proxy forwards requests to backends. It is safe for concurrent use.
 type proxy struct {
 	backends *backends
+	insiders *insiders
 	reverse  *httputil.ReverseProxy
 	out      http.RoundTripper
 	trusted  prefixes
@@ -47,6 +48,7 @@ type proxy struct {
 
 func newProxy(cfg config, b *backends, log *slog.Logger) *proxy {
 	p := &proxy{backends: b, out: transport(), trusted: cfg.trusted, maxBody: cfg.maxBody, log: log}
+	p.insiders = &insiders{forward: p}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:      p.rewrite,
 		Transport:    p,
@@ -56,8 +58,12 @@ func newProxy(cfg config, b *backends, log *slog.Logger) *proxy {
 	return p
 }
 
-// only is the context key of the one backend that may answer a request.
+// only is the context key of the one backend that may answer a request; nil: any.
 type only struct{}
+
+// asked is the context key of the client's request, because r of failed has the
+// headers of rewrite.
+type asked struct{}
 
 // ServeHTTP forwards a request to the first backend that answers.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +82,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		r.Body, _ = r.GetBody()
 	}
-	p.reverse.ServeHTTP(w, r)
+	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), asked{}, r)))
 }
 
 // to forwards a request to one backend, with another path.
@@ -89,7 +95,7 @@ func (p *proxy) to(one *backend, path string, w http.ResponseWriter, r *http.Req
 // rewrite sets the headers that name the client. It keeps the client's own
 // X-Forwarded-For only if the client is a trusted proxy.
 func (p *proxy) rewrite(r *httputil.ProxyRequest) {
-	r.Out.Host = r.In.Host // the backend compares it with the Origin of WebSockets
+	r.Out.Host = r.In.Host
 	r.Out.URL.Scheme, r.Out.URL.Host = "http", "backend"
 	r.Out.Header.Del("X-Real-Ip")
 	if from, err := netip.ParseAddrPort(r.In.RemoteAddr); err == nil && p.trusted.contain(from.Addr()) {
@@ -103,7 +109,7 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 // was sent, or the method is GET or HEAD.
 func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 	candidates := p.backends.inOrder()
-	if one, ok := req.Context().Value(only{}).(*backend); ok {
+	if one, ok := req.Context().Value(only{}).(*backend); ok && one != nil {
 		candidates = []*backend{one}
 	}
 	var errs []error
@@ -148,7 +154,10 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client has gone
 	}
 	p.log.Warn("could not forward a request", "method", r.Method, "path", r.URL.Path, "err", err)
-	details := strings.ReplaceAll(err.Error(), "\n", "; ")
+	details := "imadmin's log says why"
+	if in, ok := r.Context().Value(asked{}).(*http.Request); ok && p.insiders.know(in) {
+		details = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
 	if _, ok := errors.AsType[lost](err); ok {
 		fail(w, http.StatusBadGateway, "the server went away before it answered",
 			details+"; it may have acted on the request: look before you do it again")

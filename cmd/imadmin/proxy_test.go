@@ -1,15 +1,17 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/coder/websocket"
 )
 
 func says(text string) http.HandlerFunc {
@@ -29,7 +31,7 @@ func TestStartsWithoutABackend(t *testing.T) {
 	if res, _ := get(t, c.url+"/"); res.StatusCode != http.StatusOK || res.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("the page: %d", res.StatusCode)
 	}
-	res, body := get(t, c.url+"/api/users/me")
+	res, body := get(t, c.url+"/api/super-admin/stats")
 	var answer struct{ Error, Details string }
 	if err := json.Unmarshal(body, &answer); err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(answer.Error, "no server answers") ||
 		!strings.Contains(answer.Details, strings.TrimPrefix(gone, "http://")) {
@@ -46,18 +48,18 @@ func TestPicksTheOneThatAnswers(t *testing.T) {
 	first, second := startNode(t, says("first")), startNode(t, says("second"))
 	c := startConsole(t, first.URL+","+second.URL)
 	c.awaits(t, "ok")
-	if _, body := get(t, c.url+"/api/x"); string(body) != "first" {
+	if _, body := get(t, c.url+"/api/super-admin/x"); string(body) != "first" {
 		t.Errorf("answered by %s", body)
 	}
 	first.Close()
 	for range 3 { // the health is not asked meanwhile, most likely
-		res, body := do(t, http.MethodPost, c.url+"/api/act?a=1", strings.NewReader(`{"a":1}`), "Authorization", "Bearer t")
+		res, body := do(t, http.MethodPost, c.url+"/api/super-admin/act?a=1", strings.NewReader(`{"a":1}`), "Authorization", "Bearer t")
 		if res.StatusCode != http.StatusOK || string(body) != "second" {
 			t.Errorf("%d %s", res.StatusCode, body)
 		}
 	}
 	requests, bodies := second.requests()
-	if len(requests) != 3 || bodies[0] != `{"a":1}` || requests[0].URL.String() != "/api/act?a=1" || requests[0].Header.Get("Authorization") != "Bearer t" {
+	if len(requests) != 3 || bodies[0] != `{"a":1}` || requests[0].URL.String() != "/api/super-admin/act?a=1" || requests[0].Header.Get("Authorization") != "Bearer t" {
 		t.Errorf("%d requests, %q", len(requests), bodies)
 	}
 	c.awaits(t, "degraded")
@@ -74,14 +76,14 @@ func TestActsOnce(t *testing.T) {
 	first, second := startNode(t, breaks), startNode(t, says("second"))
 	c := startConsole(t, first.URL+","+second.URL)
 	c.awaits(t, "ok")
-	res, body := do(t, http.MethodPost, c.url+"/api/act", strings.NewReader("{}"))
+	res, body := do(t, http.MethodPost, c.url+"/api/super-admin/act", strings.NewReader("{}"))
 	if res.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "look before you do it again") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	if requests, _ := second.requests(); len(requests) != 0 {
 		t.Errorf("the other one was asked %d times", len(requests))
 	}
-	if _, body := get(t, c.url+"/api/look"); string(body) != "second" {
+	if _, body := get(t, c.url+"/api/super-admin/look"); string(body) != "second" {
 		t.Errorf("a question was answered by %s", body)
 	}
 }
@@ -92,7 +94,7 @@ func TestForwardedFor(t *testing.T) {
 		n := startNode(t, says("ok"))
 		c := startConsole(t, n.URL, "--trusted-proxies", trusted)
 		c.awaits(t, "ok")
-		get(t, c.url+"/api/x", "X-Forwarded-For", "203.0.113.7", "X-Real-IP", "203.0.113.8", "Forwarded", "for=203.0.113.9")
+		get(t, c.url+"/api/super-admin/x", "X-Forwarded-For", "203.0.113.7", "X-Real-IP", "203.0.113.8", "Forwarded", "for=203.0.113.9")
 		requests, _ := n.requests()
 		h := requests[0].Header
 		if got := h.Get("X-Forwarded-For"); got != want || h.Get("X-Real-Ip") != "" || h.Get("Forwarded") != "" {
@@ -109,54 +111,14 @@ func TestBodiesAreLimited(t *testing.T) {
 	n := startNode(t, says("ok"))
 	c := startConsole(t, n.URL, "--max-body", "2048")
 	c.awaits(t, "ok")
-	if res, body := do(t, http.MethodPost, c.url+"/api/x", strings.NewReader(strings.Repeat("x", 2049))); res.StatusCode != http.StatusRequestEntityTooLarge {
+	if res, body := do(t, http.MethodPost, c.url+"/api/super-admin/x", strings.NewReader(strings.Repeat("x", 2049))); res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
-	if res, _ := do(t, http.MethodPost, c.url+"/api/x", strings.NewReader(strings.Repeat("x", 2048))); res.StatusCode != http.StatusOK {
+	if res, _ := do(t, http.MethodPost, c.url+"/api/super-admin/x", strings.NewReader(strings.Repeat("x", 2048))); res.StatusCode != http.StatusOK {
 		t.Errorf("%d", res.StatusCode)
 	}
 	if requests, _ := n.requests(); len(requests) != 1 {
 		t.Errorf("%d requests came through", len(requests))
-	}
-}
-
-// A WebSocket passes both ways, and does not hold up the end.
-func TestWebSocketPasses(t *testing.T) {
-	n := startNode(t, func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil) // the same origin only
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.CloseNow() }()
-		for {
-			kind, text, err := conn.Read(r.Context())
-			if err != nil || conn.Write(r.Context(), kind, append([]byte("echo "), text...)) != nil {
-				return
-			}
-		}
-	})
-	c := startConsole(t, n.URL)
-	c.awaits(t, "ok")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	conn, res, err := websocket.Dial(ctx, c.url+"/ws?token=t", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {c.url}}})
-	if err != nil {
-		t.Fatalf("%v %v", err, res)
-	}
-	defer func() { _ = conn.CloseNow() }()
-	for i := range 3 {
-		if err := conn.Write(ctx, websocket.MessageText, fmt.Append(nil, i)); err != nil {
-			t.Fatal(err)
-		}
-		if _, text, err := conn.Read(ctx); err != nil || string(text) != fmt.Sprint("echo ", i) {
-			t.Fatalf("%s %v", text, err)
-		}
-	}
-	if code := c.stop(); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if _, _, err := conn.Read(ctx); err == nil {
-		t.Error("the WebSocket is still open")
 	}
 }
 
@@ -200,7 +162,7 @@ func TestNodesByName(t *testing.T) {
 	if res, body := get(t, c.url+list.Nodes[2].Ready); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("of one that is away: %d %s", res.StatusCode, body)
 	}
-	if res, _ := get(t, c.url+"/nodes/evil.example:80/metrics"); res.StatusCode != http.StatusNotFound {
+	if res, _ := get(t, c.url+"/nodes/4/metrics"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("of one that is not ours: %d", res.StatusCode)
 	}
 }
@@ -220,7 +182,10 @@ func TestOtherPaths(t *testing.T) {
 	n := startNode(t, says("ok"))
 	c := startConsole(t, n.URL)
 	c.awaits(t, "ok")
-	for _, path := range []string{"/metrics", "/debug/telemetry", "/readyz", "/apix", "/app/", "/../etc/passwd"} {
+	for _, path := range []string{
+		"/metrics", "/debug/telemetry", "/readyz", "/apix", "/app/", "/../etc/passwd",
+		"/ws", "/ws?token=t", "/api/", "/api/messages", "/api/users/me", "/api/users/search?q=a", "/api/auth/login", "/api/auth/validate", "/api/super-admin/../messages",
+	} {
 		if res, _ := get(t, c.url+path); res.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, res.StatusCode)
 		}
@@ -230,5 +195,44 @@ func TestOtherPaths(t *testing.T) {
 	}
 	if requests, _ := n.requests(); len(requests) != 0 {
 		t.Errorf("%d requests came through", len(requests))
+	}
+}
+
+// TestForwardsWhatTheConsoleCalls looks for paths in the console's files.
+func TestForwardsWhatTheConsoleCalls(t *testing.T) {
+	n := startNode(t, says("ok"))
+	c := startConsole(t, n.URL)
+	c.awaits(t, "ok")
+	written, values := regexp.MustCompile("['`](/api/[^'`?]*)"), regexp.MustCompile(`\$\{[^}]*\}`)
+	paths := make(map[string]bool)
+	err := filepath.WalkDir("../../server/admin/app", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".js" {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
+			paths[values.ReplaceAllString(m[1], "1")] = true
+		}
+		return err
+	})
+	if err != nil || len(paths) < 20 {
+		t.Fatalf("%v, %v", paths, err)
+	}
+	for path := range paths {
+		var statuses []int
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+			res, _ := do(t, method, c.url+path, nil)
+			statuses = append(statuses, res.StatusCode)
+		}
+		if !slices.Contains(statuses, http.StatusOK) {
+			t.Errorf("%s is not forwarded: %d", path, statuses)
+		}
+	}
+	before, _ := n.requests()
+	if res, body := do(t, "POST", c.url+"/api/auth/register", strings.NewReader("{}")); res.StatusCode != http.StatusNotFound || !strings.Contains(string(body), "only the console's calls") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	if after, _ := n.requests(); len(after) != len(before) {
+		t.Error("a registration came through")
 	}
 }

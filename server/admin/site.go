@@ -21,16 +21,17 @@ type Config struct {
 	// Runbook is Markdown with a section for each alert: ### and the alert's name.
 	// The console shows the section beside the alert.
 	Runbook string
-	// Nodes returns the servers whose state the console shows. It is called for each
-	// request for them, possibly concurrently. If it is nil, there is no list of nodes.
-	Nodes func() []Node
+	// Nodes returns the servers whose state the console shows to the client of a
+	// request, who need not be logged in. It is called for each request, possibly
+	// concurrently. If it is nil, there is no list of nodes.
+	Nodes func(*http.Request) []Node
 }
 
 // A Node is a server whose state the console shows.
 type Node struct {
 	Name string `json:"name"`
 	Up   bool   `json:"up"`
-	Why  string `json:"why,omitempty"` // why it is not up
+	Why  string `json:"why,omitempty"` // why it is not up; empty: the client may not know
 	// Paths of its metrics in Prometheus's format, of its instruments and conflicts
 	// as JSON, and of its readiness. The first two require an admin's token.
 	Metrics   string `json:"metrics"`
@@ -64,7 +65,7 @@ func New(cfg Config) (http.Handler, error) {
 type console struct {
 	site    *page.Site
 	nodesAt string
-	nodes   func() []Node
+	nodes   func(*http.Request) []Node
 }
 
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +73,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.site.ServeHTTP(w, r)
 		return
 	}
-	text, err := json.Marshal(map[string]any{"nodes": c.nodes()})
+	text, err := json.Marshal(map[string]any{"nodes": c.nodes(r)})
 	if err != nil {
 		http.Error(w, "could not encode the list of nodes", http.StatusInternalServerError)
 		return

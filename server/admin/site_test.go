@@ -16,7 +16,7 @@ import (
 
 func site(t *testing.T, index string) http.Handler {
 	t.Helper()
-	s, err := admin.New(admin.Config{Index: index, Files: index + "app/", Runbook: deploy.Runbook, Nodes: func() []admin.Node {
+	s, err := admin.New(admin.Config{Index: index, Files: index + "app/", Runbook: deploy.Runbook, Nodes: func(*http.Request) []admin.Node {
 		return []admin.Node{{Name: "one", Up: true}, {Name: "two", Why: "away"}}
 	}})
 	if err != nil {

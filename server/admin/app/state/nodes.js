@@ -1,5 +1,6 @@
 // The servers behind the console: one, or those that imadmin stands before.
-import {signal} from '../lib.js'
+import {effect, signal} from '../lib.js'
+import {session} from './session.js'
 
 /** @typedef {import('../types.d.ts').Node} Node */
 
@@ -12,8 +13,9 @@ export const nodes = signal([])
 export const away = signal(false)
 
 async function ask() {
+  const token = session.peek()?.token // without it, imadmin does not name the servers
   try {
-    const res = await fetch('nodes', {signal: AbortSignal.timeout(EVERY)})
+    const res = await fetch('nodes', {signal: AbortSignal.timeout(EVERY), ...(token !== undefined && {headers: {Authorization: `Bearer ${token}`}})})
     if (!res.ok) throw new Error(res.statusText)
     nodes.value = (await res.json()).nodes
     away.value = false
@@ -22,9 +24,9 @@ async function ask() {
   }
 }
 
-/** Asks which nodes there are, now and every few seconds while somebody looks. */
+/** Asks which nodes there are: now, after each login, and every few seconds while somebody looks. */
 export function askNodes() {
-  void ask()
+  effect(() => { void session.value; void ask() })
   setInterval(() => { if (!document.hidden) void ask() }, EVERY)
   document.addEventListener('visibilitychange', () => { if (!document.hidden) void ask() })
 }

@@ -8,7 +8,7 @@ export function Away() {
   return html`
     <div class="away" role="alert">
       ${away.value ? html`<p>The console cannot be reached. What you see may be old.</p>`
-        : down.map(n => html`<p key=${n.name}><strong>${n.name}</strong> does not answer: ${n.why}</p>`)}
+        : down.map(n => html`<p key=${n.name}><strong>${n.name}</strong> does not answer${n.why && `: ${n.why}`}</p>`)}
       ${!away.value && down.length === nodes.value.length && html`<p>No server answers, so that nothing can be asked or done. It is tried again every few seconds.</p>`}
     </div>`
 }
