@@ -241,4 +241,6 @@ type (
 	SessionInfo = chat.SessionInfo
 	// AuditEntry is an entry of the audit: one action of the staff.
 	AuditEntry = chat.AuditEntry
+	// Error is a refusal, or a failure whose cause the operator can mend.
+	Error = chat.Error
 )

@@ -45,7 +45,6 @@ var adminSettings = []string{"config", "db", "blob"}
 
 // admin runs the command in args, and returns the exit code.
 func admin(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) int {
-	say := func(err error) { _, _ = fmt.Fprintln(errOut, "imserver admin:", plain(err.Error())) }
 	if len(args) == 0 || slices.Contains([]string{"--help", "-help", "-h", "help"}, args[0]) {
 		_, _ = io.WriteString(out, describeAdmin())
 		if len(args) == 0 {
@@ -55,32 +54,57 @@ func admin(ctx context.Context, args []string, getenv func(string) string, in io
 	}
 	i := slices.IndexFunc(adminVerbs, func(v adminVerb) bool { return v.name == args[0] })
 	if i < 0 {
-		say(fmt.Errorf("unknown command %q; imserver admin --help lists them", args[0]))
-		return exitUsage
+		asJSON := slices.Contains(args, "--json")
+		return report(errOut, usageError("unknown command %q; imserver admin --help lists them", args[0]), asJSON)
 	}
 	verb := adminVerbs[i]
 	c := &adminCall{values: make(map[string]string), in: in, errOut: errOut}
 	if err := c.parse(verb, args[1:], getenv); err != nil {
-		say(err)
-		return exitUsage
+		return report(errOut, errors.Join(err, errUsage), c.asJSON)
 	}
 	if c.helpAsked {
 		_, _ = io.WriteString(out, describeVerb(verb))
 		return exitOK
 	}
 	if err := c.do(ctx, verb, out); err != nil {
-		say(err)
-		if errors.Is(err, errUsage) || errors.Is(err, server.ErrWho) {
-			return exitUsage
-		}
-		return exitFailed
+		return report(errOut, err, c.asJSON)
 	}
 	return exitOK
 }
 
+// A failure is an error as --json prints it, with the names of the API's errors.
+type failure struct {
+	Error   string `json:"error"`
+	Details string `json:"details"`
+	Code    string `json:"error_code"` // usage, failed, or a code of the API, such as not_found
+}
+
+// report writes an error, as text or as JSON in one line, and returns the exit code.
+func report(errOut io.Writer, err error, asJSON bool) int {
+	code, f := exitFailed, failure{"command failed", strings.TrimSpace(err.Error()), "failed"}
+	if e, ok := errors.AsType[*server.Error](err); ok {
+		f = failure{e.What, e.Why, string(e.Kind)}
+	}
+	if errors.Is(err, errUsage) || errors.Is(err, server.ErrWho) {
+		code, f.Error, f.Code = exitUsage, "wrong command line", "usage"
+	}
+	if !asJSON {
+		_, _ = fmt.Fprintln(errOut, "imserver admin:", plain(strings.TrimSpace(err.Error())))
+		return code
+	}
+	enc := json.NewEncoder(errOut)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(f)
+	return code
+}
+
 // do opens the database, runs the verb and prints its answer.
 func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err error) {
-	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	opts := &slog.HandlerOptions{Level: slog.LevelWarn}
+	log := slog.New(slog.NewTextHandler(c.errOut, opts))
+	if c.asJSON {
+		log = slog.New(slog.NewJSONHandler(c.errOut, opts))
+	}
 	if c.migrate {
 		if err := server.Migrate(ctx, c.cfg); err != nil {
 			return err
@@ -119,7 +143,11 @@ func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) str
 		}
 	}
 	for _, o := range verb.options {
-		take := func(v string) error { c.values[o.name] = v; return o.check(v) }
+		take := func(v string) error { // package flag would put the option's name before the error again
+			c.values[o.name] = v
+			p.faults = append(p.faults, o.check(v))
+			return nil
+		}
 		if o.arg == "" {
 			flags.BoolFunc(o.name, "", take)
 		} else {
@@ -164,7 +192,7 @@ func everyVerb() []option {
 			all = append(all, option{name: s.name, arg: arg, usage: usage + " (" + s.env + ")"})
 		}
 	}
-	return append(all, option{name: "json", usage: "print the answer as JSON"},
+	return append(all, option{name: "json", usage: "print the answer as JSON, and errors as one JSON object on standard error"},
 		option{name: "migrate", usage: "first migrate the database of an older version; stop its nodes before"}, option{name: "help", usage: "describe this command"})
 }
 
@@ -183,6 +211,12 @@ Usage: imserver admin COMMAND [--option value]...
 	b.WriteString(`
 imserver admin COMMAND --help lists the options of a command. The exit code is 0,
 1 if the command failed or was refused, or 2 if the command line is wrong.
+
+With --json, an error is an object on standard error, with the same exit code:
+{"error": WHAT, "details": WHY, "error_code": CODE}. CODE is usage if the command
+line is wrong, a code of the API such as not_found, forbidden, conflict or
+unavailable, or failed. Every other line there is an object, too: with "msg", a
+warning, and with "progress", how far a backup is.
 `)
 	return b.String()
 }

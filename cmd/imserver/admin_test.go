@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -472,7 +474,7 @@ func TestBackup(t *testing.T) {
 		Files  int
 		Secret bool
 	}
-	if err := json.Unmarshal([]byte(out), &b); code != exitOK || err != nil || b.Files != 1 || !b.Secret || !strings.Contains(errOut, "database: ") {
+	if err := json.Unmarshal([]byte(out), &b); code != exitOK || err != nil || b.Files != 1 || !b.Secret || !strings.Contains(errOut, `"progress":"database"`) {
 		t.Fatalf("exit code %d: %s%s", code, out, errOut)
 	}
 	if code, _, errOut := prog.told(t, "", "backup", "--to="+to); code != exitFailed || !strings.Contains(errOut, "is not empty") {
@@ -492,5 +494,58 @@ func TestBackup(t *testing.T) {
 	}
 	if got := r.status(t, "GET", fmt.Sprint("/api/files/", file.ID, "/download"), ann); got != http.StatusOK {
 		t.Errorf("the file: %d", got)
+	}
+}
+
+// TestAdminErrorsInJSON checks that a program that asks for JSON gets errors in JSON, with the same exit codes.
+func TestAdminErrorsInJSON(t *testing.T) {
+	prog := alone(t)
+	launch(t, prog).register(t, "10001")
+	for _, c := range []struct {
+		line             string
+		exit             int
+		code, what, says string
+	}{
+		{"explode --json", exitUsage, "usage", "wrong command line", `unknown command "explode"`},
+		{"list --json --everything", exitUsage, "usage", "wrong command line", "unknown flag --everything"},
+		{"list --json --db=sqlite:///nothing/im.db", exitFailed, "failed", "command failed", "there is no database /nothing/im.db"},
+		{"grant --json", exitUsage, "usage", "wrong command line", "name one account"},
+		{"grant --json --username=nobody", exitFailed, "not_found", "no such user", "nobody has this username"},
+		{"unban --json --username=u10001", exitFailed, "not_found", "ban not lifted", "the user is not banned"},
+		{"ban --json --username=u10001 --duration=200000h", exitFailed, "invalid", "could not ban the user", "duration must be"},
+		{"backup --json", exitUsage, "usage", "wrong command line", "--to is required"},
+	} {
+		code, out, errOut := prog.told(t, "", strings.Fields(c.line)...)
+		var got map[string]string
+		err := json.Unmarshal([]byte(errOut), &got)
+		if code != c.exit || out != "" || err != nil || len(got) != 3 || strings.Count(errOut, "\n") != 1 ||
+			got["error_code"] != c.code || got["error"] != c.what || !strings.Contains(got["details"], c.says) {
+			t.Errorf("%q: exit code %d, %v: %s%s", c.line, code, err, out, errOut)
+		}
+	}
+	to := filepath.Join(t.TempDir(), "backup")
+	if code, out, errOut := prog.told(t, "", "backup", "--json", "--to", to); code != exitOK || !json.Valid([]byte(out)) {
+		t.Errorf("exit code %d: %s%s", code, out, errOut)
+	} else {
+		for line := range strings.Lines(errOut) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("no JSON: %s", line)
+			}
+		}
+	}
+}
+
+// TestAdminErrorsNameAnOptionOnce gives every option of every command a wrong value.
+func TestAdminErrorsNameAnOptionOnce(t *testing.T) {
+	prog := alone(t)
+	launch(t, prog).register(t, "10001")
+	for _, v := range adminVerbs {
+		for _, o := range slices.Concat(v.options, everyVerb()) {
+			wrong := "--" + o.name + "=\x00?"
+			code, _, errOut := prog.told(t, "", v.name, wrong)
+			if named := regexp.MustCompile(`-`+o.name+`\b`).FindAllString(errOut, -1); len(named) > 1 {
+				t.Errorf("%s %q: exit code %d: %s", v.name, wrong, code, errOut)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -292,9 +293,12 @@ func (c *adminCall) backup(ctx context.Context) (answer, error) {
 		return answer{}, usageError("--to is required: give a new folder")
 	}
 	b, err := c.op.Backup(ctx, to, func(p server.Progress) {
-		if p.Most > 0 {
+		switch {
+		case c.asJSON:
+			_ = json.NewEncoder(c.errOut).Encode(map[string]any{"progress": p.What, "done_bytes": p.Done, "of_bytes": p.Most})
+		case p.Most > 0:
 			_, _ = fmt.Fprintf(c.errOut, "%s: %s of %s\n", p.What, inMiB(p.Done), inMiB(p.Most))
-		} else {
+		default:
 			_, _ = fmt.Fprintf(c.errOut, "%s: %s\n", p.What, inMiB(p.Done))
 		}
 	})
