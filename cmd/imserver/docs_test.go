@@ -90,12 +90,17 @@ func TestAPIByHand(t *testing.T) {
 	if out, files, err := chat(freeAddr(t)); err == nil || files > 0 || !strings.Contains(out, "start it first") {
 		t.Errorf("without a server: %v, %d tokens, %s", err, files, out)
 	}
-	p := launch(t, alone(t))
+	prog := alone(t)
+	p := launch(t, prog)
 	for range 2 {
 		out, files, err := chat(strings.TrimPrefix(p.url, "http://"))
 		if err != nil || files != 2 || !strings.Contains(out, `"hello Bob"`) || !strings.Contains(out, "\nmessages_sent_total 1\n") {
 			t.Errorf("%v, %d tokens, %s", err, files, out)
 		}
+	}
+	prog.tell(t, "ban", "--phone=10002", "--reason=a test")
+	if out, _, err := chat(strings.TrimPrefix(p.url, "http://")); err == nil || !strings.Contains(out, "the account is banned: a test") || strings.Contains(out, "taken") {
+		t.Errorf("of a banned user: %v, %s", err, out)
 	}
 }
 
