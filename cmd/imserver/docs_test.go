@@ -104,6 +104,35 @@ func TestAPIByHand(t *testing.T) {
 	}
 }
 
+// TestTheFirstAdministratorIsMadeInOneWay runs the command in every document that tells of it.
+func TestTheFirstAdministratorIsMadeInOneWay(t *testing.T) {
+	prog := alone(t)
+	p := launch(t, prog)
+	grant := regexp.MustCompile(`imserver admin (grant [^` + "`" + `#\n]*)`)
+	for i, name := range []string{"README.md", "server/API.md", "server/RUNNING.md", "server/admin/docs/README.md", "deploy/README.md"} {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		phone := strconv.Itoa(10001 + i)
+		p.register(t, phone)
+		found := grant.FindAllStringSubmatch(string(text), -1)
+		if len(found) == 0 {
+			t.Errorf("%s does not tell how to make an administrator", name)
+		}
+		for _, m := range found {
+			line := strings.TrimSpace(m[1])
+			if line != "grant --phone PHONE" {
+				t.Errorf("%s has %q", name, line)
+				continue
+			}
+			if out := prog.tell(t, strings.Fields(strings.ReplaceAll(line, "PHONE", phone))...); !strings.Contains(out, "is super_admin") {
+				t.Errorf("%s: %s", name, out)
+			}
+		}
+	}
+}
+
 // literals are the string literals of the programs below folders, tests left out.
 func literals(t *testing.T, folders ...string) string {
 	t.Helper()
