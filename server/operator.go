@@ -212,6 +212,9 @@ func (o *Operator) Users(ctx context.Context, q UserQuery) (chat.Listing[chat.Ac
 	}, chat.Paging{Page: q.Page, Limit: q.Limit})
 }
 
+// MaxPage is the largest page of Users and Audit. A larger Limit counts as MaxPage.
+const MaxPage = chat.MaxPage
+
 // A UserQuery selects accounts. An empty field selects all.
 type UserQuery struct {
 	Name, Phone, Status, Role string
@@ -241,6 +244,8 @@ type (
 	SessionInfo = chat.SessionInfo
 	// AuditEntry is an entry of the audit: one action of the staff.
 	AuditEntry = chat.AuditEntry
+	// Listing is a page of accounts or of the audit.
+	Listing[T any] = chat.Listing[T]
 	// Error is a refusal, or a failure whose cause the operator can mend.
 	Error = chat.Error
 )

@@ -176,6 +176,9 @@ func TestAdminWithoutAServer(t *testing.T) {
 	if code != exitOK || strings.Contains(out, "from a pipe") {
 		t.Errorf("%d: %s%s", code, out, errOut)
 	}
+	if out := prog.tell(t, "audit", "--limit=200"); !strings.Contains(out, "  0 (operator)  ") || !strings.Contains(out, fmt.Sprintf("  user:%d (u10001)  ", id)) {
+		t.Errorf("without names: %s", out)
+	}
 	if out := prog.tell(t, "audit", "--by=0", "--limit=200"); strings.Contains(out, reset.Password) || !strings.Contains(out, "refused: role set to user") ||
 		!strings.Contains(out, "banned until") || strings.Contains(out, "\x1b") {
 		t.Error(out)
@@ -336,6 +339,8 @@ func TestAdminCommandLines(t *testing.T) {
 		{"ban --username=u10001 --duration=1", "--duration is"},
 		{"ban --username=u10001 --duration=-5m", "--duration is"},
 		{"users --page=0", "--page is"},
+		{"users --limit=201", "--limit is 201: want at most 200"},
+		{"audit --limit=1000", "--limit is 1000: want at most 200"},
 		{"users --status=dead", "active, banned, deleted"},
 		{"audit --by=me", "--by is"},
 		{"list all", "unknown argument"},

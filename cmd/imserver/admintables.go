@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/onemeter/onemeter/server"
@@ -27,6 +28,20 @@ func sessionTable(sessions []server.SessionInfo) func(io.Writer) {
 
 func auditTable(entries []server.AuditEntry) answer {
 	return table(nil, "ID TIME LEVEL MODULE BY IP TARGET MESSAGE", entries, func(e server.AuditEntry) []any {
-		return []any{e.ID, e.CreatedAt, e.Level, e.Module, e.UserID, e.IP, e.Target, e.Message}
+		by, target := "0 (operator)", e.Target
+		if e.User != nil {
+			by = withName(fmt.Sprint(e.UserID), e.User.Name())
+		}
+		if e.TargetUser != nil {
+			target = withName(target, e.TargetUser.Name())
+		}
+		return []any{e.ID, e.CreatedAt, e.Level, e.Module, by, e.IP, target, e.Message}
 	})
+}
+
+func withName(id, name string) string {
+	if name == "" {
+		return id
+	}
+	return id + " (" + name + ")"
 }

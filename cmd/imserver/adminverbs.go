@@ -245,6 +245,9 @@ func (c *adminCall) page() (page, limit int, err error) {
 	if err == nil {
 		limit, err = c.number("limit")
 	}
+	if err == nil && limit > server.MaxPage {
+		err = usageError("--limit is %d: want at most %d; --page goes on", limit, server.MaxPage)
+	}
 	return page, limit, err
 }
 
@@ -256,7 +259,7 @@ func (c *adminCall) users(ctx context.Context) (answer, error) {
 	found, err := c.op.Users(ctx, server.UserQuery{
 		Name: c.values["name"], Phone: c.values["phone"], Status: c.values["status"], Role: c.values["role"], Page: page, Limit: limit,
 	})
-	return withTotal(accountsOf(found.Items), found.Items, found.Total), err
+	return withTotal(accountsOf(found.Items), found), err
 }
 
 func (c *adminCall) audit(ctx context.Context) (answer, error) {
@@ -273,17 +276,21 @@ func (c *adminCall) audit(ctx context.Context) (answer, error) {
 		q.By = &by
 	}
 	found, err := c.op.Audit(ctx, q)
-	return withTotal(auditTable(found.Items), found.Items, found.Total), err
+	return withTotal(auditTable(found.Items), found), err
 }
 
 // withTotal adds the total number of items to a page.
-func withTotal[T any](a answer, items []T, total int64) answer {
-	if items == nil {
-		items = []T{}
+func withTotal[T any](a answer, l server.Listing[T]) answer {
+	if l.Items == nil {
+		l.Items = []T{}
 	}
-	return answer{map[string]any{"items": items, "total": total}, func(w io.Writer) {
+	value, of := map[string]any{"items": l.Items, "total": l.Total}, "of"
+	if l.MoreTotal {
+		value["more_total"], of = true, "of more than"
+	}
+	return answer{value, func(w io.Writer) {
 		a.words(w)
-		_, _ = fmt.Fprintf(w, "%d of %d\n", len(items), total)
+		_, _ = fmt.Fprintf(w, "%d %s %d\n", len(l.Items), of, l.Total)
 	}}
 }
 

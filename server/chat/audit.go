@@ -1,11 +1,13 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -22,6 +24,27 @@ type AuditEntry struct {
 	Target    string    `json:"target"`  // "user:42", "message:7", "chat:3", "report:9", or empty
 	IP        string    `json:"ip"`      // empty: not over the network
 	CreatedAt time.Time `json:"created_at"`
+
+	// Only in answers of Audit: who UserID and a target user are now.
+	User       *AuditUser `json:"user,omitempty"`        // nil: the operator
+	TargetUser *AuditUser `json:"target_user,omitempty"` // nil: Target is no user
+}
+
+// An AuditUser names a user. Nothing but the id is left of a deleted account.
+type AuditUser struct {
+	ID       int64  `json:"id"`
+	Username string `json:"username,omitempty"`
+	Nickname string `json:"nickname,omitempty"`
+	Deleted  bool   `json:"deleted,omitempty"`
+}
+
+// Name returns the username, the nickname if there is none, or "deleted". It is empty if
+// the account has no name.
+func (u *AuditUser) Name() string {
+	if u.Deleted {
+		return "deleted"
+	}
+	return cmp.Or(u.Username, u.Nickname)
 }
 
 // A Level says whether an act was done or refused.
@@ -150,6 +173,7 @@ type AuditQuery struct {
 	Target        string
 	BeforeID      int64 // below this id; 0: from the newest
 	Limit, Offset int
+	Count         int64 // count at most so many; 0: all
 }
 
 var (
@@ -160,7 +184,7 @@ var (
 // Audit lists entries. Reading it is not audited.
 func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[AuditEntry], error) {
 	const what = "audit not listed"
-	p, err := p.within(defaultPage, maxPage, what)
+	p, err := p.within(defaultPage, MaxPage, what)
 	if err != nil {
 		return Listing[AuditEntry]{}, err
 	}
@@ -176,17 +200,65 @@ func (s *Service) Audit(ctx context.Context, q AuditQuery, p Paging) (Listing[Au
 	if q.BeforeID == 0 {
 		q.BeforeID = math.MaxInt64
 	}
-	q.Limit, q.Offset = p.Limit, p.Offset
+	q.Limit, q.Offset, q.Count = p.Limit+1, p.Offset, maxTotal+1
 	entries, total, err := s.cfg.Store.Audit(ctx, q)
-	return listing(entries, total, p), err
+	l := listing(entries, total, p)
+	if err == nil {
+		err = s.nameUsers(ctx, l.Items)
+	}
+	return l, err
+}
+
+// nameUsers fills in who the users of entries are, with one query.
+func (s *Service) nameUsers(ctx context.Context, entries []AuditEntry) error {
+	var ids []int64
+	for i := range entries {
+		e := &entries[i]
+		if e.UserID != 0 {
+			e.User = &AuditUser{ID: e.UserID, Deleted: true}
+			ids = append(ids, e.UserID)
+		}
+		if text, ok := strings.CutPrefix(e.Target, "user:"); ok {
+			if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+				e.TargetUser = &AuditUser{ID: id, Deleted: true}
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	users, err := s.cfg.Store.Users(ctx, slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	named := make(map[int64]AuditUser, len(users))
+	for _, u := range users {
+		named[u.ID] = AuditUser{ID: u.ID, Username: u.Username, Nickname: u.Nickname, Deleted: u.Deleted}
+	}
+	for _, e := range entries {
+		for _, u := range []*AuditUser{e.User, e.TargetUser} {
+			if u == nil {
+				continue
+			}
+			if known, ok := named[u.ID]; ok {
+				*u = known
+			}
+		}
+	}
+	return nil
 }
 
 // A Listing is a page of a list, with the total number of items.
 type Listing[T any] struct {
 	Part[T]
-	Total int64
+	Total     int64 // if it is counted in the database, at most 10 000: see MoreTotal
+	MoreTotal bool  // there are more than Total: counting all of a large table takes too long
 }
 
+// maxTotal is the largest Total.
+const maxTotal = 10_000
+
+// listing makes a page of items, of which one more than p.Limit was asked for, and of
+// their number, which was counted up to one more than maxTotal.
 func listing[T any](items []T, total int64, p Paging) Listing[T] {
-	return Listing[T]{Part[T]{Items: items, Paging: p, HasMore: int64(p.Offset+len(items)) < total}, total}
+	return Listing[T]{partOf(items, p), min(total, maxTotal), total > maxTotal}
 }

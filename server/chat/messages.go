@@ -8,11 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Sizes of a page.
-const (
-	defaultPage = 50
-	maxPage     = 200
-)
+const defaultPage = 50
+
+// MaxPage is the largest page of most lists. A larger Limit counts as MaxPage.
+const MaxPage = 200
 
 const noMessage = "no such message"
 
@@ -114,7 +113,7 @@ func pageSize(limit int) int {
 	if limit == 0 {
 		return defaultPage
 	}
-	return min(limit, maxPage)
+	return min(limit, MaxPage)
 }
 
 // Unread counts the messages of others that the caller has not read.
@@ -124,7 +123,7 @@ func (s *Service) Unread(ctx context.Context, c Caller) (int64, error) {
 
 // Dialogs lists the caller's conversations, the one with the newest message first.
 func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog], error) {
-	p, err := p.within(maxPage, maxPage, "dialogs not listed") // most clients show all that there are
+	p, err := p.within(MaxPage, MaxPage, "dialogs not listed") // most clients show all that there are
 	if err != nil {
 		return Part[Dialog]{}, err
 	}

@@ -120,19 +120,20 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 type GroupQuery struct {
 	Title         string // that the group's title begins with
 	Limit, Offset int
+	Count         int64 // count at most so many; 0: all
 }
 
 // Chats lists all groups for the staff, without what is said in them.
 func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Conversation], error) {
 	const what = "chats not listed"
-	p, err := p.within(defaultPage, maxPage, what)
+	p, err := p.within(defaultPage, MaxPage, what)
 	if err != nil {
 		return Listing[Conversation]{}, err
 	}
 	if err := checkText("title", q.Title, maxTitle); err != nil {
 		return Listing[Conversation]{}, err
 	}
-	q.Limit, q.Offset = p.Limit, p.Offset
+	q.Limit, q.Offset, q.Count = p.Limit+1, p.Offset, maxTotal+1
 	chats, total, err := s.cfg.Store.Chats(ctx, q)
 	return listing(chats, total, p), err
 }

@@ -347,7 +347,7 @@ type StaffStore interface {
 	// AddAudit adds an entry. There is no way to change one.
 	AddAudit(ctx context.Context, e AuditEntry) error
 	// Audit returns the entries that q selects, the newest first, and how many
-	// there are without Limit and Offset.
+	// there are without Limit and Offset, up to Count. So do the others with Count.
 	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, int64, error)
 	// Numbers counts; of what it returns, Online and UpdatedAt are left out.
 	Numbers(ctx context.Context, d Day) (Numbers, error)

@@ -95,21 +95,23 @@ type ReportQuery struct {
 	Handled       bool
 	UserID        int64 // whom they are about; 0: anybody
 	Limit, Offset int
+	Count         int64 // count at most so many; 0: all
 }
 
 // Reports lists reports for moderators, with the accounts that they are about.
 func (s *Service) Reports(ctx context.Context, q ReportQuery, p Paging) (Listing[Report], error) {
-	p, err := p.within(defaultPage, maxPage, "reports not listed")
+	p, err := p.within(defaultPage, MaxPage, "reports not listed")
 	if err != nil {
 		return Listing[Report]{}, err
 	}
-	q.Limit, q.Offset = p.Limit, p.Offset
+	q.Limit, q.Offset, q.Count = p.Limit+1, p.Offset, maxTotal+1
 	reports, total, err := s.cfg.Store.Reports(ctx, q)
 	if err != nil {
 		return Listing[Report]{}, err
 	}
-	for i := range reports {
-		r := &reports[i]
+	l := listing(reports, total, p)
+	for i := range l.Items {
+		r := &l.Items[i]
 		if r.Reporter, err = s.profile(ctx, 0, r.ReporterID); err != nil {
 			return Listing[Report]{}, err
 		}
@@ -117,7 +119,7 @@ func (s *Service) Reports(ctx context.Context, q ReportQuery, p Paging) (Listing
 			return Listing[Report]{}, err
 		}
 	}
-	return listing(reports, total, p), nil
+	return l, nil
 }
 
 // A Verdict is a moderator's decision about a report, with its details.

@@ -34,12 +34,13 @@ type AccountQuery struct {
 	Role          AccountRole
 	At            time.Time // bans that are over by then are none
 	Limit, Offset int
+	Count         int64 // count at most so many; 0: all
 }
 
 // Accounts lists accounts for the staff.
 func (s *Service) Accounts(ctx context.Context, q AccountQuery, p Paging) (Listing[Account], error) {
 	const what = "users not listed"
-	p, err := p.within(defaultPage, maxPage, what)
+	p, err := p.within(defaultPage, MaxPage, what)
 	if err != nil {
 		return Listing[Account]{}, err
 	}
@@ -47,20 +48,21 @@ func (s *Service) Accounts(ctx context.Context, q AccountQuery, p Paging) (Listi
 	if err := errors.Join(checkText("username", q.Name, maxSearch), checkText("phone", q.Phone, maxSearch), q.check()); err != nil {
 		return Listing[Account]{}, every(err, what)
 	}
-	q.At, q.Limit, q.Offset = s.cfg.Now(), p.Limit, p.Offset
+	q.At, q.Limit, q.Offset, q.Count = s.cfg.Now(), p.Limit+1, p.Offset, maxTotal+1
 	accounts, total, err := s.cfg.Store.Accounts(ctx, q)
 	if err != nil {
 		return Listing[Account]{}, err
 	}
-	ids := make([]int64, len(accounts))
-	for i, a := range accounts {
+	l := listing(accounts, total, p)
+	ids := make([]int64, len(l.Items))
+	for i, a := range l.Items {
 		ids[i] = a.ID
 	}
 	online, err := s.cfg.Presence.Online(ctx, ids)
-	for i := range accounts {
-		accounts[i].User = s.seen(accounts[i].User, online, Blocks{})
+	for i, a := range l.Items {
+		l.Items[i].User = s.seen(a.User, online, Blocks{})
 	}
-	return listing(accounts, total, p), err
+	return l, err
 }
 
 func (q AccountQuery) check() error {
@@ -125,7 +127,7 @@ const mostSessions = 100
 // OnlineUsers lists who is connected, on any node, by id. Address, device and
 // times are those of the session that was used last.
 func (s *Service) OnlineUsers(ctx context.Context, p Paging) (Listing[Present], error) {
-	p, err := p.within(defaultPage, maxPage, "users not listed")
+	p, err := p.within(defaultPage, MaxPage, "users not listed")
 	if err != nil {
 		return Listing[Present]{}, err
 	}
@@ -145,7 +147,10 @@ func (s *Service) OnlineUsers(ctx context.Context, p Paging) (Listing[Present], 
 			return Listing[Present]{}, err
 		}
 	}
-	return listing(present, int64(len(ids)), p), nil
+	return Listing[Present]{
+		Part:  Part[Present]{Items: present, Paging: p, HasMore: from+p.Limit < len(ids)},
+		Total: int64(len(ids)),
+	}, nil
 }
 
 func (s *Service) present(ctx context.Context, u User) (Present, error) {

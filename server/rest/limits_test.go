@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -50,6 +51,32 @@ func TestPhonesAreNotTriedOneAfterTheOther(t *testing.T) {
 	}
 	w.do("GET", "/api/users/search?q=%2B4915110041", ann.token, nil).want(429).says("too many searches")
 	w.do("GET", "/api/users/search?q=ann", ben.token, nil).want(200)
+}
+
+// TestEveryListShowsTheLimitThatItUsed asks for more than any list gives.
+func TestEveryListShowsTheLimitThatItUsed(t *testing.T) {
+	w := open(t, func(c *chat.Config, _ *rest.Config) { c.ModerationReads = true })
+	ann, ben := w.appoint(w.join("ann"), chat.RoleSuperAdmin), w.join("ben")
+	w.send(ann, ben, "hello")
+	g := w.group(ann, ben)
+	with := fmt.Sprint("receiver_id=", ben.id)
+	for path, most := range map[string]int64{
+		"/api/messages": 200, "/api/messages?" + with: 200, "/api/messages?after_seq=0&" + with: 200, "/api/messages?before_seq=0&" + with: 200,
+		"/api/messages/search?q=hello": 200, "/api/messages/dialogs": 200, "/api/chats": 1000, "/api/users/friends": 1000, "/api/users/blocked": 1000,
+		"/api/users/search?q=ben": 200, "/api/files": 200, "/api/requests": 200, fmt.Sprint("/api/chats/", g, "/members"): 1000,
+		"/api/users/me/sessions": 100, "/api/2fa/devices": 100,
+		"/api/super-admin/logs": 200, "/api/super-admin/users": 200, "/api/super-admin/users/online": 200, "/api/super-admin/chats": 200,
+		"/api/super-admin/messages": 200, fmt.Sprint("/api/super-admin/users/", ben.id, "/sessions"): 100,
+		"/api/moderation/reports": 200, "/api/moderation/reports/pending": 200,
+	} {
+		mark := "?"
+		if strings.Contains(path, "?") {
+			mark = "&"
+		}
+		if r := w.do("GET", path+mark+"limit=1000000", ann.token, nil).want(200); r.num("limit") != most {
+			t.Errorf("%s: limit %d, want %d: %s", path, r.num("limit"), most, r.body)
+		}
+	}
 }
 
 // TestAStrangerCannotHideGroups makes groups with a user until the limit. The user can page through all of them.

@@ -23,10 +23,11 @@ func (s *Server) send(c echo.Context, me chat.Caller) error {
 // A page is the envelope of a list with a total.
 type page struct {
 	envelope
-	Total   int64 `json:"total"`
-	Limit   int   `json:"limit"`
-	Offset  int   `json:"offset"`
-	HasMore bool  `json:"has_more"`
+	Total     int64 `json:"total"`
+	MoreTotal bool  `json:"more_total,omitempty"` // there are more than Total
+	Limit     int   `json:"limit"`
+	Offset    int   `json:"offset"`
+	HasMore   bool  `json:"has_more"`
 }
 
 func (s *Server) messages(c echo.Context, me chat.Caller) error {

@@ -94,7 +94,7 @@ func listed[T any](s *Server, c echo.Context, load func(context.Context, *query,
 	}
 	s.write(c, http.StatusOK, page{
 		envelope: envelope{Success: true, Data: list(got.Items)},
-		Total:    got.Total, Limit: got.Limit, Offset: got.Offset, HasMore: got.HasMore,
+		Total:    got.Total, MoreTotal: got.MoreTotal, Limit: got.Limit, Offset: got.Offset, HasMore: got.HasMore,
 	})
 	return nil
 }

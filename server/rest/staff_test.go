@@ -185,6 +185,31 @@ func TestSuperAdminsAtOnce(t *testing.T) {
 	}
 }
 
+// TestTheAuditNamesUsers checks that entries have the names of both users, also after one is deleted.
+func TestTheAuditNamesUsers(t *testing.T) {
+	w := open(t)
+	boss, bob := w.appoint(w.join("boss"), chat.RoleSuperAdmin), w.join("bob")
+	w.do("POST", fmt.Sprint("/api/super-admin/users/", bob.id, "/logout"), boss.token, nil).want(200)
+	entry := func() reply { return w.do("GET", "/api/super-admin/logs?limit=1", boss.token, nil).want(200) }
+	e := entry()
+	if e.at("data", 0, "user", "username") != "boss" || e.num("data", 0, "user", "id") != boss.id ||
+		e.at("data", 0, "target_user", "username") != "bob" || e.num("data", 0, "target_user", "id") != bob.id {
+		t.Errorf("%s", e.body)
+	}
+	w.do("DELETE", fmt.Sprint("/api/super-admin/users/", bob.id), boss.token, nil).want(200)
+	if e := entry(); e.at("data", 0, "target_user", "deleted") != true || e.at("data", 0, "target_user", "username") != nil {
+		t.Errorf("%s", e.body)
+	}
+	w.do("DELETE", "/api/super-admin/users/987654321", boss.token, nil).want(404)
+	if e := entry(); e.num("data", 0, "target_user", "id") != 987654321 || e.at("data", 0, "target_user", "deleted") != true {
+		t.Errorf("an account that never was: %s", e.body)
+	}
+	w.appoint(boss, chat.RoleSuperAdmin)
+	if e := entry(); e.at("data", 0, "user") != nil || e.at("data", 0, "target_user", "username") != "boss" {
+		t.Errorf("by the operator: %s", e.body)
+	}
+}
+
 // TestNobodyActsUpward makes each role act on each.
 func TestNobodyActsUpward(t *testing.T) {
 	w := open(t)

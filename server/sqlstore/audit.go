@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/onemeter/onemeter/server/chat"
@@ -41,7 +43,7 @@ func (s *Store) Audit(ctx context.Context, q chat.AuditQuery) ([]chat.AuditEntry
 	if q.Target != "" {
 		f.add("k.target = ?", []byte(q.Target))
 	}
-	total, err := f.count(ctx, s, "audit k")
+	total, err := f.count(ctx, s, "audit k", q.Count)
 	if err != nil {
 		return nil, 0, s.fail(ctx, "audit", err)
 	}
@@ -63,7 +65,12 @@ func (f *filter) add(condition string, args ...any) {
 
 func (f *filter) where() string { return strings.Join(f.conditions, " AND ") }
 
-func (f *filter) count(ctx context.Context, s *Store, table string) (n int64, err error) {
-	err = row(ctx, s.read, `SELECT COUNT(*) FROM `+table+` WHERE `+f.where(), f.args, &n)
+// count returns how many rows of table the filter selects, and stops at most, unless that is 0.
+func (f *filter) count(ctx context.Context, s *Store, table string, most int64) (n int64, err error) {
+	if most <= 0 {
+		most = math.MaxInt64
+	}
+	err = row(ctx, s.read, `SELECT COUNT(*) FROM (SELECT 1 AS one FROM `+table+` WHERE `+f.where()+` LIMIT ?) f`,
+		append(slices.Clone(f.args), most), &n)
 	return n, err
 }

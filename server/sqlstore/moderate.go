@@ -108,7 +108,7 @@ func (s *Store) Chats(ctx context.Context, q chat.GroupQuery) ([]chat.Conversati
 	if q.Title != "" {
 		f.add("k.title >= ? AND k.title < ?", q.Title, q.Title+"\U0010ffff")
 	}
-	total, err := f.count(ctx, s, "conversations k")
+	total, err := f.count(ctx, s, "conversations k", q.Count)
 	if err != nil {
 		return nil, 0, s.fail(ctx, "chats", err)
 	}

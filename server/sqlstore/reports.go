@@ -78,7 +78,7 @@ func (s *Store) Reports(ctx context.Context, q chat.ReportQuery) ([]chat.Report,
 	if q.UserID > 0 {
 		f.add("k.user_id = ?", q.UserID)
 	}
-	total, err := f.count(ctx, s, "reports k")
+	total, err := f.count(ctx, s, "reports k", q.Count)
 	if err != nil {
 		return nil, 0, s.fail(ctx, "reports", err)
 	}

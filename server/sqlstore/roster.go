@@ -14,7 +14,7 @@ const banned = `EXISTS (SELECT 1 FROM bans b WHERE b.user_id = k.id AND (b.until
 // Accounts implements chat.StaffStore.
 func (s *Store) Accounts(ctx context.Context, q chat.AccountQuery) ([]chat.Account, int64, error) {
 	f := accountFilter(q)
-	total, err := f.count(ctx, s, "users k")
+	total, err := f.count(ctx, s, "users k", q.Count)
 	if err != nil {
 		return nil, 0, s.fail(ctx, "accounts", err)
 	}

@@ -108,6 +108,13 @@ export interface Report {
   user?: User
 }
 
+export interface AuditUser {
+  id: number
+  username?: string
+  nickname?: string
+  deleted?: boolean
+}
+
 export interface AuditEntry {
   id: number
   level: string
@@ -117,6 +124,8 @@ export interface AuditEntry {
   target: string
   ip: string
   created_at: string
+  user?: AuditUser
+  target_user?: AuditUser
 }
 
 export interface Alert {
@@ -157,6 +166,8 @@ export type Buckets = Map<number, number>
 export interface Part<T> {
   items: T[]
   total?: number
+  /** There are more than total: the server stopped counting. */
+  more_total?: boolean
   limit: number
   offset: number
   more: boolean

@@ -59,6 +59,10 @@ func testAccounts(w *world) {
 		equal(w, fmt.Sprintf("%+v", c.q), got, c.want)
 		equal(w, "total", total, int64(len(c.want)))
 	}
+	_, total := list(chat.AccountQuery{Count: 3})
+	equal(w, "counted as far as asked for", total, 3)
+	_, total = list(chat.AccountQuery{Count: 3, Role: chat.RoleModerator})
+	equal(w, "fewer", total, 1)
 	got, total := list(chat.AccountQuery{Limit: 2, Offset: 4})
 	equal(w, "last page", []any{got, total}, []any{[]int64{ids[0]}, int64(5)})
 	accounts, _, err := w.Accounts(w.ctx(), chat.AccountQuery{Name: "banner", At: w.now, Limit: 1})

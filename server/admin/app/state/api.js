@@ -97,8 +97,8 @@ export async function call(method, path, body) {
  */
 export async function list(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== '').map(([name, value]) => [name, String(value)])
-  const {data, total, limit, offset, has_more, next_before_id} = await unwrap(await authorized('GET', `${path}?${new URLSearchParams(given)}`, undefined))
-  return {items: data ?? [], total, limit, offset: offset ?? 0, more: Boolean(has_more), next: next_before_id}
+  const {data, total, more_total, limit, offset, has_more, next_before_id} = await unwrap(await authorized('GET', `${path}?${new URLSearchParams(given)}`, undefined))
+  return {items: data ?? [], total, more_total, limit, offset: offset ?? 0, more: Boolean(has_more), next: next_before_id}
 }
 
 /** Gets what is not in the API's envelope: text. An answer with another status than 200 is an error unless it is in also. */

@@ -79,7 +79,7 @@ export function Pager({part, size, go}) {
   const to = part.offset + part.items.length
   return html`
     <div class="pager">
-      <p role="status">${count(part.offset + 1)} to ${count(to)}${part.total !== undefined && ` of ${count(part.total)}`}</p>
+      <p role="status">${count(part.offset + 1)} to ${count(to)}${part.total !== undefined && ` of ${part.more_total ? 'more than ' : ''}${count(part.total)}`}</p>
       <button type="button" disabled=${page <= 1} onClick=${() => go(page - 1)}>Previous</button>
       <button type="button" disabled=${!part.more} onClick=${() => go(page + 1)}>Next</button>
     </div>`

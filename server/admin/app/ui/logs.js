@@ -23,13 +23,19 @@ export function Logs() {
     ]} />
     <${Table} label="Audit log" ...${found} items=${found.part?.items} none="There is no such entry." columns=${[
       {head: 'Time', cell: (/** @type {Entry} */ e) => time(e.created_at)},
-      {head: 'Who', cell: (/** @type {Entry} */ e) => e.user_id ? html`<a href=${hash(`users/${e.user_id}`)}>User ${e.user_id}</a>` : 'operator'},
+      {head: 'Who', cell: (/** @type {Entry} */ e) => e.user_id ? html`<a href=${hash(`users/${e.user_id}`)}>User ${e.user_id}</a>${named(e.user)}` : 'operator'},
       {head: 'From', cell: (/** @type {Entry} */ e) => e.ip || '–'},
       {head: 'About', cell: (/** @type {Entry} */ e) => html`<span class=${`tag ${e.level}`}>${e.module}</span>`},
       {head: 'What', wide: true, cell: (/** @type {Entry} */ e) => html`<span class="whole">${e.message}</span>`},
-      {head: 'To', cell: (/** @type {Entry} */ e) => html`<${Target} target=${e.target} />`},
+      {head: 'To', cell: (/** @type {Entry} */ e) => html`<${Target} target=${e.target} />${named(e.target_user)}`},
     ]} />
     <${Pager} part=${found.part} size=${SIZE} go=${(/** @type {number} */ n) => refine({...route.peek().query, page: n})} />`
+}
+
+/** A user's name as it is now, beside the id that an entry has. */
+function named(/** @type {import('../types.d.ts').AuditUser | undefined} */ u) {
+  const name = u?.deleted ? 'deleted' : u?.username || u?.nickname
+  return name ? ` (${name})` : ''
 }
 
 /** @param {{target: string}} props */
