@@ -356,7 +356,7 @@ func TestAdminCommandLines(t *testing.T) {
 	}
 	for _, c := range []struct{ line, says string }{
 		{"grant --username=nobody", "nobody has this username"},
-		{"ban --id=4711", "no user of this id"},
+		{"ban --id=4711", "no user with this id"},
 		{"ban --username=u10001 --duration=200000h", "duration must be from 1 s"},
 	} {
 		if code, _, errOut := prog.told(t, "", strings.Fields(c.line)...); code != exitFailed || !strings.Contains(errOut, c.says) {

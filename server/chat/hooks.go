@@ -5,71 +5,70 @@ import (
 	"time"
 )
 
-// Hooks are told what happens in the domain, in the manner of
-// net/http/httptrace. A nil func is not called; the others must be quick and
-// safe for concurrent use.
+// Hooks are called when something happens in the domain, like those of
+// net/http/httptrace. Each may be nil. The others must be safe for concurrent use, and
+// must return quickly, because the domain waits for them.
 type Hooks struct {
-	// MessageStored: a message was accepted and is durable. Retries of it are
-	// not told again.
+	// MessageStored: a new message is durable. It is not called for retries.
 	MessageStored func(context.Context, MessageStored)
 	// MessageRefused: a message was not accepted.
 	MessageRefused func(context.Context, MessageRefused)
-	// BatchCommitted: one transaction stored a group of messages, or failed to.
+	// BatchCommitted: one transaction stored a batch of messages, or failed.
 	BatchCommitted func(context.Context, BatchCommitted)
-	// CacheLookup: something was looked up in a cache.
+	// CacheLookup: a key was looked up in a cache.
 	CacheLookup func(context.Context, CacheLookup)
-	// LoginRejected: a login or a registration was turned away.
+	// LoginRejected: a login or a registration was refused.
 	LoginRejected func(context.Context, LoginRejected)
-	// SessionsEnded: sessions were ended before their time.
+	// SessionsEnded: sessions ended before they expired.
 	SessionsEnded func(context.Context, SessionsEnded)
 	// PasswordChanged: an account has a new password.
 	PasswordChanged func(context.Context, PasswordChanged)
-	// TwoFactor: something happened to somebody's two-factor login, or by it.
+	// TwoFactor: two-factor login was turned on or off, or somebody gave a code.
 	TwoFactor func(context.Context, TwoFactorEvent)
-	// AccountDeleted: an account is gone.
+	// AccountDeleted: an account was deleted.
 	AccountDeleted func(context.Context, AccountDeleted)
-	// Exported: an export of a user's data is complete, or, with Err, is not.
+	// Exported: an export of a user's data was completed, or failed with Err.
 	Exported func(context.Context, Exported)
-	// FileStored: an upload is complete and durable.
+	// FileStored: an uploaded file is durable.
 	FileStored func(context.Context, FileStored)
-	// Blocked: somebody blocked another user, or unblocked him.
+	// Blocked: a user blocked or unblocked another one.
 	Blocked func(context.Context, Blocked)
 	// FileDeleted: the owner of a file deleted it.
 	FileDeleted func(context.Context, FileDeleted)
-	// Searched: messages were searched by their text.
+	// Searched: a search for messages by their text ended.
 	Searched func(context.Context, Searched)
-	// Request: a stranger asked, or was answered or refused.
+	// Request: a stranger's request was made, answered or refused.
 	Request func(context.Context, RequestChanged)
-	// PublishFailed: a stored message could not be handed to the bus; clients
-	// get it by sync.
+	// PublishFailed: an event of a stored change was not published. Clients get the
+	// change by sync.
 	PublishFailed func(context.Context, error)
-	// Recovered: messages that the bus did not bring were loaded from the
-	// store, or, with Err, some were not.
+	// Recovered: messages that the bus did not deliver were loaded from the store. With
+	// Err, some were not.
 	Recovered func(context.Context, Recovered)
-	// StaffActed: somebody of the staff did something, or was refused.
+	// StaffActed: a member of the staff did something, or was refused.
 	StaffActed func(context.Context, StaffActed)
 	// UserBanned: an account was banned.
 	UserBanned func(context.Context, UserBanned)
 	// ReportMade: a user reported a message or another user.
 	ReportMade func(context.Context, ReportMade)
-	// ReportHandled: a moderator decided over a report.
+	// ReportHandled: a moderator decided about a report.
 	ReportHandled func(context.Context, ReportHandled)
-	// NoticeSent: the staff told users something.
+	// NoticeSent: the staff sent a notice to users.
 	NoticeSent func(context.Context, NoticeSent)
 }
 
-// A Tracer carries traces to where the domain goes on without its caller. It is
-// safe for concurrent use.
+// A Tracer connects spans across goroutines and nodes: the work for a request may go on
+// after its caller has returned. It is safe for concurrent use.
 type Tracer interface {
-	// Carrier names the span of ctx, for Start and for other nodes; "" where
-	// nothing is recorded.
+	// Carrier returns the span of ctx as text, for Start, which may run on another node.
+	// It is "" if the span is not recorded.
 	Carrier(ctx context.Context) string
-	// Start begins a span on behalf of causes, each a carrier; the first is its
-	// parent. end is called once, with what it failed with.
+	// Start begins a span. causes are carriers: the first is the parent, the others are
+	// links. The caller calls end once, with the error if the work failed.
 	Start(ctx context.Context, name string, causes []string) (_ context.Context, end func(error))
 }
 
-// carrier is the Tracer's, if there is one.
+// carrier is Tracer.Carrier. It is "" without a Tracer.
 func (s *Service) carrier(ctx context.Context) string {
 	if s.cfg.Tracer == nil {
 		return ""
@@ -77,7 +76,7 @@ func (s *Service) carrier(ctx context.Context) string {
 	return s.cfg.Tracer.Carrier(ctx)
 }
 
-// span is the Tracer's Start, if there is a cause.
+// span is Tracer.Start. Without causes it does nothing.
 func (s *Service) span(ctx context.Context, name string, causes []string) (context.Context, func(error)) {
 	if len(causes) == 0 {
 		return ctx, func(error) {}
@@ -113,17 +112,17 @@ type LoginRejected struct {
 	Reason       Kind
 }
 
-// EndedBy says what ended a session.
+// EndedBy is the reason why a session ended.
 type EndedBy string
 
-// What ends sessions.
+// The reasons.
 const (
-	EndedByUser      EndedBy = "user"       // logged out, here or from another session
-	EndedByPassword  EndedBy = "password"   // it was changed by its user
-	EndedByTwoFactor EndedBy = "two_factor" // it was turned on or off
-	EndedByReplay    EndedBy = "replay"     // of a spent refresh token
-	EndedByOperator  EndedBy = "operator"
-	EndedByLeaving   EndedBy = "account_deleted"
+	EndedByUser      EndedBy = "user"            // the user logged out, from this or another session
+	EndedByPassword  EndedBy = "password"        // the user changed the password
+	EndedByTwoFactor EndedBy = "two_factor"      // the user turned two-factor login on or off
+	EndedByReplay    EndedBy = "replay"          // a spent refresh token was used again
+	EndedByOperator  EndedBy = "operator"        // the staff ended it
+	EndedByLeaving   EndedBy = "account_deleted" // the user deleted the account
 )
 
 // SessionsEnded is the data of Hooks.SessionsEnded.
@@ -133,23 +132,23 @@ type SessionsEnded struct {
 }
 
 // PasswordChanged is the data of Hooks.PasswordChanged.
-type PasswordChanged struct{ By EndedBy } // EndedByPassword: its user; EndedByOperator
+type PasswordChanged struct{ By EndedBy } // EndedByPassword: the user; EndedByOperator: the staff
 
 // TwoFactorEvent is the data of Hooks.TwoFactor.
 type TwoFactorEvent string
 
-// What happens to two-factor logins.
+// The events of two-factor logins.
 const (
 	TwoFactorEnabled    TwoFactorEvent = "enabled"
 	TwoFactorDisabled   TwoFactorEvent = "disabled"
-	TwoFactorCode       TwoFactorEvent = "code"           // one was right
-	TwoFactorBackupCode TwoFactorEvent = "backup_code"    // one was used up
-	TwoFactorDevice     TwoFactorEvent = "trusted_device" // stood in for a code
+	TwoFactorCode       TwoFactorEvent = "code"           // a code was right
+	TwoFactorBackupCode TwoFactorEvent = "backup_code"    // a backup code was right
+	TwoFactorDevice     TwoFactorEvent = "trusted_device" // a trusted device needed no code
 	TwoFactorRefused    TwoFactorEvent = "refused"        // a code was wrong, or used before
 )
 
 // AccountDeleted is the data of Hooks.AccountDeleted.
-type AccountDeleted struct{ By EndedBy } // EndedByLeaving: its user; EndedByOperator
+type AccountDeleted struct{ By EndedBy } // EndedByLeaving: the user; EndedByOperator: the staff
 
 // Exported is the data of Hooks.Exported.
 type Exported struct {
@@ -161,22 +160,22 @@ type Exported struct {
 type FileStored struct{ Bytes int64 }
 
 // Blocked is the data of Hooks.Blocked.
-type Blocked struct{ Undone bool }
+type Blocked struct{ Undone bool } // Undone: the user was unblocked
 
 // FileDeleted is the data of Hooks.FileDeleted.
 type FileDeleted struct{ Bytes int64 }
 
 // Searched is the data of Hooks.Searched.
 type Searched struct {
-	Duration time.Duration // waiting for a turn included
+	Duration time.Duration // including the wait for a turn
 	Outcome  SearchOutcome
 }
 
-// A SearchOutcome is how a search came to its end.
+// A SearchOutcome is the result of a search.
 type SearchOutcome string
 
-// The outcomes of a search. One that is partial was given up before it had looked
-// at everything or found a page full, and its client may go on.
+// The outcomes of a search. A partial one reached its limit of work before it had
+// searched everything or filled a page. The client may continue it.
 const (
 	SearchDone    SearchOutcome = "done"
 	SearchPartial SearchOutcome = "partial"
@@ -185,7 +184,7 @@ const (
 
 // RequestChanged is the data of Hooks.Request.
 type RequestChanged struct {
-	Kind    RequestKind // empty where it is not known
+	Kind    RequestKind // empty if unknown
 	Outcome RequestOutcome
 }
 

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// A pendingMark is a read mark on its way through a transaction.
+// A pendingMark is a read mark that waits for its transaction.
 type pendingMark struct {
 	mark Mark
 	done chan error
 }
 
-// markRead stores a mark together with others, and returns when it is durable.
+// markRead stores a mark, in one transaction with others. It returns when the mark is
+// durable.
 func (s *Service) markRead(ctx context.Context, m Mark) error {
 	p := &pendingMark{mark: m, done: make(chan error, 1)}
 	if err := s.marks.put(ctx, p); err != nil {
@@ -44,15 +45,15 @@ func (s *Service) storeMarks(marks []Mark) error {
 	return s.cfg.Store.Advance(ctx, marks)
 }
 
-// Delivered records that a socket of userID was written a message. It returns at
-// once; the mark is stored and its sender told a little later, so that this does
-// not cost a transaction and a frame for each message.
+// Delivered records that a message was written to a socket of userID. It does not block.
+// A little later the mark is stored, and the sender notified, so that not every message
+// costs a transaction and a frame.
 func (s *Service) Delivered(conversationID, userID, seq int64) {
 	s.delivered.add(conversationID, userID, seq)
 }
 
-// storeDelivered stores delivery marks and tells the senders, in direct conversations,
-// unless one of the two has blocked the other.
+// storeDelivered stores delivery marks. In direct conversations it notifies the senders,
+// unless one of the two users has blocked the other.
 func (s *Service) storeDelivered(marks []Mark) error {
 	now := s.cfg.Now()
 	for i := range marks {
@@ -69,7 +70,7 @@ func (s *Service) storeDelivered(marks []Mark) error {
 			continue
 		}
 		sender := room.peer(m.UserID)
-		// Without a word where it is not known whether one of them has blocked the other.
+		// If it is unknown whether one has blocked the other, nobody is notified.
 		if told, err := s.seers(ctx, room, m.UserID, true); err != nil || !slices.Contains(told, sender) {
 			continue
 		}
@@ -80,7 +81,7 @@ func (s *Service) storeDelivered(marks []Mark) error {
 	return nil
 }
 
-// gotByAsking takes messages that a user asked for as delivered.
+// gotByAsking marks messages that a user has requested as delivered.
 func (s *Service) gotByAsking(room Membership, userID int64, messages []Message) {
 	if !wantsReceipts(room) {
 		return
@@ -96,27 +97,27 @@ func (s *Service) gotByAsking(room Membership, userID int64, messages []Message)
 	}
 }
 
-// receiptMembers is how many members a group has at most of which it is known
-// whom a message was delivered to: each is a row to change.
+// receiptMembers is the size of the largest group for which delivery marks are stored.
+// Each mark changes a row.
 const receiptMembers = 32
 
 func wantsReceipts(room Membership) bool {
 	return room.Conversation.Kind == Direct || len(room.Members) <= receiptMembers
 }
 
-// deliveredDelay is how long delivery marks are gathered.
+// deliveredDelay is how long deliveries gathers marks.
 const deliveredDelay = 100 * time.Millisecond
 
-// deliveries gathers delivery marks: of each member only the furthest counts, and
-// what was stored a while ago is not stored again.
+// deliveries gathers delivery marks. It keeps only the last one of each member, and does
+// not store a mark again that it remembers.
 type deliveries struct {
 	*gatherer
 	mu           sync.Mutex
 	seqs         map[member]int64
-	done, before map[member]int64 // stored; when done is full it becomes before
+	done, before map[member]int64 // stored marks; when done is full, it replaces before
 }
 
-// doneMarks is how many marks are remembered, at least, and at most twice as many.
+// doneMarks is how many stored marks are remembered, at least; at most twice as many.
 const doneMarks = 50_000
 
 type member struct{ conversation, user int64 }
@@ -125,7 +126,7 @@ func newDeliveries(store func([]Mark) error) *deliveries {
 	d := &deliveries{seqs: make(map[member]int64), done: make(map[member]int64)}
 	d.gatherer = newGatherer(deliveredDelay, func() {
 		if marks := d.take(); len(marks) > 0 && store(marks) != nil {
-			d.forget(marks) // a status that stays at sent does no harm; the next mark covers it
+			d.forget(marks) // the status stays at sent for now; the next mark includes this one
 		}
 	})
 	return d

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// MessageType is what a message carries.
+// A MessageType is the type of a message's content.
 type MessageType string
 
-// The types of message. All but text carry the FileID of an upload, or in
-// Content the address of something kept elsewhere.
+// The types of message. All except text have the FileID of an upload, or in Content the
+// URL of something stored elsewhere.
 const (
 	TypeText  MessageType = "text"
 	TypeImage MessageType = "image"
@@ -18,11 +18,11 @@ const (
 	TypeFile  MessageType = "file"
 )
 
-// Status is how far a message has come, as far as its sender is concerned. In
-// a group it is read once anyone else has read it, and never merely delivered.
+// A Status is the status of a message for its sender. In a group a message is read when
+// one other member has read it, and never delivered.
 type Status string
 
-// The statuses. Recalled hides edited, and edited hides the rest.
+// The statuses. Recalled takes precedence over edited, and edited over the others.
 const (
 	StatusSent      Status = "sent"
 	StatusDelivered Status = "delivered"
@@ -31,8 +31,8 @@ const (
 	StatusRecalled  Status = "recalled"
 )
 
-// A Message is one message as members of its conversation see it. One that was
-// deleted or recalled keeps its ID and Seq, and has no Content and no file.
+// A Message is a message as members of its conversation see it. A deleted or recalled
+// message keeps its ID and Seq, but has no Content and no file.
 type Message struct {
 	ID             int64       `json:"id"`
 	ConversationID int64       `json:"-"`
@@ -46,7 +46,7 @@ type Message struct {
 	Edited         bool        `json:"is_edited"`
 	Recalled       bool        `json:"is_recalled"`
 	Deleted        bool        `json:"is_deleted"`
-	Hidden         bool        `json:"is_hidden,omitempty"` // its reader deleted it for himself; Deleted is true, too
+	Hidden         bool        `json:"is_hidden,omitempty"` // the reader deleted it only for themself; Deleted is also true
 	ReplyToID      int64       `json:"reply_to_id,omitempty"`
 	FileID         int64       `json:"file_id,omitempty"`
 	FileGone       bool        `json:"file_gone,omitempty"` // its owner deleted the file
@@ -56,10 +56,10 @@ type Message struct {
 	Sender         *User       `json:"sender,omitempty"`
 }
 
-// gone tells whether the content was taken back.
+// gone reports whether the message was recalled or deleted.
 func (m Message) gone() bool { return m.Recalled || m.Deleted }
 
-// Blank returns m as somebody sees it who deleted it for himself: its place.
+// Blank returns m without content and file, for a user who deleted it only for themself.
 func (m Message) Blank() Message {
 	return Message{
 		ID: m.ID, ConversationID: m.ConversationID, SenderID: m.SenderID, ReceiverID: m.ReceiverID, ChatID: m.ChatID, Seq: m.Seq,
@@ -67,14 +67,14 @@ func (m Message) Blank() Message {
 	}
 }
 
-// A Draft is a message as a client writes it.
+// A Draft is a message that a client sends.
 type Draft struct {
 	Target
 	Content     string      `json:"content"`
-	Type        MessageType `json:"message_type"` // text when empty
-	ReplyToID   int64       `json:"reply_to_id"`
-	FileID      int64       `json:"file_id"`
-	ClientMsgID string      `json:"client_msg_id"` // unique per sender; a retry with it stores once, and another message is refused
+	Type        MessageType `json:"message_type"`  // empty: text
+	ReplyToID   int64       `json:"reply_to_id"`   // 0: none
+	FileID      int64       `json:"file_id"`       // 0: none
+	ClientMsgID string      `json:"client_msg_id"` // unique among the sender's messages, so that a retry is not stored again; optional
 }
 
 const (
@@ -82,7 +82,8 @@ const (
 	maxClientMsgID = 128
 )
 
-// check puts the default type in and refuses what no conversation would take.
+// check sets the default type, and returns an error if the draft is not valid in any
+// conversation.
 func (d *Draft) check(maxContent int) error {
 	if err := d.Target.check(notSent); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (d *Draft) checkFields(maxContent int) error {
 	return nil
 }
 
-// A MessagePlace says where a message is, and since when.
+// A MessagePlace is the position of a message, and its time.
 type MessagePlace struct {
 	ID             int64
 	ConversationID int64
@@ -132,7 +133,7 @@ type MessagePlace struct {
 	CreatedAt      time.Time
 }
 
-// A NewMessage is a checked draft on its way into the store.
+// A NewMessage is a message for the store.
 type NewMessage struct {
 	ConversationID int64
 	SenderID       int64
@@ -141,32 +142,33 @@ type NewMessage struct {
 	Type           MessageType
 	ReplyToID      int64
 	FileID         int64
-	ClientMsgID    string // "" : never a duplicate
+	ClientMsgID    string // empty: never a duplicate
 	CreatedAt      time.Time
 }
 
-// Appended is what became of one NewMessage.
+// Appended is the result for one NewMessage.
 type Appended struct {
 	Message   Message
-	Duplicate bool  // the sender's ClientMsgID was stored before; Message is that one
-	Err       error // ErrNotFound: the sender is not, or no longer, an unmuted member
+	Duplicate bool  // a message of the sender with this ClientMsgID was already stored: it is Message
+	Err       error // ErrNotFound: the sender is not a member, or muted; ErrNoFile: the file was deleted
 }
 
-// A Mark says how far a user has come in a conversation; a mark never goes back.
+// A Mark records up to which Seq a user has received and read a conversation. Marks never
+// move backward.
 type Mark struct {
 	ConversationID int64
 	UserID         int64
-	Read           int64 // Seq up to which the user has read; 0 leaves it
-	Delivered      int64 // Seq up to which a socket of the user was written; 0 leaves it
+	Read           int64 // the user has read messages up to this Seq; 0: unchanged
+	Delivered      int64 // a socket of the user got messages up to this Seq; 0: unchanged
 	At             time.Time
 }
 
-// A Receipt is how far a message has come with one member. Of the marks only the
-// last move is kept: where a mark is further by now, its time is that at which the
-// member was so far at the latest. A zero time is not known.
+// A Receipt records that a member has received or read a message. Its times are upper
+// bounds: only the time of a mark's last move is stored, and the mark may have moved past
+// the message. A zero time is unknown.
 type Receipt struct {
 	UserID      int64
-	Read        bool // and else delivered
+	Read        bool // false: only delivered
 	ReadAt      time.Time
 	DeliveredAt time.Time
 }
@@ -175,40 +177,41 @@ type Receipt struct {
 type MessageQuery struct {
 	UserID         int64
 	ConversationID int64 // 0: every conversation of the user
-	Ascending      bool  // by Seq upward from AfterSeq; only within one conversation
-	AfterSeq       int64
-	BeforeSeq      int64 // downward from the message before it; 0: from the last; only within one conversation
+	Ascending      bool  // in the order of Seq; needs ConversationID
+	AfterSeq       int64 // with Ascending: messages after this Seq
+	BeforeSeq      int64 // without Ascending: messages before this Seq; 0: from the last one; needs ConversationID
 	Limit, Offset  int
-	Whole          bool // with what UserID deleted for himself
+	Whole          bool // with the content of messages that UserID has hidden
 }
 
-// A MessageSearch selects messages of UserID's conversations by their text, those
-// that he deleted for himself left out.
+// A MessageSearch selects messages of UserID's conversations by their text, without those
+// that UserID has hidden.
 type MessageSearch struct {
 	UserID         int64
 	ConversationID int64  // 0: every conversation of the user
-	Text           string // words, each of which the text contains, ignoring case and width
-	BeforeID       int64  // messages before it; 0: from the last
+	Text           string // words that the message must all contain, ignoring case and width
+	BeforeID       int64  // messages with smaller ids; 0: from the newest
 	Limit          int
 }
 
-// Found is what a search found, newest first. Where Next is not 0, there may be
-// more: it is the BeforeID to go on with, also where Messages has fewer than
-// Limit, or none: then the search was given up for a while.
+// Found is the result of a search, the newest message first. If Next is not 0, there may
+// be more messages: continue with it as BeforeID. A search ends early when it has done as
+// much work as one call may cost. Then Next is not 0, and Messages has fewer than Limit
+// messages, or none.
 type Found struct {
 	Messages []Message
 	Next     int64
 }
 
-// Indexed is what one step of indexing has done.
+// Indexed is the result of one step of indexing.
 type Indexed struct {
-	Messages  int   // that it looked at
-	Behind    int64 // about how many there are after those, some of them too new
-	More      bool  // of those, some are old enough
-	Overtaken bool  // another node did the same at the same time
+	Messages  int   // messages examined
+	Behind    int64 // about how many messages follow, including those that are too new
+	More      bool  // some of the following messages can be indexed now
+	Overtaken bool  // another node did the same step at the same time
 }
 
-// A Page is part of a list. Total counts the whole of it.
+// A Page is a page of a list of messages. Total is the number of messages in the list.
 type Page struct {
 	Messages []Message
 	Total    int64

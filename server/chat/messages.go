@@ -15,9 +15,10 @@ const MaxPage = 200
 
 const noMessage = "no such message"
 
-// message returns a message and its room if the caller is a member.
+// message returns a message and its conversation. The error is NotFound if the caller is
+// not a member.
 func (s *Service) message(ctx context.Context, c Caller, id int64, what string) (Message, Membership, error) {
-	const why = "it does not exist, or is not yours to see"
+	const why = "it does not exist, or you may not see it"
 	m, err := s.cfg.Store.Message(ctx, id)
 	if err != nil {
 		return Message{}, Membership{}, orNotFound(err, what, why)
@@ -32,7 +33,7 @@ func (s *Service) message(ctx context.Context, c Caller, id int64, what string) 
 	return m, room, nil
 }
 
-// Message returns one message that the caller may see.
+// Message returns a message. The error is NotFound if the caller may not see it.
 func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, error) {
 	m, _, err := s.message(ctx, c, id, noMessage)
 	if err == nil {
@@ -45,13 +46,14 @@ func (s *Service) Message(ctx context.Context, c Caller, id int64) (Message, err
 	return m, err
 }
 
-// History selects a page of messages: newest first, or with AfterSeq upward. Seq
-// is of one conversation, and stands where an Offset moves with every message.
+// History selects a page of messages: the newest first, or with AfterSeq in the order of
+// Seq. AfterSeq and BeforeSeq need a Target. Unlike pages by Offset, those by Seq do not
+// move with new messages.
 type History struct {
-	Target               // none: all conversations of the caller
-	AfterSeq      *int64 // ascending from the message after it
-	BeforeSeq     int64  // newest first from the message before it; 0: from the newest
-	Limit, Offset int    // Limit 0 is 50, and at most 200
+	Target               // zero: all conversations of the caller
+	AfterSeq      *int64 // messages after this Seq, the oldest first; nil: the newest first
+	BeforeSeq     int64  // messages before this Seq, the newest first; 0: from the newest
+	Limit, Offset int    // Limit 0 means 50; at most 200
 }
 
 func (h History) check(what string) error {
@@ -64,7 +66,7 @@ func (h History) check(what string) error {
 	return nil
 }
 
-// Messages lists messages of one conversation, or of all the caller is in.
+// Messages lists messages of one conversation, or of all conversations of the caller.
 func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, error) {
 	const what = "messages not listed"
 	if err := h.check(what); err != nil {
@@ -92,7 +94,7 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 		return Page{}, err
 	}
 	if page.Messages == nil {
-		page.Messages = []Message{} // not null, for clients
+		page.Messages = []Message{} // so that clients get [] and not null
 	}
 	if q.ConversationID != 0 {
 		s.gotByAsking(room, c.UserID, page.Messages)
@@ -123,7 +125,7 @@ func (s *Service) Unread(ctx context.Context, c Caller) (int64, error) {
 
 // Dialogs lists the caller's conversations, the one with the newest message first.
 func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog], error) {
-	p, err := p.within(MaxPage, MaxPage, "dialogs not listed") // most clients show all that there are
+	p, err := p.within(MaxPage, MaxPage, "dialogs not listed") // most clients show all of them
 	if err != nil {
 		return Part[Dialog]{}, err
 	}
@@ -135,7 +137,8 @@ func (s *Service) Dialogs(ctx context.Context, c Caller, p Paging) (Part[Dialog]
 	return part, s.dialogsSeenBy(ctx, c.UserID, part.Items)
 }
 
-// dialogsSeenBy puts into dialogs what a store leaves to the domain.
+// dialogsSeenBy fills in what the store leaves out: peers, senders, and statuses as the
+// viewer may see them.
 func (s *Service) dialogsSeenBy(ctx context.Context, viewer int64, dialogs []Dialog) (err error) {
 	last := make([]*Message, len(dialogs))
 	for i, d := range dialogs {
@@ -160,7 +163,9 @@ func (s *Service) dialogsSeenBy(ctx context.Context, viewer int64, dialogs []Dia
 	return nil
 }
 
-// Edit puts new content into a message of the caller's.
+// Edit replaces the content of a message of the caller. The error is Forbidden if the
+// caller is not its sender, or may no longer write there, and Conflict if it was recalled
+// or deleted.
 func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) (Message, error) {
 	const what = "message not edited"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -180,7 +185,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	}
 	switch {
 	case m.SenderID != c.UserID:
-		return Message{}, Errorf(KindForbidden, what, "only its sender may edit a message")
+		return Message{}, Errorf(KindForbidden, what, "only the sender may edit a message")
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
 	}
@@ -201,11 +206,11 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	return s.Message(ctx, c, id)
 }
 
-// tellEdit tells the others of an edit, but those who deleted the message for
+// tellEdit notifies the members of an edit, except those who deleted the message only for
 // themselves.
 func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id int64, at time.Time) {
 	err := s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
-		// As it is when its turn comes: of two edits, clients see the later one last.
+		// The message is read only now, so that after two edits clients get the later one last.
 		m, err := s.cfg.Store.Message(ctx, id)
 		if err != nil {
 			return Event{}, err
@@ -219,17 +224,19 @@ func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id in
 			ConversationID: room.Conversation.ID,
 		}, err
 	})
-	if err != nil { // it is edited all the same
+	if err != nil { // the edit is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 	}
 }
 
-// Recall takes a message of the caller's back.
+// Recall removes the content of a message of the caller for everybody, and marks it as
+// recalled. It is idempotent. The error is Forbidden if the caller is not its sender.
 func (s *Service) Recall(ctx context.Context, c Caller, id int64) (Message, error) {
 	return s.retract(ctx, c, id, true)
 }
 
-// Delete takes a message away: its sender may, and in a group its owner and admins.
+// Delete removes the content of a message for everybody. It is idempotent. The error is
+// Forbidden unless the caller is its sender, or the owner or an admin of the group.
 func (s *Service) Delete(ctx context.Context, c Caller, id int64) (Message, error) {
 	return s.retract(ctx, c, id, false)
 }
@@ -249,7 +256,7 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	me, _ := room.Find(c.UserID)
 	moderator := !recalled && (me.Role == RoleOwner || me.Role == RoleAdmin)
 	if m.SenderID != c.UserID && !moderator {
-		return Message{}, Errorf(KindForbidden, what, "only its sender, or an admin of the chat, may do this")
+		return Message{}, Errorf(KindForbidden, what, "only the sender, or an admin of the chat, may do this")
 	}
 	if m.gone() {
 		return m, s.withoutTraces(ctx, c.UserID, &m) // a retry
@@ -269,7 +276,8 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	return s.Message(ctx, c, id)
 }
 
-// MarkRead records that the caller has read a conversation up to a message.
+// MarkRead records that the caller has read a conversation up to a message, and notifies
+// the members.
 func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, error) {
 	const what = "message not marked as read"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -298,9 +306,9 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 	return m, err
 }
 
-// Typing tells the others in a conversation that the caller is typing, or has
-// stopped: those who would get at once what he writes, and whom he has not blocked.
-// That nobody is told is no error.
+// Typing notifies the other members of a conversation that the caller is typing, or has
+// stopped. It skips members whom the caller has blocked. If the caller may not write
+// there, it does nothing and returns no error.
 func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) error {
 	const what = "typing not told"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -308,7 +316,7 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	}
 	room, err := s.room(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
-		return nil // nobody has written yet: there is no conversation to tell
+		return nil // there is no conversation yet
 	}
 	if err == nil {
 		err = s.mayWrite(ctx, c, room, what)
@@ -334,13 +342,14 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	return nil
 }
 
-// tell has what the caller did to a message announced, after whatever was
-// before it, to all who see what he does there, but the connection he did it on.
+// tell announces what the caller did to a message, after all earlier events. It notifies
+// the members who may see it, except the caller's connection.
 func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
 	s.tellSeers(ctx, c, room, false, Event{Type: t, At: at, Payload: payload})
 }
 
-// tellTrace is tell for what says no more than that the caller is there.
+// tellTrace is tell for an event that only reveals that the caller is present, such as
+// having read a message.
 func (s *Service) tellTrace(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
 	s.tellSeers(ctx, c, room, true, Event{Type: t, At: at, Payload: payload})
 }
@@ -351,30 +360,31 @@ func (s *Service) tellSeers(ctx context.Context, c Caller, room Membership, trac
 		e.To, err = s.seers(ctx, room, c.UserID, trace)
 		return e, err
 	})
-	if err != nil { // what he did is done all the same
+	if err != nil { // the change is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 	}
 }
 
-// MayRead takes a turn for something that a user asks for. The ways into the
-// server call it once for each request.
+// MayRead counts a reading request of a user. If the user is too fast, the error is
+// RateLimited. Packages rest and ws call it once for each request.
 func (s *Service) MayRead(ctx context.Context, userID int64) error {
 	if s.cfg.Reads == nil {
 		return nil
 	}
 	if wait := s.cfg.Reads.Take(ctx, userID); wait > 0 {
-		return tooFast("not answered", "you ask too much at once", wait)
+		return tooFast("not answered", "too many requests", wait)
 	}
 	return nil
 }
 
-// pace bounds what a user may do besides sending messages.
+// pace counts an action of a user other than sending a message. If the user is too fast,
+// the error is RateLimited.
 func (s *Service) pace(ctx context.Context, c Caller, what string) error {
 	if s.cfg.Actions == nil {
 		return nil
 	}
 	if wait := s.cfg.Actions.Take(ctx, c.UserID); wait > 0 {
-		return tooFast(what, "too much at once", wait)
+		return tooFast(what, "too many actions", wait)
 	}
 	return nil
 }

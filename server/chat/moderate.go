@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A ModerationQuery selects messages for the staff, the newest first. What is zero
-// selects nothing.
+// A ModerationQuery selects messages for the staff, the newest first. Zero fields match
+// every message.
 type ModerationQuery struct {
 	ConversationID int64
 	SenderID       int64
@@ -16,9 +16,9 @@ type ModerationQuery struct {
 	Limit          int
 }
 
-// ReadMessages shows other people's messages to the staff, and puts that into the
-// audit first. Unless Config.ModerationReads is set, nobody may. Where it is given up
-// for a while, Next says where to go on, as in SearchMessages.
+// ReadMessages returns other people's messages to the staff, after it has added an entry
+// to the audit. The error is Forbidden unless Config.ModerationReads is set. A call may
+// end early: see Found.
 func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery) (Found, error) {
 	const what = "messages not shown"
 	if q.ConversationID < 0 || q.SenderID < 0 || q.BeforeID < 0 || q.Limit < 0 {
@@ -29,7 +29,7 @@ func (s *Service) ReadMessages(ctx context.Context, by Staff, q ModerationQuery)
 		entry.Message += fmt.Sprint(" before ", q.BeforeID)
 	}
 	if !s.cfg.ModerationReads {
-		err := Errorf(KindForbidden, what, "the operator does not allow it: the server's --moderation-reads does")
+		err := Errorf(KindForbidden, what, "the operator does not allow it: start the server with --moderation-reads to allow it")
 		s.refused(ctx, by, ActReadMessages, entry, err, false)
 		return Found{}, err
 	}
@@ -63,27 +63,28 @@ func (q ModerationQuery) target() string {
 	return ""
 }
 
-// A Removal is what the staff deletes: a message, or a group with its messages.
+// A Removal tells the store what the staff deletes: a message, or a group with its messages.
 type Removal struct {
 	ActorID int64 // 0: the operator
 	ID      int64 // of the message or the group
 	At      time.Time
 
-	// Decide refuses, or returns the entry for the audit. It is given whoever acts, and
-	// the message's sender or the group's owner; a deleted account is a plain user. It
-	// may be called more than once, and does nothing else: others wait for it.
+	// Decide returns an error, or the entry for the audit. actor is the member of the
+	// staff, and owner the message's sender or the group's owner; a deleted account
+	// counts as a plain user. The store may call Decide more than once, and holds locks
+	// meanwhile.
 	Decide func(actor, owner Standing) (AuditEntry, error)
 }
 
-// removal is what by deletes, if d allows it.
+// removal returns the Removal of id by by. Its Decide refuses what d does not allow.
 func (s *Service) removal(by Staff, id int64, d deed) Removal {
 	return Removal{ActorID: by.UserID, ID: id, At: s.cfg.Now(), Decide: func(actor, owner Standing) (AuditEntry, error) {
 		return s.entry(by, LevelInfo, d.entry), d.allows(actor, owner)
 	}}
 }
 
-// RemoveMessage deletes a message, as its sender could. The error is Forbidden if the
-// sender's role is the moderator's own or higher.
+// RemoveMessage deletes anybody's message, as Delete does. It is idempotent. The error is
+// Forbidden if the sender's role is the caller's own or higher.
 func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Message, error) {
 	const what, why = "message not deleted", "there is no such message"
 	m, err := s.cfg.Store.Message(ctx, id)
@@ -118,12 +119,12 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 
 // A GroupQuery selects groups for the staff, the newest first.
 type GroupQuery struct {
-	Title         string // that the group's title begins with
+	Title         string // the beginning of the group's title; empty: all groups
 	Limit, Offset int
 	Count         int64 // count at most so many; 0: all
 }
 
-// Chats lists all groups for the staff, without what is said in them.
+// Chats lists groups for the staff, without their messages.
 func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Conversation], error) {
 	const what = "chats not listed"
 	p, err := p.within(defaultPage, MaxPage, what)
@@ -138,8 +139,8 @@ func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Co
 	return listing(chats, total, p), err
 }
 
-// DeleteChat deletes a group and its messages for all members, as DeleteGroup does.
-// The error is Forbidden if the role of the group's owner is the caller's own or higher.
+// DeleteChat deletes a group and its messages, as DeleteGroup does. The error is Forbidden
+// if the role of the group's owner is the caller's own or higher.
 func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	const what, why = "chat not deleted", "there is no such group"
 	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old

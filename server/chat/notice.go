@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// A NoticeKind is why the staff tells users something.
+// A NoticeKind is the reason for a notice.
 type NoticeKind string
 
 // The kinds of notice.
 const (
 	NoticeBroadcast NoticeKind = "broadcast" // to everybody
-	NoticeWarning   NoticeKind = "warning"   // to one who was reported
+	NoticeWarning   NoticeKind = "warning"   // to a user who was reported
 )
 
-// EventNotice brings a [Notice] to users.
+// EventNotice carries a [Notice].
 const EventNotice EventType = "notice"
 
-// A Notice is what the staff tells a user. Clients show each id once.
+// A Notice is a message of the staff to a user or to everybody. Clients show each id once.
 type Notice struct {
 	ID        int64      `json:"id"`
 	UserID    int64      `json:"-"` // 0: everybody
@@ -34,12 +34,12 @@ type Notice struct {
 const (
 	notBroadcast  = "nothing broadcast"
 	maxNotice     = 4 << 10             // bytes
-	noticesFor    = 30 * 24 * time.Hour // that a notice waits for its user
-	noticesAtOnce = 20                  // that one connection begins with
+	noticesFor    = 30 * 24 * time.Hour // how long a notice waits for its user
+	noticesAtOnce = 20                  // most notices sent to a new connection
 )
 
-// Broadcast tells everybody something: those who are online at once, the others
-// when they connect within 30 days. Who registers later is not told.
+// Broadcast sends a notice to everybody: at once to users who are online, and to the
+// others when they next connect within 30 days. Users who register later do not get it.
 func (s *Service) Broadcast(ctx context.Context, by Staff, message string) (Notice, error) {
 	if message == "" {
 		return Notice{}, Errorf(KindInvalid, notBroadcast, "message is empty")
@@ -57,7 +57,7 @@ func (s *Service) Broadcast(ctx context.Context, by Staff, message string) (Noti
 	return n, nil
 }
 
-// tellNotice hands a notice that is stored to whoever is online.
+// tellNotice sends a stored notice to its users who are online.
 func (s *Service) tellNotice(ctx context.Context, n Notice) {
 	s.cfg.Hooks.noticeSent(ctx, n.Kind)
 	e := Event{Type: EventNotice, At: s.cfg.Now(), Payload: n}
@@ -67,28 +67,27 @@ func (s *Service) tellNotice(ctx context.Context, n Notice) {
 	s.publish(ctx, e)
 }
 
-// Notices returns what the caller was not told yet, the oldest first, and not more
-// than one connection begins with: the rest comes with the next one. NoticesTold
-// notes what was told.
+// Notices returns the notices that the caller has not received, the oldest first, for a
+// new connection. It returns at most 20: the next connection gets the rest. Call
+// NoticesTold once they are sent.
 func (s *Service) Notices(ctx context.Context, c Caller) ([]Notice, error) {
 	return s.cfg.Store.Notices(ctx, c.UserID, s.cfg.Now().Add(-noticesFor), noticesAtOnce)
 }
 
-// NoticesTold notes that a socket of userID was written the notices from first to
-// last, none of his between them left out. It returns at once. Until it is stored, a
-// connection that begins tells them again.
+// NoticesTold records that all notices to userID from first to last were written to a
+// socket of the user. It does not block, and stores this a little later. Until then, a
+// new connection gets them again.
 func (s *Service) NoticesTold(userID, first, last int64) {
 	s.told.add(userID, Told{After: first - 1, UpTo: last})
 }
 
-// Told are the notices whose ids come after one, up to another.
+// Told is a range of notices, by their ids: those after After, up to UpTo.
 type Told struct{ After, UpTo int64 }
 
-// toldDelay is how long it is gathered who was told of what: a broadcast is told
-// to many at once.
+// toldDelay is how long tolds gathers. A broadcast is sent to many users at once.
 const toldDelay = 100 * time.Millisecond
 
-// tolds gathers which users were told of which notices.
+// tolds gathers which users have received which notices.
 type tolds struct {
 	*gatherer
 	mu    sync.Mutex
@@ -99,7 +98,7 @@ func newTolds(store func(Told, []int64)) *tolds {
 	t := &tolds{users: make(map[Told][]int64)}
 	t.gatherer = newGatherer(toldDelay, func() {
 		users := t.take()
-		// From the oldest on: a notice counts as told once those before it do.
+		// The oldest first: MarkNotices skips users with an older notice to be sent.
 		order := slices.SortedFunc(maps.Keys(users), func(a, b Told) int {
 			return cmp.Or(cmp.Compare(a.UpTo, b.UpTo), cmp.Compare(a.After, b.After))
 		})
@@ -129,13 +128,14 @@ func (s *Service) storeTold(n Told, users []int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
 	defer cancel()
 	if err := s.cfg.Store.MarkNotices(ctx, users, n, s.cfg.Now().Add(-noticesFor)); err != nil {
-		s.cfg.Log.WarnContext(ctx, "users will be told of a notice twice", "notice", n.UpTo, "users", len(users), "err", err)
+		s.cfg.Log.WarnContext(ctx, "sent notices not recorded; users will get them twice", "notice", n.UpTo, "users", len(users), "err", err)
 	}
 }
 
-// NoticeOf reads the payload of an event of type EventNotice.
+// NoticeOf returns the payload of an event of type EventNotice. ok is false if it is not
+// a notice.
 func NoticeOf(e Event) (n Notice, ok bool) {
-	switch payload := e.Payload.(type) { // JSON where a bus brought it
+	switch payload := e.Payload.(type) { // JSON if another node sent it
 	case Notice:
 		return payload, true
 	case json.RawMessage:

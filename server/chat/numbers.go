@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Numbers are those of the whole server, all its nodes together. Today is a day
-// of UTC.
+// Numbers are counts of the whole server, not of one node. Today begins at midnight UTC.
 type Numbers struct {
 	Users          int64     `json:"total_users"`
 	Online         int64     `json:"online_users"`
@@ -16,27 +15,27 @@ type Numbers struct {
 	MessagesToday  int64     `json:"messages_today"`
 	NewUsersToday  int64     `json:"new_users_today"`
 	ActiveToday    int64     `json:"active_users_today"`
-	Storage        int64     `json:"total_storage"` // bytes of files
+	Storage        int64     `json:"total_storage"` // bytes of stored files
 	BannedUsers    int64     `json:"banned_users"`
 	PendingReports int64     `json:"pending_reports"`
 	UpdatedAt      time.Time `json:"last_update_time"`
 }
 
-// A Day is what the store counts numbers of.
+// A Day is the day for which the store counts.
 type Day struct {
 	Now      time.Time
-	Midnight time.Time // before it
+	Midnight time.Time // the last one before Now
 }
 
-// numbersFor is how old numbers may be: they cost a look at whole tables.
+// numbersFor is how long numbers are cached, because counting reads whole tables.
 const numbersFor = 15 * time.Second
 
 type numbers struct {
-	mu   sync.Mutex // held while they are counted: who asks meanwhile gets the same
+	mu   sync.Mutex // held while counting, so that concurrent callers share the result
 	last Numbers
 }
 
-// Numbers counts users, chats and messages; they are up to 15 s old.
+// Numbers returns the counts of the server. They may be up to 15 s old.
 func (s *Service) Numbers(ctx context.Context) (Numbers, error) {
 	s.numbers.mu.Lock()
 	defer s.numbers.mu.Unlock()
@@ -58,7 +57,7 @@ func (s *Service) Numbers(ctx context.Context) (Numbers, error) {
 	return n, nil
 }
 
-// PendingReports tells how many reports wait, and since when the oldest does.
+// PendingReports returns the number of pending reports, and the time of the oldest.
 func (s *Service) PendingReports(ctx context.Context) (n int64, since time.Time, err error) {
 	return s.cfg.Store.PendingReports(ctx)
 }

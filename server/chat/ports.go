@@ -6,11 +6,16 @@ import (
 	"time"
 )
 
-// A Store keeps accounts, sessions, conversations, messages and files. Every
-// method is safe for concurrent use, and what it has stored when it returns is
-// durable. A row that is not there is ErrNotFound, one that would be there
-// twice ErrConflict; an [*Error] of KindUnavailable means the database is away,
-// and nothing was stored unless the error says that it may have been.
+// A Store keeps accounts, sessions, conversations, messages and files. All methods are
+// safe for concurrent use. What a method has stored is durable when it returns.
+//
+// The error is ErrNotFound if the row that a method is about does not exist, and
+// ErrConflict if the row that it would add already exists. Every method may also return
+// an [*Error] of kind Unavailable if the database cannot be reached, or the error of a
+// context that has ended. With Unavailable nothing was stored, unless the error says
+// that it may have been. An empty list is not an error.
+//
+// Package sqlstore implements Store; package sqlstore/storetest tests implementations.
 type Store interface {
 	UserStore
 	RelationStore
@@ -24,460 +29,524 @@ type Store interface {
 	StaffStore
 }
 
-// UserStore keeps accounts and who befriended whom.
+// UserStore keeps accounts.
 type UserStore interface {
-	// CreateUser stores u and its password hash and returns it with its ID.
-	// ErrConflict: the phone or the username is taken; of usernames, all that
-	// have one key.
+	// CreateUser stores u with its password hash, and returns it with its ID. The error
+	// is ErrConflict if the phone number is taken, or a username with the same key (see
+	// [Usernames]).
 	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
-	// UserByLogin finds an account by its phone or its username (whichever is
-	// not empty), and what it takes to log in.
+	// UserByLogin returns the account with this phone number or username, whichever is
+	// not empty. The error is ErrNotFound if there is none.
 	UserByLogin(ctx context.Context, phone, username string) (Login, error)
-	// LoginOf is UserByLogin by the id.
+	// LoginOf is UserByLogin for an id.
 	LoginOf(ctx context.Context, userID int64) (Login, error)
-	// Users returns the accounts of ids, in that order, unknown ones left out.
+	// Users returns the accounts with these ids, in the order of ids. It leaves out
+	// unknown ids.
 	Users(ctx context.Context, ids []int64) ([]User, error)
-	// UpdateUser puts in what of p is not nil, and leaves the rest to others who
-	// do the same. ErrNotFound: there is no such account.
+	// UpdateUser sets the fields of p that are not nil. Concurrent changes of other
+	// fields are kept. The error is ErrNotFound if there is no such account.
 	UpdateUser(ctx context.Context, userID int64, p Profile) error
-	// SetLastSeen notes when users were last here; an earlier time goes for nothing.
+	// SetLastSeen sets when users were last seen. It ignores users with a later time.
 	SetLastSeen(ctx context.Context, userIDs []int64, at time.Time) error
-	// DeleteUser makes an account that is gone of one: nothing but its ID, and when it
-	// was made, stays; relations and what it takes to log in are deleted, and it does as
-	// EndSessions does, in one transaction. Nobody begins anything with it from then
-	// on. Leaving lists it until Left. ErrNotFound: its epoch is not the one given any
-	// more, or it is gone; ErrConflict: it is the last super admin.
+	// DeleteUser deletes an account. The id and the time of creation stay, so that old
+	// messages have a sender. In the same transaction it deletes relations and
+	// credentials, and ends all sessions as EndSessions does. From then on nobody can
+	// write to the account, call it or add it to groups. Leaving lists it until Left is
+	// called. It returns the ids of the ended sessions. The error is ErrNotFound if the
+	// account is already deleted or its epoch is not epoch, and ErrConflict if it is the
+	// last super admin.
 	DeleteUser(ctx context.Context, userID, epoch int64, at time.Time) (sessions []string, err error)
-	// Leaving lists accounts after an id that DeleteUser deleted and Left does not know of,
-	// by id.
+	// Leaving lists the deleted accounts with data that is still to be removed: those
+	// for which Left was not called. They are sorted by id, and their ids are larger
+	// than after.
 	Leaving(ctx context.Context, after int64, limit int) ([]int64, error)
-	// Left notes that nothing is left to do for a deleted account.
+	// Left records that all data of a deleted account was removed.
 	Left(ctx context.Context, userID int64) error
-	// SilenceDirects has Append store no message in the one-to-one conversations of a
-	// user that come after an id, limit at most, and returns theirs in order.
+	// SilenceDirects closes direct conversations of a user: Append stores no more
+	// messages in them. It does so for the first limit conversations with ids larger
+	// than after, and returns their ids in order.
 	SilenceDirects(ctx context.Context, userID, after int64, limit int) ([]int64, error)
-	// EraseAlone takes content and file away from up to limit messages of
-	// conversations of which no account is left, one that userID was in; more: call
-	// it again.
+	// EraseAlone removes the content and the file from up to limit messages in
+	// conversations of userID whose members are all deleted accounts. more reports
+	// whether to call it again.
 	EraseAlone(ctx context.Context, userID int64, limit int, at time.Time) (more bool, err error)
-	// SearchUsers finds accounts whose username or nickname contains q
-	// (ignoring case), or whose phone is q. Pages of one search follow each other:
-	// whom the phone finds comes first, the others by what follows q in the name.
-	// Its cost grows with offset and limit, and not with the number of accounts.
+	// SearchUsers returns accounts whose username or nickname contains q, ignoring
+	// case, or whose phone number is q. An account with this phone number comes first.
+	// The others are sorted by the part of the name that begins with q, so that pages
+	// do not overlap. The cost must depend on offset and limit, but not on the number of
+	// accounts.
 	SearchUsers(ctx context.Context, q string, limit, offset int) ([]User, error)
 }
 
-// RelationStore keeps who befriended and who blocked whom. What changes between
-// two users does so one after the other, the making of their conversation too.
+// RelationStore keeps friendships and blocks. Changes between two users must be
+// serialized, including the creation of their conversation.
 type RelationStore interface {
-	// Befriend records that userID added friendID; twice is as good as once. What
-	// friendID has asked of him, groups apart, is accepted. ErrBlocked: one of
-	// them has blocked the other.
+	// Befriend stores that userID added friendID as a friend, and accepts the pending
+	// requests of friendID to userID, except those into groups. It is idempotent. The
+	// error is ErrBlocked if one has blocked the other.
 	Befriend(ctx context.Context, userID, friendID int64, at time.Time) error
-	// Unfriend undoes Befriend both ways, and has the next message of each looked
-	// at as a first one. ErrNotFound: they are no friends.
+	// Unfriend ends a friendship, no matter who added whom. The next message of each to
+	// the other counts as a first one: see EnsureDirect. The error is ErrNotFound if
+	// they are not friends.
 	Unfriend(ctx context.Context, userID, friendID int64) error
-	// Block records that userID blocks otherID, and undoes their friendship, and
-	// what otherID has asked. From
-	// then on Append stores no message of one of them to the other. ErrNotFound:
-	// one is no account; ErrConflict: userID has blocked limit users.
+	// Block stores that userID has blocked otherID, ends their friendship, and deletes
+	// the requests of otherID to userID. From then on Append stores no messages between
+	// them in their direct conversation. It is idempotent. The error is ErrNotFound if
+	// one has no account, and ErrConflict if userID has already blocked limit users.
 	Block(ctx context.Context, userID, otherID int64, limit int, at time.Time) error
-	// Unblock undoes Block. ErrNotFound: otherID is not blocked.
+	// Unblock undoes Block, but does not restore the friendship. The error is
+	// ErrNotFound if userID has not blocked otherID.
 	Unblock(ctx context.Context, userID, otherID int64) error
-	// Relation tells what two users are to each other.
+	// Relation returns the relation of userID to otherID.
 	Relation(ctx context.Context, userID, otherID int64) (Relation, error)
-	// Friends lists those whom userID added and those who added userID, by id.
+	// Friends lists the users whom userID added, and those who added userID, by id.
 	Friends(ctx context.Context, userID int64, limit, offset int) ([]User, error)
-	// FriendsAfter is Friends from an id on, so that none is missed while others come
-	// and go.
+	// FriendsAfter is Friends for ids larger than after. Unlike pages by offset, its
+	// pages skip nobody if the list changes in between.
 	FriendsAfter(ctx context.Context, userID, after int64, limit int) ([]User, error)
-	// Blocked lists those whom userID has blocked, by id.
+	// Blocked lists the users whom userID has blocked, by id.
 	Blocked(ctx context.Context, userID int64, limit, offset int) ([]User, error)
-	// Blocks tells whom userID has blocked and who has blocked him.
+	// Blocks returns the ids of the users whom userID has blocked, and of those who have
+	// blocked userID.
 	Blocks(ctx context.Context, userID int64) (Blocks, error)
-	// AddedBy tells which of ids have added userID.
+	// AddedBy returns which of ids have added userID as a friend.
 	AddedBy(ctx context.Context, userID int64, ids []int64) (map[int64]bool, error)
 }
 
-// RequestStore keeps what users take of whom, and what strangers have asked.
+// RequestStore keeps privacy settings, and requests of strangers.
 type RequestStore interface {
-	// Privacy tells what of users have chosen; who has not is left out.
+	// Privacy returns the settings of users. It leaves out users who have changed none.
 	Privacy(ctx context.Context, userIDs []int64) (map[int64]Privacy, error)
-	// SetPrivacy puts in what of p is not nil. ErrNotFound: there is no such account.
+	// SetPrivacy changes the fields of p that are not nil. The error is ErrNotFound if
+	// there is no such account.
 	SetPrivacy(ctx context.Context, userID int64, p PrivacyChange) error
-	// Ask stores a request to have a user in a group, or to call him, and tells
-	// whether it is a new one. ErrDeclined: the user has declined it before;
-	// ErrConflict: limit requests wait for him; ErrBlocked.
+	// Ask stores a request to add a user to a group or to call the user. If the same
+	// request is already pending, it returns that one; made reports whether the request
+	// is new. The error is ErrDeclined if the user has declined it before, ErrConflict
+	// if the user already has limit pending requests, and ErrBlocked if one has blocked
+	// the other.
 	Ask(ctx context.Context, r Request, limit int) (_ Request, made bool, err error)
-	// Requests lists those that wait for userID, the newest first, those to write
-	// with the last message of the conversation.
+	// Requests lists the pending requests to userID, the newest first. Requests to write
+	// have the last message of the conversation.
 	Requests(ctx context.Context, userID int64, limit, offset int) ([]Request, error)
-	// Request returns one that waits for userID. ErrNotFound.
+	// Request returns a pending request to userID. The error is ErrNotFound if there is
+	// none with this id.
 	Request(ctx context.Context, userID, id int64) (Request, error)
-	// AcceptRequest accepts a request to write or to call: it is Befriend.
-	// ErrNotFound: it does not wait any more. One into a group is accepted by
-	// ChangeMember.
+	// AcceptRequest accepts a request to write or to call, and does what Befriend does.
+	// The error is ErrNotFound if it is no longer pending. A request into a group is
+	// accepted by ChangeMember.
 	AcceptRequest(ctx context.Context, r Request, at time.Time) error
-	// DeclineRequest declines a request: Append stores no message of r.FromID to
-	// r.UserID, and Ask refuses. ErrNotFound: it does not wait any more.
+	// DeclineRequest declines a request. From then on Ask returns ErrDeclined for it; if
+	// it is one to write, Append stores no messages of r.FromID to r.UserID. The error
+	// is ErrNotFound if it is no longer pending.
 	DeclineRequest(ctx context.Context, r Request) error
 }
 
-// SessionStore keeps logins.
+// SessionStore keeps sessions. An account's epoch is a number that goes up when all its
+// sessions end. A login that began before this has an old epoch and fails.
 type SessionStore interface {
-	// SetPassword puts in a new password hash, forgets the trusted devices, and does
-	// as EndSessions does, in one transaction. ErrNotFound: the account's epoch is not the one given any more.
+	// SetPassword sets a new password hash, deletes the trusted devices, and ends
+	// sessions as EndSessions does, in one transaction. It returns the ids of the ended
+	// sessions. The error is ErrNotFound if the account's epoch is no longer epoch.
 	SetPassword(ctx context.Context, userID, epoch int64, hash, except string) (ids []string, err error)
-	// CreateSession stores a session of an account whose epoch is still the one
-	// that the login found. ErrNotFound: it is not, or there is no account.
+	// CreateSession stores a session. The error is ErrNotFound if the account does not
+	// exist or its epoch is no longer epoch.
 	CreateSession(ctx context.Context, s Session, epoch int64) error
+	// Session returns a session, even an expired one. The error is ErrNotFound if it
+	// does not exist.
 	Session(ctx context.Context, id string) (Session, error)
-	// LiveSessions returns those of ids that there are, in no order, those that
-	// expired too.
+	// LiveSessions returns those of ids whose sessions exist, including expired ones, in
+	// no particular order.
 	LiveSessions(ctx context.Context, ids []string) ([]string, error)
-	// RotateSession puts a new refresh hash in place of the old one, as it does
-	// at a time, and is ErrNotFound where the session is gone or its hash is not old.
+	// RotateSession replaces the hash of the refresh token, and sets RotatedAt and
+	// ExpiresAt. The error is ErrNotFound if the session does not exist or its hash is
+	// not oldHash.
 	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error
+	// DeleteSession deletes a session. The error is ErrNotFound if it does not exist.
 	DeleteSession(ctx context.Context, id string) error
-	// Sessions lists a user's sessions, the newest first.
+	// Sessions lists the sessions of a user, the newest first, including expired ones.
 	Sessions(ctx context.Context, userID int64, limit, offset int) ([]Session, error)
-	// EndSessions deletes the sessions of a user but one ("": all of them), raises
-	// the account's epoch and returns the ids of those that are gone: logins that
-	// are under way come to nothing.
+	// EndSessions deletes all sessions of a user except the one with the id except (""
+	// for none), and raises the account's epoch, so that logins in progress fail. It
+	// returns the ids of the deleted sessions.
 	EndSessions(ctx context.Context, userID int64, except string) (ids []string, err error)
-	// DeleteExpiredSessions deletes sessions that expired before a time, those
-	// that did first and limit at most, and returns how many.
+	// DeleteExpiredSessions deletes up to limit sessions that expired before a time, the
+	// oldest first, and returns their number.
 	DeleteExpiredSessions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
-// TwoFactorStore keeps second factors of logins.
+// TwoFactorStore keeps the second factors of accounts, and trusted devices.
 type TwoFactorStore interface {
-	// TwoFactor returns what a user has set up, active or not.
+	// TwoFactor returns the second factor of a user, active or not. The error is
+	// ErrNotFound if there is none.
 	TwoFactor(ctx context.Context, userID int64) (TwoFactor, error)
-	// StartTwoFactor puts in a secret that is not active. ErrConflict: one is.
+	// StartTwoFactor stores a secret that is not active yet. It replaces an earlier one.
+	// The error is ErrConflict if an active one exists.
 	StartTwoFactor(ctx context.Context, userID int64, secret []byte, at time.Time) error
-	// ActivateTwoFactor activates what StartTwoFactor put in last and does as
-	// EndSessions does, in one transaction; the session that stays has a second
-	// factor from then on. ErrNotFound: there is another secret by now, or it is
-	// active.
+	// ActivateTwoFactor activates the secret of StartTwoFactor, stores the backup codes,
+	// and ends all sessions but a.Keep, as EndSessions does, in one transaction. Session
+	// a.Keep gets SecondFactor. It returns the ids of the ended sessions. The error is
+	// ErrNotFound if the secret is not a.Secret, or already active.
 	ActivateTwoFactor(ctx context.Context, a TwoFactorStart) (ids []string, err error)
-	// UseStep notes that the code of a time step was used. ErrNotFound: it was
-	// before, or one of a later step, or nothing is active.
+	// UseStep stores that the code of a time step was used. The error is ErrNotFound if
+	// the code of this or a later step was used before, or no second factor is active.
 	UseStep(ctx context.Context, userID, step int64) error
-	// UseBackupCode deletes one. ErrNotFound: there is none such.
+	// UseBackupCode deletes the backup code with this hash. The error is ErrNotFound if
+	// there is none.
 	UseBackupCode(ctx context.Context, userID int64, hash []byte) error
-	// SetBackupCodes puts others in place of those that there are. ErrNotFound:
-	// nothing is active.
+	// SetBackupCodes replaces all backup codes. The error is ErrNotFound if no second
+	// factor is active.
 	SetBackupCodes(ctx context.Context, userID int64, hashes [][]byte) error
-	// StopTwoFactor deletes what is active, backup codes and trusted devices, and
-	// does as EndSessions does, in one transaction. ErrNotFound: nothing is active.
+	// StopTwoFactor deletes the active second factor, its backup codes and the trusted
+	// devices, and ends sessions as EndSessions does, in one transaction. It returns the
+	// ids of the ended sessions. The error is ErrNotFound if no second factor is active.
 	StopTwoFactor(ctx context.Context, userID int64, except string) (ids []string, err error)
 
-	// CreateTrustedSession does as CreateSession does, stores a trusted device of the same
-	// user, and deletes those of theirs that have expired by then, in one transaction.
+	// CreateTrustedSession does what CreateSession does, stores a trusted device of the
+	// same user, and deletes the user's expired ones, in one transaction.
 	CreateTrustedSession(ctx context.Context, s Session, d TrustedDevice, epoch int64) error
+	// Device returns a trusted device, even an expired one. The error is ErrNotFound if
+	// it does not exist.
 	Device(ctx context.Context, id string) (TrustedDevice, error)
-	// Devices lists a user's trusted devices, the newest first, expired ones too.
+	// Devices lists a user's trusted devices, the newest first, including expired ones.
 	Devices(ctx context.Context, userID int64, limit, offset int) ([]TrustedDevice, error)
-	// DeleteDevice is ErrNotFound where the user has no such device.
+	// DeleteDevice deletes a trusted device. The error is ErrNotFound if the user has no
+	// device with this id.
 	DeleteDevice(ctx context.Context, userID int64, id string) error
 }
 
 // ConversationStore keeps conversations and their members.
 type ConversationStore interface {
-	// EnsureDirect has the conversation of two users take a message of o.From's:
-	// it is made if there is none, and accepts what o.To has asked of o.From. Where
-	// it is new to o.To (or he has ended their friendship, or blocked o.From, since)
-	// and o.Ask is set, he is asked, and not in it until he accepts. ErrBlocked: one
-	// has blocked the other; ErrDeclined; ErrConflict: o.Limit requests wait for
-	// o.To. Nothing is stored then.
+	// EnsureDirect prepares the direct conversation of two users for a message of
+	// o.From. It creates the conversation if it does not exist, and accepts the request
+	// of o.To to o.From, if there is one. If o.Ask is set, it stores a request to o.To
+	// unless o.To added o.From or already has the conversation; the conversation of a
+	// former friend, or of one who was blocked since, counts as new. o.To is a member
+	// once they accept. The error is ErrBlocked if one has blocked the other,
+	// ErrDeclined if o.To has declined a request of o.From, and ErrConflict if o.To
+	// already has o.Limit pending requests. Then nothing is stored.
 	EnsureDirect(ctx context.Context, o Opening) (Opened, error)
-	// FindDirect returns the id of the direct conversation of pair. ErrNotFound.
+	// FindDirect returns the id of the direct conversation of pair. The error is
+	// ErrNotFound if there is none.
 	FindDirect(ctx context.Context, pair Pair) (int64, error)
-	// CreateGroup stores a group of owner and members (who may repeat, or hold
-	// the owner).
+	// CreateGroup creates a group. members may contain duplicates and the owner. The
+	// error is ErrNotFound if one of them has no account.
 	CreateGroup(ctx context.Context, title string, owner int64, members []int64, at time.Time) (Conversation, error)
-	// Membership returns a conversation and its members, banned ones left out.
+	// Membership returns a conversation with its members, without banned users. The
+	// error is ErrNotFound if the conversation does not exist.
 	Membership(ctx context.Context, conversationID int64) (Membership, error)
-	// ChangeMember has c.Decide change a member and stores what it made of them,
-	// in one transaction that no other change of this conversation's members
-	// runs beside. Who comes in, from a ban too, has nothing unread. When the
-	// owner goes, the admin who joined first becomes the owner, or else the
-	// member who did. What Decide answers is returned as it is; ErrNotFound is
-	// that the conversation or the account is not there, ErrConflict that the
-	// group has its c.Limit members. With c.Request, which it settles, ErrNotFound is
-	// also that this one does not wait any more.
+	// ChangeMember calls c.Decide to change a member, and stores the result, in one
+	// transaction. Changes of the members of one conversation must be serialized. For a
+	// new member, also one who was banned, all earlier messages count as read. If the
+	// owner leaves, the admin who joined first becomes the owner, or else the member
+	// who joined first. ChangeMember returns an error of Decide unchanged. The error is
+	// ErrNotFound if the conversation or the account does not exist, or request
+	// c.Request is not 0 and no longer pending, and ErrConflict if the group already has
+	// c.Limit members. It settles the request.
 	ChangeMember(ctx context.Context, c MemberChange) (Member, error)
-	// RenameGroup gives a group a title, if decide lets its actor, as he is in the
-	// transaction. What decide answers is returned as it is. ErrNotFound: there is
-	// no such group.
+	// RenameGroup changes the title of a group. It first calls decide with the actor's
+	// membership, in the same transaction, and returns an error of decide unchanged. The
+	// error is ErrNotFound if there is no such group.
 	RenameGroup(ctx context.Context, id, actorID int64, title string, decide func(Member) error) error
-	// DeleteGroup, where decide lets its actor, takes everybody out of a group, and
-	// returns who was in it. Nobody comes in again.
+	// DeleteGroup removes all members of a group, and returns their ids. Nobody can be
+	// added again. It calls decide as RenameGroup does.
 	DeleteGroup(ctx context.Context, id, actorID int64, decide func(Member) error) (members []int64, err error)
-	// PurgeGroups deletes messages of deleted groups, limit at most in one
-	// transaction, and tells whether there may be more. Their ids are not given again.
+	// PurgeGroups deletes up to limit messages of deleted groups in one transaction.
+	// more reports whether there may be more. Ids of messages must not be reused.
 	PurgeGroups(ctx context.Context, limit int) (more bool, err error)
-	// Groups lists the groups of userID with their member counts, newest first.
+	// Groups lists the groups of userID with their member counts, the newest first.
 	Groups(ctx context.Context, userID int64, limit, offset int) ([]Conversation, error)
-	// Dialogs lists the conversations of userID with last message and unread
-	// count, the one with the newest message first, empty ones last; Peer is
-	// left to the caller.
+	// Dialogs lists the conversations of userID with their last messages and unread
+	// counts, the one with the newest message first, empty ones last. It does not set
+	// Peer.
 	Dialogs(ctx context.Context, userID int64, limit, offset int) ([]Dialog, error)
-	// DialogsAfter lists those whose id is larger, upward by id: it does not move with
-	// what is written meanwhile.
+	// DialogsAfter lists the conversations with ids larger than after, by id. Unlike
+	// those of Dialogs, its pages skip nothing if a message is sent in between.
 	DialogsAfter(ctx context.Context, userID, after int64, limit int) ([]Dialog, error)
-	// Contacts lists the users who share a conversation with userID, and whom he
-	// has not blocked.
+	// Contacts lists the users who share a conversation with userID, without those whom
+	// userID has blocked.
 	Contacts(ctx context.Context, userID int64, limit int) ([]int64, error)
 }
 
 // MessageStore keeps messages.
 type MessageStore interface {
-	// Append stores a batch in one transaction and answers for each in its
-	// order. It gives Seq by conversation, one by one and without a gap, in the
-	// order of the batch; a message whose ClientMsgID its sender used before is
-	// not stored again. An error means that nothing was stored.
+	// Append stores a batch in one transaction, and returns a result for each message,
+	// in order. Within a conversation, messages get consecutive Seqs without gaps, in
+	// the order of the batch. A message with a ClientMsgID that its sender has used
+	// before is not stored again. If Append returns an error, nothing was stored, except
+	// as described at Store.
 	Append(ctx context.Context, batch []NewMessage) ([]Appended, error)
-	// Advance moves marks forward in one transaction.
+	// Advance moves marks forward, in one transaction. It limits marks to the last
+	// message of the conversation, and ignores marks of users who are not members.
 	Advance(ctx context.Context, marks []Mark) error
-	// Receipts lists the members that a message has come to, by id: those who had
-	// joined before a time. The sender may be among them.
+	// Receipts lists the members whose marks have reached a message, by id, possibly
+	// with its sender. It leaves out members who joined at or after before.
 	Receipts(ctx context.Context, conversationID, seq int64, before time.Time) ([]Receipt, error)
-	// ReadUpTo tells up to which Seq conversations were read by members other than
-	// userID, those who have blocked him left out.
+	// ReadUpTo returns up to which Seq conversations were read by other members than
+	// userID. It leaves out members who have blocked userID.
 	ReadUpTo(ctx context.Context, userID int64, conversations []int64) (map[int64]int64, error)
-	// Message returns one message, its Status worked out.
+	// Message returns a message with its Status. The error is ErrNotFound if it does not
+	// exist.
 	Message(ctx context.Context, id int64) (Message, error)
-	// Messages returns the messages that q selects, newest first unless q is
-	// Ascending, and how many there are without Limit and Offset. Only
-	// conversations in which q.UserID is a member count.
+	// Messages returns the messages that q selects, the newest first unless q.Ascending
+	// is set, and their number without q.Limit and q.Offset. It only returns messages of
+	// conversations that q.UserID is a member of.
 	Messages(ctx context.Context, q MessageQuery) ([]Message, int64, error)
-	// Since tells where the messages are whose id is larger than id, of all
-	// conversations, upward by id. They may be in any order of Seq.
+	// Since returns the places of messages with ids larger than id, of all
+	// conversations, by id. Within a conversation, the order of ids may differ from that
+	// of Seqs.
 	Since(ctx context.Context, id int64, limit int) ([]MessagePlace, error)
-	// MessageIDBefore returns the id of the last message made before a time, 0 if
-	// there is none. Ids are given in about the order of CreatedAt: where two are
-	// the other way round, it may be off by as much.
+	// MessageIDBefore returns the id of the last message created before a time, or 0 if
+	// there is none. The result may be as inexact as the order of ids differs from that
+	// of CreatedAt.
 	MessageIDBefore(ctx context.Context, at time.Time) (int64, error)
-	// EditMessage puts in new content, unless the message is gone by then, or its
-	// sender may not write there: Append would store nothing of his (ErrNotFound).
+	// EditMessage replaces the content of a message. The error is ErrNotFound if the
+	// message was retracted, or if its sender may no longer write in the conversation,
+	// so that Append would refuse a new message.
 	EditMessage(ctx context.Context, id int64, content string, at time.Time) error
-	// RetractMessage takes content and file away; recalled tells a recall from a
-	// deletion. Of a message that is gone already it is ErrNotFound.
+	// RetractMessage removes the content and the file of a message. recalled
+	// distinguishes a recall from a deletion. The error is ErrNotFound if the message
+	// was already retracted.
 	RetractMessage(ctx context.Context, id int64, recalled bool, at time.Time) error
-	// Unread counts the messages of others that userID has not read, and has not
-	// deleted for himself.
+	// Unread counts the messages of others that userID has neither read nor hidden.
 	Unread(ctx context.Context, userID int64) (int64, error)
-	// HideMessage deletes a message for userID alone: from then on Messages and
-	// Dialogs have it without content (Message.Blank), or not. done is false where
-	// it was so before. ErrNotFound: he is no member.
+	// HideMessage hides a message from userID: from then on Messages and Dialogs return
+	// it without content (see Message.Blank), or not at all. done is false if it was
+	// already hidden. The error is ErrNotFound if userID is not a member.
 	HideMessage(ctx context.Context, userID, conversationID, seq int64) (done bool, err error)
-	// ClearConversation does so with all messages up to upTo, or, where that is 0,
-	// up to the last; it returns how far it is cleared. Dialogs leaves a
-	// conversation out that was cleared up to its last message.
+	// ClearConversation hides all messages up to upTo, or all messages if upTo is 0, and
+	// returns up to which Seq the conversation is now cleared. Dialogs leaves out a
+	// conversation that is cleared up to its last message. done and the error are those
+	// of HideMessage.
 	ClearConversation(ctx context.Context, userID, conversationID, upTo int64) (cleared int64, done bool, err error)
-	// Hidden tells whether userID deleted a message for himself.
+	// Hidden reports whether a message is hidden from userID.
 	Hidden(ctx context.Context, userID, conversationID, seq int64) (bool, error)
-	// Hiders lists those who did, in no order.
+	// Hiders lists the users from whom a message is hidden, in no particular order.
 	Hiders(ctx context.Context, conversationID, seq int64) ([]int64, error)
 }
 
 // SearchStore finds messages by their text.
 type SearchStore interface {
-	// SearchMessages returns the newest messages that q selects. Its cost is
-	// bounded. A message is found as soon as it is stored, and not any more once it
-	// was retracted; whether it is indexed makes a difference in time alone.
+	// SearchMessages returns the newest messages that q selects. It must limit the cost
+	// of a call: see Found. It finds a message as soon as it is stored, and no longer
+	// once it was retracted. The index only makes searches faster.
 	SearchMessages(ctx context.Context, q MessageSearch) (Found, error)
-	// IndexMessages takes a step through messages that are not indexed yet, from
-	// the oldest on: at most limit of them, and those made before a time. It may be
-	// stopped at any point, and called on every node.
+	// IndexMessages indexes up to limit messages that were created before a time, and
+	// are not indexed yet, the oldest first. It can be interrupted at any time, and
+	// several nodes may call it at once.
 	IndexMessages(ctx context.Context, before time.Time, limit int) (Indexed, error)
 }
 
-// FileStore keeps what is known of uploaded files.
+// FileStore keeps the metadata of uploaded files. Their bytes are in [Blobs].
 type FileStore interface {
-	// CreateFile stores f, unless its owner's files, or all files, have more bytes
-	// with it than q allows: ErrUserFull, ErrFull.
+	// CreateFile stores f, and returns it with its ID. The error is ErrUserFull if it
+	// would exceed the owner's quota, and ErrFull if it would exceed that of all users.
 	CreateFile(ctx context.Context, f File, q Quota) (File, error)
-	// FileBytes tells how many bytes a user's files have, and those of all.
+	// FileBytes returns how many bytes the files of a user and of all users have.
 	FileBytes(ctx context.Context, userID int64) (user, total int64, err error)
+	// File returns a file. The error is ErrNotFound if it does not exist or was deleted.
 	File(ctx context.Context, id int64) (File, error)
-	// FilesAfter lists the files of a user that come after an id, upward, those left
-	// out that FilesOf leaves out.
+	// FilesAfter lists the files of a user with ids larger than after, by id, without
+	// deleted ones.
 	FilesAfter(ctx context.Context, userID, after int64, limit int) ([]File, error)
-	// UnusedFiles looks at the limit files, at most, that come after an id, and
-	// that were made before a time; it returns those that no message names, deleted
-	// ones whose bytes may be there, and the last id that it looked at, or 0 where
-	// there are no more.
+	// UnusedFiles examines up to limit files with ids larger than after. Of those that
+	// were created before a time, it returns the ones that no message refers to, and
+	// deleted ones with a key, whose bytes may still exist. last is the last id
+	// examined, or 0 if there are no more files.
 	UnusedFiles(ctx context.Context, after int64, before time.Time, limit int) (unused []File, last int64, err error)
-	// DeleteFile forgets a file that no message names. ErrConflict: one does.
+	// DeleteFile deletes the row of a file. The error is ErrConflict if a message refers
+	// to the file.
 	DeleteFile(ctx context.Context, id int64) error
-	// FilesOf lists the files of a user, the newest first.
+	// FilesOf lists the files of a user, the newest first, without deleted ones.
 	FilesOf(ctx context.Context, userID int64, limit, offset int) ([]File, error)
-	// FileRooms lists conversations that a file was sent to, in no order.
+	// FileRooms lists the ids of conversations that a file was sent to, in no particular
+	// order.
 	FileRooms(ctx context.Context, id int64, limit int) ([]int64, error)
-	// MarkFileDeleted takes a file from its owner, and from the messages that name
-	// it: File does not find it from then on. ErrNotFound: it was gone before.
+	// MarkFileDeleted marks a file as deleted, so that File does not find it, and its
+	// bytes no longer count for the quotas. Messages that refer to it get FileGone. The
+	// error is ErrNotFound if it was already deleted.
 	MarkFileDeleted(ctx context.Context, id int64) error
-	// ForgetBytes notes that the bytes of a deleted file are gone.
+	// ForgetBytes records that the bytes of a deleted file were removed.
 	ForgetBytes(ctx context.Context, id int64) error
-	// MayRead tells whether userID uploaded the file or is a member of a
-	// conversation that it was sent to.
+	// MayRead reports whether userID uploaded the file, or is a member of a conversation
+	// that it was sent to.
 	MayRead(ctx context.Context, fileID, userID int64) (bool, error)
 }
 
-// StaffStore keeps what the staff does, and shows it what there is.
+// StaffStore keeps roles, bans, reports, notices and the audit log.
 type StaffStore interface {
-	// ChangeStanding has c.Decide change an account and stores what it made of its role
-	// and its ban, its entry of the audit, and what c says besides, in one transaction
-	// beside which no other change of the two accounts, or of any super admin, runs. It
-	// returns the sessions that are gone. What Decide answers is returned as it is;
-	// ErrNotFound is that there is no such account.
+	// ChangeStanding calls c.Decide to change the role or the ban of an account. It
+	// stores the result, the audit entry and the other changes of c, in one transaction.
+	// Changes of the same accounts, and of super admins, must be serialized. It returns
+	// the account's new standing, and the ids of the ended sessions. It returns an error
+	// of Decide unchanged. The error is ErrNotFound if there is no such account.
 	ChangeStanding(ctx context.Context, c StandingChange) (after Standing, sessions []string, err error)
-	// Ban returns the ban of an account, which may be over. ErrNotFound.
+	// Ban returns the ban of an account, even one that is over. The error is ErrNotFound
+	// if there is none.
 	Ban(ctx context.Context, userID int64) (Ban, error)
-	// RemoveMessage has r.Decide agree to the deletion of a message, which
-	// RetractMessage describes, and stores it and the entry of the audit in one
-	// transaction. What Decide answers is returned as it is. ErrNotFound: there is no
-	// such message, or it is gone already.
+	// RemoveMessage deletes a message as RetractMessage does, if r.Decide allows it, and
+	// stores the audit entry in the same transaction. It returns an error of Decide
+	// unchanged. The error is ErrNotFound if there is no such message, or if it is
+	// already deleted.
 	RemoveMessage(ctx context.Context, r Removal) error
-	// RemoveGroup does so with a group, which DeleteGroup describes.
+	// RemoveGroup does the same with a group, as DeleteGroup does.
 	RemoveGroup(ctx context.Context, r Removal) (members []int64, err error)
-	// AddAudit adds an entry. There is no way to change one.
+	// AddAudit adds an entry to the audit log. No method changes or deletes entries.
 	AddAudit(ctx context.Context, e AuditEntry) error
-	// Audit returns the entries that q selects, the newest first, and how many
-	// there are without Limit and Offset, up to Count. So do the others with Count.
+	// Audit returns the entries that q selects, the newest first, and their number
+	// without q.Limit and q.Offset. It counts up to q.Count. So do the other methods whose
+	// query has a Count.
 	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, int64, error)
-	// Numbers counts; of what it returns, Online and UpdatedAt are left out.
+	// Numbers returns the counts of the whole server. It does not set Online and
+	// UpdatedAt.
 	Numbers(ctx context.Context, d Day) (Numbers, error)
-	// Accounts returns the accounts that q selects, the newest first, and how many
-	// there are without Limit and Offset.
+	// Accounts returns the accounts that q selects, the newest first, and their number
+	// without q.Limit and q.Offset.
 	Accounts(ctx context.Context, q AccountQuery) ([]Account, int64, error)
-	// Analysis counts what a user did; of what it returns, all that is no number
-	// of messages, chats or reports is left out. Its cost is bounded.
+	// Analysis counts messages, chats and reports of a user. It sets no other fields. It
+	// must limit its cost: see Analysis.MoreMessages.
 	Analysis(ctx context.Context, userID int64) (Analysis, error)
-	// AllMessages returns messages of anybody, the newest first. Its cost is bounded.
+	// AllMessages returns messages of all users, the newest first. It must limit the
+	// cost of a call: see Found.
 	AllMessages(ctx context.Context, q ModerationQuery) (Found, error)
-	// Chats returns groups that have members, the newest first, and how many there
-	// are without Limit and Offset.
+	// Chats returns the groups that q selects and that have members, the newest first,
+	// and their number without q.Limit and q.Offset.
 	Chats(ctx context.Context, q GroupQuery) ([]Conversation, int64, error)
-	// CreateReport stores r, unless the same report of its reporter waits already,
-	// which it returns then. ErrConflict: most reports of his wait.
+	// CreateReport stores r. If the same report of the same reporter is already pending,
+	// it returns that one; made reports whether the report is new. The error is
+	// ErrConflict if the reporter already has most pending reports.
 	CreateReport(ctx context.Context, r Report, most int) (_ Report, made bool, err error)
+	// Report returns a report. The error is ErrNotFound if it does not exist.
 	Report(ctx context.Context, id int64) (Report, error)
-	// Reports returns the reports that q selects, and how many there are without
-	// Limit and Offset.
+	// Reports returns the reports that q selects, and their number without q.Limit and
+	// q.Offset.
 	Reports(ctx context.Context, q ReportQuery) ([]Report, int64, error)
-	// HandleReport closes a report, with the entry of the audit and the notice, in
-	// one transaction. ErrConflict: it is closed already.
+	// HandleReport closes a report, and stores the audit entry and the notice, in one
+	// transaction. It returns the notice with its ID. The error is ErrConflict if the
+	// report is already closed.
 	HandleReport(ctx context.Context, h Handling) (Notice, error)
-	// PendingReports tells how many reports wait, and since when the oldest does.
+	// PendingReports returns the number of pending reports, and the time of the oldest.
 	PendingReports(ctx context.Context) (n int64, since time.Time, err error)
-	// AddNotice stores n and the entry of the audit in one transaction, and returns n
-	// with its ID.
+	// AddNotice stores n and the audit entry in one transaction, and returns n with its
+	// ID.
 	AddNotice(ctx context.Context, n Notice, e AuditEntry) (Notice, error)
-	// Notices returns what a user was not told yet, the oldest first, that was made
-	// after a time and after his account.
+	// Notices returns the notices that a user has not received, the oldest first. It
+	// leaves out those created before after or before the user's account.
 	Notices(ctx context.Context, userID int64, after time.Time, limit int) ([]Notice, error)
-	// MarkNotices notes that users were told of notices. To whom an older one is to be
-	// told yet, that was made after a time, all of them are told again after it.
+	// MarkNotices stores that users have received the notices told. It skips a user for
+	// whom an older notice, created after since, is still to be sent: the user gets both
+	// again, in order.
 	MarkNotices(ctx context.Context, userIDs []int64, told Told, since time.Time) error
 }
 
-// Blobs keep the bytes of files.
+// Blobs keep the bytes of files. All methods are safe for concurrent use.
 type Blobs interface {
-	// Put stores what r holds under a key of its own choice; when it returns,
-	// the bytes are durable. On an error nothing is left behind.
+	// Put stores the bytes of r under a new key, which it chooses. They are durable when
+	// it returns. After an error nothing stays stored.
 	Put(ctx context.Context, r io.Reader) (key string, err error)
-	// Open returns the bytes under key; the caller closes them. ErrNotFound.
+	// Open returns the bytes under key. The caller closes them. The error is ErrNotFound
+	// if there are none.
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
-	// Delete removes what Put stored. A key that is not there is no error.
+	// Delete deletes the bytes under key. It is idempotent.
 	Delete(ctx context.Context, key string) error
 }
 
-// A Cleaner is Blobs that have to be cleaned from time to time of what uploads
-// left that never came to an end.
+// A Cleaner is implemented by Blobs that need regular cleaning. Clean removes what
+// interrupted uploads have left.
 type Cleaner interface {
 	Clean(ctx context.Context) error
 }
 
-// A Bus carries events to the connections of users, on this node and others.
+// A Bus carries events to the connections of users on all nodes. It is safe for
+// concurrent use.
 type Bus interface {
-	// Publish hands e to every subscriber on every node. Events of one
-	// publisher arrive in order; an event may be lost where nodes are apart.
+	// Publish sends e to every subscriber on every node, including this one. Events of
+	// one publisher arrive in order. Events may be lost while nodes cannot reach each
+	// other.
 	Publish(ctx context.Context, e Event) error
 }
 
-// Presence knows who is connected, on any node.
+// Presence knows who is connected to any node. It is safe for concurrent use.
 type Presence interface {
-	// Connected counts one more connection of userID on this node, and tells
-	// whether it is the user's first.
+	// Connected counts a new connection of userID to this node. first reports whether it
+	// is the user's only one on all nodes.
 	Connected(ctx context.Context, userID int64) (first bool, err error)
-	// Disconnected counts one less, and tells whether it was the last.
+	// Disconnected counts a connection less. last reports whether the user has no other
+	// one on any node.
 	Disconnected(ctx context.Context, userID int64) (last bool, err error)
-	// Online tells which of ids are connected.
+	// Online returns which of ids are connected.
 	Online(ctx context.Context, ids []int64) (map[int64]bool, error)
-	// Everyone lists who is connected, each once and in no order.
+	// Everyone lists the ids of all connected users, without duplicates, in no particular
+	// order.
 	Everyone(ctx context.Context) ([]int64, error)
 }
 
-// A Cache keeps values that are costly to load.
+// A Cache keeps values that are expensive to load. It is safe for concurrent use.
 type Cache[K comparable, V any] interface {
-	// Load returns the value kept under key, or else what load returns, and
-	// keeps that. Concurrent calls for one key share one load. What was loaded
-	// before a Drop is not kept after it. hit tells whether load was spared.
+	// Load returns the cached value for key. If there is none, it calls load, and caches
+	// its result unless it is an error. Concurrent calls for one key share a call of
+	// load. A value whose load began before a Drop must not be cached after it. hit
+	// reports whether the value was cached.
 	Load(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, hit bool, err error)
-	// Drop forgets keys, on every node.
+	// Drop removes keys from the cache, on every node.
 	Drop(ctx context.Context, keys ...K) error
 }
 
-// A Limiter bounds how often something may happen under a key.
+// A Limiter limits how often something may happen for a key. It is safe for concurrent
+// use. It has no error: an implementation that shares its counts with other nodes must
+// decide alone while it cannot reach them.
 type Limiter[K comparable] interface {
-	// Take uses one turn and returns 0, or returns how long to wait for one.
+	// Take uses one turn of key and returns 0. If there is none, it returns how long to
+	// wait for one.
 	Take(ctx context.Context, key K) (wait time.Duration)
 	// Peek is Take without using the turn.
 	Peek(ctx context.Context, key K) (wait time.Duration)
 }
 
-// A Hasher keeps passwords from being read.
+// A Hasher hashes passwords. It is safe for concurrent use.
 type Hasher interface {
+	// Hash returns a salted, slow hash of password.
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify tells whether hash was made of password. It takes as long for a
-	// hash that is empty.
+	// Verify reports whether hash is one of password. For an empty hash it returns
+	// false, and takes as long as for any other, so that its duration does not reveal
+	// whether an account exists.
 	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
-// Usernames know which usernames are one, and which are none.
+// Usernames decide which usernames are equal, and which are allowed. They are safe for
+// concurrent use.
 type Usernames interface {
-	// Key is the same for all ways to write one name: upper and lower case, and
-	// what Unicode has several codes for.
+	// Key returns the same text for all spellings of a name: in upper and lower case, and
+	// with the different codes that Unicode has for the same characters.
 	Key(name string) string
-	// Check refuses, with an [*Error], what no new account should be called,
-	// besides what is no word of letters, digits, dot, dash and underscore.
+	// Check returns an [*Error] if a new account may not have this name. Names consist of
+	// letters, digits, dots, dashes and underscores: that is checked before.
 	Check(name string) error
 }
 
-// Codes make one-time codes that an authenticator shows, and keep its secret.
+// Codes generate and check the one-time codes of authenticator apps, and encrypt their
+// secrets. They are safe for concurrent use.
 type Codes interface {
-	// New returns a secret, in Base32, and the otpauth:// URL by which an
-	// authenticator takes it up under the name account.
+	// New returns a new secret in Base32, and its otpauth:// URL for an authenticator
+	// app, which shows it under the name account.
 	New(account string) (secret, url string, err error)
-	// Step tells which time step code is of, where it is one near at. Every step has
-	// one code, and a larger number than those before it.
+	// Step returns the time step whose code is code, if there is one near at. Each step
+	// has one code, and later steps have larger numbers.
 	Step(secret, code string, at time.Time) (step int64, ok bool, err error)
-	// Lock encrypts the secret of a user, and Unlock is its opposite.
+	// Lock encrypts the secret of a user.
 	Lock(userID int64, secret string) []byte
+	// Unlock decrypts what Lock returned for the same user.
 	Unlock(userID int64, locked []byte) (string, error)
 }
 
-// A Signer makes access tokens and reads them.
+// A Signer signs and reads access tokens. It is safe for concurrent use.
 type Signer interface {
+	// Sign returns an access token with these claims.
 	Sign(c Claims) (string, error)
-	// Parse returns what a token says if this signer made it and it has not
-	// expired at now.
+	// Parse returns the claims of a token. It returns an error unless this signer's key
+	// signed the token and it is valid at now.
 	Parse(token string, now time.Time) (Claims, error)
-	// Seal returns what nobody else can make of text, always the same: letters,
-	// digits, dash and underscore.
+	// Seal returns a message authentication code of text, in letters, digits, dashes and
+	// underscores. It is always the same for the same text.
 	Seal(text string) string
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Connected counts a connection of the caller, and tells contacts if it is the
-// user's first.
+// Connected counts a connection of the caller. If it is the user's only one, contacts are
+// notified. Call Disconnected when it ends.
 func (s *Service) Connected(ctx context.Context, c Caller) error {
 	s.Active(c)
 	first, err := s.cfg.Presence.Connected(ctx, c.UserID)
@@ -19,7 +19,8 @@ func (s *Service) Connected(ctx context.Context, c Caller) error {
 	return s.tellPresence(ctx, c.UserID, true, s.cfg.Now())
 }
 
-// Disconnected is the end of what Connected began.
+// Disconnected undoes Connected. If it was the user's last connection, contacts are
+// notified.
 func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 	last, err := s.cfg.Presence.Disconnected(ctx, c.UserID)
 	if err != nil || !last {
@@ -28,8 +29,8 @@ func (s *Service) Disconnected(ctx context.Context, c Caller) error {
 	return errors.Join(s.departures.put(ctx, c.UserID), s.tellPresence(ctx, c.UserID, false, s.cfg.Now()))
 }
 
-// depart stores when users were last seen: together, as they leave when the
-// server stops.
+// depart stores when users were last seen. It gets many users at once when the server
+// stops.
 func (s *Service) depart(userIDs []int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -42,13 +43,14 @@ func (s *Service) storeLastSeen(ctx context.Context, userIDs []int64, at time.Ti
 	return errors.Join(s.cfg.Store.SetLastSeen(ctx, userIDs, at), s.cfg.Users.Drop(ctx, userIDs...))
 }
 
-// MayTellPresence takes a turn for a client that says whether its user is there.
+// MayTellPresence counts a presence command of a client as an action. If the client is
+// too fast, the error is RateLimited.
 func (s *Service) MayTellPresence(ctx context.Context, c Caller) error {
 	return s.pace(ctx, c, "presence not told")
 }
 
-// RepeatPresence tells those who share a conversation with the caller once more
-// whether he is there.
+// RepeatPresence notifies the caller's contacts again that the caller is online. If the
+// client is too fast, the error is RateLimited.
 func (s *Service) RepeatPresence(ctx context.Context, c Caller) error {
 	if err := s.MayTellPresence(ctx, c); err != nil {
 		return err
@@ -56,10 +58,9 @@ func (s *Service) RepeatPresence(ctx context.Context, c Caller) error {
 	return s.tellPresence(ctx, c.UserID, true, s.cfg.Now())
 }
 
-// NodePresence tells contacts of users whether they are there, where no
-// connection can tell it: the node that had their connections is gone, since at,
-// or was thought to be and is not. An error says that not all were told, or that
-// it is not stored when they were last seen: call it again.
+// NodePresence notifies contacts of users that they went offline at a time because their
+// node is gone, or that they are online because the node has returned. If it returns an
+// error, some contacts were not notified or some times not stored: call it again.
 func (s *Service) NodePresence(ctx context.Context, userIDs []int64, online bool, at time.Time) error {
 	var errs []error
 	if !online {
@@ -71,8 +72,8 @@ func (s *Service) NodePresence(ctx context.Context, userIDs []int64, online bool
 	return errors.Join(errs...)
 }
 
-// tellPresence publishes also where nobody is to be told: nodes that remember
-// how it was forget it.
+// tellPresence notifies the contacts of a user. It publishes even if there are none, so
+// that nodes forget what they remember of the user's presence.
 func (s *Service) tellPresence(ctx context.Context, userID int64, online bool, at time.Time) error {
 	contacts, err := s.cfg.Store.Contacts(ctx, userID, contactsLimit)
 	if err != nil {
@@ -85,21 +86,19 @@ func (s *Service) tellPresence(ctx context.Context, userID int64, online bool, a
 	return nil
 }
 
-// How long presence is gathered, and of how many users is told at a time: few
-// enough for a client's queue.
 const (
-	presenceDelay = 100 * time.Millisecond
-	presenceChunk = 256
+	presenceDelay = 100 * time.Millisecond // how long presences gathers
+	presenceChunk = 256                    // most users at a time: fewer than fit into a client's queue
 )
 
-// presences gathers the presence of users, from all nodes. Of each the last
-// event counts, and of that how it is when its turn comes: who goes and is back,
-// or moves to another node, is told of once, and what is told last is true.
+// presences gathers presence events of users from all nodes, and keeps the last one of
+// each user. A user who leaves and comes back, or moves to another node, causes one
+// event. Before delivery its content is replaced by the current presence.
 type presences struct {
 	*gatherer
 	mu    sync.Mutex
 	last  map[int64]Event
-	order []int64 // of users, as they came
+	order []int64 // user ids, in the order of their first event
 }
 
 func newPresences(tell func([]int64, map[int64]Event)) *presences {
@@ -127,7 +126,7 @@ func (p *presences) add(e Event) {
 	p.poke()
 }
 
-// take takes those who wait longest.
+// take removes and returns the events that wait longest.
 func (p *presences) take() ([]int64, map[int64]Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +142,7 @@ func (p *presences) take() ([]int64, map[int64]Event) {
 	return users, events
 }
 
-// presenceOf reads the payload, which is JSON where a bus brought it.
+// presenceOf returns the payload, which is JSON if another node sent it.
 func presenceOf(e Event) (p PresenceChanged, ok bool) {
 	switch payload := e.Payload.(type) {
 	case PresenceChanged:
@@ -154,13 +153,13 @@ func presenceOf(e Event) (p PresenceChanged, ok bool) {
 	return p, false
 }
 
-// tellGathered hands what was gathered to this node's connections, as it is now.
+// tellGathered delivers the current presence of users to this node's connections.
 func (s *Service) tellGathered(users []int64, events map[int64]Event) {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	online, err := s.cfg.Presence.Online(ctx, users)
 	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "presence is told as it was", "err", err)
+		s.cfg.Log.WarnContext(ctx, "current presence unknown; contacts get an older one", "users", len(users), "err", err)
 	}
 	for _, id := range users {
 		e := events[id]

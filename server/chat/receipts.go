@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Receipts tell who has read a message, and whom it was delivered to, the sender
-// left out. Who has read it has got it, too.
+// Receipts list who has read a message, and to whom it was delivered, without the sender.
+// DeliveredTo includes those in ReadBy.
 type Receipts struct {
 	MessageID   int64             `json:"message_id"`
 	Seq         int64             `json:"seq"`
@@ -26,9 +26,10 @@ type DeliveryReceipt struct {
 	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
 }
 
-// Receipts tells a member of the conversation how far a message has come. Who
-// joined after it is not among those who have read it, nor is who has blocked the
-// caller, or, of two, whom he has blocked.
+// Receipts returns the receipts of a message. The caller must be a member of its
+// conversation. Members who joined after the message are left out, and so are members who
+// have blocked the caller, and in a direct conversation also one whom the caller has
+// blocked.
 func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, error) {
 	m, room, err := s.message(ctx, c, id, noMessage)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, e
 	if err != nil {
 		return Receipts{}, err
 	}
-	// Messages have times in milliseconds, members in microseconds.
+	// The times of messages are in milliseconds, those of members in microseconds.
 	list, err := s.cfg.Store.Receipts(ctx, m.ConversationID, m.Seq, m.CreatedAt.Add(time.Millisecond))
 	r := Receipts{MessageID: id, Seq: m.Seq, ReadBy: []ReadReceipt{}, DeliveredTo: []DeliveryReceipt{}}
 	for _, x := range list {

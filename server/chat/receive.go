@@ -9,62 +9,62 @@ import (
 	"time"
 )
 
-// reorderWait is how long an event that came too early waits for those before
-// it, which may be on their way from another node.
+// reorderWait is how long an event that came too early waits for earlier ones, which may
+// be on their way from another node.
 const reorderWait = 50 * time.Millisecond
 
-// Sizes of what Receive remembers.
+// Sizes of what Receive and Resume keep in memory.
 const (
-	trackedRooms = 50_000 // at least so many conversations, and at most twice
-	heldEvents   = 1000   // of one conversation
+	trackedRooms = 50_000 // conversations, at least; at most twice as many
+	heldEvents   = 1000   // held events of one conversation
 	recoverPage  = 200    // messages loaded at a time
-	resumePage   = 1000   // that Resume looks through at a time
+	resumePage   = 1000   // messages that Resume looks through at a time
 )
 
-// resumeLimit is how many messages Resume looks through at most: a few seconds'
-// work. Changed by tests.
+// resumeLimit is the most messages that Resume looks through: a few seconds' work. Tests
+// change it.
 var resumeLimit = 200_000
 
-// An arrivals puts the events of new messages that reach this node in order,
-// whatever the bus did to them: within a conversation they are delivered in the
-// order of Seq, none twice, and one that the bus lost is loaded from the store.
+// arrivals puts the events of new messages that reach this node in order. Within a
+// conversation it delivers them in the order of Seq, each once. Messages that the bus
+// lost are loaded from the store.
 type arrivals struct {
-	mu      sync.Mutex // held while delivering: order is the point
+	mu      sync.Mutex // held while delivering, to keep the order
 	deliver func(context.Context, Event)
-	// The Seq of the last message delivered, by conversation; when now is full
-	// it becomes before, and what was in before is forgotten.
+	// The delivered messages by conversation. When now is full, it replaces before.
 	now, before map[int64]track
-	held        map[int64][]Event // that came too early, and what is told of them
-	from        int64             // what Resume looks for has a larger id
+	held        map[int64][]Event // messages that came too early, and events about them
+	from        int64             // Resume loads only messages with larger ids
 	closed      bool
 	filling     sync.WaitGroup
 }
 
-// A track is what is known of a conversation: from base on, messages were
-// delivered up to last. What is before base came before anything was known.
+// A track is the range of Seqs of a conversation that were delivered, from base to last.
+// Nothing is known about messages before base.
 type track struct{ base, last int64 }
 
 func newArrivals() *arrivals {
 	return &arrivals{now: make(map[int64]track), held: make(map[int64][]Event), deliver: func(context.Context, Event) {}}
 }
 
-// DeliverTo calls deliver with each event for this node's connections. It
-// must be quick, and is called once, before anything is published.
+// DeliverTo sets the function that gets each event for this node's connections. Call it
+// once, before the first event is published. deliver must not block.
 func (s *Service) DeliverTo(deliver func(context.Context, Event)) {
 	s.arrivals.mu.Lock()
 	defer s.arrivals.mu.Unlock()
 	s.arrivals.deliver = deliver
 }
 
-// Receive takes an event from the bus. DeliverTo's func gets it: at once, or,
-// where messages before it are missing, after those. Presence is gathered first.
+// Receive passes an event of the bus on to the function of DeliverTo: at once, or after
+// the messages before it if some are missing. It gathers presence events first. It is
+// safe for concurrent use.
 func (s *Service) Receive(ctx context.Context, e Event) {
 	a := s.arrivals
 	if e.Type == EventPresence && e.From == 0 {
 		s.presences.add(e)
 		return
 	}
-	if e.ConversationID == 0 { // typing, logout: in no order
+	if e.ConversationID == 0 { // typing or logout, for example: no order to keep
 		a.deliver(ctx, e)
 		return
 	}
@@ -78,16 +78,16 @@ func (s *Service) Receive(ctx context.Context, e Event) {
 	case t.last == 0 || e.Seq == t.last+1:
 		a.pass(ctx, e)
 		a.release(ctx, e.ConversationID, false)
-	case e.Seq < t.base: // overtaken by the first that came: late is better than never
+	case e.Seq < t.base: // the first event overtook it: late is better than never
 		a.deliver(ctx, e)
-	case e.Seq <= t.last: // a second time
+	case e.Seq <= t.last: // a duplicate
 	default:
 		a.hold(ctx, e, s.fill)
 	}
 }
 
-// follow delivers what is told of a message (edited, read, recalled …) after
-// the messages that are held, of which it may be one.
+// follow delivers an event about a message (edited, read, recalled …) after the held
+// messages, because it may be about one of them.
 func (a *arrivals) follow(ctx context.Context, e Event) {
 	waiting := a.held[e.ConversationID]
 	if len(waiting) == 0 || len(waiting) >= heldEvents {
@@ -120,8 +120,8 @@ func (a *arrivals) pass(ctx context.Context, e Event) {
 	a.deliver(ctx, e)
 }
 
-// hold keeps an event back, and has what is missing filled in if it does not
-// come by itself.
+// hold keeps an event back, and starts fill, which loads the missing messages if they do
+// not come.
 func (a *arrivals) hold(ctx context.Context, e Event, fill func(int64)) {
 	waiting := a.held[e.ConversationID]
 	i, there := slices.BinarySearchFunc(waiting, e.Seq, func(h Event, seq int64) int { return int(h.Seq - seq) })
@@ -138,8 +138,8 @@ func (a *arrivals) hold(ctx context.Context, e Event, fill func(int64)) {
 	}
 }
 
-// release delivers what was held and follows on what was delivered; with force,
-// all of it: clients see the gap in seq, and sync.
+// release delivers held events up to the next missing message. With force it delivers all
+// of them: clients see the gap in seq, and sync.
 func (a *arrivals) release(ctx context.Context, conversationID int64, force bool) {
 	waiting := a.held[conversationID]
 	n := 0
@@ -162,8 +162,8 @@ func (a *arrivals) release(ctx context.Context, conversationID int64, force bool
 	}
 }
 
-// next releases what can be, and tells what is missing before the rest. If
-// giveUp is set, nothing is held any longer.
+// next releases held events, and returns which messages are missing before the others:
+// those after the Seq after, up to upTo. With giveUp it releases all events.
 func (a *arrivals) next(ctx context.Context, conversationID int64, giveUp bool) (after, upTo int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -175,7 +175,7 @@ func (a *arrivals) next(ctx context.Context, conversationID int64, giveUp bool) 
 	return a.last(conversationID), waiting[0].Seq - 1
 }
 
-// fill loads what a conversation's held events wait for.
+// fill loads the messages that a conversation's held events wait for.
 func (s *Service) fill(conversationID int64) {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -196,14 +196,14 @@ func (s *Service) fill(conversationID int64) {
 		a.mu.Unlock()
 		if err != nil {
 			s.cfg.Hooks.recovered(ctx, 0, err)
-			s.cfg.Log.WarnContext(ctx, "messages not recovered; clients sync", "conversation", conversationID, "err", err)
+			s.cfg.Log.WarnContext(ctx, "messages not recovered; clients get them by sync", "conversation", conversationID, "err", err)
 		}
 		after, upTo = a.next(ctx, conversationID, err != nil || len(events) == 0)
 	}
 	s.cfg.Hooks.recovered(ctx, recovered, nil)
 }
 
-// load makes events of messages that the bus did not bring.
+// load loads messages that the bus did not deliver, and returns their events.
 func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) ([]Event, error) {
 	room, err := s.membership(ctx, conversationID)
 	if err != nil || len(room.Members) == 0 {
@@ -224,27 +224,28 @@ func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) (
 	return events, err
 }
 
-// ResumeFromHere has Resume look no further back than what is stored now. It is
-// called before the bus begins to bring messages.
+// ResumeFromHere makes Resume ignore all messages that are already stored. Call it before
+// the bus delivers events.
 func (s *Service) ResumeFromHere(ctx context.Context) error {
-	const ahead = 24 * time.Hour // of the clock of any node
+	const ahead = 24 * time.Hour // more than the clock of any node is ahead
 	id, err := s.cfg.Store.MessageIDBefore(ctx, s.cfg.Now().Add(ahead))
 	s.arrivals.from = id
 	return err
 }
 
-// clockSkew is how far apart the clocks of nodes may be.
+// clockSkew is the largest difference between the clocks of nodes that is handled.
 const clockSkew = 5 * time.Second
 
-// ErrMissedTooMuch is Resume's answer where clients had better sync.
-var ErrMissedTooMuch = errors.New("chat: more messages were missed than can be looked through")
+// ErrMissedTooMuch is returned by Resume if it would have to look through too many
+// messages. Then clients must sync.
+var ErrMissedTooMuch = errors.New("chat: too many messages were missed to load them: clients must sync")
 
-// Resume makes up for what other nodes published while this one could not hear
-// them, from since on: messages are loaded from the store, and whatever else
-// was told meanwhile (typing, presence, edits) is left to the clients. The bus
-// calls it once it hears again.
+// Resume delivers the messages that other nodes published since a time at which this
+// node could not reach the bus. It loads them from the store. Other events (typing,
+// presence, edits) are lost; clients get edits by sync. The bus calls Resume when it is
+// connected again.
 func (s *Service) Resume(ctx context.Context, since time.Time) error {
-	// What was published then had been made before, by its node's clock.
+	// A message is created before it is published, by its node's clock.
 	since = since.Add(-clockSkew - s.cfg.Limits.CommitWithin)
 	after, err := s.cfg.Store.MessageIDBefore(ctx, since)
 	if err != nil {
@@ -276,11 +277,11 @@ func (s *Service) Resume(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// A stretch of a conversation: the messages behind after, up to upTo.
+// A stretch is the part of a conversation with Seqs after after, up to upTo.
 type stretch struct{ after, upTo int64 }
 
-// missed finds, by conversation, what was not delivered here of the messages
-// behind an id.
+// missed returns, by conversation, the messages with ids larger than behind that were not
+// delivered to this node.
 func (s *Service) missed(ctx context.Context, behind int64, since time.Time) (map[int64]stretch, error) {
 	rooms := make(map[int64]stretch)
 	for range resumeLimit / resumePage {
@@ -297,8 +298,8 @@ func (s *Service) missed(ctx context.Context, behind int64, since time.Time) (ma
 	return nil, ErrMissedTooMuch
 }
 
-// missed adds to rooms what was not delivered here: by its Seq, or, of a
-// conversation that nothing is known of, by its time.
+// missed adds to rooms those of places that were not delivered to this node, by their Seq;
+// in a conversation without a track, by their time.
 func (a *arrivals) missed(rooms map[int64]stretch, places []MessagePlace, since time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -315,7 +316,7 @@ func (a *arrivals) missed(rooms map[int64]stretch, places []MessagePlace, since 
 	}
 }
 
-// close waits for what is being filled in; what is held is delivered as it is.
+// close waits for the calls of fill. From then on hold delivers events at once.
 func (a *arrivals) close() {
 	a.mu.Lock()
 	a.closed = true

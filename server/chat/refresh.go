@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// refreshGrace is how long a spent refresh token is answered as it was the first
-// time: a client that asks twice at once, or whose answer was lost, stays logged in.
+// refreshGrace is how long a spent refresh token still returns the token that replaced
+// it. A client that refreshes twice at once, or that lost the response, stays logged in.
 const refreshGrace = 10 * time.Second
 
-// A refresh token is the session's id, the number of tokens before it, and a
-// seal of both: the next one follows from it for this server alone, which tells
-// a spent token from a made-up one. The store knows the hash of the good one.
+// refreshToken returns the n-th refresh token of a session, counted from 0: the session's
+// id, n, and a seal of both. So the server can compute the next one, and can tell a spent
+// token from a forged one. The store has only the hash of the current one.
 func (s *Service) refreshToken(sessionID string, n int) string {
 	text := fmt.Sprintf("%s.%d", sessionID, n)
 	return text + "." + s.cfg.Signer.Seal("refresh "+text)
@@ -29,8 +29,8 @@ func hashOf(token string) []byte {
 	return sum[:]
 }
 
-// numberOf tells how many tokens were before this one, and whether this server
-// made it. Those of earlier versions have no number.
+// numberOf returns the number of a token, and whether this server made it. Tokens of
+// earlier versions have no number.
 func (s *Service) numberOf(sessionID, token string) (n int, ours bool) {
 	number, _, _ := strings.Cut(strings.TrimPrefix(token, sessionID+"."), ".")
 	n, err := strconv.Atoi(number)
@@ -47,9 +47,9 @@ const (
 
 var errBadRefresh = &Error{Kind: KindUnauthenticated, What: badRefresh, Why: "it is unknown, spent or expired: log in again"}
 
-// Refresh changes a refresh token for new tokens. The old one is spent: for
-// refreshGrace it is answered with the same new one, and later it ends the
-// session, since somebody has it who should not.
+// Refresh exchanges a refresh token for new tokens. For 10 s the spent token still returns
+// the same refresh token. If it is used later, somebody may have stolen it, and the
+// session ends. The error is Unauthenticated if the token is not valid.
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	id, _, ok := strings.Cut(token, ".")
 	if !ok || len(token) > maxRefreshToken {
@@ -64,7 +64,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	}
 	now := s.cfg.Now()
 	n, ours := s.numberOf(id, token)
-	if !ours { // of a version before: no number that this session has had
+	if !ours { // made by an earlier version: continue with a number that this session never had
 		n = int(now.Unix())
 	}
 	next := s.refreshToken(id, n+1)
@@ -81,7 +81,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	return s.tokens(ctx, id, sess.UserID, next)
 }
 
-// refreshable returns a session that is not over.
+// refreshable returns a session that has not expired.
 func (s *Service) refreshable(ctx context.Context, id string) (Session, error) {
 	sess, err := s.cfg.Store.Session(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && !s.cfg.Now().Before(sess.ExpiresAt) {
@@ -90,7 +90,8 @@ func (s *Service) refreshable(ctx context.Context, id string) (Session, error) {
 	return sess, err
 }
 
-// stillAdmitted ends the session of who is banned: none was to be left.
+// stillAdmitted returns an error if the user is banned, and then ends the session, which
+// the ban should have ended.
 func (s *Service) stillAdmitted(ctx context.Context, sess Session) error {
 	err := s.admitted(ctx, sess.UserID, badRefresh)
 	if e, ok := errors.AsType[*Error](err); ok && e.Ban != nil {
@@ -99,7 +100,7 @@ func (s *Service) stillAdmitted(ctx context.Context, sess Session) error {
 	return err
 }
 
-// refreshSpent answers a token that is not the session's good one.
+// refreshSpent handles a token that is not the current one of its session.
 func (s *Service) refreshSpent(ctx context.Context, id, token string) (Tokens, error) {
 	n, ours := s.numberOf(id, token)
 	if !ours {
@@ -113,13 +114,13 @@ func (s *Service) refreshSpent(ctx context.Context, id, token string) (Tokens, e
 	switch grace := s.cfg.Now().Sub(sess.RotatedAt) < refreshGrace; {
 	case grace && bytes.Equal(sess.RefreshHash, hashOf(next)):
 		return s.tokens(ctx, id, sess.UserID, next)
-	case grace: // an older one, of which nothing says since when it is spent
+	case grace: // an older token, and it is unknown when it was spent
 		return Tokens{}, errBadRefresh
 	}
-	s.cfg.Log.WarnContext(ctx, "a spent refresh token was used again: the session is ended", "user", sess.UserID, "session", id)
+	s.cfg.Log.WarnContext(ctx, "a spent refresh token was used again; its session is ended", "user", sess.UserID, "session", id)
 	if err := s.endSession(ctx, sess.UserID, id, EndedByReplay, "a refresh token was used twice"); err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{}, Errorf(KindUnauthenticated, badRefresh,
-		"it was used before, and somebody else may have it: the session is ended on all its connections; log in again")
+		"it was used before, so somebody else may have it; the session was ended: log in again")
 }

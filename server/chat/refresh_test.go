@@ -86,7 +86,7 @@ func TestAReplayEndsTheSession(t *testing.T) {
 			clock.advance(11 * time.Second)
 		}
 		_, err := n.Refresh(t.Context(), first.Refresh)
-		if chat.KindOf(err) != chat.KindUnauthenticated || !strings.Contains(err.Error(), "the session is ended") {
+		if chat.KindOf(err) != chat.KindUnauthenticated || !strings.Contains(err.Error(), "the session was ended") {
 			t.Errorf("the replay: %v", err)
 		}
 		if _, err := n.Refresh(t.Context(), last.Refresh); chat.KindOf(err) != chat.KindUnauthenticated {

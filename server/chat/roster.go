@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An AccountStatus is whether an account may be used.
+// An AccountStatus says whether an account can be used.
 type AccountStatus string
 
 // The statuses.
@@ -19,20 +19,20 @@ const (
 	AccountGone   AccountStatus = "deleted"
 )
 
-// An Account is a user as the staff sees him.
+// An Account is a user as the staff sees them.
 type Account struct {
 	User
 	Status AccountStatus `json:"status"`
 	Ban    *Ban          `json:"ban,omitempty"`
 }
 
-// An AccountQuery selects accounts, the newest first. What is empty selects all.
+// An AccountQuery selects accounts, the newest first. Empty fields match every account.
 type AccountQuery struct {
-	Name          string // that the username or the nickname contains
-	Phone         string // that the phone begins with
+	Name          string // part of the username or the nickname
+	Phone         string // the beginning of the phone number
 	Status        AccountStatus
 	Role          AccountRole
-	At            time.Time // bans that are over by then are none
+	At            time.Time // bans that end before it do not count
 	Limit, Offset int
 	Count         int64 // count at most so many; 0: all
 }
@@ -75,11 +75,12 @@ func (q AccountQuery) check() error {
 	return nil
 }
 
-// Account is Accounts of one.
+// Account returns an account for the staff. The error is NotFound if there is none with
+// this id.
 func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	u, err := s.user(ctx, userID)
 	if err != nil {
-		return Account{}, orNotFound(err, "no such user", "there is no user of this id")
+		return Account{}, orNotFound(err, "no such user", "there is no user with this id")
 	}
 	a := Account{User: u, Status: AccountActive}
 	if u.Deleted {
@@ -98,11 +99,11 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	return a, err
 }
 
-// FindAccount is Account by the username or the phone.
+// FindAccount is Account for a phone number or a username, whichever is not empty.
 func (s *Service) FindAccount(ctx context.Context, phone, username string) (Account, error) {
 	l, err := s.cfg.Store.UserByLogin(ctx, phone, username)
 	if err != nil {
-		return Account{}, orNotFound(err, "no such user", "nobody has this username or phone")
+		return Account{}, orNotFound(err, "no such user", "nobody has this username or phone number")
 	}
 	return s.Account(ctx, l.ID)
 }
@@ -121,10 +122,10 @@ type Present struct {
 	Sessions     int         `json:"session_count"`
 }
 
-// mostSessions is how many sessions of a user are looked at.
+// mostSessions is the most sessions of a user that are counted.
 const mostSessions = 100
 
-// OnlineUsers lists who is connected, on any node, by id. Address, device and
+// OnlineUsers lists the users who are connected to any node, by id. Address, device and
 // times are those of the session that was used last.
 func (s *Service) OnlineUsers(ctx context.Context, p Paging) (Listing[Present], error) {
 	p, err := p.within(defaultPage, MaxPage, "users not listed")
@@ -168,21 +169,21 @@ func (s *Service) present(ctx context.Context, u User) (Present, error) {
 	return p, err
 }
 
-// An Analysis is what is known of how a user behaves.
+// An Analysis has numbers about a user's behaviour.
 type Analysis struct {
 	UserID   int64 `json:"user_id"`
 	Messages int64 `json:"total_messages"`
-	// MoreMessages tells that there may be more than that: counting was given up.
+	// MoreMessages is true if counting ended early: the user may have sent more messages.
 	MoreMessages bool      `json:"more_messages"`
 	Chats        int64     `json:"total_chats"`
 	LastActive   time.Time `json:"last_active_time"`
-	Violations   int64     `json:"violation_count"` // reports of him that were not dismissed
-	Reported     int64     `json:"reported_count"`
+	Violations   int64     `json:"violation_count"` // reports about the user that were handled and not dismissed
+	Reported     int64     `json:"reported_count"`  // all reports about the user
 	Banned       bool      `json:"is_banned"`
 	Ban          *Ban      `json:"ban,omitempty"`
 }
 
-// Analyse counts what a user did and what was reported of him.
+// Analyse counts a user's messages and chats, and the reports about the user.
 func (s *Service) Analyse(ctx context.Context, userID int64) (Analysis, error) {
 	account, err := s.Account(ctx, userID)
 	if err != nil {
@@ -193,5 +194,5 @@ func (s *Service) Analyse(ctx context.Context, userID int64) (Analysis, error) {
 	return a, err
 }
 
-// newest is a bound above every id.
+// newest is larger than every id.
 const newest = math.MaxInt64

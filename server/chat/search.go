@@ -12,17 +12,17 @@ import (
 const (
 	maxSearchText  = 256 // bytes
 	maxSearchWords = 8
-	searchesOfUser = 2 // at a time
-	searchesOfNode = 2 // fewer than a store has readers, so that nobody's history waits for them
+	searchesOfUser = 2 // concurrent searches of a user
+	searchesOfNode = 2 // concurrent searches of a node: fewer than the store's readers, so that other reads need not wait
 )
 
-// A TextSearch asks for messages that have all words of Text, wherever in theirs,
-// in any case; Target is where, or nothing: in all conversations of the caller.
+// A TextSearch selects messages that contain all words of Text, in any order, ignoring
+// case. A word may be a part of a longer one.
 type TextSearch struct {
-	Target
+	Target   // zero: all conversations of the caller
 	Text     string
-	BeforeID int64 // older messages than this one; 0: from the newest
-	Limit    int   // 0 is 50, and at most 200
+	BeforeID int64 // messages before this one; 0: from the newest
+	Limit    int   // 0 means 50; at most 200
 }
 
 func (t TextSearch) check(what string) error {
@@ -30,9 +30,9 @@ func (t TextSearch) check(what string) error {
 	case words == 0:
 		return Errorf(KindInvalid, what, "q is required")
 	case len(t.Text) > maxSearchText:
-		return Errorf(KindInvalid, what, "q has at most %d bytes", maxSearchText)
+		return Errorf(KindInvalid, what, "q can have at most %d bytes", maxSearchText)
 	case words > maxSearchWords:
-		return Errorf(KindInvalid, what, "q has at most %d words", maxSearchWords)
+		return Errorf(KindInvalid, what, "q can have at most %d words", maxSearchWords)
 	case !utf8.ValidString(t.Text):
 		return Errorf(KindInvalid, what, "q is not valid UTF-8")
 	case t.BeforeID < 0 || t.Limit < 0:
@@ -41,8 +41,9 @@ func (t TextSearch) check(what string) error {
 	return nil
 }
 
-// SearchMessages finds messages of the caller's conversations by their text, the
-// newest first. Where it is given up for a while, Next says where to go on.
+// SearchMessages finds messages of the caller's conversations by their text, the newest
+// first. A call may end early: see Found. If the caller searches too much, the error is
+// RateLimited.
 func (s *Service) SearchMessages(ctx context.Context, c Caller, t TextSearch) (Found, error) {
 	const what = "messages not searched"
 	if err := t.check(what); err != nil {
@@ -72,7 +73,7 @@ func (s *Service) SearchMessages(ctx context.Context, c Caller, t TextSearch) (F
 	return s.search(ctx, q)
 }
 
-// search waits for its turn.
+// search waits until fewer than searchesOfNode searches run.
 func (s *Service) search(ctx context.Context, q MessageSearch) (found Found, err error) {
 	start := s.cfg.Now()
 	defer func() { s.cfg.Hooks.searched(ctx, len(found.Messages) == q.Limit, found, s.cfg.Now().Sub(start), err) }()
@@ -96,18 +97,17 @@ func (s *Service) search(ctx context.Context, q MessageSearch) (found Found, err
 	return found, nil
 }
 
-// How messages are indexed: in steps that are short, with pauses in which others
-// have the machine.
+// Messages are indexed in short steps, with pauses for other work.
 const (
-	indexChunk  = 1000             // messages looked at in a step
-	indexFirst  = 5 * time.Second  // after the start
-	indexEvery  = time.Minute      // where there is nothing to do
-	indexAfter  = 30 * time.Second // it was made: longer than a transaction may take, so that ids come in order
-	indexPauses = 3                // times as long as a step
-	indexYields = 2 * time.Minute  // where another node does it, or the store fails
+	indexChunk  = 1000             // messages of a step
+	indexFirst  = 5 * time.Second  // delay of the first step
+	indexEvery  = time.Minute      // pause if there is nothing to do
+	indexAfter  = 30 * time.Second // age of indexed messages: more than a transaction takes, so that no smaller ids follow
+	indexPauses = 3                // a pause is this many times as long as its step
+	indexYields = 2 * time.Minute  // pause if another node indexes, or the store fails
 )
 
-// index makes messages quick to search, until the Service is closed.
+// index indexes messages for searches until the Service is closed.
 func (s *Service) index() {
 	wait := time.NewTimer(indexFirst)
 	defer wait.Stop()
@@ -121,7 +121,7 @@ func (s *Service) index() {
 	}
 }
 
-// indexOnce takes a step, and returns how long to pause after it.
+// indexOnce does one step, and returns how long to pause after it.
 func (s *Service) indexOnce() time.Duration {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -130,7 +130,7 @@ func (s *Service) indexOnce() time.Duration {
 	switch {
 	case err != nil:
 		if s.background.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "messages not indexed; searches take longer", "err", err)
+			s.cfg.Log.WarnContext(ctx, "messages not indexed; searches are slower until it succeeds", "err", err)
 		}
 		return indexYields
 	case done.Overtaken:

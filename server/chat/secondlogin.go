@@ -15,8 +15,9 @@ import (
 // loginTokenLife is how long a login waits for its second factor.
 const loginTokenLife = 5 * time.Minute
 
-// loginToken says that a password was right: a user, his epoch, until when, and a seal
-// of these. It is good for nothing without a code, and a code is good once.
+// loginToken returns a token that proves that the password was right: the user's id, the
+// account's epoch, the time when the token expires, and a seal of these. It is of use
+// only with a code, and each code can be used once.
 func (s *Service) loginToken(l Login) string {
 	text := fmt.Sprintf("%d.%d.%d", l.ID, l.Epoch, s.cfg.Now().Add(loginTokenLife).Unix())
 	return text + "." + s.cfg.Signer.Seal("login "+text)
@@ -24,8 +25,8 @@ func (s *Service) loginToken(l Login) string {
 
 const maxLoginToken = 160
 
-// readLoginToken returns the user and the epoch of a token that this server made and
-// that has not expired.
+// readLoginToken returns the user and the epoch of a login token. ok reports whether this
+// server made it and it has not expired.
 func (s *Service) readLoginToken(token string) (userID, epoch int64, ok bool) {
 	at := strings.LastIndexByte(token, '.')
 	if at < 0 || len(token) > maxLoginToken {
@@ -42,17 +43,18 @@ func (s *Service) readLoginToken(token string) (userID, epoch int64, ok bool) {
 	return userID, epoch, s.cfg.Now().Unix() < until
 }
 
-// A SecondFactor is what a login whose password was right shows next.
+// A SecondFactor is the second step of a login.
 type SecondFactor struct {
 	LoginToken  string `json:"login_token"`
-	Code        string `json:"code"` // of the authenticator, or a backup code
-	TrustDevice bool   `json:"trust_device"`
+	Code        string `json:"code"`         // of the authenticator app, or a backup code
+	TrustDevice bool   `json:"trust_device"` // needs no code at later logins
 
 	Device string     `json:"-"` // what the client says it is
 	Addr   netip.Addr `json:"-"`
 }
 
-// LoginSecond opens the session that Login answered with a LoginToken.
+// LoginSecond completes a login that returned a LoginToken, and opens the session. The
+// error is Unauthenticated if the token or the code is not valid.
 func (s *Service) LoginSecond(ctx context.Context, f SecondFactor) (Tokens, error) {
 	t, err := s.loginSecond(ctx, f)
 	if err != nil {
@@ -73,7 +75,7 @@ func (s *Service) loginSecond(ctx context.Context, f SecondFactor) (Tokens, erro
 	userID, epoch, ok := s.readLoginToken(f.LoginToken)
 	if !ok {
 		s.cfg.LoginAddrs.Take(ctx, addr)
-		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "login_token is not valid, or expired: %s", again)
+		return Tokens{}, Errorf(KindUnauthenticated, notLoggedIn, "login_token is not valid, or has expired: %s", again)
 	}
 	l, err := s.cfg.Store.LoginOf(ctx, userID)
 	if errors.Is(err, ErrNotFound) || err == nil && l.Epoch != epoch {
@@ -100,18 +102,18 @@ func (s *Service) loginSecond(ctx context.Context, f SecondFactor) (Tokens, erro
 	return t, err
 }
 
-// A TrustedDevice stands in for the code when its user logs in.
+// A TrustedDevice is a device from which its user logs in without a code.
 type TrustedDevice struct {
 	ID        string    `json:"id"`
 	UserID    int64     `json:"-"`
 	TokenHash []byte    `json:"-"` // SHA-256
 	Device    string    `json:"device"`
-	IP        string    `json:"ip"` // from where it was trusted
+	IP        string    `json:"ip"` // address of the login that made it trusted
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// newDevice makes a device that is to be trusted, and its token.
+// newDevice returns a new trusted device and its token.
 func (s *Service) newDevice(userID int64, f SecondFactor) (d TrustedDevice, token string) {
 	id, now := newSessionID(), s.cfg.Now()
 	var b [32]byte
@@ -125,8 +127,8 @@ func (s *Service) newDevice(userID int64, f SecondFactor) (d TrustedDevice, toke
 
 const maxDeviceToken = 128
 
-// trusts tells whether a token is of a device that the user trusts. One that is not
-// is no failure: a code is asked for.
+// trusts reports whether token is that of a trusted device of the user. If it is not, the
+// user needs a code.
 func (s *Service) trusts(ctx context.Context, userID int64, token string) (bool, error) {
 	id, _, ok := strings.Cut(token, ".")
 	if !ok || len(token) > maxDeviceToken {
@@ -141,8 +143,7 @@ func (s *Service) trusts(ctx context.Context, userID int64, token string) (bool,
 
 const devicesLimit = 100
 
-// TrustedDevices lists the devices from which the caller logs in without a code, the
-// newest first.
+// TrustedDevices lists the caller's trusted devices, the newest first.
 func (s *Service) TrustedDevices(ctx context.Context, c Caller, p Paging) (Part[TrustedDevice], error) {
 	p, err := p.within(devicesLimit, devicesLimit, "devices not listed")
 	if err != nil {
@@ -152,23 +153,25 @@ func (s *Service) TrustedDevices(ctx context.Context, c Caller, p Paging) (Part[
 	return partOf(found, p), err
 }
 
-// DistrustDevice has logins from a device want a code again.
+// DistrustDevice removes a trusted device: logins from it need a code again. The error is
+// NotFound if the caller has no such device.
 func (s *Service) DistrustDevice(ctx context.Context, c Caller, id string) error {
 	const what = "device not removed"
 	if err := s.pace(ctx, c, what); err != nil {
 		return err
 	}
-	return orNotFound(s.cfg.Store.DeleteDevice(ctx, c.UserID, id), what, "you trust no such device")
+	return orNotFound(s.cfg.Store.DeleteDevice(ctx, c.UserID, id), what, "you have no trusted device with this id")
 }
 
-// AuthenticateRestricted is Authenticate for what a user may do also who has to set up two-factor
-// login first: that itself, to ask who he is, and to log out.
+// AuthenticateRestricted is Authenticate for requests that are also allowed to users who
+// must first set up two-factor login: to set it up, to read their own account, and to log
+// out.
 func (s *Service) AuthenticateRestricted(ctx context.Context, token string) (Caller, error) {
 	c, _, err := s.authenticate(ctx, token)
 	return c, err
 }
 
-// mayUse refuses a session without a second factor where the server wants one.
+// mayUse returns an error if the session has no second factor and the server requires one.
 func (s *Service) mayUse(ctx context.Context, sess Session) error {
 	if sess.SecondFactor {
 		return nil

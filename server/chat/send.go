@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// Send stores a message and returns it. When Send returns, the message is
-// durable; retried with the same ClientMsgID it is stored once, and the same
-// message is returned again. Another message with that ClientMsgID is refused.
-// Delivery to the members' connections follows, in
-// the order of Seq.
+// Send stores a message and returns it. When Send returns, the message is durable. A
+// retry with the same ClientMsgID does not store it again, but returns the stored
+// message. The message is delivered to the members' connections afterwards, in the order
+// of Seq.
 //
-// Errors: Invalid, TooLarge, NotFound (no such conversation, or not a member
-// of it), Forbidden (muted, one of two has blocked the other, or declined), Conflict (the ClientMsgID
-// is another message's), RateLimited, Unavailable. When ctx ends first, the message may be stored or not: retry with the same ClientMsgID.
+// Errors: Invalid; TooLarge; NotFound (no such conversation, or the caller is not a
+// member); Forbidden (the caller is muted or blocked, has blocked the receiver, or the
+// receiver has declined a request of the caller); Conflict (another message has this
+// ClientMsgID); RateLimited; Unavailable. If ctx ends first, the message may be stored:
+// retry with the same ClientMsgID.
 func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) {
 	type outcome struct {
 		m   Message
@@ -30,7 +31,7 @@ func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) 
 		if o.err != nil {
 			return Message{}, o.err
 		}
-		// The message is stored: that its sender cannot be looked up is no failure.
+		// The message is stored, so a failure to look up its sender is ignored.
 		o.m.Sender, _ = s.profile(ctx, c.UserID, c.UserID)
 		return o.m, nil
 	case <-ctx.Done():
@@ -41,18 +42,18 @@ func (s *Service) Send(ctx context.Context, c Caller, d Draft) (Message, error) 
 	}
 }
 
-// errNoAnswer is the answer to a message whose sender waits no longer.
+// errNoAnswer is returned if the caller's context ends before the message is stored.
 var errNoAnswer = &Error{
-	Kind: KindUnavailable, What: notSent, Why: "not stored in time; it may yet be: try again in a moment with the same client_msg_id",
+	Kind: KindUnavailable, What: notSent,
+	Why:        "the server did not store it in time, but may still do so: try again in a moment with the same client_msg_id",
 	RetryAfter: time.Second,
 }
 
-// SendFunc is Send for a caller who does not wait, so that the messages of one
-// connection share transactions and keep their order. done is called once with
-// what Send would return: at once, or later and by another goroutine, which it
-// must not keep.
+// SendFunc is Send without waiting, so that the messages of one connection share
+// transactions and keep their order. It calls done once with the result of Send, either
+// before it returns, or later from another goroutine. done must not block.
 func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Message, error)) {
-	told := func(m Message, err error) {
+	counted := func(m Message, err error) {
 		if err != nil {
 			s.cfg.Hooks.messageRefused(ctx, err)
 		}
@@ -60,15 +61,15 @@ func (s *Service) SendFunc(ctx context.Context, c Caller, d Draft, done func(Mes
 	}
 	p, err := s.prepare(ctx, c, d)
 	if err == nil {
-		p.done, p.trace = told, s.carrier(ctx)
+		p.done, p.trace = counted, s.carrier(ctx)
 		err = s.sends.put(ctx, p)
 	}
 	if err != nil {
-		told(Message{}, err)
+		counted(Message{}, err)
 	}
 }
 
-// prepare makes of a draft a message that its sender may send.
+// prepare checks a draft, and turns it into a message for the store.
 func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend, error) {
 	accepted := s.cfg.Now()
 	if wait := s.cfg.Messages.Take(ctx, c.UserID); wait > 0 {
@@ -86,8 +87,8 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		if d.ClientMsgID == "" {
 			return nil, err
 		}
-		// It may be the retry of a message that was welcome when it was first
-		// sent. The store knows: it finds that one, or refuses.
+		// It may be the retry of a message that was allowed when it was first sent. The
+		// store finds that one, or else refuses.
 		p.refusal = err
 		return p, nil
 	}
@@ -98,9 +99,9 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 	return p, nil
 }
 
-// roomToPost returns the conversation that a draft goes to. One that two users
-// begin with it is made, and who wants to be asked is asked, once nothing else
-// speaks against the message.
+// roomToPost returns the conversation of a draft, after all checks. If it is the first
+// message between two users, it creates their conversation, and a request if the
+// receiver requires one.
 func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership, *Request, error) {
 	room, err := s.room(ctx, c.UserID, d.Target, notSent)
 	begins := errors.Is(err, errNoDirect)
@@ -119,7 +120,8 @@ func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership
 	return room, nil, nil
 }
 
-// mayPost checks what the sender may do in the room, reply to and attach.
+// mayPost checks that the caller may write in the room, reply to the message and attach
+// the file.
 func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draft) error {
 	if me, _ := room.Find(c.UserID); me.Muted {
 		return s.whyMuted(ctx, c, room, notSent)
@@ -130,7 +132,7 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 			err = ErrNotFound
 		}
 		if err != nil {
-			return orNotFound(err, notSent, "reply_to_id is no message of this conversation")
+			return orNotFound(err, notSent, "reply_to_id is not the id of a message of this conversation")
 		}
 	}
 	if d.FileID != 0 {
@@ -141,7 +143,7 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 	return nil
 }
 
-// whyMuted says why the caller may not write in a room where he is muted.
+// whyMuted returns the error for a caller who is muted in a room.
 func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what string) error {
 	if room.Conversation.Kind == Group {
 		return Errorf(KindForbidden, what, "you are muted in this chat")
@@ -160,7 +162,7 @@ func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what 
 	return s.wordAsk(ctx, peer, RequestMessage, what, ErrDeclined)
 }
 
-// A pendingSend is a message on its way through a transaction.
+// A pendingSend is a message that waits for its transaction.
 type pendingSend struct {
 	msg      NewMessage
 	target   Target
@@ -168,31 +170,32 @@ type pendingSend struct {
 	kind     ConversationKind
 	accepted time.Time
 	trace    string
-	asked    *Request // made for it
-	refusal  error    // what to answer unless the message was stored before
+	asked    *Request // the request that was made for this message
+	refusal  error    // the result unless the message turns out to be a retry
 	done     func(Message, error)
 }
 
-// retries tells whether stored is what p asks for. What an edit, a recall or a
-// deletion has changed since is not compared: the original is not known any more.
+// retries reports whether p is a retry of stored. It does not compare what an edit, a
+// recall or a deletion may have changed.
 func (p *pendingSend) retries(stored Message) bool {
 	return p.target.names(stored) && p.msg.Type == stored.Type && p.msg.ReplyToID == stored.ReplyToID &&
 		(stored.gone() || p.msg.FileID == stored.FileID) &&
 		(stored.gone() || stored.Edited || p.msg.Content == stored.Content)
 }
 
-// errIDTaken is the answer to a message that would be swallowed as a retry.
+// errIDTaken is the error for a new message with a used ClientMsgID. Without it, the
+// message would be lost as a retry.
 var errIDTaken = &Error{
 	Kind: KindConflict, What: notSent,
 	Why: "client_msg_id was used for a message with another target or content: give each message an id of its own",
 }
 
-// finish passes what is new on to announce, and tells the sender.
+// finish passes a new message on to announce, and its result to the sender.
 func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	switch {
 	case errors.Is(r.Err, ErrNotFound) && p.refusal != nil:
 		r.Err = p.refusal
-	case errors.Is(r.Err, ErrNoFile): // it was there a moment ago
+	case errors.Is(r.Err, ErrNoFile): // deleted after mayPost
 		r.Err = Errorf(KindNotFound, notSent, "the file was removed: upload it again")
 	case errors.Is(r.Err, ErrNotFound):
 		r.Err = Errorf(KindForbidden, notSent, "you are no longer allowed to write here")
@@ -213,14 +216,14 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	p.done(r.Message, r.Err)
 }
 
-// errNotTried is the answer to messages that waited for a transaction that
-// failed: the next one would keep them waiting as long.
+// errNotTried is the error for messages that waited while a transaction failed because
+// the database is away. Another transaction would make them wait as long again.
 var errNotTried = &Error{
 	Kind: KindUnavailable, What: "the database does not answer", Why: "nothing was stored; try again in a moment", RetryAfter: time.Second,
 }
 
-// commitAll stores a batch: in one transaction, or, where it is too large for
-// one, in several at a time. A conversation is in one part, to keep its order.
+// commitAll stores a batch in one transaction, or in several concurrent ones if it is too
+// large. The messages of a conversation stay in one part, to keep their order.
 func (s *Service) commitAll(batch []*pendingSend) {
 	most := s.cfg.Limits.MaxBatch
 	var away atomic.Bool
@@ -256,8 +259,8 @@ func (s *Service) commitAll(batch []*pendingSend) {
 	}
 }
 
-// commit stores a batch in one transaction and finishes each message, in the
-// order of Seq.
+// commit stores a batch in one transaction, and finishes its messages in the order of
+// Seq.
 func (s *Service) commit(batch []*pendingSend) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -266,8 +269,8 @@ func (s *Service) commit(batch []*pendingSend) error {
 	var causes []string
 	for i, p := range batch {
 		msgs[i] = p.msg
-		// So that time runs with Seq; finer than this it is of no use to anyone, and
-		// told with every message.
+		// One time for the batch, so that times increase with Seq. Clients need no finer
+		// ones, and get them with every message.
 		msgs[i].CreatedAt = start.Truncate(time.Millisecond)
 		if p.trace != "" {
 			causes = append(causes, p.trace)
@@ -287,7 +290,7 @@ func (s *Service) commit(batch []*pendingSend) error {
 	return err
 }
 
-// stored is a new message that its conversation has not been told of yet.
+// stored is a new message that is not announced yet.
 type stored struct {
 	message  Message
 	caller   Caller
@@ -295,26 +298,26 @@ type stored struct {
 	trace    string
 }
 
-// An outgoing makes an event when its turn has come.
+// An outgoing returns an event to publish. It is called when the event is due.
 type outgoing func(context.Context) (Event, error)
 
-// announce publishes what happened to messages, in the order in which it
-// happened: an edit or a recall never before its message. It runs beside
-// commit, so that a large fan-out does not hold the next transaction up.
+// announce publishes changes of messages in order, so that an edit or a recall never
+// comes before its message. It runs concurrently with commit, so that a large fan-out
+// does not delay the next transaction.
 func (s *Service) announce(batch []outgoing) {
 	ctx := context.Background()
-	for _, make := range batch {
-		e, err := make(ctx)
+	for _, event := range batch {
+		e, err := event(ctx)
 		if err != nil {
 			s.cfg.Hooks.publishFailed(ctx, err)
-			s.cfg.Log.ErrorContext(ctx, "not announced; clients sync", "err", err)
+			s.cfg.Log.ErrorContext(ctx, "event not published; clients get the change by sync", "err", err)
 			continue
 		}
 		s.publish(ctx, e)
 	}
 }
 
-// eventOf is what members are told of a new message.
+// eventOf returns the event of a new message.
 func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 	room, err := s.membership(ctx, n.message.ConversationID)
 	if err != nil {
@@ -324,7 +327,7 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 	if err != nil {
 		sender = User{ID: n.message.SenderID}
 	}
-	if err := s.withoutTraces(ctx, n.message.SenderID, &n.message); err != nil { // of one that was loaded
+	if err := s.withoutTraces(ctx, n.message.SenderID, &n.message); err != nil { // for a message that was loaded
 		return Event{}, err
 	}
 	return Event{

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Limits bound what clients may ask for. A zero field takes its default.
+// Limits of a Service. A zero field means its default.
 type Limits struct {
-	MaxContent   int           // bytes of a message; 64 KiB
-	MaxUpload    int64         // bytes of a file; 100 MiB
-	MaxMembers   int           // of a group; 1000
-	Quota        Quota         // of files; none
-	TokenTTL     time.Duration // life of an access token; 1 h
-	SessionTTL   time.Duration // life of a refresh token; 30 days
-	MaxBatch     int           // messages in one transaction; 256
-	Writers      int           // transactions of messages at a time; 1, more where the store has many writers
-	CommitEvery  time.Duration // how far apart transactions of messages begin, at least; 0: one begins with the first message there is
-	CommitWithin time.Duration // a transaction that takes longer is given up; 10 s
+	MaxContent   int           // bytes of a message; default 64 KiB
+	MaxUpload    int64         // bytes of a file; default 100 MiB
+	MaxMembers   int           // members of a group; default 1000
+	Quota        Quota         // bytes of stored files; default no limit
+	TokenTTL     time.Duration // lifetime of an access token; default 1 h
+	SessionTTL   time.Duration // lifetime of a refresh token; default 30 days
+	MaxBatch     int           // messages in one transaction; default 256
+	Writers      int           // concurrent transactions of messages; default 1; use more if the store has several writers
+	CommitEvery  time.Duration // shortest time between the starts of two transactions of messages; default 0: no wait
+	CommitWithin time.Duration // timeout of a transaction; default 10 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -36,11 +36,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Config is what a Service is made of. Every field is required but Blobs, without
-// which files are left to processes that have them, Usernames, NoUpkeep, ModerationReads, RequireTwoFactor, Limits, Hooks, Tracer, Now, Log, and where nil is said to be no limit.
+// Config has the parts and settings of a Service. A field is required unless its comment
+// says what nil or the zero value means.
 type Config struct {
 	Store    Store
-	Blobs    Blobs
+	Blobs    Blobs // nil: for a process that handles no files
 	Bus      Bus
 	Presence Presence
 
@@ -48,47 +48,47 @@ type Config struct {
 	Memberships Cache[int64, Membership]
 	Directs     Cache[Pair, int64]
 	Users       Cache[int64, User]
-	Blocks      Cache[int64, Blocks] // nil: they are asked of the store each time
+	Blocks      Cache[int64, Blocks] // nil: not cached
 
-	// EndCall ends the call between two users, if there is one; nil: there are no calls.
+	// EndCall ends the call between two users, if there is one. nil: there are no calls.
 	EndCall func(ctx context.Context, by, other int64) error
 
-	Messages      Limiter[int64]  // sent, by user
-	Actions       Limiter[int64]  // whatever else is told to others, by user; nil: no limit
-	Reads         Limiter[int64]  // whatever is asked for, by user; nil: no limit
-	Searches      Limiter[int64]  // for people, by user: phones must not be tried one after the other; nil: no limit
-	TextSearches  Limiter[int64]  // of messages, by user; nil: no limit
-	NewRequests   Limiter[int64]  // made of those who want to be asked, by user; nil: no limit
-	NewGroups     Limiter[int64]  // made, by user: each is put before all its members; nil: no limit
+	Messages      Limiter[int64]  // messages sent, by user
+	Actions       Limiter[int64]  // other changes, by user; nil: no limit
+	Reads         Limiter[int64]  // reading requests, by user; nil: no limit
+	Searches      Limiter[int64]  // searches for people, by user, so that nobody tries all phone numbers; nil: no limit
+	TextSearches  Limiter[int64]  // searches for messages, by user; nil: no limit
+	NewRequests   Limiter[int64]  // requests to users who accept only contacts, by user; nil: no limit
+	NewGroups     Limiter[int64]  // groups created, by user: each one appears with all its members; nil: no limit
 	LoginAccounts Limiter[string] // failed logins, by account
-	LoginAddrs    Limiter[string] // failed logins, by address
-	Registrations Limiter[string] // by address; loopback is free
-	Exports       Limiter[int64]  // of one's data, by user; nil: no limit
-	CodeTries     Limiter[int64]  // at codes of two-factor login, right or wrong, by user; nil: no limit
+	LoginAddrs    Limiter[string] // failed logins, by IP address
+	Registrations Limiter[string] // by IP address; loopback addresses have no limit
+	Exports       Limiter[int64]  // exports of a user's data, by user; nil: no limit
+	CodeTries     Limiter[int64]  // codes of two-factor login, right or wrong, by user; nil: no limit
 
 	Hasher    Hasher
 	Signer    Signer
-	Codes     Codes     // nil: nobody sets up two-factor login
-	Usernames Usernames // nil: names that differ in case are one
+	Codes     Codes     // nil: nobody can set up two-factor login
+	Usernames Usernames // nil: names that differ only in case are equal
 
-	// NoUpkeep is for a process that is no node: nothing runs in the background, and
-	// what has to be done by and by is left to the nodes.
+	// NoUpkeep is for a process that is not a node. It starts no background work, such as
+	// the removal of expired sessions; the nodes do it. Default false.
 	NoUpkeep bool
 
-	ModerationReads  bool              // the staff may read other people's messages
-	ContactsOnly     bool              // users who never chose take messages, groups and calls of contacts only
+	ModerationReads  bool              // the staff may read other people's messages; default false
+	ContactsOnly     bool              // users accept messages, groups and calls only from contacts, unless they chose otherwise; default false
 	RequireTwoFactor TwoFactorRequired // empty: off
 
-	Limits Limits
-	Hooks  Hooks
-	Tracer Tracer           // nil: nothing is traced
-	Now    func() time.Time // time.Now
-	Log    *slog.Logger     // discards
+	Limits Limits           // zero: the defaults
+	Hooks  Hooks            // zero: none
+	Tracer Tracer           // nil: no traces
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: discards
 }
 
-// A Service is the chat. Its methods are safe for concurrent use; those that
-// can fail return an [*Error] where the client may know the cause, and any
-// other error where only the operator may. Close it.
+// A Service is the messaging domain. Create one with New, and close it. Its methods are
+// safe for concurrent use. They return an [*Error] if the client may know the cause, and
+// any other error if only the operator may.
 type Service struct {
 	cfg Config
 
@@ -100,19 +100,19 @@ type Service struct {
 	delivered   *deliveries
 	presences   *presences
 	arrivals    *arrivals
-	background  context.Context // of work that nobody waits for; ends with Close
+	background  context.Context // for work that no caller waits for; ends with Close
 	stop        context.CancelFunc
 	pruning     sync.WaitGroup
-	purges      chan struct{} // holds one: a group was deleted
-	inFlight    inflight      // logins, uploads and searches, by what they share
-	searches    chan struct{} // of messages, under way
+	purges      chan struct{} // has room for one signal: a group was deleted
+	inFlight    inflight      // logins, uploads and searches in progress, by the key of their limit
+	searches    chan struct{} // a semaphore for searches of messages
 	indexBehind atomic.Int64
 	activity    activity
-	attempts    attempts // of plain users, at what is the staff's
+	attempts    attempts // of users who are not staff to do what only the staff may
 	numbers     numbers
 }
 
-// New starts a Service.
+// New starts a Service. It does not check that cfg has all required fields.
 func New(cfg Config) *Service {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.Now == nil {
@@ -142,13 +142,13 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Close is Shutdown without a deadline.
+// Close is Shutdown without a timeout.
 func (s *Service) Close() { s.Shutdown(context.Background()) }
 
-// Shutdown refuses new messages, stores and announces those that were accepted,
-// and returns when that is done. When ctx ends first, those that are not stored
-// by then are refused. It is called once nothing calls the Service any more, or
-// is ready to be refused; twice is as good as once.
+// Shutdown stops the Service. It refuses new messages, and returns when all accepted ones
+// are stored and published. If ctx ends first, it refuses those that are not stored yet.
+// Other methods may still be called, and may then fail with Unavailable. It is
+// idempotent.
 func (s *Service) Shutdown(ctx context.Context) {
 	defer context.AfterFunc(ctx, s.stop)()
 	s.sends.close()
@@ -163,18 +163,18 @@ func (s *Service) Shutdown(ctx context.Context) {
 	s.pruning.Wait()
 }
 
-// Stats are the numbers of the domain that are a state, not an event.
+// Stats are gauges of this node.
 type Stats struct {
-	ActiveUsers int   // distinct users who did anything authenticated in the last 5 minutes
-	IndexBehind int64 // messages, about, that are not indexed for searches yet, as this node last saw
+	ActiveUsers int   // distinct users with an authenticated request in the last 5 minutes
+	IndexBehind int64 // about how many messages are not indexed for searches yet, when this node last looked
 }
 
-// Stats reads the current numbers.
+// Stats returns the current values.
 func (s *Service) Stats() Stats {
 	return Stats{ActiveUsers: s.activity.count(s.cfg.Now()), IndexBehind: s.indexBehind.Load()}
 }
 
-// UploadLimit is the most bytes that Upload takes.
+// UploadLimit returns the largest size of a file, in bytes, that Upload accepts.
 func (s *Service) UploadLimit() int64 { return s.cfg.Limits.MaxUpload }
 
 // user returns an account from the cache or the store.
@@ -193,7 +193,7 @@ func (s *Service) user(ctx context.Context, id int64) (User, error) {
 	return u, err
 }
 
-// membership returns who is in a conversation, from the cache or the store.
+// membership returns a conversation with its members, from the cache or the store.
 func (s *Service) membership(ctx context.Context, conversationID int64) (Membership, error) {
 	m, hit, err := s.cfg.Memberships.Load(ctx, conversationID, func(ctx context.Context) (Membership, error) {
 		m, err := s.cfg.Store.Membership(ctx, conversationID)
@@ -204,10 +204,10 @@ func (s *Service) membership(ctx context.Context, conversationID int64) (Members
 	return m, err
 }
 
-// dropped forgets what is cached under key, and returns err, or else why that
-// failed. It is called whatever became of a change: one that failed, or that
-// nobody waits for any more, may have been stored, or refused because the cache
-// is old.
+// dropped removes key from a cache after a change that ended with err. It returns err,
+// or the error of the cache if err is nil. It must be called even if the change failed:
+// the change may be stored all the same, or it was refused because the cached value is
+// stale.
 func dropped[K comparable, V any](ctx context.Context, s *Service, cache Cache[K, V], key K, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -218,9 +218,9 @@ func dropped[K comparable, V any](ctx context.Context, s *Service, cache Cache[K
 	return err
 }
 
-// room returns the conversation that target names, in which userID is a
-// member; what fails without that is called what. errNoDirect: it is one of two
-// users that userID does not have, or not yet.
+// room returns the conversation of target. userID must be a member. what is the What of
+// its errors. The error is errNoDirect if target is another user and userID has no
+// conversation with them yet.
 func (s *Service) room(ctx context.Context, userID int64, target Target, what string) (Membership, error) {
 	if err := target.check(what); err != nil {
 		return Membership{}, err
@@ -244,7 +244,7 @@ func (s *Service) room(ctx context.Context, userID int64, target Target, what st
 
 const notInRoom = "there is no such conversation, or you are not in it"
 
-// roomByID is room for a conversation whose id is known.
+// roomByID is room for the id of a conversation.
 func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (Membership, error) {
 	m, err := s.membership(ctx, id)
 	if err != nil {
@@ -256,8 +256,8 @@ func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (
 	return m, nil
 }
 
-// errNoDirect is the answer for two users who never wrote to each other, or where
-// one is asked whether the other may.
+// errNoDirect is returned for two users who never wrote to each other, and for a user
+// with a pending request to write from the other one.
 var errNoDirect = errors.New("chat: no direct conversation yet")
 
 func (s *Service) direct(ctx context.Context, userID, peer int64, what string) (int64, error) {
@@ -279,8 +279,8 @@ func (s *Service) direct(ctx context.Context, userID, peer int64, what string) (
 	return 0, errNoDirect
 }
 
-// publish hands an event to the bus. Where that fails, clients learn of it by
-// sync, so it is not the caller's failure.
+// publish sends an event to the bus. If that fails, it returns no error, because clients
+// get the change by sync.
 func (s *Service) publish(ctx context.Context, e Event) {
 	if err := s.cfg.Bus.Publish(ctx, e); err != nil {
 		s.cfg.Hooks.publishFailed(ctx, err)

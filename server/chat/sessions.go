@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	maxReason     = 100 // bytes of why sessions ended: it goes into a close frame
+	maxReason     = 100 // bytes of the reason why sessions ended, which goes into a close frame
 	sessionsLimit = 100
-	sessionsChunk = 500 // looked at with one statement
+	sessionsChunk = 500 // sessions loaded by one statement
 )
 
-// forgetSessions has every node forget sessions that are gone from the store: tokens
-// are dead and sockets closed with reason, which is what their user is told ("session
-// ended" where it is empty), and is cut to 100 bytes.
+// forgetSessions makes every node forget sessions that were deleted from the store:
+// their tokens become invalid, and their sockets are closed with reason. An empty reason
+// means "session ended"; a long one is cut to 100 bytes.
 func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string, by EndedBy, reason string) error {
-	// What is gone from the store is forgotten everywhere, whoever still waits for it.
+	// The sessions are gone from the store, so this must be done even if ctx has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.CommitWithin)
 	defer cancel()
 	err := s.cfg.Sessions.Drop(ctx, ids...)
@@ -33,9 +33,10 @@ func (s *Service) forgetSessions(ctx context.Context, userID int64, ids []string
 	return err
 }
 
-// sessionsOf returns the ids of an account's sessions, before a change that ends them.
+// sessionsOf returns the ids of an account's sessions. It is called before a change that
+// ends them.
 func (s *Service) sessionsOf(ctx context.Context, userID int64) ([]string, error) {
-	const most = 10_000 // far more than anybody has
+	const most = 10_000 // far more than any user has
 	list, err := s.cfg.Store.Sessions(ctx, userID, most, 0)
 	ids := make([]string, len(list))
 	for i, x := range list {
@@ -44,9 +45,10 @@ func (s *Service) sessionsOf(ctx context.Context, userID int64) ([]string, error
 	return ids, err
 }
 
-// sessionsEnded goes on with sessions that a change of an account has ended: ids, of
-// those that it had before. Where err leaves open whether it has, nobody trusts what
-// is cached of them, and nodes ask for those of their sockets (see EndedSessions).
+// sessionsEnded is called after a change of an account that returned err. before are the
+// sessions of the account before the change, and ids those that the change has ended. If
+// it is unknown whether the change was stored, all sessions in before are removed from
+// the cache, and nodes check those of their sockets (see EndedSessions).
 func (s *Service) sessionsEnded(ctx context.Context, userID int64, before, ids []string, err error, by EndedBy, why string) error {
 	switch KindOf(err) {
 	case "":
@@ -60,26 +62,27 @@ func (s *Service) sessionsEnded(ctx context.Context, userID int64, before, ids [
 	return err
 }
 
-// EndedSessions returns those of ids whose sessions have ended by the store's account,
-// whatever is cached, and has every node forget these. It is for connections, which
-// outlive what was lost on the way to them: with an error, too, what it returns is so.
+// EndedSessions returns those of ids whose sessions have ended. It asks the store and no
+// cache, and removes the ended sessions from the cache. Connections use it, in case the
+// event of the end was lost. The returned sessions have ended even if the error is not
+// nil.
 func (s *Service) EndedSessions(ctx context.Context, ids []string) ([]string, error) {
 	live, err := s.cfg.Store.LiveSessions(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	goOn := make(map[string]bool, len(live))
+	isLive := make(map[string]bool, len(live))
 	for _, id := range live {
-		goOn[id] = true
+		isLive[id] = true
 	}
-	ended := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return goOn[id] })
+	ended := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return isLive[id] })
 	if len(ended) == 0 {
 		return nil, nil
 	}
 	return ended, s.cfg.Sessions.Drop(ctx, ended...)
 }
 
-// endSession ends one session; why is for who uses it.
+// endSession ends one session. why is shown to the user.
 func (s *Service) endSession(ctx context.Context, userID int64, id string, by EndedBy, why string) error {
 	err := s.cfg.Store.DeleteSession(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -88,24 +91,26 @@ func (s *Service) endSession(ctx context.Context, userID int64, id string, by En
 	return s.sessionsEnded(ctx, userID, []string{id}, []string{id}, err, by, why)
 }
 
-// tellEnded has every node close the sockets of a session.
+// tellEnded makes every node close the sockets of a session. If id is empty, nodes check
+// all sessions of the user.
 func (s *Service) tellEnded(ctx context.Context, userID int64, id, why string) {
 	s.publish(ctx, Event{
 		Type: EventSessionEnded, To: []int64{userID}, Session: id, At: s.cfg.Now(), Reason: plainText(why, maxReason),
 	})
 }
 
-// A SessionInfo is a session as its user is shown it.
+// A SessionInfo is the part of a session that its user may see.
 type SessionInfo struct {
-	ID        string    `json:"id,omitempty"` // names it, and opens nothing
-	Device    string    `json:"device"`       // what logged in
-	IP        string    `json:"ip"`           // from where
+	ID        string    `json:"id,omitempty"` // a handle for EndMySession; not a secret
+	Device    string    `json:"device"`       // name of the device that logged in
+	IP        string    `json:"ip"`           // address of the login
 	CreatedAt time.Time `json:"created_at"`
-	LastUsed  time.Time `json:"last_used"` // to the life of an access token
-	Current   bool      `json:"current"`   // the one that asks
+	LastUsed  time.Time `json:"last_used"` // as exact as the lifetime of an access token
+	Current   bool      `json:"current"`   // it is the caller's
 }
 
-// sessionHandle names a session without its id, which is half of its refresh token.
+// sessionHandle identifies a session without revealing its id, which is a part of its
+// refresh token.
 func (s *Service) sessionHandle(id string) string { return s.cfg.Signer.Seal("session " + id)[:22] }
 
 // MySessions lists the caller's sessions, the newest first.
@@ -123,7 +128,7 @@ func (s *Service) MySessions(ctx context.Context, c Caller, p Paging) (Part[Sess
 	infos := Part[SessionInfo]{Paging: page.Paging, HasMore: page.HasMore}
 	for _, x := range page.Items {
 		if !now.Before(x.ExpiresAt) {
-			continue // over, and not deleted yet
+			continue // expired, but not deleted yet
 		}
 		i := SessionInfo{
 			ID: s.sessionHandle(x.ID), Device: x.Device, IP: x.Addr, CreatedAt: x.CreatedAt,
@@ -144,8 +149,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// EndMySession ends the session of the caller's that has a handle, the current one
-// too.
+// EndMySession ends the caller's session with this handle (SessionInfo.ID). It may be the
+// current one. The error is NotFound if there is none.
 func (s *Service) EndMySession(ctx context.Context, c Caller, handle string) error {
 	const what = "session not ended"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -167,8 +172,8 @@ func (s *Service) EndMySession(ctx context.Context, c Caller, handle string) err
 	}
 }
 
-// EndMyOtherSessions ends all sessions of the caller's but the one that asks, and
-// returns how many.
+// EndMyOtherSessions ends all sessions of the caller except the current one, and returns
+// their number.
 func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error) {
 	if err := s.pace(ctx, c, "sessions not ended"); err != nil {
 		return 0, err
@@ -182,7 +187,7 @@ func (s *Service) EndMyOtherSessions(ctx context.Context, c Caller) (int, error)
 	return len(ids), orNotFound(err, "sessions not ended", "the account was deleted")
 }
 
-// plainText keeps what can be shown of a text, in one line of at most limit bytes.
+// plainText makes one line of a text: at most limit bytes, without invisible characters.
 func plainText(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -201,7 +206,7 @@ func plainText(s string, limit int) string {
 	return s
 }
 
-// addrText is "" for an address that is not known.
+// addrText returns "" for an unknown address.
 func addrText(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""

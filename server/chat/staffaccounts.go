@@ -5,11 +5,11 @@ import (
 	"crypto/rand"
 )
 
-// madePassword is how many letters and digits a password has that is made here: 80 bits.
+// madePassword is the length of a generated password. Each character has 5 bits.
 const madePassword = 16
 
-// ResetUserPassword gives a user who has lost his a password, or, where it is
-// empty, one that it makes; it returns which. All his sessions end.
+// ResetUserPassword sets the password of a user who has lost it, and ends all sessions of
+// the user. If password is empty, it generates one. It returns the new password.
 func (s *Service) ResetUserPassword(ctx context.Context, by Staff, userID int64, password string) (string, error) {
 	if password == "" {
 		password = rand.Text()[:madePassword]
@@ -33,10 +33,10 @@ func (s *Service) ResetUserPassword(ctx context.Context, by Staff, userID int64,
 	return password, nil
 }
 
-// ResetTwoFactor turns two-factor login off for a user who has lost his authenticator
-// and his backup codes, and ends all his sessions; it returns how many. Super admins
-// do, for others: with a reset of the password it is the whole account. Conflict: it
-// is off already.
+// ResetTwoFactor turns two-factor login off for a user who has lost the authenticator app
+// and the backup codes, and ends all sessions of the user. It returns their number. Only
+// super admins may do this, and only for others, because with a reset of the password it
+// gives access to the account. The error is Conflict if two-factor login is already off.
 func (s *Service) ResetTwoFactor(ctx context.Context, by Staff, userID int64) (int, error) {
 	_, ended, err := s.do(ctx, by, userID, deed{
 		act: ActTwoFactor, least: RoleSuperAdmin, what: noTwoFactor,
@@ -55,8 +55,8 @@ func (s *Service) ResetTwoFactor(ctx context.Context, by Staff, userID int64) (i
 	return ended, err
 }
 
-// UserSessions lists the sessions of a user for the staff, the newest first. They
-// have no ID: the staff ends all of them, or none.
+// UserSessions lists the sessions of a user for the staff, the newest first, without
+// their IDs: the staff can only end all of them.
 func (s *Service) UserSessions(ctx context.Context, userID int64, p Paging) (Part[SessionInfo], error) {
 	if _, err := s.user(ctx, userID); err != nil {
 		return Part[SessionInfo]{}, orNotFound(err, "sessions not listed", "there is no such user")

@@ -12,30 +12,30 @@ import (
 	"time"
 )
 
-// A TwoFactor is the second factor that a user has set up, or begun to.
+// A TwoFactor is the second factor of a user, active or not yet.
 type TwoFactor struct {
-	Secret      []byte // locked: see Codes
-	Active      bool   // logins want it
-	BackupCodes int    // that are left
+	Secret      []byte // encrypted: see Codes.Lock
+	Active      bool   // logins need a code
+	BackupCodes int    // number of unused backup codes
 }
 
-// A TwoFactorStart is how a second factor becomes active.
+// A TwoFactorStart describes how a second factor becomes active.
 type TwoFactorStart struct {
 	UserID      int64
-	Secret      []byte   // locked, as it was stored
-	Step        int64    // of the code that showed that the user has it
-	BackupCodes [][]byte // hashes
-	Keep        string   // the session that stays
+	Secret      []byte   // encrypted, as StartTwoFactor stored it
+	Step        int64    // time step of the code that the user gave
+	BackupCodes [][]byte // their hashes
+	Keep        string   // id of the session that does not end
 }
 
-// TwoFactorRequired says of whom a server wants two-factor login. Who has none yet
-// can do nothing but set it up.
+// TwoFactorRequired says which users must use two-factor login. Until they have set it
+// up, they can do nothing else.
 type TwoFactorRequired string
 
-// Of whom two-factor login is wanted.
+// The users who must use two-factor login.
 const (
 	TwoFactorOff    TwoFactorRequired = "off"
-	TwoFactorAdmins TwoFactorRequired = "admins" // all roles but RoleUser
+	TwoFactorAdmins TwoFactorRequired = "admins" // all roles except RoleUser
 	TwoFactorAll    TwoFactorRequired = "all"
 )
 
@@ -44,14 +44,14 @@ const (
 	noTwoFactor = "two-factor login not changed"
 )
 
-// TwoFactorStatus is how two-factor login stands for a user.
+// TwoFactorStatus says whether a user uses and must use two-factor login.
 type TwoFactorStatus struct {
 	Enabled     bool `json:"enabled"`
 	Required    bool `json:"required"`     // by this server
-	BackupCodes int  `json:"backup_codes"` // that are left
+	BackupCodes int  `json:"backup_codes"` // number of unused ones
 }
 
-// TwoFactorStatus tells how two-factor login stands for the caller.
+// TwoFactorStatus returns the status of the caller.
 func (s *Service) TwoFactorStatus(ctx context.Context, c Caller) (TwoFactorStatus, error) {
 	f, err := s.cfg.Store.TwoFactor(ctx, c.UserID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -65,26 +65,27 @@ func (s *Service) TwoFactorStatus(ctx context.Context, c Caller) (TwoFactorStatu
 	return st, err
 }
 
-// A TwoFactorSecret is what an authenticator is set up with.
+// A TwoFactorSecret sets up an authenticator app.
 type TwoFactorSecret struct {
-	Secret string `json:"secret"` // Base32, to be typed
+	Secret string `json:"secret"` // in Base32, for users who type it
 	URL    string `json:"otpauth_url"`
 }
 
-// A TwoFactorSetUp is what it takes to set two-factor login up: who has found a
-// device that is logged in must not lock its user out.
+// A TwoFactorSetUp has the password again, so that somebody who finds a logged-in device
+// cannot lock its user out.
 type TwoFactorSetUp struct {
 	Password string `json:"password"`
 
 	Addr netip.Addr `json:"-"`
 }
 
-// EnableTwoFactor makes a secret for the caller's authenticator. It is not wanted at
-// logins before VerifyTwoFactor; called again by then, it makes another one. A wrong
-// password counts as a failed login.
+// EnableTwoFactor returns a new secret for the caller's authenticator app. Two-factor
+// login is not on before VerifyTwoFactor; until then, another call replaces the secret. A
+// wrong password counts as a failed login. The error is Forbidden if the password is
+// wrong, and Conflict if two-factor login is already on.
 func (s *Service) EnableTwoFactor(ctx context.Context, c Caller, p TwoFactorSetUp) (TwoFactorSecret, error) {
 	if s.cfg.Codes == nil {
-		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server has no two-factor login")
+		return TwoFactorSecret{}, Errorf(KindForbidden, noTwoFactor, "this server does not offer two-factor login")
 	}
 	if err := s.pace(ctx, c, noTwoFactor); err != nil {
 		return TwoFactorSecret{}, err
@@ -108,9 +109,9 @@ func (s *Service) EnableTwoFactor(ctx context.Context, c Caller, p TwoFactorSetU
 	return TwoFactorSecret{Secret: secret, URL: url}, err
 }
 
-// VerifyTwoFactor turns two-factor login on, once a code shows that the caller has
-// the secret, and ends all other sessions. It returns backup codes, which are not
-// shown again.
+// VerifyTwoFactor turns two-factor login on if code shows that the caller's authenticator
+// app has the secret, and ends all other sessions. It returns the backup codes, which
+// cannot be shown again.
 func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([]string, error) {
 	f, err := s.cfg.Store.TwoFactor(ctx, c.UserID)
 	if errors.Is(err, ErrNotFound) {
@@ -151,7 +152,9 @@ func (s *Service) VerifyTwoFactor(ctx context.Context, c Caller, code string) ([
 	return codes, nil
 }
 
-// factorChanged has nodes forget sessions that ended, and how the caller's was.
+// factorChanged is called after a change of the caller's second factor: see
+// sessionsEnded. It also removes the caller's session from the cache, because it has
+// changed.
 func (s *Service) factorChanged(ctx context.Context, c Caller, before, ids []string, err error, what TwoFactorEvent, why string) error {
 	if err == nil {
 		s.cfg.Hooks.twoFactor(ctx, what)
@@ -159,7 +162,7 @@ func (s *Service) factorChanged(ctx context.Context, c Caller, before, ids []str
 	return dropped(ctx, s, s.cfg.Sessions, c.SessionID, s.sessionsEnded(ctx, c.UserID, before, ids, err, EndedByTwoFactor, why))
 }
 
-// A TwoFactorProof is what it takes to turn two-factor login off.
+// A TwoFactorProof proves that a user may turn two-factor login off.
 type TwoFactorProof struct {
 	Password string `json:"password"`
 	Code     string `json:"code"` // or a backup code
@@ -167,7 +170,9 @@ type TwoFactorProof struct {
 	Addr netip.Addr `json:"-"`
 }
 
-// DisableTwoFactor turns two-factor login off, and ends all other sessions.
+// DisableTwoFactor turns two-factor login off, and ends all other sessions. The error is
+// Forbidden if the password or the code is wrong, or if the server requires two-factor
+// login.
 func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorProof) error {
 	required, err := s.wantsTwoFactor(ctx, c.UserID)
 	if err != nil {
@@ -191,7 +196,8 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Caller, p TwoFactorPro
 	return orNotFound(err, noTwoFactor, "it is off already")
 }
 
-// RegenerateBackupCodes puts new backup codes in place of the old ones.
+// RegenerateBackupCodes replaces all backup codes, and returns the new ones. It needs a
+// code of the authenticator app or an old backup code.
 func (s *Service) RegenerateBackupCodes(ctx context.Context, c Caller, code string) ([]string, error) {
 	if err := s.pace(ctx, c, noTwoFactor); err != nil {
 		return nil, err
@@ -204,7 +210,7 @@ func (s *Service) RegenerateBackupCodes(ctx context.Context, c Caller, code stri
 	return codes, orNotFound(err, noTwoFactor, "it was turned off just now")
 }
 
-// wantsTwoFactor tells whether this server wants two-factor login of a user.
+// wantsTwoFactor reports whether this server requires two-factor login for a user.
 func (s *Service) wantsTwoFactor(ctx context.Context, userID int64) (bool, error) {
 	switch s.cfg.RequireTwoFactor {
 	case TwoFactorAll:
@@ -219,8 +225,8 @@ func (s *Service) wantsTwoFactor(ctx context.Context, userID int64) (bool, error
 	return false, nil
 }
 
-// useCode spends a code of an active second factor, or a backup code; a wrong one is
-// refused as kind says.
+// useCode uses up a code of the active second factor, or a backup code. For a wrong one
+// it returns an error of kind.
 func (s *Service) useCode(ctx context.Context, userID int64, code, what string, kind Kind) error {
 	f, err := s.cfg.Store.TwoFactor(ctx, userID)
 	if errors.Is(err, ErrNotFound) || err == nil && !f.Active {
@@ -232,8 +238,8 @@ func (s *Service) useCode(ctx context.Context, userID int64, code, what string, 
 	code = strings.TrimSpace(code)
 	used := TwoFactorCode
 	if hash, ok := backupHash(userID, code); ok {
-		// Nobody guesses 80 bits. They are not counted, so that who knows the password and uses up the tries does not
-		// lock the owner out of this way in.
+		// Nobody can guess 80 bits, so tries are not limited. Otherwise an attacker with the
+		// password could use up the tries and lock the user out.
 		used = TwoFactorBackupCode
 		err = s.cfg.Store.UseBackupCode(ctx, userID, hash)
 	} else {
@@ -257,8 +263,8 @@ func (s *Service) useCode(ctx context.Context, userID int64, code, what string, 
 	return err
 }
 
-// mayTryCode takes a turn for each code of an authenticator, right or wrong: a million
-// of them are not many.
+// mayTryCode counts a code of an authenticator app, right or wrong, because there are only
+// a million. If the user tries too many, the error is RateLimited.
 func (s *Service) mayTryCode(ctx context.Context, userID int64, what, why string) error {
 	if s.cfg.CodeTries == nil {
 		return nil
@@ -271,8 +277,8 @@ func (s *Service) mayTryCode(ctx context.Context, userID int64, what, why string
 
 const codeDigits = 6
 
-// stepOf tells which time step a code is of.
-func (s *Service) stepOf(userID int64, locked []byte, code string) (int64, bool, error) {
+// stepOf returns the time step of a code. ok is false if the code is wrong.
+func (s *Service) stepOf(userID int64, locked []byte, code string) (step int64, ok bool, err error) {
 	if code = strings.TrimSpace(code); len(code) != codeDigits {
 		return 0, false, nil
 	}
@@ -283,12 +289,12 @@ func (s *Service) stepOf(userID int64, locked []byte, code string) (int64, bool,
 	return s.cfg.Codes.Step(secret, code, s.cfg.Now())
 }
 
-// backupBytes are 80 bits, so that a hash of them need not be a slow one.
+// backupBytes are 80 bits: enough for a fast hash.
 const backupBytes = 10
 
 var base32Code = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// newBackupCodes makes codes, as ABCD-EFGH-IJKL-MNOP, and their hashes.
+// newBackupCodes returns new backup codes, such as ABCD-EFGH-IJKL-MNOP, and their hashes.
 func newBackupCodes(userID int64) (codes []string, hashes [][]byte) {
 	for range backupCodes {
 		var b [backupBytes]byte
@@ -301,8 +307,8 @@ func newBackupCodes(userID int64) (codes []string, hashes [][]byte) {
 	return codes, hashes
 }
 
-// backupHash returns what is stored of a backup code, which may be written in lower
-// case and with or without its dashes; ok tells whether it looks like one.
+// backupHash returns the stored hash of a backup code, which may be in lower case and
+// without dashes. ok reports whether code has the form of a backup code.
 func backupHash(userID int64, code string) (hash []byte, ok bool) {
 	if len(code) > 4*backupBytes {
 		return nil, false

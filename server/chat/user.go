@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// A User is an account. Phone is empty where the reader may not see it.
+// A User is an account. Phone is empty if the reader may not see it.
 type User struct {
 	ID        int64       `json:"id"`
 	Phone     string      `json:"phone,omitempty"`
@@ -17,19 +17,18 @@ type User struct {
 	Online    bool        `json:"online"`
 	LastSeen  time.Time   `json:"last_seen"`
 	CreatedAt time.Time   `json:"created_at"`
-	Deleted   bool        `json:"deleted,omitempty"` // the account is gone: of the rest, only ID and CreatedAt say anything
+	Deleted   bool        `json:"deleted,omitempty"` // the account was deleted: only ID and CreatedAt are set
 }
 
-// A Profile is the part of an account that its owner may change; a nil field
-// stays as it is.
+// A Profile is the part of an account that its user may change. Nil fields stay
+// unchanged.
 type Profile struct {
 	Nickname *string `json:"nickname"`
 	Bio      *string `json:"bio"`
 	Avatar   *string `json:"avatar"`
 }
 
-// Bounds of what a client may write into an account: minPassword in characters,
-// the others in bytes.
+// Limits of the fields of an account: minPassword in characters, the others in bytes.
 const (
 	minPassword = 6
 	maxPassword = 1024
@@ -45,18 +44,19 @@ func (u User) withoutPhone() User {
 	return u
 }
 
-// checkPhone wants 5 to 20 digits with an optional leading plus.
+// checkPhone returns an error unless phone is 5 to 20 digits with an optional leading +.
 func checkPhone(phone string) error {
 	digits := phone
 	if digits != "" && digits[0] == '+' {
 		digits = digits[1:]
 	}
+	const why = "phone must be 5 to 20 digits, with an optional + before them"
 	if len(digits) < 5 || len(digits) > 20 {
-		return Errorf(KindInvalid, "invalid phone", "a phone is 5 to 20 digits with an optional leading +")
+		return Errorf(KindInvalid, "invalid phone", why)
 	}
 	for _, c := range digits {
 		if c < '0' || c > '9' {
-			return Errorf(KindInvalid, "invalid phone", "a phone is 5 to 20 digits with an optional leading +")
+			return Errorf(KindInvalid, "invalid phone", why)
 		}
 	}
 	return nil
@@ -65,17 +65,17 @@ func checkPhone(phone string) error {
 func checkPassword(password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return Errorf(KindInvalid, "invalid password", "a password has %d characters or more", minPassword)
+		return Errorf(KindInvalid, "invalid password", "a password must have at least %d characters", minPassword)
 	case len(password) > maxPassword:
-		return Errorf(KindInvalid, "invalid password", "a password has at most %d bytes", maxPassword)
+		return Errorf(KindInvalid, "invalid password", "a password can have at most %d bytes", maxPassword)
 	}
 	return nil
 }
 
-// checkText wants valid UTF-8 of at most limit bytes in the field called name.
+// checkText returns an error unless the field name is valid UTF-8 of at most limit bytes.
 func checkText(name, text string, limit int) error {
 	if len(text) > limit {
-		return Errorf(KindInvalid, "invalid "+name, "%s has at most %d bytes", name, limit)
+		return Errorf(KindInvalid, "invalid "+name, "%s can have at most %d bytes", name, limit)
 	}
 	if !utf8.ValidString(text) {
 		return Errorf(KindInvalid, "invalid "+name, "%s is not valid UTF-8", name)

@@ -37,7 +37,7 @@ func TestBadPasswordChanges(t *testing.T) {
 		says   string
 	}{
 		{m{"old_password": "not hers", "new_password": "another one"}, 403, "old_password is wrong"},
-		{m{"old_password": ann.pass, "new_password": "short"}, 400, "6 characters or more"},
+		{m{"old_password": ann.pass, "new_password": "short"}, 400, "at least 6 characters"},
 		{m{"old_password": ann.pass, "new_password": strings.Repeat("x", 1025)}, 400, "at most 1024 bytes"},
 		{m{"old_password": ann.pass, "new_password": ann.pass}, 400, "is the old one"},
 		{m{"old_password": strings.Repeat("x", 2000), "new_password": "another one"}, 400, "old_password"},

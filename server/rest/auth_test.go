@@ -94,7 +94,7 @@ func TestRefreshSpendsTheToken(t *testing.T) {
 	w.do("POST", "/api/auth/refresh", ann.refresh, m{}).want(401)
 	w.do("GET", "/api/users/me", last.token, nil).want(200)
 	ahead.Store(int64(time.Minute))
-	w.do("POST", "/api/auth/refresh", next.refresh, m{}).want(401).says("the session is ended")
+	w.do("POST", "/api/auth/refresh", next.refresh, m{}).want(401).says("the session was ended")
 	w.do("GET", "/api/users/me", last.token, nil).want(401)
 	w.do("POST", "/api/auth/refresh", last.refresh, m{}).want(401)
 	for _, token := range []string{"x", "x.y", ann.token, strings.Repeat("long.", 1000)} {

@@ -52,7 +52,7 @@ func searches(t *testing.T, b *chromium) {
 
 	// What cannot be searched for, and what is not there.
 	w.refill(search, strings.Repeat("word ", 9))
-	w.sees(`nav [role=status]`, "q has at most 8 words")
+	w.sees(`nav [role=status]`, "q can have at most 8 words")
 	w.shot("refused")
 	w.refill(search, "nobody wrote this")
 	w.sees(`nav`, "Nobody is called")
