@@ -17,9 +17,9 @@ type Registration struct {
 	Username string `json:"username"` // optional
 	Nickname string `json:"nickname"` // optional; the username when empty
 
-	Device    string     `json:"-"` // what the client says it is
-	Addr      netip.Addr `json:"-"` // where the request came from
-	Forwarded bool       `json:"-"` // by a proxy, so that a loopback Addr means nothing
+	Device    string     `json:"-"` // the client's User-Agent
+	Addr      netip.Addr `json:"-"` // IP address of the client
+	Forwarded bool       `json:"-"` // the request came through a proxy, so that a loopback Addr means nothing
 }
 
 // Credentials are those of a login: a phone number or a username, and the password.
@@ -31,7 +31,7 @@ type Credentials struct {
 	// two-factor login. Optional.
 	DeviceToken string `json:"device_token"`
 
-	Device string     `json:"-"` // what the client says it is
+	Device string     `json:"-"` // the client's User-Agent
 	Addr   netip.Addr `json:"-"`
 }
 
@@ -76,7 +76,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	return s.openSession(ctx, Login{User: u}, Session{Device: r.Device, Addr: addrText(r.Addr)}, nil)
 }
 
-// every turns joined Errors of kind Invalid into one that names every fault.
+// every turns joined errors into one Error of kind Invalid with all their texts.
 func every(err error, what string) error {
 	return Errorf(KindInvalid, what, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
@@ -87,8 +87,8 @@ func tooFast(what, why string, wait time.Duration) error {
 	return e
 }
 
-// network is what limits by address count under: an IPv6 client has a whole
-// /64 to itself.
+// network returns the key of limits by IP address. For IPv6 it is the /64 network, because
+// one client has all its addresses.
 func network(a netip.Addr) string {
 	if a.Is6() && !a.Is4In6() {
 		if p, err := a.WithZone("").Prefix(64); err == nil {
@@ -98,7 +98,7 @@ func network(a netip.Addr) string {
 	return a.Unmap().String()
 }
 
-// How many logins may be checked at once; the rest are told to wait.
+// The most passwords that are checked at once. Further logins get RateLimited.
 const (
 	loginsPerAccount = 5
 	loginsPerAddr    = 50
@@ -145,8 +145,8 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 	return s.admit(ctx, l, c)
 }
 
-// admit opens a session for who has shown the right password, unless a code is
-// wanted, too.
+// admit continues a login after the right password. It opens a session, or returns a login
+// token if a code is also needed.
 func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, error) {
 	if l.TwoFactor {
 		if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
@@ -164,7 +164,7 @@ func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, er
 	return s.openSession(ctx, l, Session{Device: c.Device, Addr: addrText(c.Addr), SecondFactor: l.TwoFactor}, nil)
 }
 
-// check refuses what no account could be logged in with.
+// check returns an error if the credentials cannot be those of any account.
 func (c Credentials) check() error {
 	var missing []error
 	if (c.Phone == "") == (c.Username == "") {
@@ -182,15 +182,16 @@ func (c Credentials) check() error {
 	return nil
 }
 
-// mayTryLogin takes a place among the logins in flight unless earlier ones
-// failed too often; the caller leaves it.
+// mayTryLogin returns an error if too many logins have failed or are in progress. Otherwise
+// it counts the login as in progress, and the caller must call inFlight.leave for both
+// keys.
 func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 	wait := max(s.cfg.LoginAccounts.Peek(ctx, account), s.cfg.LoginAddrs.Peek(ctx, addr))
 	if wait > 0 {
 		return tooFast(notLoggedIn, "too many failed logins", wait)
 	}
 	if !s.inFlight.enter("account "+account, loginsPerAccount) {
-		return tooFast(notLoggedIn, "too many logins of this account at once", time.Second)
+		return tooFast(notLoggedIn, "too many logins to this account at once", time.Second)
 	}
 	if !s.inFlight.enter("addr "+addr, loginsPerAddr) {
 		s.inFlight.leave("account " + account)
@@ -199,10 +200,11 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 	return nil
 }
 
-// openSession makes a session of an account; of sess is used what tells of the
-// login.
+// openSession stores a new session, and trust, if it is not nil. sess has the Device, Addr
+// and SecondFactor of the login.
 func (s *Service) openSession(ctx context.Context, l Login, sess Session, trust *TrustedDevice) (Tokens, error) {
-	// The epoch of l was read before: a ban that comes after this raises it.
+	// If the account is banned after this check, its epoch is no longer that of l, and
+	// CreateSession fails.
 	if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
 		return Tokens{}, err
 	}
@@ -232,7 +234,7 @@ func newSessionID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// tokens signs an access token for a session and puts the answer together.
+// tokens signs an access token for a session, and returns the result of a login.
 func (s *Service) tokens(ctx context.Context, sessionID string, userID int64, refresh string) (Tokens, error) {
 	now := s.cfg.Now()
 	access, err := s.cfg.Signer.Sign(Claims{UserID: userID, SessionID: sessionID, ExpiresAt: now.Add(s.cfg.Limits.TokenTTL)})

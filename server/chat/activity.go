@@ -27,7 +27,7 @@ func (a *activity) touch(userID int64, now time.Time) {
 	}
 }
 
-// count tells how many users were active in the window that ends now.
+// count returns the number of users who were active in the window that ends now.
 func (a *activity) count(now time.Time) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,15 +44,14 @@ func (a *activity) prune(now time.Time) {
 	}
 }
 
-// inflight bounds how many attempts under one key run at the same time. It
-// closes the gap of limits that count an attempt when it has failed: a burst
-// sent at once would all pass before the first fails.
+// inflight limits how many attempts with the same key run at once. Limits that count failed
+// attempts need it: otherwise a burst would pass before its first attempt fails.
 type inflight struct {
 	mu sync.Mutex
 	n  map[string]int
 }
 
-// enter takes a place under key, at most limit of them, until leave.
+// enter counts an attempt with key until leave. It returns false if limit of them run.
 func (f *inflight) enter(key string, limit int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,7 +73,7 @@ func (f *inflight) leave(key string) {
 	}
 }
 
-// of tells when a user last did something, if that was in the window.
+// of returns when a user last did something, if that was in the window.
 func (a *activity) of(userID int64) (time.Time, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

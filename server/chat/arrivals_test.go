@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAFullHoldKeepsTheOrder: what comes last may belong in front.
-func TestAFullHoldKeepsTheOrder(t *testing.T) {
+// TestHeldEventsStayInOrderWhenFull: the last event to come may have the lowest Seq.
+func TestHeldEventsStayInOrderWhenFull(t *testing.T) {
 	a := newArrivals()
 	var got, want []int64
 	a.deliver = func(_ context.Context, e Event) { got = append(got, e.Seq) }

@@ -70,7 +70,7 @@ const (
 	ModuleSystem   Module = "system"
 )
 
-// maxAudit is how many bytes of a message an entry keeps.
+// maxAudit is the most bytes of an entry's message. Longer ones are cut.
 const maxAudit = 2000
 
 func targetUser(id int64) string    { return "user:" + strconv.FormatInt(id, 10) }
@@ -78,7 +78,7 @@ func targetMessage(id int64) string { return "message:" + strconv.FormatInt(id, 
 func targetChat(id int64) string    { return "chat:" + strconv.FormatInt(id, 10) }
 func targetReport(id int64) string  { return "report:" + strconv.FormatInt(id, 10) }
 
-// entry fills in who, when and how.
+// entry fills in the level, the actor and the time.
 func (s *Service) entry(by Staff, level Level, e AuditEntry) AuditEntry {
 	e.Level, e.UserID, e.IP, e.CreatedAt = level, by.UserID, by.IP, s.cfg.Now()
 	if len(e.Message) > maxAudit {
@@ -90,8 +90,8 @@ func (s *Service) entry(by Staff, level Level, e AuditEntry) AuditEntry {
 	return e
 }
 
-// acted reports to the hooks how an act that was not refused ended. The audit has it
-// already: the store writes its entry in the transaction of the act.
+// acted reports the result of an act that was not refused to the hooks. The store has
+// written the audit entry in the transaction of the act.
 func (s *Service) acted(ctx context.Context, act Act, err error) {
 	outcome := OutcomeDone
 	if err != nil {
@@ -100,8 +100,7 @@ func (s *Service) acted(ctx context.Context, act Act, err error) {
 	s.cfg.Hooks.staffActed(ctx, act, outcome)
 }
 
-// judged reports to the hooks how an act ended, and puts it into the audit if it was
-// refused.
+// judged reports the result of an act to the hooks, and adds a refusal to the audit.
 func (s *Service) judged(ctx context.Context, by Staff, act Act, e AuditEntry, err error) {
 	switch KindOf(err) {
 	case KindForbidden, KindNotFound, KindConflict, KindInvalid:
@@ -111,8 +110,9 @@ func (s *Service) judged(ctx context.Context, by Staff, act Act, e AuditEntry, e
 	}
 }
 
-// refused puts into the audit what was not allowed. Plain users cannot fill it:
-// of what one of them tries, a minute has one entry, and the next one counts the rest.
+// refused adds an entry about a refused attempt to the audit. plain says that the user is
+// not a member of the staff: such users cannot flood the audit, because each gets one entry
+// a minute, and the next entry has the number of the others.
 func (s *Service) refused(ctx context.Context, by Staff, act Act, e AuditEntry, why error, plain bool) {
 	s.cfg.Hooks.staffActed(ctx, act, OutcomeRefused)
 	e.Message = "refused: " + e.Message + " (" + why.Error() + ")"
@@ -132,15 +132,15 @@ func (s *Service) refused(ctx context.Context, by Staff, act Act, e AuditEntry, 
 	}
 }
 
-// attempts remembers of whom the audit has an entry since when.
+// attempts counts refused attempts by user since the user's last entry in the audit.
 type attempts struct {
 	mu   sync.Mutex
 	last map[int64]attempt
 }
 
 type attempt struct {
-	told time.Time
-	more int // since then
+	told time.Time // time of the entry
+	more int       // attempts since then
 }
 
 const (
@@ -148,7 +148,8 @@ const (
 	maxAttempts  = 10_000 // users remembered
 )
 
-// count tells whether an attempt is to be told, and how many were not before it.
+// count counts an attempt. tell reports whether it gets an entry, and more is the number of
+// earlier attempts without one.
 func (a *attempts) count(userID int64, now time.Time) (more int, tell bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

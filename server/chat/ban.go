@@ -15,26 +15,26 @@ type Ban struct {
 	CreatedAt time.Time   `json:"created_at"`
 }
 
-// inForce tells whether b, which may be nil, is not over.
+// inForce reports whether b is not over. b may be nil.
 func (b *Ban) inForce(now time.Time) bool {
 	return b != nil && (b.Until.IsZero() || now.Before(b.Until))
 }
 
-// guard refuses an actor of a lower role than whoever made b, which may be nil: he
-// neither lifts it nor puts another one in its place. Super admins may.
+// guard returns an error if actor is lower than the role that made b, and so may neither
+// lift nor replace it. b may be nil.
 func (b *Ban) guard(actor AccountRole, what string) error {
 	if b == nil || actor.AtLeast(RoleSuperAdmin) || actor.AtLeast(b.ByRole) {
 		return nil
 	}
-	return Errorf(KindForbidden, what, "the user is %s; the role %s made this ban, and yours is %s", b.text(), b.ByRole, actor)
+	return Errorf(KindForbidden, what, "the user is %s; a user with the role %s made this ban, and yours is %s", b.text(), b.ByRole, actor)
 }
 
-// longerThan tells whether b, which may be nil, ends after other.
+// longerThan reports whether b ends after other. b may be nil.
 func (b *Ban) longerThan(other *Ban) bool {
 	return b != nil && !other.Until.IsZero() && (b.Until.IsZero() || b.Until.After(other.Until))
 }
 
-// text is b in a sentence.
+// text describes b: "banned until 2026-01-02T03:04:05Z: reason".
 func (b *Ban) text() string {
 	text := "banned"
 	if !b.Until.IsZero() {
@@ -59,8 +59,9 @@ func (s *Service) BanUser(ctx context.Context, by Staff, userID int64, reason st
 	return s.ban(ctx, by, RoleAdministrator, userID, reason, d)
 }
 
-// ban is BanUser for who has the role least. Moderators, who cannot lift a ban, do
-// not shorten one either (Conflict); neither does anybody by a report.
+// ban is BanUser for staff whose role is least or higher. If least is below administrator,
+// as for a report, the ban must not be shorter than an earlier one (Conflict), because
+// moderators may not lift bans.
 func (s *Service) ban(ctx context.Context, by Staff, least AccountRole, userID int64, reason string, d time.Duration) (Ban, int, error) {
 	if err := checkText("reason", reason, maxStaffReason); err != nil {
 		return Ban{}, 0, err
@@ -138,7 +139,7 @@ func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason
 	return ended, err
 }
 
-// admitted refuses what it takes to be logged in to who is banned.
+// admitted returns an error if the user is banned.
 func (s *Service) admitted(ctx context.Context, userID int64, what string) error {
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	if errors.Is(err, ErrNotFound) {

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// A batcher runs one function over whatever has queued up since it last
-// returned: alone, an item goes at once; under load, those that come while one
-// run is busy, or too soon after it began, share the next. That is group commit
-// for writers, and it keeps the order in which items were put.
+// A batcher calls a function with batches of queued items, one call at a time, in the
+// order in which items were put. A single item is passed on at once. Under load, the items
+// that come during a call share the next one. For a store this is group commit.
 type batcher[T any] struct {
 	queue chan T
 	run   func([]T)
 	limit int
-	every time.Duration // from the beginning of a run to that of the next, unless a full batch waits
+	every time.Duration // shortest time between the starts of two calls, unless a full batch waits
 
-	mu     sync.RWMutex // held for reading while putting
+	mu     sync.RWMutex // held for reading in put
 	closed bool
 	done   chan struct{}
 }
@@ -32,7 +31,7 @@ func newBatcher[T any](limit int, every time.Duration, run func([]T)) *batcher[T
 
 var errClosing = &Error{Kind: KindUnavailable, What: "server is stopping", Why: "try again in a moment"}
 
-// put queues an item, waiting for room until ctx ends.
+// put queues an item. If the queue is full, it waits until ctx ends.
 func (b *batcher[T]) put(ctx context.Context, item T) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -47,14 +46,16 @@ func (b *batcher[T]) put(ctx context.Context, item T) error {
 	}
 }
 
-// drain hands what is queued by now to fn, and not to run, which calls it.
+// drain calls fn with the items that are queued now, instead of passing them to run. Only
+// run may call it.
 func (b *batcher[T]) drain(fn func(T)) {
-	for range len(b.queue) { // nobody else takes anything out
+	for range len(b.queue) { // only loop receives, and it waits for run
 		fn(<-b.queue)
 	}
 }
 
-// close refuses further items and returns when those queued were run.
+// close refuses further items, and returns when run has handled the queued ones. It is
+// idempotent.
 func (b *batcher[T]) close() {
 	b.mu.Lock()
 	if !b.closed {

@@ -28,7 +28,7 @@ func TestBatcherSharesRunsAndKeepsOrder(t *testing.T) {
 	if got := slices.Concat(batches...); !slices.Equal(got, seq(20)) {
 		t.Errorf("items came as %v", got)
 	}
-	// The first run had what was there when it began; the others were full.
+	// The first run had the items that were queued when it began; the others were full.
 	if len(batches) > 5 {
 		t.Errorf("%d runs for 20 items that waited: %v", len(batches), batches)
 	}
@@ -84,16 +84,16 @@ func TestBatcherRunsEverythingBeforeItCloses(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	b.close()
-	b.close() // twice is as good as once
+	b.close() // is idempotent
 	puts.Wait()
 	if ran != put {
 		t.Errorf("%d were accepted, %d ran", put, ran)
 	}
 }
 
-// TestBatcherKeepsRunsApart: what comes too soon after a run began shares the
-// next, what comes later goes at once, and a full batch does not wait.
-func TestBatcherKeepsRunsApart(t *testing.T) {
+// TestBatcherWaitsBetweenRuns: items that come too soon after the start of a run share the
+// next one. Later items are passed on at once, and a full batch does not wait.
+func TestBatcherWaitsBetweenRuns(t *testing.T) {
 	const every = 5 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -165,7 +165,7 @@ func TestActivityForgets(t *testing.T) {
 	}
 }
 
-func TestInflightIsBounded(t *testing.T) {
+func TestInflightLimit(t *testing.T) {
 	var f inflight
 	for i, want := range []bool{true, true, false} {
 		if f.enter("a", 2) != want {

@@ -7,9 +7,8 @@ import (
 )
 
 const (
-	// maxBlocked is the most users that one user can block.
-	maxBlocked   = 10_000
-	blockedLimit = 1000 // of a page
+	maxBlocked   = 10_000 // users blocked by one user
+	blockedLimit = 1000   // of a page
 )
 
 // A Relation is the relation of a user to another one.
@@ -26,7 +25,7 @@ type Blocks struct {
 	By []int64 `json:"by,omitempty"`
 }
 
-// hides tells whether id has blocked the user.
+// hides reports whether id has blocked the user.
 func (b Blocks) hides(id int64) bool { return among(b.By, id) }
 
 func among(ids []int64, id int64) bool {
@@ -34,7 +33,7 @@ func among(ids []int64, id int64) bool {
 	return found
 }
 
-// refusal says why the user cannot do what to id; nil where he can.
+// refusal returns an error if there is a block between the user and id.
 func (b Blocks) refusal(id int64, what string) error {
 	switch {
 	case among(b.Of, id):
@@ -45,7 +44,8 @@ func (b Blocks) refusal(id int64, what string) error {
 	return nil
 }
 
-// orBlocked words a store's ErrBlocked, and leaves every other error as it is.
+// orBlocked turns a store's ErrBlocked into an Error that says who has blocked whom. It
+// returns every other error unchanged.
 func (s *Service) orBlocked(ctx context.Context, userID, otherID int64, what string, err error) error {
 	if !errors.Is(err, ErrBlocked) {
 		return err
@@ -60,8 +60,7 @@ func (s *Service) orBlocked(ctx context.Context, userID, otherID int64, what str
 	return Errorf(KindForbidden, what, "one of you has blocked the other")
 }
 
-// blocks returns whom a user has blocked, and who has blocked him, from the
-// cache or the store.
+// blocks returns the blocks of a user, from the cache or the store.
 func (s *Service) blocks(ctx context.Context, userID int64) (Blocks, error) {
 	load := func(ctx context.Context) (Blocks, error) { return s.cfg.Store.Blocks(ctx, userID) }
 	if s.cfg.Blocks == nil {
@@ -101,13 +100,13 @@ func (s *Service) Block(ctx context.Context, c Caller, userID int64) (User, erro
 	}
 	s.cfg.Hooks.blocked(ctx, Blocked{})
 	s.tellRelation(ctx, c, userID, RelationBlocked)
-	s.publish(ctx, Event{ // with From it is not gathered: the user himself is as he was
+	s.publish(ctx, Event{ // with From, so that it is not gathered: only userID sees the caller as offline
 		Type: EventPresence, To: []int64{userID}, From: c.UserID, At: s.cfg.Now(), Payload: PresenceChanged{UserID: c.UserID},
 	})
 	if s.cfg.EndCall != nil {
 		err = s.cfg.EndCall(ctx, c.UserID, userID)
 	}
-	if err != nil { // the block stands
+	if err != nil { // the block is stored all the same
 		return User{}, err
 	}
 	return s.oneSeenBy(ctx, c.UserID, u)
@@ -142,7 +141,7 @@ func (s *Service) Unfriend(ctx context.Context, c Caller, userID int64) error {
 	return nil
 }
 
-// other takes a turn for what the caller does to another user, and returns him.
+// other counts an action of the caller on another user, and returns that user.
 func (s *Service) other(ctx context.Context, c Caller, userID int64, what string) (User, error) {
 	if err := s.pace(ctx, c, what); err != nil {
 		return User{}, err
@@ -157,8 +156,8 @@ func (s *Service) other(ctx context.Context, c Caller, userID int64, what string
 	return u, orNotFound(err, what, "there is no such user")
 }
 
-// related forgets what is cached of two users between whom something changed, or
-// may have: see dropped.
+// related removes two users' blocks and their conversation from the caches after a change
+// of their relation: see dropped.
 func (s *Service) related(ctx context.Context, a, b int64, err error) error {
 	if s.cfg.Blocks != nil {
 		err = dropped(ctx, s, s.cfg.Blocks, a, err)
@@ -174,7 +173,7 @@ func (s *Service) related(ctx context.Context, a, b int64, err error) error {
 	return err
 }
 
-// tellRelation tells the caller's other devices what he is to userID now.
+// tellRelation notifies the caller's other devices of a change of the relation to userID.
 func (s *Service) tellRelation(ctx context.Context, c Caller, userID int64, change RelationChange) {
 	s.publish(ctx, Event{
 		Type: EventUserUpdate, To: []int64{c.UserID}, Except: c.Conn, At: s.cfg.Now(),

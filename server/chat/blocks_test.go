@@ -19,7 +19,7 @@ func (n *node) block(t *testing.T, by, other chat.Caller) {
 	}
 }
 
-// told returns the events of a type that were for a user.
+// told returns the delivered events of a type for a user.
 func (n *node) told(user chat.Caller, typ chat.EventType) (events []chat.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -31,7 +31,7 @@ func (n *node) told(user chat.Caller, typ chat.EventType) (events []chat.Event) 
 	return events
 }
 
-// refused wants an error of kind Forbidden that says why.
+// refused fails the test unless err is Forbidden and says why.
 func refused(t *testing.T, what string, err error, why string) {
 	t.Helper()
 	if chat.KindOf(err) != chat.KindForbidden || !strings.Contains(err.Error(), why) {
@@ -39,9 +39,9 @@ func refused(t *testing.T, what string, err error, why string) {
 	}
 }
 
-// TestWhoIsBlockedDoesNotReachTheBlocker tries every way, on the node where it
-// was done and on one that has him in its caches as he was.
-func TestWhoIsBlockedDoesNotReachTheBlocker(t *testing.T) {
+// TestBlockedUserCannotReachBlocker tries every way, on the node of the block and on one
+// with stale caches.
+func TestBlockedUserCannotReachBlocker(t *testing.T) {
 	w := newWorld(t)
 	here, there := w.node(t, nil), w.node(t, nil)
 	ann, ben, cat := w.user(t), w.user(t), w.user(t)
@@ -75,14 +75,14 @@ func TestWhoIsBlockedDoesNotReachTheBlocker(t *testing.T) {
 	if page, err := here.Messages(t.Context(), ann, chat.History{Target: chat.Target{ReceiverID: ben.UserID}}); err != nil || page.Total != 2 {
 		t.Errorf("%d messages are there, %v", page.Total, err)
 	}
-	// What was sent before is answered to who sends it again.
+	// A retry of an earlier message succeeds.
 	if m := here.send(t, ben, ann.UserID, "before"); m.Seq != 1 {
 		t.Errorf("a retry is seq %d", m.Seq)
 	}
 }
 
-// TestABlockComesBeforeTheFirstMessage wants no empty conversation to be left.
-func TestABlockComesBeforeTheFirstMessage(t *testing.T) {
+// TestBlockBeforeFirstMessage: a refused first message leaves no empty conversation.
+func TestBlockBeforeFirstMessage(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben := w.user(t), w.user(t)
@@ -101,7 +101,7 @@ func TestABlockComesBeforeTheFirstMessage(t *testing.T) {
 	n.send(t, ann, ben.UserID, "2")
 }
 
-func TestGroupsGoOnAfterABlock(t *testing.T) {
+func TestGroupsContinueAfterBlock(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben := w.user(t), w.user(t)
@@ -118,8 +118,8 @@ func TestGroupsGoOnAfterABlock(t *testing.T) {
 	}
 }
 
-// TestABlockEndsTheFriendship and does not bring it back.
-func TestABlockEndsTheFriendship(t *testing.T) {
+// TestBlockEndsFriendship: an unblock does not restore it.
+func TestBlockEndsFriendship(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben := w.user(t), w.user(t)
@@ -158,7 +158,7 @@ func TestABlockEndsTheFriendship(t *testing.T) {
 	}
 }
 
-func TestOtherDevicesLearnOfABlock(t *testing.T) {
+func TestOtherDevicesAreNotifiedOfBlock(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben := w.user(t), w.user(t)
@@ -189,9 +189,9 @@ func TestOtherDevicesLearnOfABlock(t *testing.T) {
 	}
 }
 
-// TestWhoIsBlockedDoesNotSeeTheBlocker looks wherever it is told whether a user
-// is there, or that he types.
-func TestWhoIsBlockedDoesNotSeeTheBlocker(t *testing.T) {
+// TestBlockedUserDoesNotSeePresenceOfBlocker checks everything that shows presence or
+// typing.
+func TestBlockedUserDoesNotSeePresenceOfBlocker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
@@ -201,7 +201,7 @@ func TestWhoIsBlockedDoesNotSeeTheBlocker(t *testing.T) {
 		n.come(t, ann, ben)
 		n.presence(t)
 		n.block(t, ann, ben)
-		// Once, that the blocker is gone, whatever others are told.
+		// The blocked user gets one event: the blocker went offline.
 		if got := n.presence(t); len(got) != 1 || got[0].IsOnline || got[0].UserID != ann.UserID || !got[0].LastSeen.IsZero() {
 			t.Errorf("told %+v", got)
 		}
@@ -283,8 +283,8 @@ func TestWhoIsBlockedDoesNotSeeTheBlocker(t *testing.T) {
 	})
 }
 
-// TestNothingIsStoredAfterABlock blocks while the other writes from two nodes.
-func TestNothingIsStoredAfterABlock(t *testing.T) {
+// TestNoMessageIsStoredAfterBlock blocks a user who is sending messages from two nodes.
+func TestNoMessageIsStoredAfterBlock(t *testing.T) {
 	w := newWorld(t)
 	here, there := w.node(t, nil), w.node(t, nil)
 	for range 10 {

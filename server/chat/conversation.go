@@ -54,7 +54,7 @@ type Member struct {
 	User           *User     `json:"user,omitempty"`
 }
 
-// in tells whether m is a member.
+// in reports whether m is a member.
 func (m Member) in() bool { return m.Role != "" && !m.Banned }
 
 // A MemberChange is a change of a member by another one, or by the member.
@@ -124,8 +124,8 @@ func (m Membership) UserIDs() []int64 {
 	return ids
 }
 
-// peer returns the other side of a direct conversation, or the user himself in
-// a note to self.
+// peer returns the other user of a direct conversation. In a note to self, it returns
+// userID.
 func (m Membership) peer(userID int64) int64 {
 	if m.Pair != (Pair{}) {
 		return m.Pair.Low + m.Pair.High - userID
@@ -150,7 +150,7 @@ func PairOf(a, b int64) Pair {
 // A Dialog is a conversation in a member's list.
 type Dialog struct {
 	Conversation
-	Peer        *User    `json:"peer,omitempty"` // the other side, in a direct one
+	Peer        *User    `json:"peer,omitempty"` // the other user of a direct conversation
 	ReceiverID  int64    `json:"receiver_id,omitempty"`
 	ChatID      int64    `json:"chat_id,omitempty"`
 	LastMessage *Message `json:"last_message"`
@@ -176,7 +176,7 @@ func (t Target) check(what string) error {
 	return nil
 }
 
-// names tells whether m went to t.
+// names reports whether m was sent to t.
 func (t Target) names(m Message) bool {
 	if t.ChatID != 0 {
 		return m.ConversationID == t.ChatID

@@ -2,10 +2,10 @@ package chat
 
 import "strings"
 
-const maxDevice = 96 // bytes of what a client calls itself
+const maxDevice = 96 // bytes of the name of a device
 
-// browsers and systems are what is looked for in a User-Agent, in this order: most
-// name others besides themselves.
+// browsers and systems are searched for in a User-Agent in this order, because most
+// User-Agents also name other browsers.
 var (
 	browsers = [][2]string{
 		{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"FxiOS/", "Firefox"},
@@ -17,8 +17,8 @@ var (
 	}
 )
 
-// deviceText makes of a User-Agent what its user recognizes: "Firefox 145 on
-// Linux", or, of what is no browser, its first bytes.
+// deviceText turns a User-Agent into a name that the user recognizes, such as "Firefox 145
+// on Linux". For other clients than browsers, it returns the beginning of the User-Agent.
 func deviceText(userAgent string) string {
 	if !strings.HasPrefix(userAgent, "Mozilla/") {
 		return plainText(userAgent, maxDevice)

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestDevicesAreRecognized(t *testing.T) {
+func TestDeviceText(t *testing.T) {
 	const webkit = " AppleWebKit/537.36 (KHTML, like Gecko) "
 	for agent, want := range map[string]string{
 		"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0":                    "Firefox 145 on Linux",

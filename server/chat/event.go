@@ -12,7 +12,7 @@ const (
 	EventMessageDelete EventType = "message.delete"
 	EventMessageRecall EventType = "message.recall"
 	EventMessageRead   EventType = "message.read"
-	// EventMessageDelivered is gathered: of several messages, it has the last.
+	// EventMessageDelivered is sent once for several messages. It has the Seq of the last.
 	EventMessageDelivered EventType = "message.delivered"
 	EventFileDelete       EventType = "file.delete"
 	EventDialogDelete     EventType = "dialog.delete"
@@ -49,10 +49,10 @@ type Event struct {
 	// small groups.
 	Receipt bool `json:"receipt,omitempty"`
 
-	Session string `json:"session,omitempty"` // of EventSessionEnded; empty: it is not known which
-	Reason  string `json:"reason,omitempty"`  // and why, for who used it; empty: no more is known
-	Call    string `json:"call,omitempty"`    // of what calls tell
-	Trace   string `json:"trace,omitempty"`   // of what caused it; see Tracer
+	Session string `json:"session,omitempty"` // only for EventSessionEnded; empty: unknown
+	Reason  string `json:"reason,omitempty"`  // only for EventSessionEnded: why, for the user; empty: unknown
+	Call    string `json:"call,omitempty"`    // id of the call, for events of package call
+	Trace   string `json:"trace,omitempty"`   // carrier of the span that caused it; see Tracer
 }
 
 // MessageNew is the payload of EventMessageNew.
@@ -85,8 +85,8 @@ func senderOf(u User) FrameSender {
 // A FrameMessage is a message in the form of frames.
 type FrameMessage struct {
 	Message
-	Deleted bool         `json:"is_deleted,omitempty"` // in place of the Message's; hardly ever true
-	Sender  *FrameSender `json:"sender,omitempty"`     // and this
+	Deleted bool         `json:"is_deleted,omitempty"` // replaces Message.Deleted, which is in JSON even if false
+	Sender  *FrameSender `json:"sender,omitempty"`     // replaces Message.Sender
 }
 
 // InFrame returns m in the form of frames.

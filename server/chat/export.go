@@ -26,7 +26,7 @@ type Export struct {
 	zip             *zip.Writer
 	messages, files int
 	bytes           int64
-	missing         []int64 // files whose bytes are gone
+	missing         []int64 // ids of files without bytes
 }
 
 // BeginExport starts an export of the caller's data. A user may run one at a time on a
@@ -77,7 +77,7 @@ func (e *Export) write(ctx context.Context) error {
 	return e.zip.Close()
 }
 
-// entry begins a file of the archive, unless the session has ended.
+// entry begins a file of the archive. If the session has ended, it returns an error.
 func (e *Export) entry(ctx context.Context, name string, at time.Time, method uint16) (io.Writer, error) {
 	if err := e.alive(ctx); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (e *Export) alive(ctx context.Context) error {
 	return err
 }
 
-// json writes a file with one value.
+// json writes a file with one JSON value.
 func (e *Export) json(name string, v any) error {
 	w, err := e.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: e.s.cfg.Now()})
 	if err != nil {
@@ -112,7 +112,7 @@ func (e *Export) profile(ctx context.Context) error {
 	return e.json("profile.json", u)
 }
 
-// lines writes a file of JSON lines; next returns a page of them, and none at the end.
+// lines writes a file of JSON lines. next returns the next page, which is empty at the end.
 func lines[T any](ctx context.Context, e *Export, name string, next func() ([]T, error)) error {
 	w, err := e.entry(ctx, name, e.s.cfg.Now(), zip.Deflate)
 	if err != nil {
@@ -147,9 +147,8 @@ func (e *Export) friends(ctx context.Context) error {
 	})
 }
 
-// conversations writes the list of them, and the messages of each. Which there are is
-// known before the first message; by id, since those in which something is written
-// meanwhile move to the front of any list that has the newest first.
+// conversations writes the list of conversations, and then the messages of each. It lists
+// them by id, because the order by newest message changes during the export.
 func (e *Export) conversations(ctx context.Context) error {
 	var ids []int64
 	after := int64(0)
@@ -189,8 +188,8 @@ func (e *Export) history(ctx context.Context, id int64) error {
 	})
 }
 
-// fileBytes writes what the user uploaded: the bytes, which mostly cannot be made
-// smaller, and what is known of them.
+// fileBytes writes the user's uploads: their metadata and their bytes. The bytes are not
+// compressed, because most media files already are.
 func (e *Export) fileBytes(ctx context.Context) error {
 	for after := int64(0); ; {
 		page, err := e.s.cfg.Store.FilesAfter(ctx, e.c.UserID, after, exportPage)
@@ -226,12 +225,13 @@ func (e *Export) file(ctx context.Context, f File) (err error) {
 	n, err := io.Copy(w, body)
 	e.files, e.bytes = e.files+1, e.bytes+n
 	if err == nil && n != f.Size {
-		err = fmt.Errorf("file %d has %d bytes in place of %d", f.ID, n, f.Size)
+		err = fmt.Errorf("file %d has %d bytes in the blob store, want %d", f.ID, n, f.Size)
 	}
 	return err
 }
 
-// entryName makes a name that unpacks anywhere: no folders, none of Windows' signs.
+// entryName turns a file's name into one that every system can unpack: without folders,
+// and without characters that Windows does not allow.
 func entryName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) || misleads(r) {

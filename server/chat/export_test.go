@@ -2,12 +2,12 @@ package chat
 
 import "testing"
 
-// LimitResume has Resume look through n messages at most, until t ends.
+// LimitResume sets resumeLimit to n until t ends.
 func LimitResume(t *testing.T, n int) {
 	before := resumeLimit
 	resumeLimit = n
 	t.Cleanup(func() { resumeLimit = before })
 }
 
-// LeaveAll is what prune does for accounts that were deleted.
+// LeaveAll completes deletions of accounts, as prune does.
 func (s *Service) LeaveAll() { s.leaveAll() }

@@ -51,8 +51,8 @@ type Quota struct {
 	Total int64 // of all
 }
 
-// uploadsPerUser is how many uploads of a user are under way at a time: what
-// they take is counted when they are complete.
+// uploadsPerUser is the most concurrent uploads of a user. Their bytes count for the quota
+// only once they are complete.
 const uploadsPerUser = 8
 
 // Upload stores a file. The errors for limits are TooLarge for the file's size and the
@@ -88,15 +88,15 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 	}, s.cfg.Limits.Quota)
 	if err != nil {
 		err = s.wordFull(err)
-		// The client will try again; what it sent now belongs to nobody.
+		// The client has no id of these bytes, and must upload them again.
 		return File{}, errors.Join(err, s.cfg.Blobs.Delete(context.WithoutCancel(ctx), key))
 	}
 	s.cfg.Hooks.fileStored(ctx, f.Size)
 	return f, nil
 }
 
-// quotaRoom tells how many bytes the caller's next file may have, and what to
-// answer where it has more: so that the disk does not take them first.
+// quotaRoom returns how many bytes the caller's next file can have, and the error for a
+// larger one. So an upload that exceeds the quota ends before all its bytes are stored.
 func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full error, err error) {
 	q := s.cfg.Limits.Quota
 	if q == (Quota{}) {
@@ -116,11 +116,12 @@ func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full err
 	return room, full, nil
 }
 
-// wordFull says what a quota means to who uploads.
+// wordFull turns a store's error about a quota into an Error.
 func (s *Service) wordFull(err error) error {
 	switch {
 	case errors.Is(err, ErrUserFull):
-		return Errorf(KindTooLarge, notUploaded, "your files may take %s in all: delete some of them, or their messages", inUnits(s.cfg.Limits.Quota.User))
+		return Errorf(KindTooLarge, notUploaded, "all your files together can have at most %s: delete some of them, or their messages",
+			inUnits(s.cfg.Limits.Quota.User))
 	case errors.Is(err, ErrFull):
 		return Errorf(KindNoSpace, notUploaded, "the files of all users have reached the operator's limit of %s: ask the operator for more",
 			inUnits(s.cfg.Limits.Quota.Total))
@@ -128,7 +129,7 @@ func (s *Service) wordFull(err error) error {
 	return err
 }
 
-// inUnits writes a size as people do: 10 GiB, or 1.5 MiB.
+// inUnits formats a number of bytes, such as 10 GiB or 1.5 MiB.
 func inUnits(bytes int64) string {
 	size, unit := float64(bytes), 0
 	for ; size >= 1024 && unit < 3; unit++ {
@@ -140,7 +141,7 @@ func inUnits(bytes int64) string {
 // File returns a file that the caller may read, without its content. Otherwise the error
 // is NotFound.
 func (s *Service) File(ctx context.Context, c Caller, id int64) (File, error) {
-	const what, why = "no such file", "it does not exist, or was never sent to you"
+	const what, why = "no such file", "it does not exist, or was not sent to you"
 	ok, err := s.cfg.Store.MayRead(ctx, id, c.UserID)
 	if err != nil {
 		return File{}, orNotFound(err, what, why)
@@ -159,15 +160,15 @@ func (s *Service) OpenFile(ctx context.Context, c Caller, id int64) (File, io.Re
 		return File{}, nil, err
 	}
 	body, err := s.cfg.Blobs.Open(ctx, f.Key)
-	return f, body, orNotFound(err, "no such file", "its bytes are gone")
+	return f, body, orNotFound(err, "no such file", "its content was lost: ask the operator")
 }
 
-// A meter counts what it reads, and fails where that is more than limit.
+// A meter counts the bytes that it reads, and returns an error after limit or room.
 type meter struct {
 	r        io.Reader
 	n, limit int64
-	room     int64 // of the quota; beyond it is full
-	full     error
+	room     int64 // bytes left of the quota
+	full     error // returned after room
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -182,8 +183,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cleanName keeps the last part of a client's file name, of either kind of
-// path, without what a terminal, a header or a reader could trip over.
+// cleanName returns the last part of a file name that a client gave, which may be a path of
+// Unix or Windows, without characters that could mislead a reader or a terminal.
 func cleanName(name string) string {
 	name = path.Base(strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), `\`, "/"))
 	name = strings.Map(func(r rune) rune {
@@ -203,10 +204,10 @@ func cleanName(name string) string {
 	return name
 }
 
-// misleads tells whether a name looks like another one with r in it: controls,
-// ends of lines, marks of encodings, and what has text run backward, as in
-// "e\u202egpj.exe". Joiners, tags and marks of direction stay: words of Persian
-// and of Indian languages, emoji, and flags are made with them.
+// misleads reports whether a name with r can look like another one. This is so for control
+// characters, line ends, byte order marks, and characters that reverse text, as in
+// "e\u202egpj.exe". Joiners, tags and direction marks are allowed, because Persian and
+// Indian words, emoji and flags need them.
 func misleads(r rune) bool {
 	switch {
 	case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == '\ufeff', '\ufff9' <= r && r <= '\ufffb':
@@ -217,8 +218,9 @@ func misleads(r rune) bool {
 	return false
 }
 
-// cleanType keeps a media type that parses, as it is to be stored and sent: what
-// is no ASCII in its parameters takes three times as many bytes then.
+// cleanType returns a media type in the form that is stored and sent, or the default if it
+// does not parse. In this form, bytes of parameters that are not ASCII take three times
+// the space.
 func cleanType(s string) (string, error) {
 	mediaType, params, err := mime.ParseMediaType(s)
 	if err != nil || !strings.Contains(mediaType, "/") {

@@ -9,34 +9,33 @@ import (
 )
 
 const (
-	// forgetAfter is how long an upload waits for a message that names it.
-	forgetAfter = 24 * time.Hour
-	forgetChunk = 500 // files looked at with one statement
+	forgetAfter = 24 * time.Hour // age at which a file that no message refers to is removed
+	forgetChunk = 500            // files examined by one statement
 )
 
-// cleanFiles removes what nobody can use: what is left of uploads that crashed,
-// and files that no message names, of recalled and deleted messages too. Files
-// that fail are tried again an hour later.
+// cleanFiles removes parts of interrupted uploads, and files that no message refers to,
+// such as those of recalled and deleted messages. If it fails, prune tries again an hour
+// later.
 func (s *Service) cleanFiles() {
 	if s.cfg.Blobs == nil {
-		return // a process without files: nodes do it
+		return // a process that handles no files
 	}
 	if c, ok := s.cfg.Blobs.(Cleaner); ok {
 		if err := c.Clean(s.background); err != nil && s.background.Err() == nil {
-			s.cfg.Log.WarnContext(s.background, "crashed uploads not removed", "err", err)
+			s.cfg.Log.WarnContext(s.background, "interrupted uploads not removed; the next try is in an hour", "err", err)
 		}
 	}
 	before := s.cfg.Now().Add(-forgetAfter)
 	for after, more := int64(0), true; more && s.background.Err() == nil; more = after > 0 {
 		var err error
 		if after, err = s.forgetSome(after, before); err != nil && s.background.Err() == nil {
-			s.cfg.Log.WarnContext(s.background, "unused files not removed", "err", err)
+			s.cfg.Log.WarnContext(s.background, "unused files not removed; the next try is in an hour", "err", err)
 			return
 		}
 	}
 }
 
-// forgetSome looks at a chunk of files, and returns the last one's id, or 0 at
+// forgetSome examines up to forgetChunk files, and returns the id of the last one, or 0 at
 // the end.
 func (s *Service) forgetSome(after int64, before time.Time) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
@@ -53,8 +52,7 @@ func (s *Service) forgetSome(after int64, before time.Time) (int64, error) {
 	return last, nil
 }
 
-// forget removes a file, first what is known of it: a file without bytes would be
-// shown to its owner.
+// forget removes a file: first its row, because the owner would see a file without bytes.
 func (s *Service) forget(f File) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
@@ -70,23 +68,24 @@ func (s *Service) forget(f File) error {
 		return s.deleteBytes(f)
 	}
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
-		return nil // somebody sent it just now, or another node was first
+		return nil // a message uses it now, or another node has removed it
 	}
 	if err != nil {
 		return err
 	}
-	ctx, cancel = context.WithTimeout(s.background, s.cfg.Limits.CommitWithin) // all of it, for nobody knows of the bytes any more
+	// The full timeout again: without the row nobody would try again.
+	ctx, cancel = context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	if f.Key == "" {
 		return nil
 	}
 	if err := s.cfg.Blobs.Delete(ctx, f.Key); err != nil {
-		return fmt.Errorf("the bytes %s are left behind: %w", f.Key, err)
+		return fmt.Errorf("file %d was removed, but not its blob %s: %w", f.ID, f.Key, err)
 	}
 	return nil
 }
 
-// namesFile tells whether an avatar is a file of this server: the file's URL, with or without what follows the id.
+// namesFile reports whether an avatar is the URL of this file.
 func namesFile(avatar string, id int64) bool {
 	_, rest, ok := strings.Cut(avatar, fmt.Sprintf("/files/%d", id))
 	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')

@@ -13,9 +13,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestFilesThatNoMessageNamesAreForgotten uploads files, sends some, takes some
-// of those back, and waits for a day.
-func TestFilesThatNoMessageNamesAreForgotten(t *testing.T) {
+// TestUnusedFilesAreRemoved uploads files, sends some of them, recalls some of the messages,
+// and waits for a day.
+func TestUnusedFilesAreRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
@@ -80,7 +80,7 @@ func TestFilesThatNoMessageNamesAreForgotten(t *testing.T) {
 	})
 }
 
-// stubbornBlobs do not delete while they are told so.
+// stubbornBlobs fail to delete while they are set to.
 type stubbornBlobs struct {
 	chat.Blobs
 	refuse atomic.Bool
@@ -93,9 +93,9 @@ func (b *stubbornBlobs) Delete(ctx context.Context, key string) error {
 	return b.Blobs.Delete(ctx, key)
 }
 
-// TestBytesThatWereNotDeletedAreLater deletes a file that a message names while the
-// store of bytes is away.
-func TestBytesThatWereNotDeletedAreLater(t *testing.T) {
+// TestFailedDeletionOfBytesIsRetried deletes a file of a message while the blob store is
+// unavailable.
+func TestFailedDeletionOfBytesIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var blobs *stubbornBlobs

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A gatherer calls a function a little after it was poked, so that what comes
-// meanwhile shares one call.
+// A gatherer calls a function some time after poke, so that what comes meanwhile shares one
+// call.
 type gatherer struct {
-	wake chan struct{} // holds one: there is something to do
+	wake chan struct{} // has room for one signal: there is something to do
 	stop chan struct{} // closed once by end
 	end  func()
 	done chan struct{}
@@ -45,7 +45,7 @@ func (g *gatherer) loop(delay time.Duration, do func()) {
 	}
 }
 
-// close does what is left to do. It is idempotent.
+// close calls the function a last time, and waits for it. It is idempotent.
 func (g *gatherer) close() {
 	g.end()
 	<-g.done

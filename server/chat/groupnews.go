@@ -39,8 +39,8 @@ type GroupUpdated struct {
 	At     time.Time     `json:"at"`
 }
 
-// tellGroup tells the members of a group of a change, after what was before it,
-// and also others.
+// tellGroup notifies the members of a group, and the users in also, of a change, after all
+// earlier events.
 func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u GroupUpdated, also ...int64) {
 	u.ChatID, u.At = room.Conversation.ID, s.cfg.Now()
 	if u.By == 0 {
@@ -58,15 +58,16 @@ func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u Gr
 	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
 		return Event{Type: EventChatUpdate, To: to, Except: c.Conn, At: u.At, Payload: u, ConversationID: u.ChatID}, nil
 	})
-	if err != nil { // what he did is done all the same
+	if err != nil { // the change is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 	}
 }
 
-// tellMember tells what became of a member, and of the owner where he has gone.
+// tellMember notifies the members of a group of a change of a member. handedOver says that
+// the group has a new owner: they are notified of this, too.
 func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u GroupUpdated, handedOver bool) {
 	room, err := s.membership(ctx, chatID)
-	if err != nil { // what he did is done all the same
+	if err != nil { // the change is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 		return
 	}
@@ -76,7 +77,7 @@ func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u Grou
 	}
 }
 
-// checkTitle returns a title as it is kept.
+// checkTitle returns a title without surrounding space, or an error if it is not valid.
 func checkTitle(title, what string) (string, error) {
 	title = strings.TrimSpace(title)
 	if title == "" {
@@ -134,22 +135,23 @@ func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error
 	return s.groupDeleted(ctx, c, chatID, members, orNotFound(err, what, notInRoom))
 }
 
-// groupDeleted tells the former members of a group that the store deleted it, and has
-// its messages purged in the background, unless the store returned an error.
+// groupDeleted notifies the former members of a group, and has its messages purged in the
+// background, unless the store's err says that it was not deleted.
 func (s *Service) groupDeleted(ctx context.Context, c Caller, chatID int64, members []int64, err error) error {
 	if err := dropped(ctx, s, s.cfg.Memberships, chatID, err); err != nil {
 		return err
 	}
 	select {
 	case s.purges <- struct{}{}:
-	default: // it is going to be done
+	default: // a purge is already due
 	}
 	gone := Membership{Conversation: Conversation{ID: chatID}, ids: members}
 	s.tellGroup(ctx, c, gone, GroupUpdated{Change: GroupDeleted})
 	return nil
 }
 
-// mayChange takes a turn for what the caller does to a group of his.
+// mayChange counts an action of the caller, and returns an error unless the chat is a group
+// of the caller.
 func (s *Service) mayChange(ctx context.Context, c Caller, chatID int64, what string) error {
 	if err := s.pace(ctx, c, what); err != nil {
 		return err
@@ -161,12 +163,12 @@ func (s *Service) mayChange(ctx context.Context, c Caller, chatID int64, what st
 	return err
 }
 
-// purgeChunk is how many messages of a deleted group go in one transaction: few
-// enough that nobody notices.
+// purgeChunk is how many messages of deleted groups one transaction deletes: few enough
+// not to delay others.
 const purgeChunk = 1000
 
-// purgeGroups deletes the messages of deleted groups. What fails is done an hour
-// later: nobody is in such a group.
+// purgeGroups deletes the messages of deleted groups. If it fails, prune tries again an
+// hour later; until then nobody can see them anyway.
 func (s *Service) purgeGroups() {
 	for more := true; more && s.background.Err() == nil; {
 		ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
@@ -174,7 +176,7 @@ func (s *Service) purgeGroups() {
 		more, err = s.cfg.Store.PurgeGroups(ctx, purgeChunk)
 		cancel()
 		if err != nil && s.background.Err() == nil {
-			s.cfg.Log.WarnContext(s.background, "messages of deleted groups not deleted", "err", err)
+			s.cfg.Log.WarnContext(s.background, "messages of deleted groups not removed; the next try is in an hour", "err", err)
 			return
 		}
 	}

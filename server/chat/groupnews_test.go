@@ -11,8 +11,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// news waits for what is announced, and returns in short what a user was told of
-// groups since it was last called.
+// news waits for announcements, and returns the events of groups for a user since the last
+// call, in short.
 func (n *node) news(t *testing.T, user chat.Caller) (told []string) {
 	t.Helper()
 	time.Sleep(time.Second) // of the test's own time
@@ -31,8 +31,8 @@ func (n *node) news(t *testing.T, user chat.Caller) (told []string) {
 	return told
 }
 
-// TestMembersAreToldOfEveryChange goes through all of them.
-func TestMembersAreToldOfEveryChange(t *testing.T) {
+// TestMembersAreNotifiedOfGroupChanges makes every change.
+func TestMembersAreNotifiedOfGroupChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
@@ -49,7 +49,7 @@ func TestMembersAreToldOfEveryChange(t *testing.T) {
 			}
 		}
 		do(n.AddMember(t.Context(), ann, g.ID, cat.UserID))
-		do(n.AddMember(t.Context(), ann, g.ID, cat.UserID)) // there already: no news
+		do(n.AddMember(t.Context(), ann, g.ID, cat.UserID)) // already a member: no event
 		do(n.SetAdmin(t.Context(), ann, g.ID, ben.UserID, true))
 		do(n.SetAdmin(t.Context(), ann, g.ID, ben.UserID, true))
 		do(n.SetMuted(t.Context(), ben, g.ID, cat.UserID, true))
@@ -96,8 +96,8 @@ func TestMembersAreToldOfEveryChange(t *testing.T) {
 	})
 }
 
-// TestWhoMayRenameAndDelete, and that nothing is told where he may not.
-func TestWhoMayRenameAndDelete(t *testing.T) {
+// TestRenameAndDeletePermissions also checks that a refused change notifies nobody.
+func TestRenameAndDeletePermissions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
@@ -144,8 +144,9 @@ func TestWhoMayRenameAndDelete(t *testing.T) {
 	})
 }
 
-// TestADeletedGroupIsGone for all, on every node, its messages and files too.
-func TestADeletedGroupIsGone(t *testing.T) {
+// TestDeletedGroup: for all members, on every node, the group, its messages and its files
+// are gone.
+func TestDeletedGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		here, there := w.node(t, nil), w.node(t, nil)
@@ -181,7 +182,7 @@ func TestADeletedGroupIsGone(t *testing.T) {
 			if _, err := here.Send(t.Context(), c, draft); chat.KindOf(err) != chat.KindNotFound {
 				t.Errorf("a message after it: %v", err)
 			}
-			if _, err := there.Send(t.Context(), c, draft); chat.KindOf(err) != chat.KindForbidden { // its cache is old
+			if _, err := there.Send(t.Context(), c, draft); chat.KindOf(err) != chat.KindForbidden { // its cache is stale
 				t.Errorf("a message after it, there: %v", err)
 			}
 		}
@@ -199,8 +200,8 @@ func TestADeletedGroupIsGone(t *testing.T) {
 	})
 }
 
-// TestWhoAcceptsIsAdded as far as the group is concerned, by who asked.
-func TestWhoAcceptsIsAdded(t *testing.T) {
+// TestAcceptedGroupRequestAddsMember: for the group, the inviter added the member.
+func TestAcceptedGroupRequestAddsMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil, contactsOnly)

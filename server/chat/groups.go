@@ -64,7 +64,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 		if _, known := errors.AsType[*Error](err); err != nil && !known {
 			return Conversation{}, err
 		}
-		if err == nil { // the group is there, and others can be asked later
+		if err == nil { // otherwise the group exists without them, and they can be added later
 			g.Invited = append(g.Invited, id)
 		}
 	}
@@ -78,8 +78,8 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	return g, err
 }
 
-// wantToBeAsked returns those of ids, which hold the caller, who must be asked
-// before they are in a group of his.
+// wantToBeAsked returns those of ids to whom the caller must send a request to have them
+// in a group. ids may contain the caller.
 func (s *Service) wantToBeAsked(ctx context.Context, c Caller, ids []int64) (these []int64, err error) {
 	privacy, err := s.privacy(ctx, ids...)
 	if err != nil {
@@ -128,8 +128,8 @@ func (s *Service) Members(ctx context.Context, c Caller, chatID int64, p Paging)
 	return part, err
 }
 
-// withProfiles returns a copy of members with their accounts, as one with these
-// blocks may see them, filled in from users.
+// withProfiles returns a copy of members with their accounts, which are in users, for a
+// viewer with these blocks.
 func (s *Service) withProfiles(ctx context.Context, members []Member, users []User, blocks Blocks) ([]Member, error) {
 	ids := make([]int64, len(users))
 	for i, u := range users {
@@ -204,8 +204,8 @@ func (s *Service) RemoveMember(ctx context.Context, c Caller, chatID, userID int
 	return err
 }
 
-// mayManage tells whether me may act on them: the owner on everyone else, an
-// admin on plain members.
+// mayManage returns an error if me may not change them. The owner may change everyone
+// else, and an admin may change members who are not admins.
 func mayManage(me, them Member) error {
 	switch {
 	case me.Role == RoleMember:
@@ -279,9 +279,8 @@ func (s *Service) Unban(ctx context.Context, c Caller, chatID, userID int64) err
 	return err
 }
 
-// change has decide do something to userID in a group of the caller's, and tells
-// its members the news. What is known of the group from the cache may be old;
-// decide is given what is true while it decides.
+// change calls decide to change the membership of userID in a group of the caller, and
+// notifies the members. The cached membership may be stale; decide gets the current one.
 func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, news GroupChange,
 	decide func(me Member, them *Member) error,
 ) (Member, error) {

@@ -23,9 +23,9 @@ func both(a, b func()) {
 
 const races = 50
 
-// TestABanOutlivesWhatHappensBesideIt has a member banned, and at the same time
-// silenced, promoted, added, or gone by himself.
-func TestABanOutlivesWhatHappensBesideIt(t *testing.T) {
+// TestBanWinsOverConcurrentChanges bans a member who is muted, promoted or added, or leaves,
+// at the same time.
+func TestBanWinsOverConcurrentChanges(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, admin, member := w.user(t), w.user(t), w.user(t)
@@ -56,7 +56,7 @@ func TestABanOutlivesWhatHappensBesideIt(t *testing.T) {
 	}
 }
 
-func TestWhoLeavesIsNotBroughtBackByAMute(t *testing.T) {
+func TestMuteDoesNotRestoreMemberWhoLeft(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, member := w.user(t), w.user(t)
@@ -74,8 +74,8 @@ func TestWhoLeavesIsNotBroughtBackByAMute(t *testing.T) {
 	}
 }
 
-// TestAGroupHasAnOwnerWhoeverLeaves has the owner and the heir leave at once.
-func TestAGroupHasAnOwnerWhoeverLeaves(t *testing.T) {
+// TestGroupHasOwnerAfterOwnerAndHeirLeave lets the owner and the next owner leave at once.
+func TestGroupHasOwnerAfterOwnerAndHeirLeave(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, admin, stays := w.user(t), w.user(t), w.user(t)
@@ -92,9 +92,9 @@ func TestAGroupHasAnOwnerWhoeverLeaves(t *testing.T) {
 	}
 }
 
-// TestTheRuleIsAppliedToWhatIsTrueNow demotes an admin on one node, while the
-// other has him in its cache as he was.
-func TestTheRuleIsAppliedToWhatIsTrueNow(t *testing.T) {
+// TestPermissionsUseCurrentRoles demotes an admin on one node, while another node has a
+// stale cache.
+func TestPermissionsUseCurrentRoles(t *testing.T) {
 	w := newWorld(t)
 	here, there := w.node(t, nil), w.node(t, nil)
 	owner, admin, member := w.user(t), w.user(t), w.user(t)
@@ -110,8 +110,7 @@ func TestTheRuleIsAppliedToWhatIsTrueNow(t *testing.T) {
 	}
 }
 
-// newGroup makes a group of owner, an admin where there are more than two, and
-// members.
+// newGroup creates a group of an owner, an admin if there are more than two, and members.
 func newGroup(t *testing.T, n *node, owner chat.Caller, members ...chat.Caller) int64 {
 	t.Helper()
 	ids := make([]int64, len(members))
@@ -136,8 +135,8 @@ func leave(t *testing.T, n *node, c chat.Caller, chatID int64) {
 	}
 }
 
-// TestAGroupIsBoundByItsMembers counts people, however often they are named.
-func TestAGroupIsBoundByItsMembers(t *testing.T) {
+// TestGroupMemberLimit counts users, not duplicates.
+func TestGroupMemberLimit(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, func(c *chat.Config) { c.Limits.MaxMembers = 3 })
 	a, b, c, d := w.user(t), w.user(t), w.user(t), w.user(t)
@@ -164,7 +163,7 @@ func TestAGroupIsBoundByItsMembers(t *testing.T) {
 	}
 }
 
-// A counter counts what is asked of the store and of who is online.
+// A counter counts queries of the store and of presence.
 type counter struct {
 	chat.Store
 	chat.Presence
@@ -216,7 +215,7 @@ func TestManyMembersAreLoadedAtOnce(t *testing.T) {
 	}
 }
 
-// A lostStore does what it is asked to, and says that it failed.
+// A lostStore stores changes, but returns errors.
 type lostStore struct{ chat.Store }
 
 func (s lostStore) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.Member, error) {
@@ -227,9 +226,9 @@ func (s lostStore) ChangeMember(ctx context.Context, c chat.MemberChange) (chat.
 	return chat.Member{}, err
 }
 
-// TestAChangeInDoubtIsLookedUp wants nothing old in the cache after a change
-// whose end nobody heard of.
-func TestAChangeInDoubtIsLookedUp(t *testing.T) {
+// TestUnsureChangeIsNotCached: after a change with unknown result, the cache has no stale
+// value.
+func TestUnsureChangeIsNotCached(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, func(c *chat.Config) { c.Store = lostStore{c.Store} })
 	owner, member := w.user(t), w.user(t)
@@ -242,8 +241,8 @@ func TestAChangeInDoubtIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestUnbanTellsNobodyFromNoDatabase: only who is not banned is not found.
-func TestUnbanTellsNobodyFromNoDatabase(t *testing.T) {
+// TestUnbanReportsUnavailableDatabase: the error is NotFound only if the user is not banned.
+func TestUnbanReportsUnavailableDatabase(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, member := w.user(t), w.user(t)
@@ -251,7 +250,7 @@ func TestUnbanTellsNobodyFromNoDatabase(t *testing.T) {
 	if err := n.Unban(t.Context(), owner, g, member.UserID); chat.KindOf(err) != chat.KindNotFound {
 		t.Errorf("who is not banned: %v", err)
 	}
-	if _, err := n.Members(t.Context(), owner, g, chat.Paging{}); err != nil { // into the cache
+	if _, err := n.Members(t.Context(), owner, g, chat.Paging{}); err != nil { // fills the cache
 		t.Fatal(err)
 	}
 	if err := w.store.Close(); err != nil {

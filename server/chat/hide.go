@@ -75,12 +75,12 @@ func (s *Service) DeleteDialog(ctx context.Context, c Caller, t Target, upTo int
 	return d, nil
 }
 
-// tellSelf is tell for the caller's own devices.
+// tellSelf is tell only for the caller's own devices.
 func (s *Service) tellSelf(ctx context.Context, c Caller, conversationID int64, t EventType, at time.Time, payload any) {
 	err := s.fanout.put(ctx, func(context.Context) (Event, error) {
 		return Event{Type: t, To: []int64{c.UserID}, Except: c.Conn, At: at, Payload: payload, ConversationID: conversationID}, nil
 	})
-	if err != nil { // what he did is done all the same
+	if err != nil { // the change is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 	}
 }
@@ -97,8 +97,7 @@ func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, err
 	return m, err
 }
 
-// whoSee returns those of seers who did not delete a message of userID's for
-// themselves.
+// whoSee returns those of seers who did not delete a message of userID only for themselves.
 func (s *Service) whoSee(ctx context.Context, room Membership, userID, seq int64) ([]int64, error) {
 	ids, err := s.seers(ctx, room, userID, false)
 	if err != nil {

@@ -49,10 +49,11 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 
 const leftWhy = "the account was deleted"
 
-// errChanged is for an account whose password may be another by now.
-var errChanged = Errorf(KindConflict, notDeleted, "the account has changed meanwhile: try again")
+// errChanged is the error if the password may have changed since it was checked.
+var errChanged = Errorf(KindConflict, notDeleted, "the account was changed at the same time: try again")
 
-// resign deletes the account of somebody of the staff, who was found as l.
+// resign deletes the account of a member of the staff. l is the account when the password
+// was checked.
 func (s *Service) resign(ctx context.Context, by Staff, l Login) error {
 	_, _, err := s.do(ctx, by, by.UserID, deed{
 		act: ActRole, least: RoleUser, what: notDeleted, self: true,
@@ -88,11 +89,11 @@ func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error 
 	return err
 }
 
-// left goes on with an account that is gone. What fails of it prune does again.
+// left completes the deletion of an account. If that fails, leaveAll tries again.
 func (s *Service) left(ctx context.Context, userID int64, by EndedBy) {
 	s.cfg.Hooks.accountDeleted(ctx, by)
 	if err := s.finishLeaving(context.WithoutCancel(ctx), userID); err != nil {
-		s.cfg.Log.WarnContext(ctx, "what a deleted account left is removed later", "user", userID, "err", err)
+		s.cfg.Log.WarnContext(ctx, "data of a deleted account not removed; the next try is in a minute", "user", userID, "err", err)
 	}
 }
 
@@ -101,8 +102,8 @@ const (
 	eraseChunk   = 1000 // messages
 )
 
-// leaveAll finishes what nodes that stopped have begun. An account that fails does not
-// keep the next one waiting.
+// leaveAll completes deletions of accounts that nodes have not completed. It continues
+// with the next account after an error.
 func (s *Service) leaveAll() {
 	for after := int64(0); s.background.Err() == nil; {
 		ids, err := s.cfg.Store.Leaving(s.background, after, leavingChunk)
@@ -111,7 +112,7 @@ func (s *Service) leaveAll() {
 			after = id
 		}
 		if err != nil && s.background.Err() == nil {
-			s.cfg.Log.WarnContext(s.background, "what deleted accounts left is not removed yet", "err", err)
+			s.cfg.Log.WarnContext(s.background, "data of deleted accounts not removed; the next try is in a minute", "err", err)
 		}
 		if len(ids) < leavingChunk {
 			return
@@ -119,8 +120,8 @@ func (s *Service) leaveAll() {
 	}
 }
 
-// leaveForAnother finishes a deletion that another node began. That one may have stopped
-// before it told anybody.
+// leaveForAnother completes a deletion that another node began. That node may have stopped
+// before it notified anybody.
 func (s *Service) leaveForAnother(ctx context.Context, userID int64) error {
 	if err := dropped(ctx, s, s.cfg.Users, userID, nil); err != nil {
 		return err
@@ -129,9 +130,9 @@ func (s *Service) leaveForAnother(ctx context.Context, userID int64) error {
 	return s.finishLeaving(ctx, userID)
 }
 
-// finishLeaving removes what a deleted account has all over the store, in steps that
-// others hardly notice. Twice is as good as once. Without Blobs it leaves the files,
-// and with them the account in Leaving, for a node.
+// finishLeaving removes the data of a deleted account, in small steps. It is idempotent.
+// Without Blobs it does not remove files, and keeps the account in Store.Leaving, so that
+// a node removes them.
 func (s *Service) finishLeaving(ctx context.Context, userID int64) error {
 	steps := []func(context.Context, int64) error{s.leaveGroups, s.silenceDirects, s.eraseAlone}
 	if s.cfg.Blobs != nil {
@@ -148,7 +149,7 @@ func (s *Service) finishLeaving(ctx context.Context, userID int64) error {
 	return dropped(ctx, s, s.cfg.Blocks, userID, nil)
 }
 
-// bounded gives one step its time.
+// bounded returns a context with the timeout of one step.
 func (s *Service) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.cfg.Limits.CommitWithin)
 }
@@ -178,19 +179,19 @@ func (s *Service) leaveGroup(ctx context.Context, userID, groupID int64) error {
 			return nil
 		},
 	})
-	if errors.Is(err, ErrNotFound) { // its owner deleted it just now
+	if errors.Is(err, ErrNotFound) { // the group was deleted meanwhile
 		err = nil
 	}
 	if err := dropped(ctx, s, s.cfg.Memberships, groupID, err); err != nil {
 		return err
 	}
-	if member { // or else another node has told the others
+	if member { // otherwise another node has notified the others
 		s.tellMember(ctx, Caller{UserID: userID}, groupID, GroupUpdated{Change: GroupLeft, UserID: userID}, owned)
 	}
 	return nil
 }
 
-// silenceDirects keeps others from writing to who is not there.
+// silenceDirects stops others from writing to the deleted account.
 func (s *Service) silenceDirects(ctx context.Context, userID int64) error {
 	for after := int64(0); ; {
 		ids, err := s.silenceSome(ctx, userID, after)
@@ -211,7 +212,7 @@ func (s *Service) silenceSome(ctx context.Context, userID, after int64) ([]int64
 	return ids, err
 }
 
-// eraseAlone empties the conversations that nobody else is in.
+// eraseAlone removes the content of conversations that have no other members.
 func (s *Service) eraseAlone(ctx context.Context, userID int64) error {
 	for more := true; more; {
 		var err error
@@ -228,7 +229,7 @@ func (s *Service) eraseSome(ctx context.Context, userID int64) (bool, error) {
 	return s.cfg.Store.EraseAlone(ctx, userID, eraseChunk, s.cfg.Now())
 }
 
-// forgetFiles removes the files that no message of others names.
+// forgetFiles removes the account's files that no message refers to.
 func (s *Service) forgetFiles(ctx context.Context, userID int64) error {
 	for after := int64(0); ; {
 		files, err := s.cfg.Store.FilesAfter(ctx, userID, after, leavingChunk)
@@ -244,7 +245,7 @@ func (s *Service) forgetFiles(ctx context.Context, userID int64) error {
 	}
 }
 
-// gone is an error for an account that was deleted.
+// gone returns an error if the account was deleted.
 func (u User) gone(what string) error {
 	if u.Deleted {
 		return Errorf(KindNotFound, what, "the account was deleted")

@@ -13,9 +13,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestGroupsAreToldOfWhoDeletesAnAccount: the owner of a group leaves, and the heir is
-// told, too.
-func TestGroupsAreToldOfWhoDeletesAnAccount(t *testing.T) {
+// TestGroupsAreNotifiedOfDeletedAccount: if the owner of a group leaves, the members are
+// also notified of the new owner.
+func TestGroupsAreNotifiedOfDeletedAccount(t *testing.T) {
 	w, n, _, tokens := login(t)
 	owner, err := n.Authenticate(t.Context(), tokens.Access)
 	if err != nil {
@@ -53,8 +53,8 @@ func TestGroupsAreToldOfWhoDeletesAnAccount(t *testing.T) {
 	}
 }
 
-// TestAnotherNodeFinishesALeaving: the first one stopped once the account was gone.
-func TestAnotherNodeFinishesALeaving(t *testing.T) {
+// TestAnotherNodeCompletesDeletion: the first node stopped after it had deleted the account.
+func TestAnotherNodeCompletesDeletion(t *testing.T) {
 	w, n, _, tokens := login(t)
 	friend := w.user(t)
 	me := chat.Caller{UserID: tokens.User.ID}
@@ -75,9 +75,9 @@ func TestAnotherNodeFinishesALeaving(t *testing.T) {
 	}
 }
 
-// TestAProcessWithoutFilesLeavesThemToANode: imserver admin deletes an account that
-// has uploaded a file, and a node removes the file.
-func TestAProcessWithoutFilesLeavesThemToANode(t *testing.T) {
+// TestNodeRemovesFilesForProcessWithoutBlobs: imserver admin deletes an account with a file,
+// and a node removes the file.
+func TestNodeRemovesFilesForProcessWithoutBlobs(t *testing.T) {
 	w, n, _, tokens := login(t)
 	operator := w.node(t, nil, func(c *chat.Config) { c.Blobs, c.NoUpkeep = nil, true })
 	f, err := n.Upload(t.Context(), chat.Caller{UserID: tokens.User.ID}, chat.Upload{Name: "f", Body: strings.NewReader("bytes")})
@@ -107,7 +107,7 @@ func TestAProcessWithoutFilesLeavesThemToANode(t *testing.T) {
 	}
 }
 
-// A watchedStore counts what a Service does by itself.
+// A watchedStore counts the background work of a Service.
 type watchedStore struct {
 	chat.Store
 	pruned, left, indexed atomic.Int32
@@ -128,9 +128,8 @@ func (s *watchedStore) IndexMessages(ctx context.Context, before time.Time, limi
 	return s.Store.IndexMessages(ctx, before, limit)
 }
 
-// TestOnlyNodesWorkInTheBackground: a process of the operator's that lives for hours,
-// for a backup, does nothing but what it was asked.
-func TestOnlyNodesWorkInTheBackground(t *testing.T) {
+// TestNoUpkeep: a process that runs for hours, such as a backup, does no background work.
+func TestNoUpkeep(t *testing.T) {
 	for _, operator := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
@@ -152,16 +151,16 @@ func TestOnlyNodesWorkInTheBackground(t *testing.T) {
 	}
 }
 
-// TestANodeFinishesWhatAnotherOneBeganWithinAMinute: one stopped right after it had
-// deleted the account, and told nobody.
-func TestANodeFinishesWhatAnotherOneBeganWithinAMinute(t *testing.T) {
+// TestDeletionIsCompletedWithinAMinute: another node stopped after it had deleted the
+// account, before it notified anybody.
+func TestDeletionIsCompletedWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
-		time.Sleep(30 * time.Second) // it has looked for what is left, and found nothing
+		time.Sleep(30 * time.Second) // in the test's own time: the first leaveAll has found nothing
 		gone, friend := w.session(t), w.user(t)
 		g := newGroup(t, n, gone, friend)
-		if _, err := n.Message(t.Context(), gone, n.send(t, friend, gone.UserID, "1").ID); err != nil { // now it is in the caches
+		if _, err := n.Message(t.Context(), gone, n.send(t, friend, gone.UserID, "1").ID); err != nil { // fills the caches
 			t.Fatal(err)
 		}
 		if _, err := w.store.DeleteUser(t.Context(), gone.UserID, 0, time.Now()); err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestMembershipComesBack: what several nodes share as JSON is what was loaded.
-func TestMembershipComesBack(t *testing.T) {
+// TestMembershipJSONRoundTrip: nodes share a Membership as JSON.
+func TestMembershipJSONRoundTrip(t *testing.T) {
 	at := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
 	loaded := Membership{
 		Conversation: Conversation{ID: 7, Kind: Group, Title: "t", OwnerID: 2, LastSeq: 3, CreatedAt: at},
@@ -17,12 +17,12 @@ func TestMembershipComesBack(t *testing.T) {
 			{ConversationID: 7, UserID: 5, Role: RoleMember, Muted: true, JoinedAt: at},
 		},
 	}
-	loaded.ids = loaded.UserIDs() // as Service.membership has it
+	loaded.ids = loaded.UserIDs() // as Service.membership does
 	text, err := json.Marshal(loaded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Membership{ids: []int64{1}} // of before
+	got := Membership{ids: []int64{1}} // an earlier value
 	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, loaded) {
 		t.Errorf("%+v came back, want %+v: %v", got, loaded, err)
 	}

@@ -74,7 +74,7 @@ type Draft struct {
 	Type        MessageType `json:"message_type"`  // empty: text
 	ReplyToID   int64       `json:"reply_to_id"`   // 0: none
 	FileID      int64       `json:"file_id"`       // 0: none
-	ClientMsgID string      `json:"client_msg_id"` // unique among the sender's messages, so that a retry is not stored again; optional
+	ClientMsgID string      `json:"client_msg_id"` // optional; unique for the sender, so that a retry is not stored again
 }
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A hinge calls a func once, when a name has gone through it.
+// A hinge is a writer that calls a function once, after a name was written.
 type hinge struct {
 	bytes.Buffer
 	name string
@@ -27,7 +27,7 @@ func (h *hinge) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// exportDuring gets an archive, of which a part has begun when then is called.
+// exportDuring exports an archive, and calls then during one of its parts.
 func (n *node) exportDuring(t *testing.T, user chat.Caller, part string, then func()) map[string]string {
 	t.Helper()
 	e, err := n.BeginExport(t.Context(), user)
@@ -45,13 +45,13 @@ func (n *node) exportDuring(t *testing.T, user chat.Caller, part string, then fu
 	return unzip(t, h.Bytes())
 }
 
-// TestAnExportIsCompleteWhileListsMove writes in a conversation that would come on the
-// second page, and ends a friendship on the first.
-func TestAnExportIsCompleteWhileListsMove(t *testing.T) {
+// TestExportIsCompleteWhileListsChange sends a message in a conversation of the second page,
+// and ends a friendship of the first one.
+func TestExportIsCompleteWhileListsChange(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann := w.session(t)
-	const more = 205 // than a page
+	const more = 205 // more than a page
 	others := make([]chat.Caller, more)
 	var rooms, friends []int64
 	for i := range others {

@@ -9,16 +9,16 @@ import (
 const (
 	filePage = 50
 	maxFiles = 200 // of a page
-	// toldRooms is how many conversations are told that a file is gone; in others
-	// it shows when the message is asked for.
+	// toldRooms is the most conversations that are notified of a deleted file. In others,
+	// clients see it when they load the message.
 	toldRooms = 100
 )
 
-// Files are some of a user's files, and how many bytes all of them have; Quota is
-// how many they may have, 0 any number.
+// Files is a page of a user's files.
 type Files struct {
 	Part[File]
-	Used, Quota int64
+	Used  int64 // bytes of all files of the user
+	Quota int64 // most bytes of the user; 0: no limit
 }
 
 // Files lists the caller's files, the newest first.
@@ -35,8 +35,9 @@ func (s *Service) Files(ctx context.Context, c Caller, p Paging) (Files, error) 
 	return Files{partOf(list, p), used, s.cfg.Limits.Quota.User}, err
 }
 
-// DeleteFile deletes a file of the caller's. Messages that name it stay, and show
-// that it is gone; what it took of the quota is free.
+// DeleteFile deletes a file of the caller. Messages with it stay, and have FileGone. Its
+// bytes no longer count for the quota. The error is Forbidden if it is another user's file,
+// and Conflict if it is the caller's avatar.
 func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 	const what = "file not deleted"
 	if err := s.pace(ctx, c, what); err != nil {
@@ -64,30 +65,30 @@ func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 		return orNotFound(err, what, "it was deleted just now")
 	}
 	s.cfg.Hooks.fileDeleted(ctx, f.Size)
-	if err := s.deleteBytes(f); err != nil { // tried again within a day
-		s.cfg.Log.WarnContext(ctx, "bytes of a deleted file not removed yet", "file", id, "err", err)
+	if err := s.deleteBytes(f); err != nil { // cleanFiles tries again
+		s.cfg.Log.WarnContext(ctx, "bytes of a deleted file not removed; the server tries again within a day", "file", id, "err", err)
 	}
 	s.tellFileGone(ctx, c, id, rooms)
 	return nil
 }
 
-// deleteBytes removes the bytes of a file that is marked as deleted.
+// deleteBytes deletes the bytes of a file that is marked as deleted.
 func (s *Service) deleteBytes(f File) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	if err := s.cfg.Blobs.Delete(ctx, f.Key); err != nil {
-		return fmt.Errorf("the bytes %s: %w", f.Key, err)
+		return fmt.Errorf("delete blob %s: %w", f.Key, err)
 	}
 	return s.cfg.Store.ForgetBytes(ctx, f.ID)
 }
 
-// tellFileGone tells the members of conversations, and the caller's devices.
+// tellFileGone notifies the members of conversations, and the caller's devices.
 func (s *Service) tellFileGone(ctx context.Context, c Caller, id int64, rooms []int64) {
 	to := []int64{c.UserID}
 	for _, room := range rooms {
 		if m, err := s.membership(ctx, room); err == nil {
 			seers, err := s.seers(ctx, m, c.UserID, false)
-			if err == nil { // else it shows when the message is asked for
+			if err == nil { // otherwise clients see it when they load the message
 				to = append(to, seers...)
 			}
 		}

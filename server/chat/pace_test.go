@@ -9,9 +9,8 @@ import (
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 )
 
-// TestWhateverChangesSomethingIsPaced uses the one turn up, and is then refused
-// everything that others would be told of or that is stored.
-func TestWhateverChangesSomethingIsPaced(t *testing.T) {
+// TestChangesAreRateLimited uses up the only turn. Then every change is refused.
+func TestChangesAreRateLimited(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, func(c *chat.Config) { c.Actions = memlimit.New[int64](0.001, 1, 1000) })
 	a, b := w.user(t), w.user(t)

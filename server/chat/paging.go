@@ -1,17 +1,17 @@
 package chat
 
-// Paging says which part of a list is asked for: by an Offset, or by a Page,
-// counted from 1, which goes before it. A Limit of 0 is the list's own.
+// Paging selects a page of a list, by an Offset or by a Page, counted from 1. If both are
+// set, Page counts. A Limit of 0 means the default of the list.
 type Paging struct{ Limit, Offset, Page int }
 
-// A Part is part of a list.
+// A Part is a page of a list.
 type Part[T any] struct {
 	Items   []T
-	Paging       // as it was answered
-	HasMore bool // there is something behind Items
+	Paging       // the limit and offset that were used
+	HasMore bool // the list has items after these
 }
 
-// within puts the list's own limit in, and bounds what a client asks for.
+// within sets the default limit, and cuts a larger limit to most. It turns Page into Offset.
 func (p Paging) within(otherwise, most int, what string) (Paging, error) {
 	if p.Limit < 0 || p.Offset < 0 || p.Page < 0 {
 		return Paging{}, Errorf(KindInvalid, what, "limit, offset and page must not be negative")
@@ -25,7 +25,8 @@ func (p Paging) within(otherwise, most int, what string) (Paging, error) {
 	return p, nil
 }
 
-// partOf makes a part of items, of which one more than p.Limit was asked for.
+// partOf returns a part of items. The caller must have loaded p.Limit+1 of them, so that
+// HasMore is known.
 func partOf[T any](items []T, p Paging) Part[T] {
 	more := len(items) > p.Limit
 	return Part[T]{Items: items[:min(len(items), p.Limit)], Paging: p, HasMore: more}

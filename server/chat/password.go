@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A PasswordChange is what its user shows to have a new password.
+// A PasswordChange has the old and the new password.
 type PasswordChange struct {
 	Old string `json:"old_password"`
 	New string `json:"new_password"`
@@ -17,8 +17,9 @@ type PasswordChange struct {
 
 const notChangedPassword = "password not changed"
 
-// ChangePassword puts in a new password for the caller, and ends all other sessions.
-// A wrong old password counts as a failed login.
+// ChangePassword sets a new password for the caller, and ends all other sessions. A wrong
+// old password counts as a failed login. The error is Forbidden if it is wrong, and Conflict
+// if the account was changed at the same time.
 func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange) error {
 	if err := checkNewPassword(p.New); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange
 	}
 	err = s.setPassword(ctx, l, p.New, c.SessionID, EndedByPassword, "the password was changed")
 	if errors.Is(err, ErrNotFound) {
-		return Errorf(KindConflict, notChangedPassword, "it was changed on another device just now, or all sessions were ended")
+		return Errorf(KindConflict, notChangedPassword, "the account was changed at the same time, perhaps on another device: try again")
 	}
 	return err
 }
@@ -44,7 +45,7 @@ func checkNewPassword(password string) error {
 	return nil
 }
 
-// setPassword is ErrNotFound where the account has changed since l.
+// setPassword returns ErrNotFound if the account has changed since l was read.
 func (s *Service) setPassword(ctx context.Context, l Login, password, except string, by EndedBy, why string) error {
 	hash, err := s.cfg.Hasher.Hash(ctx, password)
 	if err != nil {
@@ -61,12 +62,12 @@ func (s *Service) setPassword(ctx context.Context, l Login, password, except str
 	return s.sessionsEnded(ctx, l.ID, before, ids, err, by, why)
 }
 
-// verified returns the caller's login if the password, which the client calls
-// field, is right. That it is not counts as a failed login of the account, by phone
-// and by username, and of the address.
+// verified returns the caller's login if the password is right. field is its name in the
+// request. A wrong password counts as a failed login of the account, by phone number and by
+// username, and of the IP address.
 func (s *Service) verified(ctx context.Context, c Caller, field, password string, from netip.Addr, what string) (Login, error) {
 	if password == "" || len(password) > maxPassword {
-		return Login{}, Errorf(KindInvalid, what, "%s is required, with at most %d bytes", field, maxPassword)
+		return Login{}, Errorf(KindInvalid, what, "%s is required, and can have at most %d bytes", field, maxPassword)
 	}
 	l, err := s.cfg.Store.LoginOf(ctx, c.UserID)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *Service) verified(ctx context.Context, c Caller, field, password string
 	}
 	place := "account " + accounts[0]
 	if !s.inFlight.enter(place, loginsPerAccount) {
-		return Login{}, tooFast(what, "too many passwords of this account are checked at once", time.Second)
+		return Login{}, tooFast(what, "too many passwords for this account at once", time.Second)
 	}
 	defer s.inFlight.leave(place)
 	ok, err := s.cfg.Hasher.Verify(ctx, l.PasswordHash, password)
@@ -94,18 +95,17 @@ func (s *Service) verified(ctx context.Context, c Caller, field, password string
 			s.cfg.LoginAccounts.Take(ctx, account)
 		}
 		s.cfg.LoginAddrs.Take(ctx, addr)
-		return Login{}, Errorf(KindForbidden, what, "%s is wrong", field) // not 401: the token is good
+		return Login{}, Errorf(KindForbidden, what, "%s is wrong", field) // not Unauthenticated: the access token is valid
 	}
 	return l, nil
 }
 
-// accountKey is what failed logins of an account are counted under: by its phone, or
-// by its username.
+// accountKey returns the key of the limit of failed logins for a phone number or a username.
 func (s *Service) accountKey(phone, username string) string {
 	return phone + "\x00" + s.cfg.Usernames.Key(username)
 }
 
-// accountKeys are all of an account.
+// accountKeys returns all such keys of an account.
 func (s *Service) accountKeys(u User) []string {
 	keys := []string{s.accountKey(u.Phone, "")}
 	if u.Username != "" {

@@ -14,8 +14,8 @@ func (n *node) tryPassword(t *testing.T, password string) chat.Kind {
 	return chat.KindOf(err)
 }
 
-// TestOneOfTwoPasswordChangesWins has two devices change the password at once: one
-// is told that it came too late, and its session is over.
+// TestOneOfTwoPasswordChangesWins changes the password from two devices at once. One fails,
+// and its session ends.
 func TestOneOfTwoPasswordChangesWins(t *testing.T) {
 	_, n, _, _ := login(t)
 	passwords := []string{"password one", "password two"}
@@ -42,7 +42,7 @@ func TestOneOfTwoPasswordChangesWins(t *testing.T) {
 			if got := n.tryPassword(t, p); got != "" || !alive {
 				t.Errorf("who won: login %q, session alive: %v", got, alive)
 			}
-		case kind != chat.KindConflict && kind != chat.KindForbidden: // its old password was right once, or not any more
+		case kind != chat.KindConflict && kind != chat.KindForbidden: // the old password was still right, or not any more
 			t.Errorf("who lost: %v", errs[i])
 		case alive || n.tryPassword(t, p) != chat.KindUnauthenticated:
 			t.Errorf("who lost is still logged in: %v", alive)
@@ -53,8 +53,8 @@ func TestOneOfTwoPasswordChangesWins(t *testing.T) {
 	}
 }
 
-// TestAnOperatorResetsAPassword: the old one, and every session, is dead.
-func TestAnOperatorResetsAPassword(t *testing.T) {
+// TestOperatorResetsPassword: the old password and all sessions become invalid.
+func TestOperatorResetsPassword(t *testing.T) {
 	_, n, _, tokens := login(t)
 	id := tokens.User.ID
 	operator := chat.Staff{}

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// How many rows the lists of people hold at most.
+// Limits of lists of users.
 const (
-	searchLimit   = 50
-	maxSearchPage = 200
-	// maxSearchOffset bounds what one search makes the database walk through.
-	maxSearchOffset = 1000
+	searchLimit     = 50
+	maxSearchPage   = 200
+	maxSearchOffset = 1000 // the database reads all rows before the offset
 	friendLimit     = 1000
 	contactsLimit   = 5000
 )
@@ -75,7 +74,8 @@ func (s *Service) SearchUsers(ctx context.Context, c Caller, q string, p Paging)
 	return s.peopleSeenBy(ctx, c.UserID, users, p, err)
 }
 
-// peopleSeenBy makes a part of the users that a store returned.
+// peopleSeenBy returns a page of the users that the store returned, as the viewer may see
+// them.
 func (s *Service) peopleSeenBy(ctx context.Context, viewer int64, users []User, p Paging, err error) (Part[User], error) {
 	if err != nil {
 		return Part[User]{}, err
@@ -143,7 +143,8 @@ func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	return nil
 }
 
-// noteCall refuses a call to one who takes those of contacts only, and asks him.
+// noteCall returns the error for a call to a user who accepts calls only from contacts,
+// and sends that user a request.
 func (s *Service) noteCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
 	if err := s.ask(ctx, Request{UserID: calleeID, FromID: callerID, Kind: RequestCall}, what); err != nil {
@@ -158,8 +159,9 @@ func (s *Service) MayAct(ctx context.Context, userID int64) error {
 	return s.pace(ctx, Caller{UserID: userID}, "call refused")
 }
 
-// asSeenBy fills in who is online, and hides the phones of all who have not
-// added the viewer, and of those who have blocked him when they were here.
+// asSeenBy returns users as the viewer may see them. It fills in who is online. It hides
+// the phone numbers of users who have not added the viewer, and the presence of users who
+// have blocked the viewer.
 func (s *Service) asSeenBy(ctx context.Context, viewer int64, users []User) ([]User, error) {
 	ids := make([]int64, len(users))
 	for i, u := range users {
@@ -195,7 +197,7 @@ func (s *Service) oneSeenBy(ctx context.Context, viewer int64, u User) (User, er
 	return seen[0], nil
 }
 
-// seen fills in whether u is online, as one with these blocks may know; who is,
+// seen fills in whether u is online, for a viewer with these blocks. A user who is online
 // was last seen now.
 func (s *Service) seen(u User, online map[int64]bool, blocks Blocks) User {
 	if blocks.hides(u.ID) {
@@ -208,7 +210,8 @@ func (s *Service) seen(u User, online map[int64]bool, blocks Blocks) User {
 	return u
 }
 
-// profile returns an account as the viewer may see it, without its phone.
+// profile returns an account as the viewer may see it, without its phone number. It
+// returns nil if the account does not exist.
 func (s *Service) profile(ctx context.Context, viewer, id int64) (*User, error) {
 	u, err := s.user(ctx, id)
 	if errors.Is(err, ErrNotFound) {

@@ -7,9 +7,9 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestAProfileIsWrittenByTwo changes the name and the rest at once, on two nodes
-// of which each has the account in its cache.
-func TestAProfileIsWrittenByTwo(t *testing.T) {
+// TestConcurrentProfileChanges changes different fields at once, on two nodes that both have
+// the account in their caches.
+func TestConcurrentProfileChanges(t *testing.T) {
 	w := newWorld(t)
 	here, there := w.node(t, nil), w.node(t, nil)
 	u := w.user(t)

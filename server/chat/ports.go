@@ -162,7 +162,7 @@ type SessionStore interface {
 	// ExpiresAt. The error is ErrNotFound if the session does not exist or its hash is
 	// not oldHash.
 	RotateSession(ctx context.Context, id string, oldHash, newHash []byte, at, expires time.Time) error
-	// DeleteSession deletes a session. The error is ErrNotFound if it does not exist.
+	// DeleteSession deletes a session. It is idempotent.
 	DeleteSession(ctx context.Context, id string) error
 	// Sessions lists the sessions of a user, the newest first, including expired ones.
 	Sessions(ctx context.Context, userID int64, limit, offset int) ([]Session, error)

@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// presence waits for what is gathered, and returns what n's connections were
-// told since it was last called.
+// presence waits for gathered events, and returns those that n's connections got since the
+// last call.
 func (n *node) presence(t *testing.T) (told []chat.PresenceChanged) {
 	t.Helper()
 	time.Sleep(time.Second) // of the test's own time
@@ -27,7 +27,7 @@ func (n *node) presence(t *testing.T) (told []chat.PresenceChanged) {
 	return told
 }
 
-// come and go count a connection of each caller more or less.
+// come counts a new connection of each user, and goes an ended one.
 func (n *node) come(t *testing.T, users ...chat.Caller) {
 	t.Helper()
 	for _, u := range users {
@@ -46,13 +46,13 @@ func (n *node) goes(t *testing.T, users ...chat.Caller) {
 	}
 }
 
-// TestWhoReconnectsIsToldOfOnce has the members of a group come back from one
-// node to another, some of them several times.
-func TestWhoReconnectsIsToldOfOnce(t *testing.T) {
+// TestReconnectCausesOnePresenceEvent moves the members of a group from one node to another,
+// some of them several times.
+func TestReconnectCausesOnePresenceEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		everywhere := membus.New()
 		w, net, here, there := twoNodes(t, func(c *chat.Config) { c.Presence = everywhere })
-		const n = 300 // more than are told of at a time
+		const n = 300 // more than one chunk
 		users, ids := make([]chat.Caller, n), make([]int64, n)
 		for i := range users {
 			users[i] = w.user(t)
@@ -87,7 +87,7 @@ func TestWhoReconnectsIsToldOfOnce(t *testing.T) {
 			net.mu.Lock()
 			events := net.queue
 			net.mu.Unlock()
-			for _, e := range events { // also in the wrong order: those of here come late
+			for _, e := range events { // also in the wrong order: this node's own events come late
 				net.nodes[i].Receive(t.Context(), e)
 			}
 		}
@@ -99,8 +99,7 @@ func TestWhoReconnectsIsToldOfOnce(t *testing.T) {
 	})
 }
 
-// TestNodePresence tells contacts of users whose node is gone, and stores when
-// that was.
+// TestNodePresence notifies contacts of users whose node is gone, and stores the time.
 func TestNodePresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -108,8 +107,8 @@ func TestNodePresence(t *testing.T) {
 		ann, ben, alone := w.user(t), w.user(t), w.user(t)
 		n.send(t, ann, ben.UserID, "1")
 		users := []int64{ann.UserID, alone.UserID, 4711}
-		at := time.Now().Add(time.Hour).Truncate(time.Second) // later than what is stored, of which the latest counts
-		if _, err := n.Me(t.Context(), ann); err != nil {     // now it is in the cache
+		at := time.Now().Add(time.Hour).Truncate(time.Second) // later than the stored time, because the latest counts
+		if _, err := n.Me(t.Context(), ann); err != nil {     // fills the cache
 			t.Fatal(err)
 		}
 		tell := func(online bool, seen time.Time) {

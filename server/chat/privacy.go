@@ -39,7 +39,8 @@ func (p Privacy) With(c PrivacyChange) Privacy {
 	return p
 }
 
-// privacy returns what users have chosen, and the server's default for the rest.
+// privacy returns the settings of users, with the server's default for those that they have
+// not chosen.
 func (s *Service) privacy(ctx context.Context, userIDs ...int64) (map[int64]Privacy, error) {
 	chosen, err := s.cfg.Store.Privacy(ctx, userIDs)
 	if err != nil {

@@ -5,18 +5,16 @@ import (
 	"time"
 )
 
-// When sessions that expired are deleted, and how many in one transaction: few
-// enough that nobody notices.
 const (
-	pruneFirst = 10 * time.Second // after the start, which has other things to do
+	pruneFirst = 10 * time.Second // delay after the start, when the server has other work
 	pruneEvery = time.Hour
-	leaveEvery = time.Minute // deletions of accounts that other nodes have not finished
-	pruneChunk = 1000
+	leaveEvery = time.Minute // interval of leaveAll
+	pruneChunk = 1000        // sessions deleted by one transaction: few enough not to delay others
 )
 
-// prune deletes expired sessions, what is left of deleted groups (at once), and
-// files that nobody can use (cleanFiles), and finishes deletions, until the Service is closed. Every node does: what one has deleted is not
-// there for the next.
+// prune deletes expired sessions, messages of deleted groups and unused files, and completes
+// deletions of accounts, until the Service is closed. Every node does this: rows that one
+// has deleted do not exist for the others.
 func (s *Service) prune() {
 	wait := time.NewTimer(pruneFirst)
 	defer wait.Stop()
@@ -40,14 +38,13 @@ func (s *Service) prune() {
 	}
 }
 
-// pruneAll deletes chunk after chunk. What fails is done an hour later: nobody
-// can use what expired, it takes up room alone.
+// pruneAll deletes all expired sessions. If it fails, prune tries again an hour later.
 func (s *Service) pruneAll() {
 	now := s.cfg.Now()
 	for n := pruneChunk; n == pruneChunk && s.background.Err() == nil; {
 		var err error
 		if n, err = s.pruneOnce(now); err != nil && s.background.Err() == nil {
-			s.cfg.Log.WarnContext(s.background, "expired sessions not deleted", "err", err)
+			s.cfg.Log.WarnContext(s.background, "expired sessions not removed; the next try is in an hour", "err", err)
 		}
 	}
 }

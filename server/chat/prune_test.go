@@ -12,8 +12,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestExpiredSessionsAreDeleted starts a Service over a database in which
-// sessions expired, more than go in one transaction.
+// TestExpiredSessionsAreDeleted starts a Service with more expired sessions than one
+// transaction deletes.
 func TestExpiredSessionsAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -72,7 +72,7 @@ func (s *failingStore) DeleteExpiredSessions(ctx context.Context, _ time.Time, _
 	return 0, errors.New("no")
 }
 
-func TestPruningFailsQuietlyAndEnds(t *testing.T) {
+func TestPruneRetriesAndStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var failing *failingStore
@@ -86,6 +86,6 @@ func TestPruningFailsQuietlyAndEnds(t *testing.T) {
 		if asked := failing.asked.Load(); asked != 3 {
 			t.Errorf("asked %d times in three hours", asked)
 		}
-		n.Close() // in the midst of the third
+		n.Close() // during the third try
 	})
 }

@@ -5,16 +5,15 @@ import (
 	"slices"
 )
 
-// What one member of a conversation does reaches the others, or it does not:
-// this is the one place that decides. A block between two users ends it in their
-// direct conversation, both ways; what members write in groups goes on. Who has
-// blocked another leaves no trace that this one sees, in groups either: not that
-// he reads what this one wrote, and not that he types. (What somebody else wrote
-// in a group counts as read for all.)
+// This file decides what members of a conversation see of each other's actions. If one of
+// two users has blocked the other, neither sees anything of the other in their direct
+// conversation. In groups they still see each other's messages, but the blocked user sees
+// no traces of the one who blocked: neither typing, nor that the blocked user's messages
+// were read. (Messages of other members count as read for all.)
 
-// mayWrite refuses to put something of the caller's before the others in a room:
-// he is muted, one of two has blocked the other, declined, or was deleted, or the
-// other one would have to be asked first.
+// mayWrite returns an error if the caller may not write in a room: the caller is muted, or
+// in a direct conversation one user has blocked the other, has declined a request of the
+// other or was deleted, or the other user would first have to get a request.
 func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what string) error {
 	if me, _ := room.Find(c.UserID); me.Muted {
 		return s.whyMuted(ctx, c, room, what)
@@ -33,8 +32,8 @@ func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what 
 	return err
 }
 
-// seers returns the members of a room who are told what userID does there, he
-// himself included. A trace says no more than that he is there.
+// seers returns the members of a room who may see an action of userID, including userID. A
+// trace is an action that only reveals that userID is present, such as typing.
 func (s *Service) seers(ctx context.Context, room Membership, userID int64, trace bool) ([]int64, error) {
 	ids, direct := room.UserIDs(), room.Conversation.Kind == Direct
 	if !direct && !trace {
@@ -49,14 +48,14 @@ func (s *Service) seers(ctx context.Context, room Membership, userID int64, trac
 	}), nil
 }
 
-// tracesOf tells whether a viewer sees that another member of a room has read or
-// got something: what [Service.seers] is live.
+// tracesOf reports whether a viewer with these blocks may see that member id of a room has
+// received or read messages. It is the rule of [Service.seers] for stored marks.
 func (b Blocks) tracesOf(kind ConversationKind, id int64) bool {
 	return !among(b.By, id) && (kind == Group || !among(b.Of, id))
 }
 
-// withoutTraces takes out of the status of what the viewer wrote that somebody
-// has read or got it of whom he may not see that.
+// withoutTraces corrects the status of the viewer's messages, so that it does not reveal
+// that a member has received or read them if the viewer may not see this.
 func (s *Service) withoutTraces(ctx context.Context, viewer int64, messages ...*Message) error {
 	messages = slices.DeleteFunc(messages, func(m *Message) bool {
 		return m == nil || m.SenderID != viewer || m.Status != StatusRead && m.Status != StatusDelivered
@@ -90,7 +89,7 @@ func (s *Service) withoutTraces(ctx context.Context, viewer int64, messages ...*
 	return err
 }
 
-// listWithoutTraces is withoutTraces for all of a list.
+// listWithoutTraces is withoutTraces for a list.
 func (s *Service) listWithoutTraces(ctx context.Context, viewer int64, list []Message) error {
 	messages := make([]*Message, len(list))
 	for i := range list {

@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// reads wants a user to read a text in a message.
+// reads fails the test unless a user gets this text of a message.
 func (n *node) reads(t *testing.T, user chat.Caller, id int64, text string) {
 	t.Helper()
 	if m, err := n.Message(t.Context(), user, id); err != nil || m.Content != text {
@@ -17,7 +17,7 @@ func (n *node) reads(t *testing.T, user chat.Caller, id int64, text string) {
 	}
 }
 
-// typing tells how often a reader is told that somebody types.
+// typing returns how many typing events a reader gets.
 func (n *node) typing(t *testing.T, by chat.Caller, where chat.Target, reader chat.Caller) int {
 	t.Helper()
 	before := len(n.told(reader, chat.EventTyping))
@@ -27,9 +27,9 @@ func (n *node) typing(t *testing.T, by chat.Caller, where chat.Target, reader ch
 	return len(n.told(reader, chat.EventTyping)) - before
 }
 
-// TestAnEditIsNoWayAroundConsent edits what was written among friends, once they are
-// none: it would say what a new message has to ask for.
-func TestAnEditIsNoWayAroundConsent(t *testing.T) {
+// TestEditNeedsConsentLikeNewMessage edits a message after a friendship has ended. A new
+// message would need a request, so the edit is refused.
+func TestEditNeedsConsentLikeNewMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil, contactsOnly)
@@ -67,8 +67,9 @@ func TestAnEditIsNoWayAroundConsent(t *testing.T) {
 	})
 }
 
-// TestWhileARequestWaits what it says may change, and after it was declined nothing.
-func TestWhileARequestWaits(t *testing.T) {
+// TestEditsWhileRequestIsPending: the message of a pending request can be edited, that of a
+// declined one cannot.
+func TestEditsWhileRequestIsPending(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
@@ -91,9 +92,8 @@ func TestWhileARequestWaits(t *testing.T) {
 	}
 }
 
-// TestAnEditIsNoWayAroundABlock tries it also on a node that has both of them in its
-// caches as they were.
-func TestAnEditIsNoWayAroundABlock(t *testing.T) {
+// TestEditIsRefusedAfterBlock also tries it on a node with stale caches.
+func TestEditIsRefusedAfterBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		here, there := w.node(t, nil), w.node(t, nil)
@@ -111,7 +111,7 @@ func TestAnEditIsNoWayAroundABlock(t *testing.T) {
 		}
 		here.reads(t, ann, m.ID, "text 1")
 		here.reads(t, ben, own.ID, "text 2")
-		// What somebody wrote he may take back: the other does not see when.
+		// Senders may recall their messages, but the other user gets no event.
 		if _, err := here.Recall(t.Context(), ben, m.ID); err != nil {
 			t.Error(err)
 		}
@@ -133,8 +133,8 @@ func TestAnEditIsNoWayAroundABlock(t *testing.T) {
 	})
 }
 
-// TestWhoIsMutedDoesNotType shows nobody what will not be written.
-func TestWhoIsMutedDoesNotType(t *testing.T) {
+// TestMutedMemberDoesNotType: nobody gets a typing event of a muted member.
+func TestMutedMemberDoesNotType(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben := w.user(t), w.user(t)
@@ -147,9 +147,9 @@ func TestWhoIsMutedDoesNotType(t *testing.T) {
 	}
 }
 
-// TestAFileGoesWithoutAWordAfterABlock: its owner deletes it, and the other sees so
-// when he reads the message next.
-func TestAFileGoesWithoutAWordAfterABlock(t *testing.T) {
+// TestFileDeletionIsNotAnnouncedAfterBlock: the other user sees that a file was deleted only
+// when they load the message.
+func TestFileDeletionIsNotAnnouncedAfterBlock(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben, cat := w.user(t), w.user(t), w.user(t)

@@ -13,8 +13,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A network is a bus between nodes that loses, doubles and reorders what
-// crosses it, as real ones do.
+// A network is a bus between nodes that loses, duplicates and reorders events.
 type network struct {
 	mu    sync.Mutex
 	nodes []*node
@@ -22,7 +21,7 @@ type network struct {
 	queue []chat.Event
 }
 
-// port is the network as one node sees it: its own events come back at once.
+// A port is a node's bus. The node's own events come back at once.
 type port struct {
 	*network
 	i int
@@ -36,7 +35,7 @@ func (p port) Publish(ctx context.Context, e chat.Event) error {
 	return nil
 }
 
-// carry brings what was published to the other node.
+// carry delivers published events to the other node.
 func (n *network) carry(to int) {
 	n.mu.Lock()
 	events := n.queue
@@ -58,13 +57,13 @@ func twoNodes(t *testing.T, change ...func(*chat.Config)) (w *world, net *networ
 	return w, net, net.nodes[0], net.nodes[1]
 }
 
-func TestALossyBusLosesNothing(t *testing.T) {
+func TestLossyBusLosesNoMessages(t *testing.T) {
 	const messages = 300
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, bend := range map[string]func([]chat.Event) []chat.Event{
 		"faithful": nil,
 		"reorders": func(e []chat.Event) []chat.Event {
-			// A little, as two nodes that publish at once do.
+			// Slightly reordered, as by two nodes that publish at once.
 			for i := 1; i+1 < len(e); i += 2 {
 				e[i], e[i+1] = e[i+1], e[i]
 			}
@@ -97,7 +96,7 @@ func TestALossyBusLosesNothing(t *testing.T) {
 	}
 }
 
-// TestResume cuts a node off: it hears nothing, and then hears again.
+// TestResume cuts a node off from the bus, and then connects it again.
 func TestResume(t *testing.T) {
 	var recovered int
 	var mu sync.Mutex
@@ -119,7 +118,7 @@ func TestResume(t *testing.T) {
 	for _, id := range []string{"1", "2", "3"} {
 		here.send(t, a, b.UserID, id)
 	}
-	here.send(t, a, c.UserID, "elsewhere") // a conversation that the node knows nothing of
+	here.send(t, a, c.UserID, "elsewhere") // a conversation without a track on the other node
 	here.delivered(t, 5)
 	net.carry(1)
 	if err := there.Resume(t.Context(), since); err != nil {
@@ -141,9 +140,9 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeBesideOwnMessages: that the node went on by itself, with later
-// messages, hides nothing of what it missed.
-func TestResumeBesideOwnMessages(t *testing.T) {
+// TestResumeWithOwnMessages: a node also gets what it missed if it has stored later messages
+// itself.
+func TestResumeWithOwnMessages(t *testing.T) {
 	w, net, here, there := twoNodes(t)
 	a, b, c := w.user(t), w.user(t), w.user(t)
 	since := time.Now()
@@ -166,8 +165,8 @@ func TestResumeBesideOwnMessages(t *testing.T) {
 	}
 }
 
-// TestAGapThatNothingFills goes on after it: clients see it, and sync.
-func TestAGapThatNothingFills(t *testing.T) {
+// TestGapThatCannotBeFilled: later messages are delivered. Clients see the gap, and sync.
+func TestGapThatCannotBeFilled(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b := w.user(t), w.user(t)
@@ -180,8 +179,9 @@ func TestAGapThatNothingFills(t *testing.T) {
 	}
 }
 
-// TestTheFirstIsOvertaken delivers what came before anything was known, late.
-func TestTheFirstIsOvertaken(t *testing.T) {
+// TestFirstEventIsOvertaken delivers a message late if the first event of its conversation
+// overtook it.
+func TestFirstEventIsOvertaken(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	for _, seq := range []int64{2, 1, 3, 2, 5, 4} {
@@ -192,9 +192,9 @@ func TestTheFirstIsOvertaken(t *testing.T) {
 	}
 }
 
-// TestNothingOvertakesItsMessage recalls and edits at once what was just sent,
-// here and on a node that still waits for the message.
-func TestNothingOvertakesItsMessage(t *testing.T) {
+// TestChangesComeAfterTheirMessage recalls and edits new messages at once, on this node and
+// on one that still waits for the message.
+func TestChangesComeAfterTheirMessage(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b := w.user(t), w.user(t)
@@ -237,11 +237,11 @@ func TestNothingOvertakesItsMessage(t *testing.T) {
 	}
 }
 
-// TestWhatAMemberHidIsRecoveredForTheOthers loads messages that the bus lost, in a
-// conversation whose first member deleted one of them for himself.
-func TestWhatAMemberHidIsRecoveredForTheOthers(t *testing.T) {
+// TestHiddenMessageIsRecoveredForOthers loads messages that the bus lost, one of which the
+// first member of the conversation deleted only for themself.
+func TestHiddenMessageIsRecoveredForOthers(t *testing.T) {
 	w, net, here, there := twoNodes(t)
-	ann, bob := w.user(t), w.user(t) // ann is the first
+	ann, bob := w.user(t), w.user(t) // ann is the first member
 	net.bend = func(e []chat.Event) []chat.Event { return []chat.Event{e[0], e[len(e)-1]} }
 	here.send(t, bob, ann.UserID, "1")
 	lost := here.send(t, bob, ann.UserID, "2")

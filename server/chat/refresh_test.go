@@ -14,13 +14,13 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A clock is set by the test.
+// A clock that the test sets.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// login makes an account with a session, on a node whose clock can be set.
+// login creates an account with a session, on a node with this clock.
 func login(t *testing.T) (w *world, n *node, c *clock, tokens chat.Tokens) {
 	t.Helper()
 	w, c = newWorld(t), new(clock)
@@ -32,9 +32,9 @@ func login(t *testing.T) (w *world, n *node, c *clock, tokens chat.Tokens) {
 	return w, n, c, tokens
 }
 
-// TestARefreshTokenUsedAtOnceIsAnsweredAlike has one client refresh from several
-// tabs, on two nodes.
-func TestARefreshTokenUsedAtOnceIsAnsweredAlike(t *testing.T) {
+// TestConcurrentRefreshesReturnSameToken refreshes from several tabs of a client, on two
+// nodes.
+func TestConcurrentRefreshesReturnSameToken(t *testing.T) {
 	w, here, clock, first := login(t)
 	there := w.node(t, nil, func(cfg *chat.Config) { cfg.Now = clock.now })
 	refreshed := make([]chat.Tokens, 8)
@@ -63,7 +63,7 @@ func TestARefreshTokenUsedAtOnceIsAnsweredAlike(t *testing.T) {
 	if _, err := here.Refresh(t.Context(), refreshed[0].Refresh); err != nil {
 		t.Error("the new one:", err)
 	}
-	// The first is older now than the one that has the grace. Nobody is harmed.
+	// The first token is older than the one with the grace. It is refused, and nothing ends.
 	if _, err := here.Refresh(t.Context(), first.Refresh); chat.KindOf(err) != chat.KindUnauthenticated {
 		t.Error(err)
 	}
@@ -72,9 +72,9 @@ func TestARefreshTokenUsedAtOnceIsAnsweredAlike(t *testing.T) {
 	}
 }
 
-// TestAReplayEndsTheSession uses a token that was spent a while ago: the last
+// TestReplayedRefreshTokenEndsSession uses tokens that were spent some time ago: the last
 // one, and the one before it.
-func TestAReplayEndsTheSession(t *testing.T) {
+func TestReplayedRefreshTokenEndsSession(t *testing.T) {
 	for rotations := 1; rotations <= 2; rotations++ {
 		_, n, clock, first := login(t)
 		last := first
@@ -104,9 +104,9 @@ func TestAReplayEndsTheSession(t *testing.T) {
 	}
 }
 
-// TestMadeUpRefreshTokensEndNothing tries what somebody could who has an access
-// token, which names the session.
-func TestMadeUpRefreshTokensEndNothing(t *testing.T) {
+// TestForgedRefreshTokenEndsNoSession tries what somebody with an access token, which has
+// the session's id, could do.
+func TestForgedRefreshTokenEndsNoSession(t *testing.T) {
 	_, n, clock, first := login(t)
 	last, err := n.Refresh(t.Context(), first.Refresh)
 	if err != nil {
@@ -124,9 +124,9 @@ func TestMadeUpRefreshTokensEndNothing(t *testing.T) {
 	}
 }
 
-// TestOldRefreshTokensAreGood: those that earlier versions made, and those made
-// with another secret.
-func TestOldRefreshTokensAreGood(t *testing.T) {
+// TestOldRefreshTokensAreAccepted: those of earlier versions, and those made with another
+// secret.
+func TestOldRefreshTokensAreAccepted(t *testing.T) {
 	w, n, _, tokens := login(t)
 	const old = "session.ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	sum := sha256.Sum256([]byte(old))

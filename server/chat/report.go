@@ -47,7 +47,7 @@ const (
 	notHandled       = "report not handled"
 	maxReportReason  = 200 // bytes
 	maxReportComment = 1000
-	mostReports      = 50 // of one user that wait
+	mostReports      = 50 // pending reports of one user
 )
 
 // Report reports a message that the caller can see, or a user, to the moderators. If
@@ -89,11 +89,11 @@ func (s *Service) Report(ctx context.Context, c Caller, r Report) (_ Report, mad
 	return r, made, err
 }
 
-// A ReportQuery selects reports: those that wait, the oldest first, or those of
-// which none waits, the newest first.
+// A ReportQuery selects pending reports, the oldest first, or handled ones, the newest
+// first.
 type ReportQuery struct {
 	Handled       bool
-	UserID        int64 // whom they are about; 0: anybody
+	UserID        int64 // whom they are about; 0: any user
 	Limit, Offset int
 	Count         int64 // count at most so many; 0: all
 }
@@ -125,11 +125,11 @@ func (s *Service) Reports(ctx context.Context, q ReportQuery, p Paging) (Listing
 // A Verdict is a moderator's decision about a report, with its details.
 type Verdict struct {
 	Action   ReportAction
-	Note     string        // to the user of a warning, the reason of a ban
-	Duration time.Duration // of a ban; 0: for good
+	Note     string        // text of the warning, or reason of the ban; empty: a default
+	Duration time.Duration // of a ban; 0: permanent
 }
 
-// A Handling is what becomes of a report in the store.
+// A Handling is the change of a report in the store.
 type Handling struct {
 	ReportID int64
 	Action   ReportAction
@@ -169,7 +169,7 @@ func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdic
 	}
 	notice, err := s.cfg.Store.HandleReport(ctx, handling)
 	if errors.Is(err, ErrConflict) {
-		err = Errorf(KindConflict, notHandled, "somebody else handled it meanwhile")
+		err = Errorf(KindConflict, notHandled, "somebody else handled it at the same time")
 		s.refused(ctx, by, ActReport, AuditEntry{Module: ModuleReports, Message: handling.Entry.Message, Target: targetReport(id)}, err, false)
 	}
 	if err != nil {
@@ -183,8 +183,8 @@ func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdic
 	return s.cfg.Store.Report(ctx, id)
 }
 
-// mayHandle refuses a report about the moderator, or about somebody whose role is theirs or higher. It asks the store,
-// because a cached role may be old.
+// mayHandle returns an error if a report is about the moderator, or about a user with the
+// same or a higher role. It asks the store, because cached roles may be stale.
 func (s *Service) mayHandle(ctx context.Context, by Staff, r Report) error {
 	found, err := s.cfg.Store.Users(ctx, []int64{by.UserID, r.UserID})
 	if err != nil {
@@ -204,22 +204,22 @@ func (s *Service) mayHandle(ctx context.Context, by Staff, r Report) error {
 	}
 	switch {
 	case r.UserID == by.UserID:
-		return Errorf(KindForbidden, notHandled, "it is about you: leave it to somebody else of the staff")
+		return Errorf(KindForbidden, notHandled, "it is about you: leave it to another member of the staff")
 	case !actor.Role.AtLeast(RoleSuperAdmin) && target.Role.AtLeast(actor.Role):
 		return Errorf(KindForbidden, notHandled, "it is about a user with the role %s, and yours is %s: leave it to a higher role", target.Role, actor.Role)
 	}
 	return nil
 }
 
-// punish does to the message or the user what a verdict says. Once more does no
-// harm: a report that could not be closed is handled again.
+// punish carries out a verdict on the message or the user. It is idempotent, because a
+// report that could not be closed is handled again.
 func (s *Service) punish(ctx context.Context, by Staff, r Report, v Verdict, h *Handling) error {
 	switch v.Action {
 	case ReportDismiss:
 		return nil
 	case ReportDelete:
 		if r.MessageID == 0 {
-			return Errorf(KindInvalid, notHandled, "it is about a user, and there is no message to delete")
+			return Errorf(KindInvalid, notHandled, "it is about a user and has no message to delete: choose another action")
 		}
 		_, err := s.RemoveMessage(ctx, by, r.MessageID)
 		return err

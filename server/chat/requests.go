@@ -7,8 +7,7 @@ import (
 )
 
 const (
-	// maxRequests is how many requests wait for a user at most.
-	maxRequests     = 1000
+	maxRequests     = 1000 // pending requests to one user
 	requestsLimit   = 50
 	maxRequestsPage = 200
 )
@@ -20,45 +19,46 @@ type RequestKind string
 const (
 	RequestMessage RequestKind = "message" // to write
 	RequestGroup   RequestKind = "group"   // to have the user in a group
-	RequestCall    RequestKind = "call"    // to call: he did, and was refused
+	RequestCall    RequestKind = "call"    // to call, after a refused call
 )
 
 // A Request of a stranger to a user who accepts such things only from contacts. It is
 // pending until the user accepts or declines it.
 type Request struct {
 	ID        int64       `json:"id"`
-	UserID    int64       `json:"-"` // who is asked
+	UserID    int64       `json:"-"` // receiver of the request
 	FromID    int64       `json:"from_id"`
 	Kind      RequestKind `json:"kind"`
-	ChatID    int64       `json:"chat_id,omitempty"` // the group; of a message the conversation, within the server
+	ChatID    int64       `json:"chat_id,omitempty"` // the group; for a message the conversation, which clients do not see
 	CreatedAt time.Time   `json:"created_at"`
 
 	From    *FrameSender `json:"from,omitempty"`
 	Chat    *FrameChat   `json:"chat,omitempty"`    // the group
-	Message *Message     `json:"message,omitempty"` // the last one
+	Message *Message     `json:"message,omitempty"` // the last message of the conversation
 }
 
-// An Opening has two users' conversation take a message of From's.
+// An Opening prepares the direct conversation of two users for a message of From: see
+// ConversationStore.EnsureDirect.
 type Opening struct {
 	From, To int64
-	Ask      bool // unless To has added From, or has the conversation already
-	Limit    int  // of the requests that wait for To; 0: any number
+	Ask      bool // To accepts messages only from contacts
+	Limit    int  // most pending requests to To; 0: no limit
 	At       time.Time
 }
 
-// Opened is what became of an Opening.
+// Opened is the result of an Opening.
 type Opened struct {
 	ConversationID int64
-	Asked          *Request // made just now
-	Accepted       *Request // of To's, that From has answered by writing
+	Asked          *Request // a new request to To; nil: none
+	Accepted       *Request // a request of To that From accepts by writing; nil: none
 }
 
-// RequestMade tells of a request.
+// RequestMade is the payload of EventRequest.
 type RequestMade struct {
 	Request Request `json:"request"`
 }
 
-// A RequestOutcome is what became of a request.
+// A RequestOutcome is the state of a request.
 type RequestOutcome string
 
 // The outcomes.
@@ -69,7 +69,7 @@ const (
 	RequestWasRefused  RequestOutcome = "refused" // too many, too fast, or declined before
 )
 
-// RequestUpdated tells who was asked what became of a request.
+// RequestUpdated tells a user's devices that the user has answered a request.
 type RequestUpdated struct {
 	ID     int64          `json:"id"`
 	FromID int64          `json:"from_id"`
@@ -78,7 +78,8 @@ type RequestUpdated struct {
 	Change RequestOutcome `json:"change"` // accepted or declined
 }
 
-// shown hides what clients know by the other user.
+// shown returns r without the id of a direct conversation: clients identify it by the
+// other user.
 func (r Request) shown() Request {
 	if r.Kind == RequestMessage {
 		r.ChatID = 0
@@ -86,19 +87,20 @@ func (r Request) shown() Request {
 	return r
 }
 
-// mayAsk takes no turn: whether somebody is asked turns out later.
+// mayAsk returns an error if a user has made too many requests. It does not count this one,
+// because it is not known yet whether one is needed: see asked.
 func (s *Service) mayAsk(ctx context.Context, userID int64, what string) error {
 	if s.cfg.NewRequests == nil {
 		return nil
 	}
 	if wait := s.cfg.NewRequests.Peek(ctx, userID); wait > 0 {
 		s.cfg.Hooks.request(ctx, RequestChanged{Outcome: RequestWasRefused})
-		return tooFast(what, "you ask too many people who do not know you", wait)
+		return tooFast(what, "you have sent too many requests to people who do not know you", wait)
 	}
 	return nil
 }
 
-// asked counts a request that was made.
+// asked counts a new request.
 func (s *Service) asked(ctx context.Context, r Request) {
 	if s.cfg.NewRequests != nil {
 		s.cfg.NewRequests.Take(ctx, r.FromID)
@@ -106,7 +108,7 @@ func (s *Service) asked(ctx context.Context, r Request) {
 	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: RequestWasMade})
 }
 
-// wordAsk says what a store's refusal of a request means to who asks.
+// wordAsk turns a store's refusal of a request into an Error.
 func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, what string, err error) error {
 	switch {
 	case errors.Is(err, ErrDeclined):
@@ -123,15 +125,15 @@ func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, w
 	return err
 }
 
-// ask makes a request, and tells who is asked. It is no error if it was made
-// before and waits.
+// ask makes a request, and notifies its receiver. If the same request is already pending,
+// it does nothing.
 func (s *Service) ask(ctx context.Context, r Request, what string) error {
 	if err := s.mayAsk(ctx, r.FromID, what); err != nil {
 		return err
 	}
 	r.CreatedAt = s.cfg.Now()
 	r, made, err := s.cfg.Store.Ask(ctx, r, maxRequests)
-	err = s.orBlocked(ctx, r.FromID, r.UserID, what, orNotFound(err, what, "there is no such user, or no such chat any more"))
+	err = s.orBlocked(ctx, r.FromID, r.UserID, what, orNotFound(err, what, "the user or the chat does not exist"))
 	if err := s.wordAsk(ctx, r.UserID, r.Kind, what, err); err != nil || !made {
 		return err
 	}
@@ -143,15 +145,15 @@ func (s *Service) ask(ctx context.Context, r Request, what string) error {
 	return err
 }
 
-// requestEvent is what a user is told of a request; of one to write, with the
-// message.
+// requestEvent returns the event for the receiver of a request. m is the message of a
+// request to write.
 func (s *Service) requestEvent(ctx context.Context, r Request, m *Message) (Event, error) {
 	r, err := s.fillIn(ctx, r)
 	r.Message = m
 	return Event{Type: EventRequest, To: []int64{r.UserID}, At: s.cfg.Now(), Payload: RequestMade{Request: r.shown()}}, err
 }
 
-// fillIn puts in who asks, and the group.
+// fillIn sets From, and Chat for a group.
 func (s *Service) fillIn(ctx context.Context, r Request) (Request, error) {
 	from, err := s.user(ctx, r.FromID)
 	if err != nil {
@@ -189,7 +191,7 @@ func (s *Service) Requests(ctx context.Context, c Caller, p Paging) (Part[Reques
 	return part, nil
 }
 
-const noRequest = "there is no such request, or it was answered"
+const noRequest = "there is no such request, or it was already answered"
 
 // Accept accepts a request. A user who wrote or called becomes a friend, and the
 // conversation appears with all its messages. For a request into a group, the caller
@@ -235,7 +237,7 @@ func (s *Service) Decline(ctx context.Context, c Caller, id int64) (Request, err
 	return r.shown(), nil
 }
 
-// answered tells the caller's other devices what he said to a request.
+// answered notifies the caller's other devices that the caller has answered a request.
 func (s *Service) answered(ctx context.Context, c Caller, r Request, outcome RequestOutcome) {
 	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: outcome})
 	r = r.shown()
@@ -245,16 +247,16 @@ func (s *Service) answered(ctx context.Context, c Caller, r Request, outcome Req
 	})
 }
 
-// join brings the caller into the group that he was asked into.
+// join adds the caller to the group of a request.
 func (s *Service) join(ctx context.Context, c Caller, r Request, what string) error {
 	_, err := s.cfg.Store.ChangeMember(ctx, MemberChange{
 		ConversationID: r.ChatID, ActorID: r.FromID, UserID: c.UserID, Limit: s.cfg.Limits.MaxMembers, Request: r.ID,
 		Decide: func(from Member, me *Member) error {
 			switch {
 			case !from.in():
-				return Errorf(KindNotFound, what, "the chat does not exist any more, or the user who invited you has left it: decline the request")
+				return Errorf(KindNotFound, what, "the chat was deleted, or the user who invited you has left it: decline the request")
 			case me.Banned:
-				return Errorf(KindForbidden, what, "you were banned from this chat meanwhile")
+				return Errorf(KindForbidden, what, "you are banned from this chat")
 			case !me.in():
 				me.Role, me.JoinedAt = RoleMember, s.cfg.Now()
 			}
@@ -271,9 +273,8 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 	return nil
 }
 
-// openDirect has the conversation of two users take a message, where it does not
-// yet or may not any more: it is made, the writer accepts what he was asked, and
-// the other one is asked.
+// openDirect prepares the conversation of two users for a first message: see
+// ConversationStore.EnsureDirect. It returns the request that it made, if any.
 func (s *Service) openDirect(ctx context.Context, from, to int64, what string) (Membership, *Request, error) {
 	o := Opening{From: from, To: to, Limit: maxRequests, At: s.cfg.Now()}
 	if from != to {
@@ -305,7 +306,8 @@ func (s *Service) openDirect(ctx context.Context, from, to int64, what string) (
 	return room, opened.Asked, err
 }
 
-// asks tells whether from is a stranger to a user who wants to be asked by those.
+// asks reports whether from needs a request for what audience selects, because to accepts
+// it only from contacts.
 func (s *Service) asks(ctx context.Context, from, to int64, audience func(Privacy) Audience) (bool, error) {
 	privacy, err := s.privacy(ctx, to)
 	if err != nil || audience(privacy[to]) != Contacts {

@@ -11,10 +11,10 @@ import (
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 )
 
-// contactsOnly has users who never chose take everything of contacts only.
+// contactsOnly sets the default of all privacy settings to contacts.
 func contactsOnly(c *chat.Config) { c.ContactsOnly = true }
 
-// waiting lists the requests that wait for a user.
+// waiting lists the pending requests of a user.
 func (n *node) waiting(t *testing.T, user chat.Caller) []chat.Request {
 	t.Helper()
 	part, err := n.Requests(t.Context(), user, chat.Paging{})
@@ -29,7 +29,7 @@ func (n *node) write(ctx context.Context, from, to chat.Caller, text string) (ch
 	return n.Send(ctx, from, chat.Draft{Target: chat.Target{ReceiverID: to.UserID}, Content: text})
 }
 
-// quiet wants a user to know nothing of a conversation.
+// quiet fails the test if a user has any conversation or message.
 func (n *node) quiet(t *testing.T, user chat.Caller) {
 	t.Helper()
 	if d, err := n.Dialogs(t.Context(), user, chat.Paging{}); err != nil || len(d.Items) != 0 {
@@ -46,9 +46,9 @@ func (n *node) quiet(t *testing.T, user chat.Caller) {
 	}
 }
 
-// TestAStrangersMessagesWait writes to one who takes messages of contacts only:
-// the sender sees no difference, and the receiver one request.
-func TestAStrangersMessagesWait(t *testing.T) {
+// TestMessageRequest writes to a user who accepts messages only from contacts. The sender
+// sees no difference, and the receiver gets one request.
+func TestMessageRequest(t *testing.T) {
 	w := newWorld(t)
 	n, there := w.node(t, nil, contactsOnly), w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
@@ -101,7 +101,7 @@ func TestAStrangersMessagesWait(t *testing.T) {
 	if m, err := n.write(t.Context(), ben, ann, "again"); err != nil || m.Seq != 4 {
 		t.Errorf("%+v, %v", m, err)
 	}
-	n.delivered(t, 4) // of which one was sent there, and filled in
+	n.delivered(t, 4) // one of them was sent there and loaded
 	if got := n.told(ann, chat.EventMessageNew); len(got) != 1 {
 		t.Errorf("told of %d messages", len(got))
 	}
@@ -110,7 +110,7 @@ func TestAStrangersMessagesWait(t *testing.T) {
 	}
 }
 
-func TestWhoIsDeclinedIsRefused(t *testing.T) {
+func TestDeclinedMessageRequest(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
@@ -132,7 +132,7 @@ func TestWhoIsDeclinedIsRefused(t *testing.T) {
 			t.Errorf("answered again: %v", err)
 		}
 	}
-	// Who writes himself has changed his mind.
+	// By writing themself, the user accepts the request after all.
 	if m, err := n.write(t.Context(), ann, ben, "I am sorry"); err != nil || m.Seq != 2 {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -141,7 +141,7 @@ func TestWhoIsDeclinedIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhoWritesBackAccepts(t *testing.T) {
+func TestReplyAcceptsMessageRequest(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
@@ -162,8 +162,8 @@ func TestWhoWritesBackAccepts(t *testing.T) {
 	}
 }
 
-// TestWhatOneChooses is felt by what begins after it, and not by what is there.
-func TestWhatOneChooses(t *testing.T) {
+// TestPrivacyAppliesToNewConversations: existing conversations and groups continue.
+func TestPrivacyAppliesToNewConversations(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	ann, ben, cat := w.user(t), w.user(t), w.user(t)
@@ -188,7 +188,7 @@ func TestWhatOneChooses(t *testing.T) {
 	if g, err := n.CreateGroup(t.Context(), cat, "g", []int64{ann.UserID}); err != nil || len(g.Members) != 2 {
 		t.Errorf("a group: %+v, %v", g, err)
 	}
-	// Once they are no friends any more, the next message is as good as a first one.
+	// After the end of a friendship, the next message counts as a first one.
 	if _, err := n.AddFriend(t.Context(), ann, ben.UserID); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestWhatOneChooses(t *testing.T) {
 	}
 }
 
-func TestAStrangersGroupWaits(t *testing.T) {
+func TestGroupRequest(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	ann, ben, cat := w.user(t), w.user(t), w.user(t)
@@ -227,7 +227,7 @@ func TestAStrangersGroupWaits(t *testing.T) {
 	if err != nil || len(g.Members) != 2 || g.MemberCount != 2 || !slices.Equal(g.Invited, []int64{dan.UserID}) {
 		t.Fatalf("%+v, %v", g, err)
 	}
-	for range 2 { // twice is as good as once
+	for range 2 { // it is idempotent
 		m, err := n.AddMember(t.Context(), ben, g.ID, eve.UserID)
 		if err != nil || !m.Invited || m.Role != "" {
 			t.Errorf("%+v, %v", m, err)
@@ -267,8 +267,9 @@ func TestAStrangersGroupWaits(t *testing.T) {
 	refused(t, "after it was declined", err, "declined your request")
 }
 
-// TestAnInvitationEndsWithTheInviter, and with a ban.
-func TestAnInvitationEndsWithTheInviter(t *testing.T) {
+// TestGroupRequestEndsWithInviter: if the inviter leaves or the user is banned, the request
+// cannot be accepted.
+func TestGroupRequestEndsWithInviter(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	owner, admin, ann := w.user(t), w.user(t), w.user(t)
@@ -295,7 +296,7 @@ func TestAnInvitationEndsWithTheInviter(t *testing.T) {
 	}
 }
 
-func TestAStrangersCallIsNoted(t *testing.T) {
+func TestCallRequest(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly)
 	ann, ben := w.user(t), w.user(t)
@@ -318,8 +319,8 @@ func TestAStrangersCallIsNoted(t *testing.T) {
 	}
 }
 
-// TestWhoAsksTooManyIsRefused counts people, and not messages.
-func TestWhoAsksTooManyIsRefused(t *testing.T) {
+// TestRequestLimit counts users, not messages.
+func TestRequestLimit(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil, contactsOnly, func(c *chat.Config) { c.NewRequests = memlimit.New[int64](0.0001, 2, 100) })
 	ben := w.user(t)
@@ -349,9 +350,9 @@ func TestWhoAsksTooManyIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnswersAtOnce has two devices accept and decline, while the stranger goes on
-// writing: one answer holds, on every node.
-func TestAnswersAtOnce(t *testing.T) {
+// TestConcurrentAnswersToRequest accepts and declines from two devices while the stranger
+// sends more messages. One answer wins, on every node.
+func TestConcurrentAnswersToRequest(t *testing.T) {
 	w := newWorld(t)
 	here, there := w.node(t, nil, contactsOnly), w.node(t, nil, contactsOnly)
 	for range 20 {
@@ -403,9 +404,9 @@ func TestAnswersAtOnce(t *testing.T) {
 	}
 }
 
-// TestTheHotPathAsksNothing counts what a message costs in a conversation that
-// waits, and in one that does not.
-func TestTheHotPathAsksNothing(t *testing.T) {
+// TestSendQueriesNoRelations counts the queries of a message in a conversation with a
+// pending request, and in one without.
+func TestSendQueriesNoRelations(t *testing.T) {
 	w := newWorld(t)
 	asked := &askCounter{}
 	n := w.node(t, nil, contactsOnly, func(c *chat.Config) { asked.Store = c.Store; c.Store = asked })
@@ -429,7 +430,7 @@ func TestTheHotPathAsksNothing(t *testing.T) {
 	}
 }
 
-// An askCounter counts how often it is asked who people are to each other.
+// An askCounter counts queries of relations.
 type askCounter struct {
 	chat.Store
 	n atomic.Int64

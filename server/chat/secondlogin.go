@@ -49,7 +49,7 @@ type SecondFactor struct {
 	Code        string `json:"code"`         // of the authenticator app, or a backup code
 	TrustDevice bool   `json:"trust_device"` // needs no code at later logins
 
-	Device string     `json:"-"` // what the client says it is
+	Device string     `json:"-"` // the client's User-Agent
 	Addr   netip.Addr `json:"-"`
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestSendersShareASequence has many senders write to one group at once.
+// TestSendersShareASequence sends messages of many users to one group at once.
 func TestSendersShareASequence(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
@@ -58,7 +58,7 @@ func upTo(n int) []int64 {
 	return s
 }
 
-func TestARetryIsStoredAndToldOnce(t *testing.T) {
+func TestRetryIsStoredAndDeliveredOnce(t *testing.T) {
 	w := newWorld(t)
 	var stored int
 	n := w.node(t, nil, func(c *chat.Config) {
@@ -69,7 +69,7 @@ func TestARetryIsStoredAndToldOnce(t *testing.T) {
 	if again := n.send(t, a, b.UserID, "one"); again.ID != first.ID || again.Seq != first.Seq {
 		t.Errorf("a retry is %+v, was %+v", again, first)
 	}
-	// client_msg_id is each sender's own.
+	// Another sender may use the same client_msg_id.
 	if other := n.send(t, b, a.UserID, "one"); other.ID == first.ID {
 		t.Error("two senders share an id")
 	}
@@ -79,9 +79,9 @@ func TestARetryIsStoredAndToldOnce(t *testing.T) {
 	}
 }
 
-// TestAnIDUsedAgainIsAConflict has messages that differ from the one that was
-// sent with their client_msg_id: each would be swallowed if it passed for a retry.
-func TestAnIDUsedAgainIsAConflict(t *testing.T) {
+// TestReusedClientMsgIDIsConflict sends different messages with the client_msg_id of a
+// stored one. Each would be lost if it counted as a retry.
+func TestReusedClientMsgIDIsConflict(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b, c := w.user(t), w.user(t), w.user(t)
@@ -128,7 +128,7 @@ func TestAnIDUsedAgainIsAConflict(t *testing.T) {
 	same := func(*chat.Draft) {}
 	try("the same", "", same)
 	try("the same by the conversation's id", "", func(d *chat.Draft) { d.Target = chat.Target{ChatID: sent.ConversationID} })
-	// What became of the message since does not make its retry another message.
+	// A retry is still one after the message was changed.
 	if _, err := n.Edit(t.Context(), a, sent.ID, "edited"); err != nil {
 		t.Fatal(err)
 	}
@@ -142,9 +142,9 @@ func TestAnIDUsedAgainIsAConflict(t *testing.T) {
 	}
 }
 
-// TestARetryIsAnsweredWhateverHappenedSince retries what was stored after its
-// sender was silenced and removed.
-func TestARetryIsAnsweredWhateverHappenedSince(t *testing.T) {
+// TestRetrySucceedsAfterMuteAndRemoval retries a stored message after its sender was muted
+// and removed.
+func TestRetrySucceedsAfterMuteAndRemoval(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, member := w.user(t), w.user(t)
@@ -176,9 +176,8 @@ func TestARetryIsAnsweredWhateverHappenedSince(t *testing.T) {
 	check("removed", n.RemoveMember(t.Context(), owner, g.ID, member.UserID), chat.KindNotFound)
 }
 
-// TestWhoIsOutIsOutAtOnce takes members out, and silences them, while what is
-// known of the group is cached.
-func TestWhoIsOutIsOutAtOnce(t *testing.T) {
+// TestRemovedAndMutedMembersCannotSend removes and mutes members while the group is cached.
+func TestRemovedAndMutedMembersCannotSend(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, member := w.user(t), w.user(t)
@@ -225,7 +224,7 @@ func TestWhoIsOutIsOutAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnOwnerWhoLeavesHandsOver(t *testing.T) {
+func TestOwnerWhoLeavesHandsOver(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	owner, first, admin := w.user(t), w.user(t), w.user(t)
@@ -252,8 +251,8 @@ func TestAnOwnerWhoLeavesHandsOver(t *testing.T) {
 	}
 }
 
-// TestRefusalsLeaveNothing wants no empty conversation behind a refused message.
-func TestRefusalsLeaveNothing(t *testing.T) {
+// TestRefusedMessageCreatesNoConversation: a refused message leaves no empty conversation.
+func TestRefusedMessageCreatesNoConversation(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b := w.user(t), w.user(t)
@@ -272,9 +271,9 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestCloseKeepsWhatItAccepted closes while many send: what was acknowledged is
-// stored, the rest was told that the server is stopping.
-func TestCloseKeepsWhatItAccepted(t *testing.T) {
+// TestCloseStoresAcceptedMessages closes the Service while many users send. Acknowledged
+// messages are stored; the others fail because the server is stopping.
+func TestCloseStoresAcceptedMessages(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b := w.user(t), w.user(t)
@@ -313,8 +312,8 @@ func TestCloseKeepsWhatItAccepted(t *testing.T) {
 	}
 }
 
-// TestTheDatabaseIsAway refuses clearly, and stores nothing twice after it.
-func TestTheDatabaseIsAway(t *testing.T) {
+// TestDatabaseUnavailable: the error is clear, and afterwards nothing is stored twice.
+func TestDatabaseUnavailable(t *testing.T) {
 	w := newWorld(t)
 	n := w.node(t, nil)
 	a, b := w.user(t), w.user(t)
@@ -335,8 +334,8 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	}
 }
 
-// A gatedStore holds Append up until its gate is open, and then stores, or, where
-// err is set, stores the first batch and fails.
+// A gatedStore blocks Append until its gate is open. If err is set, it then stores the first
+// batch and returns err for the others.
 type gatedStore struct {
 	chat.Store
 	gate    chan struct{}
@@ -357,8 +356,8 @@ func (g *gatedStore) Append(ctx context.Context, batch []chat.NewMessage) ([]cha
 	return g.Store.Append(ctx, batch)
 }
 
-// crowd sends n messages to each of some conversations while nothing is stored,
-// and returns the answers by conversation, in the order in which they came.
+// crowd sends n messages to each of some conversations while the gate is closed, and returns
+// the results by conversation, in the order in which they came.
 func crowd(t *testing.T, w *world, store *gatedStore, n int) map[int64][]error {
 	t.Helper()
 	c := w.node(t, nil, func(c *chat.Config) {
@@ -408,8 +407,8 @@ func TestLargeBatchesAreStoredInParts(t *testing.T) {
 	}
 }
 
-// TestPartsThatFailAreAnsweredOnce, and what waited behind them is not tried.
-func TestPartsThatFailAreAnsweredOnce(t *testing.T) {
+// TestFailedPartsAreAnsweredOnce: messages that waited behind a failed part are not tried.
+func TestFailedPartsAreAnsweredOnce(t *testing.T) {
 	w := newWorld(t)
 	store := &gatedStore{Store: w.store, gate: make(chan struct{}), err: chat.Errorf(chat.KindUnavailable, "the database does not answer", "away")}
 	failed := 0

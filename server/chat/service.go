@@ -75,9 +75,13 @@ type Config struct {
 	// the removal of expired sessions; the nodes do it. Default false.
 	NoUpkeep bool
 
-	ModerationReads  bool              // the staff may read other people's messages; default false
-	ContactsOnly     bool              // users accept messages, groups and calls only from contacts, unless they chose otherwise; default false
-	RequireTwoFactor TwoFactorRequired // empty: off
+	// ModerationReads allows the staff to read other people's messages. Default false.
+	ModerationReads bool
+	// ContactsOnly is the default for users who have not chosen from whom they accept
+	// messages, groups and calls: only from contacts. Default false.
+	ContactsOnly bool
+	// RequireTwoFactor says which users must use two-factor login. Empty: off.
+	RequireTwoFactor TwoFactorRequired
 
 	Limits Limits           // zero: the defaults
 	Hooks  Hooks            // zero: none

@@ -11,8 +11,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// ended lists the sessions whose connections a node was told to close, and the
-// reason of the last.
+// ended lists the sessions whose connections a node had to close, and the last reason.
 func (n *node) ended() (ids []string, reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -38,8 +37,8 @@ func (n *node) loginAgain(t *testing.T) (chat.Tokens, chat.Caller) {
 	return tokens, caller
 }
 
-// TestAllSessionsEndAtOnce: their tokens are dead and their connections closed.
-func TestAllSessionsEndAtOnce(t *testing.T) {
+// TestEndAllSessions: their tokens become invalid, and their connections are closed.
+func TestEndAllSessions(t *testing.T) {
 	_, here, _, first := login(t)
 	_, stays := here.loginAgain(t)
 	third, _ := here.loginAgain(t)
@@ -67,14 +66,14 @@ func TestAllSessionsEndAtOnce(t *testing.T) {
 	if _, told := here.ended(); len(told) > 100 || !utf8.ValidString(told) || !strings.HasPrefix(told, "logged out: spämming spämming") {
 		t.Errorf("the reason is %q", told)
 	}
-	here.loginAgain(t) // nobody was kept out
+	here.loginAgain(t) // a new login succeeds
 	if _, err := here.LogoutUser(t.Context(), chat.Staff{}, 1<<40, ""); chat.KindOf(err) != chat.KindNotFound {
 		t.Errorf("of nobody: %v", err)
 	}
 }
 
-// hurriedStore ends all sessions of an account between a login's look at the
-// account and its session.
+// A hurriedStore ends all sessions of an account during a login, after the account was read
+// and before the session is stored.
 type hurriedStore struct {
 	chat.Store
 	end func(userID int64)
@@ -88,9 +87,9 @@ func (h hurriedStore) UserByLogin(ctx context.Context, phone, username string) (
 	return l, err
 }
 
-// TestALoginUnderWayComesToNothing has an operator end all sessions after the
-// password was found right.
-func TestALoginUnderWayComesToNothing(t *testing.T) {
+// TestLoginInProgressFailsIfSessionsEnd: an operator ends all sessions after the password was
+// checked.
+func TestLoginInProgressFailsIfSessionsEnd(t *testing.T) {
 	w, here, _, first := login(t)
 	there := w.node(t, nil, func(cfg *chat.Config) {
 		cfg.Store = hurriedStore{w.store, func(userID int64) {

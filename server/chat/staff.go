@@ -19,7 +19,8 @@ const (
 	RoleSuperAdmin    AccountRole = "super_admin" // and roles
 )
 
-// roleOperator is whoever has the database: no account has it.
+// roleOperator is the role of the operator, who has access to the database. No account has
+// it.
 const roleOperator AccountRole = "operator"
 
 var ranks = map[AccountRole]int{RoleUser: 0, RoleModerator: 1, RoleAdministrator: 2, RoleSuperAdmin: 3, roleOperator: 4}
@@ -65,52 +66,52 @@ func (s *Service) StaffOf(ctx context.Context, c Caller, ip string, least Accoun
 	return by, nil
 }
 
-// A Standing is what decides over an account.
+// A Standing is the part of an account that the staff changes, or that decides whether it may.
 type Standing struct {
 	UserID    int64
 	Role      AccountRole
-	Epoch     int64 // of its logins: see Login
-	TwoFactor bool  // a password is not enough to log in
-	Ban       *Ban  // nil: none that is in force
+	Epoch     int64 // see Login
+	TwoFactor bool  // two-factor login is on
+	Ban       *Ban  // the current ban; nil: none
 }
 
-// A StandingChange is what the staff does to an account.
+// A StandingChange is a change of an account by the staff.
 type StandingChange struct {
 	ActorID int64 // 0: the operator
 	UserID  int64
-	At      time.Time // bans that are over by then are none
+	At      time.Time // bans that end before it do not count
 
-	// Decide changes target, or refuses, and says what the audit is to hold. It is
-	// given both as they are in the transaction, and how many super admins there
-	// are besides the target, banned ones left out. It may be called more than
-	// once, and does nothing else: others wait for it.
+	// Decide changes target, or refuses by an error. It returns the entry for the audit.
+	// It gets both accounts as they are in the transaction, and the number of other super
+	// admins who are not banned. It may be called more than once, and must be quick and
+	// have no other effects, because it runs in the transaction.
 	Decide func(actor Standing, target *Standing, otherSupers int) (AuditEntry, error)
 
-	// One of these at most is done besides, in the same transaction, once Decide has
-	// agreed. Each ends all sessions of the account.
-	EndSessions   bool   // as SessionStore.EndSessions does
-	PasswordHash  string // as SessionStore.SetPassword does; empty: not
-	StopTwoFactor bool   // as TwoFactorStore.StopTwoFactor does
-	Delete        bool   // as UserStore.DeleteUser does
+	// At most one of these is set. It is done in the same transaction after Decide. Each
+	// ends all sessions of the account.
+	EndSessions   bool   // see SessionStore.EndSessions
+	PasswordHash  string // see SessionStore.SetPassword; empty: unchanged
+	StopTwoFactor bool   // see TwoFactorStore.StopTwoFactor
+	Delete        bool   // see UserStore.DeleteUser
 }
 
-// A deed is what the staff does to one account.
+// A deed is an action of the staff on one account.
 type deed struct {
 	act    Act
-	least  AccountRole
-	what   string // failed, in the words of an Error
+	least  AccountRole // lowest role that may do it
+	what   string      // the What of its errors
 	entry  AuditEntry
-	self   bool   // one may do it to oneself
+	self   bool   // members of the staff may do it to themselves
 	target string // who the account is, for an Error; empty: the user
 	change func(actor Standing, target *Standing, otherSupers int) error
 
-	also StandingChange // what is done besides, if anything
-	why  string         // sessions end, for who uses them
-	kind EndedBy        // and for the count of them
+	also StandingChange // has at most one of EndSessions, PasswordHash, StopTwoFactor and Delete
+	why  string         // why sessions end, for the user
+	kind EndedBy        // why sessions end; empty: they do not
 }
 
-// do has by do something to userID, where both are what they have to be, and
-// puts it into the audit; refusals, too. It returns how many sessions ended.
+// do carries out a deed of by on userID, if the roles of both allow it. The audit records
+// it, and also a refusal. It returns the number of ended sessions.
 func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after Standing, ended int, err error) {
 	d.entry.Target = targetUser(userID)
 	change := d.also
@@ -143,8 +144,8 @@ func (s *Service) do(ctx context.Context, by Staff, userID int64, d deed) (after
 	return after, len(sessions), err
 }
 
-// allows is the rule between two accounts: nobody acts on one whose role is his
-// own or above, super admins and the operator excepted.
+// allows returns an error if actor may not do this to target. Except for super admins and
+// the operator, the role of target must be lower than that of actor.
 func (d deed) allows(actor, target Standing) error {
 	super := actor.Role.AtLeast(RoleSuperAdmin)
 	switch {
@@ -158,7 +159,8 @@ func (d deed) allows(actor, target Standing) error {
 	return nil
 }
 
-// lastSuper refuses what would leave nobody who gives roles.
+// lastSuper returns an error if target is the only super admin, because then nobody could
+// change roles.
 func lastSuper(what string, target *Standing, otherSupers int) error {
 	if target.Role == RoleSuperAdmin && target.Ban == nil && otherSupers == 0 {
 		return errLastSuper(what)
@@ -197,5 +199,5 @@ func (s *Service) SetRole(ctx context.Context, by Staff, userID int64, role Acco
 	return s.user(ctx, userID)
 }
 
-// Operator is the standing of whoever has the database, who is no account.
+// Operator returns the standing of the operator, who has no account.
 func Operator() Standing { return Standing{Role: roleOperator} }

@@ -2,12 +2,12 @@ package chat
 
 import "context"
 
-// An Act is something that the staff does.
+// An Act is an action of the staff.
 type Act string
 
 // The acts.
 const (
-	ActAccess        Act = "access" // refused at the door
+	ActAccess        Act = "access" // use of a call for the staff, if refused by StaffOf
 	ActRole          Act = "role"
 	ActBan           Act = "ban"
 	ActUnban         Act = "unban"
@@ -23,13 +23,13 @@ const (
 	ActWarn          Act = "warn"
 )
 
-// Acts are all of them.
+// Acts lists all acts.
 var Acts = []Act{
 	ActAccess, ActRole, ActBan, ActUnban, ActLogout, ActDelete, ActPassword, ActTwoFactor, ActBroadcast, ActReadMessages, ActDeleteMessage,
 	ActDeleteChat, ActReport, ActWarn,
 }
 
-// An Outcome is how an act ended.
+// An Outcome is the result of an act.
 type Outcome string
 
 // The outcomes.
@@ -46,7 +46,7 @@ type StaffActed struct {
 }
 
 // UserBanned is the data of Hooks.UserBanned.
-type UserBanned struct{ ForGood bool }
+type UserBanned struct{ ForGood bool } // ForGood: the ban is permanent
 
 // ReportMade is the data of Hooks.ReportMade.
 type ReportMade struct{}

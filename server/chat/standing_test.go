@@ -14,7 +14,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A brittleStore fails in whatever would be a second step of what the staff does.
+// A brittleStore fails in every method that would be a second step of an act of the staff.
 type brittleStore struct{ chat.Store }
 
 var errBrittle = errors.New("the second step failed")
@@ -35,9 +35,9 @@ func (brittleStore) DeleteUser(context.Context, int64, int64, time.Time) ([]stri
 	return nil, errBrittle
 }
 
-// TestWhatTheStaffDoesIsOneStep: an account that is banned, logged out, deleted or
-// has another password has no session left, with nothing in between that may fail.
-func TestWhatTheStaffDoesIsOneStep(t *testing.T) {
+// TestStaffActsAreOneTransaction: a ban, a logout, a deletion and a new password also end all
+// sessions of the account, in the same transaction.
+func TestStaffActsAreOneTransaction(t *testing.T) {
 	for what, act := range map[string]func(*node, int64) error{
 		"ban": func(n *node, id int64) error {
 			_, _, err := n.BanUser(t.Context(), chat.Staff{}, id, "", 0)
@@ -73,7 +73,7 @@ func TestWhatTheStaffDoesIsOneStep(t *testing.T) {
 	}
 }
 
-// A staleStore finds accounts as they were before all their sessions ended.
+// A staleStore returns accounts as they were before all their sessions ended.
 type staleStore struct{ chat.Store }
 
 func (s staleStore) LoginOf(ctx context.Context, userID int64) (chat.Login, error) {
@@ -82,16 +82,15 @@ func (s staleStore) LoginOf(ctx context.Context, userID int64) (chat.Login, erro
 	return l, err
 }
 
-// An awayStore has no database for what the staff does.
+// An awayStore fails all acts of the staff: the database is unavailable.
 type awayStore struct{ chat.Store }
 
 func (awayStore) ChangeStanding(context.Context, chat.StandingChange) (chat.Standing, []string, error) {
 	return chat.Standing{}, nil, &chat.Error{Kind: chat.KindUnavailable, What: "the database does not answer"}
 }
 
-// TestTheAuditHasWhatHappened: what failed is not in it as done, and leaves a role
-// as it was.
-func TestTheAuditHasWhatHappened(t *testing.T) {
+// TestAuditRecordsOutcome: a failed act is not recorded as done, and changes no role.
+func TestAuditRecordsOutcome(t *testing.T) {
 	w, _, _, tokens := login(t)
 	id := tokens.User.ID
 	stale := w.node(t, nil, func(c *chat.Config) { c.Store = staleStore{c.Store} })
@@ -122,8 +121,8 @@ func TestTheAuditHasWhatHappened(t *testing.T) {
 	}
 }
 
-// TestWhoIsBannedDoesNotRefresh: a session that is there nevertheless ends.
-func TestWhoIsBannedDoesNotRefresh(t *testing.T) {
+// TestBannedUserCannotRefresh: if a session still exists, it ends.
+func TestBannedUserCannotRefresh(t *testing.T) {
 	w, n, clock, tokens := login(t)
 	id := tokens.User.ID
 	_, _, err := w.store.ChangeStanding(t.Context(), chat.StandingChange{UserID: id, At: clock.now(),
@@ -149,7 +148,8 @@ func TestWhoIsBannedDoesNotRefresh(t *testing.T) {
 	}
 }
 
-// A slowStore has something happen between the code of a login and its session.
+// A slowStore calls a function after the code of a login was checked and before its session
+// is stored.
 type slowStore struct {
 	chat.Store
 	between func(userID int64)
@@ -160,9 +160,9 @@ func (s slowStore) CreateTrustedSession(ctx context.Context, x chat.Session, d c
 	return s.Store.CreateTrustedSession(ctx, x, d, epoch)
 }
 
-// TestATrustedDeviceIsStoredWithItsSession or not at all: a login that trusts a device and comes after a new password,
-// or after two-factor login was turned off, leaves neither.
-func TestATrustedDeviceIsStoredWithItsSession(t *testing.T) {
+// TestTrustedDeviceIsStoredWithSession: if the password changes or two-factor login is turned
+// off during a login, neither the trusted device nor the session is stored.
+func TestTrustedDeviceIsStoredWithSession(t *testing.T) {
 	codes, err := auth.NewCodes(make([]byte, 32), "Onemeter")
 	if err != nil {
 		t.Fatal(err)

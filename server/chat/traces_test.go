@@ -15,8 +15,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// statuses collects the status of a message of a user from everywhere that he
-// can read it.
+// statuses returns the status of a user's message from all calls that return it.
 func (n *node) statuses(t *testing.T, user chat.Caller, m chat.Message) map[string]chat.Status {
 	t.Helper()
 	found := make(map[string]chat.Status)
@@ -110,7 +109,7 @@ func unzip(t *testing.T, archive []byte) map[string]string {
 	return files
 }
 
-// all wants one status wherever a message is read.
+// all fails the test unless all statuses are want.
 func all(t *testing.T, what string, got map[string]chat.Status, want chat.Status) {
 	t.Helper()
 	for where, status := range got {
@@ -123,9 +122,9 @@ func all(t *testing.T, what string, got map[string]chat.Status, want chat.Status
 	}
 }
 
-// TestABlockedPairLeavesNoTraces reads and gets messages after a block: neither
-// learns it of the other, live or on reading; after the block has ended, both do.
-func TestABlockedPairLeavesNoTraces(t *testing.T) {
+// TestNoTracesBetweenBlockedUsers: after a block, neither user sees that the other received
+// or read messages, by events or by requests. After an unblock, both see it.
+func TestNoTracesBetweenBlockedUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)
@@ -160,7 +159,7 @@ func TestABlockedPairLeavesNoTraces(t *testing.T) {
 			t.Fatal(err)
 		}
 		all(t, "afterwards", n.statuses(t, ann, toBen), chat.StatusRead)
-		n.block(t, ben, ann) // it holds both ways
+		n.block(t, ben, ann) // it works both ways
 		all(t, "the blocked's", n.statuses(t, ann, toBen), chat.StatusSent)
 		if r, err := n.Receipts(t.Context(), ann, toAnn.ID); err != nil || len(r.ReadBy) != 1 || r.ReadBy[0].UserID != ann.UserID {
 			t.Errorf("of what he has read himself: %+v, %v", r, err)
@@ -168,9 +167,9 @@ func TestABlockedPairLeavesNoTraces(t *testing.T) {
 	})
 }
 
-// TestInGroupsTheBlockerLeavesNoTraces has the blocked see the receipts of others,
-// and the blocker all of them.
-func TestInGroupsTheBlockerLeavesNoTraces(t *testing.T) {
+// TestNoTracesOfBlockerInGroups: the blocked user sees the receipts of the other members, and
+// the blocker sees all of them.
+func TestNoTracesOfBlockerInGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n := w.node(t, nil)

@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	return &world{store: store, blobs: blobs, path: filepath.Join(dir, "im.db")}
 }
 
-// user makes an account.
+// user creates an account.
 func (w *world) user(t *testing.T) chat.Caller {
 	t.Helper()
 	w.users++
@@ -65,11 +65,11 @@ type node struct {
 	*chat.Service
 	mu     sync.Mutex
 	events []chat.Event
-	came   chan struct{} // holds one: something came
+	came   chan struct{} // has room for one signal: an event was delivered
 }
 
-// node starts a Service whose events go to bus, or, where that is nil, to its
-// own connections.
+// node starts a Service whose events go to bus, or only to its own connections if bus is
+// nil.
 func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *node {
 	t.Helper()
 	own := membus.New()
@@ -105,7 +105,7 @@ func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *
 	return n
 }
 
-// delivered waits for n new messages, and returns the Seq of all that came.
+// delivered waits until want new messages were delivered, and returns all their Seqs.
 func (n *node) delivered(t *testing.T, want int) []int64 {
 	t.Helper()
 	timeout := time.After(patience)
@@ -138,7 +138,7 @@ func (n *node) send(t *testing.T, from chat.Caller, to int64, id string) chat.Me
 	return m
 }
 
-// session makes an account with a session, for what wants to know that it lasts.
+// session creates an account with a session, for tests of calls that check it.
 func (w *world) session(t *testing.T) chat.Caller {
 	t.Helper()
 	c := w.user(t)

@@ -322,7 +322,7 @@ func TestFilesHaveQuotas(t *testing.T) {
 	ann, ben := w.join("ann"), w.join("ben")
 	sixty := strings.Repeat("x", 60)
 	w.upload(ann, "a", "text/plain", sixty).want(201)
-	w.upload(ann, "b", "text/plain", sixty).want(413).says("your files may take 100 bytes")
+	w.upload(ann, "b", "text/plain", sixty).want(413).says("all your files together can have at most 100 bytes")
 	w.upload(ann, "c", "text/plain", sixty[:40]).want(201)
 	w.upload(ben, "d", "text/plain", sixty).want(507).says("ask the operator")
 	w.upload(ben, "e", "text/plain", sixty[:50]).want(201)
