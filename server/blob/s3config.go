@@ -50,7 +50,7 @@ const (
 func ParseS3URL(raw string) (S3Config, error) {
 	rest, ok := strings.CutPrefix(raw, "s3://")
 	if !ok {
-		return S3Config{}, errors.New("not a URL of S3: s3://bucket/prefix?endpoint=https://host:port&region=…")
+		return S3Config{}, errors.New("is not an S3 URL: want s3://bucket/prefix?endpoint=https://host:port&region=…")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	c := S3Config{Create: true}
@@ -59,12 +59,12 @@ func ParseS3URL(raw string) (S3Config, error) {
 		faults = append(faults, errCredentials)
 	}
 	if strings.Contains(raw, "#") {
-		faults = append(faults, errors.New("holds a #: write %23"))
+		faults = append(faults, errors.New("has a #: write %23"))
 	}
 	c.Bucket, c.Prefix, _ = strings.Cut(rest, "/")
 	prefix, err := url.PathUnescape(c.Prefix)
 	if err != nil {
-		faults = append(faults, errors.New("the prefix has a % without two hexadecimal digits after it"))
+		faults = append(faults, errors.New("the prefix has a % without two hexadecimal digits after it: write %25 for %"))
 	}
 	c.Prefix = strings.Trim(prefix, "/")
 	faults = append(faults, c.parseQuery(query)...)
@@ -74,13 +74,13 @@ func ParseS3URL(raw string) (S3Config, error) {
 	return c, nil
 }
 
-var errCredentials = errors.New("holds an @, as before credentials: these belong into " +
-	"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, never into a URL")
+var errCredentials = errors.New("has an @, as after credentials: " +
+	"put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, never into a URL")
 
 func (c *S3Config) parseQuery(query string) (faults []error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		faults = append(faults, errors.New("the settings after the ? have a ;, or a % without two hexadecimal digits after it"))
+		faults = append(faults, errors.New("the settings after the ? have a ;, or a % without two hexadecimal digits after it: write %3B for ; and %25 for %"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		list := values[name]
@@ -89,7 +89,7 @@ func (c *S3Config) parseQuery(query string) (faults []error) {
 		case !known:
 			faults = append(faults, fmt.Errorf("unknown setting %s: use endpoint, region, path_style, ca, insecure, create or timeout", shown(name)))
 		case len(list) > 1:
-			faults = append(faults, fmt.Errorf("%s: is there more than once", name))
+			faults = append(faults, fmt.Errorf("%s: is set more than once: set it once", name))
 		case err != nil:
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 		}
@@ -136,21 +136,21 @@ func parseBool(s string) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, errors.New("true or false")
+	return false, errors.New("want true or false")
 }
 
 // shown returns the name of an option, unless it may be part of a secret.
 func shown(name string) string {
 	if len(name) > 20 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return "of that name"
+		return "(its name is not shown, because it may be secret)"
 	}
 	return strconv.Quote(name)
 }
 
 var (
-	errEndpoint = errors.New("http://host:port or https://host:port, with nothing after it")
-	errCA       = errors.New("a file of certificates in PEM, for an https endpoint")
-	errTimeout  = fmt.Errorf("a duration up to %v, such as 5s", maxTimeout)
+	errEndpoint = errors.New("want http://host:port or https://host:port, with nothing after it")
+	errCA       = errors.New("want a PEM file of certificates, together with an https endpoint and without insecure")
+	errTimeout  = fmt.Errorf("want a duration up to %v, such as 5s", maxTimeout)
 )
 
 // faults returns everything that is wrong with c.
@@ -161,10 +161,10 @@ func (c S3Config) faults() (faults []error) {
 		}
 	}
 	if s3utils.CheckValidBucketNameStrict(c.Bucket) != nil {
-		fault("bucket", errors.New("3 to 63 lower case letters, digits, dots and hyphens, the first and the last no dot or hyphen"))
+		fault("bucket", errors.New("want a name of 3 to 63 lower case letters, digits, dots and hyphens that begins and ends with a letter or digit"))
 	}
 	if !validPrefix(c.Prefix) {
-		fault("prefix", fmt.Errorf("up to %d bytes of UTF-8, without empty parts, . and .., \\ and control characters", maxPrefix))
+		fault("prefix", fmt.Errorf("want up to %d bytes of UTF-8, without //, parts that are . or .., \\ and control characters", maxPrefix))
 	}
 	fault("endpoint", checkEndpoint(c.Endpoint, c.Insecure))
 	if c.CA != "" && (c.Insecure || !strings.HasPrefix(c.Endpoint, "https://")) {
@@ -174,7 +174,7 @@ func (c S3Config) faults() (faults []error) {
 		fault("ca", err)
 	}
 	if strings.Trim(c.Region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" || len(c.Region) > 64 {
-		fault("region", errors.New("up to 64 letters, digits and hyphens, such as eu-central-1"))
+		fault("region", errors.New("want up to 64 letters, digits and hyphens, such as eu-central-1"))
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
 		fault("timeout", errTimeout)
@@ -193,7 +193,7 @@ func (c S3Config) authorities() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("the file holds no certificate in PEM")
+		return nil, errors.New("the file has no PEM certificate: want a PEM file of certificates")
 	}
 	return pool, nil
 }
@@ -214,7 +214,7 @@ func validPrefix(prefix string) bool {
 func checkEndpoint(endpoint string, insecure bool) error {
 	if endpoint == "" {
 		if insecure {
-			return errors.New("insecure is for an endpoint of your own")
+			return errors.New("insecure is only for an endpoint of your own: set endpoint, or leave insecure out")
 		}
 		return nil
 	}
@@ -225,12 +225,12 @@ func checkEndpoint(endpoint string, insecure bool) error {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", endpoint != u.Scheme+"://"+u.Host && endpoint != u.Scheme+"://"+u.Host+"/":
 		return errEndpoint
 	case !s3utils.IsValidIP(u.Hostname()) && !s3utils.IsValidDomain(u.Hostname()):
-		return errors.New("the host is neither an address nor a name that DNS allows")
+		return errors.New("the host must be a valid DNS name or an IP address")
 	case insecure && u.Scheme == "http":
-		return errors.New("insecure is about certificates, and http has none")
+		return errors.New("insecure is only for https, because http has no certificates: leave it out")
 	}
 	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Host != u.Hostname() && (err != nil || port == 0) && !bareIPv6(u) {
-		return errors.New("the port is a number from 1 to 65535")
+		return errors.New("the port must be a number from 1 to 65535")
 	}
 	return nil
 }

@@ -40,10 +40,10 @@ func TestParseS3URL(t *testing.T) {
 
 func TestParseS3URLNamesEveryFault(t *testing.T) {
 	for raw, faults := range map[string][]string{
-		"":                        {"not a URL of S3"},
-		"file://data/files":       {"not a URL of S3"},
-		"S3://bucket":             {"not a URL of S3"},
-		"s3:bucket":               {"not a URL of S3"},
+		"":                        {"is not an S3 URL"},
+		"file://data/files":       {"is not an S3 URL"},
+		"S3://bucket":             {"is not an S3 URL"},
+		"s3:bucket":               {"is not an S3 URL"},
 		"s3://":                   {"bucket: "},
 		"s3://ab":                 {"bucket: "},
 		"s3://Bucket":             {"bucket: "},
@@ -60,7 +60,7 @@ func TestParseS3URLNamesEveryFault(t *testing.T) {
 		"s3://bucket/%5c":         {"prefix: "},
 		"s3://bucket/%zz":         {"the prefix has a %"},
 		"s3://bucket/" + strings.Repeat("a", 513): {"prefix: "},
-		"s3://bucket#x":                                                            {"holds a #"},
+		"s3://bucket#x":                                                            {"has a #"},
 		"s3://bucket?endpoint":                                                     {"endpoint: "},
 		"s3://bucket?endpoint=minio:9000":                                          {"endpoint: "},
 		"s3://bucket?endpoint=ftp://minio":                                         {"endpoint: "},
@@ -73,22 +73,22 @@ func TestParseS3URLNamesEveryFault(t *testing.T) {
 		"s3://bucket?endpoint=http://minio:x":                                      {"endpoint: "},
 		"s3://bucket?endpoint=http://minio/path":                                   {"endpoint: "},
 		"s3://bucket?endpoint=http://minio%3Fx":                                    {"endpoint: "},
-		"s3://bucket?endpoint=http://key:hunter2@minio:9000":                       {"endpoint: holds an @"},
-		"s3://bucket?insecure=true":                                                {"insecure is for an endpoint"},
-		"s3://bucket?endpoint=http://minio&insecure=true":                          {"http has none"},
+		"s3://bucket?endpoint=http://key:hunter2@minio:9000":                       {"endpoint: has an @"},
+		"s3://bucket?insecure=true":                                                {"insecure is only for an endpoint"},
+		"s3://bucket?endpoint=http://minio&insecure=true":                          {"http has no certificates"},
 		"s3://bucket?ca=":                                                          {"ca: "},
 		"s3://bucket?ca=x":                                                         {"ca: "},
 		"s3://bucket?endpoint=http://minio&ca=x":                                   {"ca: "},
 		"s3://bucket?endpoint=https://minio&ca=x&insecure=true":                    {"ca: "},
 		"s3://bucket?region=eu%20west":                                             {"region: "},
-		"s3://bucket?path_style=yes":                                               {"path_style: true or false"},
+		"s3://bucket?path_style=yes":                                               {"path_style: want true or false"},
 		"s3://bucket?insecure=1&create=&timeout=5":                                 {"insecure: ", "create: ", "timeout: "},
 		"s3://bucket?timeout=0s":                                                   {"timeout: "},
 		"s3://bucket?timeout=-1s":                                                  {"timeout: "},
 		"s3://bucket?timeout=1h":                                                   {"timeout: "},
-		"s3://bucket?region=a&region=b":                                            {"region: is there more than once"},
+		"s3://bucket?region=a&region=b":                                            {"region: is set more than once"},
 		"s3://bucket?pathstyle=true":                                               {`unknown setting "pathstyle"`},
-		"s3://bucket?AKIAHUNTER2=x":                                                {"unknown setting of that name"},
+		"s3://bucket?AKIAHUNTER2=x":                                                {"unknown setting (its name is not shown"},
 		"s3://bucket?secret_key=hunter2":                                           {`unknown setting "secret_key"`},
 		"s3://bucket?a;b":                                                          {"have a ;"},
 		"s3://bucket?region=%":                                                     {"have a ;"},
@@ -110,8 +110,8 @@ func TestParseS3URLNamesEveryFault(t *testing.T) {
 	}
 }
 
-// FuzzParseS3URL puts something secret somewhere into a URL: an error must not
-// repeat it; and where there is none, there is a client.
+// FuzzParseS3URL inserts a secret into a URL. An error must not repeat it, and without an
+// error there must be a client.
 func FuzzParseS3URL(f *testing.F) {
 	const secret = "S3CR3T"
 	for _, seed := range []string{

@@ -127,18 +127,18 @@ func trust(conf *tls.Config, file string) error {
 		return nil
 	}
 	if conf == nil {
-		return errors.New("ca: is of no use without TLS: the scheme begins with rediss")
+		return errors.New("has a ca, but no TLS: use a scheme that begins with rediss, or leave ca out")
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("ca: %w", err)
+		return fmt.Errorf("has a ca that cannot be read: %w", err)
 	}
 	conf.RootCAs, err = x509.SystemCertPool()
 	if err != nil {
 		conf.RootCAs = x509.NewCertPool()
 	}
 	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("ca: %s holds no certificate in PEM", file)
+		return fmt.Errorf("has the ca %s, which has no PEM certificate: want a PEM file of certificates", file)
 	}
 	return nil
 }

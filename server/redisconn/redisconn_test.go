@@ -36,7 +36,7 @@ func open(t testing.TB, cfg Config) redis.UniversalClient {
 	return client
 }
 
-// TestFaultsAreNamed, and never the password, wherever it may have got to.
+// TestFaultsAreNamed also checks that no error contains the password.
 func TestFaultsAreNamed(t *testing.T) {
 	const secret = "s3cr3t"
 	for url, want := range map[string][]string{
@@ -46,7 +46,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		"redis://":                              {"no host"},
 		"redis://:s3cr3t@":                      {"no host"},
 		"redis://u:s3cr3t@h/x":                  {`"x"`},
-		"redis://u:s3cr3t@h:port":               {"port is a number"},
+		"redis://u:s3cr3t@h:port":               {"port must be a number"},
 		"redis://u:s3cr3t/x@h:6379":             {"%2F"},
 		"redis://u:1#s3cr3t@h:6379":             {"%23"},
 		"redis://u:1?s3cr3t@h:6379":             {"%3F"},
@@ -117,10 +117,10 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// with is a URL with a file of certificates.
+// with returns a URL with a ca.
 func with(raw, ca string) string { return raw + "?ca=" + url.QueryEscape(ca) }
 
-// TestSentinel and a cluster of one: as go-redis takes them.
+// TestSentinel connects through a sentinel.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	server := redistest.New(t)
@@ -256,13 +256,13 @@ func TestBreaker(t *testing.T) {
 		b.leave(err)
 	}
 	enter(false)
-	b.leave(fault) // one that began before
+	b.leave(fault) // of a command that began before
 	for range 10 {
 		now = now.Add(maxWait)
 		enter(true)
-		enter(false) // one at a time
+		enter(false) // only one at a time
 		b.leave(context.Canceled)
-		enter(true) // who gave up says nothing
+		enter(true) // a cancelled command says nothing about Redis
 		b.leave(fault)
 		enter(false)
 	}

@@ -34,15 +34,15 @@ func parse(raw string) (kind shape, library, ca string, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The parser's error may quote the password.
-		return 0, "", "", errors.New("is no URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
-			"the port is a number; such as " + example)
+		return 0, "", "", errors.New("is not a valid URL: in a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @ and %25 for %; " +
+			"the port must be a number; want " + example)
 	}
 	known, ok := shapes[u.Scheme]
 	if !ok {
-		return 0, "", "", fmt.Errorf("has the scheme %q: such as %s", u.Scheme, example)
+		return 0, "", "", fmt.Errorf("has the scheme %q: want %s", u.Scheme, example)
 	}
 	if strings.Contains(u.RawQuery+u.Fragment+u.Path, "@") {
-		return 0, "", "", errors.New("has an @ behind the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
+		return 0, "", "", errors.New("has an @ after the host: in a password write %23 for #, %2F for /, %3F for ? and %40 for @")
 	}
 	if err := faults(u, known.shape); err != nil {
 		return 0, "", "", err
@@ -65,14 +65,14 @@ func faults(u *url.URL, s shape) error {
 		}
 	}
 	path := strings.Trim(u.Path, "/")
-	fault(u.Scheme != "unix" && u.Hostname() == "", "names no host")
-	fault(u.Scheme == "unix" && path == "", "names no socket: unix:///run/redis.sock?db=0")
-	fault(u.Scheme != "unix" && s != cluster && !isNumber(path), "names the database "+quoted(path)+": a number, such as 0")
-	fault(s == cluster && path != "" && path != "0", "names a database: a cluster has only one")
-	fault(s == sentinel && u.Query().Get("master_name") == "", "has no master_name: the name under which the sentinels know the servers")
-	fault(s != sentinel && u.Query().Has("master_name"), "has a master_name: the scheme for sentinels is redis+sentinel")
-	fault(u.Query().Has("ca") && u.Query().Get("ca") == "", "has an empty ca: a file of certificates in PEM")
-	fault(u.Fragment != "", "has a # in it: write %23")
+	fault(u.Scheme != "unix" && u.Hostname() == "", "has no host: want "+example)
+	fault(u.Scheme == "unix" && path == "", "has no socket: want unix:///run/redis.sock?db=0")
+	fault(u.Scheme != "unix" && s != cluster && !isNumber(path), "has the database "+quoted(path)+": want a number, such as 0")
+	fault(s == cluster && path != "" && path != "0", "has the database "+quoted(path)+": leave it out, because a cluster has only one")
+	fault(s == sentinel && u.Query().Get("master_name") == "", "has no master_name: add ?master_name= with the name of the master in the sentinels' configuration")
+	fault(s != sentinel && u.Query().Has("master_name"), "has a master_name, which is only for sentinels: use redis+sentinel:// or leave it out")
+	fault(u.Query().Has("ca") && u.Query().Get("ca") == "", "has an empty ca: want a PEM file of certificates")
+	fault(u.Fragment != "", "has a #: write %23")
 	return errors.Join(all...)
 }
 

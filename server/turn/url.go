@@ -32,17 +32,17 @@ func ParseURLs(urls []string) (stunURLs, turnURLs []string, err error) {
 
 func parseURL(raw string) (*stun.URI, error) {
 	if strings.Contains(raw, "@") { // the part before it may be secret
-		return nil, errors.New("a URL holds a user or a password: they have no place in it (RFC 7065)")
+		return nil, errors.New("a URL has an @: leave out user and password, which STUN and TURN URLs cannot have (RFC 7065)")
 	}
 	uri, err := stun.ParseURI(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no URL such as stun:host:3478, turn:host:3478?transport=udp or turns:host:5349: %w", raw, err)
+		return nil, fmt.Errorf("%q is not a URL such as stun:host:3478, turn:host:3478?transport=udp or turns:host:5349: %w", raw, err)
 	}
 	if _, err := netip.ParseAddr(uri.Host); err != nil && !hostname.MatchString(uri.Host) {
-		return nil, fmt.Errorf("%q has the host %q, which is neither a name nor an address", raw, uri.Host)
+		return nil, fmt.Errorf("%q has the host %q: want a name or an IP address", raw, uri.Host)
 	}
 	if uri.Port < 1 || uri.Port > 65535 {
-		return nil, fmt.Errorf("%q has the port %d: from 1 to 65535", raw, uri.Port)
+		return nil, fmt.Errorf("%q has the port %d: want 1 to 65535", raw, uri.Port)
 	}
 	return uri, nil
 }
