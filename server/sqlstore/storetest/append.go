@@ -43,7 +43,7 @@ func testAppend(w *world) {
 }
 
 func testAppendGuardsMembership(w *world) {
-	u := w.users(5) // owner, muted, banned, gone, stranger
+	u := w.users(5) // owner, muted, banned, former member, stranger
 	g := w.group(u[0], u[1:4]...)
 	w.put(chat.Member{ConversationID: g, UserID: u[1], Muted: true})
 	w.put(chat.Member{ConversationID: g, UserID: u[2], Banned: true})
@@ -71,7 +71,7 @@ func testAppendGuardsMembership(w *world) {
 	equal(w, "unmuted", w.send(g, u[1], "z").Seq, 3)
 }
 
-func testAppendWantsItsFiles(w *world) {
+func testAppendChecksFiles(w *world) {
 	u := w.users(2)
 	g := w.group(u[0], u[1])
 	f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[0], Name: "f", Key: "k", CreatedAt: w.now}, chat.Quota{}))
@@ -99,15 +99,15 @@ func testAppendIsIdempotent(w *world) {
 	results := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{
 		m(d, u[0], "fresh"),
 		m(d, u[0], "x"),     // stored before
-		m(g, u[0], "x"),     // over all conversations
-		m(g, u[1], "x"),     // but another sender's is another
-		m(d, u[2], "twice"), // refused, and so no original
+		m(g, u[0], "x"),     // a duplicate even in another conversation
+		m(g, u[1], "x"),     // another sender's is not a duplicate
+		m(d, u[2], "twice"), // refused, so not an original
 		m(g, u[0], "twice"),
 		m(d, u[0], "twice"), // of the same batch
-		m(d, u[0], "X"),     // exact
+		m(d, u[0], "X"),     // case matters
 		m(d, u[0], "x "),
 		m(d, u[0], ""),
-		m(d, u[0], ""), // none is never a duplicate
+		m(d, u[0], ""), // a message without a ClientMsgID is never a duplicate
 	}))
 	equal(w, "stored before", results[1], chat.Appended{Message: first, Duplicate: true})
 	equal(w, "in another conversation", results[2], chat.Appended{Message: first, Duplicate: true})
@@ -123,7 +123,7 @@ func testAppendIsIdempotent(w *world) {
 		"0:true 2", "3:false 1", "5:false 2", "7:true 3", "8:true 4", "9:true 5", "10:true 6",
 	})
 
-	// A duplicate is the message as it is now, whatever became of its sender.
+	// For a duplicate, the current message is returned, even if its sender has left.
 	w.advance(d, u[1], 1, 0)
 	w.put(chat.Member{ConversationID: d, UserID: u[0], Muted: true})
 	again := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(d, u[0], "x"), m(d, u[0], "new")}))
@@ -171,8 +171,7 @@ func testAppendLargeBatches(w *world) {
 	}
 }
 
-// testAppendAgainstModel throws random batches at the store and at a few lines
-// that say what must come of them.
+// testAppendAgainstModel compares the results of random batches with those of a small model.
 func testAppendAgainstModel(w *world) {
 	u := w.users(6)
 	rooms := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2], u[3]), w.group(u[4], u[0]), w.direct(u[3], u[3])}
@@ -272,7 +271,7 @@ func testAppendCancelled(w *world) {
 	w.is(err, context.Canceled)
 	equal(w, "nothing stored, no gap", w.send(d, u, "y").Seq, 1)
 
-	// Cancelled at any moment, a batch is stored whole or not at all.
+	// If it is cancelled at any moment, a batch is stored wholly or not at all.
 	for i := range 50 {
 		ctx, cancel := context.WithCancel(w.ctx())
 		var wg sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/server/call"
 )
 
-// call is one that rings, everything that it can hold filled in.
+// call returns a ringing call with all fields set.
 func (w *world) call(id string, caller, callee int64) call.Call {
 	return call.Call{
 		ID: id, Type: call.Video, State: call.Ringing, CreatedAt: w.now,
@@ -28,7 +28,7 @@ func (w *world) call(id string, caller, callee int64) call.Call {
 	}
 }
 
-// kept is a call as a store returns it.
+// kept returns a call as a store returns it.
 func kept(c call.Call) call.Call {
 	for _, t := range []*time.Time{&c.CreatedAt, &c.AnsweredAt, &c.ConnectedAt, &c.EndedAt, &c.Caller.Until, &c.Callee.Until} {
 		if !t.IsZero() {
@@ -38,7 +38,7 @@ func kept(c call.Call) call.Call {
 	return c
 }
 
-// create stores a call that nothing stands in the way of.
+// create stores a call. Both users must be free.
 func (w *world) create(c call.Call) call.Call {
 	w.Helper()
 	others, err := w.CreateCall(w.ctx(), c)
@@ -98,7 +98,7 @@ func testCalls(w *world) {
 	w.is(err, refusal)
 	equal(w, "a refused change", w.read("A"), kept(c))
 
-	_, err = w.Call(w.ctx(), "a") // to the letter
+	_, err = w.Call(w.ctx(), "a") // case matters
 	w.is(err, call.ErrNotFound)
 	_, err = w.Call(w.ctx(), "A ")
 	w.is(err, call.ErrNotFound)
@@ -108,7 +108,7 @@ func testCalls(w *world) {
 	w.is(err, call.ErrNotFound)
 }
 
-func testCallsThatEnded(w *world) {
+func testEndedCalls(w *world) {
 	u := w.users(2)
 	w.create(w.call("A", u[0], u[1]))
 	c := w.end("A", w.now.Add(time.Minute))
@@ -152,7 +152,7 @@ func testCallsKeepUsersBusy(w *world) {
 	}
 }
 
-// testCallsUnderConcurrency has everybody call everybody: nobody is in two calls.
+// testCallsUnderConcurrency lets all users call each other: nobody is in two calls.
 func testCallsUnderConcurrency(w *world) {
 	u := w.users(6)
 	for round := range 5 {
@@ -195,7 +195,7 @@ func testCallsUnderConcurrency(w *world) {
 	}
 }
 
-// testCallChangesUnderConcurrency wants no change lost, and one end.
+// testCallChangesUnderConcurrency: no change is lost, and the call ends once.
 func testCallChangesUnderConcurrency(w *world) {
 	u := w.users(2)
 	w.create(w.call("A", u[0], u[1]))
@@ -264,7 +264,7 @@ func testLegs(w *world) {
 	found := must[[]uint64](w)(w.RenewLegs(w.ctx(), asked, w.now.Add(40*time.Second)))
 	slices.Sort(found)
 	equal(w, "connections in calls", found, []uint64{9, a.Caller.Conn})
-	equal(w, "put off", late(30*time.Second, 10), []string{"B"}) // whose caller is not here
+	equal(w, "put off", late(30*time.Second, 10), []string{"B"}) // its caller is connected to another node
 	equal(w, "when", w.read("A").Caller.Until, kept(call.Call{CreatedAt: w.now.Add(40 * time.Second)}).CreatedAt)
 	equal(w, "not put off", w.read("A").Callee, a.Callee)
 	equal(w, "no connection", must[[]uint64](w)(w.RenewLegs(w.ctx(), nil, w.now)), nil)

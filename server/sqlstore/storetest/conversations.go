@@ -67,7 +67,7 @@ func testGroups(w *world) {
 	_, err := w.CreateGroup(w.ctx(), "x", u[0], []int64{1 << 40}, w.now)
 	w.is(err, chat.ErrNotFound)
 
-	w.direct(u[0], u[1]) // no group
+	w.direct(u[0], u[1]) // not a group
 	second := w.group(u[0])
 	groups := func(id int64, limit int) []chat.Conversation {
 		return must[[]chat.Conversation](w)(w.Groups(w.ctx(), id, limit, 0))
@@ -89,7 +89,7 @@ func testDialogs(w *world) {
 	empty := w.direct(me, u[1])
 	group := w.group(u[2], me)
 	self := w.direct(me, me)
-	w.group(u[1], u[2]) // not mine
+	w.group(u[1], u[2]) // without u[0]
 	w.send(group, u[2], "one")
 	w.send(self, me, "note")
 	gone := w.send(group, u[2], "two")

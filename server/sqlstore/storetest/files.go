@@ -24,7 +24,7 @@ func testFilesHaveQuotas(w *world) {
 	}
 	bytes("nothing", u[0], 0, 0)
 	q := chat.Quota{User: 100, Total: 150}
-	w.ok(create(u[0], 100, q)) // as much as there may be
+	w.ok(create(u[0], 100, q)) // exactly the quota
 	w.is(create(u[0], 1, q), chat.ErrUserFull)
 	w.ok(create(u[0], 0, q))
 	w.is(create(u[1], 51, q), chat.ErrFull)
@@ -36,7 +36,7 @@ func testFilesHaveQuotas(w *world) {
 
 	var wg sync.WaitGroup
 	var stored atomic.Int64
-	for range 16 { // of which five find room
+	for range 16 { // five of them fit
 		wg.Go(func() {
 			switch err := create(u[0], 10, chat.Quota{User: 150}); {
 			case err == nil:
@@ -98,8 +98,8 @@ func testUnusedFiles(w *world) {
 	equal(w, "room is made", [2]int64{user, total}, [2]int64{40, 40})
 }
 
-// testDeletedFiles deletes a file that messages name: they stay, its id too, and
-// room is made.
+// testDeletedFiles deletes a file that messages refer to. The messages and the id of the file
+// stay, and its bytes no longer count.
 func testDeletedFiles(w *world) {
 	u := w.users(2)
 	d := w.direct(u[0], u[1])

@@ -29,7 +29,7 @@ func testRenameGroup(w *world) {
 	w.is(w.RenameGroup(w.ctx(), 1<<40, u[0], "x", anybody), chat.ErrNotFound)
 }
 
-// purge deletes what is left of deleted groups, and returns in how many steps.
+// purge deletes the messages of deleted groups, and returns the number of steps.
 func (w *world) purge(limit int) (steps int) {
 	w.Helper()
 	for must[bool](w)(w.PurgeGroups(w.ctx(), limit)) {
@@ -105,8 +105,8 @@ func testDeleteGroup(w *world) {
 	}
 }
 
-// testDeleteGroupUnderConcurrency deletes while members write and others come in:
-// nothing is left of it.
+// testDeleteGroupUnderConcurrency deletes groups while members write and others join. Nothing
+// is left of them.
 func testDeleteGroupUnderConcurrency(w *world) {
 	u := w.users(6)
 	for range 10 {

@@ -9,7 +9,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// testHideMessage deletes messages for one reader: others see them, and seq stays.
+// testHideMessage hides messages from one user. Others still see them, and they keep their
+// Seq.
 func testHideMessage(w *world) {
 	u := w.users(3)
 	me, other := u[0], u[1]
@@ -91,7 +92,7 @@ func testHideMessage(w *world) {
 	equal(w, "at once", first.Load(), 1)
 }
 
-// testClearConversation deletes a conversation for one reader, up to a message.
+// testClearConversation hides a conversation from one user, up to a message.
 func testClearConversation(w *world) {
 	me, other := w.user(), w.user()
 	d := w.direct(me, other)

@@ -55,7 +55,7 @@ func testDeleteUser(w *world) {
 	w.ok(err)
 	equal(w, "active", total, 2)
 
-	// Nobody begins anything with it.
+	// Nobody can add, block or write to the deleted account.
 	w.is(w.Befriend(w.ctx(), friend, u, w.now), chat.ErrNotFound)
 	w.is(w.Block(w.ctx(), friend, u, 10, w.now), chat.ErrNotFound)
 	w.is(w.UpdateUser(w.ctx(), u, chat.Profile{Nickname: new("back")}), chat.ErrNotFound)
@@ -68,7 +68,7 @@ func testDeleteUser(w *world) {
 	w.is(err, chat.ErrNotFound)
 	w.is(w.CreateSession(w.ctx(), chat.Session{ID: "late", UserID: u, RefreshHash: []byte("x")}, 0), chat.ErrNotFound)
 
-	// Its names are free.
+	// Its phone number and username are free.
 	again := must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{Phone: in.Phone, Username: in.Username}, "hash")).ID
 	equal(w, "another account", again != u, true)
 	equal(w, "leaving", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{u})
@@ -77,8 +77,8 @@ func testDeleteUser(w *world) {
 	equal(w, "left", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), nil)
 }
 
-// testTheLastSuperAdminStays has the two that there are delete their accounts at once.
-func testTheLastSuperAdminStays(w *world) {
+// testLastSuperAdminStays lets the only two super admins delete their accounts at once.
+func testLastSuperAdminStays(w *world) {
 	var ids []int64
 	for i := range 2 {
 		u := chat.User{Phone: fmt.Sprint("+4912345", i), Role: chat.RoleSuperAdmin, CreatedAt: w.now}
@@ -119,7 +119,7 @@ func testDeletedUsersConversations(w *world) {
 	for more := true; more; steps++ {
 		more = must[bool](w)(w.EraseAlone(w.ctx(), u[0], 2, w.now))
 	}
-	equal(w, "steps", steps, 7) // three for each of two, and one that finds nothing
+	equal(w, "steps", steps, 7) // three for each of two conversations, and one that finds nothing
 	texts := func(room, reader int64) (n int) {
 		list, _, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: reader, ConversationID: room, Limit: 10, Whole: true})
 		w.ok(err)
@@ -133,7 +133,7 @@ func testDeletedUsersConversations(w *world) {
 	equal(w, "a note to self", texts(self, u[0]), 0)
 	equal(w, "one-to-one, for the other", texts(direct, u[1]), 5)
 	equal(w, "a group of others", texts(shared, u[1]), 5)
-	must[chat.Member](w)(w.change(alone, u[2], func(m *chat.Member) { m.Role = chat.RoleMember })) // to look into it
+	must[chat.Member](w)(w.change(alone, u[2], func(m *chat.Member) { m.Role = chat.RoleMember })) // so that the messages can be read
 	equal(w, "a group of nobody", texts(alone, u[2]), 0)
 
 	must[[]string](w)(w.DeleteUser(w.ctx(), u[1], 0, w.now))
@@ -143,8 +143,8 @@ func testDeletedUsersConversations(w *world) {
 	equal(w, "of two who are gone", texts(direct, u[1]), 0)
 }
 
-// testDeletionUnderConcurrency has an account brought into groups, and written to,
-// while it is deleted: none of them has it afterwards.
+// testDeletionUnderConcurrency adds an account to groups, and writes to it, while it is
+// deleted. Afterwards nobody can.
 func testDeletionUnderConcurrency(w *world) {
 	for range 5 {
 		owner, user := w.user(), w.user()
@@ -171,7 +171,7 @@ func testDeletionUnderConcurrency(w *world) {
 		}
 		wg.Wait()
 		equal(w, "friends", must[[]chat.User](w)(w.Friends(w.ctx(), owner, 10, 0)), nil)
-		for _, g := range must[[]chat.Conversation](w)(w.Groups(w.ctx(), user, 10, 0)) { // from before: what the service leaves next
+		for _, g := range must[[]chat.Conversation](w)(w.Groups(w.ctx(), user, 10, 0)) { // from before the deletion: the service leaves them next
 			w.leave(g.ID, user)
 		}
 		_, err := w.change(room, user, func(m *chat.Member) { m.Role = chat.RoleMember })

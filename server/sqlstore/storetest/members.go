@@ -64,9 +64,9 @@ func testMembersAreLimited(w *world) {
 		return err
 	}
 	w.is(put(chat.Member{UserID: u[3]}, 3), chat.ErrConflict)
-	w.ok(put(chat.Member{UserID: u[2], Muted: true}, 3))  // there already
-	w.ok(put(chat.Member{UserID: u[3], Banned: true}, 3)) // takes no place
-	w.ok(put(chat.Member{UserID: u[2], Banned: true}, 3)) // frees one
+	w.ok(put(chat.Member{UserID: u[2], Muted: true}, 3))  // already a member
+	w.ok(put(chat.Member{UserID: u[3], Banned: true}, 3)) // does not count
+	w.ok(put(chat.Member{UserID: u[2], Banned: true}, 3)) // makes room for one
 	w.ok(put(chat.Member{UserID: u[4]}, 3))
 	w.is(put(chat.Member{UserID: u[2]}, 3), chat.ErrConflict)
 
@@ -78,7 +78,7 @@ func testMembersAreLimited(w *world) {
 	equal(w, "never above the limit", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 10)
 }
 
-func testChangesAreDecidedInside(w *world) {
+func testChangeMember(w *world) {
 	u := w.users(4)
 	g := w.group(u[0], u[1])
 	w.put(chat.Member{ConversationID: g, UserID: u[1], Role: chat.RoleAdmin, JoinedAt: w.now})
@@ -102,7 +102,7 @@ func testChangesAreDecidedInside(w *world) {
 			ConversationID: g, ActorID: u[2], UserID: u[1],
 			Decide: func(actor chat.Member, m *chat.Member) error {
 				equal(w, "a stranger", actor, chat.Member{ConversationID: g, UserID: u[2]})
-				m.ConversationID, m.UserID = g+1, u[3] // not its to change
+				m.ConversationID, m.UserID = g+1, u[3] // ignored
 				return nil
 			},
 		})
@@ -111,7 +111,7 @@ func testChangesAreDecidedInside(w *world) {
 	equal(w, "nothing changed", must[chat.Membership](w)(w.Membership(w.ctx(), g)), before)
 }
 
-// testChangesUnderConcurrency has everybody change one member, each a little.
+// testChangesUnderConcurrency changes one member from many goroutines.
 func testChangesUnderConcurrency(w *world) {
 	const each = 8
 	u := w.users(2)
@@ -149,13 +149,13 @@ func testOwnersHandOver(w *world) {
 			equal(w, "role", x.Role == chat.RoleOwner, x.UserID == want)
 		}
 	}
-	w.leave(g, u[1]) // a member: nothing is handed over
+	w.leave(g, u[1]) // not the owner: nothing is handed over
 	owner(u[0])
 	add(u[1], chat.RoleMember, 4*time.Hour)
 	for _, c := range []struct{ leaves, heir int64 }{
 		{u[0], u[4]}, // the admin who joined first
 		{u[4], u[2]},
-		{u[2], u[3]}, // the member who did
+		{u[2], u[3]}, // the member who joined first
 		{u[3], u[1]},
 	} {
 		w.leave(g, c.leaves)
@@ -165,7 +165,7 @@ func testOwnersHandOver(w *world) {
 	equal(w, "empty", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 0)
 }
 
-// testOwnersLeaveUnderConcurrency wants one owner among those who stay.
+// testOwnersLeaveUnderConcurrency: exactly one of the remaining members is the owner.
 func testOwnersLeaveUnderConcurrency(w *world) {
 	u := w.users(6)
 	for range 10 {

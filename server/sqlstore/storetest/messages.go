@@ -18,7 +18,7 @@ func testStatuses(w *world) {
 		w.Helper()
 		equal(w, "status of "+m.Content, w.status(m.ID), want)
 	}
-	w.advance(d, u[0], 2, 2) // the sender's own marks count for nothing
+	w.advance(d, u[0], 2, 2) // the sender's own marks do not count
 	at(one, chat.StatusSent)
 	w.advance(d, u[1], 0, 1)
 	at(one, chat.StatusDelivered)
@@ -36,11 +36,11 @@ func testStatuses(w *world) {
 
 	post := w.send(g, u[0], "post")
 	w.advance(g, u[1], 0, 1)
-	at(post, chat.StatusSent) // never merely delivered in a group
+	at(post, chat.StatusSent) // in a group it is never delivered
 	w.advance(g, u[2], 1, 0)
 	at(post, chat.StatusRead)
 	w.leave(g, u[2])
-	at(post, chat.StatusRead) // a receipt outlives its reader's membership
+	at(post, chat.StatusRead) // it stays read after the reader has left
 
 	note := w.send(self, u[2], "note")
 	w.advance(self, u[2], 1, 1)
@@ -61,13 +61,13 @@ func testMarksNeverGoBack(w *world) {
 		{ConversationID: d, UserID: u[1], Read: 2, Delivered: 4},
 		{ConversationID: d, UserID: u[1]},
 		{ConversationID: d, UserID: u[1], Read: -5, Delivered: -5},
-		{ConversationID: d, UserID: 1 << 40, Read: 4}, // no member, no error
+		{ConversationID: d, UserID: 1 << 40, Read: 4}, // not a member: ignored
 		{ConversationID: 1 << 40, UserID: u[1], Read: 4},
 	}))
 	unread(1)
 	w.advance(d, u[1], 1, 1)
 	unread(1)
-	w.advance(d, u[1], math.MaxInt64, math.MaxInt64) // no further than the last message
+	w.advance(d, u[1], math.MaxInt64, math.MaxInt64) // limited to the last message
 	unread(0)
 	next := w.send(d, u[0], "next")
 	unread(1)
@@ -105,7 +105,7 @@ func testEditAndRetract(w *world) {
 	equal(w, "seq stays gapless", w.send(d, u[0], "fourth").Seq, 4)
 }
 
-// testEditGuardsMembership refuses an edit where Append would store nothing.
+// testEditGuardsMembership: an edit is refused if Append would refuse a message.
 func testEditGuardsMembership(w *world) {
 	u := w.users(3)
 	g, d := w.group(u[0], u[1], u[2]), w.direct(u[0], u[1])
@@ -195,7 +195,7 @@ func testPagesAreForMembers(w *world) {
 	equal(w, "no such conversation", len(got)+int(total), 0)
 }
 
-// testSince follows all conversations by id.
+// testSince lists messages of all conversations by id.
 func testSince(w *world) {
 	before := func(at time.Time) int64 { return must[int64](w)(w.MessageIDBefore(w.ctx(), at)) }
 	equal(w, "before, of no messages", before(w.now), 0)
@@ -241,7 +241,7 @@ func testUnread(w *world) {
 	unread(u[0], 1)
 	w.leave(g, u[0])
 	unread(u[0], 0)
-	for _, member := range w.users(100) { // more than one statement asks for
+	for _, member := range w.users(100) { // more than one statement handles
 		w.send(w.direct(u[0], member), member, "one")
 		w.send(w.direct(u[0], member), member, "two")
 	}
@@ -337,7 +337,7 @@ func testGarbage(w *world) {
 	}
 }
 
-// testCancelled wants every method to say whose fault it was.
+// testCancelled: every method returns the error of a cancelled context.
 func testCancelled(w *world) {
 	ctx, cancel := context.WithCancel(w.ctx())
 	cancel()
@@ -397,13 +397,13 @@ func testCancelled(w *world) {
 	}
 }
 
-// testReceipts keeps the time of each member's last move.
+// testReceipts: the times are those of each mark's last move.
 func testReceipts(w *world) {
 	u := w.users(5)
 	g := w.group(u[0], u[1], u[2], u[3])
 	w.now = w.now.Add(time.Minute)
 	one, two := w.send(g, u[0], "one"), w.send(g, u[0], "two")
-	w.put(chat.Member{ConversationID: g, UserID: u[4], JoinedAt: w.now.Add(time.Minute)}) // has nothing unread
+	w.put(chat.Member{ConversationID: g, UserID: u[4], JoinedAt: w.now.Add(time.Minute)}) // all earlier messages count as read
 	receipts := func(m chat.Message) []chat.Receipt {
 		w.Helper()
 		return must[[]chat.Receipt](w)(w.Receipts(w.ctx(), g, m.Seq, m.CreatedAt.Add(time.Millisecond)))
@@ -433,7 +433,7 @@ func testReceipts(w *world) {
 	equal(w, "nowhere", must[[]chat.Receipt](w)(w.Receipts(w.ctx(), 1<<40, 1, w.now)), nil)
 }
 
-// testReadUpTo leaves out the asker, and those who have blocked him.
+// testReadUpTo: the user themself, and members who have blocked the user, do not count.
 func testReadUpTo(w *world) {
 	u := w.users(4)
 	g, d, none := w.group(u[0], u[1], u[2], u[3]), w.direct(u[0], u[1]), w.group(u[0])
@@ -453,7 +453,7 @@ func testReadUpTo(w *world) {
 	equal(w, "of others", read(u[0]), map[int64]int64{g: 2, d: 2})
 	equal(w, "as another sees it", read(u[3]), map[int64]int64{g: 3, d: 3})
 	w.ok(w.Block(w.ctx(), u[1], u[0], 10, w.now))
-	equal(w, "blocked", read(u[0]), map[int64]int64{g: 1}) // d has nobody else
+	equal(w, "blocked", read(u[0]), map[int64]int64{g: 1}) // d has no other member
 	w.ok(w.Block(w.ctx(), u[0], u[2], 10, w.now))
 	equal(w, "blocks", read(u[0])[g], int64(1))
 	equal(w, "nowhere", must[map[int64]int64](w)(w.ReadUpTo(w.ctx(), u[0], nil)), map[int64]int64{})

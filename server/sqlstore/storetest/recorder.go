@@ -9,21 +9,20 @@ import (
 	"sync"
 )
 
-// A Recorder notes every statement that runs on the connections it wraps, and
-// the arguments of its last run. The zero value is ready to use, by several
-// goroutines.
+// A Recorder records every statement that runs on the connections that it wraps, with the
+// arguments of its last run. The zero value is ready to use. It is safe for concurrent use.
 type Recorder struct {
 	mu  sync.Mutex
 	run map[string][]any
 }
 
-// A Statement is what a [Recorder] noted.
+// A Statement is one that a [Recorder] has recorded.
 type Statement struct {
 	Text string
 	Args []any
 }
 
-// Wrap returns a connector whose connections the recorder listens to.
+// Wrap returns a connector whose statements are recorded.
 func (r *Recorder) Wrap(c driver.Connector) driver.Connector { return recordingConnector{c, r} }
 
 // Statements returns each statement once, in alphabetical order.
@@ -47,13 +46,13 @@ func (r *Recorder) note(text string, named []driver.NamedValue) {
 		r.run = make(map[string][]any)
 	}
 	for _, one := range apart(text) {
-		n := min(strings.Count(one, "?"), len(args)) // none where a prepared statement has them
+		n := min(strings.Count(one, "?"), len(args)) // none for a prepared statement
 		r.run[one], args = args[:n:n], args[n:]
 	}
 }
 
-// apart returns the statements that the store joined into one. Those of
-// migrations, which have comments, come one by one.
+// apart splits statements that the store has joined. Statements of migrations, which have
+// comments, are never joined.
 func apart(text string) []string {
 	if strings.Contains(text, "--") {
 		return []string{text}
@@ -74,7 +73,7 @@ func (c recordingConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return recordingConn{conn.(fullConn), c.to}, nil
 }
 
-// fullConn is what the server's own wrapper asks for: see observe.
+// fullConn has all interfaces that the server's own wrapper in package observe needs.
 type fullConn interface {
 	driver.Conn
 	driver.ConnBeginTx

@@ -8,7 +8,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// relation is what a is to b; b is the mirror image of it to a.
+// relation returns the relation of a to b. It also checks that b's relation to a matches.
 func (w *world) relation(a, b int64) chat.Relation {
 	w.Helper()
 	there, back := must[chat.Relation](w)(w.Relation(w.ctx(), a, b)), must[chat.Relation](w)(w.Relation(w.ctx(), b, a))
@@ -64,7 +64,7 @@ func testBlocks(w *world) {
 	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
 	w.block(u[0], u[2])
 	w.block(u[0], u[1])
-	w.block(u[0], u[1]) // twice is as good as once
+	w.block(u[0], u[1]) // is idempotent
 	w.block(u[3], u[0])
 	equal(w, "no friends", w.relation(u[0], u[1]), chat.Relation{Blocked: true})
 	w.is(w.Befriend(w.ctx(), u[0], u[1], w.now), chat.ErrBlocked)
@@ -102,10 +102,10 @@ func testBlocksAreLimited(w *world) {
 	wg.Wait()
 	blocked := must[chat.Blocks](w)(w.Blocks(w.ctx(), u[0])).Of
 	equal(w, "never above the limit", len(blocked), 10)
-	w.ok(w.Block(w.ctx(), u[0], blocked[3], 10, w.now)) // there already
+	w.ok(w.Block(w.ctx(), u[0], blocked[3], 10, w.now)) // already blocked
 }
 
-// testAppendGuardsBlocks has the store refuse what a cache that is old lets through.
+// testAppendGuardsBlocks: the store refuses messages that a stale cache would allow.
 func testAppendGuardsBlocks(w *world) {
 	u := w.users(3)
 	d, other, g := w.direct(u[0], u[1]), w.direct(u[1], u[2]), w.group(u[0], u[1])
@@ -124,7 +124,7 @@ func testAppendGuardsBlocks(w *world) {
 	equal(w, "contacts", must[[]int64](w)(w.Contacts(w.ctx(), u[0], 10)), nil)
 	equal(w, "contacts of the blocked", must[[]int64](w)(w.Contacts(w.ctx(), u[1], 10)), []int64{u[0], u[2]})
 
-	w.block(u[1], u[0]) // both ways
+	w.block(u[1], u[0]) // both have blocked each other
 	w.ok(w.Unblock(w.ctx(), u[0], u[1]))
 	w.is(must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(d, u[1], "z")}))[0].Err, chat.ErrNotFound)
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
@@ -141,8 +141,8 @@ func testAppendGuardsBlocks(w *world) {
 	w.send(w.direct(u[0], u[2]), u[2], "the first")
 }
 
-// testBlocksUnderConcurrency blocks while the other writes, and while their
-// conversation is made: once Block has returned, nothing is stored any more.
+// testBlocksUnderConcurrency blocks a user who writes, and while the conversation is created.
+// After Block has returned, no message is stored.
 func testBlocksUnderConcurrency(w *world) {
 	for round := range 20 {
 		u := w.users(2)

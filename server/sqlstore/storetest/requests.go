@@ -8,19 +8,20 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// ask has a write to b, who wants to be asked by strangers.
+// ask prepares a message of a to b, who accepts messages only from contacts.
 func (w *world) ask(a, b int64) chat.Opened {
 	w.Helper()
 	return must[chat.Opened](w)(w.EnsureDirect(w.ctx(), chat.Opening{From: a, To: b, Ask: true, Limit: 10, At: w.now}))
 }
 
-// waiting lists the requests that wait for a user.
+// waiting lists the pending requests to a user.
 func (w *world) waiting(user int64) []chat.Request {
 	w.Helper()
 	return must[[]chat.Request](w)(w.Requests(w.ctx(), user, 100, 0))
 }
 
-// inRoom tells who is in a conversation, and whom the next message is a first one for.
+// inRoom returns the members of a conversation, and those of them for whom the next message
+// counts as a first one.
 func (w *world) inRoom(id int64) (in, closed []int64) {
 	w.Helper()
 	m := must[chat.Membership](w)(w.Membership(w.ctx(), id))
@@ -46,9 +47,9 @@ func testPrivacy(w *world) {
 	equal(w, "of none", must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), nil)), map[int64]chat.Privacy{})
 }
 
-// testAskedToWrite has a stranger write: all is there, and nothing of it is the
-// reader's until he accepts.
-func testAskedToWrite(w *world) {
+// testMessageRequests: messages of a stranger are stored, but the receiver is not a member until
+// they accept.
+func testMessageRequests(w *world) {
 	u := w.users(2)
 	o := w.ask(u[0], u[1])
 	want := chat.Request{ID: o.Asked.ID, UserID: u[1], FromID: u[0], Kind: chat.RequestMessage, ChatID: o.ConversationID, CreatedAt: w.stored()}
@@ -88,9 +89,9 @@ func testAskedToWrite(w *world) {
 	equal(w, "no more questions", w.ask(u[0], u[1]).Asked, nil)
 }
 
-// testAnsweredByWriting has the one who was asked write, and one who has added
-// the stranger meanwhile.
-func testAnsweredByWriting(w *world) {
+// testMessageRequestsAcceptedByReply: a reply accepts the request, and so does adding the stranger as a
+// friend.
+func testMessageRequestsAcceptedByReply(w *world) {
 	u := w.users(3)
 	o := w.ask(u[0], u[1])
 	w.send(o.ConversationID, u[0], "hello")
@@ -101,7 +102,7 @@ func testAnsweredByWriting(w *world) {
 	equal(w, "goes on", w.send(o.ConversationID, u[1], "hello").Seq, 2)
 
 	o = w.ask(u[0], u[2])
-	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // by himself, which is no consent
+	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // the stranger adds the receiver: this accepts nothing
 	in, _ := w.inRoom(o.ConversationID)
 	equal(w, "still asked", in, u[:1])
 	w.ok(w.Befriend(w.ctx(), u[2], u[0], w.now))
@@ -110,7 +111,7 @@ func testAnsweredByWriting(w *world) {
 	equal(w, "nothing waits", w.waiting(u[2]), nil)
 }
 
-func testDeclinedToWrite(w *world) {
+func testMessageRequestsDeclined(w *world) {
 	u := w.users(2)
 	o := w.ask(u[0], u[1])
 	w.send(o.ConversationID, u[0], "hello")
@@ -126,7 +127,7 @@ func testDeclinedToWrite(w *world) {
 	equal(w, "hidden", w.waiting(u[1]), nil)
 	w.block(u[1], u[0])
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
-	w.ok(refused()) // a block is more, and forgets what was before
+	w.ok(refused()) // the block has deleted the declined request
 	again := w.ask(u[0], u[1])
 	w.ok(w.DeclineRequest(w.ctx(), *again.Asked))
 	w.is(refused(), chat.ErrNotFound)
@@ -136,9 +137,8 @@ func testDeclinedToWrite(w *world) {
 	equal(w, "friends", w.relation(u[1], u[0]).Added, true)
 }
 
-// testAskedAgain ends a friendship, after which a message is as good as a first
-// one, for who wants to be asked.
-func testAskedAgain(w *world) {
+// testMessageRequestsAfterUnfriend: after the end of a friendship, the next message counts as a first one.
+func testMessageRequestsAfterUnfriend(w *world) {
 	u := w.users(2)
 	d := w.direct(u[0], u[1])
 	w.send(d, u[0], "hello")
@@ -155,7 +155,7 @@ func testAskedAgain(w *world) {
 	equal(w, "closed, asked again", closed, nil)
 	w.ok(w.AcceptRequest(w.ctx(), *o.Asked, w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
-	w.direct(u[0], u[1]) // who takes messages of everybody is not asked
+	w.direct(u[0], u[1]) // without a request, because the receiver accepts messages from everybody
 	in, _ = w.inRoom(d)
 	equal(w, "in it, of everybody", in, u)
 	w.block(u[1], u[0])
@@ -163,8 +163,8 @@ func testAskedAgain(w *world) {
 	equal(w, "asked after a block", w.ask(u[0], u[1]).Asked.UserID, u[1])
 }
 
-// testAsked is for calls.
-func testAsked(w *world) {
+// testCallRequests tests requests to call.
+func testCallRequests(w *world) {
 	u := w.users(4)
 	r := chat.Request{UserID: u[0], FromID: u[1], Kind: chat.RequestCall, CreatedAt: w.now}
 	ask := func(r chat.Request) (chat.Request, bool, error) { return w.Ask(w.ctx(), r, 10) }
@@ -184,7 +184,7 @@ func testAsked(w *world) {
 	w.ok(w.DeclineRequest(w.ctx(), second))
 	_, _, err = ask(r)
 	w.is(err, chat.ErrDeclined)
-	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // forgives
+	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // deletes the declined request
 	_, made, err = ask(r)
 	w.ok(err)
 	equal(w, "anew", made, true)
@@ -197,7 +197,7 @@ func testAsked(w *world) {
 	w.is(err, chat.ErrNotFound)
 }
 
-func testAskedIntoAGroup(w *world) {
+func testGroupRequests(w *world) {
 	u := w.users(5)
 	g, other := w.group(u[0], u[1]), w.group(u[4])
 	ask := func(from, to, chatID int64) (chat.Request, error) {
@@ -205,7 +205,7 @@ func testAskedIntoAGroup(w *world) {
 		return r, err
 	}
 	_, err := ask(u[0], u[2], other)
-	w.is(err, chat.ErrNotFound) // he is not in it
+	w.is(err, chat.ErrNotFound) // not a member
 	r, err := ask(u[0], u[2], g)
 	w.ok(err)
 	in, _ := w.inRoom(g)
@@ -274,7 +274,7 @@ func testRequestsAreLimited(w *world) {
 	w.ok(err)
 }
 
-// testAnswersUnderConcurrency has devices accept and decline at once: one does.
+// testAnswersUnderConcurrency accepts and declines at once: one answer succeeds.
 func testAnswersUnderConcurrency(w *world) {
 	for range 20 {
 		u := w.users(2)

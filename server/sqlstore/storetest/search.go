@@ -11,7 +11,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// found returns the contents of all that a search finds, page by page.
+// found returns the contents of all messages of a search, from all pages.
 func (w *world) found(q chat.MessageSearch) (contents []string) {
 	w.Helper()
 	for q.BeforeID = 0; ; {
@@ -29,7 +29,7 @@ func (w *world) found(q chat.MessageSearch) (contents []string) {
 	}
 }
 
-// index makes all messages quick to search that were made before now.
+// index indexes all messages that were created before now.
 func (w *world) index() {
 	w.Helper()
 	for {
@@ -89,7 +89,7 @@ func testSearchMessages(w *world) {
 	}
 	check()
 	var filler []chat.NewMessage
-	for i := range 40 { // of which blocks are made
+	for i := range 40 { // enough for blocks of the index
 		filler = append(filler, w.message(d, me, fmt.Sprint("filler ", i)), w.message(g, other, "filler"))
 	}
 	w.sendAll(filler...)
@@ -100,8 +100,8 @@ func testSearchMessages(w *world) {
 	equal(w, "of who was banned", w.found(chat.MessageSearch{UserID: me, Text: "quick", Limit: 5}), []string{"the Quick brown fox"})
 }
 
-// testSearchAgainstModel does anything that changes what is found, in any order,
-// and compares with a look at all messages.
+// testSearchAgainstModel makes random changes that affect searches, and compares the results
+// with those of a scan of all messages.
 func testSearchAgainstModel(w *world) {
 	r := rand.New(rand.NewPCG(uint64(w.now.Unix()), 1))
 	words := strings.Fields("ab abc bcd xyz alpha beta gamma 天 天气 京都 東京都 ключ Ключ 😀 αβ")
@@ -116,7 +116,7 @@ func testSearchAgainstModel(w *world) {
 	rooms := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2]), w.direct(u[0], u[0]), w.direct(u[0], u[2])}
 	type sent struct {
 		chat.Message
-		gone, hidden bool // from u[0]
+		gone, hidden bool // hidden: from u[0]
 	}
 	var model []*sent
 	for round := range 60 {
@@ -210,8 +210,8 @@ func testIndexingUnderConcurrency(w *world) {
 	equal(w, "not edited", len(w.found(chat.MessageSearch{UserID: u, Text: "before", Limit: 100})), 256)
 }
 
-// testIndexingWaits leaves messages alone that are too new: those with smaller
-// ids may not be there yet.
+// testIndexingWaits: messages that are too new are not indexed, because messages with smaller
+// ids may still be in a transaction.
 func testIndexingWaits(w *world) {
 	u := w.user()
 	d := w.direct(u, u)

@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// session stores a session, at a time after now, of an account of the first epoch.
+// session stores a session that was created at a time after now, for an account with epoch 0.
 func (w *world) session(user int64, id string, after time.Duration) {
 	w.Helper()
 	w.ok(w.CreateSession(w.ctx(), chat.Session{
@@ -47,7 +47,7 @@ func testSessionsEnd(w *world) {
 	equal(w, "b stays", w.sessionIDs(u[0], 10, 0), []string{"b"})
 	equal(w, "another's stays", w.sessionIDs(u[1], 10, 0), []string{"other"})
 	late := chat.Session{ID: "late", UserID: u[0], RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now}
-	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound) // a login of before
+	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound) // a login that began before
 	epoch := must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).Epoch
 	w.ok(w.CreateSession(w.ctx(), late, epoch))
 	equal(w, "all", end(u[0], ""), []string{"b", "late"})
@@ -84,8 +84,8 @@ func testSessionsEnd(w *world) {
 	equal(w, "one lives", must[[]string](w)(w.LiveSessions(w.ctx(), ids)), []string{"many 7"})
 }
 
-// testSessionsEndUnderConcurrency has logins that found the account before its
-// sessions were ended: none of them may outlive that.
+// testSessionsEndUnderConcurrency: no login that began before EndSessions has a session after
+// it.
 func testSessionsEndUnderConcurrency(w *world) {
 	for round := range 10 {
 		user := w.user()

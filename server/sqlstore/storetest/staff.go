@@ -91,7 +91,7 @@ func testNumbers(w *world) {
 	})
 }
 
-// report stores a report, of a message unless that is 0.
+// report stores a report about a message, or about a user if message is 0.
 func (w *world) report(by, about, message int64) chat.Report {
 	w.Helper()
 	r, made, err := w.CreateReport(w.ctx(), chat.Report{
@@ -132,7 +132,7 @@ func testReports(w *world) {
 	w.ok(w.handle(second.ID, chat.ReportWarn))
 	w.is(w.handle(second.ID, chat.ReportBan), chat.ErrConflict)
 	w.is(w.handle(1<<40, chat.ReportBan), chat.ErrNotFound)
-	again := w.report(u[0], u[1], 0) // since the one before was handled
+	again := w.report(u[0], u[1], 0) // a new one, because the earlier one was handled
 	w.ok(w.handle(again.ID, chat.ReportDismiss))
 
 	got := must[chat.Report](w)(w.Report(w.ctx(), second.ID))
@@ -161,7 +161,7 @@ func testReports(w *world) {
 	equal(w, "in the audit", []int{len(entries), int(total)}, []int{2, 2})
 }
 
-// testReportsUnderConcurrency has moderators handle one report at once: one does.
+// testReportsUnderConcurrency handles one report from many goroutines: one succeeds.
 func testReportsUnderConcurrency(w *world) {
 	u := w.users(2)
 	r := w.report(u[0], u[1], 0)
@@ -213,7 +213,7 @@ func testNotices(w *world) {
 	equal(w, "everybody's", untold(u[1]), "a")
 	mark(append(u[1:], 1<<40), none, a)
 	mark(u[:1], none, b)
-	mark(u[:1], none, a) // no step back
+	mark(u[:1], none, a) // never moves back
 	mark(nil, none, a)
 	equal(w, "told", untold(u[0])+untold(u[1])+untold(u[299]), "")
 	c := tell(0, "c")
@@ -222,7 +222,7 @@ func testNotices(w *world) {
 	}
 	equal(w, "as many as asked for", untold(u[0]), "cde")
 	g := tell(u[1], "g")
-	mark(u[:1], g, g) // g is not his
+	mark(u[:1], g, g) // g is for another user
 	mark(u[1:2], chat.Notice{ID: g.ID - 1}, g)
 	equal(w, "told of the last before those in between", untold(u[1]), "cde")
 	mark(u[:2], chat.Notice{ID: c.ID - 1}, c)
@@ -231,7 +231,7 @@ func testNotices(w *world) {
 	equal(w, "told of the rest", untold(u[0])+untold(u[1]), "")
 	h := tell(0, "h")
 	w.now = at.Add(-time.Millisecond)
-	mark(u[2:3], chat.Notice{ID: h.ID - 1}, h) // those before it are too old by now
+	mark(u[2:3], chat.Notice{ID: h.ID - 1}, h) // earlier ones are too old to be sent
 	equal(w, "told where others were never told", untold(u[2]), "")
 	w.now = at.Add(time.Second)
 	equal(w, "from before the account", untold(w.user()), "")

@@ -12,14 +12,14 @@ import (
 
 var errDecided = errors.New("decided against it")
 
-// stand changes an account, by the operator.
+// stand changes the standing of an account, as the operator.
 func (w *world) stand(id int64, change func(*chat.Standing)) chat.Standing {
 	w.Helper()
 	after, _ := w.standAnd(id, chat.StandingChange{}, change)
 	return after
 }
 
-// standAnd is stand with what is done besides, and returns the sessions that ended.
+// standAnd is stand with the other changes of c. It also returns the ended sessions.
 func (w *world) standAnd(id int64, c chat.StandingChange, change func(*chat.Standing)) (chat.Standing, []string) {
 	w.Helper()
 	c.UserID, c.At = id, w.now
@@ -85,8 +85,8 @@ func testStandings(w *world) {
 	equal(w, "role", must[[]chat.User](w)(w.Users(w.ctx(), u))[0].Role, chat.RoleSuperAdmin)
 }
 
-// testStandingsEndSessions does to an account what ends its sessions, with its
-// standing: all of it, or, where it is decided against, nothing.
+// testStandingsEndSessions changes standings together with a change that ends sessions. Both
+// are stored, or neither if Decide refuses.
 func testStandingsEndSessions(w *world) {
 	u := w.users(5)
 	banned, reset, stopped, deleted, other := u[0], u[1], u[2], u[3], u[4]
@@ -142,13 +142,13 @@ func testStandingsEndSessions(w *world) {
 		Decide: func(chat.Standing, *chat.Standing, int) (chat.AuditEntry, error) {
 			return chat.AuditEntry{Message: "not done", CreatedAt: w.now}, nil
 		}})
-	w.is(err, chat.ErrNotFound) // it is off: nothing is stored, the entry of the audit neither
+	w.is(err, chat.ErrNotFound) // it is already off: nothing is stored, not even the audit entry
 	_, total, err := w.Audit(w.ctx(), chat.AuditQuery{BeforeID: 1 << 62, Limit: 1})
 	w.ok(err)
 	equal(w, "entries", total, 4)
 }
 
-// testSupersUnderConcurrency has super admins demote each other: one is left.
+// testSupersUnderConcurrency lets super admins demote each other: one remains.
 func testSupersUnderConcurrency(w *world) {
 	u := w.users(4)
 	for range 5 {
@@ -184,8 +184,8 @@ func testSupersUnderConcurrency(w *world) {
 	}
 }
 
-// testNobodyActsOnDeleted: who was deleted, while banned, is in no number and not
-// to be acted on.
+// testNobodyActsOnDeleted: an account that was deleted while banned does not count in Numbers,
+// and the staff cannot change it.
 func testNobodyActsOnDeleted(w *world) {
 	u := w.users(2)
 	w.stand(u[0], func(to *chat.Standing) { to.Ban = &chat.Ban{CreatedAt: w.now} })

@@ -1,6 +1,5 @@
-// Package storetest is the contract of chat.Store and call.Store as a test
-// suite. [Run] it with a function that opens an empty store, and what passes may
-// carry the services.
+// Package storetest is the contract of chat.Store and call.Store as a test suite. Call [Run]
+// with a function that opens an empty store.
 package storetest
 
 import (
@@ -23,8 +22,8 @@ type Store interface {
 	call.Store
 }
 
-// Run tests the stores that open returns: each must be empty, and is closed by
-// t.Cleanup. Their keys of usernames are those of Unicode: folded, and in NFKC.
+// Run tests the stores that open returns. Each must be empty, and open must close it by
+// t.Cleanup. The stores must use auth.Usernames as the keys of usernames.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, c := range []struct {
 		name string
@@ -42,12 +41,12 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"BlocksUnderConcurrency", testBlocksUnderConcurrency},
 		{"UpdatesUnderConcurrency", testUpdatesUnderConcurrency},
 		{"Privacy", testPrivacy},
-		{"AskedToWrite", testAskedToWrite},
-		{"AnsweredByWriting", testAnsweredByWriting},
-		{"DeclinedToWrite", testDeclinedToWrite},
-		{"AskedAgain", testAskedAgain},
-		{"Asked", testAsked},
-		{"AskedIntoAGroup", testAskedIntoAGroup},
+		{"MessageRequests", testMessageRequests},
+		{"MessageRequestsAcceptedByReply", testMessageRequestsAcceptedByReply},
+		{"MessageRequestsDeclined", testMessageRequestsDeclined},
+		{"MessageRequestsAfterUnfriend", testMessageRequestsAfterUnfriend},
+		{"CallRequests", testCallRequests},
+		{"GroupRequests", testGroupRequests},
 		{"RequestsAreLimited", testRequestsAreLimited},
 		{"AnswersUnderConcurrency", testAnswersUnderConcurrency},
 		{"Sessions", testSessions},
@@ -57,17 +56,17 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"DeleteUser", testDeleteUser},
 		{"DeletedUsersConversations", testDeletedUsersConversations},
 		{"DeletionUnderConcurrency", testDeletionUnderConcurrency},
-		{"TheLastSuperAdminStays", testTheLastSuperAdminStays},
+		{"LastSuperAdminStays", testLastSuperAdminStays},
 		{"FilesAfter", testFilesAfter},
 		{"TwoFactor", testTwoFactor},
 		{"TrustedDevices", testTrustedDevices},
-		{"CodesAreGoodOnce", testCodesAreGoodOnce},
+		{"CodesWorkOnce", testCodesWorkOnce},
 		{"Direct", testDirect},
 		{"DirectUnderConcurrency", testDirectUnderConcurrency},
 		{"Groups", testGroups},
 		{"Members", testMembers},
 		{"MembersAreLimited", testMembersAreLimited},
-		{"ChangesAreDecidedInside", testChangesAreDecidedInside},
+		{"ChangeMember", testChangeMember},
 		{"ChangesUnderConcurrency", testChangesUnderConcurrency},
 		{"OwnersHandOver", testOwnersHandOver},
 		{"OwnersLeaveUnderConcurrency", testOwnersLeaveUnderConcurrency},
@@ -78,7 +77,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Contacts", testContacts},
 		{"Append", testAppend},
 		{"AppendGuardsMembership", testAppendGuardsMembership},
-		{"AppendWantsItsFiles", testAppendWantsItsFiles},
+		{"AppendChecksFiles", testAppendChecksFiles},
 		{"AppendIsIdempotent", testAppendIsIdempotent},
 		{"AppendLargeBatches", testAppendLargeBatches},
 		{"AppendAgainstModel", testAppendAgainstModel},
@@ -106,7 +105,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"DeletedFiles", testDeletedFiles},
 		{"MayRead", testMayRead},
 		{"Calls", testCalls},
-		{"CallsThatEnded", testCallsThatEnded},
+		{"EndedCalls", testEndedCalls},
 		{"CallsKeepUsersBusy", testCallsKeepUsersBusy},
 		{"CallsUnderConcurrency", testCallsUnderConcurrency},
 		{"CallChangesUnderConcurrency", testCallChangesUnderConcurrency},
@@ -133,20 +132,20 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	}
 }
 
-// A world is a store and the means to people it.
+// A world is a store with helpers that fill it.
 type world struct {
 	Store
 	*testing.T
-	now   time.Time // has a zone and nanoseconds, which a store need not keep
+	now   time.Time // has a zone and nanoseconds, which stores may drop
 	phone int
 }
 
-// stored is now as a store returns it.
+// stored returns now as a store returns it.
 func (w *world) stored() time.Time { return w.now.UTC().Truncate(time.Microsecond) }
 
 func (w *world) ctx() context.Context { return w.Context() }
 
-// user makes an account.
+// user creates an account.
 func (w *world) user() int64 {
 	w.Helper()
 	w.phone++
@@ -169,7 +168,7 @@ func (w *world) direct(a, b int64) int64 {
 	return must[int64](w)(w.openDirect(a, b))
 }
 
-// openDirect has a write to b, who takes messages of everybody.
+// openDirect prepares a message of a to b, who accepts messages from everybody.
 func (w *world) openDirect(a, b int64) (int64, error) {
 	o, err := w.EnsureDirect(w.ctx(), chat.Opening{From: a, To: b, At: w.now})
 	return o.ConversationID, err
@@ -180,7 +179,7 @@ func (w *world) group(owner int64, members ...int64) int64 {
 	return must[chat.Conversation](w)(w.CreateGroup(w.ctx(), "a group", owner, members, w.now)).ID
 }
 
-// change has decide, which cannot refuse, change a member.
+// change calls ChangeMember with a Decide that never refuses.
 func (w *world) change(conversation, user int64, decide func(*chat.Member)) (chat.Member, error) {
 	return w.ChangeMember(w.ctx(), chat.MemberChange{
 		ConversationID: conversation, ActorID: user, UserID: user,
@@ -188,7 +187,7 @@ func (w *world) change(conversation, user int64, decide func(*chat.Member)) (cha
 	})
 }
 
-// put makes a member of m, whoever that was before.
+// put stores m, whether or not the user was a member before.
 func (w *world) put(m chat.Member) {
 	w.Helper()
 	if m.Role == "" {
@@ -202,13 +201,13 @@ func (w *world) leave(conversation, user int64) {
 	must[chat.Member](w)(w.change(conversation, user, func(m *chat.Member) { *m = chat.Member{} }))
 }
 
-// member is a user's place in a conversation; one who is not there has no role.
+// member returns a user's membership. A user who is not a member has no Role.
 func (w *world) member(conversation, user int64) chat.Member {
 	w.Helper()
 	return must[chat.Member](w)(w.change(conversation, user, func(*chat.Member) {}))
 }
 
-// message is a text on its way into conversation.
+// message returns a text message to store.
 func (w *world) message(conversation, sender int64, content string) chat.NewMessage {
 	return chat.NewMessage{ConversationID: conversation, SenderID: sender, Content: content, Type: chat.TypeText, CreatedAt: w.now}
 }
@@ -219,7 +218,7 @@ func (w *world) send(conversation, sender int64, content string) chat.Message {
 	return w.sendAll(w.message(conversation, sender, content))[0]
 }
 
-// sendAll stores a batch of which nothing may be refused or doubled.
+// sendAll stores a batch. The test fails if a message is refused or a duplicate.
 func (w *world) sendAll(batch ...chat.NewMessage) []chat.Message {
 	w.Helper()
 	messages := make([]chat.Message, len(batch))
@@ -242,7 +241,7 @@ func (w *world) status(id int64) chat.Status {
 	return must[chat.Message](w)(w.Message(w.ctx(), id)).Status
 }
 
-// history returns the contents of a page, for lists are easier to compare.
+// history returns the contents of a page of messages.
 func (w *world) history(q chat.MessageQuery) (contents []string, total int64) {
 	w.Helper()
 	list, total, err := w.Messages(w.ctx(), q)
@@ -260,7 +259,7 @@ func (w *world) ok(err error) {
 	}
 }
 
-// is wants an error of a kind.
+// is fails the test unless err is want.
 func (w *world) is(err, want error) {
 	w.Helper()
 	if !errors.Is(err, want) {
@@ -268,7 +267,7 @@ func (w *world) is(err, want error) {
 	}
 }
 
-// equal wants two values to be the same; an empty list is as good as none.
+// equal fails the test unless two values are equal. Empty and nil lists are equal.
 func equal[T any](w *world, what string, got, want T) {
 	w.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(chat.Membership{})); diff != "" {
@@ -276,7 +275,7 @@ func equal[T any](w *world, what string, got, want T) {
 	}
 }
 
-// must returns the value of a call that may not fail.
+// must returns the value of a call, and fails the test if the call failed.
 func must[T any](w *world) func(T, error) T {
 	return func(v T, err error) T {
 		w.Helper()

@@ -19,7 +19,7 @@ func testTwoFactor(w *world) {
 	w.is(err, chat.ErrNotFound)
 	w.is(w.StartTwoFactor(w.ctx(), 1<<40, []byte("x"), w.now), chat.ErrNotFound)
 	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("first"), w.now))
-	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte{0, 255}, w.now)) // another one takes its place
+	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte{0, 255}, w.now)) // replaces the first one
 	equal(w, "begun", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}})
 	w.is(w.UseStep(w.ctx(), u[0], 5), chat.ErrNotFound)
 	w.is(w.SetBackupCodes(w.ctx(), u[0], nil), chat.ErrNotFound)
@@ -40,7 +40,7 @@ func testTwoFactor(w *world) {
 	equal(w, "of nobody else", must[chat.Login](w)(w.LoginOf(w.ctx(), u[1])).TwoFactor, false)
 	equal(w, "the session", must[chat.Session](w)(w.Session(w.ctx(), "keeps")).SecondFactor, true)
 
-	w.is(w.UseStep(w.ctx(), u[0], 10), chat.ErrNotFound) // the one that it was activated with
+	w.is(w.UseStep(w.ctx(), u[0], 10), chat.ErrNotFound) // used for the activation
 	w.ok(w.UseStep(w.ctx(), u[0], 12))
 	w.is(w.UseStep(w.ctx(), u[0], 12), chat.ErrNotFound)
 	w.is(w.UseStep(w.ctx(), u[0], 11), chat.ErrNotFound)
@@ -65,7 +65,7 @@ func testTwoFactor(w *world) {
 	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("anew"), w.now))
 }
 
-// device stores a trusted device that lives for so long.
+// device returns a trusted device with this lifetime.
 func (w *world) device(user int64, id string, life time.Duration) chat.TrustedDevice {
 	w.Helper()
 	d := chat.TrustedDevice{ID: id, UserID: user, TokenHash: []byte(id), Device: "ü", IP: "::1", CreatedAt: w.now, ExpiresAt: w.now.Add(life)}
@@ -75,7 +75,7 @@ func (w *world) device(user int64, id string, life time.Duration) chat.TrustedDe
 	return d
 }
 
-// sessionFor is a session that is opened with a trusted device.
+// sessionFor returns a session for a trusted device.
 func (w *world) sessionFor(d chat.TrustedDevice) chat.Session {
 	return chat.Session{ID: "with " + d.ID, UserID: d.UserID, RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour), SecondFactor: true}
 }
@@ -94,7 +94,7 @@ func testTrustedDevices(w *world) {
 	}
 	w.is(trust("a", u[1], 0), chat.ErrConflict)
 	w.is(trust("x", 1<<40, 0), chat.ErrNotFound)
-	w.is(trust("x", u[1], 1), chat.ErrNotFound) // all sessions were ended since
+	w.is(trust("x", u[1], 1), chat.ErrNotFound) // all sessions have ended since
 	equal(w, "no session without the device", w.sessionIDs(u[1], 10, 0), nil)
 	w.ok(trust("x", u[1], 0))
 	equal(w, "a session with a device", w.sessionIDs(u[1], 10, 0), []string{"with x"})
@@ -103,13 +103,13 @@ func testTrustedDevices(w *world) {
 	w.ok(w.DeleteDevice(w.ctx(), u[0], "a"))
 	w.is(w.DeleteDevice(w.ctx(), u[0], "a"), chat.ErrNotFound)
 	must[[]string](w)(w.SetPassword(w.ctx(), u[0], 0, "hash", ""))
-	w.is(trust("late", u[0], 0), chat.ErrNotFound) // a login of before the new password
+	w.is(trust("late", u[0], 0), chat.ErrNotFound) // a login that began before the new password
 	equal(w, "after a new password", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), nil)
 	equal(w, "another's", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "other")), other)
 }
 
-// testCodesAreGoodOnce has many logins use one code, and one backup code, at once.
-func testCodesAreGoodOnce(w *world) {
+// testCodesWorkOnce lets many logins use one code, and one backup code, at once.
+func testCodesWorkOnce(w *world) {
 	u := w.user()
 	w.ok(w.StartTwoFactor(w.ctx(), u, []byte("secret"), w.now))
 	must[[]string](w)(w.ActivateTwoFactor(w.ctx(), chat.TwoFactorStart{UserID: u, Secret: []byte("secret")}))

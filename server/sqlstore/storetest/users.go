@@ -43,7 +43,7 @@ func testUsers(w *world) {
 	w.ok(w.UpdateUser(w.ctx(), u.ID, chat.Profile{}))
 	want.LastSeen = w.stored().Add(time.Hour)
 	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now.Add(time.Hour)))
-	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now)) // earlier: goes for nothing
+	w.ok(w.SetLastSeen(w.ctx(), []int64{u.ID}, w.now)) // earlier: ignored
 	equal(w, "updated", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u.ID})), []chat.User{want})
 	w.is(w.UpdateUser(w.ctx(), 1<<40, chat.Profile{}), chat.ErrNotFound)
 
@@ -59,7 +59,7 @@ func testUsers(w *world) {
 	equal(w, "many", seen, len(many))
 }
 
-// testUpdatesUnderConcurrency has each part of a profile written by another.
+// testUpdatesUnderConcurrency changes each field of a profile from another goroutine.
 func testUpdatesUnderConcurrency(w *world) {
 	id := w.user()
 	for round := range 20 {
@@ -87,7 +87,7 @@ func testUsersAreUnique(w *world) {
 	w.is(create("+10000", "other"), chat.ErrConflict)
 	w.is(create("+10001", "bOB"), chat.ErrConflict)
 	w.ok(create("+10001", ""))
-	w.ok(create("+10002", "")) // any number of users has no username
+	w.ok(create("+10002", "")) // usernames are optional
 	w.ok(create("+10003", "bob."))
 	w.ok(create("+10004", "Ünal"))
 	for i, same := range []string{"ünal", "ÜNAL", "u\u0308nal", "ｂｏｂ"} {
@@ -137,9 +137,9 @@ func testFriends(w *world) {
 	u := w.users(4)
 	befriend := func(a, b int64) { w.Helper(); w.ok(w.Befriend(w.ctx(), a, b, w.now)) }
 	befriend(u[0], u[2])
-	befriend(u[0], u[2]) // twice is as good as once
+	befriend(u[0], u[2]) // is idempotent
 	befriend(u[1], u[0])
-	befriend(u[0], u[1]) // both ways is one friend
+	befriend(u[0], u[1]) // in both directions: still one friend
 	w.is(w.Befriend(w.ctx(), u[0], 1<<40, w.now), chat.ErrNotFound)
 
 	friends := func(id int64, limit int) (ids []int64) {
@@ -188,7 +188,7 @@ func testSessions(w *world) {
 	_, err := w.Session(w.ctx(), x.ID)
 	w.is(err, chat.ErrNotFound)
 	w.is(w.RotateSession(w.ctx(), x.ID, next, next, w.now, w.now), chat.ErrNotFound)
-	w.ok(w.DeleteSession(w.ctx(), x.ID)) // gone is gone
+	w.ok(w.DeleteSession(w.ctx(), x.ID)) // no error if it does not exist
 }
 
 func testExpiredSessions(w *world) {
@@ -200,7 +200,7 @@ func testExpiredSessions(w *world) {
 		return x.ID
 	}
 	for i := range old {
-		create(i, -time.Duration(1+i*7%old)*time.Second) // in no order
+		create(i, -time.Duration(1+i*7%old)*time.Second) // in random order
 	}
 	onTime, alive := create(old, 0), create(old+1, time.Hour)
 	last := create(old+2, -time.Millisecond)
@@ -211,7 +211,8 @@ func testExpiredSessions(w *world) {
 	prune(0, 0)
 	prune(1, 1)
 	prune(500, 500)
-	w.ok(w.RotateSession(w.ctx(), last, []byte("hash"), []byte("hash"), w.now, w.now.Add(-time.Microsecond))) // the oldest went first
+	// It still exists, because the oldest ones were deleted first.
+	w.ok(w.RotateSession(w.ctx(), last, []byte("hash"), []byte("hash"), w.now, w.now.Add(-time.Microsecond)))
 	prune(1000, 100)
 	prune(1000, 0)
 	_, err := w.Session(w.ctx(), last)
