@@ -48,7 +48,7 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	r.Phone, r.Username = strings.TrimSpace(r.Phone), strings.TrimSpace(r.Username)
 	if err := errors.Join(checkPhone(r.Phone), checkPassword(r.Password),
 		s.checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
-		return Tokens{}, every(err, "account not made")
+		return Tokens{}, allFaults(err, "account not made")
 	}
 	if !r.Addr.IsLoopback() || r.Forwarded {
 		if wait := s.cfg.Registrations.Take(ctx, network(r.Addr)); wait > 0 {
@@ -76,8 +76,8 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	return s.openSession(ctx, Login{User: u}, Session{Device: r.Device, Addr: addrText(r.Addr)}, nil)
 }
 
-// every turns joined errors into one Error of kind Invalid with all their texts.
-func every(err error, what string) error {
+// allFaults turns joined errors into one Error of kind Invalid with all their texts.
+func allFaults(err error, what string) error {
 	return Errorf(KindInvalid, what, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
@@ -149,7 +149,7 @@ func (s *Service) login(ctx context.Context, c Credentials) (Tokens, error) {
 // token if a code is also needed.
 func (s *Service) admit(ctx context.Context, l Login, c Credentials) (Tokens, error) {
 	if l.TwoFactor {
-		if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
+		if err := s.checkBan(ctx, l.ID, notLoggedIn); err != nil {
 			return Tokens{}, err
 		}
 		trusted, err := s.trusts(ctx, l.ID, c.DeviceToken)
@@ -174,7 +174,7 @@ func (c Credentials) check() error {
 		missing = append(missing, errors.New("password is required"))
 	}
 	if err := errors.Join(missing...); err != nil {
-		return every(err, notLoggedIn)
+		return allFaults(err, notLoggedIn)
 	}
 	if len(c.Phone)+len(c.Username) > maxName || len(c.Password) > maxPassword {
 		return Errorf(KindInvalid, notLoggedIn, "phone, username or password is too long")
@@ -205,7 +205,7 @@ func (s *Service) mayTryLogin(ctx context.Context, account, addr string) error {
 func (s *Service) openSession(ctx context.Context, l Login, sess Session, trust *TrustedDevice) (Tokens, error) {
 	// If the account is banned after this check, its epoch is no longer that of l, and
 	// CreateSession fails.
-	if err := s.admitted(ctx, l.ID, notLoggedIn); err != nil {
+	if err := s.checkBan(ctx, l.ID, notLoggedIn); err != nil {
 		return Tokens{}, err
 	}
 	now := s.cfg.Now()

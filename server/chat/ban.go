@@ -139,8 +139,8 @@ func (s *Service) LogoutUser(ctx context.Context, by Staff, userID int64, reason
 	return ended, err
 }
 
-// admitted returns an error if the user is banned.
-func (s *Service) admitted(ctx context.Context, userID int64, what string) error {
+// checkBan returns an error if the user is banned.
+func (s *Service) checkBan(ctx context.Context, userID int64, what string) error {
 	ban, err := s.cfg.Store.Ban(ctx, userID)
 	if errors.Is(err, ErrNotFound) {
 		return nil

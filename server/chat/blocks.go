@@ -25,8 +25,8 @@ type Blocks struct {
 	By []int64 `json:"by,omitempty"`
 }
 
-// hides reports whether id has blocked the user.
-func (b Blocks) hides(id int64) bool { return among(b.By, id) }
+// isBlockedBy reports whether id has blocked the user.
+func (b Blocks) isBlockedBy(id int64) bool { return among(b.By, id) }
 
 func among(ids []int64, id int64) bool {
 	_, found := slices.BinarySearch(ids, id)

@@ -87,7 +87,7 @@ func (s *Service) Upload(ctx context.Context, c Caller, up Upload) (File, error)
 		Key:         key, CreatedAt: s.cfg.Now(),
 	}, s.cfg.Limits.Quota)
 	if err != nil {
-		err = s.wordFull(err)
+		err = s.quotaError(err)
 		// The client has no id of these bytes, and must upload them again.
 		return File{}, errors.Join(err, s.cfg.Blobs.Delete(context.WithoutCancel(ctx), key))
 	}
@@ -108,29 +108,29 @@ func (s *Service) quotaRoom(ctx context.Context, c Caller) (room int64, full err
 	}
 	room = math.MaxInt64
 	if q.User > 0 {
-		room, full = max(q.User-user, 0), s.wordFull(ErrUserFull)
+		room, full = max(q.User-user, 0), s.quotaError(ErrUserFull)
 	}
 	if q.Total > 0 && q.Total-total < room {
-		room, full = max(q.Total-total, 0), s.wordFull(ErrFull)
+		room, full = max(q.Total-total, 0), s.quotaError(ErrFull)
 	}
 	return room, full, nil
 }
 
-// wordFull turns a store's error about a quota into an Error.
-func (s *Service) wordFull(err error) error {
+// quotaError turns a store's error about a quota into an Error.
+func (s *Service) quotaError(err error) error {
 	switch {
 	case errors.Is(err, ErrUserFull):
 		return Errorf(KindTooLarge, notUploaded, "all your files together can have at most %s: delete some of them, or their messages",
-			inUnits(s.cfg.Limits.Quota.User))
+			formatBytes(s.cfg.Limits.Quota.User))
 	case errors.Is(err, ErrFull):
 		return Errorf(KindNoSpace, notUploaded, "the files of all users have reached the operator's limit of %s: ask the operator for more",
-			inUnits(s.cfg.Limits.Quota.Total))
+			formatBytes(s.cfg.Limits.Quota.Total))
 	}
 	return err
 }
 
-// inUnits formats a number of bytes, such as 10 GiB or 1.5 MiB.
-func inUnits(bytes int64) string {
+// formatBytes formats a number of bytes, such as 10 GiB or 1.5 MiB.
+func formatBytes(bytes int64) string {
 	size, unit := float64(bytes), 0
 	for ; size >= 1024 && unit < 3; unit++ {
 		size /= 1024

@@ -46,11 +46,11 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 		if err := users[i].gone(what); err != nil {
 			return Conversation{}, err
 		}
-		if blocks.hides(id) {
+		if blocks.isBlockedBy(id) {
 			return Conversation{}, Errorf(KindForbidden, what, "user %d has blocked you: leave them out", id)
 		}
 	}
-	invited, err := s.wantToBeAsked(ctx, c, ids)
+	invited, err := s.mustBeAsked(ctx, c, ids)
 	if err != nil {
 		return Conversation{}, err
 	}
@@ -78,9 +78,9 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 	return g, err
 }
 
-// wantToBeAsked returns those of ids to whom the caller must send a request to have them
+// mustBeAsked returns those of ids to whom the caller must send a request to have them
 // in a group. ids may contain the caller.
-func (s *Service) wantToBeAsked(ctx context.Context, c Caller, ids []int64) (these []int64, err error) {
+func (s *Service) mustBeAsked(ctx context.Context, c Caller, ids []int64) (these []int64, err error) {
 	privacy, err := s.privacy(ctx, ids...)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 	if err != nil {
 		return Member{}, err
 	}
-	ask, err := s.asks(ctx, c.UserID, userID, func(p Privacy) Audience { return p.Groups })
+	ask, err := s.needsRequest(ctx, c.UserID, userID, func(p Privacy) Audience { return p.Groups })
 	if err != nil {
 		return Member{}, err
 	}
@@ -171,7 +171,7 @@ func (s *Service) AddMember(ctx context.Context, c Caller, chatID, userID int64)
 			return Errorf(KindForbidden, notChanged, "only the owner and admins may add members")
 		case them.Banned:
 			return Errorf(KindForbidden, notChanged, "the user is banned from this chat: unban them first")
-		case !them.in() && blocks.hides(userID):
+		case !them.in() && blocks.isBlockedBy(userID):
 			return Errorf(KindForbidden, notChanged, "user %d has blocked you", userID)
 		case !them.in() && !ask:
 			them.Role, them.JoinedAt = RoleMember, s.cfg.Now()

@@ -97,9 +97,10 @@ func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, err
 	return m, err
 }
 
-// whoSee returns those of seers who did not delete a message of userID only for themselves.
-func (s *Service) whoSee(ctx context.Context, room Membership, userID, seq int64) ([]int64, error) {
-	ids, err := s.seers(ctx, room, userID, false)
+// viewersOf returns those of viewers who did not delete a message of userID only for
+// themselves.
+func (s *Service) viewersOf(ctx context.Context, room Membership, userID, seq int64) ([]int64, error) {
+	ids, err := s.viewers(ctx, room, userID, false)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (s *Service) DeleteMe(ctx context.Context, c Caller, f Farewell) error {
 	case errors.Is(stored, ErrNotFound):
 		return errChanged
 	case stored == nil:
-		s.left(ctx, l.ID, EndedByLeaving)
+		s.completeDeletion(ctx, l.ID, EndedByLeaving)
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (s *Service) resign(ctx context.Context, by Staff, l Login) error {
 		also: StandingChange{Delete: true}, why: leftWhy, kind: EndedByLeaving,
 	})
 	if err == nil {
-		s.left(ctx, by.UserID, EndedByLeaving)
+		s.completeDeletion(ctx, by.UserID, EndedByLeaving)
 	}
 	return err
 }
@@ -84,13 +84,13 @@ func (s *Service) RemoveUser(ctx context.Context, by Staff, userID int64) error 
 		also: StandingChange{Delete: true}, why: "the account was deleted by an operator", kind: EndedByOperator,
 	})
 	if err == nil {
-		s.left(ctx, userID, EndedByOperator)
+		s.completeDeletion(ctx, userID, EndedByOperator)
 	}
 	return err
 }
 
-// left completes the deletion of an account. If that fails, leaveAll tries again.
-func (s *Service) left(ctx context.Context, userID int64, by EndedBy) {
+// completeDeletion completes the deletion of an account. If that fails, leaveAll tries again.
+func (s *Service) completeDeletion(ctx context.Context, userID int64, by EndedBy) {
 	s.cfg.Hooks.accountDeleted(ctx, by)
 	if err := s.finishLeaving(context.WithoutCancel(ctx), userID); err != nil {
 		s.cfg.Log.WarnContext(ctx, "data of a deleted account not removed; the next try is in a minute", "user", userID, "err", err)

@@ -71,7 +71,7 @@ func (s *Service) storeDelivered(marks []Mark) error {
 		}
 		sender := room.peer(m.UserID)
 		// If it is unknown whether one has blocked the other, nobody is notified.
-		if told, err := s.seers(ctx, room, m.UserID, true); err != nil || !slices.Contains(told, sender) {
+		if told, err := s.viewers(ctx, room, m.UserID, true); err != nil || !slices.Contains(told, sender) {
 			continue
 		}
 		s.publish(ctx, Event{Type: EventMessageDelivered, To: []int64{sender}, At: now, Payload: MessageDelivered{
@@ -81,8 +81,8 @@ func (s *Service) storeDelivered(marks []Mark) error {
 	return nil
 }
 
-// gotByAsking marks messages that a user has requested as delivered.
-func (s *Service) gotByAsking(room Membership, userID int64, messages []Message) {
+// deliveredByRequest marks messages that a user has requested as delivered.
+func (s *Service) deliveredByRequest(room Membership, userID int64, messages []Message) {
 	if !wantsReceipts(room) {
 		return
 	}

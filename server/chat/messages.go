@@ -97,7 +97,7 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 		page.Messages = []Message{} // so that clients get [] and not null
 	}
 	if q.ConversationID != 0 {
-		s.gotByAsking(room, c.UserID, page.Messages)
+		s.deliveredByRequest(room, c.UserID, page.Messages)
 	}
 	if err := s.listWithoutTraces(ctx, c.UserID, page.Messages); err != nil {
 		return Page{}, err
@@ -218,7 +218,7 @@ func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id in
 		if m.Sender, err = s.profile(ctx, c.UserID, m.SenderID); err != nil {
 			return Event{}, err
 		}
-		to, err := s.whoSee(ctx, room, c.UserID, m.Seq)
+		to, err := s.viewersOf(ctx, room, c.UserID, m.Seq)
 		return Event{
 			Type: EventMessageEdit, To: to, Except: c.Conn, At: at, Payload: MessageEdited{Message: InFrame(m)},
 			ConversationID: room.Conversation.ID,
@@ -333,11 +333,11 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	} else {
 		e.ReceiverID = room.peer(c.UserID)
 	}
-	seers, err := s.seers(ctx, room, c.UserID, true)
+	viewers, err := s.viewers(ctx, room, c.UserID, true)
 	if err != nil {
 		return err
 	}
-	others := slices.DeleteFunc(slices.Clone(seers), func(id int64) bool { return id == c.UserID })
+	others := slices.DeleteFunc(slices.Clone(viewers), func(id int64) bool { return id == c.UserID })
 	s.publish(ctx, Event{Type: EventTyping, To: others, Except: c.Conn, At: s.cfg.Now(), Payload: e})
 	return nil
 }
@@ -345,19 +345,19 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 // tell announces what the caller did to a message, after all earlier events. It notifies
 // the members who may see it, except the caller's connection.
 func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	s.tellSeers(ctx, c, room, false, Event{Type: t, At: at, Payload: payload})
+	s.tellViewers(ctx, c, room, false, Event{Type: t, At: at, Payload: payload})
 }
 
 // tellTrace is tell for an event that only reveals that the caller is present, such as
 // having read a message.
 func (s *Service) tellTrace(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	s.tellSeers(ctx, c, room, true, Event{Type: t, At: at, Payload: payload})
+	s.tellViewers(ctx, c, room, true, Event{Type: t, At: at, Payload: payload})
 }
 
-func (s *Service) tellSeers(ctx context.Context, c Caller, room Membership, trace bool, e Event) {
+func (s *Service) tellViewers(ctx context.Context, c Caller, room Membership, trace bool, e Event) {
 	e.Except, e.ConversationID = c.Conn, room.Conversation.ID
 	err := s.fanout.put(ctx, func(ctx context.Context) (_ Event, err error) {
-		e.To, err = s.seers(ctx, room, c.UserID, trace)
+		e.To, err = s.viewers(ctx, room, c.UserID, trace)
 		return e, err
 	})
 	if err != nil { // the change is stored all the same

@@ -9,9 +9,9 @@ import (
 const (
 	filePage = 50
 	maxFiles = 200 // of a page
-	// toldRooms is the most conversations that are notified of a deleted file. In others,
+	// notifiedRooms is the most conversations that are notified of a deleted file. In others,
 	// clients see it when they load the message.
-	toldRooms = 100
+	notifiedRooms = 100
 )
 
 // Files is a page of a user's files.
@@ -57,7 +57,7 @@ func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 	if namesFile(me.Avatar, id) {
 		return Errorf(KindConflict, what, "it is your avatar: choose another one first")
 	}
-	rooms, err := s.cfg.Store.FileRooms(ctx, id, toldRooms)
+	rooms, err := s.cfg.Store.FileRooms(ctx, id, notifiedRooms)
 	if err != nil {
 		return err
 	}
@@ -87,9 +87,9 @@ func (s *Service) tellFileGone(ctx context.Context, c Caller, id int64, rooms []
 	to := []int64{c.UserID}
 	for _, room := range rooms {
 		if m, err := s.membership(ctx, room); err == nil {
-			seers, err := s.seers(ctx, m, c.UserID, false)
+			viewers, err := s.viewers(ctx, m, c.UserID, false)
 			if err == nil { // otherwise clients see it when they load the message
-				to = append(to, seers...)
+				to = append(to, viewers...)
 			}
 		}
 	}

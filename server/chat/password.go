@@ -40,7 +40,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, p PasswordChange
 
 func checkNewPassword(password string) error {
 	if err := checkPassword(password); err != nil {
-		return every(err, notChangedPassword)
+		return allFaults(err, notChangedPassword)
 	}
 	return nil
 }

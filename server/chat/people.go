@@ -39,7 +39,7 @@ func (s *Service) UpdateMe(ctx context.Context, c Caller, p Profile) (User, erro
 	}
 	if err := errors.Join(check("nickname", p.Nickname, maxName),
 		check("bio", p.Bio, maxBio), check("avatar", p.Avatar, maxAvatar)); err != nil {
-		return User{}, every(err, "profile not changed")
+		return User{}, allFaults(err, "profile not changed")
 	}
 	err := orNotFound(s.cfg.Store.UpdateUser(ctx, c.UserID, p), "no such account", "it was deleted")
 	if err := dropped(ctx, s, s.cfg.Users, c.UserID, err); err != nil {
@@ -136,16 +136,16 @@ func (s *Service) MayCall(ctx context.Context, callerID, calleeID int64) error {
 	case err != nil:
 		return err
 	case privacy[calleeID].Calls == Contacts && !r.AddedBy:
-		return s.noteCall(ctx, callerID, calleeID)
+		return s.requestCall(ctx, callerID, calleeID)
 	case !r.Added && !r.AddedBy && !r.Together:
 		return Errorf(KindForbidden, what, "you can only call friends and members of your conversations")
 	}
 	return nil
 }
 
-// noteCall returns the error for a call to a user who accepts calls only from contacts,
+// requestCall returns the error for a call to a user who accepts calls only from contacts,
 // and sends that user a request.
-func (s *Service) noteCall(ctx context.Context, callerID, calleeID int64) error {
+func (s *Service) requestCall(ctx context.Context, callerID, calleeID int64) error {
 	const what = "call refused"
 	if err := s.ask(ctx, Request{UserID: calleeID, FromID: callerID, Kind: RequestCall}, what); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (s *Service) oneSeenBy(ctx context.Context, viewer int64, u User) (User, er
 // seen fills in whether u is online, for a viewer with these blocks. A user who is online
 // was last seen now.
 func (s *Service) seen(u User, online map[int64]bool, blocks Blocks) User {
-	if blocks.hides(u.ID) {
+	if blocks.isBlockedBy(u.ID) {
 		u.Online, u.LastSeen = false, time.Time{}
 		return u
 	}

@@ -16,7 +16,7 @@ import (
 // other or was deleted, or the other user would first have to get a request.
 func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what string) error {
 	if me, _ := room.Find(c.UserID); me.Muted {
-		return s.whyMuted(ctx, c, room, what)
+		return s.mutedError(ctx, c, room, what)
 	}
 	if room.Conversation.Kind == Group {
 		return nil
@@ -25,16 +25,16 @@ func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what 
 	if !slices.Contains(room.Closed, peer) {
 		return nil
 	}
-	asks, err := s.asks(ctx, c.UserID, peer, func(p Privacy) Audience { return p.Messages })
+	asks, err := s.needsRequest(ctx, c.UserID, peer, func(p Privacy) Audience { return p.Messages })
 	if err == nil && asks {
 		err = Errorf(KindForbidden, what, "user %d accepts messages only from contacts: send a new message, which sends them a request", peer)
 	}
 	return err
 }
 
-// seers returns the members of a room who may see an action of userID, including userID. A
+// viewers returns the members of a room who may see an action of userID, including userID. A
 // trace is an action that only reveals that userID is present, such as typing.
-func (s *Service) seers(ctx context.Context, room Membership, userID int64, trace bool) ([]int64, error) {
+func (s *Service) viewers(ctx context.Context, room Membership, userID int64, trace bool) ([]int64, error) {
 	ids, direct := room.UserIDs(), room.Conversation.Kind == Direct
 	if !direct && !trace {
 		return ids, nil
@@ -49,7 +49,7 @@ func (s *Service) seers(ctx context.Context, room Membership, userID int64, trac
 }
 
 // tracesOf reports whether a viewer with these blocks may see that member id of a room has
-// received or read messages. It is the rule of [Service.seers] for stored marks.
+// received or read messages. It is the rule of [Service.viewers] for stored marks.
 func (b Blocks) tracesOf(kind ConversationKind, id int64) bool {
 	return !among(b.By, id) && (kind == Group || !among(b.Of, id))
 }

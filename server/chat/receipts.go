@@ -47,14 +47,14 @@ func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, e
 			continue
 		}
 		if x.Read {
-			r.ReadBy = append(r.ReadBy, ReadReceipt{x.UserID, orNil(x.ReadAt)})
+			r.ReadBy = append(r.ReadBy, ReadReceipt{x.UserID, timeOrNil(x.ReadAt)})
 		}
-		r.DeliveredTo = append(r.DeliveredTo, DeliveryReceipt{x.UserID, orNil(x.DeliveredAt)})
+		r.DeliveredTo = append(r.DeliveredTo, DeliveryReceipt{x.UserID, timeOrNil(x.DeliveredAt)})
 	}
 	return r, err
 }
 
-func orNil(at time.Time) *time.Time {
+func timeOrNil(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	}
 	sess, err := s.refreshable(ctx, id)
 	if err == nil {
-		err = s.stillAdmitted(ctx, sess)
+		err = s.endIfBanned(ctx, sess)
 	}
 	if err != nil {
 		return Tokens{}, err
@@ -90,10 +90,10 @@ func (s *Service) refreshable(ctx context.Context, id string) (Session, error) {
 	return sess, err
 }
 
-// stillAdmitted returns an error if the user is banned, and then ends the session, which
+// endIfBanned returns an error if the user is banned, and then ends the session, which
 // the ban should have ended.
-func (s *Service) stillAdmitted(ctx context.Context, sess Session) error {
-	err := s.admitted(ctx, sess.UserID, badRefresh)
+func (s *Service) endIfBanned(ctx context.Context, sess Session) error {
+	err := s.checkBan(ctx, sess.UserID, badRefresh)
 	if e, ok := errors.AsType[*Error](err); ok && e.Ban != nil {
 		err = errors.Join(err, s.endSession(ctx, sess.UserID, sess.ID, EndedByOperator, e.Why))
 	}

@@ -58,7 +58,7 @@ func (s *Service) Report(ctx context.Context, c Caller, r Report) (_ Report, mad
 		return Report{}, false, err
 	}
 	if err := errors.Join(checkText("reason", r.Reason, maxReportReason), checkText("comment", r.Comment, maxReportComment)); err != nil {
-		return Report{}, false, every(err, notReported)
+		return Report{}, false, allFaults(err, notReported)
 	}
 	switch {
 	case r.Reason == "":
@@ -164,7 +164,7 @@ func (s *Service) HandleReport(ctx context.Context, by Staff, id int64, v Verdic
 		ReportID: id, Action: v.Action, By: by.UserID, At: s.cfg.Now(),
 		Entry: s.entry(by, LevelInfo, AuditEntry{Module: ModuleReports, Message: "handled: " + string(v.Action), Target: targetReport(id)}),
 	}
-	if err := s.punish(ctx, by, r, v, &handling); err != nil {
+	if err := s.carryOut(ctx, by, r, v, &handling); err != nil {
 		return Report{}, err
 	}
 	notice, err := s.cfg.Store.HandleReport(ctx, handling)
@@ -211,9 +211,9 @@ func (s *Service) mayHandle(ctx context.Context, by Staff, r Report) error {
 	return nil
 }
 
-// punish carries out a verdict on the message or the user. It is idempotent, because a
+// carryOut carries out a verdict on the message or the user. It is idempotent, because a
 // report that could not be closed is handled again.
-func (s *Service) punish(ctx context.Context, by Staff, r Report, v Verdict, h *Handling) error {
+func (s *Service) carryOut(ctx context.Context, by Staff, r Report, v Verdict, h *Handling) error {
 	switch v.Action {
 	case ReportDismiss:
 		return nil

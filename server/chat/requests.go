@@ -87,9 +87,9 @@ func (r Request) shown() Request {
 	return r
 }
 
-// mayAsk returns an error if a user has made too many requests. It does not count this one,
-// because it is not known yet whether one is needed: see asked.
-func (s *Service) mayAsk(ctx context.Context, userID int64, what string) error {
+// mayRequest returns an error if a user has made too many requests. It does not count this one,
+// because it is not known yet whether one is needed: see countRequest.
+func (s *Service) mayRequest(ctx context.Context, userID int64, what string) error {
 	if s.cfg.NewRequests == nil {
 		return nil
 	}
@@ -100,16 +100,16 @@ func (s *Service) mayAsk(ctx context.Context, userID int64, what string) error {
 	return nil
 }
 
-// asked counts a new request.
-func (s *Service) asked(ctx context.Context, r Request) {
+// countRequest counts a new request.
+func (s *Service) countRequest(ctx context.Context, r Request) {
 	if s.cfg.NewRequests != nil {
 		s.cfg.NewRequests.Take(ctx, r.FromID)
 	}
 	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: RequestWasMade})
 }
 
-// wordAsk turns a store's refusal of a request into an Error.
-func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, what string, err error) error {
+// requestError turns a store's refusal of a request into an Error.
+func (s *Service) requestError(ctx context.Context, userID int64, kind RequestKind, what string, err error) error {
 	switch {
 	case errors.Is(err, ErrDeclined):
 		err = Errorf(KindForbidden, what, "user %d has declined your request", userID)
@@ -128,16 +128,16 @@ func (s *Service) wordAsk(ctx context.Context, userID int64, kind RequestKind, w
 // ask makes a request, and notifies its receiver. If the same request is already pending,
 // it does nothing.
 func (s *Service) ask(ctx context.Context, r Request, what string) error {
-	if err := s.mayAsk(ctx, r.FromID, what); err != nil {
+	if err := s.mayRequest(ctx, r.FromID, what); err != nil {
 		return err
 	}
 	r.CreatedAt = s.cfg.Now()
 	r, made, err := s.cfg.Store.Ask(ctx, r, maxRequests)
 	err = s.orBlocked(ctx, r.FromID, r.UserID, what, orNotFound(err, what, "the user or the chat does not exist"))
-	if err := s.wordAsk(ctx, r.UserID, r.Kind, what, err); err != nil || !made {
+	if err := s.requestError(ctx, r.UserID, r.Kind, what, err); err != nil || !made {
 		return err
 	}
-	s.asked(ctx, r)
+	s.countRequest(ctx, r)
 	e, err := s.requestEvent(ctx, r, nil)
 	if err == nil {
 		s.publish(ctx, e)
@@ -214,7 +214,7 @@ func (s *Service) Accept(ctx context.Context, c Caller, id int64) (Request, erro
 	if err != nil {
 		return Request{}, orNotFound(err, what, noRequest)
 	}
-	s.answered(ctx, c, r, RequestWasAccepted)
+	s.tellAnswered(ctx, c, r, RequestWasAccepted)
 	r, err = s.fillIn(ctx, r)
 	return r.shown(), err
 }
@@ -233,12 +233,12 @@ func (s *Service) Decline(ctx context.Context, c Caller, id int64) (Request, err
 	if err != nil {
 		return Request{}, orNotFound(err, what, noRequest)
 	}
-	s.answered(ctx, c, r, RequestWasDeclined)
+	s.tellAnswered(ctx, c, r, RequestWasDeclined)
 	return r.shown(), nil
 }
 
-// answered notifies the caller's other devices that the caller has answered a request.
-func (s *Service) answered(ctx context.Context, c Caller, r Request, outcome RequestOutcome) {
+// tellAnswered notifies the caller's other devices that the caller has answered a request.
+func (s *Service) tellAnswered(ctx context.Context, c Caller, r Request, outcome RequestOutcome) {
 	s.cfg.Hooks.request(ctx, RequestChanged{Kind: r.Kind, Outcome: outcome})
 	r = r.shown()
 	s.publish(ctx, Event{
@@ -278,37 +278,37 @@ func (s *Service) join(ctx context.Context, c Caller, r Request, what string) er
 func (s *Service) openDirect(ctx context.Context, from, to int64, what string) (Membership, *Request, error) {
 	o := Opening{From: from, To: to, Limit: maxRequests, At: s.cfg.Now()}
 	if from != to {
-		ask, err := s.asks(ctx, from, to, func(p Privacy) Audience { return p.Messages })
+		ask, err := s.needsRequest(ctx, from, to, func(p Privacy) Audience { return p.Messages })
 		if err != nil {
 			return Membership{}, nil, err
 		}
 		if o.Ask = ask; ask {
-			if err := s.mayAsk(ctx, from, what); err != nil {
+			if err := s.mayRequest(ctx, from, what); err != nil {
 				return Membership{}, nil, err
 			}
 		}
 	}
 	opened, err := s.cfg.Store.EnsureDirect(ctx, o)
 	err = s.orBlocked(ctx, from, to, what, orNotFound(err, what, "there is no such user"))
-	if err := s.wordAsk(ctx, to, RequestMessage, what, err); err != nil {
+	if err := s.requestError(ctx, to, RequestMessage, what, err); err != nil {
 		return Membership{}, nil, err
 	}
 	if err := dropped(ctx, s, s.cfg.Memberships, opened.ConversationID, nil); err != nil {
 		return Membership{}, nil, err
 	}
 	if r := opened.Asked; r != nil {
-		s.asked(ctx, *r)
+		s.countRequest(ctx, *r)
 	}
 	if r := opened.Accepted; r != nil {
-		s.answered(ctx, Caller{UserID: from}, *r, RequestWasAccepted)
+		s.tellAnswered(ctx, Caller{UserID: from}, *r, RequestWasAccepted)
 	}
 	room, err := s.roomByID(ctx, from, opened.ConversationID, what)
 	return room, opened.Asked, err
 }
 
-// asks reports whether from needs a request for what audience selects, because to accepts
+// needsRequest reports whether from needs a request for what audience selects, because to accepts
 // it only from contacts.
-func (s *Service) asks(ctx context.Context, from, to int64, audience func(Privacy) Audience) (bool, error) {
+func (s *Service) needsRequest(ctx context.Context, from, to int64, audience func(Privacy) Audience) (bool, error) {
 	privacy, err := s.privacy(ctx, to)
 	if err != nil || audience(privacy[to]) != Contacts {
 		return false, err

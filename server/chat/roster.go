@@ -46,7 +46,7 @@ func (s *Service) Accounts(ctx context.Context, q AccountQuery, p Paging) (Listi
 	}
 	q.Name, q.Phone = strings.TrimSpace(q.Name), strings.TrimSpace(q.Phone)
 	if err := errors.Join(checkText("username", q.Name, maxSearch), checkText("phone", q.Phone, maxSearch), q.check()); err != nil {
-		return Listing[Account]{}, every(err, what)
+		return Listing[Account]{}, allFaults(err, what)
 	}
 	q.At, q.Limit, q.Offset, q.Count = s.cfg.Now(), p.Limit+1, p.Offset, maxTotal+1
 	accounts, total, err := s.cfg.Store.Accounts(ctx, q)

@@ -124,7 +124,7 @@ func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership
 // the file.
 func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draft) error {
 	if me, _ := room.Find(c.UserID); me.Muted {
-		return s.whyMuted(ctx, c, room, notSent)
+		return s.mutedError(ctx, c, room, notSent)
 	}
 	if d.ReplyToID != 0 {
 		m, err := s.cfg.Store.Message(ctx, d.ReplyToID)
@@ -143,8 +143,8 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 	return nil
 }
 
-// whyMuted returns the error for a caller who is muted in a room.
-func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what string) error {
+// mutedError returns the error for a caller who is muted in a room.
+func (s *Service) mutedError(ctx context.Context, c Caller, room Membership, what string) error {
 	if room.Conversation.Kind == Group {
 		return Errorf(KindForbidden, what, "you are muted in this chat")
 	}
@@ -159,7 +159,7 @@ func (s *Service) whyMuted(ctx context.Context, c Caller, room Membership, what 
 	if err := blocks.refusal(peer, what); err != nil {
 		return err
 	}
-	return s.wordAsk(ctx, peer, RequestMessage, what, ErrDeclined)
+	return s.requestError(ctx, peer, RequestMessage, what, ErrDeclined)
 }
 
 // A pendingSend is a message that waits for its transaction.
