@@ -111,7 +111,7 @@ func bans(t *testing.T, b *browser.Browser) {
 		t.Errorf("an old token is answered %d (%v)", answer.Status, err)
 	}
 	w.Button("Lift the ban: Mallory Grimm")
-	w.confirm("Lift the ban", "not banned any more")
+	w.confirm("Lift the ban", "no longer banned")
 	w.Sees(`.tag.active`, "active")
 	chat.Press(`form .primary`) // the form has it all still
 	chat.Until(`!!document.querySelector('.sidebar')`)
@@ -135,7 +135,7 @@ func users(t *testing.T, b *browser.Browser) {
 	w.visit("#users?role=super_admin", "Users")
 	w.Sees(`.pager`, "1 to 1 of 1")
 	w.visit("#users?username=nobody", "Users")
-	w.Sees(`main`, "No account is like that")
+	w.Sees(`main`, "No accounts found")
 
 	w.visit(fmt.Sprint("#users/", alice.id), "Alice Winter")
 	w.Sees(`dl`, "10001")
@@ -146,16 +146,16 @@ func users(t *testing.T, b *browser.Browser) {
 	w.confirm("Change", "has the role moderator")
 	w.Sees(`dl`, "moderator")
 	w.Button("Reset the password")
-	w.confirm("Make a new one", "has a new password")
+	w.confirm("Reset", "has a new password")
 	made := browser.Eval[string](w.Window, `document.querySelector('code.secret').textContent`)
 	alice.do(t, "POST", "/api/auth/login", m{"username": "alice", "password": made}, nil)
 	w.Button("Delete the account")
 	w.Fill(`dialog [name=sure]`, "7777")
-	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Delete for good').click()`)
-	w.Sees(`dialog [role=alert]`, "Nothing was done")
+	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Delete permanently').click()`)
+	w.Sees(`dialog [role=alert]`, "Nothing was deleted")
 	w.JS(`document.querySelector('dialog [name=sure]').select()`)
 	w.Fill(`dialog [name=sure]`, fmt.Sprint(alice.id))
-	w.confirm("Delete for good", "is deleted")
+	w.confirm("Delete permanently", "was deleted")
 	w.Sees(`.tag`, "deleted")
 
 	w.visit("#users/999999", "")
@@ -178,7 +178,7 @@ func reports(t *testing.T, b *browser.Browser) {
 	w.Sees(`.reports`, "Buy my pills")
 	w.Shot("reports")
 	w.Button(fmt.Sprint("Delete the message…: report ", made[0].ID))
-	w.confirm("Delete", "is deleted")
+	w.confirm("Delete", "was deleted")
 	w.Sees(`nav .badge`, "1")
 	var got struct {
 		Deleted bool `json:"is_deleted"`
@@ -215,7 +215,7 @@ func broadcasts(t *testing.T, b *browser.Browser) {
 	w.Sees(`td`, "Alice Winter")
 	w.Button("Tell everybody…")
 	w.Fill(`dialog [name=message]`, "Maintenance at nine")
-	w.confirm("Send to everybody", "was told")
+	w.confirm("Send to everybody", "was sent")
 	chat.Until(`window.frames.some(f => f.includes('Maintenance at nine'))`)
 }
 
@@ -235,7 +235,7 @@ func audit(t *testing.T, b *browser.Browser) {
 	w.Fill(`.filters [name=target]`, fmt.Sprintf("user:%d\r", alice.id))
 	w.Sees(`.pager`, "of 2")
 	w.visit("#logs?level=warning", "Audit log")
-	w.Sees(`main`, "There is no such entry")
+	w.Sees(`main`, "No entries found")
 }
 
 // The dashboard draws what the server's own metrics say, as it happens, and
@@ -365,7 +365,7 @@ func away(t *testing.T, b *browser.Browser) {
 	w.Fill(`dialog [name=reason]`, "away")
 	proxy.Cut()
 	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Ban').click()`)
-	w.Sees(`dialog [role=alert]`, "look before you do it again")
+	w.Sees(`dialog [role=alert]`, "check before you try again")
 	w.Shot("mid-act")
 	status := func() (a struct{ Status string }) {
 		boss.do(t, "GET", fmt.Sprint("/api/super-admin/users/", alice.id), nil, &a)
@@ -391,7 +391,7 @@ func away(t *testing.T, b *browser.Browser) {
 	w.Key("Escape", "", 27)
 	w.Until(`!document.querySelector('dialog[open]')`)
 	proxy.Cut()
-	w.Sees(`.notice`, "look before you do it again")
+	w.Sees(`.notice`, "check before you try again")
 }
 
 // A sender's only message lies behind so many of another that one look does not get
@@ -406,14 +406,14 @@ func olderMessages(t *testing.T, b *browser.Browser) {
 	w := s.console(t, b, browser.Desktop)
 	w.enter("boss")
 	w.visit(fmt.Sprint("#messages?user_id=", alice.id), "Messages")
-	w.Sees(`main`, "none so far")
+	w.Sees(`main`, "No messages so far")
 	for range 10 {
 		if browser.Eval[bool](w.Window, `document.querySelector('main').textContent.includes('the needle')`) {
 			return
 		}
 		at := browser.Eval[string](w.Window, `location.hash`)
 		w.Button("Older")
-		w.Until(`location.hash !== %q && document.querySelector('main').textContent.match(/the needle|none so far/) && !document.querySelector('[aria-busy=true]')`, at)
+		w.Until(`location.hash !== %q && document.querySelector('main').textContent.match(/the needle|No messages so far/) && !document.querySelector('[aria-busy=true]')`, at)
 	}
 	t.Error("the message was not reached")
 }

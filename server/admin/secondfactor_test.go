@@ -19,7 +19,7 @@ func secondFactor(t *testing.T, b *browser.Browser) {
 	w := s.console(t, b, browser.Desktop)
 	w.enter("boss")
 	w.visit("#security", "Security")
-	w.Sees(`main`, "It is off")
+	w.Sees(`main`, "Your password is enough to log in")
 	w.Button("Turn on…")
 	w.Fill(`dialog [name=password]`, "wrong password\r")
 	w.Sees(`dialog [role=alert]`, "password")
@@ -36,7 +36,7 @@ func secondFactor(t *testing.T, b *browser.Browser) {
 	}
 	w.JS(`document.querySelector('[name=code]').select()`)
 	w.Fill(`[name=code]`, code+"\r")
-	w.Sees(`main`, "Keep these backup codes")
+	w.Sees(`main`, "Save these backup codes")
 	w.Sees(`main`, "Backup codes left: 10")
 	backup := browser.Eval[string](w.Window, `document.querySelector('.codes code').textContent`)
 	w.Button("Log out")

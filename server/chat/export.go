@@ -35,12 +35,12 @@ type Export struct {
 func (s *Service) BeginExport(ctx context.Context, c Caller) (*Export, error) {
 	place := fmt.Sprint("export ", c.UserID)
 	if !s.inFlight.enter(place, 1) {
-		return nil, tooFast(notExported, "you have one under way", time.Minute)
+		return nil, tooFast(notExported, "an export of your data is already running", time.Minute)
 	}
 	if s.cfg.Exports != nil {
 		if wait := s.cfg.Exports.Take(ctx, c.UserID); wait > 0 {
 			s.inFlight.leave(place)
-			return nil, tooFast(notExported, "a few a day are enough", wait.Truncate(time.Second)+time.Second)
+			return nil, tooFast(notExported, "you have exported your data too often", wait.Truncate(time.Second)+time.Second)
 		}
 	}
 	return &Export{s: s, c: c, place: place}, nil

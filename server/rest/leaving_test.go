@@ -156,7 +156,7 @@ func TestExportsAreLimited(t *testing.T) {
 	w.do("GET", "/api/users/me/export", "", nil).want(401)
 	w.export(ann)
 	w.export(ann)
-	w.do("GET", "/api/users/me/export", ann.token, nil).want(429).says("a few a day")
+	w.do("GET", "/api/users/me/export", ann.token, nil).want(429).says("too often")
 	w.export(ben)
 }
 
@@ -177,7 +177,7 @@ func TestExportsEndWithTheSession(t *testing.T) {
 	defer res.Body.Close()
 	_, err = io.ReadFull(res.Body, make([]byte, 1000))
 	must(t, err)
-	w.do("GET", "/api/users/me/export", other.token, nil).want(429).says("under way")
+	w.do("GET", "/api/users/me/export", other.token, nil).want(429).says("already running")
 	w.do("DELETE", "/api/users/me/sessions", other.token, nil).want(200)
 	n, err := io.Copy(io.Discard, res.Body)
 	if err == nil || n > 40<<20 {

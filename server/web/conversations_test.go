@@ -40,15 +40,15 @@ func people(t *testing.T, b *chromium) {
 	alice.sees(`.message:not(.mine) .text a[rel="noopener noreferrer"]`, "https://example.com/plan")
 	alice.sees(`.chat .state`, "online")
 
-	// Edited, and taken back.
+	// Edited, and recalled.
 	bob.menu("Yes, see", "Edit")
 	bob.js(`document.querySelector('.composer textarea').select()`)
 	bob.fill(composer, "Yes, at seven")
 	bob.press(`.composer .send`)
 	alice.sees(`.message:not(.mine)`, "Yes, at seven")
 	alice.sees(`.message:not(.mine) .foot`, "edited")
-	bob.menu("Yes, at seven", "Take it back")
-	alice.sees(`.message.gone`, "Taken back")
+	bob.menu("Yes, at seven", "Recall")
+	alice.sees(`.message.gone`, "Recalled")
 
 	// Answered, and found again.
 	alice.js(`document.querySelector('.composer textarea').select()`)
@@ -95,7 +95,7 @@ func group(t *testing.T, b *chromium) {
 	alice.fill(`dialog input[placeholder]`, "bob")
 	alice.press(`dialog .found button`)
 	alice.sees(`dialog .chips`, "Bob Sommer")
-	alice.button("Make the group")
+	alice.button("Create group")
 	alice.sees(`.chat h2`, "Hiking club")
 	alice.says("Sunday at nine?")
 	bob.sees(`nav .name`, "Hiking club")
@@ -118,7 +118,7 @@ func group(t *testing.T, b *chromium) {
 	}
 
 	bob.button("Members")
-	bob.button("Leave the group")
+	bob.button("Leave group")
 	bob.until(`![...document.querySelectorAll('nav .name')].some(e => e.textContent === 'Hiking club')`)
 	var members []struct{}
 	carol.do(t, "GET", "/api/chats/"+eval[string](alice, `location.hash.slice(2)`)+"/members", nil, &members)

@@ -80,14 +80,14 @@ func groupChanges(t *testing.T, b *chromium) {
 	alice.sees(`dialog h2`, "登山の会 <b>")
 
 	// Deleted, once the owner is sure.
-	alice.confirm("Delete the group", false)
+	alice.confirm("Delete group", false)
 	bob.says("Still here")
 	alice.sees(`.message .text`, "Still here")
-	alice.confirm("Delete the group", true)
+	alice.confirm("Delete group", true)
 	for _, w := range []*window{alice, second, bob, carol} {
 		w.until(`!document.querySelector('.chat') && !document.querySelector('nav .row')`)
 	}
-	bob.sees(`.notice`, "There is no more group “登山の会 <b>”.")
+	bob.sees(`.notice`, "Somebody deleted the group “登山の会 <b>”.")
 	refused, err := member.Ask(t.Context(), "POST", "/api/messages", map[string]any{"chat_id": made.ID, "content": "?"})
 	if err != nil || refused.Status != 404 {
 		t.Errorf("a message to a deleted group is answered %d (%v)", refused.Status, err)

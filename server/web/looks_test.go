@@ -145,7 +145,7 @@ func lookAtDialogs(w *window, look func(page string)) {
 	w.settings("Password", "Where you are logged in", "Two-factor login", "Your data")
 	w.sees(`dialog`, "Erin Frost")
 	w.sees(`dialog details`, "This device")
-	w.sees(`dialog details`, "Set it up")
+	w.sees(`dialog details`, "Set up")
 	look("account")
 	w.js(`document.querySelector('dialog').scrollTop = 1e6`)
 	look("account below")

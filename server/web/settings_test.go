@@ -77,7 +77,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	here.sees(`dialog .fault`, "password is wrong")
 	here.shot("data")
 	here.refill(`dialog [name=password]`, next+"\r")
-	here.sees(`[role=alert]`, "Your account is deleted.")
+	here.sees(`[role=alert]`, "Your account was deleted.")
 	if kept := eval[int](here, `sessionStorage.length`); kept != 0 {
 		t.Errorf("%d things are kept of a deleted account", kept)
 	}

@@ -51,8 +51,8 @@ func twoFactor(t *testing.T, b *chromium) {
 	here.until(`document.querySelectorAll('.codes li').length === 10`)
 	here.shot("backup")
 	backup := eval[[]string](here, `[...document.querySelectorAll('.codes li')].map(e => e.textContent)`)
-	here.button("I have kept them")
-	here.sees(`dialog details`, "10 backup codes are left")
+	here.button("I have saved them")
+	here.sees(`dialog details`, "Backup codes left: 10")
 	there.sees(`[role=alert]`, "You were logged out")
 
 	// With a wrong code, with one of the authenticator, and trusted from then on.
@@ -95,7 +95,7 @@ func twoFactor(t *testing.T, b *chromium) {
 	here.sees(`dialog .fault`, "password is wrong")
 	here.refill(`dialog [name=password]`, password+"\r")
 	here.sees(`dialog .notice`, "Two-factor login is off.")
-	here.sees(`dialog details`, "An authenticator on your phone")
+	here.sees(`dialog details`, "You log in with your password and a code")
 	there.sees(`[role=alert]`, "You were logged out")
 	there.login("alice") // without a code
 }
@@ -120,10 +120,10 @@ func twoFactorFirst(t *testing.T, b *chromium) {
 	w.fill(`.card [name=code]`, "000000\r")
 	w.sees(`.fault`, "code is wrong")
 	w.refill(`.card [name=code]`, code+"\r")
-	w.sees(`.card`, "Keep these backup codes")
-	w.button("I have kept them")
+	w.sees(`.card`, "Save these backup codes")
+	w.button("I have saved them")
 	w.connected()
 	w.settings("Two-factor login")
-	w.sees(`dialog details`, "10 backup codes are left")
-	w.until(`![...document.querySelectorAll('dialog button')].some(e => e.textContent === 'Turn it off')`)
+	w.sees(`dialog details`, "Backup codes left: 10")
+	w.until(`![...document.querySelectorAll('dialog button')].some(e => e.textContent === 'Turn off')`)
 }

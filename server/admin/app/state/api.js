@@ -3,7 +3,7 @@ import {enter, leave, session} from './session.js'
 
 /** @typedef {import('../types.d.ts').User} User */
 
-/** An ApiError is what the server, or the network, refused. Its message is for people. */
+/** A refusal of the server, or a network error. Its message is shown to the user. */
 export class ApiError extends Error {
   /** @param {number} status 0: no answer came; @param {string} what; @param {string} [why] */
   constructor(status, what, why) {
@@ -33,12 +33,12 @@ async function request(method, path, body, token) {
   try {
     return await fetch(path, {method, headers, signal: AbortSignal.timeout(PATIENCE), ...(body !== undefined && {body: JSON.stringify(body)})})
   } catch {
-    throw new ApiError(0, 'No answer came', method === 'GET' ? 'the server is away; try again'
-      : 'the server went away, or the network did. It may have been done: look before you do it again')
+    throw new ApiError(0, 'No response', method === 'GET' ? 'the server cannot be reached; try again'
+      : 'the connection was lost. The change may have been made: check before you try again')
   }
 }
 
-/** What the server says to who must have a second factor and has none. */
+/** The error if the user must first set up a second factor. */
 const ENROL = 'two-factor login required'
 
 /** @param {Response} res */
@@ -52,7 +52,7 @@ async function unwrap(res) {
 /** @type {Promise<void> | null} */
 let renewing = null
 
-/** Gets a new token in place of used, once for all who ask meanwhile. */
+/** Replaces the token used. Concurrent calls share one request. */
 function renew(/** @type {string} */ used) {
   const now = session.peek()
   if (!now || now.token !== used) return Promise.resolve()

@@ -22,20 +22,20 @@ export function Alerts() {
   const found = all.filter(([name, said]) => `${name} ${said}`.toLowerCase().includes(q.toLowerCase()))
   return html`
     <h1>Alerts</h1>
-    <p class="quiet">What the server that answers can tell by itself. Prometheus, with the rules of deploy/, sees more: all servers, and what was before.</p>
+    <p class="quiet">What one server can detect by itself. Prometheus with the rules of deploy/ sees more: all servers, and the past.</p>
     ${alerts.fault && html`<p class="fault box" role="alert">${alerts.fault}</p>`}
-    ${alerts.data?.length === 0 && html`<p class="box good" role="status">Nothing is wrong.</p>`}
+    ${alerts.data?.length === 0 && html`<p class="box good" role="status">No alerts.</p>`}
     ${alerts.data?.map((a, i) => html`
       <article class="card alert" key=${i}>
         <h2>${a.name} <span class=${`tag ${a.severity}`}>${a.severity}</span></h2>
         <p>${a.summary}</p>
-        ${book.data && html`<h3>Runbook</h3><${Paragraph} text=${book.data[a.name] ?? 'The runbook says nothing of it.'} />`}
+        ${book.data && html`<h3>Runbook</h3><${Paragraph} text=${book.data[a.name] ?? 'The runbook has no entry for it.'} />`}
       </article>`)}
     <h2>Runbook</h2>
     <form class="filters" role="search" onSubmit=${(/** @type {Event} */ e) => e.preventDefault()}>
       <label><span>Find an alert</span><input type="search" value=${q} onInput=${(/** @type {any} */ e) => setQ(e.currentTarget.value)} maxlength="64" /></label>
     </form>
-    ${all.length > 0 && found.length === 0 && html`<p class="quiet" role="status">No paragraph has “${q}”.</p>`}
+    ${all.length > 0 && found.length === 0 && html`<p class="quiet" role="status">No entry for “${q}”.</p>`}
     ${found.map(([name, said]) => html`<details key=${name}><summary>${name}</summary><${Paragraph} text=${said} /></details>`)}`
 }
 

@@ -70,7 +70,7 @@ function Inside() {
           ${mine.map(p => html`
             <li key=${p.name}><a href=${hash(p.name)} aria-current=${p.name === shown.name ? 'page' : undefined}>
               <span>${p.title}</span>
-              ${p.name === 'reports' && pending.value > 0 && html`<span class="badge" title="reports that wait">${pending.value}</span>`}
+              ${p.name === 'reports' && pending.value > 0 && html`<span class="badge" title="pending reports">${pending.value}</span>`}
             </a></li>`)}
         </ul>
         <div class="who">

@@ -9,6 +9,6 @@ export function Away() {
     <div class="away" role="alert">
       ${away.value ? html`<p>The console cannot be reached. What you see may be old.</p>`
         : down.map(n => html`<p key=${n.name}><strong>${n.name}</strong> does not answer${n.why && `: ${n.why}`}</p>`)}
-      ${!away.value && down.length === nodes.value.length && html`<p>No server answers, so that nothing can be asked or done. It is tried again every few seconds.</p>`}
+      ${!away.value && down.length === nodes.value.length && html`<p>No server answers. The console tries again every few seconds.</p>`}
     </div>`
 }

@@ -15,18 +15,18 @@ export function Chats() {
   const {title = '', page = '1'} = route.value.query
   const found = useList('/api/super-admin/chats', {page, page_size: SIZE, title})
   const remove = (/** @type {Chat} */ c) => ask({
-    title: 'Delete the group', verb: 'Delete for good', danger: true,
-    text: `The group “${c.title}” (id ${c.id}, ${count(c.member_count)} members, ${count(c.last_seq)} messages) is gone for all its members. It cannot be brought back.`,
+    title: 'Delete the group', verb: 'Delete permanently', danger: true,
+    text: `The group “${c.title}” (id ${c.id}, ${count(c.member_count)} members, ${count(c.last_seq)} messages) is deleted for all its members. This cannot be undone.`,
     act: async () => {
       await call('DELETE', `/api/super-admin/chats/${c.id}`)
       found.again()
-      return `The group “${c.title}” is deleted.`
+      return `The group “${c.title}” was deleted.`
     },
   })
   return html`
     <h1>Chats</h1>
     <${Filters} filters=${[{name: 'title', label: 'Title begins with'}]} />
-    <${Table} label="Groups" ...${found} items=${found.part?.items} none="No group is called that." columns=${[
+    <${Table} label="Groups" ...${found} items=${found.part?.items} none="No groups found." columns=${[
       {head: 'Title', wide: true, cell: (/** @type {Chat} */ c) => html`<span class="whole">${c.title}</span>`},
       {head: 'Id', number: true, cell: (/** @type {Chat} */ c) => c.id},
       {head: 'Owner', cell: (/** @type {Chat} */ c) => c.owner_id ? html`<a href=${hash(`users/${c.owner_id}`)}>User ${c.owner_id}</a>` : '–'},

@@ -38,7 +38,7 @@ export function Login() {
       <form onSubmit=${submit} key=${token ? 'code' : 'password'}>
         <${Mark} />
         <h1>Onemeter admin</h1>
-        <p class="quiet">${token ? 'Enter the code that your app shows, or one of your backup codes.' : 'Log in with an account that has an administrator’s or a moderator’s role.'}</p>
+        <p class="quiet">${token ? 'Enter the code that your app shows, or one of your backup codes.' : 'Log in as an administrator or a moderator.'}</p>
         <${Away} />
         ${token ? html`
           <label class="field"><span>Code</span>

@@ -16,7 +16,7 @@ export function Online() {
   const as = (/** @type {Present} */ p) => ({...p, id: p.user_id, status: 'active'})
   return html`
     <h1>Online</h1>
-    <p class="bar"><button type="button" onClick=${found.again}>Look again</button><${Broadcast} /></p>
+    <p class="bar"><button type="button" onClick=${found.again}>Refresh</button><${Broadcast} /></p>
     <${Table} label="Users who are online" ...${found} items=${found.part?.items} none="Nobody is online." columns=${[
       {head: 'User', wide: true, cell: (/** @type {Present} */ p) => html`<a href=${hash(`users/${p.user_id}`)}>${nameOf(as(p))}</a>${p.username && html` <small>@${p.username}</small>`}`},
       {head: 'Id', number: true, cell: (/** @type {Present} */ p) => p.user_id},

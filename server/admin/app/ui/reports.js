@@ -21,10 +21,10 @@ export function Reports() {
     <a href=${hash('reports', {handled: value, user_id})} aria-current=${handled === value ? 'page' : undefined}>${label}</a>`
   return html`
     <h1>Reports</h1>
-    <p class="tabs">${tab('', 'Waiting')}${tab('1', 'Handled')}</p>
+    <p class="tabs">${tab('', 'Pending')}${tab('1', 'Handled')}</p>
     ${user_id && html`<p>About <a href=${hash(`users/${user_id}`)}>user ${user_id}</a> only. <a href=${hash('reports', {handled})}>Show all</a></p>`}
     ${found.fault && html`<p class="fault box" role="alert">${found.fault}</p>`}
-    ${items?.length === 0 && html`<p class="quiet box" role="status">${handled ? 'None was handled yet.' : 'Nothing waits.'}</p>`}
+    ${items?.length === 0 && html`<p class="quiet box" role="status">${handled ? 'No handled reports.' : 'No pending reports.'}</p>`}
     <ul class="reports" aria-busy=${found.busy}>${items?.map(r => html`<li key=${r.id} class="card"><${One} r=${r} done=${done} /></li>`)}</ul>
     <${Pager} part=${found.part} size=${SIZE} go=${(/** @type {number} */ n) => refine({...route.peek().query, page: n})} />`
 }
@@ -35,7 +35,7 @@ function One({r, done}) {
     <h2><a href=${hash(`users/${r.user_id}`)}>${r.user ? nameOf(r.user) : `User ${r.user_id}`}</a>: ${r.reason}</h2>
     <p class="quiet">Report ${r.id}, by <a href=${hash(`users/${r.reporter_id}`)}>${r.reporter ? nameOf(r.reporter) : `user ${r.reporter_id}`}</a>, ${time(r.created_at)}</p>
     ${r.comment && html`<p class="whole">${r.comment}</p>`}
-    ${r.message_id && html`<blockquote><small>Message ${r.message_id}</small><p class="whole">${r.content || 'It had no text.'}</p></blockquote>`}
+    ${r.message_id && html`<blockquote><small>Message ${r.message_id}</small><p class="whole">${r.content || 'No text.'}</p></blockquote>`}
     ${r.status === 'pending' ? html`<${Acts} r=${r} done=${done} />`
       : html`<p>${r.action}, by ${r.handled_by ? html`<a href=${hash(`users/${r.handled_by}`)}>user ${r.handled_by}</a>` : 'the operator'}, ${time(r.handled_at)}</p>`}`
 }
@@ -54,16 +54,16 @@ function Acts({r, done}) {
     <div class="row-acts">
       ${button({
         title: 'Dismiss the report', verb: 'Dismiss', text: `Report ${r.id} is closed, and nothing happens to ${name}.`,
-        act: handle('dismiss', `Report ${r.id} is dismissed.`),
+        act: handle('dismiss', `Report ${r.id} was dismissed.`),
       }, 'Dismiss')}
       ${button({
         title: 'Warn', verb: 'Warn', text: `${name} gets a notice, and the report is closed.`,
         fields: [{name: 'note', label: 'What the notice says', type: 'area', required: true, most: 120}],
-        act: handle('warn', `${name} is warned.`),
+        act: handle('warn', `${name} was warned.`),
       }, 'Warn…')}
       ${r.message_id && button({
-        title: 'Delete the message', verb: 'Delete', danger: true, text: `The message ${r.message_id} of ${name} is gone for everybody who got it, and the report is closed.`,
-        act: handle('delete', `The message ${r.message_id} is deleted.`),
+        title: 'Delete the message', verb: 'Delete', danger: true, text: `Message ${r.message_id} of ${name} is deleted for everybody, and the report is closed.`,
+        act: handle('delete', `Message ${r.message_id} was deleted.`),
       }, 'Delete the message…')}
       ${button({
         title: 'Ban', verb: 'Ban', danger: true, text: `${name} (id ${r.user_id}) is logged out everywhere at once and cannot log in until the ban ends. The report is closed.`,

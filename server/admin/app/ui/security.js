@@ -27,7 +27,7 @@ function Password() {
     try {
       await call('PUT', '/api/users/me/password', {old_password: value('old'), new_password: value('new')})
       form.reset()
-      setSaid({text: 'Your password is changed. Your other sessions have ended.', bad: false})
+      setSaid({text: 'Your password was changed. Your other sessions have ended.', bad: false})
     } catch (error) {
       setSaid({text: /** @type {Error} */ (error).message, bad: true})
     }
@@ -49,7 +49,7 @@ function Password() {
 function Sessions() {
   const found = useList('/api/users/me/sessions', {})
   const end = (/** @type {Device} */ s) => ask({
-    title: 'End the session', verb: 'End it', danger: true, text: `${s.device || 'The device'} at ${s.ip || 'an unknown address'} is logged out.`,
+    title: 'End the session', verb: 'End', danger: true, text: `${s.device || 'The device'} at ${s.ip || 'an unknown address'} is logged out.`,
     act: async () => {
       await call('DELETE', `/api/users/me/sessions/${encodeURIComponent(s.id)}`)
       found.again()
@@ -57,7 +57,7 @@ function Sessions() {
     },
   })
   const endOthers = () => ask({
-    title: 'End all other sessions', verb: 'End them', danger: true, text: 'You stay logged in here, and nowhere else.',
+    title: 'End all other sessions', verb: 'End', danger: true, text: 'You stay logged in only here.',
     act: async () => {
       await call('DELETE', '/api/users/me/sessions')
       found.again()
@@ -67,13 +67,13 @@ function Sessions() {
   return html`
     <section class="card" aria-label="Sessions">
       <h2>Sessions</h2>
-      <${Table} label="Your sessions" ...${found} items=${found.part?.items} none="There are none." columns=${[
+      <${Table} label="Your sessions" ...${found} items=${found.part?.items} none="No sessions." columns=${[
         {head: 'Device', wide: true, cell: (/** @type {Device} */ s) => html`${s.device || '–'} ${s.current && html`<span class="tag active">this one</span>`}`},
         {head: 'Address', cell: (/** @type {Device} */ s) => s.ip || '–'},
         {head: 'Logged in', cell: (/** @type {Device} */ s) => time(s.created_at)},
         {head: 'Last used', cell: (/** @type {Device} */ s) => time(s.last_used)},
         {head: '', cell: (/** @type {Device} */ s) => !s.current && html`<button type="button" class="danger" aria-label=${`End the session of ${s.device}`} onClick=${() => end(s)}>End</button>`},
       ]} />
-      <p class="bar"><button type="button" onClick=${endOthers}>End all others…</button></p>
+      <p class="bar"><button type="button" onClick=${endOthers}>End all other sessions…</button></p>
     </section>`
 }

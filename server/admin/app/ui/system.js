@@ -27,7 +27,7 @@ function Server({node}) {
       <header class="bar">
         <h2>${node.name}</h2>
         <span class=${`tag ${node.up ? 'active' : 'banned'}`}>${node.up ? 'answers' : 'away'}</span>
-        <button type="button" onClick=${again} aria-label=${`Look again at ${node.name}`}>Look again</button>
+        <button type="button" onClick=${again} aria-label=${`Refresh ${node.name}`}>Refresh</button>
       </header>
       ${!node.up && html`<p class="fault">${node.why}</p>`}
       ${node.up && html`

@@ -8,7 +8,7 @@ import {useAnswer} from './list.js'
 /** What an authenticator app takes. @typedef {{secret: string, otpauth_url: string}} Offer */
 
 /** @type {import('../types.d.ts').Field} */
-const CODE = {name: 'code', label: 'Code', hint: 'Of your app.', required: true, most: 64, complete: 'one-time-code'}
+const CODE = {name: 'code', label: 'Code', hint: 'From your app.', required: true, most: 64, complete: 'one-time-code'}
 
 /** @type {import('../types.d.ts').Field} */
 const PASSWORD = {name: 'password', label: 'Password', type: 'password', required: true, complete: 'current-password'}
@@ -20,10 +20,10 @@ export function TwoFactor() {
   const [offer, setOffer] = useState(/** @type {Offer | null} */ (null))
   const [fault, setFault] = useState('')
   const begin = () => ask({
-    title: 'Turn the second factor on', verb: 'Go on', text: 'Your password first. Then you get a secret for an authenticator app.', fields: [PASSWORD],
+    title: 'Turn the second factor on', verb: 'Continue', text: 'Enter your password. Then you get a secret for an authenticator app.', fields: [PASSWORD],
     act: async ({password}) => {
       setOffer(await call('POST', '/api/2fa/enable', {password}))
-      return 'Enter the secret into your app, and a code of it here.'
+      return 'Enter the secret in your app, and its code here.'
     },
   })
   const verify = async (/** @type {SubmitEvent} */ e) => {
@@ -39,14 +39,14 @@ export function TwoFactor() {
     }
   }
   const renew = () => ask({
-    title: 'New backup codes', verb: 'Make new ones', text: 'The old backup codes are no longer good.', fields: [CODE],
+    title: 'New backup codes', verb: 'Create new codes', text: 'The old backup codes stop working.', fields: [CODE],
     act: async ({code}) => {
       setCodes((await call('POST', '/api/2fa/regenerate-backup-codes', {code: code.trim()})).backup_codes ?? [])
-      return 'There are new backup codes.'
+      return 'New backup codes were created.'
     },
   })
   const disable = () => ask({
-    title: 'Turn the second factor off', verb: 'Turn off', danger: true, text: 'From then on your password alone lets anybody in.',
+    title: 'Turn the second factor off', verb: 'Turn off', danger: true, text: 'After that, your password is enough to log in.',
     fields: [PASSWORD, CODE],
     act: async ({password, code}) => {
       await call('POST', '/api/2fa/disable', {password, code: code.trim()})
@@ -59,14 +59,14 @@ export function TwoFactor() {
     <section class="card" aria-label="Second factor">
       <h2>Second factor</h2>
       ${status.fault && html`<p class="fault" role="alert">${status.fault}</p>`}
-      ${status.data && html`<p>${status.data.enabled ? `It is on: a login takes a code of your app, besides the password. Backup codes left: ${count(status.data.backup_codes)}.` : status.data.required ? 'You must have one here: turn it on, and everything else can be used.' : 'It is off: your password alone lets anybody in.'}</p>`}
+      ${status.data && html`<p>${status.data.enabled ? `On. You log in with your password and a code from your app. Backup codes left: ${count(status.data.backup_codes)}.` : status.data.required ? 'This server requires it. Turn it on to use the console.' : 'Off. Your password is enough to log in.'}</p>`}
       ${codes.length > 0 && html`
-        <div class="box"><p>Keep these backup codes where you keep passwords. Each is good once, and they are not shown again.</p>
+        <div class="box"><p>Save these backup codes where you keep passwords. Each works once. They are not shown again.</p>
           <ul class="codes">${codes.map(c => html`<li key=${c}><code>${c}</code></li>`)}</ul></div>`}
       <p class="fault" role="alert">${fault}</p>
       ${offer && html`
         <form class="narrow" onSubmit=${verify}>
-          <p>Put this secret into an authenticator app, by hand or by the link, and enter the code that it shows.</p>
+          <p>Enter this secret in an authenticator app, or open the link. Then enter the code that the app shows.</p>
           <p><code class="whole secret">${offer.secret}</code></p>
           <p><a href=${offer.otpauth_url}>Open in an app on this device</a></p>
           <label class="field"><span>Code</span><input name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="16" /></label>

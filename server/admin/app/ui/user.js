@@ -30,7 +30,7 @@ export function User({id}) {
         <dt>Role</dt><dd>${u.role.replace('_', ' ')}</dd>
         <dt>Status</dt><dd><${Status} account=${u} /></dd>
         ${u.ban && html`
-          <dt>Banned</dt><dd>${time(u.ban.created_at)}, by ${u.ban.by ? html`<a href=${hash(`users/${u.ban.by}`)}>user ${u.ban.by}</a>` : 'the operator'}, ${u.ban.until ? `until ${time(u.ban.until)}` : 'for good'}</dd>
+          <dt>Banned</dt><dd>${time(u.ban.created_at)}, by ${u.ban.by ? html`<a href=${hash(`users/${u.ban.by}`)}>user ${u.ban.by}</a>` : 'the operator'}, ${u.ban.until ? `until ${time(u.ban.until)}` : 'permanently'}</dd>
           <dt>Reason</dt><dd class="whole">${u.ban.reason || '–'}</dd>`}
         <dt>Since</dt><dd>${time(u.created_at)}</dd>
         <dt>Last seen</dt><dd>${u.online ? 'online now' : time(u.last_seen)}</dd>
@@ -47,14 +47,14 @@ export function User({id}) {
         <dt>Violations</dt><dd>${count(a.violation_count)}</dd>
       </dl>
       <p class="links">
-        <a href=${hash('logs', {target: `user:${id}`})}>What was done to this account</a>
-        <a href=${hash('logs', {user_id: id})}>What this account did as an administrator</a>
+        <a href=${hash('logs', {target: `user:${id}`})}>Acts on this account</a>
+        <a href=${hash('logs', {user_id: id})}>Acts by this account</a>
         <a href=${hash('messages', {user_id: id})}>Messages</a>
         <a href=${hash('reports', {user_id: id})}>Reports</a>
       </p>`}
     ${u && html`
       <h2>Sessions</h2>
-      <${Table} label="Sessions" ...${sessions} items=${sessions.part?.items} none="There are none." columns=${[
+      <${Table} label="Sessions" ...${sessions} items=${sessions.part?.items} none="No sessions." columns=${[
         {head: 'Device', wide: true, cell: (/** @type {Device} */ s) => s.device || '–'},
         {head: 'Address', cell: (/** @type {Device} */ s) => s.ip || '–'},
         {head: 'Logged in', cell: (/** @type {Device} */ s) => time(s.created_at)},

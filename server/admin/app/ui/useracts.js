@@ -8,7 +8,7 @@ import {ROLES} from './users.js'
 /** @typedef {import('../types.d.ts').Account} Account */
 
 /** How long a ban may be, in seconds. @type {[string, string][]} */
-export const DURATIONS = [['3600', 'an hour'], ['86400', 'a day'], ['604800', 'a week'], ['2592000', '30 days'], ['0', 'for good']]
+export const DURATIONS = [['3600', 'an hour'], ['86400', 'a day'], ['604800', 'a week'], ['2592000', '30 days'], ['0', 'permanently']]
 
 /** @type {import('../types.d.ts').Field} */
 export const REASON = {name: 'reason', label: 'Reason', hint: 'The user sees it, and the audit log keeps it.', required: true, most: 120}
@@ -23,7 +23,7 @@ const ban = u => ({
   fields: [REASON, {name: 'duration', label: 'How long', type: /** @type {const} */ ('choice'), options: DURATIONS, value: '86400'}],
   act: async (/** @type {Record<string, string>} */ {reason, duration}) => {
     const done = await call('POST', `/api/super-admin/users/${u.id}/ban`, {reason, duration: Number(duration)})
-    return `${nameOf(u)} is banned ${done.until ? `until ${time(done.until)}` : 'for good'}; ${plural(done.sessions_ended ?? 0, 'session')} ended.`
+    return `${nameOf(u)} is banned ${done.until ? `until ${time(done.until)}` : 'permanently'}; ${plural(done.sessions_ended ?? 0, 'session')} ended.`
   },
 })
 
@@ -32,7 +32,7 @@ const unban = u => ({
   title: 'Lift the ban', verb: 'Lift the ban', text: `${exactly(u)} may log in again.`,
   act: async () => {
     await call('POST', `/api/super-admin/users/${u.id}/unban`)
-    return `${nameOf(u)} is not banned any more.`
+    return `${nameOf(u)} is no longer banned.`
   },
 })
 
@@ -48,7 +48,7 @@ const logOut = u => ({
 
 /** @param {Account} u */
 const role = u => ({
-  title: 'Change the role', verb: 'Change', text: `What ${exactly(u)} may do. It is in force at once, on every server.`,
+  title: 'Change the role', verb: 'Change', text: `What ${exactly(u)} may do. The change takes effect at once, on every server.`,
   fields: [{name: 'role', label: 'Role', type: /** @type {const} */ ('choice'), options: ROLES, value: u.role}],
   act: async (/** @type {Record<string, string>} */ fields) => {
     await call('PUT', `/api/super-admin/users/${u.id}/role`, {role: fields.role})
@@ -58,8 +58,8 @@ const role = u => ({
 
 /** The new password is shown once, and only here. @param {Account} u; @param {(password: string) => void} show */
 const reset = (u, show) => ({
-  title: 'Reset the password', verb: 'Make a new one', danger: true,
-  text: `${exactly(u)} gets a new password, made by the server and shown to you once. All sessions of the account end.`,
+  title: 'Reset the password', verb: 'Reset', danger: true,
+  text: `${exactly(u)} gets a new password, which is shown to you once. All sessions of the account end.`,
   act: async () => {
     show((await call('POST', `/api/super-admin/users/${u.id}/password`)).password)
     return `${nameOf(u)} has a new password.`
@@ -68,23 +68,23 @@ const reset = (u, show) => ({
 
 /** @param {Account} u */
 const resetSecond = u => ({
-  title: 'Reset the second factor', verb: 'Turn it off', danger: true,
-  text: `For somebody who has lost it: ${exactly(u)} logs in by the password alone then. All sessions of the account end.`,
+  title: 'Reset the second factor', verb: 'Turn off', danger: true,
+  text: `${exactly(u)} can then log in with only the password. All sessions of the account end.`,
   act: async () => {
     const done = await call('POST', `/api/super-admin/users/${u.id}/reset-2fa`)
-    return `${nameOf(u)} has no second factor any more; ${plural(done.sessions_ended ?? 0, 'session')} ended.`
+    return `${nameOf(u)} has no second factor now; ${plural(done.sessions_ended ?? 0, 'session')} ended.`
   },
 })
 
 /** @param {Account} u */
 const remove = u => ({
-  title: 'Delete the account', verb: 'Delete for good', danger: true,
-  text: `${exactly(u)} loses the account for good: profile, login and memberships are gone, and cannot be brought back. Messages stay with those who got them.`,
-  fields: [{name: 'sure', label: `Write the id ${u.id} to go on`, required: true, most: 20}],
+  title: 'Delete the account', verb: 'Delete permanently', danger: true,
+  text: `The account of ${exactly(u)} is deleted, with its profile, login and memberships. This cannot be undone. Messages stay with those who got them.`,
+  fields: [{name: 'sure', label: `Enter the id ${u.id} to confirm`, required: true, most: 20}],
   act: async (/** @type {Record<string, string>} */ {sure}) => {
-    if (sure.trim() !== String(u.id)) throw new Error(`That is not ${u.id}. Nothing was done.`)
+    if (sure.trim() !== String(u.id)) throw new Error(`That is not ${u.id}. Nothing was deleted.`)
     await call('DELETE', `/api/super-admin/users/${u.id}`)
-    return `The account of ${nameOf(u)} is deleted.`
+    return `The account of ${nameOf(u)} was deleted.`
   },
 })
 
@@ -108,5 +108,5 @@ export function UserActs({user, done, few}) {
       ${!few && !self && atLeast('super_admin') && button(resetSecond(user), true)}
       ${!few && !self && button(remove(user), true)}
     </div>
-    ${password && html`<p class="box">The new password is <code class="secret">${password}</code>. Give it to the user by a safe way: it is not shown again.</p>`}`
+    ${password && html`<p class="box">The new password is <code class="secret">${password}</code>. Give it to the user in a safe way. It is not shown again.</p>`}`
 }

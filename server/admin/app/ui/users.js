@@ -25,7 +25,7 @@ export function Users() {
       {name: 'status', label: 'Status', options: [['active', 'Active'], ['banned', 'Banned'], ['deleted', 'Deleted']]},
       {name: 'role', label: 'Role', options: ROLES},
     ]} />
-    <${Table} label="Users" ...${found} items=${found.part?.items} none="No account is like that." columns=${[
+    <${Table} label="Users" ...${found} items=${found.part?.items} none="No accounts found." columns=${[
       {head: 'User', wide: true, cell: (/** @type {Account} */ u) => html`<a href=${hash(`users/${u.id}`)}>${nameOf(u)}</a>${u.username && html` <small>@${u.username}</small>`}`},
       {head: 'Phone', cell: (/** @type {Account} */ u) => u.phone || '–'},
       {head: 'Role', cell: (/** @type {Account} */ u) => u.role.replace('_', ' ')},

@@ -1,13 +1,14 @@
 // The HTTP part of the API: requests with the token, answers without their envelope.
+import {named} from './people.js'
 import {enter, leave, session, setUpFirst, trust, trusted} from './session.js'
 
 /** @typedef {import('../types.d.ts').FileInfo} FileInfo */
 
-/** An ApiError is what the server, or the network, refused. Its message is for people. */
+/** A refusal of the server, or a network error. Its message is shown to the user. */
 class ApiError extends Error {
   /** @param {number} status 0: no answer came; @param {string} what; @param {string} [why] */
   constructor(status, what, why) {
-    super(sentence(why ? `${what}: ${why}` : what))
+    super(named(sentence(why ? `${what}: ${why}` : what)))
     this.status = status
   }
 }
@@ -29,7 +30,7 @@ async function request(path, init, token) {
   try {
     return await fetch(path, {...init, headers})
   } catch (e) {
-    if (e instanceof DOMException) throw e // it was given up on purpose
+    if (e instanceof DOMException) throw e // aborted on purpose
     throw unreachable()
   }
 }
@@ -51,7 +52,7 @@ const json = (method, body) => ({
 /** @type {Promise<void> | null} */
 let renewing = null
 
-/** Gets a new token in place of used, once for all who ask meanwhile. */
+/** Replaces the token used. Concurrent calls share one request. */
 export function renew(/** @type {string} */ used) {
   const now = session.peek()
   if (!now || now.token !== used) return Promise.resolve()
@@ -64,13 +65,13 @@ async function refresh(/** @type {string} */ refreshToken) {
     const answer = await unwrap(await request('/api/auth/refresh', json('POST', {refresh_token: refreshToken})))
     enter(answer.data)
   } catch (e) {
-    if (e instanceof ApiError && e.status === 401) leave('You were logged out. Log in again to go on.')
+    if (e instanceof ApiError && e.status === 401) leave('You were logged out. Log in again.')
     throw e
   }
 }
 
 /**
- * Sends a request as the user, with a new token if the old one is no longer good.
+ * Sends a request with the token, and again with a new one if it has expired.
  * @param {string} path
  * @param {RequestInit} init
  */
@@ -83,7 +84,7 @@ async function authorized(path, init) {
 }
 
 /**
- * Makes a call and returns the data of its answer.
+ * Sends a request and returns the data of the response.
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
@@ -94,7 +95,7 @@ export async function call(method, path, body) {
 }
 
 /**
- * Gets a list, with what stands beside it in the answer.
+ * Gets a list: the whole response.
  * @param {string} path
  * @returns {Promise<any>}
  */
@@ -103,7 +104,7 @@ export async function list(path) {
 }
 
 /**
- * Logs in or registers. The answer is empty, or a login token: a code is wanted, too.
+ * Logs in or registers. Returns '', or a login token if a code is also needed.
  * @param {'login' | 'register'} how
  * @param {Record<string, string>} fields
  * @returns {Promise<string>}
@@ -116,14 +117,14 @@ export async function authenticate(how, fields) {
   return ''
 }
 
-/** Ends a login with a code. @param {{login_token: string, code: string, trust_device: boolean}} fields */
+/** Completes a login with a code. @param {{login_token: string, code: string, trust_device: boolean}} fields */
 export async function authenticateSecond(fields) {
   const {data} = await unwrap(await request('/api/auth/login/2fa', json('POST', fields)))
   if (data.device_token) trust(data.device_token)
   enter(data)
 }
 
-/** Everything that the server has of me, as a file. @returns {Promise<Blob>} */
+/** Downloads the user's data as a zip file. @returns {Promise<Blob>} */
 export async function exportMe() {
   const res = await authorized('/api/users/me/export', {method: 'GET'})
   if (!res.ok) await unwrap(res)
@@ -144,7 +145,7 @@ export async function download(id) {
 }
 
 /**
- * Uploads a file. XMLHttpRequest tells how far it is; fetch does not.
+ * Uploads a file. It uses XMLHttpRequest, because fetch does not report progress.
  * @param {File} file
  * @param {(part: number) => void} progress
  * @returns {Promise<FileInfo>}

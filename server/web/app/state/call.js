@@ -3,23 +3,24 @@
 import {signal} from '../lib.js'
 import {call as request} from './api.js'
 import {closeMedia, openMedia} from './media.js'
+import {named} from './people.js'
 import {me} from './session.js'
 import {on, send} from './socket.js'
 
 /** @typedef {import('../types.d.ts').CallFrame} CallFrame */
 /** @typedef {'dialing' | 'ringing' | 'incoming' | 'connecting' | 'connected' | 'ended'} Stage */
 
-/** What to tell of an end. @type {Record<string, string>} */
+/** The texts for the reasons of an end. @type {Record<string, string>} */
 const ENDINGS = {
   user_hangup: 'The call has ended.',
   user_rejected: 'The call was declined.',
   user_busy: 'Busy in another call.',
   timeout: 'Nobody answered.',
   network_error: 'The connection was lost.',
-  server_error: 'The call broke off. Try again.',
+  server_error: 'The call failed. Try again.',
 }
 
-/** How long an ended call stays to be read. */
+/** How long an ended call is shown, in ms. */
 const FAREWELL = 4000
 
 class Call {
@@ -69,7 +70,7 @@ export async function dial(/** @type {number} */ peerId, /** @type {boolean} */ 
   }
 }
 
-/** Takes an incoming call. */
+/** Accepts an incoming call. */
 export async function accept() {
   const c = current.peek()
   if (!c || c.stage.peek() !== 'incoming') return
@@ -83,7 +84,7 @@ export async function accept() {
   }
 }
 
-/** Ends the call, or says no to it. */
+/** Ends or declines the call. */
 export function hangUp() {
   const c = current.peek()
   if (!c) return
@@ -195,7 +196,7 @@ function inTurn(type, handle) {
     const c = of(frame)
     if (!c) return void handle(frame)
     c.last = c.last.then(() => handle(frame)).then(() => {}, e => {
-      if (c.stage.peek() !== 'ended') finish(c, `The call broke off: ${e.message}`)
+      if (c.stage.peek() !== 'ended') finish(c, `The call failed: ${e.message}`)
     })
   })
 }
@@ -276,7 +277,7 @@ inTurn('call.end', frame => {
 
 on('error', (/** @type {{message: string, details: string, client_msg_id?: string}} */ e) => {
   const c = current.peek()
-  if (!e.client_msg_id && c?.stage.peek() === 'dialing' && !c.id) finish(c, `${e.message}: ${e.details}`)
+  if (!e.client_msg_id && c?.stage.peek() === 'dialing' && !c.id) finish(c, named(`${e.message}: ${e.details}`))
 })
 
 // After a new connection the server hears how the call stands, and leaves it to this one.

@@ -18,10 +18,10 @@ const all = signal(new Map())
 
 /** Whether the list has come from the server, at least once. */
 export const listed = signal(false)
-/** Why it has not; empty: it has, or is on its way. */
+/** Why it failed; empty: it is here or being loaded. */
 export const listFailure = signal('')
 
-/** Those that something was written in, the newest first. */
+/** Those with messages, the newest first. */
 export const conversations = computed(() =>
   [...all.value.values()]
     .filter(c => c.activeAt.value > 0)
@@ -135,10 +135,10 @@ export async function loadMembers(c) {
 /** @type {Partial<Record<import('../types.d.ts').ChatUpdate['change'], Partial<import('../types.d.ts').Member>>>} */
 const BECOMES = {promoted: {role: 'admin'}, demoted: {role: 'member'}, owner: {role: 'owner'}, muted: {muted: true}, unmuted: {muted: false}}
 
-/** What it means to have been taken out. @type {Partial<Record<import('../types.d.ts').ChatUpdate['change'], string>>} */
-const OUT = {removed: 'You were removed from', banned: 'You were banned from', left: 'You have left', deleted: 'There is no more group'}
+/** Changes by which a user is no longer a member. @type {Partial<Record<import('../types.d.ts').ChatUpdate['change'], string>>} */
+const OUT = {removed: 'You were removed from', banned: 'You were banned from', left: 'You have left', deleted: 'Somebody deleted the group'}
 
-/** Takes a change of a group over, wherever it is shown. */
+/** Applies a change of a group. */
 function takeNews(/** @type {import('../types.d.ts').ChatUpdate} */ u) {
   const known = all.peek().get(keyOf({chat_id: u.chat_id}))
   if (u.change in OUT && (u.change === 'deleted' || u.user_id === me.peek().id)) {
@@ -158,7 +158,7 @@ function takeNews(/** @type {import('../types.d.ts').ChatUpdate} */ u) {
     c.members.value = Math.max(0, c.members.peek() - 1)
     c.roster.value = c.roster.peek().filter(m => m.user_id !== u.user_id)
   }
-  if (u.change === 'added' && c.roster.peek().length > 0) loadMembers(c).catch(tellError) // with his name
+  if (u.change === 'added' && c.roster.peek().length > 0) loadMembers(c).catch(tellError) // for the name
 }
 
 on('chat.update', takeNews)
@@ -166,7 +166,7 @@ on('chat.update', takeNews)
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let relisting
 
-/** Loads the list again, soon, for what frames do not tell. */
+/** Loads the list again soon, for changes without frames. */
 function relist() {
   clearTimeout(relisting)
   relisting = setTimeout(loadDialogs, 300)
@@ -246,7 +246,7 @@ on('message.read', (/** @type {Place & {read_by: number}} */ mark) => {
   else relist() // on another device, and not all of it
 })
 
-/** How long somebody is typing who does not say that he stopped. */
+/** How long a typing event counts without an end, in ms. */
 const TYPING = 6000
 /** @type {Map<string, ReturnType<typeof setTimeout>>} */
 const typers = new Map()
@@ -260,10 +260,12 @@ on('typing', (/** @type {{user_id: number, chat_id?: number, is_typing: boolean}
   if (is_typing) typers.set(key, setTimeout(() => { c.typing.value = c.typing.peek().filter(id => id !== user_id) }, TYPING))
 })
 
-/** What was read and is not told yet. @type {ReturnType<typeof setTimeout> | undefined} */
+on('presence', ({user_id, is_online, last_seen}) => learn({id: user_id, online: is_online, last_seen}))
+
+/** Sends the read marks that are due. @type {ReturnType<typeof setTimeout> | undefined} */
 let telling
 
-/** I have seen all of a conversation. The server is told, at most twice a second. */
+/** Marks a conversation as read, here at once and on the server a little later. */
 export function markRead(/** @type {Conversation} */ c) {
   if (c.unread.peek() > 0) c.unread.value = 0
   if (c.lastTheirs <= c.toldRead) return

@@ -3,6 +3,7 @@
 // client_msg_id: the server stores it once.
 import {upload} from './api.js'
 import {keep} from './files.js'
+import {named} from './people.js'
 import {me} from './session.js'
 import {on, send as sendFrame} from './socket.js'
 
@@ -146,5 +147,5 @@ on('error', (/** @type {{error_code: string, message: string, details: string, c
   const {c, p} = found
   flying.delete(p.client_msg_id)
   if (PASSING.includes(e.error_code)) setTimeout(() => flush(c), 1000 + Math.random() * 1000)
-  else change(c, p.client_msg_id, {state: 'failed', why: e.details})
+  else change(c, p.client_msg_id, {state: 'failed', why: named(e.details)})
 })

@@ -1,6 +1,5 @@
-// Users, by id: what any answer or frame has told of them.
+// Users by id, from all responses and frames.
 import {signal} from '../lib.js'
-import {on} from './socket.js'
 
 /** @typedef {import('../types.d.ts').User} User */
 /** @typedef {import('../types.d.ts').Signal<User>} UserSignal */
@@ -15,7 +14,7 @@ export function person(id) {
   return p
 }
 
-/** Takes over what is told of a user; what is left out stays. */
+/** Updates a user. Fields that are left out stay. */
 export function learn(/** @type {User | undefined} */ user) {
   if (!user?.id) return
   const p = person(user.id)
@@ -29,8 +28,12 @@ export function nameOf(/** @type {User} */ user) {
   return user.nickname || user.username || user.phone || `User ${user.id}`
 }
 
+/** Replaces "user 7" in a server's text by the name of that user, if it is known. */
+export const named = (/** @type {string} */ text) => text.replace(/\buser (\d+)\b/gi, (all, id) => {
+  const user = known.get(Number(id))?.peek()
+  return user?.nickname || user?.username ? nameOf(user) : all
+})
+
 export function forgetPeople() {
   known.clear()
 }
-
-on('presence', ({user_id, is_online, last_seen}) => learn({id: user_id, online: is_online, last_seen}))

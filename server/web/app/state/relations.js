@@ -1,4 +1,4 @@
-// Whom I have blocked, and what strangers want of me.
+// Blocked users, and pending requests of strangers.
 import {signal} from '../lib.js'
 import {call} from './api.js'
 import {loadDialogs} from './conversations.js'
@@ -12,7 +12,7 @@ import {on} from './socket.js'
 /** @type {import('../types.d.ts').Signal<Set<number>>} */
 export const blocked = signal(new Set())
 
-/** Those that wait, the newest first. @type {import('../types.d.ts').Signal<Request[]>} */
+/** Pending ones, the newest first. @type {import('../types.d.ts').Signal<Request[]>} */
 export const requests = signal([])
 
 const PAGE = 200
@@ -53,7 +53,7 @@ export async function unblock(/** @type {number} */ id) {
   mark(id, false)
 }
 
-/** Says yes or no to a request. @param {Request} r; @param {'accept' | 'decline'} how */
+/** Answers a request. @param {Request} r; @param {'accept' | 'decline'} how */
 export async function answer(r, how) {
   await call('POST', `/api/requests/${r.id}/${how}`)
   settle(r.id, how === 'accept')

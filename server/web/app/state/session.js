@@ -25,7 +25,7 @@ export const me = computed(() => /** @type {User} */ (session.value?.user))
 /** Why the last session ended, for the login page; empty when the user ended it. */
 export const farewell = signal('')
 
-/** Whether the server wants two-factor login of me before anything else. */
+/** Whether the user must first set up two-factor login. */
 export const setUpFirst = signal(false)
 
 const DEVICE = 'onemeter.device'
@@ -52,7 +52,7 @@ function keep(next) {
   session.value = next
 }
 
-/** Ends the session here. Everything that is known goes with it: the page begins anew. */
+/** Ends the session on this page, and clears everything. */
 export function leave(why = '') {
   sessionStorage.clear()
   session.value = null

@@ -10,7 +10,7 @@ import {Password} from './password.js'
 import {Sessions} from './sessions.js'
 import {TwoFactor} from './twofactor.js'
 
-/** Part of the settings, shown when somebody opens it. @param {{title: string, children?: unknown}} props */
+/** A part of the settings, which is loaded when it is opened. @param {{title: string, children?: unknown}} props */
 function Section({title, children}) {
   const [open, setOpen] = useState(false)
   return html`
@@ -20,7 +20,7 @@ function Section({title, children}) {
     </details>`
 }
 
-/** Who I am, and the way out. @param {{close: () => void}} props */
+/** The user's account and settings. @param {{close: () => void}} props */
 export function Account({close}) {
   const user = me.value
   const [fault, setFault] = useState('')
@@ -30,7 +30,7 @@ export function Account({close}) {
     const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
     try {
       changeMe(await call('PUT', '/api/users/me', {nickname: String(form.get('nickname'))}))
-      tell('Your name is changed.')
+      tell('Your name was changed.')
       close()
     } catch (error) {
       setFault(/** @type {Error} */ (error).message)

@@ -15,8 +15,8 @@ import {timeOf} from './time.js'
  * @property {import('../state/conversation.js').Conversation} c
  * @property {Message} m
  * @property {boolean} mine
- * @property {boolean} goesOn whether the one above is of the same sender
- * @property {boolean} shown whether it was looked for
+ * @property {boolean} goesOn whether the previous message has the same sender
+ * @property {boolean} shown whether it is the result of a search
  * @property {boolean} delivered
  * @property {boolean} read
  * @property {(seq: number) => void} show
@@ -46,7 +46,7 @@ export class Bubble extends Component {
             ${mine && html` <${Ticks} state=${read ? 'read' : delivered ? 'delivered' : 'sent'} />`}
           </span>
         </div>
-        ${!gone && html`<button type="button" class="round small more" aria-label="What to do with this message" onClick=${() => menu(m)}><${More} /></button>`}
+        ${!gone && html`<button type="button" class="round small more" aria-label="Message menu" onClick=${() => menu(m)}><${More} /></button>`}
       </div>`
   }
 }
@@ -57,7 +57,7 @@ const Name = ({id}) => nameOf(person(id).value)
 /** @param {{id: number}} props */
 const Face = ({id}) => html`<${Avatar} name=${nameOf(person(id).value)} id=${id} />`
 
-/** The message that this one answers, if it is here. @param {{c: import('../state/conversation.js').Conversation, id: number, show: (seq: number) => void}} props */
+/** The message that this one replies to, if it is loaded. @param {{c: import('../state/conversation.js').Conversation, id: number, show: (seq: number) => void}} props */
 function Quote({c, id, show}) {
   const m = c.get(c.seqs.get(id) ?? 0)
   if (!m) return html`<p class="quote">An earlier message</p>`

@@ -11,7 +11,7 @@ import {shortly} from './time.js'
 
 /** @typedef {import('../state/conversation.js').Conversation} Conversation */
 
-/** Who is on the other side, and what one can do there. @param {{c: Conversation, find: () => void, info: () => void}} props */
+/** The other user or the group, and what the user can do. @param {{c: Conversation, find: () => void, info: () => void}} props */
 export function ChatHeader({c, find, info}) {
   const title = titleOf(c)
   const other = c.peerId > 0 && c.peerId !== me.value.id
@@ -34,14 +34,14 @@ export function ChatHeader({c, find, info}) {
     </header>`
 }
 
-/** Typing, online, last seen, or how many. @param {{c: Conversation}} props */
+/** Typing, online, last seen, or the number of members. @param {{c: Conversation}} props */
 function Standing({c}) {
   if (away.value) return 'no connection'
   const typing = c.typing.value
   if (typing.length > 1) return `${typing.length} people are typing…`
   if (typing.length === 1) return c.peerId ? 'typing…' : `${nameOf(person(typing[0]).value)} is typing…`
   if (!c.peerId) return c.members.value === 1 ? '1 member' : `${c.members.value} members`
-  if (c.peerId === me.value.id) return 'Only you see what is here'
+  if (c.peerId === me.value.id) return 'Only you can see this'
   const {online, last_seen} = person(c.peerId).value
   if (online) return 'online'
   return last_seen && Date.parse(last_seen) > 0 ? `last seen ${shortly(Date.parse(last_seen))}` : 'offline'

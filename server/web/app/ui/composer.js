@@ -11,10 +11,10 @@ import {summary} from './summary.js'
 
 /** The most bytes of a message. */
 const LIMIT = 64 << 10
-/** So often the others are told that I am typing, and so late that I have stopped. */
+/** How often typing is sent, and how long after the last key its end. */
 const TELL = 3000, STOP = 4000
 
-/** Where one writes. @param {{c: Conversation}} props */
+/** The field for a new message. @param {{c: Conversation}} props */
 export function Composer({c}) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null))
   const files = useRef(/** @type {HTMLInputElement | null} */ (null))
@@ -65,7 +65,7 @@ export function Composer({c}) {
   return html`
     <form class="composer" onSubmit=${(/** @type {SubmitEvent} */ e) => { e.preventDefault(); submit() }}>
       ${(edit || reply) && html`<div class="about"><p><b>${edit ? 'Editing' : 'Reply to'}</b> ${summary(/** @type {any} */ (edit ?? reply))}</p>
-        <button type="button" class="round small" aria-label="Leave it" onClick=${about}><${Close} /></button></div>`}
+        <button type="button" class="round small" aria-label="Cancel" onClick=${about}><${Close} /></button></div>`}
       <input type="file" multiple hidden ref=${files} onChange=${(/** @type {any} */ e) => { attach([...e.currentTarget.files]); e.currentTarget.value = '' }} />
       <button type="button" class="round" aria-label="Send files" title="Send files" onClick=${() => files.current?.click()}><${Attach} /></button>
       <textarea ref=${area} rows="1" value=${text} placeholder="Message" aria-label=${`Message to ${titleOf(c)}`} onKeyDown=${key} onPaste=${paste}
@@ -81,7 +81,7 @@ function grow(/** @type {HTMLElement | null} */ el) {
   el.style.height = `${el.scrollHeight + 2}px`
 }
 
-/** Tells the others that I am typing, or have stopped. @param {Conversation} c */
+/** Sends that the user is typing, or has stopped. @param {Conversation} c */
 function useTyping(c) {
   const told = useRef(0)
   const stop = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined))

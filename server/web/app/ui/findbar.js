@@ -4,7 +4,7 @@ import {Close, Down, Up} from './icons.js'
 
 /** @typedef {import('../state/conversation.js').Conversation} Conversation */
 
-/** Pages that a search goes further back at a time. */
+/** Pages that are loaded at a time. */
 const FURTHER = 10
 
 /** Finds text in the messages that are loaded, and loads more on demand. @param {{c: Conversation, show: (seq: number) => void, close: () => void}} props */
@@ -27,7 +27,7 @@ export function FindBar({c, show, close}) {
     if (e.key === 'Escape') { e.preventDefault(); close() }
   }
   const loaded = [...c.loaded()].length
-  const said = !q.trim() ? '' : hits.length > 0 ? `${Math.min(at, hits.length - 1) + 1} of ${hits.length}` : 'Nothing'
+  const said = !q.trim() ? '' : hits.length > 0 ? `${Math.min(at, hits.length - 1) + 1} of ${hits.length}` : 'No results'
   return html`
     <div class="findbar" role="search" onKeyDown=${key}>
       <input type="text" ref=${field} value=${q} placeholder="Find in this conversation" aria-label="Find in this conversation" autocomplete="off"
@@ -36,8 +36,8 @@ export function FindBar({c, show, close}) {
       <button type="button" class="round small" aria-label="Older" disabled=${hits.length < 2} onClick=${() => step(1)}><${Up} /></button>
       <button type="button" class="round small" aria-label="Newer" disabled=${hits.length < 2} onClick=${() => step(-1)}><${Down} /></button>
       <button type="button" class="round small" aria-label="Close the search" onClick=${close}><${Close} /></button>
-      ${q.trim() && loaded < c.last.value && html`<p class="quiet further">Looked through ${loaded} of ${c.last.value} messages.
-        <button type="button" class="link" disabled=${busy} onClick=${further}>Look further back</button></p>`}
+      ${q.trim() && loaded < c.last.value && html`<p class="quiet further">Searched ${loaded} of ${c.last.value} messages.
+        <button type="button" class="link" disabled=${busy} onClick=${further}>Search further back</button></p>`}
     </div>`
 }
 

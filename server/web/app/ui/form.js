@@ -1,7 +1,7 @@
 import {html, useState} from '../lib.js'
 
 /**
- * A form of the settings: it says what went wrong, and begins anew when it went well.
+ * A form of the settings. It shows an error, or clears itself after success.
  * @param {{submit: (fields: Record<string, string>) => Promise<unknown>, label: string, danger?: boolean, children?: unknown}} props
  */
 export function Form({submit, label, danger, children}) {

@@ -12,10 +12,10 @@ import {Found, Picker} from './people.js'
 /** @typedef {import('../types.d.ts').User} User */
 /** @typedef {import('../state/conversation.js').Conversation} Conversation */
 
-/** What the list says of a role. */
+/** The names of roles in the list. */
 const ROLES = {owner: 'Owner', admin: 'Admin', member: ''}
 
-/** Who is in a group, and what I may do about it. @param {{c: Conversation, close: () => void}} props */
+/** The members of a group, and what the user may change. @param {{c: Conversation, close: () => void}} props */
 export function GroupInfo({c, close}) {
   const members = c.roster.value
   const chat = `/api/chats/${c.target.chat_id}`
@@ -26,10 +26,10 @@ export function GroupInfo({c, close}) {
   const away = () => { close(); go(''); drop(c) }
   const leave = () => call('DELETE', `${chat}/members/${me.peek().id}`).then(away).catch(tellError)
   const remove = () => {
-    if (confirm(`Delete “${c.title.peek()}” and all its messages, for everybody?`)) call('DELETE', chat).then(away).catch(tellError)
+    if (confirm(`Delete “${c.title.peek()}” and all its messages for everybody?`)) call('DELETE', chat).then(away).catch(tellError)
   }
   const add = (/** @type {User} */ u) => call('POST', `${chat}/members`, {user_id: u.id})
-    .then(m => m.invited ? tell(`${nameOf(u)} is asked first.`) : loadMembers(c)).catch(tellError)
+    .then(m => m.invited ? tell(`${nameOf(u)} gets a request first.`) : loadMembers(c)).catch(tellError)
   return html`
     <${Modal} title=${c.title.value} close=${close}>
       ${manages && html`<${Rename} c=${c} path=${chat} />`}
@@ -39,13 +39,13 @@ export function GroupInfo({c, close}) {
         ${members.map(m => html`<${Row} key=${m.user_id} c=${c} m=${m} mine=${mine} path=${`${chat}/members/${m.user_id}`} />`)}
       </ul>
       <div class="actions">
-        ${owns && html`<button type="button" class="danger" onClick=${remove}>Delete the group</button>`}
-        <button type="button" class="danger" onClick=${leave}>Leave the group</button>
+        ${owns && html`<button type="button" class="danger" onClick=${remove}>Delete group</button>`}
+        <button type="button" class="danger" onClick=${leave}>Leave group</button>
       </div>
     <//>`
 }
 
-/** Gives the group another title. @param {{c: Conversation, path: string}} props */
+/** Renames the group. @param {{c: Conversation, path: string}} props */
 function Rename({c, path}) {
   const [title, setTitle] = useState('')
   const was = c.title.value
@@ -61,7 +61,7 @@ function Rename({c, path}) {
   </form>`
 }
 
-/** A member, and what I may do about him. @param {{c: Conversation, m: Member, mine?: Member, path: string}} props */
+/** A member, and what the user may do to them. @param {{c: Conversation, m: Member, mine?: Member, path: string}} props */
 function Row({c, m, mine, path}) {
   const user = {...m.user, ...person(m.user_id).value}
   const note = [m === mine && 'You', ROLES[m.role], m.muted && 'Muted'].filter(Boolean).join(', ')
@@ -73,7 +73,7 @@ function Row({c, m, mine, path}) {
   return html`<li>
     <div class="row"><${Found} user=${user} note=${note || undefined} /></div>
     ${may && html`<div class="acts">
-      ${owns && (m.role === 'admin' ? button('No admin', post('demote')) : button('Make admin', post('promote')))}
+      ${owns && (m.role === 'admin' ? button('Remove as admin', post('demote')) : button('Make admin', post('promote')))}
       ${m.muted ? button('Unmute', post('unmute')) : button('Mute', post('mute'))}
       ${button('Ban', post('ban'))}
       ${button('Remove', () => call('DELETE', path))}

@@ -5,7 +5,7 @@ import {leave} from '../state/session.js'
 import {Form} from './form.js'
 import {Input} from './login.js'
 
-/** A copy of my data, and the end of my account. */
+/** Download of the user's data, and deletion of the account. */
 export function Leaving() {
   const [busy, setBusy] = useState(false)
   const save = async () => {
@@ -24,14 +24,14 @@ export function Leaving() {
   }
   const remove = async (/** @type {Record<string, string>} */ fields) => {
     await call('DELETE', '/api/users/me', fields)
-    leave('Your account is deleted.')
+    leave('Your account was deleted.')
   }
   return html`
-    <p>A zip with your profile, friends, messages and files.</p>
+    <p>A zip file with your profile, friends, messages and files.</p>
     <div class="actions"><button type="button" disabled=${busy} onClick=${save}>${busy ? 'One moment…' : 'Download your data'}</button></div>
-    <h3>Delete the account</h3>
-    <p>You leave your groups, and nobody finds you any more. What you wrote stays with those whom you wrote to. This cannot be undone.</p>
-    <${Form} label="Delete the account" danger submit=${remove}>
+    <h3>Delete account</h3>
+    <p>You leave your groups, and nobody can find you. Others keep the messages you sent them. This cannot be undone.</p>
+    <${Form} label="Delete account" danger submit=${remove}>
       <${Input} name="password" label="Password" type="password" complete="current-password" />
     <//>`
 }

@@ -13,9 +13,9 @@ const FIELDS = {
   ],
   register: [
     {name: 'nickname', label: 'Name', hint: 'Others see it. You can change it later.', complete: 'name', optional: true},
-    {name: 'username', label: 'Username', hint: 'Others find you by it: letters, digits, dot, dash, underscore.', complete: 'off', optional: true},
-    {name: 'phone', label: 'Phone', hint: '5 to 20 digits. You log in with it; only people you add see it.', type: 'tel', complete: 'tel'},
-    {name: 'password', label: 'Password', hint: '6 characters or more.', type: 'password', complete: 'new-password'},
+    {name: 'username', label: 'Username', hint: 'Others find you by it. Use letters, digits, dots, dashes and underscores.', complete: 'off', optional: true},
+    {name: 'phone', label: 'Phone', hint: '5 to 20 digits. You log in with it. Only people you add see it.', type: 'tel', complete: 'tel'},
+    {name: 'password', label: 'Password', hint: 'At least 6 characters.', type: 'password', complete: 'new-password'},
   ],
 }
 
@@ -31,7 +31,7 @@ export function Login() {
   const [how, setHow] = useState(/** @type {'login' | 'register'} */ ('login'))
   const [fault, setFault] = useState('')
   const [busy, setBusy] = useState(false)
-  const [token, setToken] = useState('') // of a login that wants a code
+  const [token, setToken] = useState('') // of a login that needs a code
   const submit = async (/** @type {SubmitEvent} */ e) => {
     e.preventDefault()
     const form = new FormData(/** @type {HTMLFormElement} */ (e.currentTarget))
@@ -54,7 +54,7 @@ export function Login() {
       <form onSubmit=${submit} key=${how}>
         <${Mark} />
         <h1>${how === 'login' ? 'Log in' : 'Register'}</h1>
-        <p class="quiet">${how === 'login' ? 'Welcome back to Onemeter chat.' : 'A phone and a password are enough.'}</p>
+        <p class="quiet">${how === 'login' ? 'Welcome back to Onemeter chat.' : 'You only need a phone number and a password.'}</p>
         ${FIELDS[how].map(f => html`<${Input} key=${f.name} ...${f} />`)}
         <p class="fault" role="alert">${said}</p>
         <button class="primary" disabled=${busy}>${busy ? 'One moment…' : how === 'login' ? 'Log in' : 'Register'}</button>
@@ -66,7 +66,7 @@ export function Login() {
     </main>`
 }
 
-/** The page for the code, once the password was right. @param {{token: string, back: () => void}} props */
+/** The page for the code, after the right password. @param {{token: string, back: () => void}} props */
 function SecondStep({token, back}) {
   const [fault, setFault] = useState('')
   const [busy, setBusy] = useState(false)
@@ -87,9 +87,9 @@ function SecondStep({token, back}) {
       <form onSubmit=${submit}>
         <${Mark} />
         <h1>Enter your code</h1>
-        <p class="quiet">Your authenticator shows it. A backup code will do, too.</p>
+        <p class="quiet">Your authenticator app shows it. A backup code also works.</p>
         <${Input} name="code" label="Code" complete="one-time-code" />
-        <label class="check"><input type="checkbox" name="trust" /> Do not ask on this device for 30 days</label>
+        <label class="check"><input type="checkbox" name="trust" /> Do not ask again on this device for 30 days</label>
         <p class="fault" role="alert">${fault}</p>
         <button class="primary" disabled=${busy}>${busy ? 'One moment…' : 'Log in'}</button>
         <p class="quiet"><button type="button" class="link" onClick=${back}>Back</button></p>

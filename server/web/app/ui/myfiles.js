@@ -7,10 +7,10 @@ import {Modal} from './modal.js'
 
 /** @typedef {import('../types.d.ts').FileInfo} FileInfo */
 
-/** Files a page. */
+/** Files on a page. */
 const FILES = 50
 
-/** What I have uploaded, and what it takes of the room that I have. @param {{close: () => void}} props */
+/** The user's files, and how much of the quota they use. @param {{close: () => void}} props */
 export function MyFiles({close}) {
   const [files, setFiles] = useState(/** @type {FileInfo[]} */ ([]))
   const [room, setRoom] = useState({used: 0, quota: 0, more: false, here: false})
@@ -35,7 +35,7 @@ export function MyFiles({close}) {
           <button type="button" aria-label=${`Delete ${f.name}`} onClick=${() => remove(f).catch(tellError)}>Delete</button>
         </li>`)}
       </ul>
-      ${room.here && files.length === 0 && html`<p class="quiet">You have uploaded nothing.</p>`}
+      ${room.here && files.length === 0 && html`<p class="quiet">You have no files.</p>`}
       ${room.more && html`<div class="actions"><button type="button" onClick=${() => load(files).catch(tellError)}>More</button></div>`}
     <//>`
 }

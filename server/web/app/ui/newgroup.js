@@ -11,7 +11,7 @@ import {Picker} from './people.js'
 
 /** @typedef {import('../types.d.ts').User} User */
 
-/** Makes a group. @param {{close: () => void}} props */
+/** Creates a group. @param {{close: () => void}} props */
 export function NewGroup({close}) {
   const [members, setMembers] = useState(/** @type {User[]} */ ([]))
   const [fault, setFault] = useState('')
@@ -24,7 +24,7 @@ export function NewGroup({close}) {
       c.title.value = group.title
       c.members.value = group.member_count
       c.activeAt.value = Date.parse(group.created_at)
-      if (group.invited?.length) tell(`Asked first: ${members.filter(m => group.invited.includes(m.id)).map(nameOf).join(', ')}.`)
+      if (group.invited?.length) tell(`Request sent to ${members.filter(m => group.invited.includes(m.id)).map(nameOf).join(', ')}.`)
       close()
       go(c.key)
     } catch (error) {
@@ -43,7 +43,7 @@ export function NewGroup({close}) {
         <p class="fault" role="alert">${fault}</p>
         <div class="actions">
           <button type="button" onClick=${close}>Cancel</button>
-          <button class="primary">Make the group</button>
+          <button class="primary">Create group</button>
         </div>
       </form>
     <//>`

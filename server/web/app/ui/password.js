@@ -13,6 +13,6 @@ export function Password() {
   return html`
     <${Form} label="Change the password" submit=${change}>
       <${Input} name="old_password" label="Old password" type="password" complete="current-password" />
-      <${Input} name="new_password" label="New password" hint="6 characters or more." type="password" complete="new-password" />
+      <${Input} name="new_password" label="New password" hint="At least 6 characters." type="password" complete="new-password" />
     <//>`
 }

@@ -5,7 +5,7 @@ import {Avatar} from './avatar.js'
 
 /** @typedef {import('../types.d.ts').User} User */
 
-/** Users that q finds, a moment after the last key. @param {string} q */
+/** Searches users for q, shortly after the last key. @param {string} q */
 export function usePeople(q) {
   const [found, setFound] = useState({q: '', people: /** @type {User[]} */ ([]), fault: ''})
   useEffect(() => {
@@ -23,7 +23,7 @@ export function usePeople(q) {
     }, 200)
     return () => { late = true; clearTimeout(timer) }
   }, [q])
-  // Until the answer is here, nobody is said not to exist.
+  // No “no results” before the response.
   return {people: found.people, fault: found.q === q ? found.fault : 'Searching…'}
 }
 
@@ -35,7 +35,7 @@ export function Found({user, note}) {
     <span class="what"><span class="name">${name}</span><span class="preview">${note ?? (user.username ? `@${user.username}` : '')}</span></span>`
 }
 
-/** A search for users of whom each can be chosen. @param {{label: string, without: number[], choose: (u: User) => void}} props */
+/** A search for users, to choose them. @param {{label: string, without: number[], choose: (u: User) => void}} props */
 export function Picker({label, without, choose}) {
   const [q, setQ] = useState('')
   const {people, fault} = usePeople(q.trim())
@@ -49,5 +49,5 @@ export function Picker({label, without, choose}) {
     <ul class="found">
       ${others.map(p => html`<li key=${p.id}><button type="button" class="row" onClick=${() => pick(p)}><${Found} user=${p} /></button></li>`)}
     </ul>
-    ${q.trim() && others.length === 0 && html`<p class="quiet" role="status">${fault || 'Nobody else is called that.'}</p>`}`
+    ${q.trim() && others.length === 0 && html`<p class="quiet" role="status">${fault || 'No results.'}</p>`}`
 }

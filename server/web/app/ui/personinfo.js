@@ -4,7 +4,7 @@ import {nameOf, person} from '../state/people.js'
 import {block, blocked, unblock} from '../state/relations.js'
 import {Modal} from './modal.js'
 
-/** Who somebody is, and what I may do about him. @param {{id: number, close: () => void}} props */
+/** A user's profile, with block and unblock. @param {{id: number, close: () => void}} props */
 export function PersonInfo({id, close}) {
   const user = person(id).value
   const off = blocked.value.has(id)
@@ -15,8 +15,8 @@ export function PersonInfo({id, close}) {
         ${user.phone && html`<dt>Phone</dt><dd>${user.phone}</dd>`}
       </dl>
       <p class="quiet">${off
-        ? 'Blocked: neither of you writes to or calls the other. Groups that you both are in go on.'
-        : 'Whom you block cannot write to you, call you or add you to groups, and does not see whether you are online.'}</p>
+        ? 'Blocked. You cannot write to or call each other. You both stay in your common groups.'
+        : 'People you block cannot write to you, call you, add you to groups or see whether you are online.'}</p>
       <div class="actions">
         ${off
           ? html`<button type="button" onClick=${() => unblock(id).catch(tellError)}>Unblock</button>`

@@ -10,7 +10,7 @@ import {Found} from './people.js'
 /** @type {[keyof Privacy, string][]} */
 const QUESTIONS = [['messages', 'Who may write to you'], ['groups', 'Who may add you to groups'], ['calls', 'Who may call you']]
 
-/** Of whom I take what, and whom I have blocked. */
+/** From whom the user accepts messages, groups and calls, and the blocked users. */
 export function PrivacySettings() {
   const [chosen, setChosen] = useState(/** @type {Privacy | null} */ (null))
   useEffect(() => { call('GET', '/api/users/me/privacy').then(setChosen).catch(tellError) }, [])
@@ -22,7 +22,7 @@ export function PrivacySettings() {
       <label key=${what} class="field"><span>${label}</span>
         <select name=${what} value=${chosen[what]} onChange=${(/** @type {any} */ e) => choose(what, e.currentTarget.value)}>
           <option value="everybody">Everybody</option>
-          <option value="contacts">Friends; others have to ask</option>
+          <option value="contacts">Friends (others send a request)</option>
         </select>
       </label>`)}
     ${blocked.value.size > 0 && html`

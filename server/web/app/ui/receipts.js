@@ -8,7 +8,7 @@ import {shortly} from './time.js'
 
 /** @typedef {import('../types.d.ts').Receipts} All */
 
-/** Who has read a message of a group, and whom it has come to. @param {{m: import('../types.d.ts').Message, close: () => void}} props */
+/** Who has read a message of a group, and to whom it was delivered. @param {{m: import('../types.d.ts').Message, close: () => void}} props */
 export function Receipts({m, close}) {
   const [all, setAll] = useState(/** @type {All | null} */ (null))
   useEffect(() => { call('GET', `/api/messages/${m.id}/receipts`).then(setAll, tellError) }, [m.id])

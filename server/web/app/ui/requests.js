@@ -8,14 +8,14 @@ import {summary} from './summary.js'
 
 /** @typedef {import('../types.d.ts').Request} Request */
 
-/** What a stranger wants, in half a line. */
+/** What a request is about. */
 function wish(/** @type {Request} */ r) {
-  if (r.kind === 'group') return `Wants you in “${r.chat?.title ?? ''}”`
+  if (r.kind === 'group') return `Invites you to “${r.chat?.title ?? ''}”`
   if (r.kind === 'call') return 'Called you'
   return r.message ? summary(r.message) : 'Wants to write to you'
 }
 
-/** What strangers want, and what I say to it. @param {{close: () => void}} props */
+/** The pending requests. @param {{close: () => void}} props */
 export function Requests({close}) {
   const [busy, setBusy] = useState(0)
   const say = (/** @type {Request} */ r, /** @type {() => Promise<unknown>} */ what) => {
@@ -24,7 +24,7 @@ export function Requests({close}) {
   }
   return html`
     <${Modal} title="Requests" close=${close}>
-      ${requests.value.length === 0 && html`<p class="quiet">Nobody is waiting for your word.</p>`}
+      ${requests.value.length === 0 && html`<p class="quiet">No requests.</p>`}
       <ul class="members">
         ${requests.value.map(r => {
           const user = {...person(r.from_id).value, ...r.from}

@@ -7,7 +7,7 @@ import {leave} from '../state/session.js'
 
 const when = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'})
 
-/** Where I am logged in, each with its end. */
+/** The user's sessions. */
 export function Sessions() {
   const [sessions, setSessions] = useState(/** @type {SessionInfo[]} */ ([]))
   const load = () => call('GET', '/api/users/me/sessions').then(setSessions)
@@ -24,5 +24,5 @@ export function Sessions() {
         <button type="button" onClick=${() => end(s)} aria-label=${`Log out ${s.device}`}>Log out</button>
       </li>`)}
     </ul>
-    ${sessions.length > 1 && html`<div class="actions"><button type="button" onClick=${endOthers}>Log out all others</button></div>`}`
+    ${sessions.length > 1 && html`<div class="actions"><button type="button" onClick=${endOthers}>Log out all other devices</button></div>`}`
 }

@@ -25,7 +25,7 @@ export function Sidebar() {
     else return
     e.preventDefault()
   }
-  useEffect(() => setQ(''), [route.value]) // who was looked for is found
+  useEffect(() => setQ(''), [route.value]) // the search has led to a conversation
   return html`
     <div class="sidebar">
       <header>
@@ -42,9 +42,9 @@ export function Sidebar() {
           onKeyDown=${keys} />
         ${q && html`<button type="button" class="round small" aria-label="Clear the search" onClick=${() => setQ('')}><${Close} /></button>`}
       </div>
-      <p class="connection" role="status">${away.value && 'No connection. What you write is sent when it is back.'}</p>
+      <p class="connection" role="status">${away.value && 'No connection. Your messages are sent when it is back.'}</p>
       ${requests.value.length > 0 && html`<button type="button" class="requests" onClick=${() => setBox('requests')}>
-        Requests of strangers <span class="badge">${requests.value.length}</span></button>`}
+        Requests from strangers <span class="badge">${requests.value.length}</span></button>`}
       <nav aria-label="Conversations" onKeyDown=${arrows}>
         ${q.trim() ? html`<${Results} q=${q.trim()} />` : html`<${List} />`}
       </nav>
@@ -61,7 +61,7 @@ function List() {
   if (!listed.value) return html`<div class="empty" aria-busy="true"><p>Loading…</p></div>`
   return html`<div class="empty">
     <p>No conversations yet.</p>
-    <p class="quiet">Search for somebody above, by name, username or phone, and write the first message.</p>
+    <p class="quiet">Search for somebody by name, username or phone, and send a message.</p>
   </div>`
 }
 
@@ -74,8 +74,8 @@ function Results({q}) {
   return html`
     ${mine.length > 0 && html`<h2>Conversations</h2><ul>${mine.map(c => html`<${DialogRow} key=${c.key} c=${c} open=${c.key === route.value} />`)}</ul>`}
     ${others.length > 0 && html`<h2>People</h2><ul>${others.map(p => html`<li key=${p.id}><a class="row" href=${`#u${p.id}`}><${Found} user=${p} /></a></li>`)}</ul>`}
-    ${mine.length + others.length === 0 && html`<div class="empty" role="status"><p>${fault || `Nobody is called “${q}”.`}</p>
-      <p class="quiet">A phone is found only whole.</p></div>`}
+    ${mine.length + others.length === 0 && html`<div class="empty" role="status"><p>${fault || `No results for “${q}”.`}</p>
+      <p class="quiet">To find a phone number, enter all its digits.</p></div>`}
     <${FoundMessages} key=${q} q=${q} />`
 }
 

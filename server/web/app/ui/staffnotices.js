@@ -6,7 +6,7 @@ import {shortly} from './time.js'
 
 /** @typedef {import('../types.d.ts').StaffNotice} StaffNotice */
 
-/** What the staff tells me, above everything else until I close it. Screen readers read out what is added. */
+/** The staff's notices, at the top until the user closes them. Screen readers announce new ones. */
 export function StaffNotices() {
   return html`
     <div class="staffnotices" role="status" aria-atomic="false" aria-relevant="additions">

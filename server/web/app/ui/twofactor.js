@@ -9,7 +9,7 @@ import {Notice} from './notice.js'
 
 /** @typedef {{enabled: boolean, required: boolean, backup_codes: number}} Status */
 
-/** Two-factor login: off, on, and the way between. @param {{done?: () => void}} props */
+/** Settings of two-factor login. @param {{done?: () => void}} props */
 export function TwoFactor({done}) {
   const [status, setStatus] = useState(/** @type {Status | null} */ (null))
   const [codes, setCodes] = useState(/** @type {string[]} */ ([]))
@@ -25,11 +25,11 @@ export function TwoFactor({done}) {
     await load()
   }
   return html`
-    <p>On. You log in with your password and a code. ${status.backup_codes} backup codes are left.</p>
+    <p>On. You log in with your password and a code. Backup codes left: ${status.backup_codes}.</p>
     <${Form} label="New backup codes" submit=${async (/** @type {Record<string, string>} */ f) => shown(await call('POST', '/api/2fa/regenerate-backup-codes', f))}>
       <${Input} name="code" label="Code" complete="one-time-code" />
     <//>
-    ${!status.required && html`<${Form} label="Turn it off" danger submit=${off}>
+    ${!status.required && html`<${Form} label="Turn off" danger submit=${off}>
       <${Input} name="password" label="Password" type="password" complete="current-password" />
       <${Input} name="code" label="Code or backup code" complete="one-time-code" />
     <//>`}`
@@ -41,34 +41,34 @@ function SetUp({shown}) {
   const begin = async (/** @type {Record<string, string>} */ fields) => setKey(await call('POST', '/api/2fa/enable', fields))
   if (!key) {
     return html`
-      <p>An authenticator on your phone shows a code, which is asked for when you log in.</p>
-      <${Form} key="password" label="Set it up" submit=${begin}>
+      <p>You log in with your password and a code from an authenticator app.</p>
+      <${Form} key="password" label="Set up" submit=${begin}>
         <${Input} name="password" label="Password" type="password" complete="current-password" />
       <//>`
   }
   return html`
-    <p>Add this key to your authenticator, or <a href=${key.otpauth_url}>open it there</a> if it is on this device:</p>
+    <p>Add this key to your authenticator app, or <a href=${key.otpauth_url}>open it there</a> if it is on this device:</p>
     <code class="secret">${(key.secret.match(/.{1,4}/g) ?? []).join(' ')}</code>
-    <${Form} key="code" label="Turn it on" submit=${async (/** @type {Record<string, string>} */ f) => shown(await call('POST', '/api/2fa/verify', f))}>
-      <${Input} name="code" label="Code that it shows" complete="one-time-code" />
+    <${Form} key="code" label="Turn on" submit=${async (/** @type {Record<string, string>} */ f) => shown(await call('POST', '/api/2fa/verify', f))}>
+      <${Input} name="code" label="Code from the app" complete="one-time-code" />
     <//>`
 }
 
 /** @param {{codes: string[], done: () => void}} props */
 function BackupCodes({codes, done}) {
   return html`
-    <p>Keep these backup codes. Each logs you in once if your authenticator is lost. They are not shown again.</p>
+    <p>Save these backup codes. Each works once if you lose your authenticator. They are not shown again.</p>
     <ul class="codes">${codes.map(c => html`<li key=${c}>${c}</li>`)}</ul>
-    <div class="actions"><button type="button" class="primary" onClick=${done}>I have kept them</button></div>`
+    <div class="actions"><button type="button" class="primary" onClick=${done}>I have saved them</button></div>`
 }
 
-/** The page of who has to set up two-factor login before anything else. */
+/** The page of a user who must first set up two-factor login. */
 export function SetUpFirst() {
   return html`
     <main class="login">
       <div class="card">
         <h1>Set up two-factor login</h1>
-        <p class="quiet">This server wants it of you before you go on.</p>
+        <p class="quiet">This server requires it before you can continue.</p>
         <${TwoFactor} done=${() => { setUpFirst.value = false; connect() }} />
         <p class="quiet"><button type="button" class="link" onClick=${logOut}>Log out</button></p>
       </div>
