@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/onemeter/onemeter/internal/imclient"
 	"github.com/onemeter/onemeter/server"
+	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 	"github.com/onemeter/onemeter/telemetry"
 )
 
@@ -37,13 +40,18 @@ type app struct {
 	calls map[string]int // "METHOD template status" of every answer that the clients of the tests got
 }
 
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
+})
+
 // start runs a server with a database of its own until the test ends.
 func start(t *testing.T, change func(*server.Config), opts ...telemetry.Option) *app {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := server.DefaultConfig()
 	cfg.Addr = "127.0.0.1:0"
-	cfg.DB = "sqlite://" + filepath.Join(dir, "im.db")
+	cfg.DB = "sqlite://" + migrated(t)
 	cfg.Blob = "file://" + filepath.Join(dir, "files")
 	if change != nil {
 		change(&cfg)

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +19,7 @@ import (
 	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,12 +88,17 @@ func (f *fragile) LateCalls(ctx context.Context, now time.Time, limit int) ([]st
 	return f.Store.LateCalls(ctx, now, limit)
 }
 
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
+})
+
 // inWorld runs a test on n nodes, in a bubble where time passes by itself, so
 // that the test may wait for it.
 func inWorld(t *testing.T, n int, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(t.TempDir(), "im.db")})
+		store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: migrated(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,9 +18,15 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
+})
 
 const patience = 20 * time.Second
 
@@ -33,12 +40,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir := t.TempDir()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db")})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: migrated(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := blob.Open(filepath.Join(dir, "files"))
+	blobs, err := blob.Open(filepath.Join(t.TempDir(), "files"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,9 +25,15 @@ import (
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/rest"
 	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
+})
 
 const (
 	maxUpload = 256 << 10
@@ -73,11 +80,10 @@ func openWrapped(t testing.TB, wrap func(http.Handler) http.Handler, setups ...s
 
 func newWorld(t testing.TB, setups ...setup) *world {
 	t.Helper()
-	dir := t.TempDir()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "im.db"), UsernameKey: auth.Usernames{}.Key})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: migrated(t), UsernameKey: auth.Usernames{}.Key})
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	blobs, err := blob.Open(filepath.Join(dir, "files"))
+	blobs, err := blob.Open(filepath.Join(t.TempDir(), "files"))
 	must(t, err)
 	t.Cleanup(func() { _ = blobs.Close() })
 

@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,15 +21,21 @@ import (
 
 	"github.com/onemeter/onemeter/internal/needs"
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// openTest opens a new store in path, or in a folder of its own.
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return Open(context.Background(), Config{Path: path})
+})
+
+// openTest opens a new store in path, or in a migrated database of its own.
 func openTest(t testing.TB, cfg Config) *Store {
 	t.Helper()
 	if cfg.Path == "" && cfg.MySQL == "" {
-		cfg.Path = filepath.Join(t.TempDir(), "im.db")
+		cfg.Path = migrated(t)
 	}
 	s, err := Open(t.Context(), cfg)
 	if err != nil {

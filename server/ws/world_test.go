@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +27,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 	"github.com/onemeter/onemeter/server/limit/memlimit"
 	"github.com/onemeter/onemeter/server/sqlstore"
+	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -36,6 +37,11 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// migrated gives each test a database of its own that has all tables.
+var migrated = storetest.Template(func(path string) (io.Closer, error) {
+	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
+})
 
 // patience is how long a test waits before it fails.
 const patience = 20 * time.Second
@@ -62,7 +68,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 func newWorldAt(t testing.TB, cfg Config, now func() time.Time) *world {
 	t.Helper()
 	cfg.Now = now
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(t.TempDir(), "im.db")})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: migrated(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
