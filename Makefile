@@ -19,9 +19,9 @@ help: ## this list
 
 # Says what was left out in its last lines. Its module is in tools.mod.
 GOTEST := $(GO) tool -modfile=tools.mod gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary output --
-# The race detector watches all code but SQLite, translated from C, and the C library and allocator below it: their
-# memory is outside of Go's heap, where the detector sees nothing, and each access asks it nevertheless, which made the
-# tests take three times as long. SQLite's driver is watched, so races about what is given to SQLite are found.
+# The race detector watches all code but SQLite, translated from C, and the C library and allocator below it: they
+# keep their data outside of Go's heap, where the detector sees nothing, and each access called it nevertheless, which
+# made the tests take three times as long. SQLite's driver is watched, so races about what is given to SQLite are found.
 UNWATCHED := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory
 WATCH  := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # The race detector needs a C compiler.

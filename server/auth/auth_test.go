@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cheap is for tests in which the cost does not matter.
-var cheap = cost{memory: 8, passes: 1, threads: 1}
+var cheap = Cost{Memory: 8, Passes: 1, Threads: 1}
 
 func TestHashAndVerify(t *testing.T) {
 	h := NewHasher()
@@ -265,10 +265,10 @@ func FuzzParsePHC(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.memory > maxMemory || p.passes > maxPasses || p.threads > maxThreads || p.memory < 8*uint32(p.threads) {
-			t.Errorf("%q costs %+v", in, p.cost)
+		if p.Memory > maxMemory || p.Passes > maxPasses || p.Threads > maxThreads || p.Memory < 8*uint32(p.Threads) {
+			t.Errorf("%q costs %+v", in, p.Cost)
 		}
-		if again, err := parsePHC(p.String()); err != nil || again.cost != p.cost || !bytes.Equal(again.key, p.key) {
+		if again, err := parsePHC(p.String()); err != nil || again.Cost != p.Cost || !bytes.Equal(again.key, p.key) {
 			t.Errorf("%q became %q", in, p.String())
 		}
 	})

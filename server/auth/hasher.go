@@ -17,15 +17,15 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// cost has the cost parameters of argon2id.
-type cost struct {
-	memory  uint32 // KiB
-	passes  uint32
-	threads uint8
+// A Cost has the cost parameters of argon2id.
+type Cost struct {
+	Memory  uint32 // KiB; at least 8 for each of Threads
+	Passes  uint32 // at least 1
+	Threads uint8  // at least 1
 }
 
 // defaultCost is the minimum that OWASP recommends.
-var defaultCost = cost{memory: 19 << 10, passes: 2, threads: 1}
+var defaultCost = Cost{Memory: 19 << 10, Passes: 2, Threads: 1}
 
 // Limits of a stored hash: a hash that somebody wrote into the database must not exhaust the server's memory.
 const (
@@ -42,7 +42,7 @@ const (
 // 19 MiB. Others wait in a queue; if it is full, or the wait too long, Hash and Verify return an error of kind
 // chat.KindUnavailable. A Hasher is safe for concurrent use.
 type Hasher struct {
-	cost    cost
+	cost    Cost
 	queue   chan struct{} // has an element for each hash that waits or runs
 	slots   chan struct{} // has an element for each hash that runs
 	maxWait time.Duration
@@ -52,18 +52,22 @@ var _ chat.Hasher = (*Hasher)(nil)
 
 // NewHasher makes a Hasher that uses half of the processors. A hash waits for 10 s at most, and the queue is as long as
 // can be computed in about that time.
-func NewHasher() *Hasher {
+func NewHasher() *Hasher { return NewHasherAt(defaultCost) }
+
+// NewHasherAt is NewHasher with another cost for new hashes. A cost below the default is for tests in which passwords
+// are not the matter: it protects nobody's.
+func NewHasherAt(c Cost) *Hasher {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
-	return newHasher(defaultCost, slots, 256*slots, 10*time.Second)
+	return newHasher(c, slots, 256*slots, 10*time.Second)
 }
 
-func newHasher(c cost, slots, queue int, maxWait time.Duration) *Hasher {
+func newHasher(c Cost, slots, queue int, maxWait time.Duration) *Hasher {
 	return &Hasher{cost: c, queue: make(chan struct{}, queue), slots: make(chan struct{}, slots), maxWait: maxWait}
 }
 
 // Hash implements chat.Hasher. The result is a PHC string.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	p := phc{cost: h.cost, salt: make([]byte, saltSize)}
+	p := phc{Cost: h.cost, salt: make([]byte, saltSize)}
 	_, _ = rand.Read(p.salt) // never fails (crypto/rand)
 	if err := h.enter(ctx); err != nil {
 		return "", fmt.Errorf("auth: hash: %w", err)
@@ -76,7 +80,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // Verify implements chat.Hasher. With an empty hash it takes as long and returns false. It returns an error if hash is
 // neither empty nor an argon2id hash within the limits.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
-	p := phc{cost: h.cost, salt: make([]byte, saltSize), key: make([]byte, keySize)}
+	p := phc{Cost: h.cost, salt: make([]byte, saltSize), key: make([]byte, keySize)}
 	if hash != "" {
 		var err error
 		if p, err = parsePHC(hash); err != nil {
@@ -125,17 +129,17 @@ func (h *Hasher) leave() { <-h.slots; <-h.queue }
 
 // A phc is a decoded PHC string: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
 type phc struct {
-	cost
+	Cost
 	salt, key []byte
 }
 
 func (p phc) derive(password string, size int) []byte {
-	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.threads, uint32(size))
+	return argon2.IDKey([]byte(password), p.salt, p.Passes, p.Memory, p.Threads, uint32(size))
 }
 
 func (p phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.threads, b64(p.salt), b64(p.key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Passes, p.Threads, b64(p.salt), b64(p.key))
 }
 
 var errNotPHC = errors.New("the stored hash is not an argon2id hash, or its cost exceeds the limits of this server")
@@ -155,7 +159,7 @@ func parsePHC(s string) (phc, error) {
 	threads, ok3 := number(costs[2], "p=", maxThreads)
 	salt, err1 := base64.RawStdEncoding.Strict().DecodeString(parts[4])
 	key, err2 := base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	p = phc{cost: cost{uint32(memory), uint32(passes), uint8(threads)}, salt: salt, key: key}
+	p = phc{Cost: Cost{uint32(memory), uint32(passes), uint8(threads)}, salt: salt, key: key}
 	switch {
 	case !ok1, !ok2, !ok3, err1 != nil, err2 != nil,
 		memory < 8*threads, len(salt) < 8, len(salt) > maxPart, len(key) < 16, len(key) > maxPart:

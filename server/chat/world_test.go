@@ -28,6 +28,9 @@ var migrated = storetest.Template(func(path string) (io.Closer, error) {
 	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
 })
 
+// cheap is the cost of hashes where it does not matter: one of the default cost takes 100 times as long.
+var cheap = auth.Cost{Memory: 8, Passes: 1, Threads: 1}
+
 const patience = 20 * time.Second
 
 // A world is a database and the nodes that share it.
@@ -91,7 +94,7 @@ func (w *world) node(t *testing.T, bus chat.Bus, change ...func(*chat.Config)) *
 		Users:       memcache.New[int64, chat.User](keys, time.Hour),
 		Messages:    memlimit.New[int64](0, 0, keys), LoginAccounts: memlimit.New[string](0, 0, keys),
 		LoginAddrs: memlimit.New[string](0, 0, keys), Registrations: memlimit.New[string](0, 0, keys),
-		Hasher: auth.NewHasher(), Signer: auth.NewSigner(make([]byte, 32)),
+		Hasher: auth.NewHasherAt(cheap), Signer: auth.NewSigner(make([]byte, 32)),
 	}
 	for _, c := range change {
 		c(&cfg)

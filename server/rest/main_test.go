@@ -30,6 +30,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// cheap is the cost of hashes where it does not matter: one of the default cost takes 100 times as long.
+var cheap = auth.Cost{Memory: 8, Passes: 1, Threads: 1}
+
 // migrated gives each test a database of its own that has all tables.
 var migrated = storetest.Template(func(path string) (io.Closer, error) {
 	return sqlstore.Open(context.Background(), sqlstore.Config{Path: path})
@@ -91,7 +94,7 @@ func newWorld(t testing.TB, setups ...setup) *world {
 	bus := membus.New()
 	cc := chat.Config{
 		Store: store, Blobs: blobs, Bus: bus, Presence: bus,
-		Hasher: auth.NewHasher(), Signer: auth.NewSigner([]byte(secret)), Usernames: auth.Usernames{},
+		Hasher: auth.NewHasherAt(cheap), Signer: auth.NewSigner([]byte(secret)), Usernames: auth.Usernames{},
 		Sessions:      memcache.New[string, chat.Session](1000, time.Minute),
 		Memberships:   memcache.New[int64, chat.Membership](1000, time.Minute),
 		Directs:       memcache.New[chat.Pair, int64](1000, time.Minute),

@@ -403,7 +403,7 @@ func TestTwoFactorCanBeRequiredOfAdmins(t *testing.T) {
 	w, _ := twoFactorWorld(t, chat.TwoFactorAdmins)
 	ann := w.join("ann")
 	w.do("GET", "/api/chats", ann.token, nil).want(200)
-	hash, err := auth.NewHasher().Hash(t.Context(), "secret-mod")
+	hash, err := auth.NewHasherAt(cheap).Hash(t.Context(), "secret-mod")
 	must(t, err)
 	_, err = w.store.CreateUser(t.Context(), chat.User{Phone: "99999", Username: "mod", Role: "moderator"}, hash)
 	must(t, err)
