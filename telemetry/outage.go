@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -105,8 +106,11 @@ func brief(err error) string {
 var (
 	statusHTTP = regexp.MustCompile(`failed to send (?:metrics|traces|to) .*?: (\d{3}) `)
 	statusGRPC = regexp.MustCompile(`rpc error: code = (\w+)`)
-	cannotDial = regexp.MustCompile(`Error while dialing|authentication handshake failed|tls: |x509: `)
 )
+
+// cannotDial has the texts of a connection that was not made. They are not one regular expression, which is far slower
+// than a search for each on a receiver's answer of several megabytes.
+var cannotDial = []string{"Error while dialing", "authentication handshake failed", "tls: ", "x509: "}
 
 func reasonOf(err error) string {
 	if err == nil {
@@ -121,7 +125,8 @@ func reasonOf(err error) string {
 	switch {
 	case strings.Contains(text, "OTLP partial success"):
 		return exportPartial
-	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", cannotDial.MatchString(text):
+	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial",
+		slices.ContainsFunc(cannotDial, func(part string) bool { return strings.Contains(text, part) }):
 		return exportConnect
 	case strings.Contains(text, "retry-able request failure: body: "): // HTTP 429, 502, 503, 504
 		return exportUnavailable

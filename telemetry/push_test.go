@@ -163,14 +163,15 @@ func TestPushTellsOnce(t *testing.T) {
 			t.Errorf("ForceFlush returned %.100v", err)
 		}
 	}
-	if n := strings.Count(log.String(), "push fails"); n != 1 || log.Len() > 2000 {
-		t.Errorf("told %d times in %d bytes", n, log.Len())
-	}
 	if got := value(scrape(t, p).series("telemetry_export_errors_total", "signal=metrics", "reason=other")); got != 3 {
 		t.Errorf("counted %v failures", got)
 	}
 	if err := p.Shutdown(ctx); !errors.Is(err, refused) {
 		t.Errorf("Shutdown returned %.100v", err)
+	}
+	// Shutdown has waited until all was logged.
+	if n := strings.Count(log.String(), "push fails"); n != 1 || log.Len() > 2000 {
+		t.Errorf("told %d times in %d bytes", n, log.Len())
 	}
 }
 
