@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,9 @@ type batcher[T any] struct {
 	run   func([]T)
 	limit int
 	every time.Duration // shortest time between the starts of two calls, unless a full batch waits
+
+	running sync.Mutex   // held during a run
+	unrun   atomic.Int64 // items that were put and whose run has not ended
 
 	mu     sync.RWMutex // held for reading in put
 	closed bool
@@ -38,12 +42,32 @@ func (b *batcher[T]) put(ctx context.Context, item T) error {
 	if b.closed {
 		return errClosing
 	}
+	b.unrun.Add(1)
 	select {
 	case b.queue <- item:
 		return nil
 	case <-ctx.Done():
+		b.unrun.Add(-1)
 		return ctx.Err()
 	}
+}
+
+// runOrPut runs an item in the caller's goroutine if nothing else waits or runs, and puts
+// it otherwise. On an idle server, waking another goroutine costs more than a short run.
+func (b *batcher[T]) runOrPut(ctx context.Context, item T) error {
+	if !b.unrun.CompareAndSwap(0, 1) {
+		return b.put(ctx, item)
+	}
+	defer b.unrun.Add(-1)
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.closed {
+		return errClosing
+	}
+	b.running.Lock()
+	defer b.running.Unlock()
+	b.run([]T{item})
+	return nil
 }
 
 // drain calls fn with the items that are queued now, instead of passing them to run. Only
@@ -51,6 +75,7 @@ func (b *batcher[T]) put(ctx context.Context, item T) error {
 func (b *batcher[T]) drain(fn func(T)) {
 	for range len(b.queue) { // only loop receives, and it waits for run
 		fn(<-b.queue)
+		b.unrun.Add(-1)
 	}
 }
 
@@ -87,7 +112,10 @@ func (b *batcher[T]) loop() {
 			}
 			break
 		}
+		b.running.Lock()
 		b.run(batch)
+		b.running.Unlock()
+		b.unrun.Add(int64(-len(batch)))
 		clear(batch)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,54 @@ func TestBatcherSharesRunsAndKeepsOrder(t *testing.T) {
 		if len(batch) > 8 {
 			t.Errorf("a run of %d, more than the limit", len(batch))
 		}
+	}
+}
+
+// TestBatcherRunsInTheCallerWhenIdle mixes items that callers run themselves with items
+// that wait: there is one run at a time, and those of a caller keep their order.
+func TestBatcherRunsInTheCallerWhenIdle(t *testing.T) {
+	type item struct{ from, n int }
+	const callers, each = 8, 2000
+	var running atomic.Bool
+	var ran []item // by one run at a time
+	b := newBatcher(16, 0, func(batch []item) {
+		if running.Swap(true) {
+			t.Error("two runs at a time")
+		}
+		ran = append(ran, batch...)
+		running.Store(false)
+	})
+	if err := b.runOrPut(t.Context(), item{from: callers}); err != nil || len(ran) != 1 {
+		t.Fatalf("an idle batcher ran %v before it returned %v", ran, err)
+	}
+	var all sync.WaitGroup
+	for from := range callers {
+		all.Go(func() {
+			for n := range each {
+				put := b.put
+				if (n+from)%3 > 0 {
+					put = b.runOrPut
+				}
+				if err := put(t.Context(), item{from, n}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.close()
+	if err := b.runOrPut(t.Context(), item{}); !errors.Is(err, errClosing) {
+		t.Errorf("a closed batcher says %v", err)
+	}
+	next := make([]int, callers+1)
+	for _, i := range ran {
+		if i.n != next[i.from] {
+			t.Fatalf("caller %d: item %d came when %d was due", i.from, i.n, next[i.from])
+		}
+		next[i.from]++
+	}
+	if len(ran) != callers*each+1 {
+		t.Errorf("%d items ran", len(ran))
 	}
 }
 

@@ -190,8 +190,9 @@ var errIDTaken = &Error{
 	Why: "client_msg_id was used for a message with another target or content: give each message an id of its own",
 }
 
-// finish passes a new message on to announce, and its result to the sender.
-func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
+// finish passes a new message on to announce, and its result to the sender. A direct
+// message that was alone in its transaction is announced here, if that is quick.
+func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended, alone bool) {
 	switch {
 	case errors.Is(r.Err, ErrNotFound) && p.refusal != nil:
 		r.Err = p.refusal
@@ -206,7 +207,11 @@ func (s *Service) finish(ctx context.Context, p *pendingSend, r Appended) {
 	case r.Err == nil:
 		s.cfg.Hooks.messageStored(ctx, MessageStored{Kind: p.kind, Type: r.Message.Type})
 		// fanout is closed after sends, so this put cannot be refused.
-		_ = s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
+		put := s.fanout.put
+		if alone && s.cfg.Local && p.kind == Direct {
+			put = s.fanout.runOrPut
+		}
+		_ = put(ctx, func(ctx context.Context) (Event, error) {
 			return s.eventOf(ctx, stored{message: r.Message, caller: p.caller, accepted: p.accepted, trace: p.trace})
 		})
 		if p.asked != nil {
@@ -285,7 +290,7 @@ func (s *Service) commit(batch []*pendingSend) error {
 			p.done(Message{}, err)
 			continue
 		}
-		s.finish(context.WithoutCancel(ctx), p, results[i])
+		s.finish(context.WithoutCancel(ctx), p, results[i], len(batch) == 1)
 	}
 	return err
 }

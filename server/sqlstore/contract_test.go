@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,29 +11,32 @@ import (
 )
 
 // TestStore runs the contract suite, and has SQLite explain every statement
-// that was prepared on the way: none may read a whole table.
+// that was run on the way: none may read a whole table.
 func TestStore(t *testing.T) {
-	var stores []*Store
+	seen := new(storetest.Recorder)
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		s := openTest(t, Config{UsernameKey: auth.Usernames{}.Key})
-		stores = append(stores, s)
-		return s
+		return openTest(t, Config{UsernameKey: auth.Usernames{}.Key, Wrap: seen.Wrap})
 	})
-	queries := make(map[string]bool)
-	for _, s := range stores {
-		for _, p := range []pool{s.read, s.write} {
-			for q := range p.(*localPool).stmts {
-				queries[q] = true
+	s := openTest(t, Config{})
+	explained := 0
+	for _, q := range seen.Statements() {
+		switch verb, _, _ := strings.Cut(q.Text, " "); verb {
+		case "SELECT", "INSERT", "UPDATE", "DELETE", "WITH":
+		default:
+			continue
+		}
+		if strings.Contains(q.Text, "goose") {
+			continue
+		}
+		explained++
+		for _, step := range explain(t, s, q.Text) {
+			if scansTable(step) {
+				t.Errorf("%s in\n%.2000s", step, q.Text)
 			}
 		}
 	}
-	s := openTest(t, Config{})
-	for _, q := range slices.Sorted(maps.Keys(queries)) {
-		for _, step := range explain(t, s, q) {
-			if scansTable(step) {
-				t.Errorf("%s in\n%.2000s", step, q)
-			}
-		}
+	if explained < 100 {
+		t.Errorf("%d statements were explained", explained)
 	}
 }
 

@@ -4,24 +4,22 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"sync"
+	"errors"
+	"fmt"
 )
 
-// A localPool is a pool of connections to a file. It keeps statements prepared. Their
-// number is bounded, because their texts are constants, or made for numbers of rows
-// that are powers of two.
-type localPool struct {
-	db *sql.DB
-
-	mu    sync.RWMutex
-	stmts map[string]*sql.Stmt
-}
+// A localPool is a pool of connections to a file. Each connection is a [keeper].
+//
+// A transaction runs on a [sql.Conn] and not in a [sql.Tx], and its statements cannot be
+// cancelled: database/sql and the driver would start a goroutine for the transaction
+// and one or two for each statement, which cost more than a short statement does.
+type localPool struct{ db *sql.DB }
 
 func newLocalPool(c driver.Connector, size int) *localPool {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
-	return &localPool{db: db, stmts: make(map[string]*sql.Stmt)}
+	return &localPool{db}
 }
 
 func (p *localPool) close() error       { return p.db.Close() }
@@ -35,75 +33,132 @@ func (p *localPool) execAhead(ctx context.Context, query string, args ...any) er
 	return err
 }
 
-func (p *localPool) kept(query string) *sql.Stmt {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.stmts[query]
+func (p *localPool) prepare(_ context.Context, query string) (statement, error) {
+	return direct{on: p.db, query: query}, nil
 }
 
-func (p *localPool) prepare(ctx context.Context, query string) (statement, error) {
-	if st := p.kept(query); st != nil {
-		return st, nil
+// beginLocal takes the lock for writing at once, because a transaction that has read
+// could not wait for it.
+const beginLocal = "BEGIN IMMEDIATE"
+
+// inTx implements pool.
+func (p *localPool) inTx(ctx context.Context, fn func(context.Context, querier) error) error {
+	conn, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
 	}
-	st, err := p.db.PrepareContext(ctx, query)
+	defer func() { _ = conn.Close() }() // back into the pool
+	inner := context.WithoutCancel(ctx)
+	if _, err := conn.ExecContext(inner, beginLocal); err != nil {
+		return err
+	}
+	over := false
+	defer func() { // for panics of fn too, because this may be the only connection for writing
+		if !over {
+			rollback(ctx, conn)
+		}
+	}()
+	if err := fn(inner, localTx{conn}); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(inner, "COMMIT")
+	over = err == nil
+	return err
+}
+
+// A localTx is a connection with an open transaction.
+type localTx struct{ conn *sql.Conn }
+
+func (t localTx) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
+
+func (t localTx) prepare(_ context.Context, query string) (statement, error) {
+	return direct{on: t.conn, query: query}, nil
+}
+
+func (t localTx) execAhead(ctx context.Context, query string, args ...any) error {
+	_, err := exec(ctx, t, query, args...)
+	return err
+}
+
+// A keeperConnector makes keepers of another connector's connections.
+type keeperConnector struct{ driver.Connector }
+
+func (c keeperConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if first := p.stmts[query]; first != nil {
-		return first, st.Close() //nolint:sqlclosecheck // only the one that came second is closed
+	local, ok := conn.(localConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T lacks interfaces of database/sql", conn), conn.Close())
 	}
-	p.stmts[query] = st
+	return &keeper{localConn: local, stmts: make(map[string]localStmt)}, nil
+}
+
+type localConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+type localStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// A keeper is a connection that keeps each statement prepared that it has run. The
+// number is bounded, because the texts are constants, or made for numbers of rows that
+// are powers of two.
+type keeper struct {
+	localConn
+	stmts map[string]localStmt
+}
+
+func (k *keeper) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	st, err := k.kept(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args)
+}
+
+func (k *keeper) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	st, err := k.kept(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args)
+}
+
+func (k *keeper) kept(ctx context.Context, query string) (localStmt, error) {
+	if st, ok := k.stmts[query]; ok {
+		return st, nil
+	}
+	made, err := k.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	st, ok := made.(localStmt)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T lacks interfaces of database/sql", made), made.Close())
+	}
+	k.stmts[query] = st
 	return st, nil
 }
 
-// A localTx is a transaction that uses the pool's prepared statements. A statement
-// that is not prepared yet is prepared for the transaction, because the pool may
-// have no second connection, and for the pool after it.
-type localTx struct {
-	*sql.Tx
-	pool   *localPool
-	missed []string
-}
-
-// inTx implements pool. Statements within a transaction cannot be cancelled, because
-// the driver would start a goroutine for each.
-func (p *localPool) inTx(ctx context.Context, fn func(context.Context, querier) error) error {
-	t := &localTx{pool: p}
-	var err error
-	if t.Tx, err = p.db.BeginTx(ctx, nil); err != nil {
-		return err
+func (k *keeper) Close() error {
+	var errs []error
+	for _, st := range k.stmts {
+		errs = append(errs, st.Close())
 	}
-	// Deferred for panics of fn too, because this may be the only connection for
-	// writing. After a commit or a rollback by the engine, it does nothing.
-	defer func() { _ = t.Rollback() }()
-	inner := context.WithoutCancel(ctx)
-	if err := fn(inner, t); err != nil {
-		return err
-	}
-	if err := t.Commit(); err != nil {
-		return err
-	}
-	for _, q := range t.missed {
-		// The transaction is committed, so a failure here does not matter: the next
-		// use of the statement shows it.
-		_, _ = p.prepare(inner, q)
-	}
-	return nil
-}
-
-func (t *localTx) attempt(_ context.Context, _ bool, fn func() error) error { return fn() }
-
-func (t *localTx) prepare(ctx context.Context, query string) (statement, error) {
-	if st := t.pool.kept(query); st != nil {
-		return t.StmtContext(ctx, st), nil
-	}
-	t.missed = append(t.missed, query)
-	return t.PrepareContext(ctx, query)
-}
-
-func (t *localTx) execAhead(ctx context.Context, query string, args ...any) error {
-	_, err := exec(ctx, t, query, args...)
-	return err
+	return errors.Join(append(errs, k.localConn.Close())...)
 }

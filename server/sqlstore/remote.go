@@ -255,7 +255,7 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 	defer func() { // for panics of fn too
 		if !over {
 			w.release()
-			p.rollback(ctx, conn)
+			rollback(ctx, conn)
 		}
 		_ = conn.Close() // back into the pool; fails if the connection is lost
 	}()
@@ -300,8 +300,8 @@ func (p *remotePool) commit(ctx context.Context, conn *sql.Conn) error {
 // rollbackTimeout bounds the rollback of a transaction whose context is over.
 const rollbackTimeout = time.Second
 
-// rollback rolls the transaction back. If that fails, it closes the connection.
-func (p *remotePool) rollback(ctx context.Context, conn *sql.Conn) {
+// rollback rolls the transaction of conn back. If that fails, it closes the connection.
+func rollback(ctx context.Context, conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {

@@ -42,15 +42,15 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	// The writer comes first: it makes the file a WAL database.
-	write, err := openLocal(cfg, sqliteDSN(path, cfg, "immediate", false), 1)
+	dsn := sqliteDSN(path, cfg, "immediate", false)
+	if err := s.migrateSQLite(ctx, cfg, dsn); err != nil {
+		return err
+	}
+	write, err := openLocal(cfg, dsn, 1)
 	if err != nil {
 		return err
 	}
-	if err := s.prepareSchema(ctx, cfg, write.db, nil); err != nil {
-		return errors.Join(err, write.close())
-	}
-	dsn := sqliteDSN(path, cfg, "deferred", true)
+	dsn = sqliteDSN(path, cfg, "deferred", true)
 	read, err := openLocal(cfg, dsn, cmp.Or(max(cfg.Readers, 0), 4))
 	if err != nil {
 		return errors.Join(err, write.close())
@@ -61,6 +61,19 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	}
 	s.read, s.write, s.health = read, write, health
 	return nil
+}
+
+// migrateSQLite makes the file a WAL database with the schema of today. Its connection
+// is not used again, because the statements of migrations need not be kept.
+func (s *Store) migrateSQLite(ctx context.Context, cfg Config, dsn string) (err error) {
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(cfg.wrapped(connector))
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	return s.prepareSchema(ctx, cfg, db, nil)
 }
 
 // makeFile creates the database's folder and an empty file that only this user can
@@ -111,7 +124,7 @@ func openLocal(cfg Config, dsn string, size int) (*localPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLocalPool(cfg.wrapped(connector), size), nil
+	return newLocalPool(cfg.wrapped(keeperConnector{connector}), size), nil
 }
 
 // classifySQLite returns the meaning of a result code. Its low byte is the primary code.
