@@ -38,7 +38,7 @@ func (s shown) moved(t *testing.T, p *prometheus) bool {
 // that it names must be the server's.
 func TestEveryExpressionHasData(t *testing.T) {
 	otlp, collector := startCollector(t)
-	nodes, admin := startNodes(t, 2, otlp)
+	nodes, admin, _ := startNodes(t, 2, otlp)
 	p := startPrometheus(t, nodes, collector)
 	everybody := newTown(t, nodes, admin)
 

@@ -57,8 +57,50 @@ func (w *town) secure(dan *person) {
 	if err != nil {
 		dan.t.Fatal(err)
 	}
-	dan.want(http.StatusOK, "POST", "/api/2fa/verify", object{"code": code}, nil)
+	var spare struct {
+		Codes []string `json:"backup_codes"`
+	}
+	dan.want(http.StatusOK, "POST", "/api/2fa/verify", object{"code": code}, &spare)
+	dan.want(http.StatusUnauthorized, "POST", "/api/auth/login", object{"phone": dan.phone, "password": "not " + password}, nil)
+	dan.want(http.StatusUnauthorized, "POST", "/api/auth/login/2fa", object{"login_token": dan.half(), "code": "000000"}, nil)
+	dan.want(http.StatusOK, "POST", "/api/auth/login/2fa", object{"login_token": dan.half(), "code": spare.Codes[0]}, nil)
 	dan.want(http.StatusOK, "GET", "/api/users/me/export", nil, nil)
+}
+
+// half logs in with the password, and returns what the code is sent with.
+func (p *person) half() string {
+	p.t.Helper()
+	var told struct {
+		Token string `json:"login_token"`
+	}
+	p.want(http.StatusOK, "POST", "/api/auth/login", object{"phone": p.phone, "password": password}, &told)
+	return told.Token
+}
+
+// replay uses Eve's refresh token, and again once the server no longer takes that for a
+// retry; then her session ends, and she logs in again.
+func (w *town) replay() {
+	switch {
+	case w.spent.IsZero():
+		w.eve.want(http.StatusOK, "POST", "/api/auth/refresh", object{"refresh_token": w.eve.Refresh}, nil)
+		w.spent = time.Now()
+	case time.Since(w.spent) > grace:
+		w.eve.want(http.StatusUnauthorized, "POST", "/api/auth/refresh", object{"refresh_token": w.eve.Refresh}, nil)
+		w.eve.Refresh, w.spent = w.eve.login(), time.Time{}
+	}
+}
+
+// grace is longer than the server answers a spent refresh token as a retry.
+const grace = 11 * time.Second
+
+// login opens another session, and returns its refresh token.
+func (p *person) login() string {
+	p.t.Helper()
+	var told struct {
+		Refresh string `json:"refresh_token"`
+	}
+	p.want(http.StatusOK, "POST", "/api/auth/login", object{"phone": p.phone, "password": password}, &told)
+	return told.Refresh
 }
 
 // judge has the newcomer reported, warned and banned, and a notice sent to all.

@@ -221,6 +221,8 @@ func echo(t *testing.T) net.Addr {
 type town struct {
 	alice, bob, carol *person // Alice is of the staff, Bob wants strangers to ask
 	banned            *person // and unbanned, again and again
+	eve               *person // uses a refresh token twice, again and again
+	spent             time.Time
 	group             int64
 	peer              net.Addr
 	rounds            int
@@ -239,6 +241,7 @@ func newTown(t *testing.T, nodes []string, admin func(args ...string)) *town {
 	w.alice.want(http.StatusCreated, "POST", "/api/chats", object{"title": "all", "member_ids": []int64{w.bob.ID, w.carol.ID}}, &chat)
 	w.group = chat.ID
 	w.banned = w.newcomer()
+	w.eve = newPerson(t, nodes[1], "10004")
 	w.bob.want(http.StatusOK, "PUT", "/api/users/me/privacy", object{"messages": "contacts", "groups": "everybody", "calls": "everybody"}, nil)
 	admin("grant", "--phone="+w.alice.phone)
 	eventually(t, "the nodes know Alice's role", func() bool {
@@ -270,6 +273,7 @@ func (w *town) live() {
 	w.bob.write("dance", nil)
 	_ = w.bob.connect().Close(websocket.StatusNormalClosure, "")
 	w.welcome()
+	w.replay()
 
 	id := w.alice.call(w.carol)
 	w.carol.relay(w.peer, false)()

@@ -107,17 +107,21 @@ func get(address string, into any) error {
 var token = strings.Repeat("token", 8)
 
 // startNodes runs nodes of one server that has everything, pushes to a
-// collector, and says where they are. admin runs imserver admin on their database.
-func startNodes(t *testing.T, n int, collector string) (addrs []string, admin func(args ...string)) {
+// collector, and says where they are, and their database. admin runs imserver admin on
+// it. files are the settings of the store of files; without any, it is S3.
+func startNodes(t *testing.T, n int, collector string, files ...string) (addrs []string, admin func(args ...string), database string) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "imserver")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/onemeter/onemeter/cmd/imserver")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	database := needs.MySQL(t)
+	database = needs.MySQL(t)
 	redis, prefix := needs.Redis(t)
-	endpoint, bucket := needs.S3(t)
+	if len(files) == 0 {
+		endpoint, bucket := needs.S3(t)
+		files = []string{"--blob=s3://" + bucket + "?endpoint=" + url.QueryEscape(endpoint), "--total-quota=1000000000"}
+	}
 	admin = func(args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
@@ -127,9 +131,8 @@ func startNodes(t *testing.T, n int, collector string) (addrs []string, admin fu
 		}
 	}
 	for range n {
-		cmd := exec.Command(binary, "--addr=127.0.0.1:0", "--log-format=json",
-			"--redis="+redis, "--redis-prefix="+prefix, "--blob=s3://"+bucket+"?endpoint="+url.QueryEscape(endpoint),
-			"--turn-addr=127.0.0.1:0", "--turn-allow-private")
+		cmd := exec.Command(binary, append([]string{"--addr=127.0.0.1:0", "--log-format=json",
+			"--redis=" + redis, "--redis-prefix=" + prefix, "--turn-addr=127.0.0.1:0", "--turn-allow-private"}, files...)...)
 		cmd.Env = append(os.Environ(), "IM_DB="+database, "IM_JWT_SECRET="+strings.Repeat("secret", 6), "IM_METRICS_TOKEN="+token,
 			"OTEL_METRICS_EXPORTER=otlp", "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+collector,
 			"OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=500")
@@ -147,7 +150,7 @@ func startNodes(t *testing.T, n int, collector string) (addrs []string, admin fu
 			t.Fatal("imserver does not come up")
 		}
 	}
-	return addrs, admin
+	return addrs, admin, database
 }
 
 // startCollector runs a collector, and says where it takes OTLP over HTTP and
@@ -175,8 +178,9 @@ service:
 }
 
 // startPrometheus runs Prometheus with our configuration, changed in what
-// depends on the place and so that it scrapes every second.
-func startPrometheus(t *testing.T, nodes []string, collector string) *prometheus {
+// depends on the place and so that it scrapes every second. change may change the files
+// of a copy of our folder further.
+func startPrometheus(t *testing.T, nodes []string, collector string, change ...func(dir string)) *prometheus {
 	t.Helper()
 	addr := address(t)
 	file := configWithToken(t)
@@ -209,6 +213,9 @@ func startPrometheus(t *testing.T, nodes []string, collector string) *prometheus
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range change {
+		c(filepath.Dir(file))
 	}
 	launch(t, exec.Command(needs.Prometheus(t), "--config.file="+file, "--storage.tsdb.path="+t.TempDir(),
 		"--web.listen-address="+addr, "--enable-feature=exemplar-storage"), func([]byte) {})

@@ -16,12 +16,15 @@ const (
 	poolNearLimit = 0.8
 	memoryNear    = 0.85
 	reportsWait   = 24 * time.Hour
+	deletionsWait = time.Hour
+	quotaNear     = 0.9
 )
 
 // severities has the severity of each rule, by name.
 var severities = map[string]string{
 	"IMRequestsFail": "page", "IMBusDeaf": "page", "IMFileStoreFails": "ticket", "IMDatabasePoolNearLimit": "ticket",
 	"IMRedisMemory": "ticket", "IMTelemetryConflict": "ticket", "IMTelemetryOverflow": "ticket", "IMReportsWait": "ticket",
+	"IMDeletionsStuck": "ticket", "IMFileQuota": "ticket",
 }
 
 // partAlerts has the rule that fires if a part is down, by the part's name.
@@ -58,7 +61,7 @@ func (s *Server) alerts(tel *telemetry.Provider) func(context.Context) []rest.Al
 	}
 }
 
-// storeAlerts adds the alerts about the database, Redis and pending reports.
+// storeAlerts adds the alerts about the database, Redis, and what waits to be done.
 func (s *Server) storeAlerts(add func(name, format string, args ...any)) {
 	if db := s.store.Stats(); s.store.Engine() == "mysql" && db.MaxOpenConnections > 0 {
 		if used := float64(db.InUse) / float64(db.MaxOpenConnections); used > poolNearLimit {
@@ -70,8 +73,20 @@ func (s *Server) storeAlerts(add func(name, format string, args ...any)) {
 			add("IMRedisMemory", "Redis uses %.0f %% of its memory.", 100*used)
 		}
 	}
-	if w := s.reports.last(); w.age(time.Now()) > reportsWait {
-		add("IMReportsWait", "%d reports are pending, the oldest for %s.", w.n, w.age(time.Now()).Round(time.Hour))
+	s.backlogAlerts(add, time.Now())
+}
+
+// backlogAlerts adds the alerts about what waits to be done at a time.
+func (s *Server) backlogAlerts(add func(name, format string, args ...any), now time.Time) {
+	b := s.backlog.last()
+	if age := b.Reports.Age(now); age > reportsWait {
+		add("IMReportsWait", "%d reports are pending, the oldest for %s.", b.Reports.N, age.Round(time.Hour))
+	}
+	if age := b.Deletions.Age(now); age > deletionsWait {
+		add("IMDeletionsStuck", "%d deleted accounts still have data, the oldest for %s.", b.Deletions.N, age.Round(time.Minute))
+	}
+	if quota := s.cfg.TotalQuota; quota > 0 && float64(b.FileBytes) > quotaNear*float64(quota) {
+		add("IMFileQuota", "The files of all users take %.0f %% of --total-quota.", 100*float64(b.FileBytes)/float64(quota))
 	}
 }
 
@@ -83,24 +98,8 @@ func fullness(err error) string {
 	return ""
 }
 
-// waiting has the number of pending reports, and when the oldest was made.
-type waiting struct {
-	n     int64
-	since time.Time
-}
-
-func (w waiting) age(now time.Time) time.Duration {
-	if w.n == 0 {
-		return 0
-	}
-	return now.Sub(w.since)
-}
-
-// watchReports polls the number of pending reports.
-func (s *Server) watchReports() {
-	s.reports.poll(pollEvery, func(ctx context.Context) (w waiting, err error) {
-		w.n, w.since, err = s.chat.PendingReports(ctx)
-		return w, err
-	})
-	s.close = append(s.close, s.reports.stop)
+// watchBacklog polls what waits to be done.
+func (s *Server) watchBacklog() {
+	s.backlog.poll(pollEvery, s.chat.Backlog)
+	s.close = append(s.close, s.backlog.stop)
 }

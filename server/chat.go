@@ -44,6 +44,6 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	s.addCaches(&cfg)
 	s.addLimits(&cfg)
 	s.chat = chat.New(cfg)
-	s.watchReports()
+	s.watchBacklog()
 	return nil
 }

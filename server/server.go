@@ -50,7 +50,7 @@ type Server struct {
 	parts       []part
 	memory      polled[redisconn.Memory]
 	slowQueries polled[int64] // counted by the database server
-	reports     polled[waiting]
+	backlog     polled[chat.Backlog]
 
 	up       chan struct{} // closed once the server is up
 	stopping atomic.Bool

@@ -14,8 +14,11 @@ func (s *Server) state() observe.State {
 		Sockets: s.hub.Stats(), Chat: s.chat.Stats(), Calls: s.calls.Stats(),
 		Engine: s.store.Engine(), DB: s.store.Stats(), SlowQueries: s.slowQueries.last(), Memory: s.memory.last(),
 	}
-	waiting := s.reports.last()
-	state.Reports, state.ReportsWait = waiting.n, waiting.age(time.Now())
+	backlog, now := s.backlog.last(), time.Now()
+	state.Reports, state.ReportsWait = backlog.Reports.N, backlog.Reports.Age(now)
+	state.Deletions, state.DeletionsWait = backlog.Deletions.N, backlog.Deletions.Age(now)
+	state.Unindexed, state.UnindexedWait = backlog.Unindexed.N, backlog.Unindexed.Age(now)
+	state.FileBytes, state.FileQuota = backlog.FileBytes, s.cfg.TotalQuota
 	if s.turn != nil {
 		state.TURN = s.turn.Stats()
 	}

@@ -93,9 +93,27 @@ var messaging = board{
 				queries: []query{{expr: `sum by (outcome) (rate(im_search_duration_seconds_count{nodes}[rate]))`, legend: "{{outcome}}"}},
 			},
 			{
-				title: "Not indexed yet", kind: chart, width: 8, unit: "short",
+				title: "Not indexed yet", kind: chart, width: 8, unit: "short", alert: "IMSearchIndexStuck",
 				about:   "Approximate number of messages that are not in the search index. It is high after an upgrade and under load, and then falls.",
 				queries: []query{{expr: `max(im_search_behind{nodes})`, legend: "messages"}},
+			},
+			{
+				title: "Oldest message not indexed", kind: chart, width: 8, unit: "s", alert: "IMSearchIndexStuck", limits: from(3600),
+				about:   "Its age. A minute or two is normal. After an upgrade it starts high, and falls.",
+				queries: []query{{expr: `max(im_search_wait_seconds{nodes})`, legend: "age"}},
+			},
+			{
+				title: "Stored files", kind: chart, width: 8, unit: "bytes", alert: "IMFileQuota",
+				about: "Size of all files, and --total-quota; 0 is no limit.",
+				queries: []query{
+					{expr: `max(im_files_size_bytes{nodes})`, legend: "files"},
+					{expr: `max(im_files_quota_bytes{nodes})`, legend: "quota"},
+				},
+			},
+			{
+				title: "Used quota", kind: chart, width: 8, unit: "percentunit", alert: "IMFileQuota", limits: from(.9),
+				about:   "Share of --total-quota that files take. Without a quota there is none.",
+				queries: []query{{expr: `job:im_files_quota:usage_max{job="imserver"}`, legend: "used"}},
 			},
 			{
 				title: "Files deleted", kind: chart, width: 12, unit: "ops", about: "Files that their owners deleted.",
@@ -141,9 +159,37 @@ var messaging = board{
 				queries: []query{{expr: `im_active_users_total{nodes}`, legend: "{{instance}}"}},
 			},
 			{
-				title: "Rejected logins", kind: chart, width: 8, unit: "ops",
+				title: "Rejected logins", kind: chart, width: 8, unit: "ops", alert: "IMPasswordsGuessed",
 				about:   "Logins and registrations. Many with reason unauthenticated mean that somebody is guessing passwords.",
 				queries: []query{{expr: `sum by (operation, reason) (rate(im_logins_rejected_total{nodes}[rate]))`, legend: "{{operation}}: {{reason}}"}},
+			},
+			{
+				title: "Wrong logins", kind: chart, width: 8, unit: "percentunit", alert: "IMPasswordsGuessed", limits: from(.5),
+				about: "Share of logins with a wrong password or code, or refused after too many, over half an hour; and of two-factor codes, over an hour.",
+				queries: []query{
+					{expr: `job:im_logins_wrong:ratio_rate30m{job="imserver"}`, legend: "logins"},
+					{expr: `job:im_two_factor_wrong:ratio_rate1h{job="imserver"}`, legend: "codes"},
+				},
+			},
+			{
+				title: "Spent refresh tokens", kind: chart, width: 8, unit: "percentunit", alert: "IMRefreshTokensReplayed", limits: from(.01),
+				about:   "Sessions ended because a spent token came again, as a share of refreshes, over an hour.",
+				queries: []query{{expr: `job:im_sessions_replayed:ratio_rate1h{job="imserver"}`, legend: "came again"}},
+			},
+			{
+				title: "Failed exports", kind: chart, width: 8, unit: "percentunit", alert: "IMExportsFail", limits: from(.2),
+				about:   "Share of exports that the server failed to complete, over six hours.",
+				queries: []query{{expr: `job:im_export_failures:ratio_rate6h{job="imserver"}`, legend: "failed"}},
+			},
+			{
+				title: "Unfinished deletions", kind: chart, width: 8, unit: "short", alert: "IMDeletionsStuck",
+				about:   "Deleted accounts of which a node still has to remove data. Normally gone within a minute.",
+				queries: []query{{expr: `max(im_deletions_pending{nodes})`, legend: "accounts"}},
+			},
+			{
+				title: "Oldest unfinished deletion", kind: chart, width: 8, unit: "s", alert: "IMDeletionsStuck", limits: from(3600),
+				about:   "Time since the account was deleted; 0 if all are finished.",
+				queries: []query{{expr: `max(im_deletions_wait_seconds{nodes})`, legend: "age"}},
 			},
 			{
 				title: "Accounts", kind: chart, width: 12, unit: "ops",
@@ -156,7 +202,7 @@ var messaging = board{
 				},
 			},
 			{
-				title: "Two-factor login", kind: chart, width: 12, unit: "ops",
+				title: "Two-factor login", kind: chart, width: 12, unit: "ops", alert: "IMCodesRefused",
 				about:   "Codes accepted and refused, and two-factor login turned on and off. Many refused codes mean that somebody has stolen passwords.",
 				queries: []query{{expr: `sum by (event) (rate(im_two_factor_events_total{nodes}[rate]))`, legend: "{{event}}"}},
 			},

@@ -58,10 +58,32 @@ func (e *Export) Close() {
 // archive lacks this and the zip's directory, so it does not open. Write keeps one page
 // of messages and one buffer of a file in memory. It stops when the session ends.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
-	e.zip = zip.NewWriter(w)
+	out := &sink{w: w}
+	e.zip = zip.NewWriter(out)
 	err := e.write(ctx)
-	e.s.cfg.Hooks.exported(ctx, e.bytes, err)
+	d := Exported{Bytes: e.bytes, Outcome: ExportComplete}
+	switch {
+	case err == nil:
+	case out.failed, ctx.Err() != nil, KindOf(err) == KindUnauthenticated:
+		d.Outcome = ExportCancelled
+	default:
+		d.Outcome = ExportFailed
+	}
+	e.s.cfg.Hooks.exported(ctx, d)
 	return err
+}
+
+// A sink remembers whether its writer failed, which means that the client went away or is
+// too slow.
+type sink struct {
+	w      io.Writer
+	failed bool
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.failed = s.failed || err != nil
+	return n, err
 }
 
 func (e *Export) write(ctx context.Context) error {

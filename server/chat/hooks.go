@@ -27,7 +27,7 @@ type Hooks struct {
 	TwoFactor func(context.Context, TwoFactorEvent)
 	// AccountDeleted: an account was deleted.
 	AccountDeleted func(context.Context, AccountDeleted)
-	// Exported: an export of a user's data was completed, or failed with Err.
+	// Exported: an export of a user's data was completed, failed with Err, or was cancelled.
 	Exported func(context.Context, Exported)
 	// FileStored: an uploaded file is durable.
 	FileStored func(context.Context, FileStored)
@@ -145,6 +145,7 @@ const (
 	TwoFactorBackupCode TwoFactorEvent = "backup_code"    // a backup code was right
 	TwoFactorDevice     TwoFactorEvent = "trusted_device" // a trusted device needed no code
 	TwoFactorRefused    TwoFactorEvent = "refused"        // a code was wrong, or used before
+	TwoFactorLocked     TwoFactorEvent = "locked"         // a code was not checked, after too many attempts
 )
 
 // AccountDeleted is the data of Hooks.AccountDeleted.
@@ -152,9 +153,20 @@ type AccountDeleted struct{ By EndedBy } // EndedByLeaving: the user; EndedByOpe
 
 // Exported is the data of Hooks.Exported.
 type Exported struct {
-	Bytes int64 // of files
-	Err   error
+	Bytes   int64 // of files
+	Outcome ExportOutcome
 }
+
+// An ExportOutcome is how an export came to its end.
+type ExportOutcome string
+
+// The outcomes of an export. One that is cancelled is incomplete because its client went
+// away or its session ended, not because the server failed.
+const (
+	ExportComplete  ExportOutcome = "complete"
+	ExportCancelled ExportOutcome = "cancelled"
+	ExportFailed    ExportOutcome = "failed"
+)
 
 // FileStored is the data of Hooks.FileStored.
 type FileStored struct{ Bytes int64 }
@@ -254,9 +266,9 @@ func (h *Hooks) accountDeleted(ctx context.Context, by EndedBy) {
 	}
 }
 
-func (h *Hooks) exported(ctx context.Context, bytes int64, err error) {
+func (h *Hooks) exported(ctx context.Context, d Exported) {
 	if h.Exported != nil {
-		h.Exported(ctx, Exported{Bytes: bytes, Err: err})
+		h.Exported(ctx, d)
 	}
 }
 

@@ -205,10 +205,9 @@ type Found struct {
 
 // Indexed is the result of one step of indexing.
 type Indexed struct {
-	Messages  int   // messages examined
-	Behind    int64 // about how many messages follow, including those that are too new
-	More      bool  // some of the following messages can be indexed now
-	Overtaken bool  // another node did the same step at the same time
+	Messages  int  // messages examined
+	More      bool // some of the following messages can be indexed now
+	Overtaken bool // another node did the same step at the same time
 }
 
 // A Page is a page of a list of messages. Total is the number of messages in the list.

@@ -57,7 +57,27 @@ func (s *Service) Numbers(ctx context.Context) (Numbers, error) {
 	return n, nil
 }
 
-// PendingReports returns the number of pending reports, and the time of the oldest.
-func (s *Service) PendingReports(ctx context.Context) (n int64, since time.Time, err error) {
-	return s.cfg.Store.PendingReports(ctx)
+// A Waiting is a queue: the number of things in it, and the time of the oldest.
+type Waiting struct {
+	N     int64
+	Since time.Time // zero if the queue is empty
 }
+
+// Age returns how long the oldest has waited; 0 if the queue is empty.
+func (w Waiting) Age(now time.Time) time.Duration {
+	if w.N == 0 {
+		return 0
+	}
+	return max(now.Sub(w.Since), 0)
+}
+
+// A Backlog is the work that waits on the whole server, on all nodes together.
+type Backlog struct {
+	Reports   Waiting // pending reports
+	Deletions Waiting // deleted accounts whose data is not all deleted yet
+	Unindexed Waiting // about how many messages are not in the search index; a new one waits for 30 s to 90 s
+	FileBytes int64   // size of all files, which counts towards Quota.Total
+}
+
+// Backlog returns the work that waits.
+func (s *Service) Backlog(ctx context.Context) (Backlog, error) { return s.cfg.Store.Backlog(ctx) }

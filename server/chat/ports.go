@@ -425,8 +425,8 @@ type StaffStore interface {
 	// transaction. It returns the notice with its ID. The error is ErrConflict if the
 	// report is already closed.
 	HandleReport(ctx context.Context, h Handling) (Notice, error)
-	// PendingReports returns the number of pending reports, and the time of the oldest.
-	PendingReports(ctx context.Context) (n int64, since time.Time, err error)
+	// Backlog returns the work that waits on all nodes together. It must be cheap.
+	Backlog(ctx context.Context) (Backlog, error)
 	// AddNotice stores n and the audit entry in one transaction, and returns n with its
 	// ID.
 	AddNotice(ctx context.Context, n Notice, e AuditEntry) (Notice, error)

@@ -136,7 +136,6 @@ func (s *Service) indexOnce() time.Duration {
 	case done.Overtaken:
 		return indexYields
 	}
-	s.indexBehind.Store(done.Behind)
 	if done.More {
 		return indexPauses * time.Since(start)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -99,24 +98,23 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	sends       *batcher[*pendingSend]
-	marks       *batcher[*pendingMark]
-	fanout      *batcher[outgoing]
-	departures  *batcher[int64]
-	told        *tolds
-	delivered   *deliveries
-	presences   *presences
-	arrivals    *arrivals
-	background  context.Context // for work that no caller waits for; ends with Close
-	stop        context.CancelFunc
-	pruning     sync.WaitGroup
-	purges      chan struct{} // has room for one signal: a group was deleted
-	inFlight    inflight      // logins, uploads and searches in progress, by the key of their limit
-	searches    chan struct{} // a semaphore for searches of messages
-	indexBehind atomic.Int64
-	activity    activity
-	attempts    attempts // of users who are not staff to do what only the staff may
-	numbers     numbers
+	sends      *batcher[*pendingSend]
+	marks      *batcher[*pendingMark]
+	fanout     *batcher[outgoing]
+	departures *batcher[int64]
+	told       *tolds
+	delivered  *deliveries
+	presences  *presences
+	arrivals   *arrivals
+	background context.Context // for work that no caller waits for; ends with Close
+	stop       context.CancelFunc
+	pruning    sync.WaitGroup
+	purges     chan struct{} // has room for one signal: a group was deleted
+	inFlight   inflight      // logins, uploads and searches in progress, by the key of their limit
+	searches   chan struct{} // a semaphore for searches of messages
+	activity   activity
+	attempts   attempts // of users who are not staff to do what only the staff may
+	numbers    numbers
 }
 
 // New starts a Service. It does not check that cfg has all required fields.
@@ -172,13 +170,12 @@ func (s *Service) Shutdown(ctx context.Context) {
 
 // Stats are gauges of this node.
 type Stats struct {
-	ActiveUsers int   // distinct users with an authenticated request in the last 5 minutes
-	IndexBehind int64 // about how many messages are not indexed for searches yet, when this node last looked
+	ActiveUsers int // distinct users with an authenticated request in the last 5 minutes
 }
 
 // Stats returns the current values.
 func (s *Service) Stats() Stats {
-	return Stats{ActiveUsers: s.activity.count(s.cfg.Now()), IndexBehind: s.indexBehind.Load()}
+	return Stats{ActiveUsers: s.activity.count(s.cfg.Now())}
 }
 
 // UploadLimit returns the largest size of a file, in bytes, that Upload accepts.

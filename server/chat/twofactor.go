@@ -270,6 +270,7 @@ func (s *Service) mayTryCode(ctx context.Context, userID int64, what, why string
 		return nil
 	}
 	if wait := s.cfg.CodeTries.Take(ctx, userID); wait > 0 {
+		s.cfg.Hooks.twoFactor(ctx, TwoFactorLocked)
 		return tooFast(what, why, wait)
 	}
 	return nil

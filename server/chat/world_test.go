@@ -38,16 +38,18 @@ type world struct {
 	store *sqlstore.Store
 	blobs *blob.Store
 	path  string // of the database
+	dir   string // of the blobs
 	users int
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: migrated(t)})
+	path, dir := migrated(t), filepath.Join(t.TempDir(), "files")
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := blob.Open(filepath.Join(t.TempDir(), "files"))
+	blobs, err := blob.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +57,7 @@ func newWorld(t *testing.T) *world {
 		_ = blobs.Close()
 		_ = store.Close()
 	})
-	return &world{store: store, blobs: blobs, path: filepath.Join(dir, "im.db")}
+	return &world{store: store, blobs: blobs, path: path, dir: dir}
 }
 
 // user creates an account.

@@ -61,6 +61,9 @@ func (o *Observer) Chat() chat.Hooks {
 func (o *Observer) accountHooks(h *chat.Hooks) {
 	ins := o.ins
 	rejections := by(ins.loginsRejected, rejectionAttrs)
+	for _, reason := range []chat.Kind{chat.KindUnauthenticated, chat.KindRateLimited} { // as seldom does: an alert counts them
+		rejections.of(chat.LoginRejected{Reason: reason}).Add(context.Background(), 0)
+	}
 	blocks, requests := seldom(ins.blocks, byBlock), seldom(ins.requests, byAnswer)
 	ended, passwords, leavings := seldom(ins.sessionsEnded, byEnder), seldom(ins.passwordChanges, byWhom), seldom(ins.accountsDeleted, byWhom)
 	factors, exports := seldom(ins.twoFactor, byFactor), seldom(ins.exports, byExport)
@@ -83,13 +86,7 @@ func (o *Observer) accountHooks(h *chat.Hooks) {
 	h.PasswordChanged = func(ctx context.Context, d chat.PasswordChanged) { passwords.of(whom(d.By)).Add(ctx, 1) }
 	h.TwoFactor = func(ctx context.Context, e chat.TwoFactorEvent) { factors.of(string(e)).Add(ctx, 1) }
 	h.AccountDeleted = func(ctx context.Context, d chat.AccountDeleted) { leavings.of(whom(d.By)).Add(ctx, 1) }
-	h.Exported = func(ctx context.Context, d chat.Exported) {
-		outcome := "complete"
-		if d.Err != nil {
-			outcome = "failed"
-		}
-		exports.of(outcome).Add(ctx, 1)
-	}
+	h.Exported = func(ctx context.Context, d chat.Exported) { exports.of(string(d.Outcome)).Add(ctx, 1) }
 }
 
 // staffHooks sets the hooks for what the staff does.

@@ -87,8 +87,8 @@ var (
 	byAttempt     = oneOf("operation", "login", "register")
 	byEnder       = oneOf("by", chat.EndedByUser, chat.EndedByPassword, chat.EndedByTwoFactor, chat.EndedByReplay, chat.EndedByOperator, chat.EndedByLeaving)
 	byWhom        = oneOf("by", byUser, byOperator)
-	byFactor      = oneOf("event", chat.TwoFactorEnabled, chat.TwoFactorDisabled, chat.TwoFactorCode, chat.TwoFactorBackupCode, chat.TwoFactorDevice, chat.TwoFactorRefused)
-	byExport      = oneOf("outcome", "complete", "failed")
+	byFactor      = oneOf("event", chat.TwoFactorEnabled, chat.TwoFactorDisabled, chat.TwoFactorCode, chat.TwoFactorBackupCode, chat.TwoFactorDevice, chat.TwoFactorRefused, chat.TwoFactorLocked)
+	byExport      = oneOf("outcome", chat.ExportComplete, chat.ExportCancelled, chat.ExportFailed)
 	byCache       = oneOf("cache", "session", "membership", "direct", "user", "blocks")
 	byHit         = oneOf("hit", "true", "false")
 	byOutcome     = oneOf("outcome", chat.SearchDone, chat.SearchPartial, chat.SearchFailed)
@@ -142,9 +142,9 @@ func (t *maker) events() *instruments {
 		requests:         t.counter("im.requests", "{request}", "Requests of strangers to users who accept contacts only, by outcome; refused: too many, too fast, or declined before.", byAnswer),
 		sessionsEnded:    t.counter("im.sessions.ended", "{session}", "Sessions that ended before they expired, by cause.", byEnder),
 		passwordChanges:  t.counter("im.password.changes", "{change}", "New passwords of accounts, by who set them.", byWhom),
-		twoFactor:        t.counter("im.two_factor.events", "{event}", "Users who turned two-factor login on or off, and codes that were accepted or refused.", byFactor),
+		twoFactor:        t.counter("im.two_factor.events", "{event}", "Users who turned two-factor login on or off, and codes that were accepted, refused, or not looked at because the user had tried too many.", byFactor),
 		accountsDeleted:  t.counter("im.accounts.deleted", "{account}", "Deleted accounts, by who deleted them.", byWhom),
-		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; a failed one is incomplete.", byExport),
+		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; cancelled: its client went away, or its session ended.", byExport),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),

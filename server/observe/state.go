@@ -22,8 +22,14 @@ type State struct {
 	Calls   call.Stats
 	TURN    turn.Stats // zero without a relay
 
-	Reports     int64         // pending
-	ReportsWait time.Duration // age of the oldest pending report
+	Reports       int64         // pending
+	ReportsWait   time.Duration // age of the oldest pending report
+	Deletions     int64         // deleted accounts of which something is left
+	DeletionsWait time.Duration // age of the oldest of these deletions
+	Unindexed     int64         // messages, about, that are not in the search index
+	UnindexedWait time.Duration // age of the oldest of them
+	FileBytes     int64         // of all files
+	FileQuota     int64         // limit of FileBytes; 0: none
 
 	Engine      string // sqlite or mysql
 	DB          sql.DBStats
@@ -56,7 +62,7 @@ func (s *State) mysql() sql.DBStats {
 func (t *maker) states(delay *rollingMean) {
 	t.contract(delay)
 	t.sockets()
-	t.moderation()
+	t.backlog()
 	t.databases()
 	t.bus()
 	t.caches()
@@ -90,10 +96,8 @@ func (t *maker) contract(delay *rollingMean) {
 		one(func(s *State) int64 { return s.TURN.Failed }))
 }
 
-// sockets creates the instruments of searches, WebSockets, calls and the relay.
+// sockets creates the instruments of WebSockets, calls and the relay.
 func (t *maker) sockets() {
-	t.gauge("im.search.behind", "{message}", "Approximate number of messages that are not indexed yet, as this node last saw; searches read them in the meantime.",
-		one(func(s *State) int64 { return s.Chat.IndexBehind }))
 	t.gauge("im.connections.active", "{connection}", "Open WebSockets on this node.",
 		one(func(s *State) int64 { return int64(s.Sockets.Connections) }))
 	t.counted("im.frames.sent", "{frame}", "Frames of all types written to clients.",
@@ -114,12 +118,25 @@ func (t *maker) sockets() {
 		one(func(s *State) int64 { return s.TURN.Denied }))
 }
 
-// moderation creates the instruments of reports. They are equal on all nodes, because they come from the database.
-func (t *maker) moderation() {
+// backlog creates the instruments of what waits to be done, and of what fills up. They are equal on all nodes, because
+// they come from the database.
+func (t *maker) backlog() {
 	t.gauge("im.reports.pending", "{report}", "Pending reports; the same on every node.",
 		one(func(s *State) int64 { return s.Reports }))
 	t.floatGauge("im.reports.wait", "s", "Age of the oldest pending report; the same on every node, and 0 if there is none.",
 		one(func(s *State) float64 { return s.ReportsWait.Seconds() }))
+	t.gauge("im.deletions.pending", "{account}", "Deleted accounts of which data is left to remove; the same on every node.",
+		one(func(s *State) int64 { return s.Deletions }))
+	t.floatGauge("im.deletions.wait", "s", "Time since the oldest deletion of an account that is not finished; the same on every node, and 0 if there is none.",
+		one(func(s *State) float64 { return s.DeletionsWait.Seconds() }))
+	t.gauge("im.search.behind", "{message}", "Approximate number of messages that are not indexed yet; the same on every node. Searches read them in the meantime.",
+		one(func(s *State) int64 { return s.Unindexed }))
+	t.floatGauge("im.search.wait", "s", "Age of the oldest message that is not indexed yet; the same on every node, and 0 if there is none.",
+		one(func(s *State) float64 { return s.UnindexedWait.Seconds() }))
+	t.gauge("im.files.size", "By", "Bytes of all files; the same on every node.",
+		one(func(s *State) int64 { return s.FileBytes }))
+	t.gauge("im.files.quota", "By", "Limit for the bytes of all files (--total-quota); 0 if there is none.",
+		one(func(s *State) int64 { return s.FileQuota }))
 }
 
 // databases creates the instruments of the database and of connection pools, some with names of the semantic

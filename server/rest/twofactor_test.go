@@ -1,8 +1,10 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,8 +185,10 @@ func TestCodesAreLimited(t *testing.T) {
 	codes, err := auth.NewCodes([]byte(secret), "Onemeter")
 	must(t, err)
 	c := newClock()
+	var told []chat.TwoFactorEvent
 	w := open(t, func(cc *chat.Config, _ *rest.Config) {
 		cc.Now, cc.Codes, cc.CodeTries = c.now, codes, memlimit.New[int64](.0001, 6, 1000)
+		cc.Hooks.TwoFactor = func(_ context.Context, e chat.TwoFactorEvent) { told = append(told, e) }
 	})
 	ann, ben := w.join("ann"), w.join("ben")
 	key, _ := w.enroll(t, c, ann) // takes one
@@ -198,6 +202,10 @@ func TestCodesAreLimited(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	w.do("POST", "/api/2fa/disable", ann.token, m{"password": ann.pass, "code": c.code(t, key)}).want(429)
+	const no, locked = chat.TwoFactorRefused, chat.TwoFactorLocked
+	if want := []chat.TwoFactorEvent{chat.TwoFactorEnabled, no, no, no, no, no, locked, locked}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 	w.enroll(t, c, ben) // others may
 }
 

@@ -61,17 +61,15 @@ func (s *Store) index(ctx context.Context, before time.Time, limit int) (done ch
 	if err := s.makeBlocks(ctx, ends); err != nil {
 		return chat.Indexed{}, err
 	}
-	newest, err := one(ctx, s.read, scanID, `SELECT COALESCE(MAX(id), 0) FROM messages`)
-	if err != nil || done.Messages == 0 {
-		return done, err
+	if done.Messages == 0 {
+		return done, nil
 	}
 	r, err := exec(ctx, s.write, `UPDATE search_progress SET message_id = ? WHERE id = 1 AND message_id = ?`, upTo, from)
 	if err != nil {
 		return done, err
 	}
 	n, err := r.RowsAffected()
-	done.Behind, done.Overtaken = newest-upTo, n == 0
-	done.More = done.Messages == limit
+	done.Overtaken, done.More = n == 0, done.Messages == limit
 	return done, err
 }
 

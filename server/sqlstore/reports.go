@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -111,11 +110,4 @@ func (s *Store) HandleReport(ctx context.Context, h chat.Handling) (notice chat.
 		return addAudit(ctx, t, h.Entry)
 	})
 	return notice, s.fail(ctx, "handle report", err)
-}
-
-// PendingReports implements chat.StaffStore.
-func (s *Store) PendingReports(ctx context.Context) (n int64, since time.Time, err error) {
-	var oldest int64
-	err = row(ctx, s.read, `SELECT COUNT(*), COALESCE(MIN(k.created_at), 0) FROM reports k WHERE k.pending = 1`, nil, &n, &oldest)
-	return n, timeOf(oldest), s.fail(ctx, "pending reports", err)
 }

@@ -126,9 +126,7 @@ func testReports(w *world) {
 	_, _, err = w.CreateReport(w.ctx(), chat.Report{ReporterID: u[0], UserID: 1 << 40}, 50)
 	w.is(err, chat.ErrNotFound)
 
-	n, since, err := w.PendingReports(w.ctx())
-	w.ok(err)
-	equal(w, "pending", []any{n, since}, []any{int64(3), w.stored()})
+	equal(w, "pending", w.backlog().Reports, chat.Waiting{N: 3, Since: w.stored()})
 	w.ok(w.handle(second.ID, chat.ReportWarn))
 	w.is(w.handle(second.ID, chat.ReportBan), chat.ErrConflict)
 	w.is(w.handle(1<<40, chat.ReportBan), chat.ErrNotFound)
