@@ -127,18 +127,18 @@ func trust(conf *tls.Config, file string) error {
 		return nil
 	}
 	if conf == nil {
-		return errors.New("has a ca, but no TLS: use a scheme that begins with rediss, or leave ca out")
+		return errors.New("ca: has no effect without TLS: use a scheme that begins with rediss, or leave ca out")
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("has a ca that cannot be read: %w", err)
+		return fmt.Errorf("ca: %w", err)
 	}
 	conf.RootCAs, err = x509.SystemCertPool()
 	if err != nil {
 		conf.RootCAs = x509.NewCertPool()
 	}
 	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("has the ca %s, which has no PEM certificate: want a PEM file of certificates", file)
+		return fmt.Errorf("ca: %s has no certificate in PEM format", file)
 	}
 	return nil
 }

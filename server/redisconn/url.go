@@ -71,7 +71,7 @@ func faults(u *url.URL, s shape) error {
 	fault(s == cluster && path != "" && path != "0", "has the database "+quoted(path)+": leave it out, because a cluster has only one")
 	fault(s == sentinel && u.Query().Get("master_name") == "", "has no master_name: add ?master_name= with the name of the master in the sentinels' configuration")
 	fault(s != sentinel && u.Query().Has("master_name"), "has a master_name, which is only for sentinels: use redis+sentinel:// or leave it out")
-	fault(u.Query().Has("ca") && u.Query().Get("ca") == "", "has an empty ca: want a PEM file of certificates")
+	fault(u.Query().Has("ca") && u.Query().Get("ca") == "", "ca: is empty: want a PEM file of certificates")
 	fault(u.Fragment != "", "has a #: write %23")
 	return errors.Join(all...)
 }
