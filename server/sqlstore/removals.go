@@ -10,7 +10,7 @@ import (
 func (s *Store) RemoveMessage(ctx context.Context, r chat.Removal) error {
 	var b blockKey
 	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		sender, err := one(ctx, t, scanID, `SELECT sender_id FROM messages WHERE id = ? AND recalled = 0 AND deleted = 0`, r.ID)
+		sender, err := one(ctx, t, scanID, `SELECT COALESCE(sender_id, 0) FROM messages WHERE id = ? AND recalled = 0 AND deleted = 0`, r.ID)
 		if err == nil {
 			err = decideRemoval(ctx, t, r, sender)
 		}

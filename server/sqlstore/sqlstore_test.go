@@ -286,6 +286,15 @@ func TestSenderMayBeGone(t *testing.T) {
 	if list, err := s.Dialogs(ctx, b, 10, 0); err != nil || len(list) != 1 || list[0].UnreadCount != 1 {
 		t.Errorf("%+v, %v", list, err)
 	}
+	err = s.RemoveMessage(ctx, chat.Removal{ID: m.ID, At: time.Now(), Decide: func(_, owner chat.Standing) (chat.AuditEntry, error) {
+		if owner.UserID != 0 || owner.Role != chat.RoleUser {
+			t.Errorf("the sender is %+v", owner)
+		}
+		return chat.AuditEntry{CreatedAt: time.Now()}, nil
+	}})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFullDiskStoresNothing has the file reach its largest size, as a full
