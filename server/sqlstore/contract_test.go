@@ -35,8 +35,8 @@ func TestStore(t *testing.T) {
 			}
 		}
 	}
-	if explained < 100 {
-		t.Errorf("%d statements were explained", explained)
+	if explained == 0 {
+		t.Error("no statement was recorded")
 	}
 }
 
