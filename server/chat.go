@@ -28,7 +28,7 @@ func (s *Server) openChat(ctx context.Context, seen *observe.Observer) error {
 	cfg := chat.Config{
 		Store: s.store, Blobs: blobs, Bus: s.bus, Presence: s.bus,
 		Hasher: auth.NewHasher(), Signer: auth.NewSigner(secret), Usernames: auth.Usernames{},
-		Local:           s.cfg.Redis == "",
+		Local:           s.cfg.Redis == "" && s.store.Engine() == "sqlite",
 		ContactsOnly:    s.cfg.Contacts,
 		ModerationReads: s.cfg.ModerationReads,
 		Codes:           codes, RequireTwoFactor: chat.TwoFactorRequired(s.cfg.RequireTwoFactor),

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,8 +13,8 @@ import (
 
 // LogHandler returns a handler that writes to h. It adds the attributes trace_id and span_id to records that are logged
 // with a context that has a span. While a part of the server does not answer, it sums up the warnings that every client,
-// every check of /readyz and every second would make: of those with one message it writes the first, and then the last
-// of each 10 s, with the number of times.
+// every check of /readyz and every second would make: of those with one message about one part it writes the first, and
+// then the last of each 10 s, with the number of times. FlushLog writes what is left.
 func LogHandler(h slog.Handler) slog.Handler {
 	return summing{observe.LogHandler(h), &sums{of: make(map[string]*sum)}}
 }
@@ -28,7 +29,8 @@ type summing struct {
 	sums *sums
 }
 
-// sums are the warnings that were written less than sumEvery ago, by their messages, which are constants, and parts.
+// sums are the warnings that were written less than sumEvery ago, by their messages, which are constants, and parts. Of a
+// logger's With, attributes do not count.
 type sums struct {
 	mu sync.Mutex
 	of map[string]*sum
@@ -59,6 +61,22 @@ func (h summing) Handle(ctx context.Context, r slog.Record) error {
 	h.sums.of[key] = &sum{}
 	time.AfterFunc(sumEvery, func() { h.sums.tell(key) })
 	return h.Handler.Handle(ctx, r)
+}
+
+// FlushLog writes the warnings that a handler of LogHandler has not written yet. A program calls it before it ends.
+func FlushLog(log *slog.Logger) {
+	h, ok := log.Handler().(summing)
+	if !ok {
+		return
+	}
+	h.sums.mu.Lock()
+	defer h.sums.mu.Unlock()
+	for _, s := range h.sums.of {
+		if s.times > 0 {
+			s.write(s.times)
+			*s = sum{}
+		}
+	}
 }
 
 // tell writes what came since the last line, and goes on until nothing comes.
@@ -92,6 +110,9 @@ func recurs(r slog.Record) (key string) {
 		case "err":
 			err, _ := a.Value.Any().(error)
 			unavailable = unavailable || chat.KindOf(err) == chat.KindUnavailable
+			if e, ok := errors.AsType[*chat.Error](err); ok {
+				key += " " + e.What // the part, and what is wrong with it
+			}
 		}
 		return true
 	})

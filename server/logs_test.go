@@ -39,6 +39,7 @@ func (l *lockedLog) take() []string {
 
 // TestWarningsOfAnOutageAreSummedUp logs what ten thousand clients make the server log while its database is away.
 func TestWarningsOfAnOutageAreSummedUp(t *testing.T) {
+	const sums = 10*time.Second + time.Millisecond // by then, what came meanwhile is summed up
 	synctest.Test(t, func(t *testing.T) {
 		var out lockedLog
 		log := slog.New(server.LogHandler(slog.NewTextHandler(&out, nil))).With("node", 1)
@@ -54,16 +55,16 @@ func TestWarningsOfAnOutageAreSummedUp(t *testing.T) {
 		if got := lines(); len(got) != 2 || !strings.Contains(got[0], "user=0 ") || !strings.Contains(got[0], "node=1") || strings.Contains(got[0], "times") {
 			t.Errorf("when it begins: %q", got)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(sums)
 		if got := lines(); len(got) != 2 || !strings.Contains(strings.Join(got, "\n"), "user=9999 ") || strings.Count(strings.Join(got, ""), "times=9999 within=10s") != 2 {
 			t.Errorf("10 s later: %q", got)
 		}
 		log.Warn("presence not updated", "user", 1, "err", away)
-		time.Sleep(10 * time.Second)
+		time.Sleep(sums)
 		if got := lines(); len(got) != 1 || !strings.Contains(got[0], "times=1 ") {
 			t.Errorf("20 s later: %q", got)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(sums)
 		log.Warn("presence not updated", "user", 2, "err", away)
 		if got := lines(); len(got) != 1 || !strings.Contains(got[0], "user=2 ") || strings.Contains(got[0], "times") {
 			t.Errorf("the next outage: %q", got)
@@ -78,10 +79,23 @@ func TestWarningsOfAnOutageAreSummedUp(t *testing.T) {
 		if got := lines(); len(got) != 3 {
 			t.Errorf("%q", got)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(sums)
 		if got := lines(); len(got) != 3 || strings.Count(strings.Join(got, ""), "times=4") != 3 {
 			t.Errorf("%q", got)
 		}
+
+		full := chat.Errorf(chat.KindUnavailable, "the disk is full", "")
+		for _, err := range []error{away, full, away, full} { // of one message, but about two parts
+			log.Warn("request not served", "route", "/api/chats", "err", err)
+		}
+		if got := lines(); len(got) != 2 {
+			t.Errorf("%q", got)
+		}
+		server.FlushLog(log) // as the program does at its end
+		if got := lines(); len(got) != 2 || strings.Count(strings.Join(got, ""), "times=1") != 2 {
+			t.Errorf("at the end: %q", got)
+		}
+		time.Sleep(time.Minute)
 
 		for range 2 { // none of these is summed up
 			log.Warn("sockets are not checked", "err", away)

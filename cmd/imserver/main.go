@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitOK
 	}
 	log := newLogger(r.cfg, stderr)
+	defer server.FlushLog(log)
 	switch {
 	case err != nil:
 		for fault := range strings.Lines(err.Error()) {

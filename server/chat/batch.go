@@ -73,9 +73,14 @@ func (b *batcher[T]) runOrPut(ctx context.Context, item T) error {
 // drain calls fn with the items that are queued now, instead of passing them to run. Only
 // run may call it.
 func (b *batcher[T]) drain(fn func(T)) {
-	for range len(b.queue) { // only loop receives, and it waits for run
-		fn(<-b.queue)
-		b.unrun.Add(-1)
+	for range len(b.queue) {
+		select {
+		case item := <-b.queue:
+			fn(item)
+			b.unrun.Add(-1)
+		default: // loop took it
+			return
+		}
 	}
 }
 

@@ -139,8 +139,8 @@ func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Co
 	return listing(chats, total, p), err
 }
 
-// DeleteChat deletes a group and its messages, as DeleteGroup does. The error is Forbidden
-// if the role of the group's owner is the caller's own or higher.
+// DeleteChat deletes a group and its messages, as DeleteGroup does. It is idempotent. The
+// error is Forbidden if the role of the group's owner is the caller's own or higher.
 func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	const what, why = "chat not deleted", "there is no such group"
 	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
@@ -155,7 +155,9 @@ func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 		entry: AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)},
 	}
 	members, err := s.cfg.Store.RemoveGroup(ctx, s.removal(by, id, d))
-	err = orNotFound(err, what, why)
+	if errors.Is(err, ErrNotFound) { // deleted before
+		return nil
+	}
 	s.judged(ctx, by, d.act, d.entry, err)
 	return s.groupDeleted(ctx, Caller{UserID: by.UserID}, id, members, err)
 }

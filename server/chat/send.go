@@ -308,7 +308,7 @@ type outgoing func(context.Context) (Event, error)
 
 // announce publishes changes of messages in order, so that an edit or a recall never
 // comes before its message. It runs concurrently with commit, so that a large fan-out
-// does not delay the next transaction.
+// does not delay the next transaction; only a message that finish announces itself does.
 func (s *Service) announce(batch []outgoing) {
 	ctx := context.Background()
 	for _, event := range batch {

@@ -49,7 +49,8 @@ type Config struct {
 	Users       Cache[int64, User]
 	Blocks      Cache[int64, Blocks] // nil: not cached
 
-	// Local says that Bus and caches are in this process, so that they answer at once.
+	// Local says that Store, Bus and caches are in this process, so that they answer at
+	// once.
 	Local bool
 
 	// EndCall ends the call between two users, if there is one. nil: there are no calls.

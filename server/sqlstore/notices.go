@@ -11,10 +11,13 @@ import (
 // AddNotice implements chat.StaffStore.
 func (s *Store) AddNotice(ctx context.Context, n chat.Notice, e chat.AuditEntry) (added chat.Notice, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		if added, err = addNotice(ctx, t, n); err != nil {
+		// The notice is last, so that its id is visible soon after it was assigned: a later
+		// id that users see first hides it from them (see MarkNotices).
+		if err := addAudit(ctx, t, e); err != nil {
 			return err
 		}
-		return addAudit(ctx, t, e)
+		added, err = addNotice(ctx, t, n)
+		return err
 	})
 	return added, s.fail(ctx, "add notice", err)
 }

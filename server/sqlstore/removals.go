@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/onemeter/onemeter/server/chat"
 )
@@ -37,6 +38,9 @@ func (s *Store) RemoveGroup(ctx context.Context, r chat.Removal) (members []int6
 		}
 		if err == nil {
 			members, err = s.deleteGroup(ctx, t, r.ID)
+		}
+		if err == nil && len(members) == 0 { // deleted before; a group without members does not exist
+			err = sql.ErrNoRows
 		}
 		return err
 	})

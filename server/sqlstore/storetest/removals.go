@@ -65,6 +65,9 @@ func testRemovals(w *world) {
 	equal(w, "its members", must[[]int64](w)(group(u[1], g, nil)), u[1:])
 	equal(w, "in the audit", w.audited(), []string{"group", "message"})
 	equal(w, "no group any more", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 0)
+	_, err = group(0, g, nil) // deleted already
+	w.is(err, chat.ErrNotFound)
+	equal(w, "nothing new in the audit", w.audited(), []string{"group", "message"})
 	_, err = group(u[1], w.direct(u[0], u[1]), nil)
 	w.is(err, chat.ErrNotFound)
 	_, err = group(u[1], 1<<40, nil)
