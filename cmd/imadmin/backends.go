@@ -149,6 +149,11 @@ func (b *backend) state() error {
 	return b.err
 }
 
+// anyReady reports whether a backend was ready at the last check.
+func (b *backends) anyReady() bool {
+	return slices.ContainsFunc(b.all, func(one *backend) bool { return one.state() == nil })
+}
+
 // numbered returns the backend with this number, counted from 1, or nil.
 func (b *backends) numbered(text string) *backend {
 	if n, err := strconv.Atoi(text); err == nil && 0 < n && n <= len(b.all) {

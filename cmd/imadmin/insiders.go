@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,71 +18,108 @@ import (
 // insiders decides who may see the addresses of backends, and why they do not
 // answer: clients on this machine, and the staff. It is safe for concurrent use.
 type insiders struct {
-	forward http.RoundTripper // to the backends
+	proxy *proxy // to the backends
 
-	mu    sync.Mutex
-	staff map[[sha256.Size]byte]time.Time // tokens of the staff, and when a backend said so
+	mu      sync.Mutex
+	staff   tokens // of the staff
+	refused tokens // of nobody, or of plain users
 }
 
 const (
-	tokenFresh = time.Minute // after it, a backend is asked again
-	tokenOld   = time.Hour   // after it, a token is not accepted even if no backend answers
-	maxTokens  = 1000
-	maxAnswer  = 64 << 10 // bytes
+	tokenFresh   = time.Minute      // after it, a backend is asked again
+	tokenOld     = time.Hour        // after it, a token is not accepted even if no backend answers
+	tokenRefused = 10 * time.Second // before it, a backend is not asked again
+	maxAnswer    = 64 << 10         // bytes
 )
 
-// know reports whether the client may see addresses.
+// know reports whether the client may see addresses. It may wait for a backend.
 func (i *insiders) know(r *http.Request) bool {
-	return local(r) || i.staffs(r)
+	return i.local(r) || i.staffs(r)
+}
+
+// knowAlready is know without waiting for a backend, for a request that has failed: of
+// the staff, it knows only those for whom a backend has answered before.
+func (i *insiders) knowAlready(r *http.Request) bool {
+	if i.local(r) {
+		return true
+	}
+	token := bearer(r)
+	if token == "" {
+		return false
+	}
+	within := tokenFresh
+	if !i.proxy.backends.anyReady() {
+		within = tokenOld
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.staff.has(sha256.Sum256([]byte(token)), time.Now(), within)
 }
 
 // local reports whether the client is on this machine, and not behind a proxy. The
 // Host keeps out pages of other sites whose name leads here.
-func local(r *http.Request) bool {
+//
+// The only sign of nginx with nothing but proxy_pass is that it closes the connection
+// after each answer.
+func (i *insiders) local(r *http.Request) bool {
 	for name := range r.Header {
 		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
 			return false
 		}
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	host, _, hostErr := net.SplitHostPort(r.Host)
-	if hostErr != nil {
+	if err != nil || r.Close || i.proxy.trusted.contain(from.Addr()) {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
 		host = r.Host
 	}
 	at, _ := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && from.Addr().Unmap().IsLoopback() && (at.IsLoopback() || strings.EqualFold(host, "localhost"))
+	return from.Addr().Unmap().IsLoopback() && (at.IsLoopback() || strings.EqualFold(host, "localhost"))
+}
+
+// bearer returns the access token of a request, or "".
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 // staffs reports whether the request has the access token of a member of the staff.
 func (i *insiders) staffs(r *http.Request) bool {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+	token := bearer(r)
+	if token == "" {
 		return false
 	}
-	key := sha256.Sum256([]byte(token))
+	key, now := sha256.Sum256([]byte(token)), time.Now()
 	i.mu.Lock()
-	since, known := i.staff[key]
+	fresh, old := i.staff.has(key, now, tokenFresh), i.staff.has(key, now, tokenOld)
+	refused := i.refused.has(key, now, tokenRefused)
 	i.mu.Unlock()
-	if known && time.Since(since) < tokenFresh {
-		return true
+	if fresh || refused {
+		return fresh
 	}
 	is, answered := i.ask(r, token)
 	if !answered {
-		return known && time.Since(since) < tokenOld // they want to see which backends are away
+		return old // they want to see which backends are away
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.staff, key)
+	delete(i.refused, key)
 	if is {
-		if i.staff == nil || len(i.staff) >= maxTokens {
-			i.staff = make(map[[sha256.Size]byte]time.Time)
-		}
-		i.staff[key] = time.Now()
+		i.staff.add(key, time.Now())
+	} else {
+		i.refused.add(key, time.Now())
 	}
 	return is
 }
 
-// ask asks a backend whether the token belongs to a member of the staff.
+// ask asks a backend whether the token belongs to a member of the staff. It names the
+// client, so that the backend's limits count the client, and not imadmin.
 func (i *insiders) ask(r *http.Request, token string) (is, answered bool) {
 	ctx := context.WithValue(r.Context(), only{}, (*backend)(nil)) // r may be for one that is away
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
@@ -90,8 +128,9 @@ func (i *insiders) ask(r *http.Request, token string) (is, answered bool) {
 	if err != nil {
 		return false, false
 	}
+	i.proxy.rewrite(&httputil.ProxyRequest{In: r, Out: req})
 	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := i.forward.RoundTrip(req)
+	res, err := i.proxy.RoundTrip(req)
 	if err != nil {
 		return false, false
 	}

@@ -48,7 +48,7 @@ type proxy struct {
 
 func newProxy(cfg config, b *backends, log *slog.Logger) *proxy {
 	p := &proxy{backends: b, out: transport(), trusted: cfg.trusted, maxBody: cfg.maxBody, log: log}
-	p.insiders = &insiders{forward: p}
+	p.insiders = &insiders{proxy: p}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:      p.rewrite,
 		Transport:    p,
@@ -155,7 +155,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p.log.Warn("could not forward a request", "method", r.Method, "path", r.URL.Path, "err", err)
 	details := "imadmin's log says why"
-	if in, ok := r.Context().Value(asked{}).(*http.Request); ok && p.insiders.know(in) {
+	if in, ok := r.Context().Value(asked{}).(*http.Request); ok && p.insiders.knowAlready(in) {
 		details = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	if _, ok := errors.AsType[lost](err); ok {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+const maxTokens = 1000
+
+// tokens says of access tokens, by their hashes, when a backend answered for them. The
+// zero value is empty. It is not safe for concurrent use.
+type tokens map[[sha256.Size]byte]time.Time
+
+// add stores that a backend answered at now. It first forgets all tokens if there are
+// maxTokens: backends are asked again.
+func (t *tokens) add(key [sha256.Size]byte, now time.Time) {
+	if *t == nil || len(*t) >= maxTokens {
+		*t = make(tokens)
+	}
+	(*t)[key] = now
+}
+
+// has reports whether a backend answered for the token less than within before now.
+func (t tokens) has(key [sha256.Size]byte, now time.Time, within time.Duration) bool {
+	since, ok := t[key]
+	return ok && now.Sub(since) < within
+}
