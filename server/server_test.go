@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -100,6 +101,17 @@ func TestANewDatabaseIsAnnounced(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "dta")); !os.IsNotExist(err) {
 		t.Errorf("a folder was made: %v", err)
+	}
+	_, err := opened("no/such/im.db")
+	if err == nil {
+		t.Fatal("it made folders")
+	}
+	advice := err.Error()[strings.LastIndex(err.Error(), ": ")+2:]
+	if text, err := exec.Command("sh", "-c", advice).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v: %s", advice, err, text)
+	}
+	if said, err := opened("no/such/im.db"); err != nil || !strings.Contains(said, created) {
+		t.Errorf("after %s: %v: %s", advice, err, said)
 	}
 }
 

@@ -61,7 +61,7 @@ func (c Config) mayCreate(path string) (isNew bool, err error) {
 	}
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && c.DB != DefaultConfig().DB {
-		return false, fmt.Errorf("--db: there is no folder %s: correct the path, or make the folder for a new database: mkdir -m 700 %[1]s", absolute(folder))
+		return false, fmt.Errorf("--db: there is no folder %s: correct the path, or make the folder for a new database: mkdir -p -m 700 %[1]s", absolute(folder))
 	}
 	return true, nil
 }
