@@ -84,6 +84,31 @@ func TestComposeWantsEverySecret(t *testing.T) {
 	}
 }
 
+// TestComposeBuildsSayTheirCommit wants --version of the images to name the release and the commit.
+func TestComposeBuildsSayTheirCommit(t *testing.T) {
+	env := required(t)
+	env["IM_COMMIT"] = "0123456789abcdef"
+	p, err := load("compose.yaml", env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := 0
+	for name, s := range p.Services {
+		if s.Build == nil {
+			continue
+		}
+		built++
+		for arg, want := range map[string]string{"VERSION": env["IM_VERSION"], "COMMIT": env["IM_COMMIT"]} {
+			if got := s.Build.Args[arg]; got == nil || *got != want {
+				t.Errorf("%s is built with %v", name, s.Build.Args)
+			}
+		}
+	}
+	if built != 3 {
+		t.Errorf("%d services are built, not two nodes and the console", built)
+	}
+}
+
 // TestComposeServices wants of each service what keeps it running and apart.
 func TestComposeServices(t *testing.T) {
 	for file, p := range projects(t) {

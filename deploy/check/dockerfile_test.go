@@ -42,17 +42,17 @@ func TestDockerfileBuilds(t *testing.T) {
 	}
 	for _, command := range commands {
 		cmd := exec.Command("sh", "-c", strings.Replace(command[1], "/out/", out+"/", 1))
-		cmd.Dir, cmd.Env = tree, append(os.Environ(), "VERSION=1.2.3")
+		cmd.Dir, cmd.Env = tree, append(os.Environ(), "VERSION=1.2.3", "COMMIT=0123456789abcdef")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
 	}
 	isStatic(t, filepath.Join(out, "imserver"))
 	isStatic(t, filepath.Join(out, "imadmin"))
-	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imserver 1.2.3 (commit ") {
+	if text, err := exec.Command(filepath.Join(out, "imserver"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imserver 1.2.3 (commit 0123456789ab, go") {
 		t.Errorf("it says it is %q: %v", text, err)
 	}
-	if text, err := exec.Command(filepath.Join(out, "imadmin"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imadmin 1.2.3 (commit ") {
+	if text, err := exec.Command(filepath.Join(out, "imadmin"), "--version").Output(); err != nil || !strings.HasPrefix(string(text), "imadmin 1.2.3 (commit 0123456789ab, go") {
 		t.Errorf("it says it is %q: %v", text, err)
 	}
 }
@@ -84,6 +84,11 @@ func TestDockerfileImage(t *testing.T) {
 	} {
 		if !strings.Contains(console, want) {
 			t.Errorf("the console's image lacks %q", want)
+		}
+	}
+	for _, want := range []string{"\nARG VERSION\n", "\nARG COMMIT\n"} { // without them, the build's variables are empty
+		if !strings.Contains(build, want) {
+			t.Errorf("the build lacks %q", want)
 		}
 	}
 	isPinned(t, regexp.MustCompile(`(?m)^FROM (\S+) AS build$`).FindStringSubmatch(build)[1])
