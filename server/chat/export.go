@@ -56,7 +56,8 @@ func (e *Export) Close() {
 
 // Write writes the archive as a zip file. Its last entry is complete.json. A truncated
 // archive lacks this and the zip's directory, so it does not open. Write keeps one page
-// of messages and one buffer of a file in memory. It stops when the session ends.
+// of messages and one buffer of a file in memory. It stops when the session ends. Once the
+// client has gone or a write to it has failed, any error counts as cancelled.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	out := &sink{w: w}
 	e.zip = zip.NewWriter(out)

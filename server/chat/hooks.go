@@ -160,8 +160,9 @@ type Exported struct {
 // An ExportOutcome is how an export came to its end.
 type ExportOutcome string
 
-// The outcomes of an export. One that is cancelled is incomplete because its client went
-// away or its session ended, not because the server failed.
+// The outcomes of an export. One that is cancelled is incomplete, and its client had gone,
+// a write to the client had failed, or its session had ended. Any error then counts as
+// cancelled, also one of the server.
 const (
 	ExportComplete  ExportOutcome = "complete"
 	ExportCancelled ExportOutcome = "cancelled"

@@ -144,7 +144,7 @@ func (t *maker) events() *instruments {
 		passwordChanges:  t.counter("im.password.changes", "{change}", "New passwords of accounts, by who set them.", byWhom),
 		twoFactor:        t.counter("im.two_factor.events", "{event}", "Users who turned two-factor login on or off, and codes that were accepted, refused, or not looked at because the user had tried too many.", byFactor),
 		accountsDeleted:  t.counter("im.accounts.deleted", "{account}", "Deleted accounts, by who deleted them.", byWhom),
-		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; cancelled: its client went away, or its session ended.", byExport),
+		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; cancelled: any error after its client went away or a write to it failed, or its session ended.", byExport),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),
