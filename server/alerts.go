@@ -73,16 +73,16 @@ func (s *Server) storeAlerts(add func(name, format string, args ...any)) {
 			add("IMRedisMemory", "Redis uses %.0f %% of its memory.", 100*used)
 		}
 	}
-	s.backlogAlerts(add, time.Now())
+	s.backlogAlerts(add)
 }
 
-// backlogAlerts adds the alerts about what waits to be done at a time.
-func (s *Server) backlogAlerts(add func(name, format string, args ...any), now time.Time) {
-	b := s.backlog.last()
-	if age := b.Reports.Age(now); age > reportsWait {
+// backlogAlerts adds the alerts about what waited to be done when it was last polled.
+func (s *Server) backlogAlerts(add func(name, format string, args ...any)) {
+	b, at := s.backlog.lastAt()
+	if age := b.Reports.Age(at); age > reportsWait {
 		add("IMReportsWait", "%d reports are pending, the oldest for %s.", b.Reports.N, age.Round(time.Hour))
 	}
-	if age := b.Deletions.Age(now); age > deletionsWait {
+	if age := b.Deletions.Age(at); age > deletionsWait {
 		add("IMDeletionsStuck", "%d deleted accounts still have data, the oldest for %s.", b.Deletions.N, age.Round(time.Minute))
 	}
 	if quota := s.cfg.TotalQuota; quota > 0 && float64(b.FileBytes) > quotaNear*float64(quota) {

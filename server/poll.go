@@ -14,6 +14,7 @@ const pollEvery = 5 * time.Second
 type polled[T any] struct {
 	mu     sync.Mutex
 	value  T
+	at     time.Time // when value was read
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -42,7 +43,7 @@ func (p *polled[T]) readOnce(ctx context.Context, within time.Duration, read fun
 	if v, err := read(ctx); err == nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.value = v
+		p.value, p.at = v, time.Now()
 	}
 }
 
@@ -50,6 +51,14 @@ func (p *polled[T]) last() T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.value
+}
+
+// lastAt returns the last value and when it was read. Ages in it are as of then: if reads fail, what waited may be done
+// long ago.
+func (p *polled[T]) lastAt() (T, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.value, p.at
 }
 
 func (p *polled[T]) stop() error {

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"time"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/onemeter/onemeter/server/observe"
@@ -14,11 +12,7 @@ func (s *Server) state() observe.State {
 		Sockets: s.hub.Stats(), Chat: s.chat.Stats(), Calls: s.calls.Stats(),
 		Engine: s.store.Engine(), DB: s.store.Stats(), SlowQueries: s.slowQueries.last(), Memory: s.memory.last(),
 	}
-	backlog, now := s.backlog.last(), time.Now()
-	state.Reports, state.ReportsWait = backlog.Reports.N, backlog.Reports.Age(now)
-	state.Deletions, state.DeletionsWait = backlog.Deletions.N, backlog.Deletions.Age(now)
-	state.Unindexed, state.UnindexedWait = backlog.Unindexed.N, backlog.Unindexed.Age(now)
-	state.FileBytes, state.FileQuota = backlog.FileBytes, s.cfg.TotalQuota
+	s.backlogState(&state)
 	if s.turn != nil {
 		state.TURN = s.turn.Stats()
 	}
@@ -33,4 +27,13 @@ func (s *Server) state() observe.State {
 		}
 	}
 	return state
+}
+
+// backlogState adds what waited to be done when it was last polled.
+func (s *Server) backlogState(state *observe.State) {
+	backlog, at := s.backlog.lastAt()
+	state.Reports, state.ReportsWait = backlog.Reports.N, backlog.Reports.Age(at)
+	state.Deletions, state.DeletionsWait = backlog.Deletions.N, backlog.Deletions.Age(at)
+	state.Unindexed, state.UnindexedWait = backlog.Unindexed.N, backlog.Unindexed.Age(at)
+	state.FileBytes, state.FileQuota = backlog.FileBytes, s.cfg.TotalQuota
 }
