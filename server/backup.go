@@ -48,6 +48,10 @@ func (o *Operator) Backup(ctx context.Context, folder string, tell func(Progress
 	if db.MySQL != "" {
 		return b, errMySQL
 	}
+	folder = absolute(folder)
+	if err := o.outsideFiles(folder); err != nil {
+		return b, err
+	}
 	if err := newFolder(folder); err != nil {
 		return b, err
 	}
@@ -79,6 +83,49 @@ func (o *Operator) noteBackup(ctx context.Context, folder string) error {
 	return o.store.AddAudit(ctx, chat.AuditEntry{
 		Level: chat.LevelInfo, Module: chat.ModuleSystem, Message: "backup into " + folder, CreatedAt: time.Now(),
 	})
+}
+
+// outsideFiles returns an error if folder is in the store of files, or would be once it is created: the copy would never
+// end, because it would copy itself.
+func (o *Operator) outsideFiles(folder string) error {
+	if o.cfg.onS3() {
+		return nil
+	}
+	files, err := o.cfg.blobPath()
+	if err != nil {
+		return fmt.Errorf("--blob: %w", err)
+	}
+	store := resolved(absolute(files))
+	is, _ := os.Stat(store) // it need not exist
+	for at := resolved(folder); ; at = filepath.Dir(at) {
+		if same(at, store, is) {
+			return fmt.Errorf("%s is in the store of files, %s: name a folder outside it", folder, store)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+// same reports whether path is the folder store, whose information is known if it exists.
+func same(path, store string, is fs.FileInfo) bool {
+	if path == store {
+		return true
+	}
+	info, err := os.Stat(path)
+	return err == nil && is != nil && os.SameFile(info, is)
+}
+
+// resolved follows the symbolic links of an absolute path, as far as it exists.
+func resolved(path string) string {
+	if followed, err := filepath.EvalSymlinks(path); err == nil {
+		return followed
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolved(parent), filepath.Base(path))
 }
 
 // newFolder creates a folder that only this user can read. It returns an error if the folder is not empty.
