@@ -37,7 +37,8 @@ const progressEvery = time.Second
 
 // Backup copies a snapshot of the database, the files, and the secret beside the database into the folder, which must
 // be new or empty. Servers may run meanwhile. The files are copied after the database, so the backup has all that it
-// refers to. Backup calls tell about once a second. If it fails, it leaves the folder incomplete. A database on MySQL
+// refers to; if files that the database names are missing all the same, it copies the rest and returns an error. Files in
+// S3 are not copied. Backup calls tell about once a second. If it fails, it leaves the folder incomplete. A database on MySQL
 // is an error.
 func (o *Operator) Backup(ctx context.Context, folder string, tell func(Progress)) (Backup, error) {
 	b := Backup{Folder: folder}
@@ -68,15 +69,19 @@ func (o *Operator) Backup(ctx context.Context, folder string, tell func(Progress
 	case !errors.Is(err, fs.ErrNotExist):
 		return b, err
 	}
+	began := time.Now() // files made before have their bytes already
 	if o.cfg.onS3() {
-		return b, nil
+		return b, o.checkBucket(ctx, began)
 	}
 	files, err := o.cfg.blobPath()
 	if err != nil {
 		return b, err
 	}
-	b.Files, b.FileBytes, err = copyFiles(ctx, files, filepath.Join(folder, "files"), tell)
-	return b, err
+	copied := filepath.Join(folder, "files")
+	if b.Files, b.FileBytes, err = copyFiles(ctx, files, copied, tell); err != nil {
+		return b, err
+	}
+	return b, o.checkCopy(ctx, absolute(files), copied, began)
 }
 
 func (o *Operator) noteBackup(ctx context.Context, folder string) error {

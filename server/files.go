@@ -2,8 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/onemeter/onemeter/server/blob"
 	"github.com/onemeter/onemeter/server/chat"
@@ -31,6 +35,9 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 	if err != nil {
 		return nil, err
 	}
+	if err := s.warnNoFiles(ctx, folder); err != nil {
+		return nil, err
+	}
 	files, err := blob.Open(folder)
 	if err != nil {
 		return nil, fmt.Errorf("open files %s: %w", folder, err)
@@ -38,6 +45,18 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 	s.close = append(s.close, files.Close)
 	s.parts = append(s.parts, part{name: "files", optional: true, ping: files.Ping})
 	return files, nil
+}
+
+// warnNoFiles warns if the folder does not exist, and the database names files: most likely, --blob is wrong.
+func (s *Server) warnNoFiles(ctx context.Context, folder string) error {
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return nil // opening it says more about other errors
+	}
+	files, err := s.store.NamedFiles(ctx, 0, time.Now(), 1)
+	if err == nil && len(files) > 0 {
+		s.log.Warn("the database names files, but their folder does not exist and is made empty: correct --blob", "path", absolute(folder))
+	}
+	return err
 }
 
 // onS3 reports whether files are kept on S3 rather than in a folder.

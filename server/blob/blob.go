@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -260,6 +261,20 @@ func validKey(key string) bool {
 		}
 	}
 	return true
+}
+
+// Has reports whether a folder of [Open], or a copy of it, has the file of a key. It creates nothing.
+func Has(folder, key string) (bool, error) {
+	if !validKey(key) {
+		return false, nil
+	}
+	switch _, err := os.Stat(filepath.Join(folder, filepath.FromSlash(place(key)))); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("blob: has: %w", err)
+	}
+	return true, nil
 }
 
 // place returns the file name for a valid key.

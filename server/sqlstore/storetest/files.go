@@ -51,6 +51,32 @@ func testFilesHaveQuotas(w *world) {
 	bytes("at once", u[0], 150, 1200)
 }
 
+func testNamedFiles(w *world) {
+	u := w.user()
+	var ids []int64
+	for i := range 4 {
+		f := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{
+			OwnerID: u, Size: 10, Key: fmt.Sprint("key ", i), CreatedAt: w.now.Add(time.Duration(i) * time.Minute),
+		}, chat.Quota{}))
+		ids = append(ids, f.ID)
+	}
+	w.ok(w.MarkFileDeleted(w.ctx(), ids[1]))
+	named := func(what string, after int64, limit int, want ...int64) {
+		w.Helper()
+		var got []int64
+		for _, f := range must[[]chat.File](w)(w.NamedFiles(w.ctx(), after, w.now.Add(3*time.Minute), limit)) {
+			if got = append(got, f.ID); f.Size != 10 || f.Key != fmt.Sprint("key ", f.ID-ids[0]) {
+				w.Fatalf("%+v", f)
+			}
+		}
+		equal(w, what, got, want)
+	}
+	named("without the deleted and the later one", 0, 10, ids[0], ids[2])
+	named("the first", 0, 1, ids[0])
+	named("those after it", ids[0], 10, ids[2])
+	named("after the last", ids[3], 10)
+}
+
 func testUnusedFiles(w *world) {
 	u := w.user()
 	d := w.direct(u, u)

@@ -22,6 +22,7 @@ import (
 type Store interface {
 	chat.Store
 	call.Store
+	NamedFiles(ctx context.Context, after int64, before time.Time, limit int) ([]chat.File, error)
 }
 
 // Run tests the stores that open returns. Each must be empty, and open must close it by
@@ -105,6 +106,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Files", testFiles},
 		{"FilesHaveQuotas", testFilesHaveQuotas},
 		{"UnusedFiles", testUnusedFiles},
+		{"NamedFiles", testNamedFiles},
 		{"DeletedFiles", testDeletedFiles},
 		{"MayRead", testMayRead},
 		{"Calls", testCalls},
