@@ -89,7 +89,7 @@ func report(errOut io.Writer, err error, asJSON bool) int {
 		code, f.Error, f.Code = exitUsage, "wrong command line", "usage"
 	}
 	if !asJSON {
-		_, _ = fmt.Fprintln(errOut, "imserver admin:", plain(strings.TrimSpace(err.Error())))
+		_, _ = fmt.Fprintln(errOut, "imserver admin:", strings.TrimSpace(plainError(err)))
 		return code
 	}
 	enc := json.NewEncoder(errOut)

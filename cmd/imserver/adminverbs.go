@@ -12,7 +12,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/onemeter/onemeter/server"
 )
@@ -116,17 +115,6 @@ func table[T any](value any, head string, rows []T, cells func(T) []any) answer 
 		}
 		_ = t.Flush()
 	}}
-}
-
-// plain replaces control and direction characters, because users wrote some of the
-// text and a terminal would obey them.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069') {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
 }
 
 func (c *adminCall) setRole(ctx context.Context, role string) (answer, error) {
