@@ -214,6 +214,9 @@ func (c *adminCall) sessions(ctx context.Context) (answer, error) {
 		return answer{}, err
 	}
 	sessions, err := c.op.Sessions(ctx, who)
+	if sessions == nil {
+		sessions = []server.SessionInfo{} // not null in JSON
+	}
 	return answer{sessions, sessionTable(sessions)}, err
 }
 
