@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/onemeter/onemeter/internal/cli"
 )
 
 // errHelp is returned for --help.
@@ -81,6 +83,7 @@ func parse(args []string, getenv func(string) string) (config, error) {
 	for _, s := range all {
 		flags.Func(s.name, s.usage, func(value string) error { return set("--"+s.name, s, value) })
 	}
+	cli.Once(flags, func(err error) { faults = append(faults, err) })
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return cfg, errHelp
 	} else if err != nil {

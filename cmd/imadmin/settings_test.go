@@ -110,3 +110,9 @@ func TestWrongSettingsExit(t *testing.T) {
 		t.Errorf("%d %s", code, log.String())
 	}
 }
+
+func TestSettingsGivenTwice(t *testing.T) {
+	if _, err := parse([]string{"--addr=:1", "--addr=:2"}, environment()); err == nil || err.Error() != "--addr is given twice" {
+		t.Error(err)
+	}
+}

@@ -16,3 +16,26 @@ func TestAdminListsAreNeverNull(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsGivenTwice are refused, and do nothing.
+func TestOptionsGivenTwice(t *testing.T) {
+	prog := alone(t)
+	launch(t, prog).register(t, "10001")
+	for line, says := range map[string]string{
+		"ban --id 2 --id 1":                 "--id is given twice",
+		"ban --id=1 --id=1 --id=1":          "--id is given twice",
+		"users --json --json":               "--json is given twice",
+		"users --db=sqlite://x --db file:x": "--db is given twice",
+	} {
+		code, out, errOut := prog.told(t, "", strings.Fields(line)...)
+		if code != exitUsage || out != "" || strings.Count(errOut, says) != 1 {
+			t.Errorf("%s: exit code %d: %s%s", line, code, out, errOut)
+		}
+	}
+	if out := prog.tell(t, "users", "--status=banned"); !strings.Contains(out, "0 of 0") {
+		t.Error(out)
+	}
+	if _, err := parse([]string{"--addr=:1", "--addr=:2"}, env(nil), t.Output()); err == nil || err.Error() != "--addr is given twice" {
+		t.Error(err)
+	}
+}

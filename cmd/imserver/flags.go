@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onemeter/onemeter/internal/cli"
 	"github.com/onemeter/onemeter/server"
 )
 
@@ -92,6 +93,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 // parseFlags continues after a fault, so that every fault is reported and --log-format is found wherever it is. The
 // error is errHelp or nil.
 func parseFlags(flags *flag.FlagSet, args []string) (faults []error, err error) {
+	cli.Once(flags, func(err error) { faults = append(faults, err) })
 	for len(args) > 0 {
 		err := flags.Parse(args)
 		args = flags.Args()
