@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -56,6 +57,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case cfg.healthcheck:
 		err = alive.Check(ctx, cfg.addr, "/health")
 	default:
+		for _, name := range unknown(os.Environ()) {
+			log.Warn("unknown environment variable, ignored; imadmin --help lists the known ones", "name", name)
+		}
 		err = serve(ctx, cfg, log)
 	}
 	if err != nil {

@@ -104,6 +104,19 @@ func parse(args []string, getenv func(string) string) (config, error) {
 	return cfg, errors.Join(faults...)
 }
 
+// unknown returns the environment variables that look like settings but are not, most likely because of a typing error.
+func unknown(environ []string) (names []string) {
+	known := settings(new(config))
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		is := func(s setting) bool { return s.env == name }
+		if strings.HasPrefix(name, "IMADMIN_") && !slices.ContainsFunc(known, is) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // usage is what --help prints.
 func usage() string {
 	var b strings.Builder

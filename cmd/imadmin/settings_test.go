@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -108,6 +109,13 @@ func TestWrongSettingsExit(t *testing.T) {
 	var out, log bytes.Buffer
 	if code := run(context.Background(), []string{"--backend=nonsense"}, environment(), &out, &log); code != exitUsage || !strings.Contains(log.String(), "nonsense") {
 		t.Errorf("%d %s", code, log.String())
+	}
+}
+
+func TestUnknownVariablesAreFound(t *testing.T) {
+	got := unknown([]string{"IMADMIN_ADR=:1", "IMADMIN_ADDR=:2", "IM_ADR=x", "PATH=/"})
+	if !slices.Equal(got, []string{"IMADMIN_ADR"}) {
+		t.Error(got)
 	}
 }
 

@@ -105,6 +105,9 @@ func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err 
 	if c.asJSON {
 		log = slog.New(slog.NewJSONHandler(c.errOut, opts))
 	}
+	for _, name := range unknown(os.Environ()) {
+		log.Warn("unknown environment variable, ignored; imserver --help lists the known ones", "name", name)
+	}
 	if c.migrate {
 		if err := server.Migrate(ctx, c.cfg); err != nil {
 			return err

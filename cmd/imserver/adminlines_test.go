@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -37,5 +38,21 @@ func TestOptionsGivenTwice(t *testing.T) {
 	}
 	if _, err := parse([]string{"--addr=:1", "--addr=:2"}, env(nil), t.Output()); err == nil || err.Error() != "--addr is given twice" {
 		t.Error(err)
+	}
+}
+
+// TestAdminWarnsOfUnknownVariables on standard error alone.
+func TestAdminWarnsOfUnknownVariables(t *testing.T) {
+	prog := alone(t)
+	launch(t, prog).register(t, "10001")
+	t.Setenv("IM_BLOBB", "x")
+	for _, args := range [][]string{{"users"}, {"users", "--json"}} {
+		code, out, errOut := prog.told(t, "", args...)
+		if code != exitOK || strings.Contains(out, "IM_BLOBB") || strings.Count(errOut, "\n") != 1 || !strings.Contains(errOut, "IM_BLOBB") {
+			t.Errorf("exit code %d: %s%s", code, out, errOut)
+		}
+		if len(args) > 1 && !json.Valid([]byte(errOut)) {
+			t.Error(errOut)
+		}
 	}
 }
