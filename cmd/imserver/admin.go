@@ -67,6 +67,9 @@ func admin(ctx context.Context, args []string, getenv func(string) string, in io
 		return exitOK
 	}
 	if err := c.do(ctx, verb, out); err != nil {
+		if slices.Contains(readers, verb.name) {
+			err = readError{err}
+		}
 		return report(errOut, err, c.asJSON)
 	}
 	return exitOK
@@ -84,6 +87,9 @@ func report(errOut io.Writer, err error, asJSON bool) int {
 	code, f := exitFailed, failure{"command failed", strings.TrimSpace(err.Error()), "failed"}
 	if e, ok := errors.AsType[*server.Error](err); ok {
 		f = failure{e.What, e.Why, string(e.Kind)}
+		if text := strings.TrimSpace(err.Error()); text != e.Error() { // it has the cause, too
+			f.Details = text
+		}
 	}
 	if errors.Is(err, errUsage) || errors.Is(err, server.ErrWho) {
 		code, f.Error, f.Code = exitUsage, "wrong command line", "usage"
@@ -97,6 +103,18 @@ func report(errOut io.Writer, err error, asJSON bool) int {
 	_ = enc.Encode(f)
 	return code
 }
+
+// readers are the commands that store nothing.
+var readers = []string{"list", "sessions", "users", "audit"}
+
+// A readError is an error of a command that stores nothing: that "nothing was stored" is left out.
+type readError struct{ err error }
+
+func (e readError) Error() string {
+	return strings.ReplaceAll(e.err.Error(), "nothing was stored; ", "")
+}
+
+func (e readError) Unwrap() error { return e.err }
 
 // do opens the database, runs the verb and prints its answer.
 func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err error) {

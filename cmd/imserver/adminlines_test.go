@@ -56,3 +56,21 @@ func TestAdminWarnsOfUnknownVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestAdminErrorsHaveTheirCause in JSON as in text.
+func TestAdminErrorsHaveTheirCause(t *testing.T) {
+	prog := alone(t)
+	prog.env = []string{"IM_DB=mysql://u:p@127.0.0.1:1/im"}
+	for _, verb := range []string{"users", "unban --id=1"} {
+		code, _, text := prog.told(t, "", strings.Fields(verb)...)
+		_, _, asJSON := prog.told(t, "", strings.Fields(verb+" --json")...)
+		var f failure
+		err := json.Unmarshal([]byte(asJSON), &f)
+		if code != exitFailed || err != nil || f.Code != "unavailable" || !strings.Contains(f.Details, "connection refused") || "imserver admin: "+f.Details+"\n" != text {
+			t.Errorf("%s: exit code %d: %s%s", verb, code, text, asJSON)
+		}
+		if reads := verb == "users"; reads == strings.Contains(text, "nothing was stored") {
+			t.Errorf("%s: %s", verb, text)
+		}
+	}
+}
