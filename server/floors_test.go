@@ -52,7 +52,8 @@ var floors = map[string][]string{
 	"server/redisconn": {"server/chat"}, "server/redisconn/redistest": {"internal/needs"},
 	"server/bus/redisbus": {"server/chat"}, "server/cache/rediscache": {"server/chat"}, "server/limit/redislimit": {"server/chat"},
 	"server/turn": {}, "server/page": {}, "server/page/pagetest": {}, "server/web": {"server/page"}, "server/admin": {"server/page"},
-	"server/rest": {"server/chat", "server/call"}, "server/ws": {"server/chat", "server/call"},
+	"server/jsontype": {},
+	"server/rest":     {"server/chat", "server/call", "server/jsontype"}, "server/ws": {"server/chat", "server/call", "server/jsontype"},
 	"server/observe": {
 		"telemetry", "telemetry/httpmetrics", "telemetry/httpmetrics/echometrics", "server/chat", "server/call",
 		"server/ws", "server/turn", "server/redisconn", "server/bus/redisbus", "server/cache/rediscache",

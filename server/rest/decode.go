@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/jsontype"
 )
 
 // decode decodes the body, which must be one JSON object, into into.
@@ -132,40 +133,10 @@ var errNoObject = invalid("the body must be a JSON object")
 
 // typeError names the field with the wrong type, and the right type.
 func typeError(e *json.UnmarshalTypeError, into any) error {
-	if e.Field == "" {
-		return errNoObject
+	if text := jsontype.Describe(e, into); text != "" {
+		return invalid("%s", text)
 	}
-	name := e.Field[strings.LastIndexByte(e.Field, '.')+1:]
-	return invalid("%s must be %s", name, wanted(fieldType(into, name, e.Type)))
-}
-
-// fieldType returns the declared type of the field called name in JSON. For a wrong element of a list, the error has
-// only the type of the element, which is otherwise.
-func fieldType(into any, name string, otherwise reflect.Type) reflect.Type {
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
-			return f.Type
-		}
-	}
-	return otherwise
-}
-
-// wanted describes a type in the terms of JSON.
-func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return wanted(t.Elem())
-	case reflect.Int64:
-		return "a whole number"
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice:
-		return "a list of whole numbers"
-	default:
-		return "an object"
-	}
+	return errNoObject
 }
 
 // pathID returns the id called name in the path.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/onemeter/onemeter/server/call"
 	"github.com/onemeter/onemeter/server/chat"
+	"github.com/onemeter/onemeter/server/jsontype"
 )
 
 // First bytes of the frames that a server sends: FIN and the opcode (RFC 6455, section 5.2).
@@ -167,7 +168,7 @@ func decode(data []byte, in *inbound) error {
 		return &refusal{CodeBadJSON, frameRefused, "the frame begins with a byte order mark: omit it"}
 	}
 	if err := json.Unmarshal(data, in); err != nil {
-		return badJSON(err)
+		return badJSON(err, "the frame", in)
 	}
 	if in.Type == "" {
 		return &refusal{CodeBadJSON, frameRefused, "type is required"}
@@ -181,18 +182,19 @@ func decodePayload(payload json.RawMessage, v any) error {
 		return nil
 	}
 	if err := json.Unmarshal(payload, v); err != nil {
-		return badJSON(err)
+		return badJSON(err, "payload", v)
 	}
 	return nil
 }
 
-// badJSON describes an error of encoding/json in the terms of JSON, not of Go.
-func badJSON(err error) error {
+// badJSON describes an error of encoding/json in the terms of JSON, not of Go. what was decoded into into.
+func badJSON(err error, what string, into any) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		if e.Field == "" {
-			return &refusal{CodeBadJSON, frameRefused, "must be a JSON object, not a " + e.Value}
+		detail := jsontype.Describe(e, into)
+		if detail == "" {
+			detail = what + " must be a JSON object"
 		}
-		return &refusal{CodeBadJSON, frameRefused, e.Field + " must not be a JSON " + e.Value}
+		return &refusal{CodeBadJSON, frameRefused, detail}
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return &refusal{CodeBadJSON, frameRefused, fmt.Sprintf("invalid JSON at byte %d: %v", e.Offset, e)}

@@ -81,6 +81,29 @@ func TestGarbageIsAnsweredAndTheConnectionStays(t *testing.T) {
 	c.want("pong")
 }
 
+// TestWrongTypesAreToldInTermsOfJSON, as in package rest, and not of Go.
+func TestWrongTypesAreToldInTermsOfJSON(t *testing.T) {
+	w := newWorld(t, Config{})
+	c := w.dial(w.user("ann"))
+	for frame, want := range map[string]string{
+		`[1,2]`:                                "the frame must be a JSON object",
+		`{"type":7}`:                           "type must be a string",
+		`{"type":"message.send","payload":[]}`: "payload must be a JSON object",
+		`{"type":"message.send","payload":{"receiver_id":"2","content":"x"}}`: "receiver_id must be a whole number",
+		`{"type":"message.send","payload":{"receiver_id":2,"content":5}}`:     "content must be a string",
+		`{"type":"message.edit","payload":{"message_id":1.5}}`:                "message_id must be a whole number",
+		`{"type":"typing","payload":{"chat_id":true}}`:                        "chat_id must be a whole number",
+		`{"type":"typing","payload":{"is_typing":"yes"}}`:                     "is_typing must be true or false",
+		`{"type":"sync","payload":{"receiver_id":{}}}`:                        "receiver_id must be a whole number",
+	} {
+		c.raw(websocket.MessageText, []byte(frame))
+		var got failure
+		if c.want("error", &got); got.Code != CodeBadJSON || got.Details != want {
+			t.Errorf("%s: %+v, want %q", frame, got, want)
+		}
+	}
+}
+
 func TestTenMegabyteFrame(t *testing.T) {
 	w := newWorld(t, Config{})
 	c := w.dial(w.user("ann"))
