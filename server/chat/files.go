@@ -175,12 +175,33 @@ func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	m.n += int64(n)
 	if m.n > m.limit {
-		return n, Errorf(KindTooLarge, notUploaded, "a file can have at most %d bytes", m.limit)
+		return n, m.tooLarge()
 	}
 	if m.n > m.room {
-		return n, m.full
+		return n, m.beyond(err)
 	}
 	return n, err
+}
+
+// beyond reads on up to limit, and drops what it reads: a file that is too large by itself fits at no time, so that error
+// comes before full.
+func (m *meter) beyond(err error) error {
+	if err == nil {
+		var more int64
+		more, err = io.Copy(io.Discard, io.LimitReader(m.r, m.limit-m.n+1))
+		m.n += more
+	}
+	switch {
+	case m.n > m.limit:
+		return m.tooLarge()
+	case err != nil && !errors.Is(err, io.EOF):
+		return err
+	}
+	return m.full
+}
+
+func (m *meter) tooLarge() error {
+	return Errorf(KindTooLarge, notUploaded, "a file can have at most %d bytes", m.limit)
 }
 
 // cleanName returns the last part of a file name that a client gave, which may be a path of

@@ -328,3 +328,15 @@ func TestFilesHaveQuotas(t *testing.T) {
 	w.upload(ben, "e", "text/plain", sixty[:50]).want(201)
 	w.upload(ben, "f", "text/plain", "x").want(507)
 }
+
+// TestTheSizeLimitComesBeforeTheQuota: a file that is too large by itself fits at no time, and the operator cannot help.
+func TestTheSizeLimitComesBeforeTheQuota(t *testing.T) {
+	w := open(t, func(c *chat.Config, _ *rest.Config) {
+		c.Limits.MaxUpload, c.Limits.Quota = 9000, chat.Quota{Total: 8000}
+	})
+	ann := w.join("ann")
+	w.upload(ann, "too large", "text/plain", strings.Repeat("x", 18<<10)).want(413).says("at most 9000 bytes")
+	w.upload(ann, "by one byte", "text/plain", strings.Repeat("x", 9001)).want(413).says("at most 9000 bytes")
+	w.upload(ann, "fits later", "text/plain", strings.Repeat("x", 9000)).want(507)
+	w.upload(ann, "fits", "text/plain", strings.Repeat("x", 8000)).want(201)
+}
