@@ -130,12 +130,14 @@ func (c Config) checkLimits(f *faults) {
 	f.unless(c.UserQuota >= 0, "--user-quota", "is %d, but must be 0 (no limit) or more", c.UserQuota)
 	f.unless(c.TotalQuota >= 0, "--total-quota", "is %d, but must be 0 (no limit) or more", c.TotalQuota)
 	f.positive("--max-members", int64(c.MaxMembers))
-	f.positive("--request-timeout", int64(c.RequestTimeout))
-	f.positive("--token-ttl", int64(c.TokenTTL))
-	f.positive("--session-ttl", int64(c.SessionTTL))
-	f.positive("--shutdown-timeout", int64(c.ShutdownTimeout))
-	f.positive("--call-ring", int64(c.CallRing))
-	f.positive("--call-gone", int64(c.CallGone))
+	f.unless(c.MaxMembers <= mostMembers, "--max-members", "is %d, but must be at most %d", c.MaxMembers, mostMembers)
+	f.positiveTime("--request-timeout", c.RequestTimeout)
+	f.positiveTime("--token-ttl", c.TokenTTL)
+	f.positiveTime("--session-ttl", c.SessionTTL)
+	f.unless(c.SessionTTL <= 0 || c.SessionTTL >= c.TokenTTL, "--session-ttl", "is %s, but must be at least --token-ttl, which is %s", c.SessionTTL, c.TokenTTL)
+	f.positiveTime("--shutdown-timeout", c.ShutdownTimeout)
+	f.positiveTime("--call-ring", c.CallRing)
+	f.positiveTime("--call-gone", c.CallGone)
 	f.unless(c.MaxContent+envelope <= min(c.MaxFrame, c.MaxBody), "--max-content",
 		"%d bytes, and %d for the JSON around them, do not fit into --max-frame (%d) and --max-body (%d)",
 		c.MaxContent, envelope, c.MaxFrame, c.MaxBody)
@@ -144,10 +146,17 @@ func (c Config) checkLimits(f *faults) {
 	for _, pattern := range c.AllowedOrigins {
 		_, err := path.Match(pattern, "")
 		f.unless(err == nil, "--allowed-origins", "%q is not a valid pattern: %v", pattern, err)
+		host := pattern
+		if _, rest, ok := strings.Cut(pattern, "://"); ok {
+			host = rest
+		}
+		f.unless(!strings.ContainsAny(host, "/?#"), "--allowed-origins",
+			"%q has a path, but must be a host or an origin, such as chat.example.com or https://chat.example.com:8443", pattern)
 	}
 }
 
 const (
-	envelope  = 1 << 10   // bytes of JSON around a message
-	maxColumn = 1<<24 - 1 // bytes of MySQL's MEDIUMTEXT, the type of a message's content
+	envelope    = 1 << 10   // bytes of JSON around a message
+	mostMembers = 100_000   // that --max-members may allow: an event of a group goes to each of them
+	maxColumn   = 1<<24 - 1 // bytes of MySQL's MEDIUMTEXT, the type of a message's content
 )

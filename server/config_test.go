@@ -3,6 +3,7 @@ package server_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onemeter/onemeter/server"
 )
@@ -64,5 +65,33 @@ func TestAMessageHasToFitIntoAColumn(t *testing.T) {
 	cfg.DB, cfg.JWTSecret = "mysql://im@db/chat", strings.Repeat("s", 32)
 	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "--max-content") {
 		t.Errorf("MySQL: %v", err)
+	}
+}
+
+// TestSettingsThatCannotBeMeant are refused, and the error says what is allowed.
+func TestSettingsThatCannotBeMeant(t *testing.T) {
+	type config = server.Config
+	for want, set := range map[string]func(*config){
+		"--session-ttl: is 1m0s, but must be at least --token-ttl, which is 1h0m0s":     func(c *config) { c.SessionTTL = time.Minute },
+		"--session-ttl: is 720h0m0s, but must be at least --token-ttl, which is 721h":   func(c *config) { c.TokenTTL = 721 * time.Hour },
+		"--max-members: is 100001, but must be at most 100000":                          func(c *config) { c.MaxMembers = 100_001 },
+		`--db: is "sqlite://:memory:", which keeps nothing: want a path`:                func(c *config) { c.DB = "sqlite://:memory:" },
+		`--allowed-origins: "http://x.y/z" has a path, but must be a host or an origin`: func(c *config) { c.AllowedOrigins = []string{"http://x.y/z"} },
+		`--allowed-origins: "x.y/" has a path`:                                          func(c *config) { c.AllowedOrigins = []string{"x.y/"} },
+		`--turn-relay-ports: is "1-2-3", but must be the first and the last port`:       func(c *config) { c.TURNRelayPorts = "1-2-3" },
+		"--shutdown-timeout: is -1s, but must be a positive duration":                   func(c *config) { c.ShutdownTimeout = -time.Second },
+		"--call-ring: is 0s, but must be a positive duration":                           func(c *config) { c.CallRing = 0 },
+	} {
+		cfg := server.DefaultConfig()
+		set(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	cfg := server.DefaultConfig()
+	cfg.SessionTTL, cfg.MaxMembers = cfg.TokenTTL, 100_000
+	cfg.AllowedOrigins = []string{"https://*.example.com:8443", "localhost:*", "*"}
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // faults are the errors of a configuration, each with the name of its setting.
@@ -28,6 +29,10 @@ func (f *faults) unless(ok bool, setting, format string, args ...any) {
 
 func (f *faults) positive(setting string, n int64) {
 	f.unless(n > 0, setting, "is %d, but must be a positive number", n)
+}
+
+func (f *faults) positiveTime(setting string, d time.Duration) {
+	f.unless(d > 0, setting, "is %s, but must be a positive duration, such as 10s", d)
 }
 
 func checkAddr(addr string) error {

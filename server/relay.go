@@ -169,6 +169,8 @@ func (c Config) checkCalls(f *faults) {
 		*f = append(*f, err)
 	} else {
 		f.unless(c.TURNPublicIP == "", "--turn-public-ip", "has no effect without --turn-addr: set that, or leave this out")
+		_, _, err := portRange(c.TURNRelayPorts)
+		f.add("--turn-relay-ports", err)
 	}
 	f.positive("--turn-user-allocations", int64(c.TURNUserAllocations))
 	f.unless(c.TURNUserBandwidth >= 0, "--turn-user-bandwidth", "is %d, but must be 0 (no limit) or more", c.TURNUserBandwidth)

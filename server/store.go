@@ -137,6 +137,9 @@ func (c Config) database() (sqlstore.Config, error) {
 		return sqlstore.Config{MySQL: c.DB}, sqlstore.CheckMySQL(c.DB)
 	}
 	file, err := pathOf(c.DB, "sqlite", "mysql")
+	if err == nil && file == ":memory:" {
+		err = fmt.Errorf("is %q, which keeps nothing: want a path, such as sqlite://data/im.db", c.DB)
+	}
 	return sqlstore.Config{Path: file}, err
 }
 
