@@ -211,13 +211,24 @@ func TestUnknownFlag(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	for in, want := range map[string]int64{"1": 1, "64KiB": 64 << 10, "1MiB": 1 << 20, "2 GiB": 2 << 30} {
-		if got, err := parseSize(in); err != nil || got != want {
+		if got, err := parseSize(in, 1<<50); err != nil || got != want {
 			t.Errorf("parseSize(%q) = %d, %v; want %d", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "-1", "1TiB", "KiB", "99999999999999GiB", "1.5MiB"} {
-		if got, err := parseSize(in); err == nil {
+		if got, err := parseSize(in, 1<<50); err == nil {
 			t.Errorf("parseSize(%q) = %d, want an error", in, got)
+		}
+	}
+	for arg, want := range map[string]string{
+		"--max-upload=99999999999999999999":  `--max-upload: is "99999999999999999999", which is too large: want at most 1048576GiB`,
+		"--max-upload=1048577GiB":            `--max-upload: is "1048577GiB", which is too large: want at most 1048576GiB`,
+		"--user-quota=5TiB":                  `--user-quota: is "5TiB": want a number of bytes, KiB, MiB or GiB, such as 65536 or 64KiB, and at most 1048576GiB`,
+		"--max-frame=2GiB":                   `--max-frame: is "2GiB", which is too large: want at most 1GiB`,
+		"--max-upload=-99999999999999999999": `want a number of bytes`,
+	} {
+		if _, err := parse([]string{arg}, env(nil), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", arg, err, want)
 		}
 	}
 }

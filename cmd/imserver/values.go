@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -110,10 +111,7 @@ func (d *duration) Set(s string) error {
 
 func (n *size) String() string { return formatSize(int64(*n)) }
 func (n *size) Set(s string) error {
-	v, err := parseSize(s)
-	if err == nil && v > 1<<30 {
-		err = fmt.Errorf("is %q: want at most 1GiB", s)
-	}
+	v, err := parseSize(s, 1<<30)
 	if err == nil {
 		*n = size(v)
 	}
@@ -122,7 +120,7 @@ func (n *size) Set(s string) error {
 
 func (n *size64) String() string { return formatSize(int64(*n)) }
 func (n *size64) Set(s string) error {
-	v, err := parseSize(s)
+	v, err := parseSize(s, 1<<50)
 	if err == nil {
 		*n = size64(v)
 	}
@@ -143,7 +141,8 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func parseSize(s string) (int64, error) {
+// parseSize parses a size of at most most bytes.
+func parseSize(s string, most int64) (int64, error) {
 	number, factor := s, int64(1)
 	for _, u := range units {
 		if n, ok := strings.CutSuffix(s, u.name); ok {
@@ -151,8 +150,11 @@ func parseSize(s string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-	if err != nil || n < 0 || n > (1<<50)/factor {
-		return 0, fmt.Errorf("is %q: want a number of bytes, such as 65536 or 64KiB", s)
+	switch {
+	case errors.Is(err, strconv.ErrRange) && n > 0 || n > most/factor:
+		return 0, fmt.Errorf("is %q, which is too large: want at most %s", s, formatSize(most))
+	case err != nil || n < 0:
+		return 0, fmt.Errorf("is %q: want a number of bytes, KiB, MiB or GiB, such as 65536 or 64KiB, and at most %s", s, formatSize(most))
 	}
 	return n * factor, nil
 }
