@@ -25,7 +25,7 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 		var bucket *blob.S3
 		err = s.awaited(ctx, "files", s.cfg.Blob, func() (err error) { bucket, err = blob.OpenS3(ctx, cfg); return err })
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--blob: %w", err)
 		}
 		s.close = append(s.close, bucket.Close)
 		s.parts = append(s.parts, part{name: "files", optional: true, ping: bucket.Ping})
@@ -35,27 +35,40 @@ func (s *Server) openBlobs(ctx context.Context, seen *observe.Observer) (chat.Bl
 	if err != nil {
 		return nil, err
 	}
-	if err := s.warnNoFiles(ctx, folder); err != nil {
-		return nil, err
-	}
 	files, err := blob.Open(folder)
 	if err != nil {
-		return nil, fmt.Errorf("open files %s: %w", folder, err)
+		return nil, fmt.Errorf("--blob: folder %s: %w", folder, err)
 	}
 	s.close = append(s.close, files.Close)
 	s.parts = append(s.parts, part{name: "files", optional: true, ping: files.Ping})
 	return files, nil
 }
 
-// warnNoFiles warns if the folder does not exist, and the database names files: most likely, --blob is wrong.
-func (s *Server) warnNoFiles(ctx context.Context, folder string) error {
-	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-		return nil // opening it says more about other errors
+// makeBlobFolder makes the folder of uploaded files, if they are kept in one, and reports whether it did not exist.
+func (c Config) makeBlobFolder() (made bool, err error) {
+	if c.onS3() {
+		return false, nil
 	}
+	folder, err := c.blobPath()
+	if err == nil {
+		_, missing := os.Stat(folder)
+		made = errors.Is(missing, fs.ErrNotExist)
+		err = os.MkdirAll(folder, 0o700)
+	}
+	if err != nil {
+		return false, fmt.Errorf("--blob: %w", err)
+	}
+	return made, nil
+}
+
+// warnNoFiles warns if the database names files, although their folder did not exist: most likely, --blob is wrong.
+func (s *Server) warnNoFiles(ctx context.Context) error {
 	files, err := s.store.NamedFiles(ctx, 0, time.Now(), 1)
-	if err == nil && len(files) > 0 {
-		s.log.Warn("the database names files, but their folder does not exist and is made empty: correct --blob", "path", absolute(folder))
+	if err != nil || len(files) == 0 {
+		return err
 	}
+	folder, err := s.cfg.blobPath()
+	s.log.Warn("the database names files, but their folder does not exist and is made empty: correct --blob", "path", absolute(folder))
 	return err
 }
 

@@ -14,11 +14,11 @@ import (
 // would not get messages that were sent to the other. The lock ends with the process, even if that crashes.
 func (s *Server) lock(db string) error {
 	if err := os.MkdirAll(filepath.Dir(db), 0o700); err != nil {
-		return err
+		return fmt.Errorf("--db: %w", err)
 	}
 	f, err := os.OpenFile(db+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("--db: %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

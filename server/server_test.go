@@ -115,6 +115,38 @@ func TestANewDatabaseIsAnnounced(t *testing.T) {
 	}
 }
 
+// TestErrorsOfPathsNameTheirSetting, and a start that fails because of the files leaves no database behind.
+func TestErrorsOfPathsNameTheirSetting(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tel, err := telemetry.New(t.Context(), telemetry.WithoutRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
+	for _, c := range []struct{ db, blob, want string }{
+		{"plain/im.db", "files", "--db: "},
+		{"folder", "files", "--db: "},
+		{"im.db", "plain/files", "--blob: "},
+		{"im.db", "plain", "--blob: "},
+	} {
+		cfg := server.DefaultConfig()
+		cfg.Addr, cfg.DB, cfg.Blob = "127.0.0.1:0", "sqlite://"+filepath.Join(dir, c.db), "file://"+filepath.Join(dir, c.blob)
+		_, err := server.New(t.Context(), cfg, tel, slog.New(slog.DiscardHandler), "test")
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("--db %s --blob %s: %v", c.db, c.blob, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "im.db")); !os.IsNotExist(err) {
+		t.Errorf("a database was made: %v", err)
+	}
+}
+
 // TestRestart finds everything again: accounts, tokens, messages, files.
 func TestRestart(t *testing.T) {
 	t.Chdir(t.TempDir())

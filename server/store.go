@@ -84,6 +84,10 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	if err != nil {
 		return err
 	}
+	noFiles, err := s.cfg.makeBlobFolder() // before the database is created, which a failed start should not leave behind
+	if err != nil {
+		return err
+	}
 	if cfg.Path != "" {
 		if err := s.lock(cfg.Path); err != nil {
 			return err
@@ -97,9 +101,14 @@ func (s *Server) openStore(ctx context.Context, seen *observe.Observer) error {
 	cfg.Wrap = seen.SQL(system, sqlstore.ErrorType)
 	err = s.awaited(ctx, "database", s.cfg.DB, func() (err error) { s.store, err = sqlstore.Open(ctx, cfg); return err })
 	if err != nil {
-		return err // names the database
+		return fmt.Errorf("--db: %w", err)
 	}
 	s.close = append(s.close, s.store.Close)
+	if noFiles {
+		if err := s.warnNoFiles(ctx); err != nil {
+			return err
+		}
+	}
 	if isNew {
 		s.log.Info("created a new database, without any account; if there is one already, stop the server and correct --db", "path", absolute(cfg.Path))
 	}
