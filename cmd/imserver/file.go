@@ -38,7 +38,7 @@ func (p *parser) readFile(known []setting) error {
 			err = errors.New("unknown setting; imserver --help lists the settings, here without dashes")
 		case first[key.Value] > 0:
 			err = fmt.Errorf("is set twice, first in line %d", first[key.Value])
-		case err == nil && !p.given[key.Value]:
+		case err == nil && p.given[key.Value] == "":
 			p.set(from, known[at], text)
 		}
 		if err != nil {

@@ -90,7 +90,7 @@ call-ring: -1s
 	for _, want := range []string{
 		":2: adr: unknown setting", ":3: max-frame: is", ":5: max-body: is set twice, first in line 4", ":6: turn-allow-private: is",
 		":7: redis: has no value", ":8: metrics-token: is neither a plain value", ":9: allowed-origins: is a list", ":10: config: unknown", ":11: <<: unknown",
-		":12: --addr: unknown", "IM_JWT_SECRET: has 7 bytes", "--call-ring: is",
+		":12: --addr: unknown", ":13: jwt-secret: has 7 bytes", ":14: call-ring: is -1s",
 	} {
 		if !strings.Contains(errOut.String(), want) {
 			t.Errorf("it does not say %q", want)
@@ -205,7 +205,7 @@ func FuzzFile(f *testing.F) {
 		var r request
 		known := slices.Concat(settings(&r), secretSettings(&r.cfg))
 		entries, _ := entriesOf(text)
-		p := parser{request: request{file: config(t, string(text), 0o600)}, given: make(map[string]bool)}
+		p := parser{request: request{file: config(t, string(text), 0o600)}, given: make(map[string]string)}
 		if err := p.readFile(known); err == nil && len(p.faults) == 0 && 2*len(p.given) != len(entries) {
 			t.Errorf("of %q it took %v", text, p.given)
 		}

@@ -35,12 +35,12 @@ type request struct {
 // A parser builds a request, and collects all faults.
 type parser struct {
 	request
-	given  map[string]bool // by name; the first source wins
+	given  map[string]string // the source of each setting that has one, by name; the first source wins
 	faults []error
 }
 
 func (p *parser) set(from string, s setting, v string) {
-	p.given[s.name] = true
+	p.given[s.name] = from
 	if err := s.value.Set(v); err != nil {
 		p.faults = append(p.faults, fmt.Errorf("%s: %w", from, err))
 	}
@@ -49,7 +49,7 @@ func (p *parser) set(from string, s setting, v string) {
 // parse reads the settings. A flag overrides its variable, and a variable the file. The error has every fault, one
 // on each line. The request is returned with an error too, because it has the log format for reporting the error.
 func parse(args []string, getenv func(string) string, usage io.Writer) (request, error) {
-	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
+	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]string)}
 	all := settings(&p.request)
 	help := describe(all) // before anything is set, because it shows the defaults
 	flags := flag.NewFlagSet("imserver", flag.ContinueOnError)
@@ -71,7 +71,7 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 	p.faults = append(p.faults, wrong...)
 	all = append(all, secretSettings(&p.cfg)...)
 	for _, s := range all {
-		if v := getenv(s.env); v != "" && !p.given[s.name] {
+		if v := getenv(s.env); v != "" && p.given[s.name] == "" {
 			p.set(s.env, s, v)
 		}
 	}
@@ -85,9 +85,25 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 	if *healthcheck { // the server may have been started with the other settings elsewhere
 		p.command = checkHealth
 	} else {
-		p.faults = append(p.faults, p.cfg.Validate())
+		p.faults = append(p.faults, p.blame(p.cfg.Validate(), all))
 	}
 	return p.request, errors.Join(p.faults...)
+}
+
+// blame puts the source of a setting in front of its faults, in place of the flag: a variable, or the line of a file.
+func (p *parser) blame(err error, all []setting) error {
+	if err == nil {
+		return nil
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		name, fault, _ := strings.Cut(line, ": ")
+		at := slices.IndexFunc(all, func(s setting) bool { return name == "--"+s.name || name == s.env })
+		if at >= 0 && p.given[all[at].name] != "" {
+			lines[i] = p.given[all[at].name] + ": " + fault
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // parseFlags continues after a fault, so that every fault is reported and --log-format is found wherever it is. The

@@ -63,9 +63,9 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, want := range []string{
-		"--db: ", "--redis: ", `--blob: has the scheme \"ftp\"`, "--log-format:",
-		"--max-frame:", "--message-rate:", `\"stray\"`, "unknown flag --adr\"", "unknown flag --adr2\"", "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "--metrics-addr:", "IM_TOKEN_TTL:",
-		"--turn-public-ip:", "--turn-relay-ports:", "IM_TURN_ALLOW_PRIVATE:", "IM_TURN_SECRET:", "--ice-servers: a URL", "--ice-servers: \\\"turn:b:0",
+		"--db: ", "IM_REDIS: ", `IM_BLOB: has the scheme \"ftp\"`, "--log-format:",
+		"--max-frame:", "--message-rate:", `\"stray\"`, "unknown flag --adr\"", "unknown flag --adr2\"", "IM_JWT_SECRET:", "IM_LOG_LEVEL:", "IM_METRICS_ADDR:", "IM_TOKEN_TTL:",
+		"--turn-public-ip:", "IM_TURN_RELAY_PORTS:", "IM_TURN_ALLOW_PRIVATE:", "IM_TURN_SECRET:", "--ice-servers: a URL", "--ice-servers: \\\"turn:b:0",
 	} {
 		if !strings.Contains(errOut.String(), want) {
 			t.Errorf("the answer does not name %s:\n%s", want, errOut.String())
@@ -73,6 +73,25 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	}
 	if strings.Contains(errOut.String(), "hunter2") || strings.Contains(errOut.String(), "short\"") {
 		t.Errorf("the answer shows a secret:\n%s", errOut.String())
+	}
+}
+
+// TestFaultsNameTheirSource: the flag, the variable or the line of the file.
+func TestFaultsNameTheirSource(t *testing.T) {
+	name := config(t, "max-body: 1MiB\nmax-members: 0\n", 0o600)
+	for _, c := range []struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		{[]string{"--max-members=0"}, map[string]string{"IM_MAX_MEMBERS": "5"}, "--max-members: is 0, "},
+		{nil, map[string]string{"IM_MAX_MEMBERS": "0"}, "IM_MAX_MEMBERS: is 0, "},
+		{[]string{"--config", name}, nil, name + ":2: max-members: is 0, "},
+		{[]string{"--db=mysql://im@db/chat"}, nil, "IM_JWT_SECRET: is required"}, // has no source
+	} {
+		if _, err := parse(c.args, env(c.env), nil); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q, %v: %v, want %s", c.args, c.env, err, c.want)
+		}
 	}
 }
 
