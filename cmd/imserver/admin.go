@@ -152,7 +152,7 @@ func (c *adminCall) do(ctx context.Context, verb adminVerb, out io.Writer) (err 
 // parse reads the options of a verb, and the settings that it shares with the
 // server, from flags, variables and the configuration file.
 func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) string) error {
-	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]bool)}
+	p := parser{request: request{cfg: server.DefaultConfig()}, given: make(map[string]string)}
 	all := settings(&p.request)
 	flags := flag.NewFlagSet("imserver admin "+verb.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -183,7 +183,7 @@ func (c *adminCall) parse(verb adminVerb, args []string, getenv func(string) str
 	p.faults = append(p.faults, faults...)
 	known := append(all, secretSettings(&p.cfg)...)
 	for _, s := range known {
-		if v := getenv(s.env); v != "" && !p.given[s.name] && slices.Contains(adminSettings, s.name) {
+		if v := getenv(s.env); v != "" && p.given[s.name] == "" && slices.Contains(adminSettings, s.name) {
 			p.set(s.env, s, v)
 		}
 	}
