@@ -48,11 +48,11 @@ func (s *Service) register(ctx context.Context, r Registration) (Tokens, error) 
 	r.Phone, r.Username = strings.TrimSpace(r.Phone), strings.TrimSpace(r.Username)
 	if err := errors.Join(checkPhone(r.Phone), checkPassword(r.Password),
 		s.checkUsername(r.Username), checkText("nickname", r.Nickname, maxName)); err != nil {
-		return Tokens{}, allFaults(err, "account not made")
+		return Tokens{}, allFaults(err, "account not created")
 	}
 	if !r.Addr.IsLoopback() || r.Forwarded {
 		if wait := s.cfg.Registrations.Take(ctx, network(r.Addr)); wait > 0 {
-			return Tokens{}, tooFast("account not made", "too many registrations from this address", wait)
+			return Tokens{}, tooFast("account not created", "too many registrations from this address", wait)
 		}
 	}
 	hash, err := s.cfg.Hasher.Hash(ctx, r.Password)

@@ -243,7 +243,10 @@ func (s *Service) useCode(ctx context.Context, userID int64, code, what string, 
 		used = TwoFactorBackupCode
 		err = s.cfg.Store.UseBackupCode(ctx, userID, hash)
 	} else {
-		if err := s.mayTryCode(ctx, userID, what, "too many codes; a backup code is still accepted"); err != nil {
+		if err := s.mayTryCode(ctx, userID, what, "too many codes"); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.Why += ", or use a backup code now"
+			}
 			return err
 		}
 		var step int64

@@ -46,6 +46,9 @@ func (u User) withoutPhone() User {
 
 // checkPhone returns an error unless phone is 5 to 20 digits with an optional leading +.
 func checkPhone(phone string) error {
+	if phone == "" {
+		return Errorf(KindInvalid, "phone is missing", "want 5 to 20 digits, with an optional + before them")
+	}
 	digits := phone
 	if digits != "" && digits[0] == '+' {
 		digits = digits[1:]

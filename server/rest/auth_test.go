@@ -42,6 +42,9 @@ func TestRegisterAndLogin(t *testing.T) {
 		says   string
 	}{
 		{"register", m{"phone": "+4915100001111", "password": "another-one"}, 409, "taken"},
+		{"register", m{"phone": "+4915100001111", "password": "another-one"}, 409, "account not created"},
+		{"register", m{"password": "another-one"}, 400, "account not created"},
+		{"register", m{"password": "another-one"}, 400, "phone is missing: want 5 to 20 digits"},
 		{"register", m{"phone": "+4915100002222", "username": "ann", "password": "another-one"}, 409, "taken"},
 		{"register", m{"phone": "+49151000022221", "password": "short"}, 400, "password"},
 		{"register", m{"phone": "1234", "password": "long enough"}, 400, "phone"},
