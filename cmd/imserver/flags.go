@@ -63,6 +63,12 @@ func parse(args []string, getenv func(string) string, usage io.Writer) (request,
 			flags.Func(s.name, s.usage, take)
 		}
 	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		p.faults = append(p.faults, fmt.Errorf("unknown command %q: the commands are admin, completion, man and help; settings begin with --", args[0]))
+		for len(args) > 0 && !strings.HasPrefix(args[0], "-") { // the arguments of the command
+			args = args[1:]
+		}
+	}
 	wrong, err := parseFlags(flags, args)
 	if err != nil {
 		_, _ = io.WriteString(usage, help)

@@ -218,6 +218,24 @@ func TestStartSaysWhereEverythingIs(t *testing.T) {
 	}
 }
 
+// TestUnknownCommand is one error, which names the commands.
+func TestUnknownCommand(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run(t.Context(), []string{"adminn", "list", "--log-format=json"}, env(nil), &out, &errOut); code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
+	}
+	said := errOut.String()
+	if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "{") || !strings.Contains(said, `unknown command \"adminn\": the commands are admin, completion, man and help`) {
+		t.Errorf("the answer is %s", said)
+	}
+	for want, args := range map[string][]string{"Usage: imserver [": {"help"}, "Usage: imserver admin": {"help", "admin"}} {
+		out.Reset()
+		if code := run(t.Context(), args, env(nil), &out, &errOut); code != exitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%q: exit code %d: %s", args, code, out.String())
+		}
+	}
+}
+
 func TestUnknownFlag(t *testing.T) {
 	var out, errOut bytes.Buffer
 	if code := run(context.Background(), []string{"--adr=:1"}, env(nil), &out, &errOut); code != exitUsage {

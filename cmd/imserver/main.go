@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "help" { // help admin is admin --help
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	if len(args) > 0 && args[0] == "admin" {
 		return admin(ctx, args[1:], getenv, stdin, stdout, stderr)
 	}
