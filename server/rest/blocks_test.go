@@ -61,7 +61,7 @@ func TestPeopleWhoAreNone(t *testing.T) {
 	}
 	w.do("POST", "/api/users/blocked", ann.token, m{"user_id": 4711}).want(404)
 	w.do("POST", "/api/users/blocked", "", m{"user_id": 1}).want(401)
-	for _, query := range []string{"?limit=x", "?limit=-1", "?offset=-1", "?page=1e9", "?page=0", "?offset=99999999999"} {
+	for _, query := range []string{"?limit=x", "?limit=-1", "?offset=-1", "?page=1e9", "?offset=99999999999"} {
 		w.do("GET", "/api/users/blocked"+query, ann.token, nil).want(400)
 	}
 	if r := w.do("GET", "/api/users/blocked?limit=1&page=3", ann.token, nil).want(200); len(r.list("data")) != 0 {

@@ -162,13 +162,12 @@ type query struct {
 	err error
 }
 
-// paging returns the requested part of a list. A limit of 0 is the same as an omitted one, as in a body. Pages count
-// from 1.
+// paging returns the requested part of a list. As in a body, 0 is the same as an omitted parameter.
 func (q *query) paging() chat.Paging {
 	return chat.Paging{
 		Limit:  int(q.number("limit", 0, 0, math.MaxInt32)),
 		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
-		Page:   int(q.number("page", 0, 1, math.MaxInt32)),
+		Page:   int(q.number("page", 0, 0, math.MaxInt32)),
 	}
 }
 

@@ -69,8 +69,8 @@ func (q *query) target() chat.Target {
 	}
 }
 
-// historyOf reads the parameters of a list of messages. Pages count from 1, and page takes precedence over offset. Other
-// parameters may be 0, which is the same as omitting them, as in a body.
+// historyOf reads the parameters of a list of messages. Pages count from 1, and page takes precedence over offset. As
+// in a body, 0 is the same as an omitted parameter.
 func historyOf(c echo.Context) (chat.History, error) {
 	q := query{c: c}
 	h := chat.History{
@@ -78,7 +78,7 @@ func historyOf(c echo.Context) (chat.History, error) {
 		Limit:  q.limit(defaultLimit),
 		Offset: int(q.number("offset", 0, 0, math.MaxInt32)),
 	}
-	if page := q.number("page", 0, 1, math.MaxInt32); page > 0 {
+	if page := q.number("page", 0, 0, math.MaxInt32); page > 0 {
 		h.Offset = int(page-1) * h.Limit
 	}
 	if c.QueryParam("after_seq") != "" {

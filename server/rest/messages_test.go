@@ -33,7 +33,7 @@ func TestPagesOfMessages(t *testing.T) {
 		{with + "&limit=2", []int64{5, 4}, 5, 2, 0, true},
 		{with + "&limit=2&offset=2", []int64{3, 2}, 5, 2, 2, true},
 		{with + "&limit=2&page=1", []int64{5, 4}, 5, 2, 0, true},
-		{with + "&limit=0&offset=0&chat_id=0", []int64{5, 4, 3, 2, 1}, 5, 50, 0, false},
+		{with + "&limit=0&page=0&chat_id=0", []int64{5, 4, 3, 2, 1}, 5, 50, 0, false},
 		{with + "&limit=2&page=3", []int64{1}, 5, 2, 4, false},
 		{with + "&page=2", []int64{}, 5, 50, 50, false},
 		{with + "&limit=2&page=2&offset=4", []int64{3, 2}, 5, 2, 2, true},
@@ -63,7 +63,7 @@ func TestPagesOfMessages(t *testing.T) {
 		})
 	}
 	for _, query := range []string{
-		"limit=x", "limit=-1", "limit=1e3", "offset=-1", "page=-1", "page=0", "page=x", "offset=99999999999999999999",
+		"limit=x", "limit=-1", "limit=1e3", "offset=-1", "page=-1", "page=x", "offset=99999999999999999999",
 		"after_seq=x&" + with, "after_seq=-1&" + with, "after_seq=0", "chat_id=x", "chat_id=-1", "receiver_id=0x10",
 		with + "&chat_id=1", "before_seq=3", "before_seq=x&" + with, "before_seq=-1&" + with, "before_seq=3&after_seq=0&" + with,
 	} {
