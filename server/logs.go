@@ -94,7 +94,7 @@ func (s *sums) tell(key string) {
 }
 
 // recurs returns the key of a warning that is summed up, or "": one about a part that is not ready, or one about a client
-// (it has a user or a route) or a repeated task (it has every) whose err is that a part does not answer.
+// (it has a user, a number of users or a route) or a repeated task (it has every) whose err is that a part does not answer.
 func recurs(r slog.Record) (key string) {
 	if r.Level != slog.LevelWarn {
 		return ""
@@ -103,7 +103,7 @@ func recurs(r slog.Record) (key string) {
 	key = r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
-		case "user", "route", "every":
+		case "user", "users", "route", "every":
 			often = true
 		case "part":
 			often, unavailable, key = true, true, key+" "+a.Value.String()

@@ -35,7 +35,7 @@ func (s *Service) depart(userIDs []int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.CommitWithin)
 	defer cancel()
 	if err := s.storeLastSeen(ctx, userIDs, s.cfg.Now()); err != nil {
-		s.cfg.Log.ErrorContext(ctx, "last seen not stored", "users", len(userIDs), "err", err)
+		s.cfg.Log.WarnContext(ctx, "last seen not stored; contacts see an older time", "users", len(userIDs), "err", err)
 	}
 }
 

@@ -91,22 +91,11 @@ func (c keeperConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	local, ok := conn.(localConn)
+	local, ok := conn.(fullConn)
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%T lacks interfaces of database/sql", conn), conn.Close())
 	}
-	return &keeper{localConn: local, stmts: make(map[string]localStmt)}, nil
-}
-
-type localConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
+	return &keeper{fullConn: local, stmts: make(map[string]localStmt)}, nil
 }
 
 type localStmt interface {
@@ -119,7 +108,7 @@ type localStmt interface {
 // number is bounded, because the texts are constants, or made for numbers of rows that
 // are powers of two.
 type keeper struct {
-	localConn
+	fullConn
 	stmts map[string]localStmt
 }
 
@@ -160,5 +149,5 @@ func (k *keeper) Close() error {
 	for _, st := range k.stmts {
 		errs = append(errs, st.Close())
 	}
-	return errors.Join(append(errs, k.localConn.Close())...)
+	return errors.Join(append(errs, k.fullConn.Close())...)
 }

@@ -150,14 +150,7 @@ type watchedConn struct {
 
 // mysqlConn has the methods of the driver's connections.
 type mysqlConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
+	fullConn
 	driver.NamedValueChecker
 }
 

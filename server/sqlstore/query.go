@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"math/bits"
 	"slices"
@@ -30,6 +31,18 @@ type pool interface {
 	inTx(ctx context.Context, fn func(context.Context, querier) error) error
 	stats() sql.DBStats
 	close() error
+}
+
+// fullConn has the methods that the connections of both drivers have.
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
 }
 
 // A statement has the methods of *sql.Stmt that the store uses.

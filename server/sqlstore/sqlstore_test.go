@@ -379,6 +379,58 @@ func TestRetractedContentIsOverwritten(t *testing.T) {
 	}
 }
 
+// TestStatementsAreKept: the second of two equal transactions prepares nothing.
+func TestStatementsAreKept(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, Config{})
+	id := newUser(t, s, "+10000")
+	d, err := openDirect(ctx, s, id, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []int
+	for range 2 {
+		if _, err := s.Append(ctx, []chat.NewMessage{{ConversationID: d, SenderID: id, Content: "x", Type: chat.TypeText}}); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := s.write.(*localPool).db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = conn.Raw(func(c any) error {
+			counts = append(counts, len(c.(*keeper).stmts))
+			return nil
+		})
+		if err := errors.Join(err, conn.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if counts[0] < 5 || counts[1] != counts[0] {
+		t.Errorf("the connection keeps %v statements after one and two messages", counts)
+	}
+}
+
+// TestTransactionsEndWithTheirContext: what fn did is not committed if the caller has gone.
+func TestTransactionsEndWithTheirContext(t *testing.T) {
+	s := openTest(t, Config{})
+	id := newUser(t, s, "+10000")
+	ctx, cancel := context.WithCancel(t.Context())
+	err := s.write.inTx(ctx, func(ctx context.Context, q querier) error {
+		cancel()
+		return touch(ctx, q, id)
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	var seen int64
+	if err := row(t.Context(), s.read, "SELECT last_seen FROM users WHERE id = ?", []any{id}, &seen); err != nil || seen != 0 {
+		t.Errorf("last_seen is %d, %v", seen, err)
+	}
+	if err := s.SetLastSeen(t.Context(), []int64{id}, time.Now()); err != nil {
+		t.Errorf("the next transaction: %v", err)
+	}
+}
+
 func TestPanicReleasesTheWriter(t *testing.T) {
 	s := openTest(t, Config{})
 	func() {
