@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -139,11 +141,10 @@ func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	for name, fail := range faults {
 		t.Run(name, func(t *testing.T) {
+			ownGoroutines := labelGoroutines(t)
 			c := newCluster(t)
 			const senders, each = 16, 20
-			http.DefaultClient.CloseIdleConnections()
-			runtime.GC()
-			goroutines := runtime.NumGoroutine()
+			goroutines := ownGoroutines()
 			fail(c.db)
 
 			most := 0
@@ -168,7 +169,7 @@ func TestDatabaseAway(t *testing.T) {
 				if !strings.Contains(string(f.Payload), `"unavailable"`) || !strings.Contains(string(f.Payload), `"client_msg_id":"ws`) {
 					t.Errorf("%s", f.Payload)
 				}
-				most = max(most, runtime.NumGoroutine())
+				most = max(most, ownGoroutines())
 			}
 			if took := time.Since(began); took > answerWithin {
 				t.Errorf("the answers took %s", took)
@@ -181,6 +182,7 @@ func TestDatabaseAway(t *testing.T) {
 			if most > goroutines+8*senders {
 				t.Errorf("%d goroutines became %d", goroutines, most)
 			}
+			t.Logf("%d goroutines became %d", goroutines, most)
 			c.a.isReady(t, http.StatusServiceUnavailable, "unavailable")
 
 			c.db.Heal()
@@ -194,6 +196,32 @@ func TestDatabaseAway(t *testing.T) {
 			}
 			c.complete(t, 1+each+senders)
 		})
+	}
+}
+
+// labelGoroutines labels the test's goroutine and all that it starts from here
+// on, and returns a function that counts them: other tests run in parallel.
+func labelGoroutines(t *testing.T) func() int {
+	t.Helper()
+	pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), pprof.Labels("test", t.Name())))
+	label := []byte(strconv.Quote("test") + ":" + strconv.Quote(t.Name()))
+	return func() int {
+		var profile bytes.Buffer
+		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+			t.Fatal(err)
+		}
+		count, alike := 0, 0
+		for line := range bytes.Lines(profile.Bytes()) { // "12 @ 0x…", then perhaps "# labels: {…}"
+			if n, _, ok := bytes.Cut(line, []byte(" @ ")); ok {
+				alike, _ = strconv.Atoi(string(n))
+			} else if bytes.HasPrefix(line, []byte("# labels:")) && bytes.Contains(line, label) {
+				count += alike
+			}
+		}
+		if count == 0 {
+			t.Error("no goroutine of the test's in the profile, not even its own")
+		}
+		return count
 	}
 }
 
