@@ -41,15 +41,15 @@ type GroupUpdated struct {
 
 // tellGroup notifies the members of a group, and the users in also, of a change, after all
 // earlier events.
-func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u GroupUpdated, also ...int64) {
-	u.ChatID, u.At = room.Conversation.ID, s.cfg.Now()
+func (s *Service) tellGroup(ctx context.Context, c Caller, membership Membership, u GroupUpdated, also ...int64) {
+	u.ChatID, u.At = membership.Conversation.ID, s.cfg.Now()
 	if u.By == 0 {
 		u.By = c.UserID
 	}
 	if u.Change == GroupCreated || u.Change == GroupAdded {
-		u.Chat = &room.Conversation
+		u.Chat = &membership.Conversation
 	}
-	to := room.UserIDs()
+	to := membership.UserIDs()
 	for _, id := range also {
 		if !slices.Contains(to, id) {
 			to = append(slices.Clip(to), id)
@@ -66,14 +66,14 @@ func (s *Service) tellGroup(ctx context.Context, c Caller, room Membership, u Gr
 // tellMember notifies the members of a group of a change of a member. handedOver says that
 // the group has a new owner: they are notified of this, too.
 func (s *Service) tellMember(ctx context.Context, c Caller, chatID int64, u GroupUpdated, handedOver bool) {
-	room, err := s.membership(ctx, chatID)
+	membership, err := s.membership(ctx, chatID)
 	if err != nil { // the change is stored all the same
 		s.cfg.Hooks.publishFailed(ctx, err)
 		return
 	}
-	s.tellGroup(ctx, c, room, u, u.UserID)
-	if handedOver && len(room.Members) > 0 {
-		s.tellGroup(ctx, c, room, GroupUpdated{Change: GroupOwned, UserID: room.Conversation.OwnerID})
+	s.tellGroup(ctx, c, membership, u, u.UserID)
+	if handedOver && len(membership.Members) > 0 {
+		s.tellGroup(ctx, c, membership, GroupUpdated{Change: GroupOwned, UserID: membership.Conversation.OwnerID})
 	}
 }
 
@@ -99,21 +99,21 @@ func (s *Service) Rename(ctx context.Context, c Caller, chatID int64, title stri
 	err = s.cfg.Store.RenameGroup(ctx, chatID, c.UserID, title, func(me Member) error {
 		switch {
 		case !me.in():
-			return Errorf(KindNotFound, what, notInRoom)
+			return Errorf(KindNotFound, what, notInConversation)
 		case me.Role == RoleMember:
 			return Errorf(KindForbidden, what, "only the owner and admins may do this")
 		}
 		return nil
 	})
-	if err := dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, what, notInRoom)); err != nil {
+	if err := dropped(ctx, s, s.cfg.Memberships, chatID, orNotFound(err, what, notInConversation)); err != nil {
 		return Conversation{}, err
 	}
-	room, err := s.membership(ctx, chatID)
+	membership, err := s.membership(ctx, chatID)
 	if err != nil {
 		return Conversation{}, err
 	}
-	s.tellGroup(ctx, c, room, GroupUpdated{Change: GroupRenamed, Title: title})
-	return room.Conversation, nil
+	s.tellGroup(ctx, c, membership, GroupUpdated{Change: GroupRenamed, Title: title})
+	return membership.Conversation, nil
 }
 
 // DeleteGroup deletes a group and its messages for all members. Only its owner may do
@@ -126,13 +126,13 @@ func (s *Service) DeleteGroup(ctx context.Context, c Caller, chatID int64) error
 	members, err := s.cfg.Store.DeleteGroup(ctx, chatID, c.UserID, func(me Member) error {
 		switch {
 		case !me.in():
-			return Errorf(KindNotFound, what, notInRoom)
+			return Errorf(KindNotFound, what, notInConversation)
 		case me.Role != RoleOwner:
 			return Errorf(KindForbidden, what, "only the owner may do this")
 		}
 		return nil
 	})
-	return s.groupDeleted(ctx, c, chatID, members, orNotFound(err, what, notInRoom))
+	return s.groupDeleted(ctx, c, chatID, members, orNotFound(err, what, notInConversation))
 }
 
 // groupDeleted notifies the former members of a group, and has its messages purged in the
@@ -156,8 +156,8 @@ func (s *Service) mayChange(ctx context.Context, c Caller, chatID int64, what st
 	if err := s.pace(ctx, c, what); err != nil {
 		return err
 	}
-	room, err := s.roomByID(ctx, c.UserID, chatID, what)
-	if err == nil && room.Conversation.Kind != Group {
+	membership, err := s.membershipByID(ctx, c.UserID, chatID, what)
+	if err == nil && membership.Conversation.Kind != Group {
 		err = Errorf(KindInvalid, what, "this works only for groups, and the chat is a direct conversation")
 	}
 	return err

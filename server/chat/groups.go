@@ -68,13 +68,13 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, title string, membe
 			g.Invited = append(g.Invited, id)
 		}
 	}
-	m, err := s.membership(ctx, g.ID)
+	membership, err := s.membership(ctx, g.ID)
 	if err != nil {
 		return Conversation{}, err
 	}
-	s.tellGroup(ctx, c, m, GroupUpdated{Change: GroupCreated})
-	g.MemberCount = len(m.Members)
-	g.Members, err = s.withProfiles(ctx, m.Members, users, blocks)
+	s.tellGroup(ctx, c, membership, GroupUpdated{Change: GroupCreated})
+	g.MemberCount = len(membership.Members)
+	g.Members, err = s.withProfiles(ctx, membership.Members, users, blocks)
 	return g, err
 }
 
@@ -110,13 +110,13 @@ func (s *Service) Members(ctx context.Context, c Caller, chatID int64, p Paging)
 	if err != nil {
 		return Part[Member]{}, err
 	}
-	m, err := s.roomByID(ctx, c.UserID, chatID, "no such chat")
+	membership, err := s.membershipByID(ctx, c.UserID, chatID, "no such chat")
 	if err != nil {
 		return Part[Member]{}, err
 	}
-	from := min(p.Offset, len(m.Members))
-	part := partOf(m.Members[from:], p)
-	users, err := s.cfg.Store.Users(ctx, m.UserIDs()[from:from+len(part.Items)])
+	from := min(p.Offset, len(membership.Members))
+	part := partOf(membership.Members[from:], p)
+	users, err := s.cfg.Store.Users(ctx, membership.UserIDs()[from:from+len(part.Items)])
 	if err != nil {
 		return Part[Member]{}, err
 	}
@@ -287,11 +287,11 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, ne
 	if err := s.pace(ctx, c, notChanged); err != nil {
 		return Member{}, err
 	}
-	room, err := s.roomByID(ctx, c.UserID, chatID, notChanged)
+	membership, err := s.membershipByID(ctx, c.UserID, chatID, notChanged)
 	if err != nil {
 		return Member{}, err
 	}
-	if room.Conversation.Kind != Group {
+	if membership.Conversation.Kind != Group {
 		return Member{}, Errorf(KindInvalid, notChanged, "this works only for groups, and the chat is a direct conversation")
 	}
 	var before Member
@@ -300,7 +300,7 @@ func (s *Service) change(ctx context.Context, c Caller, chatID, userID int64, ne
 		Decide: func(me Member, them *Member) error {
 			before = *them
 			if !me.in() {
-				return Errorf(KindNotFound, notChanged, notInRoom)
+				return Errorf(KindNotFound, notChanged, notInConversation)
 			}
 			return decide(me, them)
 		},

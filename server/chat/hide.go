@@ -23,7 +23,7 @@ func (s *Service) DeleteForMe(ctx context.Context, c Caller, id int64) (Message,
 	}
 	done, err := s.cfg.Store.HideMessage(ctx, c.UserID, m.ConversationID, m.Seq)
 	if err != nil {
-		return Message{}, orNotFound(err, what, notInRoom)
+		return Message{}, orNotFound(err, what, notInConversation)
 	}
 	m = m.Blank()
 	if err := s.withoutTraces(ctx, c.UserID, &m); err != nil {
@@ -51,26 +51,26 @@ func (s *Service) DeleteDialog(ctx context.Context, c Caller, t Target, upTo int
 	if upTo < 0 {
 		return DialogDeleted{}, Errorf(KindInvalid, what, "up_to_seq must not be negative")
 	}
-	room, err := s.room(ctx, c.UserID, t, what)
+	membership, err := s.membershipOf(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
 		return DialogDeleted{ReceiverID: t.ReceiverID}, nil
 	}
 	if err != nil {
 		return DialogDeleted{}, err
 	}
-	cleared, done, err := s.cfg.Store.ClearConversation(ctx, c.UserID, room.Conversation.ID, upTo)
+	cleared, done, err := s.cfg.Store.ClearConversation(ctx, c.UserID, membership.Conversation.ID, upTo)
 	if err != nil {
-		return DialogDeleted{}, orNotFound(err, what, notInRoom)
+		return DialogDeleted{}, orNotFound(err, what, notInConversation)
 	}
 	now := s.cfg.Now()
 	d := DialogDeleted{UpToSeq: cleared, DeletedAt: now}
-	if room.Conversation.Kind == Group {
-		d.ChatID = room.Conversation.ID
+	if membership.Conversation.Kind == Group {
+		d.ChatID = membership.Conversation.ID
 	} else {
-		d.ReceiverID = room.peer(c.UserID)
+		d.ReceiverID = membership.peer(c.UserID)
 	}
 	if done {
-		s.tellSelf(ctx, c, room.Conversation.ID, EventDialogDelete, now, d)
+		s.tellSelf(ctx, c, membership.Conversation.ID, EventDialogDelete, now, d)
 	}
 	return d, nil
 }
@@ -99,12 +99,12 @@ func (s *Service) seenBy(ctx context.Context, c Caller, m Message) (Message, err
 
 // viewersOf returns those of viewers who did not delete a message of userID only for
 // themselves.
-func (s *Service) viewersOf(ctx context.Context, room Membership, userID, seq int64) ([]int64, error) {
-	ids, err := s.viewers(ctx, room, userID, false)
+func (s *Service) viewersOf(ctx context.Context, membership Membership, userID, seq int64) ([]int64, error) {
+	ids, err := s.viewers(ctx, membership, userID, false)
 	if err != nil {
 		return nil, err
 	}
-	hiders, err := s.cfg.Store.Hiders(ctx, room.Conversation.ID, seq)
+	hiders, err := s.cfg.Store.Hiders(ctx, membership.Conversation.ID, seq)
 	if err != nil || len(hiders) == 0 {
 		return ids, err
 	}

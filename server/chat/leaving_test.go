@@ -66,9 +66,9 @@ func TestAnotherNodeCompletesDeletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.LeaveAll()
-	m, err := w.store.Membership(t.Context(), g.ID)
-	if err != nil || len(m.Members) != 1 || m.Members[0].Role != chat.RoleOwner {
-		t.Errorf("%+v, %v", m.Members, err)
+	membership, err := w.store.Membership(t.Context(), g.ID)
+	if err != nil || len(membership.Members) != 1 || membership.Members[0].Role != chat.RoleOwner {
+		t.Errorf("%+v, %v", membership.Members, err)
 	}
 	if left, err := w.store.Leaving(t.Context(), 0, 10); len(left) != 0 || err != nil {
 		t.Errorf("left to do: %v, %v", left, err)
@@ -182,8 +182,8 @@ func TestDeletionIsCompletedWithinAMinute(t *testing.T) {
 		}
 		_, err := n.write(t.Context(), friend, gone, "are you there?")
 		refused(t, "a message", err, "was deleted")
-		if m, err := w.store.Membership(t.Context(), g); err != nil || len(m.Members) != 1 {
-			t.Errorf("members %+v, %v", m.Members, err)
+		if membership, err := w.store.Membership(t.Context(), g); err != nil || len(membership.Members) != 1 {
+			t.Errorf("members %+v, %v", membership.Members, err)
 		}
 		left := 0
 		for _, e := range n.told(friend, chat.EventChatUpdate) {

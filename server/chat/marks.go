@@ -65,13 +65,13 @@ func (s *Service) storeDelivered(marks []Mark) error {
 	ctx, cancel := context.WithTimeout(s.background, s.cfg.Limits.CommitWithin)
 	defer cancel()
 	for _, m := range marks {
-		room, err := s.membership(ctx, m.ConversationID)
-		if err != nil || room.Conversation.Kind != Direct {
+		membership, err := s.membership(ctx, m.ConversationID)
+		if err != nil || membership.Conversation.Kind != Direct {
 			continue
 		}
-		sender := room.peer(m.UserID)
+		sender := membership.peer(m.UserID)
 		// If it is unknown whether one has blocked the other, nobody is notified.
-		if told, err := s.viewers(ctx, room, m.UserID, true); err != nil || !slices.Contains(told, sender) {
+		if told, err := s.viewers(ctx, membership, m.UserID, true); err != nil || !slices.Contains(told, sender) {
 			continue
 		}
 		s.publish(ctx, Event{Type: EventMessageDelivered, To: []int64{sender}, At: now, Payload: MessageDelivered{
@@ -82,8 +82,8 @@ func (s *Service) storeDelivered(marks []Mark) error {
 }
 
 // deliveredByRequest marks messages that a user has requested as delivered.
-func (s *Service) deliveredByRequest(room Membership, userID int64, messages []Message) {
-	if !wantsReceipts(room) {
+func (s *Service) deliveredByRequest(membership Membership, userID int64, messages []Message) {
+	if !wantsReceipts(membership) {
 		return
 	}
 	var seq int64
@@ -93,7 +93,7 @@ func (s *Service) deliveredByRequest(room Membership, userID int64, messages []M
 		}
 	}
 	if seq > 0 {
-		s.Delivered(room.Conversation.ID, userID, seq)
+		s.Delivered(membership.Conversation.ID, userID, seq)
 	}
 }
 
@@ -101,8 +101,8 @@ func (s *Service) deliveredByRequest(room Membership, userID int64, messages []M
 // Each mark changes a row.
 const receiptMembers = 32
 
-func wantsReceipts(room Membership) bool {
-	return room.Conversation.Kind == Direct || len(room.Members) <= receiptMembers
+func wantsReceipts(membership Membership) bool {
+	return membership.Conversation.Kind == Direct || len(membership.Members) <= receiptMembers
 }
 
 // deliveredDelay is how long deliveries gathers marks.

@@ -23,14 +23,14 @@ func (s *Service) message(ctx context.Context, c Caller, id int64, what string) 
 	if err != nil {
 		return Message{}, Membership{}, orNotFound(err, what, why)
 	}
-	room, err := s.membership(ctx, m.ConversationID)
+	membership, err := s.membership(ctx, m.ConversationID)
 	if err != nil {
 		return Message{}, Membership{}, orNotFound(err, what, why)
 	}
-	if _, ok := room.Find(c.UserID); !ok {
+	if _, ok := membership.Find(c.UserID); !ok {
 		return Message{}, Membership{}, Errorf(KindNotFound, what, why)
 	}
-	return m, room, nil
+	return m, membership, nil
 }
 
 // Message returns a message. The error is NotFound if the caller may not see it.
@@ -74,20 +74,20 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 	}
 	q := MessageQuery{UserID: c.UserID, BeforeSeq: h.BeforeSeq, Limit: pageSize(h.Limit), Offset: h.Offset}
 	page := Page{Messages: []Message{}, Limit: q.Limit, Offset: q.Offset}
-	var room Membership
+	var membership Membership
 	if h.AfterSeq != nil {
 		q.Ascending, q.AfterSeq = true, *h.AfterSeq
 	}
 	if q.Ascending || q.BeforeSeq != 0 || h.Target != (Target{}) {
 		var err error
-		room, err = s.room(ctx, c.UserID, h.Target, what)
+		membership, err = s.membershipOf(ctx, c.UserID, h.Target, what)
 		if errors.Is(err, errNoDirect) {
 			return page, nil
 		}
 		if err != nil {
 			return Page{}, err
 		}
-		q.ConversationID = room.Conversation.ID
+		q.ConversationID = membership.Conversation.ID
 	}
 	var err error
 	if page.Messages, page.Total, err = s.cfg.Store.Messages(ctx, q); err != nil {
@@ -97,7 +97,7 @@ func (s *Service) Messages(ctx context.Context, c Caller, h History) (Page, erro
 		page.Messages = []Message{} // so that clients get [] and not null
 	}
 	if q.ConversationID != 0 {
-		s.deliveredByRequest(room, c.UserID, page.Messages)
+		s.deliveredByRequest(membership, c.UserID, page.Messages)
 	}
 	if err := s.listWithoutTraces(ctx, c.UserID, page.Messages); err != nil {
 		return Page{}, err
@@ -179,7 +179,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	case !utf8.ValidString(content):
 		return Message{}, Errorf(KindInvalid, what, "content is not valid UTF-8")
 	}
-	m, room, err := s.message(ctx, c, id, what)
+	m, membership, err := s.message(ctx, c, id, what)
 	if err != nil {
 		return Message{}, err
 	}
@@ -189,7 +189,7 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	case m.gone():
 		return Message{}, Errorf(KindConflict, what, "it was recalled or deleted")
 	}
-	if err := s.mayWrite(ctx, c, room, what); err != nil {
+	if err := s.mayWrite(ctx, c, membership, what); err != nil {
 		return Message{}, err
 	}
 	if m, err = s.seenBy(ctx, c, m); err != nil {
@@ -202,13 +202,13 @@ func (s *Service) Edit(ctx context.Context, c Caller, id int64, content string) 
 	if err := s.cfg.Store.EditMessage(ctx, id, content, now); err != nil {
 		return Message{}, orNotFound(err, what, "it was recalled or deleted, or you may not write here any more")
 	}
-	s.tellEdit(ctx, c, room, id, now)
+	s.tellEdit(ctx, c, membership, id, now)
 	return s.Message(ctx, c, id)
 }
 
 // tellEdit notifies the members of an edit, except those who deleted the message only for
 // themselves.
-func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id int64, at time.Time) {
+func (s *Service) tellEdit(ctx context.Context, c Caller, membership Membership, id int64, at time.Time) {
 	err := s.fanout.put(ctx, func(ctx context.Context) (Event, error) {
 		// The message is read only now, so that after two edits clients get the later one last.
 		m, err := s.cfg.Store.Message(ctx, id)
@@ -218,10 +218,10 @@ func (s *Service) tellEdit(ctx context.Context, c Caller, room Membership, id in
 		if m.Sender, err = s.profile(ctx, c.UserID, m.SenderID); err != nil {
 			return Event{}, err
 		}
-		to, err := s.viewersOf(ctx, room, c.UserID, m.Seq)
+		to, err := s.viewersOf(ctx, membership, c.UserID, m.Seq)
 		return Event{
 			Type: EventMessageEdit, To: to, Except: c.Conn, At: at, Payload: MessageEdited{Message: InFrame(m)},
-			ConversationID: room.Conversation.ID,
+			ConversationID: membership.Conversation.ID,
 		}, err
 	})
 	if err != nil { // the edit is stored all the same
@@ -249,11 +249,11 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	if err := s.pace(ctx, c, what); err != nil {
 		return Message{}, err
 	}
-	m, room, err := s.message(ctx, c, id, what)
+	m, membership, err := s.message(ctx, c, id, what)
 	if err != nil {
 		return Message{}, err
 	}
-	me, _ := room.Find(c.UserID)
+	me, _ := membership.Find(c.UserID)
 	moderator := !recalled && (me.Role == RoleOwner || me.Role == RoleAdmin)
 	if m.SenderID != c.UserID && !moderator {
 		return Message{}, Errorf(KindForbidden, what, "only the sender, or an admin of the chat, may do this")
@@ -272,7 +272,7 @@ func (s *Service) retract(ctx context.Context, c Caller, id int64, recalled bool
 	} else {
 		gone.DeletedBy, gone.DeletedAt = c.UserID, &now
 	}
-	s.tell(ctx, c, room, event, now, gone)
+	s.tell(ctx, c, membership, event, now, gone)
 	return s.Message(ctx, c, id)
 }
 
@@ -283,7 +283,7 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 	if err := s.pace(ctx, c, what); err != nil {
 		return Message{}, err
 	}
-	m, room, err := s.message(ctx, c, id, what)
+	m, membership, err := s.message(ctx, c, id, what)
 	if err != nil {
 		return Message{}, err
 	}
@@ -295,7 +295,7 @@ func (s *Service) MarkRead(ctx context.Context, c Caller, id int64) (Message, er
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		ReadBy: c.UserID, ReadAt: now,
 	}
-	s.tellTrace(ctx, c, room, EventMessageRead, now, read)
+	s.tellTrace(ctx, c, membership, EventMessageRead, now, read)
 	if m.SenderID != c.UserID && (m.Status == StatusSent || m.Status == StatusDelivered) {
 		m.Status = StatusRead
 	}
@@ -314,12 +314,12 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 	if err := s.pace(ctx, c, what); err != nil {
 		return err
 	}
-	room, err := s.room(ctx, c.UserID, t, what)
+	membership, err := s.membershipOf(ctx, c.UserID, t, what)
 	if errors.Is(err, errNoDirect) {
 		return nil // there is no conversation yet
 	}
 	if err == nil {
-		err = s.mayWrite(ctx, c, room, what)
+		err = s.mayWrite(ctx, c, membership, what)
 	}
 	if KindOf(err) == KindForbidden {
 		return nil
@@ -328,12 +328,12 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 		return err
 	}
 	e := TypingChanged{UserID: c.UserID, IsTyping: typing}
-	if room.Conversation.Kind == Group {
-		e.ChatID = room.Conversation.ID
+	if membership.Conversation.Kind == Group {
+		e.ChatID = membership.Conversation.ID
 	} else {
-		e.ReceiverID = room.peer(c.UserID)
+		e.ReceiverID = membership.peer(c.UserID)
 	}
-	viewers, err := s.viewers(ctx, room, c.UserID, true)
+	viewers, err := s.viewers(ctx, membership, c.UserID, true)
 	if err != nil {
 		return err
 	}
@@ -344,20 +344,20 @@ func (s *Service) Typing(ctx context.Context, c Caller, t Target, typing bool) e
 
 // tell announces what the caller did to a message, after all earlier events. It notifies
 // the members who may see it, except the caller's connection.
-func (s *Service) tell(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	s.tellViewers(ctx, c, room, false, Event{Type: t, At: at, Payload: payload})
+func (s *Service) tell(ctx context.Context, c Caller, membership Membership, t EventType, at time.Time, payload any) {
+	s.tellViewers(ctx, c, membership, false, Event{Type: t, At: at, Payload: payload})
 }
 
 // tellTrace is tell for an event that only reveals that the caller is present, such as
 // having read a message.
-func (s *Service) tellTrace(ctx context.Context, c Caller, room Membership, t EventType, at time.Time, payload any) {
-	s.tellViewers(ctx, c, room, true, Event{Type: t, At: at, Payload: payload})
+func (s *Service) tellTrace(ctx context.Context, c Caller, membership Membership, t EventType, at time.Time, payload any) {
+	s.tellViewers(ctx, c, membership, true, Event{Type: t, At: at, Payload: payload})
 }
 
-func (s *Service) tellViewers(ctx context.Context, c Caller, room Membership, trace bool, e Event) {
-	e.Except, e.ConversationID = c.Conn, room.Conversation.ID
+func (s *Service) tellViewers(ctx context.Context, c Caller, membership Membership, trace bool, e Event) {
+	e.Except, e.ConversationID = c.Conn, membership.Conversation.ID
 	err := s.fanout.put(ctx, func(ctx context.Context) (_ Event, err error) {
-		e.To, err = s.viewers(ctx, room, c.UserID, trace)
+		e.To, err = s.viewers(ctx, membership, c.UserID, trace)
 		return e, err
 	})
 	if err != nil { // the change is stored all the same

@@ -94,7 +94,7 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 	if m.gone() {
 		return m, nil
 	}
-	room, err := s.membership(ctx, m.ConversationID)
+	membership, err := s.membership(ctx, m.ConversationID)
 	if err != nil {
 		return Message{}, orNotFound(err, what, why)
 	}
@@ -110,7 +110,7 @@ func (s *Service) RemoveMessage(ctx context.Context, by Staff, id int64) (Messag
 	if s.judged(ctx, by, d.act, d.entry, err); err != nil {
 		return Message{}, err
 	}
-	s.tell(ctx, Caller{}, room, EventMessageDelete, removal.At, MessageGone{
+	s.tell(ctx, Caller{}, membership, EventMessageDelete, removal.At, MessageGone{
 		MessageID: id, Seq: m.Seq, ChatID: m.ChatID, SenderID: m.SenderID, ReceiverID: m.ReceiverID,
 		DeletedBy: by.UserID, DeletedAt: &removal.At,
 	})
@@ -143,16 +143,20 @@ func (s *Service) Chats(ctx context.Context, q GroupQuery, p Paging) (Listing[Co
 // error is Forbidden if the role of the group's owner is the caller's own or higher.
 func (s *Service) DeleteChat(ctx context.Context, by Staff, id int64) error {
 	const what, why = "chat not deleted", "there is no such group"
-	room, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
+	membership, err := s.cfg.Store.Membership(ctx, id) // not from the cache, which may be old
 	if err != nil {
 		return orNotFound(err, what, why)
 	}
-	if room.Conversation.Kind != Group {
+	group := membership.Conversation
+	if group.Kind != Group {
 		return Errorf(KindInvalid, what, "it is a direct conversation: delete its messages instead")
 	}
 	d := deed{
 		act: ActDeleteChat, least: RoleAdministrator, what: what, self: true, target: "the group's owner",
-		entry: AuditEntry{Module: ModuleChats, Message: fmt.Sprintf("group %q of %d members deleted", room.Conversation.Title, len(room.Members)), Target: targetChat(id)},
+		entry: AuditEntry{
+			Module: ModuleChats, Target: targetChat(id),
+			Message: fmt.Sprintf("group %q of %d members deleted", group.Title, len(membership.Members)),
+		},
 	}
 	members, err := s.cfg.Store.RemoveGroup(ctx, s.removal(by, id, d))
 	if errors.Is(err, ErrNotFound) { // deleted before

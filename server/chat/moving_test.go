@@ -53,10 +53,10 @@ func TestExportIsCompleteWhileListsChange(t *testing.T) {
 	ann := w.session(t)
 	const more = 205 // more than a page
 	others := make([]chat.Caller, more)
-	var rooms, friends []int64
+	var conversationIDs, friends []int64
 	for i := range others {
 		others[i] = w.user(t)
-		rooms = append(rooms, n.send(t, others[i], ann.UserID, "1").ConversationID)
+		conversationIDs = append(conversationIDs, n.send(t, others[i], ann.UserID, "1").ConversationID)
 		if err := w.store.Befriend(t.Context(), ann.UserID, others[i].UserID, time.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -67,10 +67,10 @@ func TestExportIsCompleteWhileListsChange(t *testing.T) {
 	for _, d := range linesOf[chat.Dialog](t, files["conversations.jsonl"]) {
 		got = append(got, d.ID)
 	}
-	if slices.Sort(got); !slices.Equal(got, rooms) {
-		t.Errorf("%d conversations of %d: %v", len(got), len(rooms), got)
+	if slices.Sort(got); !slices.Equal(got, conversationIDs) {
+		t.Errorf("%d conversations of %d: %v", len(got), len(conversationIDs), got)
 	}
-	for _, id := range rooms {
+	for _, id := range conversationIDs {
 		if linesOf[chat.Message](t, files[fmt.Sprintf("messages/%d.jsonl", id)]) == nil {
 			t.Errorf("no messages of conversation %d", id)
 		}

@@ -9,9 +9,9 @@ import (
 const (
 	filePage = 50
 	maxFiles = 200 // of a page
-	// notifiedRooms is the most conversations that are notified of a deleted file. In others,
-	// clients see it when they load the message.
-	notifiedRooms = 100
+	// notifiedConversations is the most conversations that are notified of a deleted file. In
+	// others, clients see it when they load the message.
+	notifiedConversations = 100
 )
 
 // Files is a page of a user's files.
@@ -57,7 +57,7 @@ func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 	if namesFile(me.Avatar, id) {
 		return Errorf(KindConflict, what, "it is your avatar: choose another one first")
 	}
-	rooms, err := s.cfg.Store.FileRooms(ctx, id, notifiedRooms)
+	conversationIDs, err := s.cfg.Store.FileConversations(ctx, id, notifiedConversations)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Service) DeleteFile(ctx context.Context, c Caller, id int64) error {
 	if err := s.deleteBytes(f); err != nil { // cleanFiles tries again
 		s.cfg.Log.WarnContext(ctx, "bytes of a deleted file not removed; the server tries again within a day", "file", id, "err", err)
 	}
-	s.tellFileGone(ctx, c, id, rooms)
+	s.tellFileGone(ctx, c, id, conversationIDs)
 	return nil
 }
 
@@ -83,11 +83,11 @@ func (s *Service) deleteBytes(f File) error {
 }
 
 // tellFileGone notifies the members of conversations, and the caller's devices.
-func (s *Service) tellFileGone(ctx context.Context, c Caller, id int64, rooms []int64) {
+func (s *Service) tellFileGone(ctx context.Context, c Caller, id int64, conversationIDs []int64) {
 	to := []int64{c.UserID}
-	for _, room := range rooms {
-		if m, err := s.membership(ctx, room); err == nil {
-			viewers, err := s.viewers(ctx, m, c.UserID, false)
+	for _, conversationID := range conversationIDs {
+		if membership, err := s.membership(ctx, conversationID); err == nil {
+			viewers, err := s.viewers(ctx, membership, c.UserID, false)
 			if err == nil { // otherwise clients see it when they load the message
 				to = append(to, viewers...)
 			}

@@ -11,18 +11,18 @@ import (
 // no traces of the one who blocked: neither typing, nor that the blocked user's messages
 // were read. (Messages of other members count as read for all.)
 
-// mayWrite returns an error if the caller may not write in a room: the caller is muted, or
-// in a direct conversation one user has blocked the other, has declined a request of the
-// other or was deleted, or the other user would first have to get a request.
-func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what string) error {
-	if me, _ := room.Find(c.UserID); me.Muted {
-		return s.mutedError(ctx, c, room, what)
+// mayWrite returns an error if the caller may not write in a conversation: the caller is
+// muted, or in a direct conversation one user has blocked the other, has declined a request
+// of the other or was deleted, or the other user would first have to get a request.
+func (s *Service) mayWrite(ctx context.Context, c Caller, membership Membership, what string) error {
+	if me, _ := membership.Find(c.UserID); me.Muted {
+		return s.mutedError(ctx, c, membership, what)
 	}
-	if room.Conversation.Kind == Group {
+	if membership.Conversation.Kind == Group {
 		return nil
 	}
-	peer := room.peer(c.UserID)
-	if !slices.Contains(room.Closed, peer) {
+	peer := membership.peer(c.UserID)
+	if !slices.Contains(membership.Closed, peer) {
 		return nil
 	}
 	asks, err := s.needsRequest(ctx, c.UserID, peer, func(p Privacy) Audience { return p.Messages })
@@ -32,10 +32,10 @@ func (s *Service) mayWrite(ctx context.Context, c Caller, room Membership, what 
 	return err
 }
 
-// viewers returns the members of a room who may see an action of userID, including userID. A
-// trace is an action that only reveals that userID is present, such as typing.
-func (s *Service) viewers(ctx context.Context, room Membership, userID int64, trace bool) ([]int64, error) {
-	ids, direct := room.UserIDs(), room.Conversation.Kind == Direct
+// viewers returns the members who may see an action of userID, including userID. A trace is
+// an action that only reveals that userID is present, such as typing.
+func (s *Service) viewers(ctx context.Context, membership Membership, userID int64, trace bool) ([]int64, error) {
+	ids, direct := membership.UserIDs(), membership.Conversation.Kind == Direct
 	if !direct && !trace {
 		return ids, nil
 	}
@@ -48,8 +48,9 @@ func (s *Service) viewers(ctx context.Context, room Membership, userID int64, tr
 	}), nil
 }
 
-// tracesOf reports whether a viewer with these blocks may see that member id of a room has
-// received or read messages. It is the rule of [Service.viewers] for stored marks.
+// tracesOf reports whether a viewer with these blocks may see that member id of a
+// conversation has received or read messages. It is the rule of [Service.viewers] for stored
+// marks.
 func (b Blocks) tracesOf(kind ConversationKind, id int64) bool {
 	return !among(b.By, id) && (kind == Group || !among(b.Of, id))
 }

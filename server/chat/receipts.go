@@ -31,7 +31,7 @@ type DeliveryReceipt struct {
 // have blocked the caller, and in a direct conversation also one whom the caller has
 // blocked.
 func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, error) {
-	m, room, err := s.message(ctx, c, id, noMessage)
+	m, membership, err := s.message(ctx, c, id, noMessage)
 	if err != nil {
 		return Receipts{}, err
 	}
@@ -43,7 +43,7 @@ func (s *Service) Receipts(ctx context.Context, c Caller, id int64) (Receipts, e
 	list, err := s.cfg.Store.Receipts(ctx, m.ConversationID, m.Seq, m.CreatedAt.Add(time.Millisecond))
 	r := Receipts{MessageID: id, Seq: m.Seq, ReadBy: []ReadReceipt{}, DeliveredTo: []DeliveryReceipt{}}
 	for _, x := range list {
-		if x.UserID == m.SenderID || x.UserID != c.UserID && !blocks.tracesOf(room.Conversation.Kind, x.UserID) {
+		if x.UserID == m.SenderID || x.UserID != c.UserID && !blocks.tracesOf(membership.Conversation.Kind, x.UserID) {
 			continue
 		}
 		if x.Read {

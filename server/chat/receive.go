@@ -15,10 +15,10 @@ const reorderWait = 50 * time.Millisecond
 
 // Sizes of what Receive and Resume keep in memory.
 const (
-	trackedRooms = 50_000 // conversations, at least; at most twice as many
-	heldEvents   = 1000   // held events of one conversation
-	recoverPage  = 200    // messages loaded at a time
-	resumePage   = 1000   // messages that Resume looks through at a time
+	trackedConversations = 50_000 // at least; at most twice as many
+	heldEvents           = 1000   // held events of one conversation
+	recoverPage          = 200    // messages loaded at a time
+	resumePage           = 1000   // messages that Resume looks through at a time
 )
 
 // resumeLimit is the most messages that Resume looks through: a few seconds' work. Tests
@@ -113,7 +113,7 @@ func (a *arrivals) pass(ctx context.Context, e Event) {
 		t.base = e.Seq
 	}
 	t.last = e.Seq
-	if len(a.now) >= trackedRooms {
+	if len(a.now) >= trackedConversations {
 		a.before, a.now = a.now, make(map[int64]track)
 	}
 	a.now[e.ConversationID] = t
@@ -205,12 +205,12 @@ func (s *Service) fill(conversationID int64) {
 
 // load loads messages that the bus did not deliver, and returns their events.
 func (s *Service) load(ctx context.Context, conversationID, after, upTo int64) ([]Event, error) {
-	room, err := s.membership(ctx, conversationID)
-	if err != nil || len(room.Members) == 0 {
+	membership, err := s.membership(ctx, conversationID)
+	if err != nil || len(membership.Members) == 0 {
 		return nil, err
 	}
 	messages, _, err := s.cfg.Store.Messages(ctx, MessageQuery{
-		UserID: room.Members[0].UserID, ConversationID: conversationID,
+		UserID: membership.Members[0].UserID, ConversationID: conversationID,
 		Ascending: true, AfterSeq: after, Limit: int(min(upTo-after, recoverPage)), Whole: true,
 	})
 	events := make([]Event, 0, len(messages))
@@ -251,16 +251,16 @@ func (s *Service) Resume(ctx context.Context, since time.Time) error {
 	if err != nil {
 		return err
 	}
-	rooms, err := s.missed(ctx, max(after, s.arrivals.from), since)
+	stretches, err := s.missed(ctx, max(after, s.arrivals.from), since)
 	if err != nil {
 		return err
 	}
 	recovered := 0
 	defer func() { s.cfg.Hooks.recovered(ctx, recovered, nil) }()
-	for _, id := range slices.Sorted(maps.Keys(rooms)) { // the oldest conversation first
-		r := rooms[id]
-		for r.after < r.upTo {
-			events, err := s.load(ctx, id, r.after, r.upTo)
+	for _, id := range slices.Sorted(maps.Keys(stretches)) { // the oldest conversation first
+		missing := stretches[id]
+		for missing.after < missing.upTo {
+			events, err := s.load(ctx, id, missing.after, missing.upTo)
 			if err != nil {
 				return err
 			}
@@ -271,7 +271,7 @@ func (s *Service) Resume(ctx context.Context, since time.Time) error {
 				s.Receive(ctx, e)
 			}
 			recovered += len(events)
-			r.after = events[len(events)-1].Seq
+			missing.after = events[len(events)-1].Seq
 		}
 	}
 	return nil
@@ -280,27 +280,27 @@ func (s *Service) Resume(ctx context.Context, since time.Time) error {
 // A stretch is the part of a conversation with Seqs after after, up to upTo.
 type stretch struct{ after, upTo int64 }
 
-// missed returns, by conversation, the messages with ids larger than behind that were not
-// delivered to this node.
+// missed returns, by conversation id, the messages with ids larger than behind that were
+// not delivered to this node.
 func (s *Service) missed(ctx context.Context, behind int64, since time.Time) (map[int64]stretch, error) {
-	rooms := make(map[int64]stretch)
+	stretches := make(map[int64]stretch)
 	for range resumeLimit / resumePage {
 		places, err := s.cfg.Store.Since(ctx, behind, resumePage)
 		if err != nil {
 			return nil, err
 		}
-		s.arrivals.missed(rooms, places, since)
+		s.arrivals.missed(stretches, places, since)
 		if len(places) < resumePage {
-			return rooms, nil
+			return stretches, nil
 		}
 		behind = places[len(places)-1].ID
 	}
 	return nil, ErrMissedTooMuch
 }
 
-// missed adds to rooms those of places that were not delivered to this node, by their Seq;
-// in a conversation without a track, by their time.
-func (a *arrivals) missed(rooms map[int64]stretch, places []MessagePlace, since time.Time) {
+// missed adds to stretches those of places that were not delivered to this node, by their
+// Seq; in a conversation without a track, by their time.
+func (a *arrivals) missed(stretches map[int64]stretch, places []MessagePlace, since time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range places {
@@ -308,11 +308,11 @@ func (a *arrivals) missed(rooms map[int64]stretch, places []MessagePlace, since 
 		if p.Seq <= last || last == 0 && p.CreatedAt.Before(since) {
 			continue
 		}
-		r, ok := rooms[p.ConversationID]
+		missing, ok := stretches[p.ConversationID]
 		if !ok {
-			r = stretch{after: p.Seq - 1}
+			missing = stretch{after: p.Seq - 1}
 		}
-		rooms[p.ConversationID] = stretch{after: min(r.after, p.Seq-1), upTo: max(r.upTo, p.Seq)}
+		stretches[p.ConversationID] = stretch{after: min(missing.after, p.Seq-1), upTo: max(missing.upTo, p.Seq)}
 	}
 }
 

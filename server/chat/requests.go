@@ -162,11 +162,12 @@ func (s *Service) fillIn(ctx context.Context, r Request) (Request, error) {
 	sender := senderOf(from)
 	r.From = &sender
 	if r.Kind == RequestGroup {
-		room, err := s.membership(ctx, r.ChatID)
+		membership, err := s.membership(ctx, r.ChatID)
 		if err != nil {
 			return r, err
 		}
-		r.Chat = &FrameChat{ID: r.ChatID, Kind: room.Conversation.Kind, Title: room.Conversation.Title}
+		group := membership.Conversation
+		r.Chat = &FrameChat{ID: group.ID, Kind: group.Kind, Title: group.Title}
 	}
 	return r, nil
 }
@@ -302,8 +303,8 @@ func (s *Service) openDirect(ctx context.Context, from, to int64, what string) (
 	if r := opened.Accepted; r != nil {
 		s.tellAnswered(ctx, Caller{UserID: from}, *r, RequestWasAccepted)
 	}
-	room, err := s.roomByID(ctx, from, opened.ConversationID, what)
-	return room, opened.Asked, err
+	membership, err := s.membershipByID(ctx, from, opened.ConversationID, what)
+	return membership, opened.Asked, err
 }
 
 // needsRequest reports whether from needs a request for what audience selects, because to accepts

@@ -51,14 +51,14 @@ func (s *Service) SearchMessages(ctx context.Context, c Caller, t TextSearch) (F
 	}
 	q := MessageSearch{UserID: c.UserID, Text: t.Text, BeforeID: t.BeforeID, Limit: pageSize(t.Limit)}
 	if t.Target != (Target{}) {
-		room, err := s.room(ctx, c.UserID, t.Target, what)
+		membership, err := s.membershipOf(ctx, c.UserID, t.Target, what)
 		if errors.Is(err, errNoDirect) {
 			return Found{}, nil
 		}
 		if err != nil {
 			return Found{}, err
 		}
-		q.ConversationID = room.Conversation.ID
+		q.ConversationID = membership.Conversation.ID
 	}
 	if s.cfg.TextSearches != nil {
 		if wait := s.cfg.TextSearches.Take(ctx, c.UserID); wait > 0 {

@@ -82,7 +82,7 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		SenderID: c.UserID, Content: d.Content, Type: d.Type,
 		ReplyToID: d.ReplyToID, FileID: d.FileID, ClientMsgID: d.ClientMsgID,
 	}}
-	room, asked, err := s.roomToPost(ctx, c, d)
+	membership, asked, err := s.membershipToPost(ctx, c, d)
 	if err != nil {
 		if d.ClientMsgID == "" {
 			return nil, err
@@ -92,43 +92,43 @@ func (s *Service) prepare(ctx context.Context, c Caller, d Draft) (*pendingSend,
 		p.refusal = err
 		return p, nil
 	}
-	p.kind, p.msg.ConversationID, p.asked = room.Conversation.Kind, room.Conversation.ID, asked
+	p.kind, p.msg.ConversationID, p.asked = membership.Conversation.Kind, membership.Conversation.ID, asked
 	if p.kind == Direct {
-		p.msg.ReceiverID = room.peer(c.UserID)
+		p.msg.ReceiverID = membership.peer(c.UserID)
 	}
 	return p, nil
 }
 
-// roomToPost returns the conversation of a draft, after all checks. If it is the first
-// message between two users, it creates their conversation, and a request if the
+// membershipToPost returns the conversation of a draft, after all checks. If it is the
+// first message between two users, it creates their conversation, and a request if the
 // receiver requires one.
-func (s *Service) roomToPost(ctx context.Context, c Caller, d Draft) (Membership, *Request, error) {
-	room, err := s.room(ctx, c.UserID, d.Target, notSent)
+func (s *Service) membershipToPost(ctx context.Context, c Caller, d Draft) (Membership, *Request, error) {
+	membership, err := s.membershipOf(ctx, c.UserID, d.Target, notSent)
 	begins := errors.Is(err, errNoDirect)
 	if err != nil && !begins {
 		return Membership{}, nil, err
 	}
-	if err := s.mayPost(ctx, c, room, d); err != nil {
+	if err := s.mayPost(ctx, c, membership, d); err != nil {
 		return Membership{}, nil, err
 	}
 	switch {
 	case begins:
 		return s.openDirect(ctx, c.UserID, d.ReceiverID, notSent)
-	case len(room.Closed) > 0:
-		return s.openDirect(ctx, c.UserID, room.peer(c.UserID), notSent)
+	case len(membership.Closed) > 0:
+		return s.openDirect(ctx, c.UserID, membership.peer(c.UserID), notSent)
 	}
-	return room, nil, nil
+	return membership, nil, nil
 }
 
-// mayPost checks that the caller may write in the room, reply to the message and attach
-// the file.
-func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draft) error {
-	if me, _ := room.Find(c.UserID); me.Muted {
-		return s.mutedError(ctx, c, room, notSent)
+// mayPost checks that the caller may write in the conversation, reply to the message and
+// attach the file.
+func (s *Service) mayPost(ctx context.Context, c Caller, membership Membership, d Draft) error {
+	if me, _ := membership.Find(c.UserID); me.Muted {
+		return s.mutedError(ctx, c, membership, notSent)
 	}
 	if d.ReplyToID != 0 {
 		m, err := s.cfg.Store.Message(ctx, d.ReplyToID)
-		if err == nil && m.ConversationID != room.Conversation.ID {
+		if err == nil && m.ConversationID != membership.Conversation.ID {
 			err = ErrNotFound
 		}
 		if err != nil {
@@ -143,12 +143,12 @@ func (s *Service) mayPost(ctx context.Context, c Caller, room Membership, d Draf
 	return nil
 }
 
-// mutedError returns the error for a caller who is muted in a room.
-func (s *Service) mutedError(ctx context.Context, c Caller, room Membership, what string) error {
-	if room.Conversation.Kind == Group {
+// mutedError returns the error for a caller who is muted in a conversation.
+func (s *Service) mutedError(ctx context.Context, c Caller, membership Membership, what string) error {
+	if membership.Conversation.Kind == Group {
 		return Errorf(KindForbidden, what, "you are muted in this chat")
 	}
-	peer := room.peer(c.UserID)
+	peer := membership.peer(c.UserID)
 	if u, err := s.user(ctx, peer); err == nil && u.Deleted {
 		return Errorf(KindForbidden, what, "the account of user %d was deleted", peer)
 	}
@@ -324,10 +324,11 @@ func (s *Service) announce(batch []outgoing) {
 
 // eventOf returns the event of a new message.
 func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
-	room, err := s.membership(ctx, n.message.ConversationID)
+	membership, err := s.membership(ctx, n.message.ConversationID)
 	if err != nil {
 		return Event{}, err
 	}
+	conversation := membership.Conversation
 	sender, err := s.user(ctx, n.message.SenderID)
 	if err != nil {
 		sender = User{ID: n.message.SenderID}
@@ -336,13 +337,13 @@ func (s *Service) eventOf(ctx context.Context, n stored) (Event, error) {
 		return Event{}, err
 	}
 	return Event{
-		Type: EventMessageNew, To: room.UserIDs(), Except: n.caller.Conn, At: n.accepted,
+		Type: EventMessageNew, To: membership.UserIDs(), Except: n.caller.Conn, At: n.accepted,
 		Payload: MessageNew{
 			Message: InFrame(n.message),
-			Chat:    FrameChat{ID: room.Conversation.ID, Kind: room.Conversation.Kind, Title: room.Conversation.Title},
+			Chat:    FrameChat{ID: conversation.ID, Kind: conversation.Kind, Title: conversation.Title},
 			Sender:  senderOf(sender),
 		},
 		ConversationID: n.message.ConversationID, Seq: n.message.Seq, MessageID: n.message.ID,
-		From: n.message.SenderID, Receipt: wantsReceipts(room), Trace: n.trace,
+		From: n.message.SenderID, Receipt: wantsReceipts(membership), Trace: n.trace,
 	}, nil
 }

@@ -200,13 +200,13 @@ func (s *Service) user(ctx context.Context, id int64) (User, error) {
 
 // membership returns a conversation with its members, from the cache or the store.
 func (s *Service) membership(ctx context.Context, conversationID int64) (Membership, error) {
-	m, hit, err := s.cfg.Memberships.Load(ctx, conversationID, func(ctx context.Context) (Membership, error) {
-		m, err := s.cfg.Store.Membership(ctx, conversationID)
-		m.ids = m.UserIDs()
-		return m, err
+	membership, hit, err := s.cfg.Memberships.Load(ctx, conversationID, func(ctx context.Context) (Membership, error) {
+		membership, err := s.cfg.Store.Membership(ctx, conversationID)
+		membership.ids = membership.UserIDs()
+		return membership, err
 	})
 	s.cfg.Hooks.cacheLookup(ctx, "membership", hit)
-	return m, err
+	return membership, err
 }
 
 // dropped removes key from a cache after a change that ended with err. It returns err,
@@ -223,42 +223,42 @@ func dropped[K comparable, V any](ctx context.Context, s *Service, cache Cache[K
 	return err
 }
 
-// room returns the conversation of target. userID must be a member. what is the What of
-// its errors. The error is errNoDirect if target is another user and userID has no
+// membershipOf returns the conversation of target. userID must be a member. what is the
+// What of its errors. The error is errNoDirect if target is another user and userID has no
 // conversation with them yet.
-func (s *Service) room(ctx context.Context, userID int64, target Target, what string) (Membership, error) {
+func (s *Service) membershipOf(ctx context.Context, userID int64, target Target, what string) (Membership, error) {
 	if err := target.check(what); err != nil {
 		return Membership{}, err
 	}
 	if target.ReceiverID == 0 {
-		return s.roomByID(ctx, userID, target.ChatID, what)
+		return s.membershipByID(ctx, userID, target.ChatID, what)
 	}
 	id, err := s.direct(ctx, userID, target.ReceiverID, what)
 	if err != nil {
 		return Membership{}, err
 	}
-	m, err := s.membership(ctx, id)
+	membership, err := s.membership(ctx, id)
 	if err != nil {
-		return Membership{}, orNotFound(err, what, notInRoom)
+		return Membership{}, orNotFound(err, what, notInConversation)
 	}
-	if _, ok := m.Find(userID); !ok {
+	if _, ok := membership.Find(userID); !ok {
 		return Membership{}, errNoDirect
 	}
-	return m, nil
+	return membership, nil
 }
 
-const notInRoom = "there is no such conversation, or you are not in it"
+const notInConversation = "there is no such conversation, or you are not in it"
 
-// roomByID is room for the id of a conversation.
-func (s *Service) roomByID(ctx context.Context, userID, id int64, what string) (Membership, error) {
-	m, err := s.membership(ctx, id)
+// membershipByID is membershipOf for the id of a conversation.
+func (s *Service) membershipByID(ctx context.Context, userID, id int64, what string) (Membership, error) {
+	membership, err := s.membership(ctx, id)
 	if err != nil {
-		return Membership{}, orNotFound(err, what, notInRoom)
+		return Membership{}, orNotFound(err, what, notInConversation)
 	}
-	if _, ok := m.Find(userID); !ok {
-		return Membership{}, Errorf(KindNotFound, what, notInRoom)
+	if _, ok := membership.Find(userID); !ok {
+		return Membership{}, Errorf(KindNotFound, what, notInConversation)
 	}
-	return m, nil
+	return membership, nil
 }
 
 // errNoDirect is returned for two users who never wrote to each other, and for a user

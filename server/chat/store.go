@@ -358,9 +358,9 @@ type FileStore interface {
 	DeleteFile(ctx context.Context, id int64) error
 	// FilesOf lists the files of a user, the newest first, without deleted ones.
 	FilesOf(ctx context.Context, userID int64, limit, offset int) ([]File, error)
-	// FileRooms lists the ids of conversations that a file was sent to, in no particular
-	// order.
-	FileRooms(ctx context.Context, id int64, limit int) ([]int64, error)
+	// FileConversations lists the ids of conversations that a file was sent to, in no
+	// particular order.
+	FileConversations(ctx context.Context, id int64, limit int) ([]int64, error)
 	// MarkFileDeleted marks a file as deleted, so that File does not find it, and its
 	// bytes no longer count for the quotas. Messages that refer to it get FileGone. The
 	// error is ErrNotFound if it was already deleted.

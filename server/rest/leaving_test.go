@@ -120,8 +120,8 @@ func TestDataIsExported(t *testing.T) {
 	if profile.ID != ann.id || profile.Phone != ann.phone || !strings.Contains(got["friends.jsonl"], `"username":"ben"`) {
 		t.Errorf("%s, %s", got["profile.json"], got["friends.jsonl"])
 	}
-	room := w.do("GET", "/api/messages/dialogs", ann.token, nil).want(200).num("data", 0, "id")
-	lines := strings.Split(strings.TrimSpace(got[fmt.Sprintf("messages/%d.jsonl", room)]), "\n")
+	conversationID := w.do("GET", "/api/messages/dialogs", ann.token, nil).want(200).num("data", 0, "id")
+	lines := strings.Split(strings.TrimSpace(got[fmt.Sprintf("messages/%d.jsonl", conversationID)]), "\n")
 	for i, line := range lines {
 		var message chat.Message
 		must(t, json.Unmarshal([]byte(line), &message))

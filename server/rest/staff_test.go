@@ -592,7 +592,7 @@ func TestGroupsAreDeleted(t *testing.T) {
 	}
 	w.do("DELETE", "/api/super-admin/chats/987654321", admin.token, nil).want(404)
 	w.do("DELETE", "/api/super-admin/chats/x", admin.token, nil).want(400)
-	room, err := w.store.Message(t.Context(), direct.num("data", "id"))
+	message, err := w.store.Message(t.Context(), direct.num("data", "id"))
 	must(t, err)
-	w.do("DELETE", fmt.Sprint("/api/super-admin/chats/", room.ConversationID), admin.token, nil).want(400).says("direct conversation")
+	w.do("DELETE", fmt.Sprint("/api/super-admin/chats/", message.ConversationID), admin.token, nil).want(400).says("direct conversation")
 }

@@ -93,7 +93,8 @@ type appending struct {
 	results []chat.Appended
 	look    bool // look for duplicates of every message
 
-	rooms  map[int64]*room
+	conversations map[int64]*lockedConversation
+
 	step   int64          // between ids of one INSERT
 	may    map[place]bool // who may write where
 	files  map[int64]bool // files of messages that exist
@@ -112,8 +113,8 @@ type retry struct {
 	id     string
 }
 
-// A room is the state of a conversation during Append.
-type room struct {
+// A lockedConversation is the state of a conversation during Append.
+type lockedConversation struct {
 	id    int64
 	kind  chat.ConversationKind
 	pair  int64 // sum of both users
@@ -122,7 +123,7 @@ type room struct {
 }
 
 func (a *appending) run(ctx context.Context) error {
-	if err := a.openRooms(ctx); err != nil {
+	if err := a.lockConversations(ctx); err != nil {
 		return err
 	}
 	if err := a.findStored(ctx); err != nil {
@@ -144,10 +145,10 @@ func (a *appending) run(ctx context.Context) error {
 	return nil
 }
 
-// openRooms locks the conversations, and finds out which of the senders may write
-// there.
-func (a *appending) openRooms(ctx context.Context) error {
-	a.rooms, a.may = make(map[int64]*room), make(map[place]bool)
+// lockConversations locks the conversations, and finds out which of the senders may
+// write there.
+func (a *appending) lockConversations(ctx context.Context) error {
+	a.conversations, a.may = make(map[int64]*lockedConversation), make(map[place]bool)
 	asked := make([]place, 0, len(a.batch))
 	for _, m := range a.batch {
 		p := place{m.ConversationID, m.SenderID}
@@ -200,17 +201,18 @@ func (a *appending) lock(ctx context.Context, places []place) error {
 		args = append(args, p.conversation, p.user)
 	}
 	_, err := collect(ctx, a.t, func(r scanner) (struct{}, error) {
-		var x room
+		var c lockedConversation
 		p := place{}
-		err := r.Scan(&x.id, &p.user, &x.kind, &x.pair, &x.last, &a.step)
-		p.conversation = x.id
-		a.rooms[x.id], a.may[p] = &x, true
+		err := r.Scan(&c.id, &p.user, &c.kind, &c.pair, &c.last, &a.step)
+		p.conversation = c.id
+		a.conversations[c.id], a.may[p] = &c, true
 		return struct{}{}, err
 	}, a.s.dialect.lockQuery(n), args...)
 	return err
 }
 
-// lockQuery returns the statement that locks rooms for n pairs of room and sender.
+// lockQuery returns the statement that locks conversations for n pairs of conversation
+// and sender.
 func (d *dialect) lockQuery(n int) string {
 	columns := `SELECT c.id, m.user_id, c.kind, COALESCE(c.pair_low + c.pair_high, 0), c.last_seq, ` + d.step
 	if n == 1 { // without a table of keys, which would double the cost
@@ -292,7 +294,7 @@ func (a *appending) decide(i int) {
 		a.first[key] = i
 	}
 	a.store = append(a.store, i)
-	a.results[i].Message = a.rooms[n.ConversationID].next(n)
+	a.results[i].Message = a.conversations[n.ConversationID].next(n)
 }
 
 func (a *appending) copy(i, original int) {
@@ -302,16 +304,16 @@ func (a *appending) copy(i, original int) {
 	a.copies[i] = original
 }
 
-// next makes n the room's next message.
-func (x *room) next(n *chat.NewMessage) chat.Message {
-	x.added++
+// next makes n the conversation's next message.
+func (c *lockedConversation) next(n *chat.NewMessage) chat.Message {
+	c.added++
 	at := timeOf(micros(n.CreatedAt))
 	m := chat.Message{
-		ConversationID: n.ConversationID, SenderID: n.SenderID, Seq: x.last + x.added,
+		ConversationID: n.ConversationID, SenderID: n.SenderID, Seq: c.last + c.added,
 		Content: n.Content, Type: n.Type, Status: chat.StatusSent, ReplyToID: n.ReplyToID,
 		FileID: n.FileID, ClientMsgID: n.ClientMsgID, CreatedAt: at, UpdatedAt: at,
 	}
-	address(&m, x.kind, x.pair-n.SenderID)
+	address(&m, c.kind, c.pair-n.SenderID)
 	return m
 }
 
@@ -366,9 +368,9 @@ func insertQuery(n int) string {
 // conversations that grow by the same number of messages, which is nearly all.
 func (a *appending) raise(ctx context.Context) error {
 	byAdded := make(map[int64][]int64)
-	for id, x := range a.rooms {
-		if x.added > 0 {
-			byAdded[x.added] = append(byAdded[x.added], id)
+	for id, c := range a.conversations {
+		if c.added > 0 {
+			byAdded[c.added] = append(byAdded[c.added], id)
 		}
 	}
 	for added, ids := range byAdded {

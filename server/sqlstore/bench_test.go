@@ -72,8 +72,10 @@ func serverCPU(b *testing.B) time.Duration {
 func BenchmarkAppend(b *testing.B) {
 	engines(b, func(b *testing.B, empty func() Config) {
 		for _, size := range []int{1, 16, 256} {
-			for _, rooms := range []string{"one", "own"} {
-				b.Run(fmt.Sprintf("%d/%s", size, rooms), func(b *testing.B) { benchmarkAppend(b, empty(), size, rooms == "own") })
+			for _, conversations := range []string{"one", "own"} {
+				b.Run(fmt.Sprintf("%d/%s", size, conversations), func(b *testing.B) {
+					benchmarkAppend(b, empty(), size, conversations == "own")
+				})
 			}
 		}
 	})
@@ -177,7 +179,7 @@ func BenchmarkMembership500(b *testing.B) {
 	s, _, group := crowd(b, Config{}, 500)
 	b.ReportAllocs()
 	for b.Loop() {
-		if m, err := s.Membership(b.Context(), group); err != nil || len(m.Members) != 500 {
+		if membership, err := s.Membership(b.Context(), group); err != nil || len(membership.Members) != 500 {
 			b.Fatal(err)
 		}
 	}

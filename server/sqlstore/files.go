@@ -142,10 +142,10 @@ func (s *Store) FilesOf(ctx context.Context, userID int64, limit, offset int) ([
 	return files, s.fail(ctx, "files of", err)
 }
 
-// FileRooms implements chat.FileStore.
-func (s *Store) FileRooms(ctx context.Context, id int64, limit int) ([]int64, error) {
-	rooms, err := collect(ctx, s.read, scanID, `SELECT DISTINCT conversation_id FROM messages WHERE file_id = ? LIMIT ?`, id, limit)
-	return rooms, s.fail(ctx, "file rooms", err)
+// FileConversations implements chat.FileStore.
+func (s *Store) FileConversations(ctx context.Context, id int64, limit int) ([]int64, error) {
+	ids, err := collect(ctx, s.read, scanID, `SELECT DISTINCT conversation_id FROM messages WHERE file_id = ? LIMIT ?`, id, limit)
+	return ids, s.fail(ctx, "file conversations", err)
 }
 
 // MarkFileDeleted implements chat.FileStore. The row stays, because SQLite would

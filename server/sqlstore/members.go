@@ -45,10 +45,10 @@ func stateOf(m chat.Member) int {
 
 // Membership implements chat.ConversationStore.
 func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Membership, error) {
-	var m chat.Membership
+	var membership chat.Membership
 	var err error
-	m.Conversation, err = one(ctx, s.read, func(r scanner) (chat.Conversation, error) {
-		return scanConversation(after{r, []any{&m.Pair.Low, &m.Pair.High}})
+	membership.Conversation, err = one(ctx, s.read, func(r scanner) (chat.Conversation, error) {
+		return scanConversation(after{r, []any{&membership.Pair.Low, &membership.Pair.High}})
 	}, `SELECT `+conversationColumns+`, COALESCE(c.pair_low, 0), COALESCE(c.pair_high, 0) FROM conversations c WHERE c.id = ?`, conversationID)
 	if err != nil {
 		return chat.Membership{}, s.fail(ctx, "membership", err)
@@ -57,10 +57,10 @@ func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Memb
 	_, err = collect(ctx, s.read, func(r scanner) (struct{}, error) {
 		member, err := scanMember(after{r, []any{&closed}})
 		if member.Role != "" && !member.Banned {
-			m.Members = append(m.Members, member)
+			membership.Members = append(membership.Members, member)
 		}
 		if closed {
-			m.Closed = append(m.Closed, member.UserID)
+			membership.Closed = append(membership.Closed, member.UserID)
 		}
 		return struct{}{}, err
 	}, `SELECT `+memberColumns+`, m.closed FROM members m
@@ -68,8 +68,8 @@ func (s *Store) Membership(ctx context.Context, conversationID int64) (chat.Memb
 	if err != nil {
 		return chat.Membership{}, s.fail(ctx, "membership", err)
 	}
-	m.Conversation.MemberCount = len(m.Members)
-	return m, nil
+	membership.Conversation.MemberCount = len(membership.Members)
+	return membership, nil
 }
 
 // ChangeMember implements chat.ConversationStore. A lock on the conversation

@@ -10,15 +10,16 @@ import (
 const messagesBefore = `SELECT ` + messageColumns + ` FROM (SELECT y.id FROM messages y WHERE y.id < ? ORDER BY y.id DESC LIMIT ?) k
 	JOIN messages x ON x.id = k.id JOIN conversations c ON c.id = x.conversation_id ORDER BY x.id DESC`
 
-// roomsOf lists conversations for a search, as if they had no blocks, because blocks
-// do not know the senders of their messages.
-const roomsOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
+// conversationsOf lists the conversations of a user for a search, as if they had no
+// blocks, because blocks do not know the senders of their messages.
+const conversationsOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
 	FROM members m JOIN conversations c ON c.id = m.conversation_id
 	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
 	LEFT JOIN messages f ON f.conversation_id = c.id AND f.seq = 1
 	WHERE m.user_id = ?`
 
-const roomOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
+// oneConversation is conversationsOf for the id of a conversation.
+const oneConversation = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
 	FROM conversations c
 	JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq
 	LEFT JOIN messages f ON f.conversation_id = c.id AND f.seq = 1
@@ -29,16 +30,18 @@ const roomOf = `SELECT c.id, c.last_seq, 0, 0, 0, l.id, COALESCE(f.id, 0)
 // sender has left.
 func (s *Store) AllMessages(ctx context.Context, q chat.ModerationQuery) (chat.Found, error) {
 	x := &searching{
-		s: s, staff: true, sender: q.SenderID, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom),
+		s: s, staff: true, sender: q.SenderID, budget: s.budget, start: time.Now(),
+		conversations: make(map[int64]*searchedConversation),
+
 		q: chat.MessageSearch{BeforeID: q.BeforeID, Limit: q.Limit},
 	}
 	var found chat.Found
 	var err error
 	switch {
 	case q.ConversationID > 0:
-		err = x.addRooms(ctx, roomOf, q.ConversationID)
+		err = x.addConversations(ctx, oneConversation, q.ConversationID)
 	case q.SenderID > 0:
-		err = x.addRooms(ctx, roomsOf, q.SenderID)
+		err = x.addConversations(ctx, conversationsOf, q.SenderID)
 	default:
 		found, err = s.newestOfAnybody(ctx, q)
 		return found, s.fail(ctx, "all messages", err)
@@ -69,23 +72,23 @@ const countChunk = 10_000
 // looked at all of them.
 func (s *Store) countOf(ctx context.Context, userID int64) (n int64, more bool, err error) {
 	start, rows := time.Now(), countRows*int64(s.budget.rows)
-	rooms, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {
+	bookmarks, err := collect(ctx, s.read, func(r scanner) (b bookmark, err error) {
 		return b, r.Scan(&b.conversation, &b.read)
 	}, `SELECT c.id, c.last_seq FROM members m JOIN conversations c ON c.id = m.conversation_id
 		WHERE m.user_id = ? AND c.last_seq > 0 ORDER BY c.id DESC`, userID)
-	for err == nil && len(rooms) > 0 {
+	for err == nil && len(bookmarks) > 0 {
 		if rows <= 0 || time.Since(start) > s.budget.within {
 			return n, true, nil
 		}
 		var args []any
 		ranges, looked := 0, int64(0)
-		for len(rooms) > 0 && ranges < maxRows && looked < countChunk {
-			b := &rooms[0]
+		for len(bookmarks) > 0 && ranges < maxRows && looked < countChunk {
+			b := &bookmarks[0]
 			from := max(b.read-countChunk+looked, 0)
 			args = append(args, b.conversation, from, b.read)
 			ranges, looked = ranges+1, looked+b.read-from
 			if b.read = from; from == 0 {
-				rooms = rooms[1:]
+				bookmarks = bookmarks[1:]
 			}
 		}
 		for ; ranges < padded(ranges); ranges++ { // a range of no message

@@ -15,13 +15,13 @@ import (
 func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 	s := openTest(t, Config{})
 	rare, often := newUser(t, s, "10000"), newUser(t, s, "10001")
-	var rooms []int64
+	var groups []int64
 	for i := range 5 {
 		g, err := s.CreateGroup(t.Context(), "g", often, []int64{rare}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		rooms = append(rooms, g.ID)
+		groups = append(groups, g.ID)
 		if i == 4 { // one that he has left
 			_, err := s.ChangeMember(t.Context(), chat.MemberChange{
 				ConversationID: g.ID, ActorID: often, UserID: rare, Decide: func(_ chat.Member, m *chat.Member) error { *m = chat.Member{}; return nil },
@@ -37,7 +37,7 @@ func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 		if i%97 == 3 && i%11%5 != 4 {
 			from = rare
 		}
-		batch = append(batch, chat.NewMessage{ConversationID: rooms[i%11%5], SenderID: from, Content: fmt.Sprint(i), Type: chat.TypeText})
+		batch = append(batch, chat.NewMessage{ConversationID: groups[i%11%5], SenderID: from, Content: fmt.Sprint(i), Type: chat.TypeText})
 	}
 	stored, err := s.Append(t.Context(), batch)
 	if err != nil {
@@ -58,9 +58,9 @@ func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 		{chat.ModerationQuery{}, ids(func(chat.Message) bool { return true })},
 		{chat.ModerationQuery{SenderID: rare}, ids(func(m chat.Message) bool { return m.SenderID == rare })},
 		{chat.ModerationQuery{SenderID: often}, ids(func(m chat.Message) bool { return m.SenderID == often })},
-		{chat.ModerationQuery{ConversationID: rooms[0]}, ids(func(m chat.Message) bool { return m.ChatID == rooms[0] })},
-		{chat.ModerationQuery{ConversationID: rooms[4], SenderID: often}, ids(func(m chat.Message) bool { return m.ChatID == rooms[4] })},
-		{chat.ModerationQuery{ConversationID: rooms[1], SenderID: rare}, ids(func(m chat.Message) bool { return m.SenderID == rare && m.ChatID == rooms[1] })},
+		{chat.ModerationQuery{ConversationID: groups[0]}, ids(func(m chat.Message) bool { return m.ChatID == groups[0] })},
+		{chat.ModerationQuery{ConversationID: groups[4], SenderID: often}, ids(func(m chat.Message) bool { return m.ChatID == groups[4] })},
+		{chat.ModerationQuery{ConversationID: groups[1], SenderID: rare}, ids(func(m chat.Message) bool { return m.SenderID == rare && m.ChatID == groups[1] })},
 	} {
 		for _, budget := range []searchBudget{defaultBudget, {time.Hour, 1, 1 << 30, 1, 1}, {time.Hour, 1 << 30, 1, 1, 1}, {0, 1 << 30, 1 << 30, 1, 1}} {
 			s.budget = budget

@@ -204,7 +204,7 @@ func nodes(t *testing.T, n int) []*Store {
 func TestNodesWriteTheSameConversations(t *testing.T) {
 	const senders, rounds, perRound = 12, 6, 8
 	stores := nodes(t, 3)
-	var users, rooms []int64
+	var users, groups []int64
 	for i := range senders {
 		users = append(users, newUser(t, stores[0], fmt.Sprint("+1000", i)))
 	}
@@ -213,7 +213,7 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rooms = append(rooms, c.ID)
+		groups = append(groups, c.ID)
 	}
 	var mu sync.Mutex
 	ids := make(map[string]int64)
@@ -227,7 +227,7 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 					for k := range batch {
 						name := fmt.Sprint(i, ".", round, ".", k)
 						batch[k] = chat.NewMessage{
-							ConversationID: rooms[(i+k*(node+1))%len(rooms)], SenderID: sender, Content: name,
+							ConversationID: groups[(i+k*(node+1))%len(groups)], SenderID: sender, Content: name,
 							Type: chat.TypeText, ClientMsgID: name, CreatedAt: time.Now(),
 						}
 					}
@@ -248,7 +248,7 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 						}
 					}
 					mu.Unlock()
-					_ = s.Advance(t.Context(), []chat.Mark{{ConversationID: rooms[round%len(rooms)], UserID: sender, Read: int64(round)}})
+					_ = s.Advance(t.Context(), []chat.Mark{{ConversationID: groups[round%len(groups)], UserID: sender, Read: int64(round)}})
 				}
 			})
 		}
@@ -260,14 +260,14 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 		}
 	}
 	total := 0
-	for _, room := range rooms {
-		list, _, err := stores[1].Messages(t.Context(), chat.MessageQuery{UserID: users[0], ConversationID: room, Ascending: true, Limit: 1 << 20})
+	for _, group := range groups {
+		list, _, err := stores[1].Messages(t.Context(), chat.MessageQuery{UserID: users[0], ConversationID: group, Ascending: true, Limit: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range list {
 			if m.Seq != int64(i+1) || ids[m.Content] != m.ID {
-				t.Fatalf("message %d of %d is %+v", i, room, m)
+				t.Fatalf("message %d of %d is %+v", i, group, m)
 			}
 		}
 		total += len(list)

@@ -134,14 +134,14 @@ func (s *Store) Requests(ctx context.Context, userID int64, limit, offset int) (
 	if err != nil {
 		return nil, s.fail(ctx, "requests", err)
 	}
-	var rooms []int64
+	var conversationIDs []int64
 	for _, r := range list {
 		if r.Kind == chat.RequestMessage {
-			rooms = append(rooms, r.ChatID)
+			conversationIDs = append(conversationIDs, r.ChatID)
 		}
 	}
 	last := make(map[int64]chat.Message)
-	for part := range slices.Chunk(rooms, lists) {
+	for part := range slices.Chunk(conversationIDs, lists) {
 		in, args := inList(part, nil)
 		messages, err := collect(ctx, s.read, scanMessage, `SELECT `+messageColumns+` FROM conversations c
 			JOIN messages x ON x.conversation_id = c.id AND x.seq = c.last_seq WHERE c.id IN (`+in+`)`, args...)

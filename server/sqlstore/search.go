@@ -29,7 +29,7 @@ var defaultBudget = searchBudget{within: time.Second, rows: 20_000, bytes: 32 <<
 // reads the signature first, and the messages only if they may match. It reads
 // messages that are in no block yet.
 func (s *Store) SearchMessages(ctx context.Context, q chat.MessageSearch) (chat.Found, error) {
-	x := &searching{s: s, q: q, budget: s.budget, start: time.Now(), rooms: make(map[int64]*searchRoom)}
+	x := &searching{s: s, q: q, budget: s.budget, start: time.Now(), conversations: make(map[int64]*searchedConversation)}
 	found, err := x.run(ctx)
 	return found, s.fail(ctx, "search messages", err)
 }
@@ -41,18 +41,19 @@ type searching struct {
 	budget searchBudget // the rest of it
 	start  time.Time
 
-	staff  bool  // find all messages of rooms, whoever may see them, and not words
+	staff  bool  // find all messages of conversations, whoever may see them, and not words
 	sender int64 // with staff, only messages of this user; 0: of all
 
 	words []string // folded; a match has all of them
 	grams []gram   // the block of a match has all of them
-	rooms map[int64]*searchRoom
 	todo  stretches
 	hits  []hit // newest first
+
+	conversations map[int64]*searchedConversation
 }
 
-// A searchRoom is a conversation to search.
-type searchRoom struct {
+// A searchedConversation is a conversation to search.
+type searchedConversation struct {
 	id, last, cleared int64
 	hides             bool
 	lastID            int64 // of its last message
@@ -60,14 +61,14 @@ type searchRoom struct {
 	tailID            int64 // of the first message after them that is not cleared; 0: none
 }
 
-// A stretch is the messages of a room with seqs above after, up to upTo.
+// A stretch is the messages of a conversation with seqs above after, up to upTo.
 type stretch struct {
-	room        *searchRoom
-	after, upTo int64
-	top         int64 // no message of it has a larger id
-	block       bool  // it is a block; read its signature first
-	unplaced    bool  // upTo is not known yet: the last message of the room before BeforeID
-	end         bool  // has no message; blocks after it were not listed
+	conversation *searchedConversation
+	after, upTo  int64
+	top          int64 // no message of it has a larger id
+	block        bool  // it is a block; read its signature first
+	unplaced     bool  // upTo is not known yet: the last message of the conversation before BeforeID
+	end          bool  // has no message; blocks after it were not listed
 }
 
 type hit struct{ id, conversation, seq int64 }
@@ -87,7 +88,7 @@ func (x *searching) run(ctx context.Context) (chat.Found, error) {
 	if x.q.BeforeID <= 0 {
 		x.q.BeforeID = math.MaxInt64
 	}
-	if err := x.listRooms(ctx); err != nil {
+	if err := x.listConversations(ctx); err != nil {
 		return chat.Found{}, err
 	}
 	if err := x.listBlocks(ctx); err != nil {
@@ -121,32 +122,32 @@ func (x *searching) exhausted() bool {
 	return next.end || spent && next.top+1 < x.q.BeforeID
 }
 
-// listRooms lists the messages after the last block of each conversation.
-func (x *searching) listRooms(ctx context.Context) error {
-	query, args := searchRooms, []any{x.q.UserID}
+// listConversations lists the messages after the last block of each conversation.
+func (x *searching) listConversations(ctx context.Context) error {
+	query, args := searchConversations, []any{x.q.UserID}
 	if x.q.ConversationID != 0 {
-		query, args = searchRooms+searchRoom1, append(args, x.q.ConversationID)
+		query, args = searchConversations+searchOneConversation, append(args, x.q.ConversationID)
 	}
-	return x.addRooms(ctx, query+searchTails, args...)
+	return x.addConversations(ctx, query+searchTails, args...)
 }
 
-func (x *searching) addRooms(ctx context.Context, query string, args ...any) error {
-	rooms, err := collect(ctx, x.s.read, func(r scanner) (*searchRoom, error) {
-		var m searchRoom
-		return &m, r.Scan(&m.id, &m.last, &m.cleared, &m.hides, &m.indexed, &m.lastID, &m.tailID)
+func (x *searching) addConversations(ctx context.Context, query string, args ...any) error {
+	conversations, err := collect(ctx, x.s.read, func(r scanner) (*searchedConversation, error) {
+		var c searchedConversation
+		return &c, r.Scan(&c.id, &c.last, &c.cleared, &c.hides, &c.indexed, &c.lastID, &c.tailID)
 	}, query, args...)
-	for _, m := range rooms {
-		x.rooms[m.id] = m
-		if m.tailID != 0 && m.tailID < x.q.BeforeID {
-			tail := stretch{room: m, after: max(m.indexed, m.cleared), upTo: m.last, top: min(m.lastID, x.q.BeforeID-1)}
-			tail.unplaced = m.lastID >= x.q.BeforeID && tail.upTo-tail.after > blockSize
+	for _, c := range conversations {
+		x.conversations[c.id] = c
+		if c.tailID != 0 && c.tailID < x.q.BeforeID {
+			tail := stretch{conversation: c, after: max(c.indexed, c.cleared), upTo: c.last, top: min(c.lastID, x.q.BeforeID-1)}
+			tail.unplaced = c.lastID >= x.q.BeforeID && tail.upTo-tail.after > blockSize
 			x.add(tail)
 		}
 	}
 	return err
 }
 
-const searchRooms = `SELECT k.id, k.last_seq, k.cleared_seq, k.hides, k.indexed, l.id, COALESCE(f.id, 0)
+const searchConversations = `SELECT k.id, k.last_seq, k.cleared_seq, k.hides, k.indexed, l.id, COALESCE(f.id, 0)
 	FROM (SELECT c.id, c.last_seq, m.cleared_seq, m.hides,
 	             COALESCE((SELECT MAX(b.last_seq) FROM search_blocks b WHERE b.conversation_id = c.id), 0) AS indexed
 	      FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -156,28 +157,29 @@ const searchTails = `) k
 	JOIN messages l ON l.conversation_id = k.id AND l.seq = k.last_seq
 	LEFT JOIN messages f ON f.conversation_id = k.id AND f.seq = CASE WHEN k.indexed > k.cleared_seq THEN k.indexed ELSE k.cleared_seq END + 1`
 
-const searchRoom1 = ` AND m.conversation_id = ?`
+const searchOneConversation = ` AND m.conversation_id = ?`
 
 // listBlocks lists the newest blocks.
 func (x *searching) listBlocks(ctx context.Context) error {
 	query, args := searchBlocks, []any{x.q.UserID, x.q.BeforeID}
 	if x.q.ConversationID != 0 {
-		query, args = searchBlocks+searchRoom1, append(args, x.q.ConversationID)
+		query, args = searchBlocks+searchOneConversation, append(args, x.q.ConversationID)
 	}
 	most := x.budget.listed
 	list, err := collect(ctx, x.s.read, func(r scanner) (stretch, error) {
 		var id int64
 		b := stretch{block: true}
 		err := r.Scan(&id, &b.upTo, &b.top)
-		b.room = x.rooms[id]
+		b.conversation = x.conversations[id]
 		return b, err
 	}, query+` ORDER BY b.last_id DESC LIMIT ?`, append(args, most)...)
 	if err != nil {
 		return err
 	}
 	for _, b := range list {
-		if b.room != nil && b.upTo <= b.room.indexed { // listRooms has listed newer ones as messages
-			b.after = max(b.upTo-blockSize, b.room.cleared)
+		// listConversations has listed newer ones as messages.
+		if b.conversation != nil && b.upTo <= b.conversation.indexed {
+			b.after = max(b.upTo-blockSize, b.conversation.cleared)
 			b.top = min(b.top, x.q.BeforeID-1)
 			x.add(b)
 		}
@@ -217,10 +219,10 @@ func (x *searching) step(ctx context.Context, size int) error {
 // a conversation, ids grow with seqs.
 func (x *searching) placeTail(ctx context.Context, s stretch) error {
 	low, high := s.after+1, s.upTo // low comes before it, as tailID says
-	s.top = s.room.tailID
+	s.top = s.conversation.tailID
 	for low < high {
 		middle := low + (high-low+1)/2
-		id, err := one(ctx, x.s.read, scanID, `SELECT id FROM messages WHERE conversation_id = ? AND seq = ?`, s.room.id, middle)
+		id, err := one(ctx, x.s.read, scanID, `SELECT id FROM messages WHERE conversation_id = ? AND seq = ?`, s.conversation.id, middle)
 		if err != nil {
 			return err
 		}
@@ -243,7 +245,7 @@ func (x *searching) look(ctx context.Context, part []stretch) error {
 	args := make([]any, 0, 2*n)
 	for i := range n {
 		b := part[min(i, len(part)-1)]
-		args = append(args, b.room.id, b.upTo)
+		args = append(args, b.conversation.id, b.upTo)
 	}
 	ruledOut := make(map[blockKey]bool)
 	_, err := collect(ctx, x.s.read, func(r scanner) (struct{}, error) {
@@ -257,7 +259,7 @@ func (x *searching) look(ctx context.Context, part []stretch) error {
 		return struct{}{}, err
 	}, lookQuery(n), args...)
 	for _, b := range part {
-		if !ruledOut[blockKey{b.room.id, b.upTo}] {
+		if !ruledOut[blockKey{b.conversation.id, b.upTo}] {
 			b.block = false
 			heap.Push(&x.todo, b)
 		}
@@ -278,8 +280,8 @@ func (x *searching) read(ctx context.Context, part []stretch) error {
 	for i := range n {
 		s := part[min(i, len(part)-1)]
 		from := max(s.after, s.upTo-blockSize)
-		args = append(args, s.room.id, from, s.upTo)
-		oldest[spot{s.room.id, from + 1}] = s.top
+		args = append(args, s.conversation.id, from, s.upTo)
+		oldest[spot{s.conversation.id, from + 1}] = s.top
 	}
 	hits, err := collect(ctx, x.s.read, func(r scanner) (h hit, err error) {
 		var text string
@@ -309,7 +311,7 @@ func (x *searching) read(ctx context.Context, part []stretch) error {
 	x.hits = x.hits[:min(len(x.hits), x.q.Limit+1)]
 	for _, s := range part {
 		if s.upTo -= blockSize; s.upTo > s.after {
-			s.top = min(s.top, oldest[spot{s.room.id, s.upTo + 1}]-1)
+			s.top = min(s.top, oldest[spot{s.conversation.id, s.upTo + 1}]-1)
 			heap.Push(&x.todo, s)
 		}
 	}
@@ -342,7 +344,7 @@ func (x *searching) matches(text string) bool {
 func (x *searching) visible(ctx context.Context, hits []hit) ([]hit, error) {
 	var ask []spot
 	for _, h := range hits {
-		if x.rooms[h.conversation].hides {
+		if x.conversations[h.conversation].hides {
 			ask = append(ask, h.spot())
 		}
 	}

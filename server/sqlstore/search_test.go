@@ -20,13 +20,13 @@ func TestSearchesAreGivenUpForAWhile(t *testing.T) {
 		} {
 			s := openTest(t, Config{})
 			me := newUser(t, s, "10000")
-			var rooms []int64
+			var conversationIDs []int64
 			for i := range 3 {
 				o, err := s.EnsureDirect(t.Context(), chat.Opening{From: me, To: newUser(t, s, fmt.Sprint(20000+i)), At: time.Now()})
 				if err != nil {
 					t.Fatal(err)
 				}
-				rooms = append(rooms, o.ConversationID)
+				conversationIDs = append(conversationIDs, o.ConversationID)
 			}
 			var batch []chat.NewMessage
 			for i := range 300 {
@@ -34,7 +34,7 @@ func TestSearchesAreGivenUpForAWhile(t *testing.T) {
 				if i%50 == 7 {
 					text = "needle"
 				}
-				batch = append(batch, chat.NewMessage{ConversationID: rooms[i%7%3], SenderID: me, Content: text, Type: chat.TypeText})
+				batch = append(batch, chat.NewMessage{ConversationID: conversationIDs[i%7%3], SenderID: me, Content: text, Type: chat.TypeText})
 			}
 			if _, err := s.Append(t.Context(), batch); err != nil {
 				t.Fatal(err)

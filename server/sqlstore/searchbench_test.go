@@ -32,10 +32,10 @@ func benchTexts(n int) []string {
 // spread stores texts in many conversations of one user.
 func spread(b *testing.B, s *Store, texts []string) (me int64) {
 	b.Helper()
-	const rooms, size = 20, 250
+	const conversations, size = 20, 250
 	me = newUser(b, s, "9000")
 	var ids []int64
-	for i := range rooms {
+	for i := range conversations {
 		o, err := s.EnsureDirect(b.Context(), chat.Opening{From: me, To: newUser(b, s, fmt.Sprint(9001+i)), At: time.Now()})
 		if err != nil {
 			b.Fatal(err)
@@ -45,7 +45,7 @@ func spread(b *testing.B, s *Store, texts []string) (me int64) {
 	for from := 0; from < len(texts); from += size {
 		var batch []chat.NewMessage
 		for i, text := range texts[from:min(from+size, len(texts))] {
-			batch = append(batch, chat.NewMessage{ConversationID: ids[(from+i)%rooms], SenderID: me, Content: text, Type: chat.TypeText, CreatedAt: time.Now()})
+			batch = append(batch, chat.NewMessage{ConversationID: ids[(from+i)%conversations], SenderID: me, Content: text, Type: chat.TypeText, CreatedAt: time.Now()})
 		}
 		if _, err := s.Append(b.Context(), batch); err != nil {
 			b.Fatal(err)

@@ -50,12 +50,12 @@ func BenchmarkCodecs(b *testing.B) {
 	b.Run("user/json", func(b *testing.B) { benchJSON(b, user) })
 	b.Run("user/gob", func(b *testing.B) { benchGob(b, user) })
 	for _, members := range []int{2, 500} {
-		room := chat.Membership{Conversation: chat.Conversation{ID: 1, Kind: chat.Group, CreatedAt: at}}
+		membership := chat.Membership{Conversation: chat.Conversation{ID: 1, Kind: chat.Group, CreatedAt: at}}
 		for i := range members {
-			room.Members = append(room.Members, chat.Member{UserID: int64(i), Role: chat.RoleMember, JoinedAt: at})
+			membership.Members = append(membership.Members, chat.Member{UserID: int64(i), Role: chat.RoleMember, JoinedAt: at})
 		}
-		b.Run(fmt.Sprintf("room%d/json", members), func(b *testing.B) { benchJSON(b, room) })
-		b.Run(fmt.Sprintf("room%d/gob", members), func(b *testing.B) { benchGob(b, room) })
+		b.Run(fmt.Sprintf("membership%d/json", members), func(b *testing.B) { benchJSON(b, membership) })
+		b.Run(fmt.Sprintf("membership%d/gob", members), func(b *testing.B) { benchGob(b, membership) })
 	}
 }
 

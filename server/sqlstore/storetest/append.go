@@ -138,15 +138,15 @@ func testAppendIsIdempotent(w *world) {
 
 func testAppendLargeBatches(w *world) {
 	u := w.users(100)
-	var rooms []int64
+	var groups []int64
 	for i := range 40 {
-		rooms = append(rooms, w.group(u[i], u...))
+		groups = append(groups, w.group(u[i], u...))
 	}
 	next := make(map[int64]int64)
 	for _, size := range []int{1, 2, 3, 63, 64, 65, 127, 128, 200, 1000} {
 		batch := make([]chat.NewMessage, size)
 		for i := range batch {
-			batch[i] = w.message(rooms[i*7%len(rooms)], u[i*13%len(u)], fmt.Sprint(size, ".", i))
+			batch[i] = w.message(groups[i*7%len(groups)], u[i*13%len(u)], fmt.Sprint(size, ".", i))
 			batch[i].ClientMsgID = batch[i].Content
 		}
 		batch[size/2].SenderID = 1 << 40
@@ -174,7 +174,7 @@ func testAppendLargeBatches(w *world) {
 // testAppendAgainstModel compares the results of random batches with those of a small model.
 func testAppendAgainstModel(w *world) {
 	u := w.users(6)
-	rooms := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2], u[3]), w.group(u[4], u[0]), w.direct(u[3], u[3])}
+	conversationIDs := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2], u[3]), w.group(u[4], u[0]), w.direct(u[3], u[3])}
 	type key struct {
 		sender int64
 		client string
@@ -184,15 +184,15 @@ func testAppendAgainstModel(w *world) {
 	mute := make(map[[2]int64]bool)
 	for round := range 60 {
 		rng := rand.New(rand.NewPCG(1, uint64(round)))
-		room, who := rooms[rng.IntN(len(rooms))], u[rng.IntN(len(u))]
-		if m := w.member(room, who); m.Role != "" {
+		conversationID, who := conversationIDs[rng.IntN(len(conversationIDs))], u[rng.IntN(len(u))]
+		if m := w.member(conversationID, who); m.Role != "" {
 			m.Muted = !m.Muted
-			mute[[2]int64{room, who}] = m.Muted
+			mute[[2]int64{conversationID, who}] = m.Muted
 			w.put(m)
 		}
 		batch := make([]chat.NewMessage, 1+rng.IntN(20))
 		for i := range batch {
-			batch[i] = w.message(rooms[rng.IntN(len(rooms))], u[rng.IntN(len(u))], fmt.Sprint(round, "/", i))
+			batch[i] = w.message(conversationIDs[rng.IntN(len(conversationIDs))], u[rng.IntN(len(u))], fmt.Sprint(round, "/", i))
 			if rng.IntN(2) == 0 {
 				batch[i].ClientMsgID = fmt.Sprint(rng.IntN(40))
 			}
@@ -215,24 +215,24 @@ func testAppendAgainstModel(w *world) {
 			}
 		}
 	}
-	for _, room := range rooms {
-		owner := must[chat.Membership](w)(w.Membership(w.ctx(), room)).Members[0].UserID
-		got, _ := w.history(chat.MessageQuery{UserID: owner, ConversationID: room, Ascending: true, Limit: 1 << 20})
-		equal(w, "history", got, contents[room])
+	for _, conversationID := range conversationIDs {
+		owner := must[chat.Membership](w)(w.Membership(w.ctx(), conversationID)).Members[0].UserID
+		got, _ := w.history(chat.MessageQuery{UserID: owner, ConversationID: conversationID, Ascending: true, Limit: 1 << 20})
+		equal(w, "history", got, contents[conversationID])
 	}
 }
 
 func testAppendUnderConcurrency(w *world) {
 	const senders, batches = 64, 4
 	u := w.users(senders)
-	rooms := []int64{w.group(u[0], u...), w.group(u[1], u...), w.group(u[2], u...)}
+	groups := []int64{w.group(u[0], u...), w.group(u[1], u...), w.group(u[2], u...)}
 	var wg sync.WaitGroup
 	for i, id := range u {
 		wg.Go(func() {
 			for k := range batches {
 				var batch []chat.NewMessage
 				for n := range 5 {
-					m := w.message(rooms[(i+n)%len(rooms)], id, fmt.Sprint(i, ".", k, ".", n))
+					m := w.message(groups[(i+n)%len(groups)], id, fmt.Sprint(i, ".", k, ".", n))
 					m.ClientMsgID = m.Content
 					batch = append(batch, m)
 				}
@@ -241,20 +241,20 @@ func testAppendUnderConcurrency(w *world) {
 						w.Error(err)
 					}
 				}
-				w.advance(rooms[0], id, int64(k), int64(k))
+				w.advance(groups[0], id, int64(k), int64(k))
 			}
 		})
 	}
 	wg.Wait()
 	seen := make(map[string]bool)
-	for _, room := range rooms {
-		list, total, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: u[0], ConversationID: room, Ascending: true, Limit: 1 << 20})
+	for _, group := range groups {
+		list, total, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: u[0], ConversationID: group, Ascending: true, Limit: 1 << 20})
 		w.ok(err)
 		equal(w, "total", total, int64(len(list)))
 		lastID := int64(0)
 		for i, m := range list {
 			if m.Seq != int64(i+1) || seen[m.Content] || m.ID <= lastID {
-				w.Fatalf("message %d of %d: %+v", i, room, m)
+				w.Fatalf("message %d of %d: %+v", i, group, m)
 			}
 			seen[m.Content], lastID = true, m.ID
 		}

@@ -18,10 +18,10 @@ func testDirect(w *world) {
 	_, err = w.openDirect(u[0], 1<<40)
 	w.is(err, chat.ErrNotFound)
 
-	m := must[chat.Membership](w)(w.Membership(w.ctx(), id))
-	equal(w, "conversation", m.Conversation,
+	membership := must[chat.Membership](w)(w.Membership(w.ctx(), id))
+	equal(w, "conversation", membership.Conversation,
 		chat.Conversation{ID: id, Kind: chat.Direct, CreatedAt: w.stored(), MemberCount: 2})
-	equal(w, "members", m.UserIDs(), u[:2])
+	equal(w, "members", membership.UserIDs(), u[:2])
 
 	self := w.direct(u[2], u[2])
 	equal(w, "note to self", must[chat.Membership](w)(w.Membership(w.ctx(), self)).UserIDs(), u[2:])
@@ -55,14 +55,14 @@ func testGroups(w *world) {
 	c := must[chat.Conversation](w)(w.CreateGroup(w.ctx(), "𠮷 title 😀", u[1], []int64{u[2], u[0], u[2], u[1]}, w.now))
 	want := chat.Conversation{ID: c.ID, Kind: chat.Group, Title: "𠮷 title 😀", OwnerID: u[1], CreatedAt: w.stored(), MemberCount: 3}
 	equal(w, "created", c, want)
-	m := must[chat.Membership](w)(w.Membership(w.ctx(), c.ID))
-	equal(w, "conversation", m.Conversation, want)
+	membership := must[chat.Membership](w)(w.Membership(w.ctx(), c.ID))
+	equal(w, "conversation", membership.Conversation, want)
 	var members []chat.Member
 	for _, id := range u[:3] {
 		members = append(members, chat.Member{ConversationID: c.ID, UserID: id, Role: chat.RoleMember, JoinedAt: w.stored()})
 	}
 	members[1].Role = chat.RoleOwner
-	equal(w, "members by id", m.Members, members)
+	equal(w, "members by id", membership.Members, members)
 
 	_, err := w.CreateGroup(w.ctx(), "x", u[0], []int64{1 << 40}, w.now)
 	w.is(err, chat.ErrNotFound)

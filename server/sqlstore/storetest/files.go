@@ -141,7 +141,7 @@ func testDeletedFiles(w *world) {
 	equal(w, "newest first", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 0)), []chat.File{files[2], files[1]})
 	equal(w, "next page", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 2)), files[:1])
 	equal(w, "another's", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[1], 2, 0)), nil)
-	equal(w, "rooms", must[[]int64](w)(w.FileRooms(w.ctx(), files[2].ID, 5)), []int64{d})
+	equal(w, "its conversations", must[[]int64](w)(w.FileConversations(w.ctx(), files[2].ID, 5)), []int64{d})
 
 	w.ok(w.MarkFileDeleted(w.ctx(), files[2].ID))
 	w.is(w.MarkFileDeleted(w.ctx(), files[2].ID), chat.ErrNotFound)

@@ -101,8 +101,8 @@ func testDeletedUsersConversations(w *world) {
 	alone, shared := w.group(u[0], u[2]), w.group(u[0], u[1])
 	w.leave(alone, u[2])
 	for i := range 5 {
-		for _, room := range []int64{self, direct, alone, shared} {
-			w.send(room, u[0], fmt.Sprint("text ", i))
+		for _, conversationID := range []int64{self, direct, alone, shared} {
+			w.send(conversationID, u[0], fmt.Sprint("text ", i))
 		}
 	}
 	must[[]string](w)(w.DeleteUser(w.ctx(), u[0], 0, w.now))
@@ -120,8 +120,8 @@ func testDeletedUsersConversations(w *world) {
 		more = must[bool](w)(w.EraseAlone(w.ctx(), u[0], 2, w.now))
 	}
 	equal(w, "steps", steps, 7) // three for each of two conversations, and one that finds nothing
-	texts := func(room, reader int64) (n int) {
-		list, _, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: reader, ConversationID: room, Limit: 10, Whole: true})
+	texts := func(conversationID, reader int64) (n int) {
+		list, _, err := w.Messages(w.ctx(), chat.MessageQuery{UserID: reader, ConversationID: conversationID, Limit: 10, Whole: true})
 		w.ok(err)
 		for _, m := range list {
 			if m.Content != "" {
@@ -148,14 +148,14 @@ func testDeletedUsersConversations(w *world) {
 func testDeletionUnderConcurrency(w *world) {
 	for range 5 {
 		owner, user := w.user(), w.user()
-		room := w.group(owner)
+		group := w.group(owner)
 		var wg sync.WaitGroup
 		for _, do := range []func() error{
 			func() error { _, err := w.DeleteUser(w.ctx(), user, 0, w.now); return err },
 			func() error { _, err := w.DeleteUser(w.ctx(), user, 0, w.now); return err },
 			func() error { return w.Befriend(w.ctx(), owner, user, w.now) },
 			func() error {
-				_, err := w.change(room, user, func(m *chat.Member) { m.Role = chat.RoleMember })
+				_, err := w.change(group, user, func(m *chat.Member) { m.Role = chat.RoleMember })
 				return err
 			},
 			func() error {
@@ -174,7 +174,7 @@ func testDeletionUnderConcurrency(w *world) {
 		for _, g := range must[[]chat.Conversation](w)(w.Groups(w.ctx(), user, 10, 0)) { // from before the deletion: the service leaves them next
 			w.leave(g.ID, user)
 		}
-		_, err := w.change(room, user, func(m *chat.Member) { m.Role = chat.RoleMember })
+		_, err := w.change(group, user, func(m *chat.Member) { m.Role = chat.RoleMember })
 		w.is(err, chat.ErrNotFound)
 	}
 }

@@ -143,9 +143,9 @@ func testOwnersHandOver(w *world) {
 	add(u[4], chat.RoleAdmin, 2*time.Hour)
 	owner := func(want int64) {
 		w.Helper()
-		m := must[chat.Membership](w)(w.Membership(w.ctx(), g))
-		equal(w, "owner", m.Conversation.OwnerID, want)
-		for _, x := range m.Members {
+		membership := must[chat.Membership](w)(w.Membership(w.ctx(), g))
+		equal(w, "owner", membership.Conversation.OwnerID, want)
+		for _, x := range membership.Members {
 			equal(w, "role", x.Role == chat.RoleOwner, x.UserID == want)
 		}
 	}
@@ -180,9 +180,9 @@ func testOwnersLeaveUnderConcurrency(w *world) {
 			})
 		}
 		wg.Wait()
-		m := must[chat.Membership](w)(w.Membership(w.ctx(), g))
-		equal(w, "who stays", m.UserIDs(), u[4:])
-		equal(w, "owner", m.Conversation.OwnerID, u[4])
-		equal(w, "role", m.Members[0].Role, chat.RoleOwner)
+		membership := must[chat.Membership](w)(w.Membership(w.ctx(), g))
+		equal(w, "who stays", membership.UserIDs(), u[4:])
+		equal(w, "owner", membership.Conversation.OwnerID, u[4])
+		equal(w, "role", membership.Members[0].Role, chat.RoleOwner)
 	}
 }

@@ -200,11 +200,11 @@ func testSince(w *world) {
 	before := func(at time.Time) int64 { return must[int64](w)(w.MessageIDBefore(w.ctx(), at)) }
 	equal(w, "before, of no messages", before(w.now), 0)
 	a, b := w.user(), w.user()
-	rooms := []int64{w.direct(a, b), w.group(a, b)}
+	conversationIDs := []int64{w.direct(a, b), w.group(a, b)}
 	var sent []chat.MessagePlace
 	for i := range 5 {
 		w.now = w.now.Add(time.Second)
-		m := w.send(rooms[i%2], a, "x")
+		m := w.send(conversationIDs[i%2], a, "x")
 		sent = append(sent, chat.MessagePlace{ID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, CreatedAt: m.CreatedAt})
 	}
 	var got []chat.MessagePlace

@@ -20,12 +20,12 @@ func (w *world) waiting(user int64) []chat.Request {
 	return must[[]chat.Request](w)(w.Requests(w.ctx(), user, 100, 0))
 }
 
-// inRoom returns the members of a conversation, and those of them for whom the next message
-// counts as a first one.
-func (w *world) inRoom(id int64) (in, closed []int64) {
+// membersOf returns the members of a conversation, and those of them for whom the next
+// message counts as a first one.
+func (w *world) membersOf(id int64) (in, closed []int64) {
 	w.Helper()
-	m := must[chat.Membership](w)(w.Membership(w.ctx(), id))
-	return m.UserIDs(), m.Closed
+	membership := must[chat.Membership](w)(w.Membership(w.ctx(), id))
+	return membership.UserIDs(), membership.Closed
 }
 
 func testPrivacy(w *world) {
@@ -59,7 +59,7 @@ func testMessageRequests(w *world) {
 	last := w.send(o.ConversationID, u[0], "two")
 	equal(w, "without a gap", last.Seq, 2)
 	equal(w, "to whom", last.ReceiverID, u[1])
-	in, closed := w.inRoom(o.ConversationID)
+	in, closed := w.membersOf(o.ConversationID)
 	equal(w, "in it", in, u[:1])
 	equal(w, "closed", closed, nil)
 	equal(w, "pair", must[chat.Membership](w)(w.Membership(w.ctx(), o.ConversationID)).Pair, chat.PairOf(u[0], u[1]))
@@ -103,10 +103,10 @@ func testMessageRequestsAcceptedByReply(w *world) {
 
 	o = w.ask(u[0], u[2])
 	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // the stranger adds the receiver: this accepts nothing
-	in, _ := w.inRoom(o.ConversationID)
+	in, _ := w.membersOf(o.ConversationID)
 	equal(w, "still asked", in, u[:1])
 	w.ok(w.Befriend(w.ctx(), u[2], u[0], w.now))
-	in, _ = w.inRoom(o.ConversationID)
+	in, _ = w.membersOf(o.ConversationID)
 	equal(w, "in it", in, []int64{u[0], u[2]})
 	equal(w, "nothing waits", w.waiting(u[2]), nil)
 }
@@ -145,18 +145,18 @@ func testMessageRequestsAfterUnfriend(w *world) {
 	equal(w, "a conversation goes on", w.ask(u[0], u[1]).Asked, nil)
 	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
-	in, closed := w.inRoom(d)
+	in, closed := w.membersOf(d)
 	equal(w, "in it", in, u)
 	equal(w, "closed", closed, u)
 	o := w.ask(u[0], u[1])
 	equal(w, "asked again", o.Asked.ChatID, d)
-	in, closed = w.inRoom(d)
+	in, closed = w.membersOf(d)
 	equal(w, "in it, asked again", in, u[:1])
 	equal(w, "closed, asked again", closed, nil)
 	w.ok(w.AcceptRequest(w.ctx(), *o.Asked, w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
 	w.direct(u[0], u[1]) // without a request, because the receiver accepts messages from everybody
-	in, _ = w.inRoom(d)
+	in, _ = w.membersOf(d)
 	equal(w, "in it, of everybody", in, u)
 	w.block(u[1], u[0])
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
@@ -208,7 +208,7 @@ func testGroupRequests(w *world) {
 	w.is(err, chat.ErrNotFound) // not a member
 	r, err := ask(u[0], u[2], g)
 	w.ok(err)
-	in, _ := w.inRoom(g)
+	in, _ := w.membersOf(g)
 	equal(w, "not in it", in, u[:2])
 	accept := func(r chat.Request, decide func(chat.Member, *chat.Member) error) error {
 		_, err := w.ChangeMember(w.ctx(), chat.MemberChange{ConversationID: g, ActorID: r.FromID, UserID: r.UserID, Request: r.ID, Limit: 3, Decide: decide})
@@ -220,7 +220,7 @@ func testGroupRequests(w *world) {
 	equal(w, "waits on", len(w.waiting(u[2])), 1)
 	w.ok(accept(r, join))
 	w.is(accept(r, join), chat.ErrNotFound)
-	in, _ = w.inRoom(g)
+	in, _ = w.membersOf(g)
 	equal(w, "in it", in, u[:3])
 	full, err := ask(u[0], u[3], g)
 	w.ok(err)

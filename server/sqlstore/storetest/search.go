@@ -113,7 +113,7 @@ func testSearchAgainstModel(w *world) {
 		return strings.Join(b, " ")
 	}
 	u := w.users(3)
-	rooms := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2]), w.direct(u[0], u[0]), w.direct(u[0], u[2])}
+	conversationIDs := []int64{w.direct(u[0], u[1]), w.group(u[0], u[1], u[2]), w.direct(u[0], u[0]), w.direct(u[0], u[2])}
 	type sent struct {
 		chat.Message
 		gone, hidden bool // hidden: from u[0]
@@ -124,7 +124,7 @@ func testSearchAgainstModel(w *world) {
 		case k < 5:
 			var batch []chat.NewMessage
 			for range 1 + r.IntN(50) {
-				batch = append(batch, w.message(rooms[r.IntN(1+round%len(rooms))], u[0], text()))
+				batch = append(batch, w.message(conversationIDs[r.IntN(1+round%len(conversationIDs))], u[0], text()))
 			}
 			for _, m := range w.sendAll(batch...) {
 				model = append(model, &sent{Message: m})
@@ -159,13 +159,13 @@ func testSearchAgainstModel(w *world) {
 		if r.IntN(3) == 0 {
 			q += " " + words[r.IntN(len(words))]
 		}
-		room := int64(0)
+		conversationID := int64(0)
 		if r.IntN(3) == 0 {
-			room = rooms[r.IntN(len(rooms))]
+			conversationID = conversationIDs[r.IntN(len(conversationIDs))]
 		}
 		var want []string
 		for _, m := range slices.Backward(model) {
-			match := !m.gone && !m.hidden && (room == 0 || m.ConversationID == room)
+			match := !m.gone && !m.hidden && (conversationID == 0 || m.ConversationID == conversationID)
 			for _, word := range strings.Fields(q) {
 				match = match && strings.Contains(strings.ToLower(m.Content), strings.ToLower(word))
 			}
@@ -173,8 +173,8 @@ func testSearchAgainstModel(w *world) {
 				want = append(want, m.Content)
 			}
 		}
-		got := w.found(chat.MessageSearch{UserID: u[0], ConversationID: room, Text: q, Limit: 1 + r.IntN(40)})
-		equal(w, fmt.Sprintf("round %d, %q in %d", round, q, room), got, want)
+		got := w.found(chat.MessageSearch{UserID: u[0], ConversationID: conversationID, Text: q, Limit: 1 + r.IntN(40)})
+		equal(w, fmt.Sprintf("round %d, %q in %d", round, q, conversationID), got, want)
 	}
 }
 

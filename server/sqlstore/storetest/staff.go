@@ -241,11 +241,11 @@ func testModeration(w *world) {
 	g, d := w.group(u[0], u[1]), w.direct(u[1], u[2])
 	var ids []int64
 	for i := range 6 {
-		room, from := g, u[i%2]
+		conversationID, from := g, u[i%2]
 		if i >= 4 {
-			room, from = d, u[1]
+			conversationID, from = d, u[1]
 		}
-		ids = append(ids, w.send(room, from, fmt.Sprint(i)).ID)
+		ids = append(ids, w.send(conversationID, from, fmt.Sprint(i)).ID)
 	}
 	w.leave(g, u[1])
 	read := func(q chat.ModerationQuery) (texts string) {
