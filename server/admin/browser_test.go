@@ -16,7 +16,7 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// TestBrowser has administrators use the console, in one Chromium. make
+// TestBrowser uses the console as administrators do, in one Chromium. make
 // test-browser runs it.
 func TestBrowser(t *testing.T) {
 	b := browser.Open(t)
@@ -45,7 +45,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// Only the staff is let in, and everybody else is told why not.
+// logins checks that only staff can log in, and that others see why they cannot.
 func logins(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
@@ -59,12 +59,12 @@ func logins(t *testing.T, b *browser.Browser) {
 	w.Sees(`[role=alert]`, "not an administrator")
 	w.Shot("refused")
 	if kept := browser.Eval[bool](w.Window, `sessionStorage['onemeter.admin'] !== undefined`); kept {
-		t.Error("the page keeps the token of somebody who is not let in")
+		t.Error("sessionStorage keeps the token of a user who is not staff")
 	}
 	var mine []struct{ Current bool }
 	alice.do(t, "GET", "/api/users/me/sessions", nil, &mine)
 	if len(mine) != 1 {
-		t.Errorf("Alice has %d sessions, of which the console's should have ended", len(mine))
+		t.Errorf("Alice has %d sessions, want 1: the console must log her out again", len(mine))
 	}
 	w.Do(chromedp.Reload())
 	w.enter("10000")
@@ -74,11 +74,12 @@ func logins(t *testing.T, b *browser.Browser) {
 	w.Button("Log out")
 	w.Sees(`h1`, "Onemeter admin")
 	if kept := browser.Eval[int](w.Window, `sessionStorage.length + localStorage.length`); kept != 0 {
-		t.Errorf("%d things are kept after logging out", kept)
+		t.Errorf("browser storage has %d entries after the logout, want 0", kept)
 	}
 }
 
-// A ban is asked about, done, told, and ends the user's chat at once.
+// bans checks that a ban needs a confirmation, ends the user's sessions at once, and can be
+// lifted.
 func bans(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
@@ -106,18 +107,19 @@ func bans(t *testing.T, b *browser.Browser) {
 	chat.Shot("logged-out")
 	chat.Fill(`input[name=who]`, "mallory")
 	chat.Fill(`input[name=password]`, password+"\r")
-	chat.Sees(`[role=alert]`, "the account is banned") // what is there before is why the session ended
+	chat.Sees(`[role=alert]`, "the account is banned") // not the message before it: why the session ended
 	if answer, err := mallory.Ask(t.Context(), "GET", "/api/users/me", nil); err != nil || answer.Status != 401 {
-		t.Errorf("an old token is answered %d (%v)", answer.Status, err)
+		t.Errorf("a token from before the ban: status %d (%v), want 401", answer.Status, err)
 	}
 	w.Button("Lift the ban: Mallory Grimm")
 	w.confirm("Lift the ban", "no longer banned")
 	w.Sees(`.tag.active`, "active")
-	chat.Press(`form .primary`) // the form has it all still
+	chat.Press(`form .primary`) // the form still has the name and the password
 	chat.Until(`!!document.querySelector('.sidebar')`)
 }
 
-// Users are found, filtered, paged, shown, and given roles and passwords.
+// users checks the list of users with its filters and pages, and for one user the role, a new
+// password and the deletion.
 func users(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
@@ -162,7 +164,8 @@ func users(t *testing.T, b *browser.Browser) {
 	w.Sees(`[role=alert]`, "no user")
 }
 
-// A report is handled; of one that somebody else handled meanwhile the moderator is told.
+// reports handles a report, and checks that the page says so if another moderator has
+// already handled one.
 func reports(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
@@ -186,7 +189,7 @@ func reports(t *testing.T, b *browser.Browser) {
 	}
 	alice.do(t, "GET", fmt.Sprint("/api/messages/", message), nil, &got)
 	if !got.Deleted || got.Content != "" {
-		t.Errorf("the message is %+v", got)
+		t.Errorf("the reported message is %+v, want it deleted and empty", got)
 	}
 	boss.do(t, "POST", fmt.Sprintf("/api/moderation/reports/%d/handle", made[1].ID), m{"action": "dismiss"}, nil)
 	w.Button(fmt.Sprint("Warn…: report ", made[1].ID))
@@ -199,7 +202,7 @@ func reports(t *testing.T, b *browser.Browser) {
 	w.Sees(`.reports`, "delete")
 }
 
-// Everybody who is online is told something.
+// broadcasts checks that a user who is online receives a broadcast.
 func broadcasts(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
@@ -219,7 +222,8 @@ func broadcasts(t *testing.T, b *browser.Browser) {
 	chat.Until(`window.frames.some(f => f.includes('Maintenance at nine'))`)
 }
 
-// What was done is in the audit, by whom and to whom, and can be looked for.
+// audit checks that the audit log shows what was done, by whom and to whom, and that its
+// filters work.
 func audit(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
@@ -238,8 +242,8 @@ func audit(t *testing.T, b *browser.Browser) {
 	w.Sees(`main`, "No entries found")
 }
 
-// The dashboard draws what the server's own metrics say, as it happens, and
-// rests while nobody looks.
+// dashboard checks that the dashboard draws the server's metrics live, and requests none
+// while it is paused or hidden.
 func dashboard(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
@@ -268,9 +272,9 @@ func dashboard(t *testing.T, b *browser.Browser) {
 	rests := func(why string) {
 		t.Helper()
 		w.JS(`void (window.asked = 0)`)
-		w.Do(chromedp.Sleep(browser.Patience / 12)) // two intervals and a half, in which nothing may be asked
+		w.Do(chromedp.Sleep(browser.Patience / 12)) // two and a half intervals, in which the page must request nothing
 		if n := browser.Eval[int](w.Window, `window.asked`); n > 0 {
-			t.Errorf("%s: asked %d times", why, n)
+			t.Errorf("%s: the page requested metrics %d times", why, n)
 		}
 	}
 	hide := func(hidden bool) {
@@ -287,8 +291,8 @@ func dashboard(t *testing.T, b *browser.Browser) {
 	w.Until(`window.asked > 1`)
 }
 
-// traffic has something to be seen in a picture of the dashboard: two minutes in
-// which one writes to another, who is there.
+// traffic makes the dashboard's pictures show something: for two minutes, one user writes
+// to another, who is online.
 func traffic(t *testing.T, s system, b *browser.Browser, from, to *user) {
 	t.Helper()
 	chat := b.Open(t, "http://"+s.Addr+"/", browser.Desktop)
@@ -303,7 +307,7 @@ func traffic(t *testing.T, s system, b *browser.Browser, from, to *user) {
 	}
 }
 
-// A moderator sees what is his, and is not shown what he would be refused.
+// moderators checks that a moderator sees only the pages that moderators may use.
 func moderators(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
@@ -312,13 +316,13 @@ func moderators(t *testing.T, b *browser.Browser) {
 	w.enter("alice")
 	pages := browser.Eval[[]string](w.Window, `[...document.querySelectorAll('#pages li a span:first-child')].map(e => e.textContent)`)
 	if got := strings.Join(pages, ", "); got != "Messages, Reports, Security" {
-		t.Errorf("a moderator is shown %s", got)
+		t.Errorf("a moderator sees the pages %s", got)
 	}
 	w.JS(`void (location.hash = '#users')`)
 	w.Sees(`main h1`, "Messages")
 }
 
-// What looks like a program is shown as it was written, on every page.
+// scripts checks that every page shows HTML and scripts from users as plain text.
 func scripts(t *testing.T, b *browser.Browser) {
 	const evil = `<img src=x onerror="window.broken=1"><script>window.broken=1</script>`
 	s := start(t)
@@ -347,12 +351,12 @@ func scripts(t *testing.T, b *browser.Browser) {
 	w.JS(`[...document.querySelectorAll('td.acts button')].find(b => b.textContent === 'Lift the ban').click()`)
 	w.Sees(`dialog`, evil[:60])
 	if got := browser.Eval[string](w.Window, `String(window.broken) + document.querySelectorAll('script:not([src]), main img, dialog img').length`); got != "undefined0" {
-		t.Errorf("what became markup or ran: %s", got)
+		t.Errorf("window.broken, and the number of elements made from users' text: %s, want undefined0", got)
 	}
 }
 
-// The server goes away in the middle of an act. The administrator is told what is
-// known, nothing is half done, and it goes on when the server is back.
+// away cuts the connection during an action. The page must say that the result is unknown,
+// and work again once the server is back.
 func away(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	boss := s.boss(t)
@@ -372,7 +376,7 @@ func away(t *testing.T, b *browser.Browser) {
 		return a
 	}
 	if got := status().Status; got != "active" {
-		t.Errorf("Alice is %s after an act that did not arrive", got)
+		t.Errorf("Alice is %s after a ban that did not reach the server, want active", got)
 	}
 	w.Sees(`.away`, "cannot be reached")
 	proxy.Heal()
@@ -380,10 +384,10 @@ func away(t *testing.T, b *browser.Browser) {
 	w.JS(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === 'Ban').click()`)
 	w.Sees(`.notice`, "is banned")
 	if got := status().Status; got != "banned" {
-		t.Errorf("Alice is %s", got)
+		t.Errorf("Alice is %s after the second try, want banned", got)
 	}
 
-	// Whoever closes the question before the answer is there learns how it ended all the same.
+	// If the dialog is closed before the answer comes, the page still says how it ended.
 	w.Button("Lift the ban: Alice Winter")
 	w.Until(`!!document.querySelector('dialog[open]')`)
 	proxy.Freeze()
@@ -394,8 +398,8 @@ func away(t *testing.T, b *browser.Browser) {
 	w.Sees(`.notice`, "check before you try again")
 }
 
-// A sender's only message lies behind so many of another that one look does not get
-// there: the list says so, and goes on.
+// olderMessages looks for the only message of a sender, behind so many messages of another
+// user that one search does not reach it. The list must say so, and continue.
 func olderMessages(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	alice := s.register(t, "10001", "alice", "Alice Winter")
@@ -415,10 +419,10 @@ func olderMessages(t *testing.T, b *browser.Browser) {
 		w.Button("Older")
 		w.Until(`location.hash !== %q && document.querySelector('main').textContent.match(/the needle|No messages so far/) && !document.querySelector('[aria-busy=true]')`, at)
 	}
-	t.Error("the message was not reached")
+	t.Error("the message is not on the next 10 pages")
 }
 
-// Everything can be done by keyboard alone.
+// keyboard logs in and bans a user by keyboard alone.
 func keyboard(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/onemeter/onemeter/internal/browser"
 )
 
-// imadmin runs the program before backends, and returns where its console is.
+// imadmin runs the program in front of backends, and returns the URL of its console.
 func imadmin(t *testing.T, backends ...string) (url string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "imadmin")
@@ -40,7 +40,7 @@ func imadmin(t *testing.T, backends ...string) (url string) {
 	for lines.Scan() {
 		var line struct{ Msg, Console string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "imadmin is up" {
-			go func() { // takes the rest of the log
+			go func() { // read the rest of the log
 				for lines.Scan() {
 				}
 			}()
@@ -51,8 +51,8 @@ func imadmin(t *testing.T, backends ...string) (url string) {
 	return ""
 }
 
-// imadmin shows several nodes together, says which one is away, and, when none is
-// there any more, says that, too, and lets nobody believe that an act was done.
+// severalNodes checks that imadmin shows the nodes together and names the one that is away.
+// If none is left, the page must say so, and that the action was not done.
 func severalNodes(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)
@@ -86,6 +86,6 @@ func severalNodes(t *testing.T, b *browser.Browser) {
 	boss := s.register(t, "10005", "second", "Second Boss")
 	s.Appoint(t, boss.Account, "admin")
 	if boss.do(t, "GET", fmt.Sprint("/api/super-admin/users/", alice.id), nil, &a); a.Status != "active" {
-		t.Errorf("Alice is %s", a.Status)
+		t.Errorf("Alice is %s after a ban that reached no server, want active", a.Status)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// looks holds every page to what axe-core knows of accessibility, on a desktop and
-// on the smallest telephone, in light and in dark, and wants none wider than it.
+// looks checks every page with axe-core for accessibility, on a desktop and on the smallest
+// phone, light and dark, and that no page is wider than the screen.
 func looks(t *testing.T, b *browser.Browser) {
 	axe, err := os.ReadFile(needs.Axe(t))
 	if err != nil {
@@ -32,13 +32,13 @@ func looks(t *testing.T, b *browser.Browser) {
 		w := s.console(t, b, screen)
 		look := func(page string) {
 			t.Helper()
-			w.Do(chromedp.Sleep(browser.Patience / 100)) // what fades in has done so
+			w.Do(chromedp.Sleep(browser.Patience / 100)) // until nothing fades in any more
 			w.Shot(name + "-" + page)
 			if wide := browser.Eval[int64](w.Window, `Math.max(document.documentElement.scrollWidth, document.querySelector('main').scrollWidth)`); wide > screen.Width {
-				t.Errorf("%s, %s: %d pixels wide", name, page, wide)
+				t.Errorf("%s, %s: the page is %d pixels wide, the screen %d", name, page, wide, screen.Width)
 			}
 			if hidden := browser.Eval[int64](w.Window, `Math.max(0, ...[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth))`); hidden > 0 {
-				t.Errorf("%s, %s: %d pixels of a list are out of sight", name, page, hidden)
+				t.Errorf("%s, %s: %d pixels of a list are cut off", name, page, hidden)
 			}
 			w.Accessible(string(axe), name+", "+page)
 		}
@@ -69,7 +69,8 @@ func looks(t *testing.T, b *browser.Browser) {
 	}
 }
 
-// populate makes what pictures of the console show, and returns somebody who is reported.
+// populate creates users, groups, messages and reports for the pictures of the console. It
+// returns a user who is reported.
 func populate(t *testing.T, s system) *user {
 	t.Helper()
 	boss := s.boss(t)

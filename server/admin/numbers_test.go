@@ -8,9 +8,9 @@ import (
 	"github.com/onemeter/onemeter/internal/browser"
 )
 
-// What the dashboard draws is what the exposition says: awkward labels and garbage
-// are read as Prometheus reads them, rates survive a restart, and quantiles are
-// those of histogram_quantile.
+// numbers checks how the dashboard computes its values: it parses unusual labels and garbage
+// as Prometheus does, rates survive a restart, and quantiles equal those of
+// histogram_quantile.
 func numbers(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	w := s.console(t, b, browser.Desktop)

@@ -11,8 +11,8 @@ import (
 	"github.com/onemeter/onemeter/internal/browser"
 )
 
-// A second factor is turned on at the security page, and a login takes its code,
-// or a backup code, from then on.
+// secondFactor turns the second factor on at the security page, and logs in with a backup
+// code.
 func secondFactor(t *testing.T, b *browser.Browser) {
 	s := start(t)
 	s.boss(t)

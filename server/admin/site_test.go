@@ -50,7 +50,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// Every alert of the rules has its paragraph in what the page is given.
+// TestRunbook checks that runbook.json has a paragraph for every alert of the rules.
 func TestRunbook(t *testing.T) {
 	s := site(t, "/")
 	page := get(t, s, "/").Body.String()
@@ -65,11 +65,11 @@ func TestRunbook(t *testing.T) {
 	}
 	names := regexp.MustCompile(`(?m)- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1)
 	if len(names) < 10 {
-		t.Fatalf("%d rules", len(names))
+		t.Fatalf("only %d alerts found in alerts.yml", len(names))
 	}
 	for _, m := range names {
 		if said := paragraphs[m[1]]; len(said) < 50 || strings.HasPrefix(said, "#") {
-			t.Errorf("the paragraph of %s is %q", m[1], said)
+			t.Errorf("runbook.json has for alert %s: %q", m[1], said)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 const password = servertest.Password
 
-// A system is a server that runs, with a database of its own.
+// A system is a running server with its own database.
 type system struct{ *servertest.Server }
 
 func start(t *testing.T) system {
@@ -22,7 +22,7 @@ func start(t *testing.T) system {
 	return system{servertest.Start(t, func(cfg *server.Config) { cfg.ModerationReads = true })}
 }
 
-// A user acts over HTTP, as somebody whose page the test does not look at.
+// A user acts over HTTP: the test does not look at their page.
 type user struct {
 	imclient.Account
 	id int64
@@ -44,7 +44,7 @@ func (s system) boss(t *testing.T) *user {
 
 type m map[string]any
 
-// do makes a call that has to succeed.
+// do makes a call that must succeed.
 func (u *user) do(t *testing.T, method, path string, body, data any) {
 	t.Helper()
 	if err := u.Do(t.Context(), method, path, body, data); err != nil {
@@ -60,7 +60,7 @@ func (u *user) send(t *testing.T, to int64, text string) (id int64) {
 	return made.ID
 }
 
-// A window is the console as somebody uses it.
+// A window is a browser window with the console.
 type window struct {
 	*browser.Window
 	t *testing.T
@@ -79,7 +79,7 @@ func (w *window) login(who, password string) {
 	w.Fill(`input[name=password]`, password+"\r")
 }
 
-// enter is login of somebody who is let in.
+// enter logs in as a user of the staff, and waits for the console.
 func (w *window) enter(who string) {
 	w.t.Helper()
 	w.login(who, password)
@@ -94,11 +94,11 @@ func (w *window) visit(page, heading string) {
 	w.Until(`![...document.querySelectorAll('main [role=status]')].some(e => e.textContent === 'Loading…')`)
 }
 
-// confirm says yes to the question that is asked, and waits for what is told.
-func (w *window) confirm(verb, told string) {
+// confirm presses the button verb of the open dialog, and waits for a notice.
+func (w *window) confirm(verb, notice string) {
 	w.t.Helper()
 	w.Until(`!!document.querySelector('dialog[open]')`)
 	w.JS(fmt.Sprintf(`[...document.querySelectorAll('dialog[open] button')].find(b => b.textContent === %q).click()`, verb))
-	w.Sees(`.notice`, told)
+	w.Sees(`.notice`, notice)
 	w.Until(`!document.querySelector('dialog[open]')`)
 }
