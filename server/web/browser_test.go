@@ -11,10 +11,10 @@ import (
 	"github.com/onemeter/onemeter/internal/browser"
 )
 
-// patience is for browsers on a machine with much to do.
+// patience is how long tests wait for a page, even on a busy machine.
 const patience = browser.Patience
 
-// TestBrowser has people use the client, in one Chromium. make test-browser runs it.
+// TestBrowser uses the client as people do, in one Chromium. make test-browser runs it.
 func TestBrowser(t *testing.T) {
 	b := &chromium{browser.Open(t)}
 	for _, test := range []struct {
@@ -50,10 +50,10 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// A chromium opens windows of people who chat.
+// A chromium opens windows with the chat client.
 type chromium struct{ *browser.Browser }
 
-// A window is the client of one of them.
+// A window is a browser window with the chat client of one user.
 type window struct {
 	*browser.Window
 	t *testing.T
@@ -88,21 +88,21 @@ func (w *window) key(name, text string, code int64, modifiers ...chromedp.Modifi
 
 func (w *window) confirm(label string, yes bool) { w.t.Helper(); w.Confirm(label, yes) }
 
-// refill writes a text where there may be another one.
+// refill replaces the text of a field.
 func (w *window) refill(selector, text string) {
 	w.t.Helper()
 	w.js(fmt.Sprintf(`document.querySelector(%q).select()`, selector))
 	w.fill(selector, text)
 }
 
-// choose picks an option of a list, by its value.
+// choose selects an option of a list by its value.
 func (w *window) choose(selector, value string) {
 	w.t.Helper()
 	w.until(`document.querySelector(%q)`, selector)
 	w.js(fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event('change', {bubbles: true})) })(document.querySelector(%q))`, value, selector))
 }
 
-// settings opens those of the account, and parts of them.
+// settings opens the account settings, and sections of them.
 func (w *window) settings(sections ...string) {
 	w.t.Helper()
 	w.press(`.sidebar .account`)
@@ -112,19 +112,19 @@ func (w *window) settings(sections ...string) {
 	}
 }
 
-// section opens a part of a dialog.
+// section opens a section of a dialog.
 func (w *window) section(title string) {
 	w.t.Helper()
 	w.do(chromedp.Click(fmt.Sprintf(`//dialog//summary[normalize-space()=%q]`, title), chromedp.NodeVisible))
 }
 
-// Selectors of what tests touch.
+// Selectors that several tests use.
 const (
 	composer = `.composer textarea`
 	search   = `#search`
 )
 
-// register fills in the form.
+// register registers a user by the form, and waits for the list of conversations.
 func (w *window) register(phone, username, nickname string) {
 	w.t.Helper()
 	w.button("Register")
@@ -136,7 +136,7 @@ func (w *window) register(phone, username, nickname string) {
 	w.connected()
 }
 
-// login fills in the form, as a user that there is.
+// login logs in by the form, and waits for the list of conversations.
 func (w *window) login(who string) {
 	w.t.Helper()
 	w.fill(`input[name=who]`, who)
@@ -145,13 +145,13 @@ func (w *window) login(who string) {
 	w.connected()
 }
 
-// connected waits until the list is there.
+// connected waits for the list of conversations.
 func (w *window) connected() {
 	w.t.Helper()
 	w.until(`!!document.querySelector('nav') && !document.querySelector('[aria-busy]')`)
 }
 
-// meets finds somebody by the search, and opens the conversation.
+// meets finds a user by the search, and opens the conversation with them.
 func (w *window) meets(q, name string) {
 	w.t.Helper()
 	w.fill(search, q)
@@ -168,7 +168,7 @@ func (w *window) says(text string) {
 	w.sees(`.message.mine .text`, text)
 }
 
-// reads opens a conversation of the list by its name.
+// reads opens a conversation by its name in the list.
 func (w *window) reads(name string) {
 	w.t.Helper()
 	w.sees(`nav .name`, name)
@@ -176,7 +176,7 @@ func (w *window) reads(name string) {
 	w.sees(`.chat h2`, name)
 }
 
-// pair are two who have a conversation, each with a window of his own.
+// pair returns the windows of two users who have a conversation open with each other.
 func (a app) pair(t *testing.T, b *chromium) (alice, bob *window) {
 	t.Helper()
 	one := a.register(t, "10001", "alice", "Alice Winter")
@@ -190,7 +190,7 @@ func (a app) pair(t *testing.T, b *chromium) (alice, bob *window) {
 	return alice, bob
 }
 
-// menu does something with the message that has a text.
+// menu chooses an entry in the menu of the message that contains text.
 func (w *window) menu(text, entry string) {
 	w.t.Helper()
 	w.sees(`.message .text`, text)
@@ -198,7 +198,8 @@ func (w *window) menu(text, entry string) {
 	w.button(entry)
 }
 
-// gapless scrolls through the whole conversation, and wants each message of n once.
+// gapless scrolls through the whole conversation, and checks that each of its n messages is
+// shown once and in order.
 func (w *window) gapless(n int) {
 	w.t.Helper()
 	w.until(`document.querySelector('[data-seq="%d"]')`, n)
@@ -206,7 +207,7 @@ func (w *window) gapless(n int) {
 		const box = document.querySelector('.messages'), seen = new Set()
 		for (let turn = 0; turn < 2000; turn++) {
 			const seqs = [...box.querySelectorAll('[data-seq]')].map(e => Number(e.dataset.seq))
-			if (new Set(seqs).size < seqs.length) return 'one is there twice'
+			if (new Set(seqs).size < seqs.length) return 'a message is shown twice'
 			if (seqs.some((seq, i) => i > 0 && seq <= seqs[i-1])) return 'not in order: ' + seqs
 			seqs.forEach(seq => seen.add(seq))
 			if (box.scrollTop <= 0 && seen.has(1)) break
@@ -214,10 +215,10 @@ func (w *window) gapless(n int) {
 			await new Promise(r => setTimeout(r, 30))
 		}
 		box.scrollTop = box.scrollHeight
-		for (let seq = 1; seq <= n; seq++) if (!seen.has(seq)) return seq + ' is missing'
-		return seen.size === n ? '' : seen.size + ' messages'
+		for (let seq = 1; seq <= n; seq++) if (!seen.has(seq)) return 'message ' + seq + ' is missing'
+		return seen.size === n ? '' : seen.size + ' messages seen'
 	})(%d)`, n))
 	if got != "" {
-		w.t.Errorf("of %d messages, %s", n, got)
+		w.t.Errorf("scrolling through %d messages: %s", n, got)
 	}
 }

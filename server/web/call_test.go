@@ -4,7 +4,8 @@ package web_test
 
 import "testing"
 
-// Two call each other, see each other, and hang up; and one declines.
+// calls makes a video call with pictures on both sides, declines a call, and lets two users
+// call each other at once.
 func calls(t *testing.T, b *chromium) {
 	a := start(t)
 	alice, bob := a.pair(t, b)
@@ -34,7 +35,7 @@ func calls(t *testing.T, b *chromium) {
 	bob.button("Close")
 	bob.until(`!document.querySelector('.call')`)
 
-	// Both call at once: one call comes of it.
+	// If both call at once, it becomes one call.
 	alice.js(`document.querySelector('[aria-label=Call]').click()`)
 	bob.js(`document.querySelector('[aria-label=Call]').click()`)
 	for _, w := range []*window{alice, bob} {

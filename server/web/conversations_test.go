@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// people register and write to each other.
+// people checks what two users do most: register, write, edit, recall, reply and search.
 func people(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := b.open(t, "http://"+a.Addr, desktop)
@@ -40,7 +40,7 @@ func people(t *testing.T, b *chromium) {
 	alice.sees(`.message:not(.mine) .text a[rel="noopener noreferrer"]`, "https://example.com/plan")
 	alice.sees(`.chat .state`, "online")
 
-	// Edited, and recalled.
+	// Bob edits and recalls his message.
 	bob.menu("Yes, see", "Edit")
 	bob.js(`document.querySelector('.composer textarea').select()`)
 	bob.fill(composer, "Yes, at seven")
@@ -50,7 +50,7 @@ func people(t *testing.T, b *chromium) {
 	bob.menu("Yes, at seven", "Recall")
 	alice.sees(`.message.gone`, "Recalled")
 
-	// Answered, and found again.
+	// Alice replies, and finds her reply by the search.
 	alice.js(`document.querySelector('.composer textarea').select()`)
 	alice.menu("Hello Bob", "Reply")
 	alice.says("I meant you")
@@ -61,7 +61,7 @@ func people(t *testing.T, b *chromium) {
 	alice.sees(`.message.shown`, "I meant you")
 }
 
-// A picture and a file are uploaded, seen, and can be saved.
+// filesSent uploads a picture and a file, which both users then see.
 func filesSent(t *testing.T, b *chromium) {
 	a := start(t)
 	alice, bob := a.pair(t, b)
@@ -85,7 +85,7 @@ func filesSent(t *testing.T, b *chromium) {
 	bob.until(`!document.querySelector('dialog[open]')`)
 }
 
-// A group is made, written to, made larger, and left.
+// group creates a group, writes in it, adds a member, and lets another one leave.
 func group(t *testing.T, b *chromium) {
 	a := start(t)
 	carol := a.register(t, "10003", "carol", "Carol Herbst")
@@ -114,7 +114,7 @@ func group(t *testing.T, b *chromium) {
 	var mine []struct{ Title string }
 	carol.do(t, "GET", "/api/chats", nil, &mine)
 	if len(mine) != 1 || mine[0].Title != "Hiking club" {
-		t.Errorf("Carol is in %v", mine)
+		t.Errorf("Carol is in the groups %v, want only Hiking club", mine)
 	}
 
 	bob.button("Members")
@@ -127,7 +127,8 @@ func group(t *testing.T, b *chromium) {
 	}
 }
 
-// What looks like a program is shown as it was written, wherever it is.
+// scripts checks that the client shows HTML and scripts from users as plain text everywhere,
+// and makes links only of http and https URLs.
 func scripts(t *testing.T, b *chromium) {
 	const evil = `<img src=x onerror="document.title='broken'"><script>document.title='broken'</script>`
 	a := start(t)
@@ -150,9 +151,9 @@ func scripts(t *testing.T, b *chromium) {
 	}
 	alice.until(`document.querySelector('.picture img')?.complete`)
 	if links := eval[[]string](alice, `(location.hash = 'u`+fmt.Sprint(mallory.ID)+`', new Promise(r => setTimeout(r, 500)).then(() => [...document.querySelectorAll('.text a')].map(a => a.href)))`); fmt.Sprint(links) != "[https://a.example/]" {
-		t.Errorf("links: %q", links)
+		t.Errorf("the messages link to %q, want only https://a.example/", links)
 	}
 	if got := eval[string](alice, `document.title + document.querySelectorAll('script:not([src]), .messages img[src=x]').length`); got != "(1) Onemeter chat0" && got != "Onemeter chat0" {
-		t.Errorf("the title, and what became markup: %s", got)
+		t.Errorf("the title, and the number of elements made from users' text: %s", got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// A connection breaks, and both sides write meanwhile: nothing is missing after
-// it, and nothing is there twice.
+// reconnects cuts a connection while both sides write, and checks that afterwards no message
+// is missing or shown twice.
 func reconnects(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -51,8 +51,8 @@ func reconnects(t *testing.T, b *chromium) {
 	}
 }
 
-// A server restarts. What was written meanwhile outlives a reload of the page,
-// too, and is stored once.
+// restarts checks that a message written while the server is down is sent once it is up
+// again, and that a message whose answer was lost is stored once.
 func restarts(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -74,7 +74,7 @@ func restarts(t *testing.T, b *chromium) {
 	bob.login("bob")
 	bob.reads("Alice Winter")
 	bob.sees(`.message .text`, "after")
-	proxy.SeverAt("acknowledged nowhere", true) // it arrives, and its answer is lost
+	proxy.SeverAt("acknowledged nowhere", true) // the message arrives, but its answer is lost
 	bob.says("acknowledged nowhere")
 	bob.until(`document.querySelectorAll('.message.pending').length === 0`)
 	bob.gapless(4)
@@ -83,7 +83,8 @@ func restarts(t *testing.T, b *chromium) {
 	bob.gapless(4)
 }
 
-// What the server refuses can be tried again, or discarded.
+// refusals checks that the page says why the server refused a login or a message, and can
+// send the message again.
 func refusals(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -112,7 +113,7 @@ func refusals(t *testing.T, b *chromium) {
 	bob.sees(`[role=alert]`, "You were logged out")
 }
 
-// A token that has run out is renewed, and nobody notices.
+// renews checks that the page renews an expired token without an interruption.
 func renews(t *testing.T, b *chromium) {
 	a := start(t)
 	a.Stop()
@@ -130,6 +131,6 @@ func renews(t *testing.T, b *chromium) {
 	alice.fill(`dialog input[placeholder]`, "bob")
 	alice.sees(`dialog .found`, "Bob Sommer")
 	if eval[string](alice, token) == first.Token {
-		t.Error("the token is the one of the login")
+		t.Error("the page still uses the token of the login, which has expired")
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// What happens to a group and its messages shows in the windows of all who are in it.
+// groupChanges checks that all members' windows show changes of a group and its messages at
+// once.
 func groupChanges(t *testing.T, b *chromium) {
 	a := start(t)
 	owner := a.register(t, "10001", "alice", "Alice Winter")
@@ -29,7 +30,7 @@ func groupChanges(t *testing.T, b *chromium) {
 	alice.reads("Hiking club")
 	second.reads("Hiking club")
 
-	// Receipts: Carol has read it, Bob has it.
+	// Receipts: Carol has read the message, Bob has only received it.
 	alice.says("Sunday at nine?")
 	bob.sees(`nav .preview`, "Sunday at nine?")
 	carol.reads("Hiking club")
@@ -39,11 +40,11 @@ func groupChanges(t *testing.T, b *chromium) {
 	alice.shot("receipts")
 	lists := eval[[]string](alice, `[...document.querySelectorAll('dialog .members')].map(ul => [...ul.querySelectorAll('.name')].map(e => e.textContent).join())`)
 	if fmt.Sprint(lists) != "[Carol Herbst Bob Sommer]" {
-		t.Errorf("who has read it, and whom it has come to: %q", lists)
+		t.Errorf("read by, and delivered to: %q, want Carol Herbst and Bob Sommer", lists)
 	}
 	alice.button("Close")
 
-	// Deleted for one alone, in all her windows.
+	// Alice deletes a message only for herself: it disappears in all of her windows.
 	carol.says("I am in")
 	for _, w := range []*window{alice, second} {
 		w.sees(`.message .text`, "I am in")
@@ -64,10 +65,10 @@ func groupChanges(t *testing.T, b *chromium) {
 	second.do(chromedp.Reload())
 	second.sees(`.message .text`, "Sunday at nine?")
 	if texts := eval[string](second, `document.querySelector('.messages').textContent`); strings.Contains(texts, "I am in") {
-		t.Errorf("what was deleted for Alice is there after a reload: %s", texts)
+		t.Errorf("after a reload Alice sees a message that she deleted for herself: %s", texts)
 	}
 
-	// Renamed, live, and not to what is no title.
+	// A new title is shown at once; one that is too long is refused.
 	alice.button("Members")
 	alice.refill(`dialog [name=title]`, strings.Repeat("long ", 60)+"\r")
 	alice.sees(`dialog .notice`, "title")
@@ -79,7 +80,7 @@ func groupChanges(t *testing.T, b *chromium) {
 	bob.shot("renamed")
 	alice.sees(`dialog h2`, "登山の会 <b>")
 
-	// Deleted, once the owner is sure.
+	// The owner deletes the group, after a confirmation.
 	alice.confirm("Delete group", false)
 	bob.says("Still here")
 	alice.sees(`.message .text`, "Still here")
@@ -90,6 +91,6 @@ func groupChanges(t *testing.T, b *chromium) {
 	bob.sees(`.notice`, "Somebody deleted the group “登山の会 <b>”.")
 	refused, err := member.Ask(t.Context(), "POST", "/api/messages", map[string]any{"chat_id": made.ID, "content": "?"})
 	if err != nil || refused.Status != 404 {
-		t.Errorf("a message to a deleted group is answered %d (%v)", refused.Status, err)
+		t.Errorf("a message to a deleted group: status %d (%v), want 404", refused.Status, err)
 	}
 }

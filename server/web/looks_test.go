@@ -13,7 +13,7 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// Everything can be done by keyboard alone.
+// keyboard logs in, writes and uses a message's menu by keyboard alone.
 func keyboard(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
@@ -46,7 +46,7 @@ func keyboard(t *testing.T, b *chromium) {
 	enter()
 	w.until(`document.querySelector('.message.mine:not(.pending) .text')?.textContent === 'by keyboard\nin two lines'`)
 
-	// From the field back to the message, its menu, and out again.
+	// From the field back to the message, into its menu, and out again.
 	for range 3 {
 		w.key("Tab", "", 9, chromedp.ModifierShift)
 		if eval[bool](w, `document.activeElement.matches('.more')`) {
@@ -65,8 +65,8 @@ func keyboard(t *testing.T, b *chromium) {
 	w.sees(`main h2`, "No conversation is open")
 }
 
-// looks holds every page to what axe-core knows of accessibility, on a desktop
-// and on the smallest telephone, in light and in dark.
+// looks checks every page with axe-core for accessibility, on a desktop and on the smallest
+// phone, light and dark, and that no page is wider than the screen.
 func looks(t *testing.T, b *chromium) {
 	axe, err := os.ReadFile(needs.Axe(t))
 	if err != nil {
@@ -91,10 +91,10 @@ func looks(t *testing.T, b *chromium) {
 		w := b.open(t, "http://"+a.Addr, s)
 		look := func(page string) {
 			t.Helper()
-			w.do(chromedp.Sleep(patience / 100)) // what fades in has done so
+			w.do(chromedp.Sleep(patience / 100)) // until nothing fades in any more
 			w.shot(name + "-" + page)
 			if wide := eval[int64](w, `document.documentElement.scrollWidth`); wide > s.Width {
-				t.Errorf("%s, %s: %d pixels wide", name, page, wide)
+				t.Errorf("%s, %s: the page is %d pixels wide, the screen %d", name, page, wide, s.Width)
 			}
 			w.Accessible(string(axe), name+", "+page)
 		}
@@ -135,7 +135,8 @@ func looks(t *testing.T, b *chromium) {
 	}
 }
 
-// lookAtDialogs opens those of the account, of strangers and of messages, from the list of Alice.
+// lookAtDialogs opens the dialogs of the account, requests, files, people and receipts, as
+// Alice.
 func lookAtDialogs(w *window, look func(page string)) {
 	w.t.Helper()
 	w.press(`.requests`)
@@ -168,7 +169,7 @@ func lookAtDialogs(w *window, look func(page string)) {
 	w.button("Close")
 }
 
-// converse has people say what pictures of the client show.
+// converse sends the messages that pictures of the client show.
 func converse(t *testing.T, alice, bob, carol *user) {
 	t.Helper()
 	var made struct{ ID int64 }

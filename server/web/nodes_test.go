@@ -27,8 +27,8 @@ import (
 	"github.com/onemeter/onemeter/server/servertest"
 )
 
-// Two people chat across two nodes. Alice's is killed while both write: her page goes over to the other node, and
-// nothing is missing or there twice.
+// nodeKilled lets two users chat across two nodes, and kills Alice's while both write. Her page must switch to the
+// other node, and no message may be missing or shown twice.
 func nodeKilled(t *testing.T, b *chromium) {
 	const each = 16
 	run := nodeRunner(t)
@@ -47,7 +47,7 @@ func nodeKilled(t *testing.T, b *chromium) {
 	there.says("From the second node")
 	here.sees(`.message:not(.mine) .text`, "From the second node")
 
-	// Bob's other device writes over HTTP; he keeps its pace to Alice's page.
+	// Bob's other device writes over HTTP, one message for each of Alice's.
 	bob.URL = "http://" + second
 	pace, wrote := make(chan int, each), make(chan error, 1)
 	go func() {
@@ -88,7 +88,7 @@ func nodeKilled(t *testing.T, b *chromium) {
 	}
 }
 
-// once wants each message of the two writers in the page once, and each writer's in their order.
+// once checks that the page shows each message of both writers once, and each writer's in order.
 func (w *window) once(each int) {
 	w.t.Helper()
 	texts := eval[[]string](w, `(async () => {
@@ -118,12 +118,12 @@ func (w *window) once(each int) {
 			}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			w.t.Errorf("what %s wrote reads %q", who, got)
+			w.t.Errorf("messages of %s in the page: %q", who, got)
 		}
 	}
 }
 
-// failover serves what the first of nodes that can be reached answers, as a load balancer does.
+// failover forwards requests to the first of nodes that can be reached, as a load balancer does.
 func failover(t *testing.T, nodes ...string) (address string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -140,7 +140,7 @@ func failover(t *testing.T, nodes ...string) (address string) {
 	return s.URL
 }
 
-// A balancer tries nodes in their order. It goes on to the next one only where nothing was sent.
+// A balancer tries nodes in their order. It tries the next one only if it could not connect, so nothing was sent.
 type balancer struct {
 	transport *http.Transport
 	nodes     []string
@@ -160,8 +160,8 @@ func (b balancer) RoundTrip(r *http.Request) (answer *http.Response, err error) 
 	return nil, err
 }
 
-// nodeRunner builds imserver, and returns what starts nodes of it on one database, Redis and bucket. kill ends a
-// node as a power cut would.
+// nodeRunner builds imserver, and returns a function that starts nodes of it on one database, Redis and bucket.
+// kill ends a node without a shutdown, as a power cut does.
 func nodeRunner(t *testing.T) func() (addr string, kill func()) {
 	t.Helper()
 	redis, prefix := needs.Redis(t)
@@ -185,7 +185,7 @@ func nodeRunner(t *testing.T) func() (addr string, kill func()) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var told strings.Builder
+		var logged strings.Builder
 		lines, done := bufio.NewScanner(stderr), make(chan struct{})
 		kill := sync.OnceFunc(func() {
 			_ = cmd.Process.Kill()
@@ -193,10 +193,10 @@ func nodeRunner(t *testing.T) func() (addr string, kill func()) {
 			_ = cmd.Wait()
 		})
 		for lines.Scan() {
-			told.WriteString(lines.Text() + "\n")
+			logged.WriteString(lines.Text() + "\n")
 			var line struct{ Msg, API string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "imserver is up" {
-				go func() { // takes the rest of the log
+				go func() { // read the rest of the log
 					defer close(done)
 					for lines.Scan() {
 					}
@@ -207,7 +207,7 @@ func nodeRunner(t *testing.T) func() (addr string, kill func()) {
 		}
 		close(done)
 		kill()
-		t.Fatalf("imserver did not come up:\n%s", &told)
+		t.Fatalf("imserver did not start:\n%s", &logged)
 		return "", nil
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// The staff tells everybody something, and one user more: it is shown until it is
-// closed, in order, once, also to those who were away.
+// notices checks that broadcasts and warnings are shown once, in order, until the user
+// closes them, also to users who were offline.
 func notices(t *testing.T, b *chromium) {
 	const evil = `<img src=x onerror="document.title='broken'"><script>document.title='broken'</script> https://a.example/news`
 	a := start(t)
@@ -48,7 +48,7 @@ func notices(t *testing.T, b *chromium) {
 	reads(cut, "We move\nto new machines at ten.", evil)
 	at.sees(`.staffnotice`, "Announcement")
 	if got := eval[string](at, `document.title + document.querySelectorAll('script:not([src]), .staffnotice img').length`); got != "Onemeter chat0" {
-		t.Errorf("the title, and what became markup: %s", got)
+		t.Errorf("the title, and the number of elements made from the notice: %s", got)
 	}
 	if got := eval[string](at, `document.querySelector('.said a').href`); got != "https://a.example/news" {
 		t.Errorf("the notice links to %s", got)
@@ -56,7 +56,7 @@ func notices(t *testing.T, b *chromium) {
 	at.shot("desktop")
 	cut.shot("phone")
 
-	// One window is without a connection, and somebody is not there at all.
+	// Bob's window has no connection, and Carol is not logged in.
 	proxy.Cut()
 	cut.sees(`.connection`, "No connection")
 	broadcast("All is well again.")
@@ -67,7 +67,7 @@ func notices(t *testing.T, b *chromium) {
 	late.login("carol")
 	reads(late, "We move\nto new machines at ten.", evil, "All is well again.")
 
-	// It outlives a reload until it is closed.
+	// A notice is still there after a reload, until it is closed.
 	at.do(chromedp.Reload())
 	reads(at, "We move\nto new machines at ten.", evil, "All is well again.")
 	at.button("Close the notice")
@@ -80,7 +80,7 @@ func notices(t *testing.T, b *chromium) {
 	}
 	reads(at)
 
-	// A warning is for one alone.
+	// Only the warned user sees a warning.
 	var report struct{ ID int64 }
 	carol.do(t, "POST", "/api/moderation/reports", map[string]any{"user_id": alice.ID, "reason": "spam"}, &report)
 	boss.do(t, "POST", fmt.Sprint("/api/moderation/reports/", report.ID, "/handle"), map[string]any{"action": "warn", "note": "Write less of it."}, nil)
@@ -88,20 +88,20 @@ func notices(t *testing.T, b *chromium) {
 	at.sees(`.staffnotice.warning`, "Warning")
 	at.shot("warning")
 	if got := texts(late); len(got) != 3 {
-		t.Errorf("Carol is shown %q", got)
+		t.Errorf("Carol sees %q, want only the three broadcasts", got)
 	}
 
-	// What is too long is refused, and nobody is shown anything. One that fills a
-	// phone leaves room for the rest.
+	// A notice that is too long is refused. One that would fill a phone's screen leaves space
+	// for the rest of the page.
 	refused, err := boss.Ask(t.Context(), "POST", "/api/super-admin/broadcast", map[string]any{"message": strings.Repeat("x", 4<<10+1)})
 	if err != nil || refused.Status != 400 && refused.Status != 413 {
-		t.Errorf("a notice of 4 KiB and a byte is answered %d (%v)", refused.Status, err)
+		t.Errorf("a notice of 4 KiB and a byte: status %d (%v), want 400 or 413", refused.Status, err)
 	}
 	broadcast(strings.Repeat("word ", 800))
 	cut.until(`document.querySelectorAll('.staffnotice').length === 4`)
 	cut.shot("long")
 	if got := eval[int](cut, `document.querySelector('.staffnotices').offsetHeight`); got > 300 {
-		t.Errorf("notices take %d pixels of a phone", got)
+		t.Errorf("notices are %d pixels high on a phone, want at most 300", got)
 	}
 	cut.js(`document.querySelectorAll('.staffnotice')[3].scrollIntoView()`)
 	for range 4 {
@@ -109,11 +109,11 @@ func notices(t *testing.T, b *chromium) {
 	}
 	reads(cut)
 
-	// They end with the session.
+	// A logout removes them.
 	late.press(`.sidebar .account`)
 	late.button("Log out")
 	late.sees(`h1`, "Log in")
 	if got := eval[int](late, `sessionStorage.length`); got != 0 {
-		t.Errorf("%d things are kept after logging out", got)
+		t.Errorf("sessionStorage has %d entries after the logout, want 0", got)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A text is found in all conversations and in one, in any script, and the page
-// goes to it however far back it is.
+// searches finds texts in several scripts, in all conversations and in one, and opens the
+// messages however old they are.
 func searches(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -50,7 +50,7 @@ func searches(t *testing.T, b *chromium) {
 	w.sees(`.chat h2`, "Hiking club")
 	w.sees(`.message.shown .text`, "来週の土曜日")
 
-	// What cannot be searched for, and what is not there.
+	// A search that is refused, and one without results.
 	w.refill(search, strings.Repeat("word ", 9))
 	w.sees(`nav [role=status]`, "q can have at most 8 words")
 	w.shot("refused")
@@ -59,9 +59,9 @@ func searches(t *testing.T, b *chromium) {
 	w.until(`![...document.querySelectorAll('nav h2')].some(e => e.textContent === 'Messages')`)
 	w.button("Clear the search")
 
-	// Within one, as far back as it takes.
+	// In one conversation, back to its oldest messages.
 	w.reads("Bob Sommer")
-	w.do(chromedp.Reload()) // which has only the newest messages
+	w.do(chromedp.Reload()) // the page then has only the newest messages
 	w.sees(`.message .text`, "and then 299")
 	w.button("Find in this conversation")
 	w.fill(`.findbar input`, "东京")

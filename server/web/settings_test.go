@@ -16,8 +16,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// A password is changed, a session is ended, data is downloaded, and an account deleted. A wrong password does
-// nothing of it.
+// accountSettings changes the password, ends a session, downloads the data and deletes the account. With a wrong
+// password, nothing is changed or deleted.
 func accountSettings(t *testing.T, b *chromium) {
 	const next = "another horse"
 	a := start(t)
@@ -39,7 +39,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	here.until(`!document.querySelector('dialog[open]')`)
 	here.sees(`.account .name`, "Alice Summer")
 
-	// The other window logs out, and its user has to know the new password.
+	// A new password logs the other window out, which then needs the new one.
 	here.settings("Password")
 	here.fill(`dialog [name=old_password]`, "wrong horse")
 	here.fill(`dialog [name=new_password]`, next+"\r")
@@ -58,7 +58,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	there.refill(`input[name=password]`, next+"\r")
 	there.connected()
 
-	// One session is ended, and not this one.
+	// End the other session, not this one.
 	here.button("Close")
 	here.settings("Where you are logged in")
 	here.until(`document.querySelectorAll('dialog details .members li').length === 2`)
@@ -68,7 +68,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	here.until(`document.querySelectorAll('dialog details .members li').length === 1`)
 	here.sees(`dialog details .members`, "This device")
 
-	// What is downloaded is complete.
+	// The download is complete.
 	folder := here.Downloads()
 	here.section("Your data")
 	here.button("Download your data")
@@ -79,7 +79,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	here.refill(`dialog [name=password]`, next+"\r")
 	here.sees(`[role=alert]`, "Your account was deleted.")
 	if kept := eval[int](here, `sessionStorage.length`); kept != 0 {
-		t.Errorf("%d things are kept of a deleted account", kept)
+		t.Errorf("sessionStorage has %d entries after the account was deleted, want 0", kept)
 	}
 	here.fill(`input[name=who]`, "alice")
 	here.fill(`input[name=password]`, next+"\r")
@@ -89,7 +89,7 @@ func accountSettings(t *testing.T, b *chromium) {
 	other.sees(`nav .name`, "Deleted account")
 }
 
-// exported waits for Alice's zip, and wants everything in it.
+// exported waits for Alice's zip, and checks that it is complete.
 func exported(t *testing.T, path string) {
 	t.Helper()
 	needs.Eventually(t, path+" is there", func() bool { _, err := os.Stat(path); return err == nil })
@@ -113,11 +113,11 @@ func exported(t *testing.T, path string) {
 	}
 	for _, want := range []string{"profile.json", "friends.jsonl", "conversations.jsonl", "complete.json"} {
 		if !slices.Contains(names, want) {
-			t.Errorf("no %s in %v", want, names)
+			t.Errorf("the export has no file %s, only %v", want, names)
 		}
 	}
 	if names[len(names)-1] != "complete.json" {
-		t.Errorf("the export ends with %s", names[len(names)-1])
+		t.Errorf("the last file of the export is %s, want complete.json", names[len(names)-1])
 	}
 	for _, want := range []string{"Alice Summer", "Hello Alice", "Hello 鮑勃", "what we plan"} {
 		if quoted, _ := json.Marshal(want); !strings.Contains(all.String(), want) && !strings.Contains(all.String(), string(quoted)) {
@@ -126,7 +126,7 @@ func exported(t *testing.T, path string) {
 	}
 }
 
-// What somebody uploaded is listed and deleted; not what is in use.
+// ownFiles lists a user's files and deletes one. The avatar cannot be deleted.
 func ownFiles(t *testing.T, b *chromium) {
 	a := start(t)
 	alice := a.register(t, "10001", "alice", "Alice Winter")
@@ -156,7 +156,7 @@ func ownFiles(t *testing.T, b *chromium) {
 	here.button("Delete plan.txt")
 	here.sees(`dialog [role=status]`, "1.5 KB of 11 GB used")
 	if names := eval[[]string](here, `[...document.querySelectorAll('dialog .members .name')].map(e => e.textContent)`); fmt.Sprint(names) != "[<i>face.txt]" {
-		t.Errorf("files that are left: %q", names)
+		t.Errorf("files left in the list: %q, want only <i>face.txt", names)
 	}
 	for _, w := range []*window{here, there} {
 		w.sees(`.filebox`, "The file was deleted.")
@@ -164,7 +164,7 @@ func ownFiles(t *testing.T, b *chromium) {
 	}
 	refused, err := bob.Ask(t.Context(), "GET", fmt.Sprintf("/api/files/%d/download", files[0]), nil)
 	if err != nil || refused.Status != 404 {
-		t.Errorf("the deleted file is answered %d (%v)", refused.Status, err)
+		t.Errorf("download of the deleted file: status %d (%v), want 404", refused.Status, err)
 	}
 	here.button("Close")
 	here.settings()

@@ -16,11 +16,11 @@ func TestPage(t *testing.T) {
 	}
 	pagetest.Run(t, pagetest.Page{
 		Site: site, Index: "/", Files: "/app/", Media: true, Own: os.DirFS("app"),
-		Most: 120 << 10, // what a slow telephone loads in a second or two
+		Most: 120 << 10, // a slow phone loads it in a second or two
 	})
 }
 
-// What pages share is held to the same.
+// TestNoMarkupInTheKit checks the files that all pages share in the same way.
 func TestNoMarkupInTheKit(t *testing.T) {
 	pagetest.NoMarkup(t, page.Kit())
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// firstPaint is the time from the reload of an open conversation to its first
-// paint, the best of a few.
+// firstPaint limits the time from the reload of an open conversation to its first paint: the
+// best of up to ten.
 func firstPaint(t *testing.T, b *chromium) {
 	const most = 300
 	a := start(t)
@@ -28,13 +28,13 @@ func firstPaint(t *testing.T, b *chromium) {
 	}
 	load := loadPerCPU()
 	t.Logf("first paint after %.0f ms, with %.1f processes for each CPU", best, load)
-	if best > most && load < 2 { // else it tells of the others on this machine
-		t.Errorf("first paint after %.0f ms, want %d at most", best, most)
+	if best > most && load < 2 { // otherwise other processes slow it down
+		t.Errorf("first paint after %.0f ms, want at most %d", best, most)
 	}
 }
 
-// loadPerCPU is how many processes have wanted each CPU in the last minute; 0
-// where the system does not tell.
+// loadPerCPU returns the load average of the last minute divided by the number of CPUs, or 0
+// if the system does not report it.
 func loadPerCPU() (load float64) {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -44,7 +44,8 @@ func loadPerCPU() (load float64) {
 	return load / float64(runtime.NumCPU())
 }
 
-// A conversation of 100,000 messages scrolls, and only what is near is in the page.
+// longConversation scrolls through 100,000 messages, and checks that the page holds only
+// those near the visible ones.
 func longConversation(t *testing.T, b *chromium) {
 	const many = 100_000
 	a := start(t)
@@ -60,7 +61,7 @@ func longConversation(t *testing.T, b *chromium) {
 	rows := func(where string) {
 		t.Helper()
 		if n := eval[int](bob, `document.querySelectorAll('.message').length`); n > 400 {
-			t.Errorf("%s: %d messages are in the page", where, n)
+			t.Errorf("%s: the page holds %d messages, want at most 400", where, n)
 		}
 	}
 	rows("at the end")
@@ -72,19 +73,18 @@ func longConversation(t *testing.T, b *chromium) {
 		bob.until(`(box => [...box.querySelectorAll('.message')].some(m => { const r = m.getBoundingClientRect(); return r.top > 100 && r.bottom < 600 }))(document.querySelector('.messages'))`)
 		rows(fmt.Sprint("at ", part))
 	}
-	// What is in sight stays there when something new comes.
+	// Visible messages do not move when a new one arrives.
 	before := eval[float64](bob, `(window.held = [...document.querySelectorAll('.message')].find(m => m.getBoundingClientRect().top > 200)).getBoundingClientRect().top`)
 	alice.send(t, 2, "new")
 	bob.sees(`.toend .badge`, "1")
 	if after := eval[float64](bob, `window.held.getBoundingClientRect().top`); after != before {
-		t.Errorf("the message in sight moved from %g to %g", before, after)
+		t.Errorf("a visible message moved from %g to %g when a new one arrived", before, after)
 	}
 	bob.button("To the newest message")
 	bob.sees(`.message .text`, "new")
 }
 
-// flood has a thousand messages a second arrive in the open conversation, while
-// its reader writes.
+// flood sends 1000 messages a second to the open conversation while its reader writes.
 func flood(t *testing.T, b *chromium) {
 	const rate, seconds = 1000, 5
 	a := start(t)
@@ -104,7 +104,7 @@ func flood(t *testing.T, b *chromium) {
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(-1)
-	go func() { // takes the acknowledgements
+	go func() { // read the acknowledgements
 		for {
 			if _, _, err := conn.Read(ctx); err != nil {
 				return
@@ -128,9 +128,9 @@ func flood(t *testing.T, b *chromium) {
 	worst := eval[float64](bob, `Math.max(...window.gaps)`)
 	t.Logf("longest time between two frames: %.0f ms of %d frames", worst, eval[int](bob, `window.gaps.length`))
 	if worst > 1000 && loadPerCPU() < 2 {
-		t.Errorf("the page stood still for %.0f ms", worst)
+		t.Errorf("the page drew no frame for %.0f ms, want at most 1000", worst)
 	}
 	if n := eval[int](bob, `document.querySelectorAll('.message').length`); n > 400 {
-		t.Errorf("%d messages are in the page", n)
+		t.Errorf("the page holds %d messages, want at most 400", n)
 	}
 }

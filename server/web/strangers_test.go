@@ -10,7 +10,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// Who takes messages of friends only is asked, and accepts or declines.
+// strangers checks that a user who accepts messages and groups only from contacts gets
+// requests from others, and can accept or decline them.
 func strangers(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
@@ -43,7 +44,7 @@ func strangers(t *testing.T, b *chromium) {
 	alice.sees(`dialog .preview`, "Hello, I am bob")
 	alice.shot("requests")
 
-	// Without a connection nothing is answered, and the page says so.
+	// Without a connection, Accept fails, and the page says so.
 	proxy.Cut()
 	alice.button("Accept: Bob Sommer")
 	alice.sees(`dialog .notice`, "The server cannot be reached")
@@ -63,10 +64,10 @@ func strangers(t *testing.T, b *chromium) {
 	carol.shot("declined")
 	alice.button("Back to the list")
 	if names := eval[int](alice, `document.querySelectorAll('nav .name').length`); names != 1 {
-		t.Errorf("%d conversations, want that with Bob alone", names)
+		t.Errorf("Alice has %d conversations, want only the one with Bob", names)
 	}
 
-	// A group asks, too.
+	// An invitation to a group is a request, too.
 	carol.button("New group")
 	carol.fill(`dialog input[name=title]`, "Choir")
 	carol.fill(`dialog input[placeholder]`, "alice")
@@ -81,7 +82,7 @@ func strangers(t *testing.T, b *chromium) {
 	carol.sees(`.chat .state`, "2 members")
 }
 
-// Who is blocked does not get through, until he is not.
+// blocks checks that a blocked user can neither write nor call until the block ends.
 func blocks(t *testing.T, b *chromium) {
 	a := start(t)
 	alice, bob := a.pair(t, b)
@@ -103,7 +104,7 @@ func blocks(t *testing.T, b *chromium) {
 	bob.button("Try again")
 	alice.sees(`.message .text`, "Are you there?")
 
-	// The settings list who is blocked, and another window knows it, too.
+	// The settings list blocked users, and end a block for the other window, too.
 	alice.button("About this person")
 	alice.button("Block")
 	alice.button("Close")

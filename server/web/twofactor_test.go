@@ -11,7 +11,7 @@ import (
 	"github.com/pquerna/otp/totp"
 )
 
-// setsUp has the page show the secret, which takes the password.
+// setsUp enters the password, first a wrong one, so that the page shows the secret.
 func (w *window) setsUp(where string) {
 	w.t.Helper()
 	w.fill(where+` [name=password]`, "wrong horse\r")
@@ -20,7 +20,8 @@ func (w *window) setsUp(where string) {
 	w.until(`!!document.querySelector('code.secret')`)
 }
 
-// Two-factor login is turned on, asked for where it has to be, and turned off.
+// twoFactor turns two-factor login on, logs in with codes and from a trusted browser, and
+// turns it off.
 func twoFactor(t *testing.T, b *chromium) {
 	a := start(t)
 	a.register(t, "10001", "alice", "Alice Winter")
@@ -33,9 +34,9 @@ func twoFactor(t *testing.T, b *chromium) {
 	here.shot("secret")
 	secret := strings.ReplaceAll(eval[string](here, `document.querySelector('code.secret').textContent`), " ", "")
 	if url := eval[string](here, `document.querySelector('code.secret').previousElementSibling.querySelector('a').href`); !strings.Contains(url, secret) {
-		t.Errorf("the link %s is for another secret than %s", url, secret)
+		t.Errorf("the link %s does not contain the secret %s", url, secret)
 	}
-	// Each code is good once, and those of a period before and after now are, too.
+	// Each code is valid once, also those of the period before and after the current one.
 	began := time.Now()
 	code := func(periods time.Duration) string {
 		t.Helper()
@@ -55,7 +56,7 @@ func twoFactor(t *testing.T, b *chromium) {
 	here.sees(`dialog details`, "Backup codes left: 10")
 	there.sees(`[role=alert]`, "You were logged out")
 
-	// With a wrong code, with one of the authenticator, and trusted from then on.
+	// Log in with a wrong code, then with a valid one, and trust this browser.
 	enter := func(w *window) {
 		t.Helper()
 		w.fill(`input[name=who]`, "alice")
@@ -74,7 +75,7 @@ func twoFactor(t *testing.T, b *chromium) {
 	there.sees(`h1`, "Log in")
 	there.login("alice")
 
-	// Another browser is asked, and takes a backup code, once.
+	// Another browser needs a code; a backup code works once.
 	for _, again := range []bool{false, true} {
 		w := b.open(t, "http://"+a.Addr, desktop)
 		enter(w)
@@ -88,7 +89,7 @@ func twoFactor(t *testing.T, b *chromium) {
 		w.connected()
 	}
 
-	// It is off for whoever has both.
+	// Turning it off needs the password and a code.
 	here.fill(`dialog [name=password]`, "wrong horse")
 	here.js(`document.querySelector('dialog [name=password]').form.querySelector('[name=code]').focus()`)
 	here.do(chromedp.KeyEvent(backup[1] + "\r"))
@@ -100,7 +101,8 @@ func twoFactor(t *testing.T, b *chromium) {
 	there.login("alice") // without a code
 }
 
-// Who has to have two-factor login sets it up before anything else.
+// twoFactorFirst checks that a user who must have two-factor login can do nothing before
+// setting it up.
 func twoFactorFirst(t *testing.T, b *chromium) {
 	a := start(t)
 	a.Stop()

@@ -17,7 +17,7 @@ import (
 	"github.com/onemeter/onemeter/server/servertest"
 )
 
-// An app is a server that runs, with a database of its own.
+// An app is a running server with its own database.
 type app struct{ *servertest.Server }
 
 func start(t *testing.T) app {
@@ -25,7 +25,7 @@ func start(t *testing.T) app {
 	return app{servertest.Start(t, func(cfg *server.Config) { cfg.MessageRate = 0 })} // tests write faster than people
 }
 
-// A user writes over HTTP, as somebody whose page the test does not look at.
+// A user acts over HTTP: the test does not look at their page.
 type user struct{ imclient.Account }
 
 const password = servertest.Password
@@ -43,7 +43,7 @@ func (a app) boss(t *testing.T) *user {
 	return u
 }
 
-// do makes a call that has to succeed.
+// do makes a call that must succeed.
 func (u *user) do(t *testing.T, method, path string, body, data any) {
 	t.Helper()
 	if err := u.Do(t.Context(), method, path, body, data); err != nil {
@@ -51,7 +51,7 @@ func (u *user) do(t *testing.T, method, path string, body, data any) {
 	}
 }
 
-// expires waits until the user's token is not good any more.
+// expires waits until the user's token has expired.
 func (u *user) expires(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -63,7 +63,7 @@ func (u *user) expires(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the token does not expire")
+			t.Fatalf("the token is still valid after %s", patience)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func (u *user) upload(t *testing.T, name, contentType, text string) int64 {
 	return file.ID
 }
 
-// somePicture is a PNG of 320 by 200.
+// somePicture returns a PNG of 320 by 200 pixels.
 func somePicture(t *testing.T) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 320, 200))
