@@ -17,14 +17,14 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// engines runs a benchmark on each, with a function that says where there is an
-// empty database.
+// engines runs a benchmark on SQLite and on MySQL. empty returns the configuration of
+// an empty database.
 func engines(b *testing.B, run func(b *testing.B, empty func() Config)) {
 	b.Run("sqlite", func(b *testing.B) { run(b, func() Config { return Config{} }) })
 	b.Run("mysql", func(b *testing.B) { run(b, func() Config { return Config{MySQL: needs.MySQL(b)} }) })
 }
 
-// crowd is a store with n users in one group.
+// crowd returns a store with n users in one group.
 func crowd(b *testing.B, cfg Config, n int) (s *Store, users []int64, group int64) {
 	b.Helper()
 	s = openTest(b, cfg)
@@ -38,7 +38,7 @@ func crowd(b *testing.B, cfg Config, n int) (s *Store, users []int64, group int6
 	return s, users, c.ID
 }
 
-// cpu is the processor time of this process so far.
+// cpu returns the CPU time of this process so far.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -47,8 +47,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// serverCPU is the processor time so far of the MariaDB that .ci/services
-// started, or 0.
+// serverCPU returns the CPU time so far of the MariaDB that .ci/services started, or 0
+// if there is none.
 func serverCPU(b *testing.B) time.Duration {
 	pid := os.Getenv("IM_TEST_MARIADB_PID")
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
@@ -68,7 +68,8 @@ func serverCPU(b *testing.B) time.Duration {
 	return ticks * time.Second / hertz
 }
 
-// BenchmarkAppend is per message: wall clock, processor and allocations.
+// BenchmarkAppend measures wall-clock time and CPU time per message, for batches of
+// several sizes.
 func BenchmarkAppend(b *testing.B) {
 	engines(b, func(b *testing.B, empty func() Config) {
 		for _, size := range []int{1, 16, 256} {
@@ -81,8 +82,8 @@ func BenchmarkAppend(b *testing.B) {
 	})
 }
 
-// BenchmarkAppendUnsynced is BenchmarkAppend without fsync: the difference is
-// what durability costs.
+// BenchmarkAppendUnsynced is BenchmarkAppend for one message without fsync: the
+// difference is the cost of durability.
 func BenchmarkAppendUnsynced(b *testing.B) {
 	s, users, group := crowd(b, Config{}, 1)
 	if _, err := s.write.(*localPool).db.Exec("PRAGMA synchronous = OFF"); err != nil {
@@ -109,7 +110,7 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 			batch[i].ConversationID = id
 		}
 	}
-	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // as the service does
+	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // a deadline, as the service sets one
 	defer cancel()
 	b.ReportAllocs()
 	start, server, n := cpu(b), serverCPU(b), 0
@@ -130,8 +131,8 @@ func runAppend(b *testing.B, s *Store, users []int64, group int64, own bool) {
 	}
 }
 
-// BenchmarkNodes is BenchmarkAppend/mysql/256/own on several nodes at once: one
-// batch under way on each, as in the service.
+// BenchmarkNodes is BenchmarkAppend/mysql/256/own on several nodes at once. As in the
+// service, each node stores one batch at a time.
 func BenchmarkNodes(b *testing.B) {
 	for _, n := range []int{1, 2, 3} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) { benchmarkNodes(b, n) })

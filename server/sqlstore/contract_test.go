@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
-// TestStore runs the contract suite, and has SQLite explain every statement
-// that was run on the way: none may read a whole table.
+// TestStore runs the contract suite, and checks with SQLite's query plans that none of
+// its statements reads a whole table.
 func TestStore(t *testing.T) {
 	seen := new(storetest.Recorder)
 	storetest.Run(t, func(t *testing.T) storetest.Store {
@@ -31,12 +31,12 @@ func TestStore(t *testing.T) {
 		explained++
 		for _, step := range explain(t, s, q.Text) {
 			if scansTable(step) {
-				t.Errorf("%s in\n%.2000s", step, q.Text)
+				t.Errorf("a statement reads a whole table (%s):\n%.2000s", step, q.Text)
 			}
 		}
 	}
 	if explained == 0 {
-		t.Error("no statement was recorded")
+		t.Error("the recorder has no statements to explain")
 	}
 }
 
@@ -53,15 +53,15 @@ func explain(t *testing.T, s *Store, query string) []string {
 	return plan
 }
 
-// An explainer asks for plans in place of rows.
+// An explainer prepares statements that return the plan of a query.
 type explainer struct{ pool }
 
 func (e explainer) prepare(ctx context.Context, query string) (statement, error) {
 	return e.pool.prepare(ctx, "EXPLAIN QUERY PLAN "+query)
 }
 
-// scansTable tells the scan of a table from one of rows that a statement brings
-// or chose itself: those are called k, f and recent.
+// scansTable reports whether a step of a plan scans a table. Scans of k, f and recent do
+// not count: statements give these names to rows that they contain or have selected.
 func scansTable(step string) bool {
 	what, ok := strings.CutPrefix(step, "SCAN ")
 	return ok && !slices.Contains([]string{"k", "f", "recent", "CONSTANT ROW"}, what) && !strings.HasSuffix(what, "-ROW VALUES CLAUSE")

@@ -14,11 +14,11 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// A pair is a store behind a proxy, and two users who talk.
+// A pair is a store behind a proxy, with a conversation of two users.
 type pair struct {
 	*Store
 	proxy        *needs.Proxy
-	url          string // past the proxy
+	url          string // of the database without the proxy
 	conversation int64
 	users        [2]int64
 }
@@ -40,14 +40,14 @@ func newPair(t *testing.T, settings string) *pair {
 	return p
 }
 
-// message is one on its way, without a ClientMsgID.
+// message returns a message to store, without a ClientMsgID.
 func (p *pair) message(content string) chat.NewMessage {
 	return chat.NewMessage{
 		ConversationID: p.conversation, SenderID: p.users[0], Content: content, Type: chat.TypeText, CreatedAt: time.Now(),
 	}
 }
 
-// stored counts the messages, past the proxy.
+// stored returns the number of messages and the largest seq. It does not use the proxy.
 func (p *pair) stored(t *testing.T) (n, lastSeq int64) {
 	t.Helper()
 	s := openTest(t, Config{MySQL: p.url})
@@ -58,8 +58,8 @@ func (p *pair) stored(t *testing.T) (n, lastSeq int64) {
 	return n, lastSeq
 }
 
-// TestLostAnswers severs the connection at each statement of Append, before the
-// server gets it or after.
+// TestLostAnswers severs the connection at each statement of Append, before or after
+// the server receives it. Append must store each message once all the same.
 func TestLostAnswers(t *testing.T) {
 	p := newPair(t, "")
 	want := int64(0)
@@ -82,11 +82,12 @@ func TestLostAnswers(t *testing.T) {
 		}
 	}
 	if n, last := p.stored(t); n != want || last != want {
-		t.Errorf("%d messages up to %d are stored, want %d", n, last, want)
+		t.Errorf("%d messages are stored, the last has seq %d, want %d", n, last, want)
 	}
 }
 
-// TestUnansweredCommitIsToldApart has no server to ask what became of it.
+// TestUnansweredCommitIsToldApart: if the answer to a commit is lost, the error says that
+// the result is unknown.
 func TestUnansweredCommitIsToldApart(t *testing.T) {
 	p := newPair(t, "")
 	p.proxy.SeverAt("COMMIT", true)
@@ -95,11 +96,11 @@ func TestUnansweredCommitIsToldApart(t *testing.T) {
 		return err
 	})
 	if _, unknown := errors.AsType[*unknownError](err); !unknown {
-		t.Fatalf("the commit's answer was lost, and it said %v", err)
+		t.Fatalf("a commit without an answer returned %v, want an unknownError", err)
 	}
 	e, ok := errors.AsType[*chat.Error](p.fail(t.Context(), "test", err))
 	if !ok || e.Kind != chat.KindUnavailable || e.Why == "nothing was stored; try again in a moment" {
-		t.Errorf("%+v", e)
+		t.Errorf("error %+v, want kind unavailable, and a text that does not say that nothing was stored", e)
 	}
 }
 
@@ -108,26 +109,28 @@ func TestLostReadsAreReadAgain(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		p.proxy.SeverAt("FROM users u WHERE u.id IN", after)
 		if users, err := p.Users(t.Context(), p.users[:]); err != nil || len(users) != 2 {
-			t.Errorf("after %v: %v, %v", after, users, err)
+			t.Errorf("connection severed, after the statement %v: %v, %v; want both users", after, users, err)
 		}
 	}
 	p.proxy.Sever()
 	if err := p.Ping(t.Context()); err != nil {
-		t.Errorf("with every idle connection gone: %v", err)
+		t.Errorf("Ping after all idle connections were severed: %v", err)
 	}
 }
 
-// TestLostWritesAreNotWrittenAgain: whether the account was made is not known.
+// TestLostWritesAreNotWrittenAgain: a write whose commit is not answered is not retried,
+// because the account may exist.
 func TestLostWritesAreNotWrittenAgain(t *testing.T) {
 	p := newPair(t, "")
 	p.proxy.SeverAt("COMMIT", true)
 	_, err := p.CreateUser(t.Context(), chat.User{Phone: "+19999"}, "h")
 	if chat.KindOf(err) != chat.KindUnavailable {
-		t.Error(err)
+		t.Errorf("error %v, want kind unavailable", err)
 	}
 }
 
-// TestServerHangs wants every method's deadline kept, and nothing left waiting.
+// TestServerHangs: if the server stops answering, methods return by their deadline, and
+// leave no goroutine behind.
 func TestServerHangs(t *testing.T) {
 	p := newPair(t, "connect-timeout=200ms&timeout=400ms")
 	if err := p.Ping(t.Context()); err != nil {
@@ -149,30 +152,30 @@ func TestServerHangs(t *testing.T) {
 			start := time.Now()
 			err := call(ctx)
 			if took := time.Since(start); took > 3*time.Second {
-				t.Errorf("%s, %s: took %s", name, what, took)
+				t.Errorf("%s, %s: took %s, want at most 3s", name, what, took)
 			}
 			if chat.KindOf(err) != chat.KindUnavailable {
-				t.Errorf("%s, %s: %v", name, what, err)
+				t.Errorf("%s, %s: error %v, want kind unavailable", name, what, err)
 			}
 			if errors.Is(err, context.DeadlineExceeded) != (ctx.Err() != nil) {
-				t.Errorf("%s, %s: %v, whose context says %v", name, what, err, ctx.Err())
+				t.Errorf("%s, %s: error %v, but the error of the context is %v", name, what, err, ctx.Err())
 			}
 			cancel()
 		}
 	}
 	if after := runtime.NumGoroutine(); after > before+8 {
-		t.Errorf("%d goroutines became %d", before, after)
+		t.Errorf("%d goroutines before, %d after", before, after)
 	}
 	p.proxy.Heal()
 	if _, err := p.Append(t.Context(), []chat.NewMessage{p.message("again")}); err != nil {
-		t.Errorf("after it went on: %v", err)
+		t.Errorf("Append after the server answers again: %v", err)
 	}
 	if n, last := p.stored(t); n != last {
-		t.Errorf("%d messages, the last has seq %d", n, last)
+		t.Errorf("%d messages are stored, but the last has seq %d", n, last)
 	}
 }
 
-// TestCommitHangs: the deadline counts for the commit too.
+// TestCommitHangs: the deadline also applies to the commit.
 func TestCommitHangs(t *testing.T) {
 	p := newPair(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -184,27 +187,27 @@ func TestCommitHangs(t *testing.T) {
 		return err
 	})
 	if took := time.Since(start); took > 2*time.Second || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v after %s", err, took)
+		t.Errorf("%v after %s, want an exceeded deadline within 2s", err, took)
 	}
 	if _, unknown := errors.AsType[*unknownError](err); !unknown {
-		t.Errorf("%v does not say that it is unknown", err)
+		t.Errorf("error %v, want an unknownError", err)
 	}
 }
 
-// TestSlowServerIsConnectedTo: making a connection takes several answers, in all
-// longer than one may take.
+// TestSlowServerIsConnectedTo: a connection to a slow server succeeds, although its
+// several answers together take longer than the timeout of one.
 func TestSlowServerIsConnectedTo(t *testing.T) {
 	p := newPair(t, "")
 	p.proxy.Delay(450 * time.Millisecond)
 	defer p.proxy.Heal()
 	p.proxy.Sever()
 	var err error
-	for range 3 { // noise may make it slower yet
+	for range 3 { // on a busy machine it may be slower still
 		if _, err = p.Append(t.Context(), []chat.NewMessage{p.message("slowly")}); err == nil {
 			return
 		}
 	}
-	t.Error(err)
+	t.Errorf("three times: %v", err)
 }
 
 func TestServerAway(t *testing.T) {
@@ -213,19 +216,19 @@ func TestServerAway(t *testing.T) {
 	start := time.Now()
 	_, err := p.Append(t.Context(), []chat.NewMessage{p.message("x")})
 	if took := time.Since(start); chat.KindOf(err) != chat.KindUnavailable || took > 2*time.Second {
-		t.Errorf("%v after %s", err, took)
+		t.Errorf("error %v after %s, want kind unavailable within 2s", err, took)
 	}
 	p.proxy.Heal()
 	if _, err := p.Append(t.Context(), []chat.NewMessage{p.message("y")}); err != nil {
-		t.Error(err)
+		t.Errorf("Append after the server is back: %v", err)
 	}
 	if n, last := p.stored(t); n != 1 || last != 1 {
-		t.Errorf("%d messages up to %d", n, last)
+		t.Errorf("%d messages are stored, the last has seq %d, want one", n, last)
 	}
 }
 
-// TestDeadlocksAreTriedAgain makes one of two transactions that lock the same
-// two rows in opposite orders.
+// TestDeadlocksAreTriedAgain runs two transactions that lock the same two rows in
+// opposite order. One of them must run again, and both succeed.
 func TestDeadlocksAreTriedAgain(t *testing.T) {
 	p := newPair(t, "")
 	var both, all sync.WaitGroup
@@ -251,12 +254,12 @@ func TestDeadlocksAreTriedAgain(t *testing.T) {
 	}
 	all.Wait()
 	if runs[0]+runs[1] != 3 {
-		t.Errorf("they ran %v times, want one of them twice", runs)
+		t.Errorf("the transactions ran %v times, want one of them twice", runs)
 	}
 	for _, id := range p.users {
 		var n int64
 		if err := row(t.Context(), p.read, "SELECT last_seen FROM users WHERE id = ?", []any{id}, &n); err != nil || n != 2 {
-			t.Errorf("user %d was touched %d times, %v", id, n, err)
+			t.Errorf("user %d was updated %d times (%v), want 2", id, n, err)
 		}
 	}
 }
@@ -290,20 +293,21 @@ func TestRollbackFreesTheRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	if inUse := p.Stats().InUse; inUse != 0 {
-		t.Errorf("%d connections are in use", inUse)
+		t.Errorf("%d connections are still in use", inUse)
 	}
 }
 
-// TestNumbers is a sample of what a server says.
+// TestNumbers classifies some error numbers of MySQL.
 func TestNumbers(t *testing.T) {
 	for n, want := range map[uint16]failure{1040: failBusy, 1213: failBusy, 1053: failLost, 1290: failAway, 1062: failDuplicate, 1146: failOther} {
 		if got := classifyNumber(n); got != want {
-			t.Errorf("error %d is %v, want %v", n, got, want)
+			t.Errorf("error %d is classified as %v, want %v", n, got, want)
 		}
 	}
 }
 
-// TestStatementsSentAhead are part of the transaction, also where none follows.
+// TestStatementsSentAhead: statements of execAhead are part of their transaction, also
+// if no other statement follows.
 func TestStatementsSentAhead(t *testing.T) {
 	for engine, cfg := range map[string]func(t *testing.T) Config{
 		"sqlite": func(*testing.T) Config { return Config{} },
@@ -329,16 +333,16 @@ func TestStatementsSentAhead(t *testing.T) {
 				})
 			}
 			if err := set("one"); err != nil || bio() != "one" {
-				t.Errorf("alone: %v, %q", err, bio())
+				t.Errorf("one statement: %v, bio %q", err, bio())
 			}
 			if err := set("two", "UPDATE users SET role = 'user'"); err != nil || bio() != "two" {
-				t.Errorf("with another: %v, %q", err, bio())
+				t.Errorf("two statements: %v, bio %q", err, bio())
 			}
 			if err := set("three", "UPDATE users SET no_such = 1"); err == nil || bio() != "two" {
-				t.Errorf("with one that fails: %v, %q", err, bio())
+				t.Errorf("a statement, and one that fails: %v, bio %q", err, bio())
 			}
 			if err := s.write.inTx(t.Context(), func(context.Context, querier) error { return nil }); err != nil {
-				t.Errorf("without a statement: %v", err)
+				t.Errorf("a transaction without statements: %v", err)
 			}
 		})
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/onemeter/onemeter/internal/needs"
 )
 
-// TestMigrationsBeginAgain forgets that they were done, as where a node ended
-// between a change of the schema and the note of it.
+// TestMigrationsBeginAgain deletes the record of which migrations were done, as if a node
+// had ended before it could store it. The migrations must succeed a second time.
 func TestMigrationsBeginAgain(t *testing.T) {
 	url := needs.MySQL(t)
 	s := openTest(t, Config{MySQL: url})

@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestStaffsReadingIsGivenUpForAWhile has a budget that a page uses up again and again:
-// it comes to its end in pages, shows everything once, and says where more is.
+// TestStaffsReadingIsGivenUpForAWhile lists messages for the staff with budgets that are
+// used up before a page is full. The pages together have each message once.
 func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 	s := openTest(t, Config{})
 	rare, often := newUser(t, s, "10000"), newUser(t, s, "10001")
@@ -22,7 +22,7 @@ func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		groups = append(groups, g.ID)
-		if i == 4 { // one that he has left
+		if i == 4 { // a group that the rare sender has left
 			_, err := s.ChangeMember(t.Context(), chat.MemberChange{
 				ConversationID: g.ID, ActorID: often, UserID: rare, Decide: func(_ chat.Member, m *chat.Member) error { *m = chat.Member{}; return nil },
 			})
@@ -81,22 +81,23 @@ func TestStaffsReadingIsGivenUpForAWhile(t *testing.T) {
 					short++
 				}
 				if f.Next >= q.BeforeID {
-					t.Fatalf("%+v: after %d comes %d", c.q, q.BeforeID, f.Next)
+					t.Fatalf("%+v: the page before id %d continues before %d, want a smaller id", c.q, q.BeforeID, f.Next)
 				}
 				q.BeforeID = f.Next
 			}
 			descending := slices.IsSortedFunc(got, func(a, b int64) int { return cmp.Compare(b, a) })
 			if !slices.Equal(got, c.want) || !descending || len(got) == 0 {
-				t.Errorf("%+v with %+v: %d of %d messages", c.q, budget, len(got), len(c.want))
+				t.Errorf("%+v with budget %+v: %d messages, want %d, each once, the newest first", c.q, budget, len(got), len(c.want))
 			}
 			if budget == defaultBudget && short > 0 || budget != defaultBudget && c.q.SenderID == rare && short == 0 {
-				t.Errorf("%+v with %+v: %d short pages", c.q, budget, short)
+				t.Errorf("%+v with budget %+v: %d pages were cut short", c.q, budget, short)
 			}
 		}
 	}
 }
 
-// TestAnalysisIsGivenUp says that there are more messages than it has counted.
+// TestAnalysisIsGivenUp: if the budget ends before all messages are counted, MoreMessages
+// is set.
 func TestAnalysisIsGivenUp(t *testing.T) {
 	s := openTest(t, Config{})
 	ann, ben := newUser(t, s, "10000"), newUser(t, s, "10001")
@@ -113,7 +114,7 @@ func TestAnalysisIsGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const all, first = countChunk/2 + 150, countChunk / 2 // by one statement
+	const all, first = countChunk/2 + 150, countChunk / 2 // first is what one statement counts
 	for budget, want := range map[searchBudget]chat.Analysis{
 		defaultBudget:                                         {Messages: all, Chats: 3},
 		{within: 0, rows: 1 << 20}:                            {MoreMessages: true, Chats: 3},
@@ -123,7 +124,7 @@ func TestAnalysisIsGivenUp(t *testing.T) {
 	} {
 		s.budget = budget
 		if got, err := s.Analysis(t.Context(), ann); err != nil || got != want {
-			t.Errorf("%+v: %+v, want %+v: %v", budget, got, want, err)
+			t.Errorf("with budget %+v: %+v, want %+v: %v", budget, got, want, err)
 		}
 	}
 }

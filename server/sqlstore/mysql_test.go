@@ -19,7 +19,7 @@ import (
 	"github.com/onemeter/onemeter/server/sqlstore/storetest"
 )
 
-// tables returns the names of all tables but those whose rows a migration makes.
+// tables returns the names of all tables except those that migrations fill.
 func tables(t *testing.T, s *Store) []string {
 	t.Helper()
 	names, err := collect(t.Context(), s.read, func(r scanner) (name string, err error) {
@@ -31,7 +31,7 @@ func tables(t *testing.T, s *Store) []string {
 	return names
 }
 
-// empty deletes all rows, which is much faster than to make another database.
+// empty deletes all rows, which is much faster than creating another database.
 func empty(t *testing.T, s *Store) {
 	t.Helper()
 	conn, err := s.write.(*remotePool).db.Conn(t.Context())
@@ -50,14 +50,14 @@ func empty(t *testing.T, s *Store) {
 	}
 }
 
-// TestMySQL runs the contract suite on the server that there is, and has it
-// explain every statement that was run on the way: none may read a whole table.
+// TestMySQL runs the contract suite on a real server, and checks with its query plans
+// that none of the suite's statements reads a whole table.
 func TestMySQL(t *testing.T) {
 	where, seen := needs.MySQL(t), new(storetest.Recorder)
 	storetest.Run(t, func(t *testing.T) storetest.Store {
 		s := openTest(t, Config{MySQL: where, Wrap: seen.Wrap, UsernameKey: auth.Usernames{}.Key})
-		// What crowds of writers come to is asked here, not how soon: 64 of them wait
-		// for the same rows, and a node has 2. TestServerHangs asks how soon.
+		// The suite tests results, not times: up to 64 of its writers wait for the same
+		// rows, but a node has only 2. TestServerHangs tests the times.
 		s.write.(*remotePool).stall = time.Minute
 		empty(t, s)
 		return s
@@ -67,13 +67,14 @@ func TestMySQL(t *testing.T) {
 	for _, q := range looking(seen.Statements()) {
 		for _, step := range explainMySQL(t, s, q) {
 			if (step.kind == "ALL" || step.kind == "index") && !strings.HasPrefix(step.table, "<") && step.table != "k" {
-				t.Errorf("reads all of %s in\n%.300s", step.table, q.Text)
+				t.Errorf("a statement reads the whole table %s:\n%.300s", step.table, q.Text)
 			}
 		}
 	}
 }
 
-// fill makes the tables so large that no plan is chosen for want of rows.
+// fill stores so many rows that the server does not choose a scan because a table is
+// small.
 func fill(t *testing.T, s *Store) {
 	t.Helper()
 	db := s.write.(*remotePool).db
@@ -123,7 +124,7 @@ func fill(t *testing.T, s *Store) {
 	}
 }
 
-// A planStep is what is read of a table, and how.
+// A planStep says which table a step of a plan reads, and how.
 type planStep struct{ table, kind string }
 
 func explainMySQL(t *testing.T, s *Store, q storetest.Statement) (plan []planStep) {
@@ -159,7 +160,7 @@ func explainMySQL(t *testing.T, s *Store, q storetest.Statement) (plan []planSte
 	return plan
 }
 
-// looking returns the statements that look for rows.
+// looking returns the statements that search for rows.
 func looking(all []storetest.Statement) (list []storetest.Statement) {
 	for _, s := range all {
 		verb, _, _ := strings.Cut(s.Text, " ")
@@ -171,7 +172,7 @@ func looking(all []storetest.Statement) (list []storetest.Statement) {
 	return list
 }
 
-// nodes are stores on one database.
+// nodes returns n stores on one database.
 func nodes(t *testing.T, n int) []*Store {
 	t.Helper()
 	where := needs.MySQL(t)
@@ -199,8 +200,8 @@ func nodes(t *testing.T, n int) []*Store {
 	return stores
 }
 
-// TestNodesWriteTheSameConversations has every message sent through every node
-// at once: it is stored once, and no seq is missing.
+// TestNodesWriteTheSameConversations sends every message through every node at once. It
+// must be stored once, without a gap in seq.
 func TestNodesWriteTheSameConversations(t *testing.T) {
 	const senders, rounds, perRound = 12, 6, 8
 	stores := nodes(t, 3)
@@ -240,7 +241,7 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 					for k, r := range results {
 						name := batch[k].ClientMsgID
 						if id := ids[name]; r.Err != nil || id != 0 && id != r.Message.ID {
-							t.Errorf("%s is %d, and %+v too", name, id, r)
+							t.Errorf("message %s was stored with id %d, and now the result is %+v", name, id, r)
 						}
 						ids[name] = r.Message.ID
 						if !r.Duplicate {
@@ -256,7 +257,7 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 	wg.Wait()
 	for name, n := range fresh {
 		if n != 1 {
-			t.Errorf("%s was new %d times", name, n)
+			t.Errorf("message %s was reported as new %d times, want 1", name, n)
 		}
 	}
 	total := 0
@@ -267,17 +268,17 @@ func TestNodesWriteTheSameConversations(t *testing.T) {
 		}
 		for i, m := range list {
 			if m.Seq != int64(i+1) || ids[m.Content] != m.ID {
-				t.Fatalf("message %d of %d is %+v", i, group, m)
+				t.Fatalf("message %d of group %d is %+v", i, group, m)
 			}
 		}
 		total += len(list)
 	}
 	if want := senders * rounds * perRound; total != want || len(fresh) != want {
-		t.Errorf("%d messages stored, %d told of, want %d", total, len(fresh), want)
+		t.Errorf("%d messages are stored, and %d were reported as new, want %d", total, len(fresh), want)
 	}
 }
 
-// TestIDsInSteps is a cluster's node, whose ids are several apart.
+// TestIDsInSteps: on a cluster, the ids of one node differ by more than 1.
 func TestIDsInSteps(t *testing.T) {
 	where := needs.MySQL(t)
 	s := openTest(t, Config{MySQL: where, Wrap: func(c driver.Connector) driver.Connector {
@@ -300,11 +301,11 @@ func TestIDsInSteps(t *testing.T) {
 		for i, r := range results {
 			m, err := s.Message(t.Context(), r.Message.ID)
 			if err != nil || m.Content != batch[i].Content || m.Seq != r.Message.Seq {
-				t.Errorf("%+v is stored as %+v, %v", r.Message, m, err)
+				t.Errorf("Append returned %+v, but stored is %+v, %v", r.Message, m, err)
 			}
 		}
 		if step := results[1].Message.ID - results[0].Message.ID; step != 7 {
-			t.Errorf("ids are %d apart, want 7", step)
+			t.Errorf("ids differ by %d, want 7", step)
 		}
 	}
 }
@@ -322,10 +323,10 @@ func (c steppingConnector) Connect(ctx context.Context) (driver.Conn, error) {
 func TestEngineAndSlowQueries(t *testing.T) {
 	lite, my := openTest(t, Config{}), openTest(t, Config{MySQL: needs.MySQL(t)})
 	if lite.Engine() != "sqlite" || my.Engine() != "mysql" {
-		t.Error(lite.Engine(), my.Engine())
+		t.Errorf("engines %q and %q, want sqlite and mysql", lite.Engine(), my.Engine())
 	}
 	if n, err := lite.SlowQueries(t.Context()); n != 0 || err != nil {
-		t.Error(n, err)
+		t.Errorf("SQLite has %d slow queries, want 0: %v", n, err)
 	}
 	before, err := my.SlowQueries(t.Context())
 	if err != nil {
@@ -342,7 +343,7 @@ func TestEngineAndSlowQueries(t *testing.T) {
 		}
 	}
 	if after, err := my.SlowQueries(t.Context()); err != nil || after <= before {
-		t.Errorf("%d slow queries became %d, %v", before, after, err)
+		t.Errorf("%d slow queries before a slow one, %d after it: %v", before, after, err)
 	}
 }
 
@@ -351,11 +352,11 @@ func TestMySQLOverTLS(t *testing.T) {
 	s := openTest(t, Config{MySQL: where + "?ca=" + url.QueryEscape(needs.CA(t))})
 	var name, cipher string
 	if err := row(t.Context(), s.read, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", nil, &name, &cipher); err != nil || cipher == "" {
-		t.Errorf("cipher %q, %v", cipher, err)
+		t.Errorf("the connection is not encrypted: cipher %q, %v", cipher, err)
 	}
 	_, err := Open(t.Context(), Config{MySQL: where + "?tls=true"})
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
-		t.Errorf("a certificate of nobody's: %v", err)
+		t.Errorf("a certificate of an unknown authority: error %v, want UnknownAuthorityError", err)
 	}
 }
 
@@ -367,6 +368,6 @@ func TestMySQLRefusesWrongPasswords(t *testing.T) {
 	u.User = url.UserPassword("im", "hunter2-secret")
 	_, err = Open(t.Context(), Config{MySQL: u.String()})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Error(err)
+		t.Errorf("error %v, want one without the password", err)
 	}
 }

@@ -14,7 +14,7 @@ func TestMySQLURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.addr != "db.example:3306" || m.user != "im" || m.password != "p@ss/w?o#rd" || m.name != "chat" {
-		t.Errorf("%+v", m)
+		t.Errorf("parsed as %+v", m)
 	}
 	if m.tls != nil || m.conns != 32 || m.timeout != 10*time.Second || m.connectTimeout != 3*time.Second || m.connLife != 30*time.Minute {
 		t.Errorf("defaults: %+v", m)
@@ -25,11 +25,12 @@ func TestMySQLURL(t *testing.T) {
 	}
 	if m.addr != "[::1]:3307" || m.password != "" || m.tls == nil || m.tls.InsecureSkipVerify ||
 		m.conns != 8 || m.timeout != time.Second || m.connectTimeout != 2*time.Second || m.connLife != time.Hour {
-		t.Errorf("%+v", m)
+		t.Errorf("parsed as %+v", m)
 	}
 }
 
-// TestMySQLURLFaults wants each fault named, and no password.
+// TestMySQLURLFaults: the error names each fault of a URL, and does not contain the
+// password.
 func TestMySQLURLFaults(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(text, []byte("no certificate"), 0o600); err != nil {
@@ -59,15 +60,15 @@ func TestMySQLURLFaults(t *testing.T) {
 	} {
 		err := CheckMySQL(raw)
 		if err == nil {
-			t.Errorf("%s has no fault", raw)
+			t.Errorf("%s was accepted", raw)
 			continue
 		}
 		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the password is in %v", raw, err)
+			t.Errorf("%s: the error contains the password: %v", raw, err)
 		}
 		for _, want := range wants {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %q is not in %v", raw, want, err)
+				t.Errorf("%s: the error does not contain %q: %v", raw, want, err)
 			}
 		}
 		if _, err := Open(t.Context(), Config{MySQL: raw, Path: ""}); raw != "" && err == nil {
@@ -76,7 +77,7 @@ func TestMySQLURLFaults(t *testing.T) {
 	}
 }
 
-// FuzzMySQLURL wants no panic, and no password in an error.
+// FuzzMySQLURL: no URL causes a panic, and no error contains the password.
 func FuzzMySQLURL(f *testing.F) {
 	f.Add("@db:3306/chat?tls=true")
 	f.Add("@[::1/chat%zz?conns=0")
@@ -84,7 +85,7 @@ func FuzzMySQLURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, after string) {
 		const password = "hunter2-hunter2"
 		if err := CheckMySQL("mysql://im:" + password + after); err != nil && strings.Contains(err.Error(), password) {
-			t.Errorf("%q: %v", after, err)
+			t.Errorf("%q: the error contains the password: %v", after, err)
 		}
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// TestSearchesAreGivenUpForAWhile has a budget that a search uses up again and
-// again: it comes to its end in pages, and finds everything once.
+// TestSearchesAreGivenUpForAWhile searches with budgets that are used up before a page
+// is full. The pages together have each message once.
 func TestSearchesAreGivenUpForAWhile(t *testing.T) {
 	for _, indexed := range []bool{false, true} {
 		for _, budget := range []searchBudget{
@@ -59,13 +59,13 @@ func TestSearchesAreGivenUpForAWhile(t *testing.T) {
 					break
 				}
 				if before != 0 && f.Next >= before {
-					t.Fatalf("%+v: after %d comes %d", budget, before, f.Next)
+					t.Fatalf("budget %+v: the page before id %d continues before %d, want a smaller id", budget, before, f.Next)
 				}
 				before = f.Next
 			}
 			descending := slices.IsSortedFunc(ids, func(a, b int64) int { return cmp.Compare(b, a) })
 			if len(ids) != 6 || !descending || pages < 1 {
-				t.Errorf("indexed %v, %+v: %v in %d pages", indexed, budget, ids, pages)
+				t.Errorf("indexed %v, budget %+v: messages %v in %d pages, want 6, the newest first, in more than one", indexed, budget, ids, pages+1)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// benchTexts are of the usual length, in words of which some are rare.
+// benchTexts returns n texts of the usual length; some of their words are rare.
 func benchTexts(n int) []string {
 	syllables := strings.Fields("ba ter ing so me con tri al en der mo ra ti on pre qu es lo ve ch 你 好 天 气 今 明 去 吃 饭")
 	texts := make([]string, n)
@@ -54,8 +54,8 @@ func spread(b *testing.B, s *Store, texts []string) (me int64) {
 	return me
 }
 
-// BenchmarkIndex is per message that is stored, and per message that is indexed
-// afterwards: the second is what searches cost, beside the first.
+// BenchmarkIndex measures the CPU time per message for storing and for indexing, and the
+// bytes of the index.
 func BenchmarkIndex(b *testing.B) {
 	engines(b, func(b *testing.B, empty func() Config) {
 		const n = 8000
@@ -84,8 +84,8 @@ func BenchmarkIndex(b *testing.B) {
 	})
 }
 
-// BenchmarkSearch looks for what is common, rare and not there, among messages
-// that are indexed and that are not.
+// BenchmarkSearch searches for common, rare and missing words, with and without an
+// index.
 func BenchmarkSearch(b *testing.B) {
 	engines(b, func(b *testing.B, empty func() Config) {
 		s := openTest(b, empty())

@@ -37,10 +37,10 @@ func TestSignals(t *testing.T) {
 			}
 			two, last := read(0, 2)
 			if !slices.Equal(two, []string{`k[1]`, `k{"a":"𠮷"}`}) {
-				t.Errorf("%q", two)
+				t.Errorf("the first two signals are %q", two)
 			}
 			if rest, _ := read(last, 2); len(rest) != 1 || len(rest[0]) != 100_003 {
-				t.Errorf("%d more", len(rest))
+				t.Errorf("%d signals after the first two, want the third one, whole", len(rest))
 			}
 			_, before := read(0, 100)
 			if err := s.DeleteSignals(t.Context(), now.Add(time.Hour)); err != nil {
@@ -50,13 +50,14 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			if left, id := read(0, 100); len(left) != 1 || id <= before {
-				t.Errorf("%q; id %d comes after %d", left, id, before)
+				t.Errorf("after DeleteSignals: %q, want one; its id is %d, want more than %d", left, id, before)
 			}
 		})
 	}
 }
 
-// TestBackupTo copies while somebody writes: what was committed before is in it.
+// TestBackupTo: a copy opens as a database, and an existing file is not overwritten.
+// MySQL has no such backup.
 func TestBackupTo(t *testing.T) {
 	s := openTest(t, Config{})
 	if _, err := s.CreateUser(t.Context(), chat.User{Phone: "10000", Role: chat.RoleUser}, "h"); err != nil {
@@ -67,16 +68,16 @@ func TestBackupTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.BackupTo(t.Context(), file); err == nil {
-		t.Error("a file was overwritten")
+		t.Error("an existing file was overwritten")
 	}
 	if n, err := s.Size(t.Context()); err != nil || n < 4096 {
-		t.Errorf("%d bytes, %v", n, err)
+		t.Errorf("the database has %d bytes, %v", n, err)
 	}
 	if _, _, err := openTest(t, Config{Path: file}).Accounts(t.Context(), chat.AccountQuery{Phone: "10000", Limit: 1}); err != nil {
-		t.Error(err)
+		t.Errorf("read the copy: %v", err)
 	}
 	m := openTest(t, Config{MySQL: needs.MySQL(t)})
 	if err := m.BackupTo(t.Context(), file); !errors.Is(err, ErrNoBackup) {
-		t.Error(err)
+		t.Errorf("MySQL: error %v, want ErrNoBackup", err)
 	}
 }

@@ -26,12 +26,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// migrated gives each test a database of its own that has all tables.
+// migrated returns the path of a new database with all tables.
 var migrated = storetest.Template(func(path string) (io.Closer, error) {
 	return Open(context.Background(), Config{Path: path})
 })
 
-// openTest opens a new store in path, or in a migrated database of its own.
+// openTest opens a store, by default in a new database. It closes it at the end of the
+// test.
 func openTest(t testing.TB, cfg Config) *Store {
 	t.Helper()
 	if cfg.Path == "" && cfg.MySQL == "" {
@@ -91,7 +92,7 @@ func TestConnectionsAreSetUp(t *testing.T) {
 		}
 	}
 	if n := s.Stats().MaxOpenConnections; n != 5 {
-		t.Errorf("%d connections at most, want one writer and four readers", n)
+		t.Errorf("at most %d connections, want 5: one writer and four readers", n)
 	}
 }
 
@@ -135,7 +136,7 @@ func TestOpenFails(t *testing.T) {
 	}
 	for _, path := range []string{"", folder, text, filepath.Join(text, "below a file")} {
 		if s, err := Open(t.Context(), Config{Path: path}); err == nil {
-			t.Errorf("opened %q", path)
+			t.Errorf("Open of %q succeeded", path)
 			_ = s.Close()
 		}
 	}
@@ -151,7 +152,7 @@ func TestClosedIsUnavailable(t *testing.T) {
 	_, err := s.Append(t.Context(), []chat.NewMessage{{ConversationID: 1}})
 	for _, err := range []error{err, s.Ping(t.Context()), s.Befriend(t.Context(), 1, 1, time.Now())} {
 		if chat.KindOf(err) != chat.KindUnavailable {
-			t.Error(err)
+			t.Errorf("error %v, want kind unavailable", err)
 		}
 	}
 }
@@ -164,11 +165,11 @@ func TestLockedIsUnavailable(t *testing.T) {
 	err := other.write.inTx(t.Context(), func(context.Context, querier) error {
 		_, err := s.CreateUser(t.Context(), chat.User{Phone: "+12346"}, "hash")
 		if chat.KindOf(err) != chat.KindUnavailable {
-			t.Errorf("a write beside another process's: %v", err)
+			t.Errorf("a write while another process writes: error %v, want kind unavailable", err)
 		}
 		users, err := s.Users(t.Context(), []int64{id})
 		if err != nil || len(users) != 1 {
-			t.Errorf("a read beside another process's write: %v, %v", users, err)
+			t.Errorf("a read while another process writes: %v, %v; want one user", users, err)
 		}
 		return nil
 	})
@@ -185,7 +186,7 @@ func TestDeadlineIsRecognizable(t *testing.T) {
 		defer cancel()
 		_, err := s.Append(ctx, []chat.NewMessage{{ConversationID: 1}})
 		if !errors.Is(err, context.DeadlineExceeded) || chat.KindOf(err) != chat.KindUnavailable {
-			t.Error(err)
+			t.Errorf("error %v, want kind unavailable, and an exceeded deadline", err)
 		}
 		return nil
 	})
@@ -214,11 +215,11 @@ func TestWrapSeesEveryConnection(t *testing.T) {
 	newUser(t, s, "+10000")
 	const migrating = 1 // the connection that migrates, which is closed
 	if got, open := int(made.Load())-migrating, s.Stats().OpenConnections; got != open || open < 2 {
-		t.Errorf("%d of %d connections were wrapped", got, open)
+		t.Errorf("%d connections were wrapped, and %d are open, want the same number, at least 2", got, open)
 	}
 }
 
-// TestPingWaitsForNoUser takes every connection that users have.
+// TestPingWaitsForNoUser: Ping succeeds while all connections of users are in use.
 func TestPingWaitsForNoUser(t *testing.T) {
 	for engine, cfg := range map[string]func(*testing.T) Config{
 		"sqlite": func(*testing.T) Config { return Config{} },
@@ -244,7 +245,7 @@ func TestPingWaitsForNoUser(t *testing.T) {
 	}
 }
 
-// dbs returns what is below pools, each once.
+// dbs returns the databases of pools, each once.
 func dbs(pools ...pool) (list []*sql.DB) {
 	for _, p := range pools {
 		var db *sql.DB
@@ -278,17 +279,17 @@ func TestSenderMayBeGone(t *testing.T) {
 	}
 	m, err := s.Message(ctx, r[0].Message.ID)
 	if err != nil || m.SenderID != 0 || m.ReceiverID != 0 || m.Content != "x" {
-		t.Errorf("%+v, %v", m, err)
+		t.Errorf("a message without a sender: %+v, %v", m, err)
 	}
 	if n, err := s.Unread(ctx, b); n != 1 || err != nil {
-		t.Errorf("%d unread, %v", n, err)
+		t.Errorf("%d unread messages, want 1: %v", n, err)
 	}
 	if list, err := s.Dialogs(ctx, b, 10, 0); err != nil || len(list) != 1 || list[0].UnreadCount != 1 {
-		t.Errorf("%+v, %v", list, err)
+		t.Errorf("dialogs %+v, want one with one unread message: %v", list, err)
 	}
 	err = s.RemoveMessage(ctx, chat.Removal{ID: m.ID, At: time.Now(), Decide: func(_, owner chat.Standing) (chat.AuditEntry, error) {
 		if owner.UserID != 0 || owner.Role != chat.RoleUser {
-			t.Errorf("the sender is %+v", owner)
+			t.Errorf("RemoveMessage says that the sender is %+v, want nobody", owner)
 		}
 		return chat.AuditEntry{CreatedAt: time.Now()}, nil
 	}})
@@ -297,8 +298,8 @@ func TestSenderMayBeGone(t *testing.T) {
 	}
 }
 
-// TestFullDiskStoresNothing has the file reach its largest size, as a full
-// disk would.
+// TestFullDiskStoresNothing limits the size of the file, which has the effect of a full
+// disk. A batch that does not fit must not be stored in part.
 func TestFullDiskStoresNothing(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, Config{})
@@ -325,25 +326,25 @@ func TestFullDiskStoresNothing(t *testing.T) {
 			break
 		}
 		if stored > 100 {
-			t.Fatal("the disk is never full")
+			t.Fatal("more than 100 batches fit into 100 pages")
 		}
 		if r[0].Message.Seq != 2*stored+1 {
-			t.Fatalf("seq %d in batch %d", r[0].Message.Seq, stored)
+			t.Fatalf("batch %d begins with seq %d, want %d", stored, r[0].Message.Seq, 2*stored+1)
 		}
 	}
 	_, total, err := s.Messages(ctx, chat.MessageQuery{UserID: id, ConversationID: d, Limit: 1})
 	if err != nil || total != 2*stored {
-		t.Fatalf("%d messages, %v; want %d", total, err, 2*stored)
+		t.Fatalf("%d messages are stored, want %d: %v", total, 2*stored, err)
 	}
 	grow("1000000")
 	r, err := s.Append(ctx, []chat.NewMessage{message})
 	if err != nil || r[0].Message.Seq != 2*stored+1 {
-		t.Errorf("after room was made: %+v, %v", r[0].Message.Seq, err)
+		t.Errorf("after the limit was raised: seq %d, %v", r[0].Message.Seq, err)
 	}
 }
 
-// TestRetractedContentIsOverwritten looks for the content in the database's
-// file itself.
+// TestRetractedContentIsOverwritten checks that the file of the database no longer
+// contains the content of a recalled message.
 func TestRetractedContentIsOverwritten(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "im.db")
@@ -379,7 +380,8 @@ func TestRetractedContentIsOverwritten(t *testing.T) {
 	}
 }
 
-// TestStatementsAreKept: the second of two equal transactions prepares nothing.
+// TestStatementsAreKept: a connection keeps prepared statements for the next
+// transaction.
 func TestStatementsAreKept(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, Config{})
@@ -406,11 +408,12 @@ func TestStatementsAreKept(t *testing.T) {
 		}
 	}
 	if counts[0] < 5 || counts[1] != counts[0] {
-		t.Errorf("the connection keeps %v statements after one and two messages", counts)
+		t.Errorf("the connection has %v statements after one message and after two, want the same number, at least 5", counts)
 	}
 }
 
-// TestTransactionsEndWithTheirContext: what fn did is not committed if the caller has gone.
+// TestTransactionsEndWithTheirContext: a transaction is not committed if its context was
+// cancelled.
 func TestTransactionsEndWithTheirContext(t *testing.T) {
 	s := openTest(t, Config{})
 	id := newUser(t, s, "+10000")
@@ -420,11 +423,11 @@ func TestTransactionsEndWithTheirContext(t *testing.T) {
 		return touch(ctx, q, id)
 	})
 	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+		t.Errorf("error %v, want context.Canceled", err)
 	}
 	var seen int64
 	if err := row(t.Context(), s.read, "SELECT last_seen FROM users WHERE id = ?", []any{id}, &seen); err != nil || seen != 0 {
-		t.Errorf("last_seen is %d, %v", seen, err)
+		t.Errorf("last_seen is %d, want 0, as before the transaction: %v", seen, err)
 	}
 	if err := s.SetLastSeen(t.Context(), []int64{id}, time.Now()); err != nil {
 		t.Errorf("the next transaction: %v", err)
@@ -436,7 +439,7 @@ func TestPanicReleasesTheWriter(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("the panic was swallowed")
+				t.Error("inTx did not pass the panic on")
 			}
 		}()
 		_ = s.write.inTx(t.Context(), func(ctx context.Context, tx querier) error {
@@ -447,7 +450,8 @@ func TestPanicReleasesTheWriter(t *testing.T) {
 	newUser(t, s, "+12345")
 }
 
-// openDirect returns the conversation of two users, who want nobody to be asked.
+// openDirect returns the conversation of two users, and creates it if needed. It makes no
+// request.
 func openDirect(ctx context.Context, s *Store, a, b int64) (int64, error) {
 	o, err := s.EnsureDirect(ctx, chat.Opening{From: a, To: b, At: time.Now()})
 	return o.ConversationID, err

@@ -16,17 +16,17 @@ import (
 	"github.com/onemeter/onemeter/server/chat"
 )
 
-// lastReleased is the version of the schema that databases of users have.
+// lastReleased is the schema version of the last release.
 const lastReleased = 3
 
-// upgraded has statements run on a database as it was before this version, of
-// each engine that there is, and test what became of it.
+// upgraded runs statements on a database with the schema of lastReleased, opens it, which
+// upgrades it, and runs test: once for each engine.
 func upgraded(t *testing.T, statements []string, test func(*testing.T, *Store)) {
 	t.Helper()
 	upgradedFrom(t, lastReleased, statements, test)
 }
 
-// upgradedFrom is upgraded from a version of the schema.
+// upgradedFrom is upgraded for another version of the schema.
 func upgradedFrom(t *testing.T, version int64, statements []string, test func(*testing.T, *Store)) {
 	t.Helper()
 	for engine, open := range map[string]func(*testing.T) (Config, *sql.DB, *dialect){"sqlite": oldSQLite, "mysql": oldMySQL} {
@@ -83,20 +83,20 @@ func TestSessionsOutliveTheUpgrade(t *testing.T) {
 	}, func(t *testing.T, s *Store) {
 		x, err := s.Session(t.Context(), "s")
 		if err != nil || x.UserID != 1 || string(x.RefreshHash) != "old" || !x.RotatedAt.IsZero() {
-			t.Errorf("%+v, %v", x, err)
+			t.Errorf("the session is %+v, %v", x, err)
 		}
 		if err := s.RotateSession(t.Context(), "s", []byte("old"), []byte("new"), time.Now(), time.Now()); err != nil {
-			t.Error(err)
+			t.Errorf("rotate the session: %v", err)
 		}
 	})
 }
 
-// TestPeopleAreFoundAfterTheUpgrade searches for those who were there before
-// names had an index.
+// TestPeopleAreFoundAfterTheUpgrade searches for users who registered before names had an
+// index.
 func TestPeopleAreFoundAfterTheUpgrade(t *testing.T) {
 	statements := []string{`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 		VALUES (5000, '10000', 'Zoë', 'Käthe', '', '', 'user', '', 'zoë', 0, 0)`}
-	for i := range 30 { // more than one piece
+	for i := range 30 { // more than one statement handles
 		statements = append(statements, fmt.Sprintf(`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
 			VALUES (%d, '2%04d', 'user%d', '%s', '', '', 'user', '', '', 0, 0)`, i+1, i, i, strings.Repeat("long ", 20)))
 	}
@@ -112,14 +112,14 @@ func TestPeopleAreFoundAfterTheUpgrade(t *testing.T) {
 		}
 		for q, want := range map[string]int{"kät": 1, "käthe": 0, "zoë": 1} {
 			if found, err := s.SearchUsers(t.Context(), q, 100, 0); err != nil || len(found) != want {
-				t.Errorf("%q finds %d after a change, want %d: %v", q, len(found), want, err)
+				t.Errorf("%q finds %d after a change of the nickname, want %d: %v", q, len(found), want, err)
 			}
 		}
 	})
 }
 
-// TestUsernamesHaveKeysAfterTheUpgrade has two accounts whose names are one by
-// now, where the engine let both in: the older one keeps it.
+// TestUsernamesHaveKeysAfterTheUpgrade: if two usernames count as equal after the upgrade,
+// the older account keeps its name, and the other one gets a suffix.
 func TestUsernamesHaveKeysAfterTheUpgrade(t *testing.T) {
 	add := func(id int, username string) string {
 		return fmt.Sprintf(`INSERT INTO users (id, phone, username, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
@@ -130,25 +130,25 @@ func TestUsernamesHaveKeysAfterTheUpgrade(t *testing.T) {
 	}, func(t *testing.T, s *Store) {
 		for username, want := range map[string]int64{"ünal": 1, "ÜNAL": 1, "Ada": 2, "ada": 2, "ada#3": 3, "BOB": 6} {
 			if u, err := s.UserByLogin(t.Context(), "", username); err != nil || u.ID != want {
-				t.Errorf("%q is %d, want %d: %v", username, u.ID, want, err)
+				t.Errorf("username %q belongs to user %d, want %d: %v", username, u.ID, want, err)
 			}
 		}
 		for _, phone := range []string{"10002", "10003", "10004"} {
 			if _, err := s.UserByLogin(t.Context(), phone, ""); err != nil {
-				t.Error(phone, err)
+				t.Errorf("login by phone %s: %v", phone, err)
 			}
 		}
 		if _, err := s.UserByLogin(t.Context(), "", ""); !errors.Is(err, chat.ErrNotFound) {
-			t.Errorf("nobody: %v", err)
+			t.Errorf("a login without phone and username: error %v, want ErrNotFound", err)
 		}
 		if _, err := s.CreateUser(t.Context(), chat.User{Phone: "20000", Username: "ÜNAL"}, ""); !errors.Is(err, chat.ErrConflict) {
-			t.Errorf("taken: %v", err)
+			t.Errorf("a username that is taken: error %v, want ErrConflict", err)
 		}
 	})
 }
 
-// TestPeopleBlockEachOtherAfterTheUpgrade blocks in a conversation that was
-// there before blocks were.
+// TestPeopleBlockEachOtherAfterTheUpgrade blocks a user in a conversation from before
+// blocks existed.
 func TestPeopleBlockEachOtherAfterTheUpgrade(t *testing.T) {
 	var statements []string
 	for id := 1; id <= 2; id++ {
@@ -169,21 +169,22 @@ func TestPeopleBlockEachOtherAfterTheUpgrade(t *testing.T) {
 			return r[0].Err
 		}
 		if err := refused(); err != nil {
-			t.Error(err)
+			t.Errorf("a message before the block: %v", err)
 		}
 		if err := s.Block(t.Context(), 1, 2, 10, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if err := refused(); !errors.Is(err, chat.ErrNotFound) {
-			t.Errorf("who is blocked wrote: %v", err)
+			t.Errorf("a message of the blocked user: error %v, want ErrNotFound", err)
 		}
 		if r, err := s.Relation(t.Context(), 1, 2); err != nil || r.Added || !r.Blocked {
-			t.Errorf("%+v, %v", r, err)
+			t.Errorf("the relation is %+v, want only Blocked: %v", r, err)
 		}
 	})
 }
 
-// TestTheStaffActsAfterTheUpgrade on users who were there before it was.
+// TestTheStaffActsAfterTheUpgrade changes the role of a user from before the upgrade, bans
+// them, and sends a notice.
 func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
 	upgraded(t, []string{
 		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
@@ -194,26 +195,26 @@ func TestTheStaffActsAfterTheUpgrade(t *testing.T) {
 			return chat.AuditEntry{Message: "both"}, nil
 		}})
 		if err != nil || after.Role != chat.RoleModerator {
-			t.Errorf("%+v, %v", after, err)
+			t.Errorf("the standing is %+v, want a moderator: %v", after, err)
 		}
 		found, total, err := s.Accounts(t.Context(), chat.AccountQuery{Status: chat.AccountBanned, Limit: 10})
 		if err != nil || total != 1 || found[0].ID != 1 || found[0].Role != chat.RoleModerator {
-			t.Errorf("%+v, %v", found, err)
+			t.Errorf("banned accounts are %+v, want user 1, a moderator: %v", found, err)
 		}
 		if _, total, err := s.Audit(t.Context(), chat.AuditQuery{BeforeID: 1 << 62, Limit: 1}); err != nil || total != 1 {
-			t.Errorf("%d entries, %v", total, err)
+			t.Errorf("the audit has %d entries, want 1: %v", total, err)
 		}
 		if _, err := s.AddNotice(t.Context(), chat.Notice{Message: "hello", CreatedAt: time.Now()}, chat.AuditEntry{CreatedAt: time.Now()}); err != nil {
-			t.Error(err)
+			t.Errorf("add a notice: %v", err)
 		}
 		if got, err := s.Notices(t.Context(), 1, time.Time{}, 10); err != nil || len(got) != 1 {
-			t.Errorf("%v, %v", got, err)
+			t.Errorf("notices %v, want one: %v", got, err)
 		}
 	})
 }
 
-// TestMessagesAreFoundAfterTheUpgrade searches messages that were there before
-// searches were, at once, and after blocks were made of them, step by step.
+// TestMessagesAreFoundAfterTheUpgrade finds messages from before the search existed, at
+// once and after each step of indexing them.
 func TestMessagesAreFoundAfterTheUpgrade(t *testing.T) {
 	statements := []string{
 		`INSERT INTO users (id, phone, nickname, bio, avatar, role, password_hash, search, last_seen, created_at)
@@ -234,7 +235,7 @@ func TestMessagesAreFoundAfterTheUpgrade(t *testing.T) {
 			}
 		}
 		for looked := 0; ; {
-			find("GRÜSSE", 0) // ß is no ss
+			find("GRÜSSE", 0) // ß does not match ss
 			find("GRÜßE", 100)
 			find("天气", 100)
 			find("天气 77", 1)
@@ -245,22 +246,23 @@ func TestMessagesAreFoundAfterTheUpgrade(t *testing.T) {
 			}
 			if looked += done.Messages; done.Messages == 0 {
 				if looked != 100 {
-					t.Errorf("looked at %d", looked)
+					t.Errorf("%d messages were indexed, want 100", looked)
 				}
 				break
 			}
 		}
 		if n, err := one(t.Context(), s.read, scanID, `SELECT COUNT(*) FROM search_blocks`); err != nil || n != 3 {
-			t.Errorf("%d blocks, %v", n, err)
+			t.Errorf("%d blocks of the index, want 3: %v", n, err)
 		}
 		r, err := s.Receipts(t.Context(), 1, 1, time.Now())
 		if err != nil || len(r) != 0 {
-			t.Errorf("receipts %v, %v", r, err)
+			t.Errorf("receipts %v, want none: %v", r, err)
 		}
 	})
 }
 
-// TestBansHaveARoleAfterTheUpgrade: that of who made them, as far as it is known.
+// TestBansHaveARoleAfterTheUpgrade: bans get the current role of the user who made them,
+// or none if that account does not exist.
 func TestBansHaveARoleAfterTheUpgrade(t *testing.T) {
 	var statements []string
 	for id, role := range []string{"user", "super_admin", "user", "user", "user"} {
@@ -273,13 +275,14 @@ func TestBansHaveARoleAfterTheUpgrade(t *testing.T) {
 	upgradedFrom(t, 21, statements, func(t *testing.T, s *Store) {
 		for user, want := range map[int64]chat.AccountRole{1: chat.Operator().Role, 3: chat.RoleSuperAdmin, 4: chat.RoleUser, 5: ""} {
 			if b, err := s.Ban(t.Context(), user); err != nil || b.ByRole != want {
-				t.Errorf("the ban of %d is by a %q, want %q: %v", user, b.ByRole, want, err)
+				t.Errorf("the ban of user %d has ByRole %q, want %q: %v", user, b.ByRole, want, err)
 			}
 		}
 	})
 }
 
-// TestTheSchemaIsKept of a database of an older version, where that is asked for. A brand-new one gets its schema.
+// TestTheSchemaIsKept: with KeepSchema, a database of an older version is refused and not
+// upgraded. A new database still gets its schema.
 func TestTheSchemaIsKept(t *testing.T) {
 	for engine, open := range map[string]func(*testing.T) (Config, *sql.DB, *dialect){"sqlite": oldSQLite, "mysql": oldMySQL} {
 		t.Run(engine, func(t *testing.T) {
@@ -295,10 +298,10 @@ func TestTheSchemaIsKept(t *testing.T) {
 			keeps := cfg
 			keeps.KeepSchema = true
 			if s, err := Open(t.Context(), keeps); !errors.Is(err, ErrOldSchema) {
-				t.Errorf("%v, %v", s, err)
+				t.Errorf("Open returned %v, %v; want ErrOldSchema", s, err)
 			}
 			if v, err := p.GetDBVersion(t.Context()); v != 21 || err != nil {
-				t.Errorf("version %d, %v", v, err)
+				t.Errorf("the schema has version %d, want 21: %v", v, err)
 			}
 			openTest(t, cfg)
 			newUser(t, openTest(t, keeps), "+10000")

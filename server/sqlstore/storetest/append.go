@@ -60,12 +60,12 @@ func testAppendGuardsMembership(w *world) {
 			continue
 		}
 		w.is(r.Err, chat.ErrNotFound)
-		equal(w, "nothing beside an error", r.Message, chat.Message{})
+		equal(w, "message of a refused result", r.Message, chat.Message{})
 		if i == 0 || i == len(batch)-1 {
-			w.Fatalf("message %d was refused", i)
+			w.Fatalf("message %d was refused, want it stored", i)
 		}
 	}
-	equal(w, "a refused one takes no seq", seqs, []int64{1, 2})
+	equal(w, "seq after a refused message", seqs, []int64{1, 2})
 
 	w.put(chat.Member{ConversationID: g, UserID: u[1]})
 	equal(w, "unmuted", w.send(g, u[1], "z").Seq, 3)
@@ -82,7 +82,7 @@ func testAppendChecksFiles(w *world) {
 	results := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(f.ID), m(0), m(f.ID + 1000)}))
 	w.is(results[0].Err, chat.ErrNoFile)
 	w.ok(results[1].Err)
-	equal(w, "no gap", results[1].Message.Seq, int64(1))
+	equal(w, "seq after refused messages", results[1].Message.Seq, int64(1))
 	w.is(results[2].Err, chat.ErrNoFile)
 }
 
@@ -128,7 +128,7 @@ func testAppendIsIdempotent(w *world) {
 	w.put(chat.Member{ConversationID: d, UserID: u[0], Muted: true})
 	again := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m(d, u[0], "x"), m(d, u[0], "new")}))
 	first.Status = chat.StatusRead
-	equal(w, "as it is now", again[0], chat.Appended{Message: first, Duplicate: true})
+	equal(w, "a duplicate, with its current status", again[0], chat.Appended{Message: first, Duplicate: true})
 	w.is(again[1].Err, chat.ErrNotFound)
 
 	w.ok(w.RetractMessage(w.ctx(), first.ID, true, w.now))
@@ -254,12 +254,12 @@ func testAppendUnderConcurrency(w *world) {
 		lastID := int64(0)
 		for i, m := range list {
 			if m.Seq != int64(i+1) || seen[m.Content] || m.ID <= lastID {
-				w.Fatalf("message %d of %d: %+v", i, group, m)
+				w.Fatalf("message %d of group %d is %+v", i, group, m)
 			}
 			seen[m.Content], lastID = true, m.ID
 		}
 	}
-	equal(w, "all of them", len(seen), senders*batches*5)
+	equal(w, "messages stored in all", len(seen), senders*batches*5)
 }
 
 func testAppendCancelled(w *world) {
@@ -269,7 +269,7 @@ func testAppendCancelled(w *world) {
 	cancel()
 	_, err := w.Append(ctx, []chat.NewMessage{w.message(d, u, "x")})
 	w.is(err, context.Canceled)
-	equal(w, "nothing stored, no gap", w.send(d, u, "y").Seq, 1)
+	equal(w, "seq after a cancelled Append", w.send(d, u, "y").Seq, 1)
 
 	// If it is cancelled at any moment, a batch is stored wholly or not at all.
 	for i := range 50 {
@@ -284,7 +284,7 @@ func testAppendCancelled(w *world) {
 		_, after := w.history(chat.MessageQuery{UserID: u, ConversationID: d, Limit: 1})
 		switch {
 		case err == nil && after != before+2, err != nil && after != before:
-			w.Fatalf("round %d: %v, %d messages became %d", i, err, before, after)
+			w.Fatalf("round %d: Append returned %v; %d messages before it, %d after it", i, err, before, after)
 		case err != nil && !errors.Is(err, context.Canceled):
 			w.Fatal(err)
 		}

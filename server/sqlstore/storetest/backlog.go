@@ -11,9 +11,10 @@ func (w *world) backlog() chat.Backlog {
 	return must[chat.Backlog](w)(w.Backlog(w.ctx()))
 }
 
-// testBacklog has each kind of work come, wait, and be done.
+// testBacklog checks what Backlog counts while reports and deletions wait, and after they
+// are done.
 func testBacklog(w *world) {
-	equal(w, "at first", w.backlog(), chat.Backlog{})
+	equal(w, "empty store", w.backlog(), chat.Backlog{})
 
 	u := w.users(3)
 	reported := w.stored()
@@ -41,8 +42,8 @@ func testBacklog(w *world) {
 	equal(w, "bytes of a file", w.backlog().FileBytes, int64(10))
 }
 
-// testUnindexed: a message waits until it is looked at, whether it completes a block
-// or not.
+// testUnindexed: a message counts as unindexed until IndexMessages has examined it, even if
+// it is in no block then.
 func testUnindexed(w *world) {
 	u := w.user()
 	d := w.direct(u, u)
@@ -51,9 +52,9 @@ func testUnindexed(w *world) {
 	w.now = w.now.Add(time.Minute)
 	w.send(d, u, "second")
 	w.send(d, u, "third")
-	equal(w, "all", w.backlog().Unindexed, chat.Waiting{N: 3, Since: sent})
+	equal(w, "unindexed messages", w.backlog().Unindexed, chat.Waiting{N: 3, Since: sent})
 	must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10))
-	equal(w, "the new ones", w.backlog().Unindexed, chat.Waiting{N: 2, Since: w.stored()})
+	equal(w, "unindexed messages, after the first was indexed", w.backlog().Unindexed, chat.Waiting{N: 2, Since: w.stored()})
 	w.index()
-	equal(w, "none", w.backlog().Unindexed, chat.Waiting{})
+	equal(w, "unindexed messages, after all were indexed", w.backlog().Unindexed, chat.Waiting{})
 }

@@ -28,7 +28,7 @@ func (w *world) call(id string, caller, callee int64) call.Call {
 	}
 }
 
-// kept returns a call as a store returns it.
+// kept returns a call as the store returns it.
 func kept(c call.Call) call.Call {
 	for _, t := range []*time.Time{&c.CreatedAt, &c.AnsweredAt, &c.ConnectedAt, &c.EndedAt, &c.Caller.Until, &c.Callee.Until} {
 		if !t.IsZero() {
@@ -43,7 +43,7 @@ func (w *world) create(c call.Call) call.Call {
 	w.Helper()
 	others, err := w.CreateCall(w.ctx(), c)
 	w.ok(err)
-	equal(w, "others", others, nil)
+	equal(w, "other calls of the two users", others, nil)
 	return kept(c)
 }
 
@@ -74,8 +74,8 @@ func testCalls(w *world) {
 	u := w.users(2)
 	c := w.create(w.call("A", u[0], u[1]))
 	equal(w, "stored", w.read("A"), c)
-	equal(w, "of the caller", w.callOf(u[0]), "A")
-	equal(w, "of the callee", w.callOf(u[1]), "A")
+	equal(w, "call of the caller", w.callOf(u[0]), "A")
+	equal(w, "call of the callee", w.callOf(u[1]), "A")
 
 	var seen call.Call
 	answer := func(c *call.Call) error {
@@ -88,15 +88,15 @@ func testCalls(w *world) {
 		return nil
 	}
 	got := must[call.Call](w)(w.ChangeCall(w.ctx(), "A", answer))
-	equal(w, "what is changed", seen, c)
+	equal(w, "call that change gets", seen, c)
 	w.ok(answer(&c))
-	equal(w, "changed", kept(got), kept(c))
+	equal(w, "result of the change", kept(got), kept(c))
 	equal(w, "stored", w.read("A"), kept(c))
 
 	refusal := errors.New("refused")
 	_, err := w.ChangeCall(w.ctx(), "A", func(c *call.Call) error { c.State = call.Ended; return refusal })
 	w.is(err, refusal)
-	equal(w, "a refused change", w.read("A"), kept(c))
+	equal(w, "after a refused change", w.read("A"), kept(c))
 
 	_, err = w.Call(w.ctx(), "a") // case matters
 	w.is(err, call.ErrNotFound)
@@ -112,20 +112,20 @@ func testEndedCalls(w *world) {
 	u := w.users(2)
 	w.create(w.call("A", u[0], u[1]))
 	c := w.end("A", w.now.Add(time.Minute))
-	equal(w, "of the caller", w.callOf(u[0]), "")
-	equal(w, "of the callee", w.callOf(u[1]), "")
+	equal(w, "call of the caller", w.callOf(u[0]), "")
+	equal(w, "call of the callee", w.callOf(u[1]), "")
 	c.Caller = call.Leg{Device: call.Device{UserID: u[0]}, Candidates: 3}
 	c.Callee = call.Leg{Device: call.Device{UserID: u[1]}}
-	equal(w, "without devices", w.read("A"), kept(c))
+	equal(w, "ended call, without devices", w.read("A"), kept(c))
 	w.create(w.call("B", u[1], u[0]))
 	w.end("A", w.now)
-	equal(w, "an end of the first again", w.callOf(u[0]), "B")
+	equal(w, "current call, after the first one was ended again", w.callOf(u[0]), "B")
 
 	refused := w.call("C", u[0], u[1])
 	refused.State, refused.EndedAt = call.Ended, w.now
 	w.create(refused)
-	equal(w, "one that ended before it began", w.callOf(u[0]), "B")
-	equal(w, "its state", w.read("C").State, call.Ended)
+	equal(w, "current call, after one was created as ended", w.callOf(u[0]), "B")
+	equal(w, "state of a call created as ended", w.read("C").State, call.Ended)
 }
 
 func testCallsKeepUsersBusy(w *world) {
@@ -146,7 +146,7 @@ func testCallsKeepUsersBusy(w *world) {
 		for _, o := range others {
 			ids = append(ids, o.ID)
 		}
-		equal(w, "in the way", ids, c.others)
+		equal(w, "other calls of the two users", ids, c.others)
 		_, err = w.Call(w.ctx(), "X")
 		w.is(err, call.ErrNotFound)
 	}
@@ -218,7 +218,7 @@ func testCallChangesUnderConcurrency(w *world) {
 		})
 	}
 	wg.Wait()
-	equal(w, "none is lost", w.read("A").Caller.Candidates, 3+4*each)
+	equal(w, "changes stored", w.read("A").Caller.Candidates, 3+4*each)
 	for range 4 {
 		wg.Go(func() {
 			_, err := w.ChangeCall(w.ctx(), "A", func(c *call.Call) error {
@@ -249,36 +249,36 @@ func testLegs(w *world) {
 		w.Helper()
 		return must[[]string](w)(w.LateCalls(w.ctx(), w.now.Add(after), limit))
 	}
-	equal(w, "none", late(9*time.Second, 10), nil)
-	equal(w, "one", late(10*time.Second, 10), []string{"A"})
-	equal(w, "both", late(30*time.Second, 10), []string{"A", "B"})
-	equal(w, "limited", late(30*time.Second, 1), []string{"A"})
+	equal(w, "late calls after 9s", late(9*time.Second, 10), nil)
+	equal(w, "late calls after 10s", late(10*time.Second, 10), []string{"A"})
+	equal(w, "late calls after 30s", late(30*time.Second, 10), []string{"A", "B"})
+	equal(w, "late calls, limited to 1", late(30*time.Second, 1), []string{"A"})
 
 	unjoined := must[[]string](w)(w.UnjoinedCalls(w.ctx(), []int64{u[3], u[1], u[0], 1 << 40}))
 	slices.Sort(unjoined)
-	equal(w, "not joined", unjoined, []string{"A", "B"})
-	equal(w, "nobody", must[[]string](w)(w.UnjoinedCalls(w.ctx(), nil)), nil)
-	equal(w, "joined", must[[]string](w)(w.UnjoinedCalls(w.ctx(), []int64{u[0], u[2]})), nil)
+	equal(w, "unjoined calls of users without a device in them", unjoined, []string{"A", "B"})
+	equal(w, "unjoined calls of no user", must[[]string](w)(w.UnjoinedCalls(w.ctx(), nil)), nil)
+	equal(w, "unjoined calls of users who have joined", must[[]string](w)(w.UnjoinedCalls(w.ctx(), []int64{u[0], u[2]})), nil)
 
 	asked := []uint64{a.Caller.Conn, 9, 4711, 1<<64 - 4711}
 	found := must[[]uint64](w)(w.RenewLegs(w.ctx(), asked, w.now.Add(40*time.Second)))
 	slices.Sort(found)
 	equal(w, "connections in calls", found, []uint64{9, a.Caller.Conn})
-	equal(w, "put off", late(30*time.Second, 10), []string{"B"}) // its caller is connected to another node
-	equal(w, "when", w.read("A").Caller.Until, kept(call.Call{CreatedAt: w.now.Add(40 * time.Second)}).CreatedAt)
-	equal(w, "not put off", w.read("A").Callee, a.Callee)
-	equal(w, "no connection", must[[]uint64](w)(w.RenewLegs(w.ctx(), nil, w.now)), nil)
+	equal(w, "late calls after RenewLegs", late(30*time.Second, 10), []string{"B"}) // its caller is connected to another node
+	equal(w, "new end of the renewed leg", w.read("A").Caller.Until, kept(call.Call{CreatedAt: w.now.Add(40 * time.Second)}).CreatedAt)
+	equal(w, "the other leg", w.read("A").Callee, a.Callee)
+	equal(w, "RenewLegs without connections", must[[]uint64](w)(w.RenewLegs(w.ctx(), nil, w.now)), nil)
 
 	many := make([]uint64, 1000)
 	for i := range many {
 		many[i] = uint64(1_000_000 + i)
 	}
 	many[999] = b.Caller.Conn
-	equal(w, "of many", must[[]uint64](w)(w.RenewLegs(w.ctx(), many, w.now.Add(time.Hour))), []uint64{b.Caller.Conn})
+	equal(w, "RenewLegs of 1000 connections", must[[]uint64](w)(w.RenewLegs(w.ctx(), many, w.now.Add(time.Hour))), []uint64{b.Caller.Conn})
 	w.end("A", w.now)
 	w.end("B", w.now)
-	equal(w, "after the end", late(24*time.Hour, 10), nil)
-	equal(w, "after the end", must[[]uint64](w)(w.RenewLegs(w.ctx(), asked, w.now)), nil)
+	equal(w, "after the calls ended", late(24*time.Hour, 10), nil)
+	equal(w, "after the calls ended", must[[]uint64](w)(w.RenewLegs(w.ctx(), asked, w.now)), nil)
 }
 
 func testPruneCalls(w *world) {
@@ -293,11 +293,11 @@ func testPruneCalls(w *world) {
 		w.Helper()
 		return must[int](w)(w.PruneCalls(w.ctx(), w.now.Add(after), limit))
 	}
-	equal(w, "none so old", prune(0, 10), 0)
-	equal(w, "the oldest first", prune(5*time.Hour, 2), 2)
+	equal(w, "pruned, when none is old enough", prune(0, 10), 0)
+	equal(w, "pruned, limited to 2", prune(5*time.Hour, 2), 2)
 	_, err := w.Call(w.ctx(), "1")
 	w.is(err, call.ErrNotFound)
-	equal(w, "kept", w.read("2").ID, "2")
-	equal(w, "the rest", prune(1000*time.Hour, 300), 3)
-	equal(w, "one that goes on", w.read("live").State, call.Ringing)
+	equal(w, "the oldest call that was not pruned", w.read("2").ID, "2")
+	equal(w, "pruned, without a limit", prune(1000*time.Hour, 300), 3)
+	equal(w, "state of a call that goes on", w.read("live").State, call.Ringing)
 }

@@ -47,7 +47,7 @@ func testFilesHaveQuotas(w *world) {
 		})
 	}
 	wg.Wait()
-	equal(w, "found room", stored.Load(), 5)
+	equal(w, "files that fit the quota", stored.Load(), 5)
 	bytes("at once", u[0], 150, 1200)
 }
 
@@ -66,7 +66,7 @@ func testNamedFiles(w *world) {
 		var got []int64
 		for _, f := range must[[]chat.File](w)(w.NamedFiles(w.ctx(), after, w.now.Add(3*time.Minute), limit)) {
 			if got = append(got, f.ID); f.Size != 10 || f.Key != fmt.Sprint("key ", f.ID-ids[0]) {
-				w.Fatalf("%+v", f)
+				w.Fatalf("%s: wrong fields: %+v", what, f)
 			}
 		}
 		equal(w, what, got, want)
@@ -103,7 +103,7 @@ func testUnusedFiles(w *world) {
 		for _, f := range files {
 			got = append(got, f.ID)
 			if f.Key == "" || f.OwnerID != u || f.Size != 10 {
-				w.Fatalf("%+v", f)
+				w.Fatalf("%s: wrong fields: %+v", what, f)
 			}
 		}
 		equal(w, what, got, want)
@@ -121,7 +121,7 @@ func testUnusedFiles(w *world) {
 	w.is(err, chat.ErrNotFound)
 	user, total, err := w.FileBytes(w.ctx(), u)
 	w.ok(err)
-	equal(w, "room is made", [2]int64{user, total}, [2]int64{40, 40})
+	equal(w, "bytes after the deletion", [2]int64{user, total}, [2]int64{40, 40})
 }
 
 // testDeletedFiles deletes a file that messages refer to. The messages and the id of the file
@@ -140,7 +140,7 @@ func testDeletedFiles(w *world) {
 	sent := w.sendAll(m)[0]
 	equal(w, "newest first", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 0)), []chat.File{files[2], files[1]})
 	equal(w, "next page", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 2, 2)), files[:1])
-	equal(w, "another's", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[1], 2, 0)), nil)
+	equal(w, "files of another user", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[1], 2, 0)), nil)
 	equal(w, "its conversations", must[[]int64](w)(w.FileConversations(w.ctx(), files[2].ID, 5)), []int64{d})
 
 	w.ok(w.MarkFileDeleted(w.ctx(), files[2].ID))
@@ -148,18 +148,18 @@ func testDeletedFiles(w *world) {
 	w.is(w.MarkFileDeleted(w.ctx(), 1<<40), chat.ErrNotFound)
 	_, err := w.File(w.ctx(), files[2].ID)
 	w.is(err, chat.ErrNotFound)
-	equal(w, "not listed", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 5, 0)), []chat.File{files[1], files[0]})
+	equal(w, "files after the deletion", must[[]chat.File](w)(w.FilesOf(w.ctx(), u[0], 5, 0)), []chat.File{files[1], files[0]})
 	user, total, err := w.FileBytes(w.ctx(), u[0])
 	w.ok(err)
-	equal(w, "room is made", [2]int64{user, total}, [2]int64{20, 20})
+	equal(w, "bytes after the deletion", [2]int64{user, total}, [2]int64{20, 20})
 	got := must[chat.Message](w)(w.Message(w.ctx(), sent.ID))
-	equal(w, "the message stays", fmt.Sprintln(got.FileID == files[2].ID, got.FileGone, got.Content, got.Seq), "true true look 1\n")
+	equal(w, "the message after its file was deleted", fmt.Sprintln(got.FileID == files[2].ID, got.FileGone, got.Content, got.Seq), "true true look 1\n")
 	if r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{m})); !errors.Is(r[0].Err, chat.ErrNoFile) {
-		w.Fatalf("sent again: %+v", r)
+		w.Fatalf("a message with a deleted file: %+v, want ErrNoFile", r)
 	}
 	next := must[chat.File](w)(w.CreateFile(w.ctx(), chat.File{OwnerID: u[1], Key: "next", CreatedAt: w.now}, chat.Quota{}))
 	if next.ID == files[2].ID {
-		w.Fatal("the id of a deleted file is given again")
+		w.Fatal("a new file got the id of a deleted one")
 	}
 	unused := func() (ids []int64) {
 		w.Helper()
@@ -170,13 +170,13 @@ func testDeletedFiles(w *world) {
 		}
 		return ids
 	}
-	equal(w, "its bytes may be there", unused(), []int64{files[2].ID, next.ID})
+	equal(w, "unused files before ForgetBytes", unused(), []int64{files[2].ID, next.ID})
 	w.ok(w.ForgetBytes(w.ctx(), files[2].ID))
-	equal(w, "its bytes are gone", unused(), []int64{next.ID})
+	equal(w, "unused files after ForgetBytes", unused(), []int64{next.ID})
 	w.ok(w.RetractMessage(w.ctx(), sent.ID, true, w.now))
-	equal(w, "nothing names it", unused(), []int64{files[2].ID, next.ID})
+	equal(w, "unused files after the message was recalled", unused(), []int64{files[2].ID, next.ID})
 	w.ok(w.DeleteFile(w.ctx(), files[2].ID))
 	user, _, err = w.FileBytes(w.ctx(), u[0])
 	w.ok(err)
-	equal(w, "counted once", user, 20)
+	equal(w, "bytes after the row was deleted", user, 20)
 }

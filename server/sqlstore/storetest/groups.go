@@ -18,13 +18,13 @@ func testRenameGroup(w *world) {
 		equal(w, "the actor", m.Role, chat.RoleMember)
 		return nil
 	}))
-	equal(w, "renamed", title(), "𠮷 'title' 😀")
+	equal(w, "title", title(), "𠮷 'title' 😀")
 	no := errors.New("no")
 	w.is(w.RenameGroup(w.ctx(), g, 1<<40, "x", func(m chat.Member) error {
 		equal(w, "a stranger", m.Role, "")
 		return no
 	}), no)
-	equal(w, "refused", title(), "𠮷 'title' 😀")
+	equal(w, "title after a refusal", title(), "𠮷 'title' 😀")
 	w.is(w.RenameGroup(w.ctx(), d, u[0], "x", anybody), chat.ErrNotFound)
 	w.is(w.RenameGroup(w.ctx(), 1<<40, u[0], "x", anybody), chat.ErrNotFound)
 }
@@ -34,7 +34,7 @@ func (w *world) purge(limit int) (steps int) {
 	w.Helper()
 	for must[bool](w)(w.PurgeGroups(w.ctx(), limit)) {
 		if steps++; steps > 100 {
-			w.Fatal("it does not come to an end")
+			w.Fatal("PurgeGroups does not end")
 		}
 	}
 	return steps
@@ -63,45 +63,45 @@ func testDeleteGroup(w *world) {
 	w.is(err, chat.ErrNotFound)
 	_, err = w.DeleteGroup(w.ctx(), w.direct(u[0], u[1]), u[0], anybody)
 	w.is(err, chat.ErrNotFound)
-	equal(w, "who was in it", must[[]int64](w)(w.DeleteGroup(w.ctx(), g, u[0], anybody)), u[:2])
+	equal(w, "members of the deleted group", must[[]int64](w)(w.DeleteGroup(w.ctx(), g, u[0], anybody)), u[:2])
 
-	equal(w, "nobody is in it", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), nil)
+	equal(w, "members after the deletion", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), nil)
 	for _, id := range u {
 		for _, c := range must[[]chat.Conversation](w)(w.Groups(w.ctx(), id, 10, 0)) {
-			equal(w, "groups", c.ID, other)
+			equal(w, "groups of the members after the deletion", c.ID, other)
 		}
 	}
 	w.is(must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(g, u[0], "x")}))[0].Err, chat.ErrNotFound)
 	_, total := w.history(chat.MessageQuery{UserID: u[1], ConversationID: g, Limit: 10})
-	equal(w, "no history", total, 0)
-	equal(w, "may read", must[bool](w)(w.MayRead(w.ctx(), f.ID, u[1])), false)
+	equal(w, "messages after the deletion", total, 0)
+	equal(w, "a former member may read the file", must[bool](w)(w.MayRead(w.ctx(), f.ID, u[1])), false)
 	_, err = w.Request(w.ctx(), u[3], invited.ID)
 	w.is(err, chat.ErrNotFound)
 
 	equal(w, "steps", w.purge(10), 4)
-	equal(w, "nothing more", w.purge(10), 0)
+	equal(w, "steps of a second purge", w.purge(10), 0)
 	for id := first.FileID; id < last.ID; id++ {
 		if m, err := w.Message(w.ctx(), id); err == nil && m.ConversationID == g {
-			w.Errorf("there is message %+v", m)
+			w.Errorf("a message of the deleted group still exists: %+v", m)
 		}
 	}
-	equal(w, "others stay", must[chat.Message](w)(w.Message(w.ctx(), kept.ID)).Content, "kept")
+	equal(w, "a message of another group", must[chat.Message](w)(w.Message(w.ctx(), kept.ID)).Content, "kept")
 	if m := must[chat.Message](w)(w.Message(w.ctx(), last.ID)); m.Content != "" || !m.Deleted {
-		w.Errorf("the last message is %+v", m)
+		w.Errorf("the last message is %+v, want it deleted and empty", m)
 	}
 	if next := w.send(other, u[0], "next"); next.ID <= last.ID {
-		w.Errorf("id %d is given again: %d", last.ID, next.ID)
+		w.Errorf("a new message has id %d, want more than %d, the last of the deleted group", next.ID, last.ID)
 	}
 	again := first
 	again.ConversationID, again.FileID = other, 0
-	equal(w, "its client_msg_id is free", w.sendAll(again)[0].Seq, 3)
+	equal(w, "seq of a message with the same client_msg_id", w.sendAll(again)[0].Seq, 3)
 	w.ok(w.DeleteFile(w.ctx(), f.ID))
 
 	empty := w.group(u[0])
 	must[[]int64](w)(w.DeleteGroup(w.ctx(), empty, u[0], anybody))
-	equal(w, "an empty one", w.purge(10), 1)
+	equal(w, "steps of purging an empty group", w.purge(10), 1)
 	if g := w.group(u[0]); g <= empty {
-		w.Errorf("id %d is given again: %d", empty, g)
+		w.Errorf("a new group has id %d, want more than %d, that of the deleted group", g, empty)
 	}
 }
 
@@ -145,7 +145,7 @@ func testDeleteGroupUnderConcurrency(w *world) {
 			}
 		})
 		wg.Wait()
-		equal(w, "nobody is in it", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), nil)
+		equal(w, "members after the deletion", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), nil)
 		w.purge(4)
 	}
 }

@@ -26,7 +26,7 @@ func testDeleteUser(w *world) {
 	equal(w, "sessions", len(must[[]string](w)(w.DeleteUser(w.ctx(), u, 0, w.now))), 2)
 	_, err = w.DeleteUser(w.ctx(), u, 1, w.now)
 	w.is(err, chat.ErrNotFound)
-	equal(w, "what is left", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u})),
+	equal(w, "the account after its deletion", must[[]chat.User](w)(w.Users(w.ctx(), []int64{u})),
 		[]chat.User{{ID: u, Role: chat.RoleUser, CreatedAt: w.stored(), Deleted: true}})
 	for _, login := range [][2]string{{"+4912345", ""}, {"", "ada"}} {
 		_, err := w.UserByLogin(w.ctx(), login[0], login[1])
@@ -39,7 +39,7 @@ func testDeleteUser(w *world) {
 	_, err = w.Device(w.ctx(), "device")
 	w.is(err, chat.ErrNotFound)
 	equal(w, "sessions", w.sessionIDs(u, 10, 0), nil)
-	equal(w, "another's", w.sessionIDs(friend, 10, 0), []string{"other"})
+	equal(w, "sessions of another user", w.sessionIDs(friend, 10, 0), []string{"other"})
 	for _, q := range []string{"ada", "count", "+4912345"} {
 		equal(w, "found by "+q, must[[]chat.User](w)(w.SearchUsers(w.ctx(), q, 10, 0)), nil)
 	}
@@ -49,11 +49,11 @@ func testDeleteUser(w *world) {
 
 	gone, total, err := w.Accounts(w.ctx(), chat.AccountQuery{Status: chat.AccountGone, At: w.now, Limit: 10})
 	w.ok(err)
-	equal(w, "listed", total, 1)
-	equal(w, "as deleted", gone[0].Status, chat.AccountGone)
+	equal(w, "number of deleted accounts", total, 1)
+	equal(w, "status of the deleted account", gone[0].Status, chat.AccountGone)
 	_, total, err = w.Accounts(w.ctx(), chat.AccountQuery{Status: chat.AccountActive, At: w.now, Limit: 10})
 	w.ok(err)
-	equal(w, "active", total, 2)
+	equal(w, "number of active accounts", total, 2)
 
 	// Nobody can add, block or write to the deleted account.
 	w.is(w.Befriend(w.ctx(), friend, u, w.now), chat.ErrNotFound)
@@ -70,11 +70,11 @@ func testDeleteUser(w *world) {
 
 	// Its phone number and username are free.
 	again := must[chat.User](w)(w.CreateUser(w.ctx(), chat.User{Phone: in.Phone, Username: in.Username}, "hash")).ID
-	equal(w, "another account", again != u, true)
-	equal(w, "leaving", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{u})
+	equal(w, "the new account has another id", again != u, true)
+	equal(w, "accounts that are not deleted completely", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{u})
 	w.ok(w.Left(w.ctx(), u))
 	w.ok(w.Left(w.ctx(), u))
-	equal(w, "left", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), nil)
+	equal(w, "accounts that are not deleted completely, after Left", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), nil)
 }
 
 // testLastSuperAdminStays lets the only two super admins delete their accounts at once.
@@ -91,7 +91,7 @@ func testLastSuperAdminStays(w *world) {
 	}
 	wg.Wait()
 	if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), chat.ErrConflict) {
-		w.Fatalf("%v", errs)
+		w.Fatalf("errors %v, want one nil and one ErrConflict", errs)
 	}
 }
 
@@ -109,9 +109,9 @@ func testDeletedUsersConversations(w *world) {
 	w.leave(alone, u[0])
 	w.leave(shared, u[0])
 
-	equal(w, "one-to-one", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], 0, 1)), []int64{self})
-	equal(w, "the next", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], self, 10)), []int64{direct})
-	equal(w, "no more", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], direct, 10)), nil)
+	equal(w, "direct conversations, the first", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], 0, 1)), []int64{self})
+	equal(w, "direct conversations after the first", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], self, 10)), []int64{direct})
+	equal(w, "direct conversations after the last", must[[]int64](w)(w.SilenceDirects(w.ctx(), u[0], direct, 10)), nil)
 	for _, r := range must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(direct, u[1], "to nobody"), w.message(direct, u[0], "from nobody")})) {
 		w.is(r.Err, chat.ErrNotFound)
 	}
@@ -130,17 +130,17 @@ func testDeletedUsersConversations(w *world) {
 		}
 		return n
 	}
-	equal(w, "a note to self", texts(self, u[0]), 0)
-	equal(w, "one-to-one, for the other", texts(direct, u[1]), 5)
-	equal(w, "a group of others", texts(shared, u[1]), 5)
+	equal(w, "texts in the note to self", texts(self, u[0]), 0)
+	equal(w, "texts for the other user of the direct conversation", texts(direct, u[1]), 5)
+	equal(w, "texts in a group with another member", texts(shared, u[1]), 5)
 	must[chat.Member](w)(w.change(alone, u[2], func(m *chat.Member) { m.Role = chat.RoleMember })) // so that the messages can be read
-	equal(w, "a group of nobody", texts(alone, u[2]), 0)
+	equal(w, "texts in a group without other members", texts(alone, u[2]), 0)
 
 	must[[]string](w)(w.DeleteUser(w.ctx(), u[1], 0, w.now))
 	for more := true; more; {
 		more = must[bool](w)(w.EraseAlone(w.ctx(), u[1], 100, w.now))
 	}
-	equal(w, "of two who are gone", texts(direct, u[1]), 0)
+	equal(w, "texts in a direct conversation of two deleted users", texts(direct, u[1]), 0)
 }
 
 // testDeletionUnderConcurrency adds an account to groups, and writes to it, while it is
@@ -193,5 +193,5 @@ func testFilesAfter(w *world) {
 		got = append(got, f.ID)
 	}
 	equal(w, "after the first", got, ids[1:])
-	equal(w, "nobody's", must[[]chat.File](w)(w.FilesAfter(w.ctx(), u[1], 0, 10)), nil)
+	equal(w, "files of a user without any", must[[]chat.File](w)(w.FilesAfter(w.ctx(), u[1], 0, 10)), nil)
 }

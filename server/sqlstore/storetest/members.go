@@ -33,17 +33,17 @@ func testMembers(w *world) {
 
 	w.put(chat.Member{ConversationID: g, UserID: u[2], Banned: true, JoinedAt: w.now})
 	equal(w, "banned", w.member(g, u[2]).Banned, true)
-	equal(w, "banned ones left out", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), u[:2])
-	equal(w, "a banned one has no groups", len(must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[2], 10, 0))), 0)
-	equal(w, "a banned one has nothing unread", unread(u[2]), 0)
+	equal(w, "members without the banned user", must[chat.Membership](w)(w.Membership(w.ctx(), g)).UserIDs(), u[:2])
+	equal(w, "groups of the banned user", len(must[[]chat.Conversation](w)(w.Groups(w.ctx(), u[2], 10, 0))), 0)
+	equal(w, "unread messages of the banned user", unread(u[2]), 0)
 
 	w.leave(g, u[2])
 	w.leave(g, u[2])
 	w.leave(g, 1<<40)
-	equal(w, "gone", w.member(g, u[2]), nobody)
+	equal(w, "a member who left", w.member(g, u[2]), nobody)
 	w.put(chat.Member{ConversationID: g, UserID: u[2], JoinedAt: later})
-	equal(w, "who comes back has nothing unread", unread(u[2]), 0)
-	equal(w, "who comes back starts anew", w.member(g, u[2]), joined)
+	equal(w, "unread messages of a member who came back", unread(u[2]), 0)
+	equal(w, "a member who came back", w.member(g, u[2]), joined)
 
 	join := func(m *chat.Member) { m.Role = chat.RoleMember }
 	_, err := w.change(1<<40, u[2], join)
@@ -75,7 +75,7 @@ func testMembersAreLimited(w *world) {
 		wg.Go(func() { _ = put(chat.Member{UserID: id}, 10) })
 	}
 	wg.Wait()
-	equal(w, "never above the limit", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 10)
+	equal(w, "members, limited to 10", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 10)
 }
 
 func testChangeMember(w *world) {
@@ -96,7 +96,7 @@ func testChangeMember(w *world) {
 	if got, ok := errors.AsType[*chat.Error](err); !ok || got != refusal || err.Error() != refusal.Error() {
 		w.Errorf("refused with %v, want %v", err, refusal)
 	}
-	equal(w, "a refused change", must[chat.Membership](w)(w.Membership(w.ctx(), g)), before)
+	equal(w, "the membership after a refused change", must[chat.Membership](w)(w.Membership(w.ctx(), g)), before)
 	w.ok(func() error {
 		_, err := w.ChangeMember(w.ctx(), chat.MemberChange{
 			ConversationID: g, ActorID: u[2], UserID: u[1],
@@ -108,7 +108,7 @@ func testChangeMember(w *world) {
 		})
 		return err
 	}())
-	equal(w, "nothing changed", must[chat.Membership](w)(w.Membership(w.ctx(), g)), before)
+	equal(w, "the membership after a change of nothing", must[chat.Membership](w)(w.Membership(w.ctx(), g)), before)
 }
 
 // testChangesUnderConcurrency changes one member from many goroutines.
@@ -128,7 +128,7 @@ func testChangesUnderConcurrency(w *world) {
 		})
 	}
 	wg.Wait()
-	equal(w, "none is lost", w.member(g, u[1]).JoinedAt, w.stored().Add(4*each*time.Second))
+	equal(w, "changes stored", w.member(g, u[1]).JoinedAt, w.stored().Add(4*each*time.Second))
 }
 
 func testOwnersHandOver(w *world) {
@@ -162,7 +162,7 @@ func testOwnersHandOver(w *world) {
 		owner(c.heir)
 	}
 	w.leave(g, u[1])
-	equal(w, "empty", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 0)
+	equal(w, "members after all left", len(must[chat.Membership](w)(w.Membership(w.ctx(), g)).Members), 0)
 }
 
 // testOwnersLeaveUnderConcurrency: exactly one of the remaining members is the owner.
@@ -181,7 +181,7 @@ func testOwnersLeaveUnderConcurrency(w *world) {
 		}
 		wg.Wait()
 		membership := must[chat.Membership](w)(w.Membership(w.ctx(), g))
-		equal(w, "who stays", membership.UserIDs(), u[4:])
+		equal(w, "members who stay", membership.UserIDs(), u[4:])
 		equal(w, "owner", membership.Conversation.OwnerID, u[4])
 		equal(w, "role", membership.Members[0].Role, chat.RoleOwner)
 	}

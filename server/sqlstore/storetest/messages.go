@@ -71,8 +71,8 @@ func testMarksNeverGoBack(w *world) {
 	unread(0)
 	next := w.send(d, u[0], "next")
 	unread(1)
-	equal(w, "not read ahead of time", next.Status, chat.StatusSent)
-	equal(w, "nor delivered", w.status(next.ID), chat.StatusSent)
+	equal(w, "status of a message after a mark beyond it", next.Status, chat.StatusSent)
+	equal(w, "stored status of a message after a mark beyond it", w.status(next.ID), chat.StatusSent)
 }
 
 func testEditAndRetract(w *world) {
@@ -102,7 +102,7 @@ func testEditAndRetract(w *world) {
 	}
 	_, err := w.Message(w.ctx(), 1<<40)
 	w.is(err, chat.ErrNotFound)
-	equal(w, "seq stays gapless", w.send(d, u[0], "fourth").Seq, 4)
+	equal(w, "seqs after retractions", w.send(d, u[0], "fourth").Seq, 4)
 }
 
 // testEditGuardsMembership: an edit is refused if Append would refuse a message.
@@ -198,7 +198,7 @@ func testPagesAreForMembers(w *world) {
 // testSince lists messages of all conversations by id.
 func testSince(w *world) {
 	before := func(at time.Time) int64 { return must[int64](w)(w.MessageIDBefore(w.ctx(), at)) }
-	equal(w, "before, of no messages", before(w.now), 0)
+	equal(w, "MessageIDBefore without messages", before(w.now), 0)
 	a, b := w.user(), w.user()
 	conversationIDs := []int64{w.direct(a, b), w.group(a, b)}
 	var sent []chat.MessagePlace
@@ -217,8 +217,8 @@ func testSince(w *world) {
 	equal(w, "messages", got, sent)
 	last := int64(0)
 	for _, m := range sent {
-		equal(w, "before the message", before(m.CreatedAt), last)
-		equal(w, "before a moment later", before(m.CreatedAt.Add(time.Microsecond)), m.ID)
+		equal(w, "MessageIDBefore the time of a message", before(m.CreatedAt), last)
+		equal(w, "MessageIDBefore a moment after a message", before(m.CreatedAt.Add(time.Microsecond)), m.ID)
 		last = m.ID
 	}
 }
@@ -408,29 +408,29 @@ func testReceipts(w *world) {
 		w.Helper()
 		return must[[]chat.Receipt](w)(w.Receipts(w.ctx(), g, m.Seq, m.CreatedAt.Add(time.Millisecond)))
 	}
-	equal(w, "nobody", receipts(one), nil)
+	equal(w, "receipts before any mark", receipts(one), nil)
 	at := func(n int) time.Time { return w.stored().Add(time.Duration(n) * time.Second) }
 	w.ok(w.Advance(w.ctx(), []chat.Mark{
 		{ConversationID: g, UserID: u[1], Read: 1, Delivered: 2, At: at(1)},
 		{ConversationID: g, UserID: u[2], Delivered: 1, At: at(2)},
 	}))
-	equal(w, "of the first", receipts(one), []chat.Receipt{
+	equal(w, "receipts of the first message", receipts(one), []chat.Receipt{
 		{UserID: u[1], Read: true, ReadAt: at(1), DeliveredAt: at(1)}, {UserID: u[2], DeliveredAt: at(2)},
 	})
-	equal(w, "of the second", receipts(two), []chat.Receipt{{UserID: u[1], DeliveredAt: at(1)}})
+	equal(w, "receipts of the second message", receipts(two), []chat.Receipt{{UserID: u[1], DeliveredAt: at(1)}})
 	w.ok(w.Advance(w.ctx(), []chat.Mark{
 		{ConversationID: g, UserID: u[1], Read: 1, Delivered: 1, At: at(3)}, // moves nothing
 		{ConversationID: g, UserID: u[2], Read: 2, At: at(4)},
 		{ConversationID: g, UserID: u[3], Read: 2},
 	}))
-	equal(w, "later", receipts(one), []chat.Receipt{
+	equal(w, "receipts of the first message, after more marks", receipts(one), []chat.Receipt{
 		{UserID: u[1], Read: true, ReadAt: at(1), DeliveredAt: at(1)},
 		{UserID: u[2], Read: true, ReadAt: at(4), DeliveredAt: at(2)},
 		{UserID: u[3], Read: true},
 	})
 	w.leave(g, u[2])
-	equal(w, "who left", len(receipts(one)), 2)
-	equal(w, "nowhere", must[[]chat.Receipt](w)(w.Receipts(w.ctx(), 1<<40, 1, w.now)), nil)
+	equal(w, "receipts after a member left", len(receipts(one)), 2)
+	equal(w, "a conversation that does not exist, or none", must[[]chat.Receipt](w)(w.Receipts(w.ctx(), 1<<40, 1, w.now)), nil)
 }
 
 // testReadUpTo: the user themself, and members who have blocked the user, do not count.
@@ -450,11 +450,11 @@ func testReadUpTo(w *world) {
 		w.advance(g, u[i], seq, seq)
 		w.advance(d, u[i], seq, seq)
 	}
-	equal(w, "of others", read(u[0]), map[int64]int64{g: 2, d: 2})
-	equal(w, "as another sees it", read(u[3]), map[int64]int64{g: 3, d: 3})
+	equal(w, "read by others", read(u[0]), map[int64]int64{g: 2, d: 2})
+	equal(w, "read by others, for another member", read(u[3]), map[int64]int64{g: 3, d: 3})
 	w.ok(w.Block(w.ctx(), u[1], u[0], 10, w.now))
-	equal(w, "blocked", read(u[0]), map[int64]int64{g: 1}) // d has no other member
+	equal(w, "read by others, after one of them blocked the user", read(u[0]), map[int64]int64{g: 1}) // d has no other member
 	w.ok(w.Block(w.ctx(), u[0], u[2], 10, w.now))
-	equal(w, "blocks", read(u[0])[g], int64(1))
-	equal(w, "nowhere", must[map[int64]int64](w)(w.ReadUpTo(w.ctx(), u[0], nil)), map[int64]int64{})
+	equal(w, "read by others, after the user blocked one of them", read(u[0])[g], int64(1))
+	equal(w, "a conversation that does not exist, or none", must[map[int64]int64](w)(w.ReadUpTo(w.ctx(), u[0], nil)), map[int64]int64{})
 }

@@ -13,7 +13,7 @@ func (w *world) relation(a, b int64) chat.Relation {
 	w.Helper()
 	there, back := must[chat.Relation](w)(w.Relation(w.ctx(), a, b)), must[chat.Relation](w)(w.Relation(w.ctx(), b, a))
 	back.Added, back.AddedBy, back.Blocked, back.BlockedBy = back.AddedBy, back.Added, back.BlockedBy, back.Blocked
-	equal(w, "the other way round", there, back)
+	equal(w, "relation seen from the other user", there, back)
 	return there
 }
 
@@ -25,20 +25,20 @@ func (w *world) block(a, b int64) {
 func testRelations(w *world) {
 	u := w.users(5)
 	equal(w, "strangers", w.relation(u[0], u[1]), chat.Relation{})
-	equal(w, "nobody", w.relation(u[0], 1<<40), chat.Relation{})
+	equal(w, "a user who does not exist", w.relation(u[0], 1<<40), chat.Relation{})
 	w.ok(w.Befriend(w.ctx(), u[0], u[1], w.now))
 	equal(w, "added", w.relation(u[0], u[1]), chat.Relation{Added: true})
 	w.direct(u[0], u[2])
-	equal(w, "who wrote to each other", w.relation(u[0], u[2]), chat.Relation{Together: true})
+	equal(w, "users with a direct conversation", w.relation(u[0], u[2]), chat.Relation{Together: true})
 	g := w.group(u[0], u[3], u[4])
 	equal(w, "members of a group", w.relation(u[3], u[4]), chat.Relation{Together: true})
-	equal(w, "members of different ones", w.relation(u[2], u[4]), chat.Relation{})
+	equal(w, "members of different conversations", w.relation(u[2], u[4]), chat.Relation{})
 	w.block(u[3], u[4])
 	equal(w, "blocked", w.relation(u[3], u[4]), chat.Relation{Blocked: true, Together: true})
 	w.put(chat.Member{ConversationID: g, UserID: u[4], Banned: true})
 	equal(w, "banned", w.relation(u[3], u[4]), chat.Relation{Blocked: true})
 	w.leave(g, u[3])
-	equal(w, "gone", w.relation(u[3], u[0]), chat.Relation{})
+	equal(w, "after leaving the group", w.relation(u[3], u[0]), chat.Relation{})
 }
 
 func testUnfriend(w *world) {
@@ -49,10 +49,10 @@ func testUnfriend(w *world) {
 	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
 	w.ok(w.Befriend(w.ctx(), u[1], u[2], w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
-	equal(w, "both ways", w.relation(u[0], u[1]), chat.Relation{})
-	equal(w, "only those two", w.relation(u[1], u[2]), chat.Relation{Added: true})
+	equal(w, "after Unfriend of two who had added each other", w.relation(u[0], u[1]), chat.Relation{})
+	equal(w, "another friendship", w.relation(u[1], u[2]), chat.Relation{Added: true})
 	w.ok(w.Unfriend(w.ctx(), u[2], u[1]))
-	equal(w, "by the one who was added", w.relation(u[1], u[2]), chat.Relation{})
+	equal(w, "after Unfriend by the one who was added", w.relation(u[1], u[2]), chat.Relation{})
 	w.ok(w.Befriend(w.ctx(), u[0], u[1], w.now))
 }
 
@@ -66,12 +66,12 @@ func testBlocks(w *world) {
 	w.block(u[0], u[1])
 	w.block(u[0], u[1]) // is idempotent
 	w.block(u[3], u[0])
-	equal(w, "no friends", w.relation(u[0], u[1]), chat.Relation{Blocked: true})
+	equal(w, "after a block", w.relation(u[0], u[1]), chat.Relation{Blocked: true})
 	w.is(w.Befriend(w.ctx(), u[0], u[1], w.now), chat.ErrBlocked)
 	w.is(w.Befriend(w.ctx(), u[1], u[0], w.now), chat.ErrBlocked)
 	equal(w, "blocks", must[chat.Blocks](w)(w.Blocks(w.ctx(), u[0])), chat.Blocks{Of: u[1:3], By: u[3:]})
 	equal(w, "blocked by", must[chat.Blocks](w)(w.Blocks(w.ctx(), u[1])), chat.Blocks{By: u[:1]})
-	equal(w, "nobody's", must[chat.Blocks](w)(w.Blocks(w.ctx(), 1<<40)), chat.Blocks{})
+	equal(w, "blocks of a user who does not exist", must[chat.Blocks](w)(w.Blocks(w.ctx(), 1<<40)), chat.Blocks{})
 	blocked := func(limit, offset int) (ids []int64) {
 		w.Helper()
 		for _, b := range must[[]chat.User](w)(w.Blocked(w.ctx(), u[0], limit, offset)) {
@@ -86,7 +86,7 @@ func testBlocks(w *world) {
 	w.ok(w.Unblock(w.ctx(), u[0], u[1]))
 	equal(w, "strangers again", w.relation(u[0], u[1]), chat.Relation{})
 	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
-	equal(w, "the others stay", blocked(10, 0), u[2:3])
+	equal(w, "the other blocks", blocked(10, 0), u[2:3])
 }
 
 func testBlocksAreLimited(w *world) {
@@ -101,7 +101,7 @@ func testBlocksAreLimited(w *world) {
 	}
 	wg.Wait()
 	blocked := must[chat.Blocks](w)(w.Blocks(w.ctx(), u[0])).Of
-	equal(w, "never above the limit", len(blocked), 10)
+	equal(w, "blocks, limited", len(blocked), 10)
 	w.ok(w.Block(w.ctx(), u[0], blocked[3], 10, w.now)) // already blocked
 }
 
@@ -116,7 +116,7 @@ func testAppendGuardsBlocks(w *world) {
 	for _, sender := range u[:2] {
 		r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(d, sender, "x"), before}))
 		w.is(r[0].Err, chat.ErrNotFound)
-		equal(w, "a retry is answered", r[1].Duplicate, true)
+		equal(w, "a retry is a duplicate", r[1].Duplicate, true)
 	}
 	w.send(g, u[1], "in the group")
 	w.send(other, u[1], "to somebody else")
@@ -128,7 +128,7 @@ func testAppendGuardsBlocks(w *world) {
 	w.ok(w.Unblock(w.ctx(), u[0], u[1]))
 	w.is(must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(d, u[1], "z")}))[0].Err, chat.ErrNotFound)
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
-	equal(w, "goes on without a gap", w.send(d, u[1], "after").Seq, 2)
+	equal(w, "seq of the next message after the block", w.send(d, u[1], "after").Seq, 2)
 
 	w.block(u[0], u[2])
 	for _, pair := range [][2]int64{{u[0], u[2]}, {u[2], u[0]}} {

@@ -34,17 +34,17 @@ func testPrivacy(w *world) {
 		w.Helper()
 		return must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), append(u, 1<<40)))
 	}
-	equal(w, "nobody has chosen", get(), map[int64]chat.Privacy{})
+	equal(w, "before any choice", get(), map[int64]chat.Privacy{})
 	contacts, everybody := chat.Contacts, chat.Everybody
 	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{Messages: &contacts}))
 	w.ok(w.SetPrivacy(w.ctx(), u[1], chat.PrivacyChange{Groups: &contacts, Calls: &everybody}))
 	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{Calls: &contacts}))
 	w.ok(w.SetPrivacy(w.ctx(), u[0], chat.PrivacyChange{}))
 	w.is(w.SetPrivacy(w.ctx(), 1<<40, chat.PrivacyChange{Messages: &contacts}), chat.ErrNotFound)
-	equal(w, "what is left out stays", get(), map[int64]chat.Privacy{
+	equal(w, "settings that a change leaves out", get(), map[int64]chat.Privacy{
 		u[0]: {Messages: chat.Contacts, Calls: chat.Contacts}, u[1]: {Groups: chat.Contacts, Calls: chat.Everybody},
 	})
-	equal(w, "of none", must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), nil)), map[int64]chat.Privacy{})
+	equal(w, "privacy of no user", must[map[int64]chat.Privacy](w)(w.Privacy(w.ctx(), nil)), map[int64]chat.Privacy{})
 }
 
 // testMessageRequests: messages of a stranger are stored, but the receiver is not a member until
@@ -53,40 +53,40 @@ func testMessageRequests(w *world) {
 	u := w.users(2)
 	o := w.ask(u[0], u[1])
 	want := chat.Request{ID: o.Asked.ID, UserID: u[1], FromID: u[0], Kind: chat.RequestMessage, ChatID: o.ConversationID, CreatedAt: w.stored()}
-	equal(w, "asked", *o.Asked, want)
+	equal(w, "the request", *o.Asked, want)
 	w.send(o.ConversationID, u[0], "one")
-	equal(w, "asked once", w.ask(u[0], u[1]), chat.Opened{ConversationID: o.ConversationID})
+	equal(w, "the second message makes no request", w.ask(u[0], u[1]), chat.Opened{ConversationID: o.ConversationID})
 	last := w.send(o.ConversationID, u[0], "two")
-	equal(w, "without a gap", last.Seq, 2)
-	equal(w, "to whom", last.ReceiverID, u[1])
+	equal(w, "seq of the second message", last.Seq, 2)
+	equal(w, "receiver of the message", last.ReceiverID, u[1])
 	in, closed := w.membersOf(o.ConversationID)
-	equal(w, "in it", in, u[:1])
-	equal(w, "closed", closed, nil)
+	equal(w, "members", in, u[:1])
+	equal(w, "closed for", closed, nil)
 	equal(w, "pair", must[chat.Membership](w)(w.Membership(w.ctx(), o.ConversationID)).Pair, chat.PairOf(u[0], u[1]))
 	list := w.waiting(u[1])
-	equal(w, "with the last message", list[0].Message.Content, "two")
+	equal(w, "last message of the request", list[0].Message.Content, "two")
 	list[0].Message = nil
 	equal(w, "waiting", list, []chat.Request{want})
-	equal(w, "of the sender's", w.waiting(u[0]), nil)
-	equal(w, "no dialog", len(must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[1], 10, 0))), 0)
+	equal(w, "pending requests to the sender", w.waiting(u[0]), nil)
+	equal(w, "dialogs of the receiver", len(must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[1], 10, 0))), 0)
 	equal(w, "the sender's dialog", len(must[[]chat.Dialog](w)(w.Dialogs(w.ctx(), u[0], 10, 0))), 1)
-	equal(w, "nothing unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 0)
-	equal(w, "not together", w.relation(u[0], u[1]), chat.Relation{})
+	equal(w, "unread messages before the request is accepted", must[int64](w)(w.Unread(w.ctx(), u[1])), 0)
+	equal(w, "relation before the request is accepted", w.relation(u[0], u[1]), chat.Relation{})
 	_, total := w.history(chat.MessageQuery{UserID: u[1], ConversationID: o.ConversationID, Limit: 10})
-	equal(w, "no history", total, 0)
+	equal(w, "messages for the receiver", total, 0)
 
 	_, err := w.Request(w.ctx(), u[0], want.ID)
 	w.is(err, chat.ErrNotFound)
-	equal(w, "found", must[chat.Request](w)(w.Request(w.ctx(), u[1], want.ID)), want)
+	equal(w, "Request by id", must[chat.Request](w)(w.Request(w.ctx(), u[1], want.ID)), want)
 	w.ok(w.AcceptRequest(w.ctx(), want, w.now))
 	w.is(w.AcceptRequest(w.ctx(), want, w.now), chat.ErrNotFound)
 	w.is(w.DeclineRequest(w.ctx(), want), chat.ErrNotFound)
 	equal(w, "friends", w.relation(u[1], u[0]), chat.Relation{Added: true, Together: true})
-	equal(w, "all of it is unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 2)
+	equal(w, "unread messages after the request was accepted", must[int64](w)(w.Unread(w.ctx(), u[1])), 2)
 	contents, _ := w.history(chat.MessageQuery{UserID: u[1], ConversationID: o.ConversationID, Limit: 10})
-	equal(w, "the whole history", contents, []string{"two", "one"})
-	equal(w, "nothing waits", w.waiting(u[1]), nil)
-	equal(w, "no more questions", w.ask(u[0], u[1]).Asked, nil)
+	equal(w, "history after the request was accepted", contents, []string{"two", "one"})
+	equal(w, "pending requests", w.waiting(u[1]), nil)
+	equal(w, "request for a message after the acceptance", w.ask(u[0], u[1]).Asked, nil)
 }
 
 // testMessageRequestsAcceptedByReply: a reply accepts the request, and so does adding the stranger as a
@@ -96,19 +96,19 @@ func testMessageRequestsAcceptedByReply(w *world) {
 	o := w.ask(u[0], u[1])
 	w.send(o.ConversationID, u[0], "hello")
 	back := w.ask(u[1], u[0])
-	equal(w, "accepted", back.Accepted.ID, o.Asked.ID)
-	equal(w, "not asked in turn", back.Asked, nil)
+	equal(w, "request that the reply accepts", back.Accepted.ID, o.Asked.ID)
+	equal(w, "request for the reply", back.Asked, nil)
 	equal(w, "friends", w.relation(u[1], u[0]).Added, true)
-	equal(w, "goes on", w.send(o.ConversationID, u[1], "hello").Seq, 2)
+	equal(w, "seq of the reply", w.send(o.ConversationID, u[1], "hello").Seq, 2)
 
 	o = w.ask(u[0], u[2])
 	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // the stranger adds the receiver: this accepts nothing
 	in, _ := w.membersOf(o.ConversationID)
-	equal(w, "still asked", in, u[:1])
+	equal(w, "members while the request is pending", in, u[:1])
 	w.ok(w.Befriend(w.ctx(), u[2], u[0], w.now))
 	in, _ = w.membersOf(o.ConversationID)
-	equal(w, "in it", in, []int64{u[0], u[2]})
-	equal(w, "nothing waits", w.waiting(u[2]), nil)
+	equal(w, "members", in, []int64{u[0], u[2]})
+	equal(w, "pending requests", w.waiting(u[2]), nil)
 }
 
 func testMessageRequestsDeclined(w *world) {
@@ -124,14 +124,14 @@ func testMessageRequestsDeclined(w *world) {
 	w.is(refused(), chat.ErrNotFound)
 	_, err := w.EnsureDirect(w.ctx(), chat.Opening{From: u[0], To: u[1], Ask: true, At: w.now})
 	w.is(err, chat.ErrDeclined)
-	equal(w, "hidden", w.waiting(u[1]), nil)
+	equal(w, "pending requests after one was declined", w.waiting(u[1]), nil)
 	w.block(u[1], u[0])
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
 	w.ok(refused()) // the block has deleted the declined request
 	again := w.ask(u[0], u[1])
 	w.ok(w.DeclineRequest(w.ctx(), *again.Asked))
 	w.is(refused(), chat.ErrNotFound)
-	equal(w, "nothing to accept", w.ask(u[1], u[0]).Accepted, nil)
+	equal(w, "request that the reply accepts after it was declined", w.ask(u[1], u[0]).Accepted, nil)
 	w.send(o.ConversationID, u[1], "I changed my mind")
 	w.ok(refused())
 	equal(w, "friends", w.relation(u[1], u[0]).Added, true)
@@ -142,25 +142,25 @@ func testMessageRequestsAfterUnfriend(w *world) {
 	u := w.users(2)
 	d := w.direct(u[0], u[1])
 	w.send(d, u[0], "hello")
-	equal(w, "a conversation goes on", w.ask(u[0], u[1]).Asked, nil)
+	equal(w, "request in a conversation that exists", w.ask(u[0], u[1]).Asked, nil)
 	w.ok(w.Befriend(w.ctx(), u[1], u[0], w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
 	in, closed := w.membersOf(d)
-	equal(w, "in it", in, u)
-	equal(w, "closed", closed, u)
+	equal(w, "members", in, u)
+	equal(w, "closed for", closed, u)
 	o := w.ask(u[0], u[1])
-	equal(w, "asked again", o.Asked.ChatID, d)
+	equal(w, "request after the end of the friendship", o.Asked.ChatID, d)
 	in, closed = w.membersOf(d)
-	equal(w, "in it, asked again", in, u[:1])
-	equal(w, "closed, asked again", closed, nil)
+	equal(w, "members while the request is pending", in, u[:1])
+	equal(w, "closed for, while the request is pending", closed, nil)
 	w.ok(w.AcceptRequest(w.ctx(), *o.Asked, w.now))
 	w.ok(w.Unfriend(w.ctx(), u[0], u[1]))
 	w.direct(u[0], u[1]) // without a request, because the receiver accepts messages from everybody
 	in, _ = w.membersOf(d)
-	equal(w, "in it, of everybody", in, u)
+	equal(w, "members after a message without a request", in, u)
 	w.block(u[1], u[0])
 	w.ok(w.Unblock(w.ctx(), u[1], u[0]))
-	equal(w, "asked after a block", w.ask(u[0], u[1]).Asked.UserID, u[1])
+	equal(w, "receiver of the request after a block", w.ask(u[0], u[1]).Asked.UserID, u[1])
 }
 
 // testCallRequests tests requests to call.
@@ -170,11 +170,11 @@ func testCallRequests(w *world) {
 	ask := func(r chat.Request) (chat.Request, bool, error) { return w.Ask(w.ctx(), r, 10) }
 	first, made, err := ask(r)
 	w.ok(err)
-	equal(w, "made", made, true)
+	equal(w, "the first request is new", made, true)
 	again, made, err := ask(r)
 	w.ok(err)
-	equal(w, "once", made, false)
-	equal(w, "the same", again, first)
+	equal(w, "the second one is not new", made, false)
+	equal(w, "the second one is the first", again, first)
 	equal(w, "waiting", w.waiting(u[0]), []chat.Request{first})
 	w.ok(w.AcceptRequest(w.ctx(), first, w.now))
 	equal(w, "friends", w.relation(u[0], u[1]), chat.Relation{Added: true})
@@ -187,11 +187,11 @@ func testCallRequests(w *world) {
 	w.ok(w.Befriend(w.ctx(), u[0], u[2], w.now)) // deletes the declined request
 	_, made, err = ask(r)
 	w.ok(err)
-	equal(w, "anew", made, true)
+	equal(w, "a request after the declined one was deleted is new", made, true)
 	w.block(u[0], u[2])
 	_, _, err = ask(r)
 	w.is(err, chat.ErrBlocked)
-	equal(w, "a block hides it", w.waiting(u[0]), nil)
+	equal(w, "pending requests after a block", w.waiting(u[0]), nil)
 	r.FromID = 1 << 40
 	_, _, err = ask(r)
 	w.is(err, chat.ErrNotFound)
@@ -209,7 +209,7 @@ func testGroupRequests(w *world) {
 	r, err := ask(u[0], u[2], g)
 	w.ok(err)
 	in, _ := w.membersOf(g)
-	equal(w, "not in it", in, u[:2])
+	equal(w, "members before the request is accepted", in, u[:2])
 	accept := func(r chat.Request, decide func(chat.Member, *chat.Member) error) error {
 		_, err := w.ChangeMember(w.ctx(), chat.MemberChange{ConversationID: g, ActorID: r.FromID, UserID: r.UserID, Request: r.ID, Limit: 3, Decide: decide})
 		return err
@@ -217,17 +217,17 @@ func testGroupRequests(w *world) {
 	join := func(_ chat.Member, m *chat.Member) error { m.Role = chat.RoleMember; return nil }
 	no := errors.New("no")
 	w.is(accept(r, func(chat.Member, *chat.Member) error { return no }), no)
-	equal(w, "waits on", len(w.waiting(u[2])), 1)
+	equal(w, "pending requests after a refusal", len(w.waiting(u[2])), 1)
 	w.ok(accept(r, join))
 	w.is(accept(r, join), chat.ErrNotFound)
 	in, _ = w.membersOf(g)
-	equal(w, "in it", in, u[:3])
+	equal(w, "members", in, u[:3])
 	full, err := ask(u[0], u[3], g)
 	w.ok(err)
 	w.is(accept(full, join), chat.ErrConflict)
-	equal(w, "waits until there is room", w.waiting(u[3]), []chat.Request{full})
+	equal(w, "pending requests after a conflict", w.waiting(u[3]), []chat.Request{full})
 	w.ok(w.Befriend(w.ctx(), u[3], u[0], w.now))
-	equal(w, "a friend is no group", len(w.waiting(u[3])), 1)
+	equal(w, "pending requests to a group after Befriend", len(w.waiting(u[3])), 1)
 	w.ok(w.DeclineRequest(w.ctx(), full))
 	_, err = ask(u[0], u[3], g)
 	w.is(err, chat.ErrDeclined)
@@ -262,7 +262,7 @@ func testRequestsAreLimited(w *world) {
 			waits = waits || r.FromID == from
 		}
 		if waits != (err == nil) {
-			w.Errorf("user %d waits: %v; his conversation: %v", from, waits, err)
+			w.Errorf("user %d has a pending request: %v; error of their conversation: %v", from, waits, err)
 		}
 	}
 	page := must[[]chat.Request](w)(w.Requests(w.ctx(), u[0], 2, 2))
@@ -297,9 +297,9 @@ func testAnswersUnderConcurrency(w *world) {
 		}
 		wg.Wait()
 		equal(w, "answers", accepted.Load()+declined.Load(), 1)
-		equal(w, "nothing waits", w.waiting(u[1]), nil)
+		equal(w, "pending requests", w.waiting(u[1]), nil)
 		r := must[[]chat.Appended](w)(w.Append(w.ctx(), []chat.NewMessage{w.message(o.ConversationID, u[0], "x")}))[0]
-		equal(w, "he may write", r.Err == nil, accepted.Load() == 1)
+		equal(w, "the sender may write", r.Err == nil, accepted.Load() == 1)
 		equal(w, "unread", must[int64](w)(w.Unread(w.ctx(), u[1])), 2*int64(accepted.Load()))
 	}
 }

@@ -83,9 +83,9 @@ func testSearchMessages(w *world) {
 			equal(w, fmt.Sprintf("%.20q", c.q), strings.Join(w.found(chat.MessageSearch{UserID: me, Text: c.q, Limit: 1}), "|"), c.want)
 		}
 		equal(w, "in one conversation", w.found(chat.MessageSearch{UserID: me, ConversationID: g, Text: "quick", Limit: 5}), []string{"quick, in the group"})
-		equal(w, "in a foreign one", w.found(chat.MessageSearch{UserID: me, ConversationID: foreign, Text: "quick", Limit: 5}), nil)
-		equal(w, "of a stranger", w.found(chat.MessageSearch{UserID: 1 << 40, Text: "quick", Limit: 5}), nil)
-		equal(w, "no limit is no message", w.found(chat.MessageSearch{UserID: me, Text: "quick"}), nil)
+		equal(w, "in a conversation of others", w.found(chat.MessageSearch{UserID: me, ConversationID: foreign, Text: "quick", Limit: 5}), nil)
+		equal(w, "search by a user who is not a member", w.found(chat.MessageSearch{UserID: 1 << 40, Text: "quick", Limit: 5}), nil)
+		equal(w, "limit 0", w.found(chat.MessageSearch{UserID: me, Text: "quick"}), nil)
 	}
 	check()
 	var filler []chat.NewMessage
@@ -95,9 +95,9 @@ func testSearchMessages(w *world) {
 	w.sendAll(filler...)
 	w.index()
 	check()
-	equal(w, "found as sent", must[chat.Found](w)(w.SearchMessages(w.ctx(), chat.MessageSearch{UserID: me, Text: "group", Limit: 5})).Messages[0].Status, chat.StatusSent)
+	equal(w, "status of a found message", must[chat.Found](w)(w.SearchMessages(w.ctx(), chat.MessageSearch{UserID: me, Text: "group", Limit: 5})).Messages[0].Status, chat.StatusSent)
 	w.put(chat.Member{ConversationID: g, UserID: me, Banned: true})
-	equal(w, "of who was banned", w.found(chat.MessageSearch{UserID: me, Text: "quick", Limit: 5}), []string{"the Quick brown fox"})
+	equal(w, "search by a banned member", w.found(chat.MessageSearch{UserID: me, Text: "quick", Limit: 5}), []string{"the Quick brown fox"})
 }
 
 // testSearchAgainstModel makes random changes that affect searches, and compares the results
@@ -215,11 +215,11 @@ func testIndexingUnderConcurrency(w *world) {
 func testIndexingWaits(w *world) {
 	u := w.user()
 	d := w.direct(u, u)
-	equal(w, "nothing", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{})
+	equal(w, "indexed of no messages", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{})
 	w.send(d, u, "old")
 	w.now = w.now.Add(time.Minute)
 	w.send(d, u, "new")
-	equal(w, "the old one", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{Messages: 1})
-	equal(w, "not the new one", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{})
-	equal(w, "later", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.now.Add(time.Second), 1)), chat.Indexed{Messages: 1, More: true})
+	equal(w, "indexed of messages that are old enough", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{Messages: 1})
+	equal(w, "indexed the second time", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.stored(), 10)), chat.Indexed{})
+	equal(w, "indexed later, limited to 1", must[chat.Indexed](w)(w.IndexMessages(w.ctx(), w.now.Add(time.Second), 1)), chat.Indexed{Messages: 1, More: true})
 }

@@ -21,7 +21,7 @@ func (w *world) session(user int64, id string, after time.Duration) {
 func (w *world) sessionIDs(user int64, limit, offset int) (ids []string) {
 	w.Helper()
 	for _, x := range must[[]chat.Session](w)(w.Sessions(w.ctx(), user, limit, offset)) {
-		equal(w, "as one", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
+		equal(w, "the session by id", must[chat.Session](w)(w.Session(w.ctx(), x.ID)), x)
 		ids = append(ids, x.ID)
 	}
 	return ids
@@ -35,7 +35,7 @@ func testSessionsEnd(w *world) {
 	w.session(u[1], "other", 0)
 	equal(w, "newest first", w.sessionIDs(u[0], 3, 0), []string{"d", "c", "b"})
 	equal(w, "second page", w.sessionIDs(u[0], 3, 3), []string{"a"})
-	equal(w, "nobody's", w.sessionIDs(1<<40, 3, 0), nil)
+	equal(w, "sessions of a user without any", w.sessionIDs(1<<40, 3, 0), nil)
 
 	end := func(user int64, except string) []string {
 		w.Helper()
@@ -43,15 +43,15 @@ func testSessionsEnd(w *world) {
 		slices.Sort(ids)
 		return ids
 	}
-	equal(w, "all but b", end(u[0], "b"), []string{"a", "c", "d"})
-	equal(w, "b stays", w.sessionIDs(u[0], 10, 0), []string{"b"})
-	equal(w, "another's stays", w.sessionIDs(u[1], 10, 0), []string{"other"})
+	equal(w, "sessions that ended, except b", end(u[0], "b"), []string{"a", "c", "d"})
+	equal(w, "sessions left", w.sessionIDs(u[0], 10, 0), []string{"b"})
+	equal(w, "sessions of another user", w.sessionIDs(u[1], 10, 0), []string{"other"})
 	late := chat.Session{ID: "late", UserID: u[0], RefreshHash: []byte("x"), CreatedAt: w.now, ExpiresAt: w.now}
 	w.is(w.CreateSession(w.ctx(), late, 0), chat.ErrNotFound) // a login that began before
 	epoch := must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).Epoch
 	w.ok(w.CreateSession(w.ctx(), late, epoch))
-	equal(w, "all", end(u[0], ""), []string{"b", "late"})
-	equal(w, "none are left", end(u[0], ""), nil)
+	equal(w, "all sessions that ended", end(u[0], ""), []string{"b", "late"})
+	equal(w, "sessions that ended the second time", end(u[0], ""), nil)
 	_, err := w.EndSessions(w.ctx(), 1<<40, "")
 	w.is(err, chat.ErrNotFound)
 	late.UserID = 1 << 40
@@ -78,7 +78,7 @@ func testSessionsEnd(w *world) {
 	live := must[[]string](w)(w.LiveSessions(w.ctx(), ids))
 	slices.Sort(live)
 	equal(w, "live sessions", live, slices.Sorted(slices.Values(ids[1:])))
-	equal(w, "none of none", must[[]string](w)(w.LiveSessions(w.ctx(), nil)), nil)
+	equal(w, "live sessions of no ids", must[[]string](w)(w.LiveSessions(w.ctx(), nil)), nil)
 	equal(w, "many", len(end(many, "many 7")), 599)
 	equal(w, "one of many stays", w.sessionIDs(many, 10, 0), []string{"many 7"})
 	equal(w, "one lives", must[[]string](w)(w.LiveSessions(w.ctx(), ids)), []string{"many 7"})
@@ -104,6 +104,6 @@ func testSessionsEndUnderConcurrency(w *world) {
 			}
 		})
 		wg.Wait()
-		equal(w, "left", w.sessionIDs(user, 10, 0), nil)
+		equal(w, "sessions left after EndSessions", w.sessionIDs(user, 10, 0), nil)
 	}
 }

@@ -60,9 +60,9 @@ func testAccounts(w *world) {
 		equal(w, "total", total, int64(len(c.want)))
 	}
 	_, total := list(chat.AccountQuery{Count: 3})
-	equal(w, "counted as far as asked for", total, 3)
+	equal(w, "total, limited by Count", total, 3)
 	_, total = list(chat.AccountQuery{Count: 3, Role: chat.RoleModerator})
-	equal(w, "fewer", total, 1)
+	equal(w, "total, below Count", total, 1)
 	got, total := list(chat.AccountQuery{Limit: 2, Offset: 4})
 	equal(w, "last page", []any{got, total}, []any{[]int64{ids[0]}, int64(5)})
 	accounts, _, err := w.Accounts(w.ctx(), chat.AccountQuery{Name: "banner", At: w.now, Limit: 1})
@@ -99,7 +99,7 @@ func (w *world) report(by, about, message int64) chat.Report {
 	}, 50)
 	w.ok(err)
 	if !made {
-		w.Fatal("there was one already")
+		w.Fatal("CreateReport returned an older report")
 	}
 	return r
 }
@@ -151,7 +151,7 @@ func testReports(w *world) {
 	equal(w, "waiting, the oldest first", list(chat.ReportQuery{}), []int64{first.ID, third.ID})
 	equal(w, "second page", list(chat.ReportQuery{Limit: 1, Offset: 1}), []int64{third.ID})
 	equal(w, "handled, the newest first", list(chat.ReportQuery{Handled: true, UserID: u[1]}), []int64{again.ID, second.ID})
-	equal(w, "of somebody else", list(chat.ReportQuery{UserID: u[2]}), nil)
+	equal(w, "reports of another user", list(chat.ReportQuery{UserID: u[2]}), nil)
 	a := must[chat.Analysis](w)(w.Analysis(w.ctx(), u[1]))
 	equal(w, "analysis", a, chat.Analysis{Reported: 4, Violations: 1})
 	entries, total, err := w.Audit(w.ctx(), chat.AuditQuery{Module: chat.ModuleReports, BeforeID: 1 << 62, Limit: 10})
@@ -207,33 +207,33 @@ func testNotices(w *world) {
 	b := tell(u[0], "b")
 	equal(w, "in the audit", w.audited(), []string{"b", "a"})
 	equal(w, "stored", b, chat.Notice{ID: b.ID, UserID: u[0], Kind: chat.NoticeBroadcast, Message: "b", CreatedAt: w.stored().Add(2 * time.Second)})
-	equal(w, "mine and everybody's, the oldest first", untold(u[0]), "ab")
-	equal(w, "everybody's", untold(u[1]), "a")
+	equal(w, "notices of the user and of all, the oldest first", untold(u[0]), "ab")
+	equal(w, "notices of all", untold(u[1]), "a")
 	mark(append(u[1:], 1<<40), none, a)
 	mark(u[:1], none, b)
 	mark(u[:1], none, a) // never moves back
 	mark(nil, none, a)
-	equal(w, "told", untold(u[0])+untold(u[1])+untold(u[299]), "")
+	equal(w, "notices left after all are marked", untold(u[0])+untold(u[1])+untold(u[299]), "")
 	c := tell(0, "c")
 	for _, text := range strings.Split("def", "") {
 		tell(0, text)
 	}
-	equal(w, "as many as asked for", untold(u[0]), "cde")
+	equal(w, "notices, limited to 3", untold(u[0]), "cde")
 	g := tell(u[1], "g")
 	mark(u[:1], g, g) // g is for another user
 	mark(u[1:2], chat.Notice{ID: g.ID - 1}, g)
-	equal(w, "told of the last before those in between", untold(u[1]), "cde")
+	equal(w, "notices after only the last was marked", untold(u[1]), "cde")
 	mark(u[:2], chat.Notice{ID: c.ID - 1}, c)
-	equal(w, "told of the next", untold(u[0])+untold(u[1]), "defdef")
+	equal(w, "notices after the next was marked", untold(u[0])+untold(u[1]), "defdef")
 	mark(u[:2], c, g)
-	equal(w, "told of the rest", untold(u[0])+untold(u[1]), "")
+	equal(w, "notices after all others were marked", untold(u[0])+untold(u[1]), "")
 	h := tell(0, "h")
 	w.now = at.Add(-time.Millisecond)
 	mark(u[2:3], chat.Notice{ID: h.ID - 1}, h) // earlier ones are too old to be sent
-	equal(w, "told where others were never told", untold(u[2]), "")
+	equal(w, "notices left after the only recent one was marked", untold(u[2]), "")
 	w.now = at.Add(time.Second)
-	equal(w, "from before the account", untold(w.user()), "")
-	equal(w, "old", untold(u[0]), "")
+	equal(w, "notices from before the account existed", untold(w.user()), "")
+	equal(w, "notices that are too old", untold(u[0]), "")
 }
 
 func testModeration(w *world) {
@@ -268,11 +268,11 @@ func testModeration(w *world) {
 	equal(w, "before", read(chat.ModerationQuery{Limit: 2, BeforeID: ids[4]}), "32+")
 	equal(w, "of a chat", read(chat.ModerationQuery{Limit: 3, ConversationID: g}), "321+")
 	equal(w, "of a chat, before", read(chat.ModerationQuery{Limit: 3, ConversationID: g, BeforeID: ids[2]}), "10")
-	equal(w, "of a chat that there is not", read(chat.ModerationQuery{Limit: 3, ConversationID: 1 << 40}), "")
+	equal(w, "of a chat that does not exist", read(chat.ModerationQuery{Limit: 3, ConversationID: 1 << 40}), "")
 	equal(w, "of a sender, before", read(chat.ModerationQuery{Limit: 2, SenderID: u[1], BeforeID: ids[5]}), "43+")
 	equal(w, "of a sender who left", read(chat.ModerationQuery{Limit: 10, SenderID: u[1]}), "5431")
-	equal(w, "of both", read(chat.ModerationQuery{Limit: 10, SenderID: u[1], ConversationID: g}), "31")
-	equal(w, "of nobody", read(chat.ModerationQuery{Limit: 10, SenderID: 1 << 40}), "")
+	equal(w, "of a sender in a chat", read(chat.ModerationQuery{Limit: 10, SenderID: u[1], ConversationID: g}), "31")
+	equal(w, "of a sender who does not exist", read(chat.ModerationQuery{Limit: 10, SenderID: 1 << 40}), "")
 	equal(w, "analysis", must[chat.Analysis](w)(w.Analysis(w.ctx(), u[1])), chat.Analysis{Messages: 4, Chats: 1})
 
 	other := w.group(u[0])
@@ -291,8 +291,8 @@ func testModeration(w *world) {
 	got, total = chats(chat.GroupQuery{Limit: 1, Offset: 1, Title: "a gr"})
 	equal(w, "second page", []any{got, total}, []any{[]int64{g}, int64(2)})
 	got, total = chats(chat.GroupQuery{Limit: 1, Title: "b"})
-	equal(w, "none", []any{len(got), total}, []any{0, int64(0)})
+	equal(w, "groups with another title", []any{len(got), total}, []any{0, int64(0)})
 	must[[]int64](w)(w.DeleteGroup(w.ctx(), other, 0, func(chat.Member) error { return nil }))
 	got, _ = chats(chat.GroupQuery{Limit: 10})
-	equal(w, "without members", got, []int64{g})
+	equal(w, "groups after one was deleted", got, []int64{g})
 }

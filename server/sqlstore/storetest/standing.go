@@ -58,13 +58,13 @@ func testStandings(w *world) {
 				y.Role, y.Ban = chat.RoleUser, nil
 				return chat.AuditEntry{}, chat.Errorf(chat.KindForbidden, "no", "%v", errDecided)
 			}})
-		equal(w, "refused as it was", chat.KindOf(err), chat.KindForbidden)
+		equal(w, "error of a refused change", chat.KindOf(err), chat.KindForbidden)
 		return a, b, others
 	}
 	a, b, others := seen(u[1], u[0], w.now)
 	equal(w, "actor", a, after)
 	equal(w, "target", b, chat.Standing{UserID: u[0], Role: chat.RoleSuperAdmin})
-	equal(w, "who is banned is no other super admin", others, 0)
+	equal(w, "other super admins, without a banned one", others, 0)
 	a, _, others = seen(u[1], u[0], w.now.Add(time.Hour))
 	equal(w, "the ban is over", []any{a.Ban == nil, others}, []any{true, 1})
 	a, _, others = seen(u[2], u[2], w.now)
@@ -72,13 +72,13 @@ func testStandings(w *world) {
 	a, _, _ = seen(0, u[2], w.now)
 	equal(w, "the operator", a, chat.Operator())
 	a, _, _ = seen(1<<40, u[2], w.now)
-	equal(w, "nobody", a, chat.Standing{UserID: 1 << 40, Role: chat.RoleUser})
+	equal(w, "target that does not exist", a, chat.Standing{UserID: 1 << 40, Role: chat.RoleUser})
 	_, _, err = w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: 1 << 40, At: w.now})
 	w.is(err, chat.ErrNotFound)
 
 	second := chat.Ban{CreatedAt: w.stored()}
 	w.stand(u[1], func(to *chat.Standing) { to.Ban = &second })
-	equal(w, "in the place of the first", must[chat.Ban](w)(w.Ban(w.ctx(), u[1])), second)
+	equal(w, "the second ban replaces the first", must[chat.Ban](w)(w.Ban(w.ctx(), u[1])), second)
 	w.stand(u[1], func(to *chat.Standing) { to.Ban = nil })
 	_, err = w.Ban(w.ctx(), u[1])
 	w.is(err, chat.ErrNotFound)
@@ -112,7 +112,7 @@ func testStandingsEndSessions(w *world) {
 		}
 		before := must[chat.Login](w)(w.LoginOf(w.ctx(), id))
 		_, _, err := w.ChangeStanding(w.ctx(), c)
-		equal(w, "decided against", chat.KindOf(err), chat.KindForbidden)
+		equal(w, "kind of a refused change", chat.KindOf(err), chat.KindForbidden)
 		equal(w, "the login", must[chat.Login](w)(w.LoginOf(w.ctx(), id)), before)
 		equal(w, "sessions", len(w.sessionIDs(id, 10, 0)), 2)
 
@@ -121,7 +121,7 @@ func testStandingsEndSessions(w *world) {
 			equal(w, "two-factor login", to.TwoFactor, id == stopped)
 			to.Role = chat.RoleModerator
 		})
-		equal(w, "after", after, chat.Standing{UserID: id, Role: chat.RoleModerator, Epoch: before.Epoch, TwoFactor: id == stopped})
+		equal(w, "standing after the change", after, chat.Standing{UserID: id, Role: chat.RoleModerator, Epoch: before.Epoch, TwoFactor: id == stopped})
 		equal(w, "sessions that ended", sessions, []string{fmt.Sprint("a", i), fmt.Sprint("b", i)})
 		equal(w, "sessions", w.sessionIDs(id, 10, 0), nil)
 		devices := map[int64]int{banned: 1}[id]
@@ -132,12 +132,12 @@ func testStandingsEndSessions(w *world) {
 			continue
 		}
 		login := must[chat.Login](w)(w.LoginOf(w.ctx(), id))
-		equal(w, "a login under way comes to nothing", login.Epoch, before.Epoch+1)
+		equal(w, "epoch of the login after the change", login.Epoch, before.Epoch+1)
 		equal(w, "two-factor login is off", login.TwoFactor, false)
 	}
 	equal(w, "hash", must[chat.Login](w)(w.LoginOf(w.ctx(), reset)).PasswordHash, "new hash")
-	equal(w, "who leaves", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{deleted})
-	equal(w, "another's sessions", len(w.sessionIDs(other, 10, 0)), 2)
+	equal(w, "accounts that are not deleted completely", must[[]int64](w)(w.Leaving(w.ctx(), 0, 10)), []int64{deleted})
+	equal(w, "sessions of another user", len(w.sessionIDs(other, 10, 0)), 2)
 	_, _, err := w.ChangeStanding(w.ctx(), chat.StandingChange{UserID: other, StopTwoFactor: true, At: w.now,
 		Decide: func(chat.Standing, *chat.Standing, int) (chat.AuditEntry, error) {
 			return chat.AuditEntry{Message: "not done", CreatedAt: w.now}, nil
@@ -228,7 +228,7 @@ func testAudit(w *world) {
 		w.ok(err)
 		for i := 1; i < len(got); i++ {
 			if got[i].ID >= got[i-1].ID {
-				w.Fatal("not the newest first")
+				w.Fatal("Audit does not list the newest entry first")
 			}
 		}
 		return got, total
@@ -255,7 +255,7 @@ func testAudit(w *world) {
 	} {
 		c.q.Limit = 3
 		if got, total := list(c.q); total != c.want || len(got) != int(min(c.want, 3)) {
-			w.Fatalf("%+v: %d of %d, want %d", c.q, len(got), total, c.want)
+			w.Fatalf("%+v: %d entries of %d, want %d in all", c.q, len(got), total, c.want)
 		}
 	}
 }

@@ -273,8 +273,8 @@ func (w *world) is(err, want error) {
 	}
 }
 
-// wholeBytes compares bytes at once: cmp visits each, which takes a second for the 100,000 of a frame. Where there are none
-// on both sides, they are EquateEmpty's.
+// wholeBytes compares raw JSON as a whole. By default cmp compares byte by byte, which takes a second for the 100,000
+// bytes of a frame. If both sides are empty, EquateEmpty compares them.
 var wholeBytes = cmp.FilterValues(
 	func(a, b json.RawMessage) bool { return len(a) > 0 || len(b) > 0 },
 	cmp.Comparer(func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }),

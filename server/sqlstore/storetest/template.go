@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Template returns a function that gives each test a database of its own: the path of a copy of the file that create
-// makes and leaves there when it is closed. create is called once, at the first use. A copy costs a fraction of what the
-// migrations of an empty file do. The function is safe for concurrent use.
+// Template returns a function that returns the path of a new database for a test: a copy of the file that create makes,
+// taken after the file is closed. It calls create once, at the first use. A copy takes a fraction of the time that the
+// migrations of an empty file take. The function is safe for concurrent use.
 func Template(create func(path string) (io.Closer, error)) func(testing.TB) string {
 	made := sync.OnceValues(func() ([]byte, error) {
 		dir, err := os.MkdirTemp("", "template")

@@ -20,12 +20,12 @@ func testTwoFactor(w *world) {
 	w.is(w.StartTwoFactor(w.ctx(), 1<<40, []byte("x"), w.now), chat.ErrNotFound)
 	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("first"), w.now))
 	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte{0, 255}, w.now)) // replaces the first one
-	equal(w, "begun", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}})
+	equal(w, "a secret that is not active yet", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}})
 	w.is(w.UseStep(w.ctx(), u[0], 5), chat.ErrNotFound)
 	w.is(w.SetBackupCodes(w.ctx(), u[0], nil), chat.ErrNotFound)
 	_, err = w.StopTwoFactor(w.ctx(), u[0], "")
 	w.is(err, chat.ErrNotFound)
-	equal(w, "not wanted yet", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, false)
+	equal(w, "TwoFactor of the login before the activation", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, false)
 
 	start := chat.TwoFactorStart{UserID: u[0], Secret: []byte("first"), Step: 10, BackupCodes: [][]byte{[]byte("a"), []byte("b")}, Keep: "keeps"}
 	_, err = w.ActivateTwoFactor(w.ctx(), start)
@@ -35,9 +35,9 @@ func testTwoFactor(w *world) {
 	_, err = w.ActivateTwoFactor(w.ctx(), start)
 	w.is(err, chat.ErrNotFound)
 	w.is(w.StartTwoFactor(w.ctx(), u[0], []byte("x"), w.now), chat.ErrConflict)
-	equal(w, "active", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}, Active: true, BackupCodes: 2})
-	equal(w, "wanted", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, true)
-	equal(w, "of nobody else", must[chat.Login](w)(w.LoginOf(w.ctx(), u[1])).TwoFactor, false)
+	equal(w, "the activated second factor", must[chat.TwoFactor](w)(w.TwoFactor(w.ctx(), u[0])), chat.TwoFactor{Secret: []byte{0, 255}, Active: true, BackupCodes: 2})
+	equal(w, "TwoFactor of the login after the activation", must[chat.Login](w)(w.LoginOf(w.ctx(), u[0])).TwoFactor, true)
+	equal(w, "TwoFactor of another login", must[chat.Login](w)(w.LoginOf(w.ctx(), u[1])).TwoFactor, false)
 	equal(w, "the session", must[chat.Session](w)(w.Session(w.ctx(), "keeps")).SecondFactor, true)
 
 	w.is(w.UseStep(w.ctx(), u[0], 10), chat.ErrNotFound) // used for the activation
@@ -61,7 +61,7 @@ func testTwoFactor(w *world) {
 	w.is(err, chat.ErrNotFound)
 	_, err = w.TwoFactor(w.ctx(), u[0])
 	w.is(err, chat.ErrNotFound)
-	equal(w, "another's session", w.sessionIDs(u[1], 10, 0), []string{"other"})
+	equal(w, "sessions of another user", w.sessionIDs(u[1], 10, 0), []string{"other"})
 	w.ok(w.StartTwoFactor(w.ctx(), u[0], []byte("anew"), w.now))
 }
 
@@ -95,7 +95,7 @@ func testTrustedDevices(w *world) {
 	w.is(trust("a", u[1], 0), chat.ErrConflict)
 	w.is(trust("x", 1<<40, 0), chat.ErrNotFound)
 	w.is(trust("x", u[1], 1), chat.ErrNotFound) // all sessions have ended since
-	equal(w, "no session without the device", w.sessionIDs(u[1], 10, 0), nil)
+	equal(w, "sessions after a refused device", w.sessionIDs(u[1], 10, 0), nil)
 	w.ok(trust("x", u[1], 0))
 	equal(w, "a session with a device", w.sessionIDs(u[1], 10, 0), []string{"with x"})
 	w.ok(w.DeleteDevice(w.ctx(), u[1], "x"))
@@ -104,8 +104,8 @@ func testTrustedDevices(w *world) {
 	w.is(w.DeleteDevice(w.ctx(), u[0], "a"), chat.ErrNotFound)
 	must[[]string](w)(w.SetPassword(w.ctx(), u[0], 0, "hash", ""))
 	w.is(trust("late", u[0], 0), chat.ErrNotFound) // a login that began before the new password
-	equal(w, "after a new password", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), nil)
-	equal(w, "another's", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "other")), other)
+	equal(w, "devices after a new password", must[[]chat.TrustedDevice](w)(w.Devices(w.ctx(), u[0], 10, 0)), nil)
+	equal(w, "device of another user", must[chat.TrustedDevice](w)(w.Device(w.ctx(), "other")), other)
 }
 
 // testCodesWorkOnce lets many logins use one code, and one backup code, at once.

@@ -19,7 +19,7 @@ func testUsers(w *world) {
 	want := in
 	want.ID, want.LastSeen, want.CreatedAt = u.ID, w.stored(), w.stored()
 	if u.ID <= 0 {
-		w.Fatalf("id %d", u.ID)
+		w.Fatalf("the new account has id %d, want a positive one", u.ID)
 	}
 	equal(w, "created", u, want)
 
@@ -59,7 +59,7 @@ func testUsers(w *world) {
 	equal(w, "many", seen, len(many))
 }
 
-// testUpdatesUnderConcurrency changes each field of a profile from another goroutine.
+// testUpdatesUnderConcurrency changes the fields of a profile at once, each in its own goroutine.
 func testUpdatesUnderConcurrency(w *world) {
 	id := w.user()
 	for round := range 20 {
@@ -74,7 +74,7 @@ func testUpdatesUnderConcurrency(w *world) {
 		}
 		wg.Wait()
 		u := must[[]chat.User](w)(w.Users(w.ctx(), []int64{id}))[0]
-		equal(w, "none is lost", []string{u.Nickname, u.Bio, u.Avatar}, []string{text, text, text})
+		equal(w, "the profile after all changes", []string{u.Nickname, u.Bio, u.Avatar}, []string{text, text, text})
 	}
 }
 
@@ -150,7 +150,7 @@ func testFriends(w *world) {
 	}
 	equal(w, "friends", friends(u[0], 10), []int64{u[1], u[2]})
 	equal(w, "added by another", friends(u[2], 10), []int64{u[0]})
-	equal(w, "nobody's", friends(u[3], 10), nil)
+	equal(w, "friends of a user without any", friends(u[3], 10), nil)
 	equal(w, "limit", friends(u[0], 1), []int64{u[1]})
 	equal(w, "second page", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 1))[0].ID, u[2])
 	equal(w, "after the last", must[[]chat.User](w)(w.Friends(w.ctx(), u[0], 1, 2)), nil)
