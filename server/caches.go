@@ -11,16 +11,16 @@ import (
 
 // The limits of the caches in process: the longest time and the most entries.
 const (
-	cacheTTL     = 5 * time.Minute
-	cachedRooms  = 10_000
-	cachedPairs  = 100_000
-	cachedUsers  = 100_000
-	cachedLogins = 100_000
+	cacheTTL          = 5 * time.Minute
+	cachedMemberships = 10_000
+	cachedPairs       = 100_000
+	cachedUsers       = 100_000
+	cachedLogins      = 100_000
 )
 
 func (s *Server) addCaches(cfg *chat.Config) {
 	cfg.Sessions = newCache[string, chat.Session](s, "session", cachedLogins)
-	cfg.Memberships = newCache[int64, chat.Membership](s, "membership", cachedRooms)
+	cfg.Memberships = newCache[int64, chat.Membership](s, "membership", cachedMemberships)
 	cfg.Directs = newCache[chat.Pair, int64](s, "direct", cachedPairs)
 	cfg.Users = newCache[int64, chat.User](s, "user", cachedUsers)
 	cfg.Blocks = newCache[int64, chat.Blocks](s, "blocks", cachedUsers)

@@ -66,8 +66,8 @@ func (a *actions) wait() {
 func (a *actions) follow(n int, id int64) {
 	r := a.plan.route(n)
 	peer := r.peer
-	if r.room != nil {
-		peer = r.room.first + (r.from-r.room.first+1)%(r.room.last-r.room.first)
+	if r.group != nil {
+		peer = r.group.first + (r.from-r.group.first+1)%(r.group.last-r.group.first)
 	}
 	url := a.plan.o.base(n)
 	from, to := a.plan.clients[r.from].account.At(url), a.plan.clients[peer].account.At(url)

@@ -146,7 +146,7 @@ func TestFiguresHaveUnits(t *testing.T) {
 
 // TestRoutes compares the expected number of deliveries with the clients that a message reaches.
 func TestRoutes(t *testing.T) {
-	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, rooms: []room{{first: 0, last: 10}, {first: 10, last: 12}}}
+	p := &plan{o: options{mode: "mixed", devices: 3}, users: 15, active: 12, groups: []group{{first: 0, last: 10}, {first: 10, last: 12}}}
 	seen := map[int]bool{}
 	for n := range 100 {
 		r, reached := p.route(n), 0
@@ -169,7 +169,7 @@ func TestRoutes(t *testing.T) {
 
 // TestLossIsCounted checks the count of messages that a client misses or gets twice.
 func TestLossIsCounted(t *testing.T) {
-	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3), rooms: []room{{last: 3}}}
+	p := &plan{o: options{mode: "group"}, users: 3, clients: make([]*client, 3), groups: []group{{last: 3}}}
 	for i := range p.clients {
 		p.clients[i] = &client{got: map[int]int{}}
 	}

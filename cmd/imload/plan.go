@@ -26,20 +26,20 @@ type plan struct {
 	clients []*client
 	users   int
 	active  int // users who send: the first ones
-	rooms   []room
+	groups  []group
 	actions *actions // nil except in a mixed run
 }
 
-// A room is a group with the users from first up to, but not including, last.
-type room struct {
+// A group has the users from first up to, but not including, last.
+type group struct {
 	id          int64
 	first, last int
 }
 
-// A route says which client sends a message, and to which user or room.
+// A route says which client sends a message, and to which user or group.
 type route struct {
 	from, peer int
-	room       *room
+	group      *group
 }
 
 func newPlan(ctx context.Context, o options, accounts []imclient.Account, clients []*client) (*plan, error) {
@@ -52,7 +52,7 @@ func newPlan(ctx context.Context, o options, accounts []imclient.Account, client
 		p.active, size = p.users-p.users/idleOf, groupSize
 	}
 	for first := 0; size > 0 && first < p.active; first += size {
-		r := room{first: first, last: min(first+size, p.active)}
+		r := group{first: first, last: min(first+size, p.active)}
 		if r.last-r.first < 2 {
 			break
 		}
@@ -60,41 +60,41 @@ func newPlan(ctx context.Context, o options, accounts []imclient.Account, client
 		if r.id, err = makeGroup(ctx, o.base(first), accounts[r.first:r.last]); err != nil {
 			return nil, err
 		}
-		p.rooms = append(p.rooms, r)
+		p.groups = append(p.groups, r)
 	}
 	return p, nil
 }
 
 // route returns the route of message n. In group mode the first user sends to all; in pairs mode the users take
-// turns, and each sends to the next; in mixed mode it is both, with rooms and their members in turn.
+// turns, and each sends to the next; in mixed mode it is both, with groups and their members in turn.
 func (p *plan) route(n int) route {
 	switch {
 	case p.o.mode == "group":
-		return route{room: &p.rooms[0]}
+		return route{group: &p.groups[0]}
 	case p.o.mode == "mixed" && n%10 < perTen:
-		r := &p.rooms[n/10%len(p.rooms)]
-		return route{from: r.first + n%(r.last-r.first), room: r}
+		r := &p.groups[n/10%len(p.groups)]
+		return route{from: r.first + n%(r.last-r.first), group: r}
 	}
 	return route{from: n % p.active, peer: (n%p.active + 1) % p.active}
 }
 
-// reaches reports whether client i must receive the message: every device of a room's members, or of the two users,
+// reaches reports whether client i must receive the message: every device of a group's members, or of the two users,
 // except the connection that sent it.
 func (r route) reaches(i, users int) bool {
 	user := i % users
 	switch {
 	case i == r.from:
 		return false
-	case r.room != nil:
-		return user >= r.room.first && user < r.room.last
+	case r.group != nil:
+		return user >= r.group.first && user < r.group.last
 	}
 	return user == r.from || user == r.peer
 }
 
 // deliveries returns how many clients a message reaches.
 func (r route) deliveries(devices int) int {
-	if r.room != nil {
-		return (r.room.last-r.room.first)*devices - 1
+	if r.group != nil {
+		return (r.group.last-r.group.first)*devices - 1
 	}
 	return 2*devices - 1
 }
@@ -102,8 +102,8 @@ func (r route) deliveries(devices int) int {
 func (p *plan) send(ctx context.Context, n int) error {
 	r := p.route(n)
 	from, target, id := p.clients[r.from], "receiver_id", p.clients[r.peer].account.ID
-	if r.room != nil {
-		target, id = "chat_id", r.room.id
+	if r.group != nil {
+		target, id = "chat_id", r.group.id
 	}
 	if p.actions != nil && n%typingEvery == 0 {
 		if err := p.actions.typing(ctx, from, target, id); err != nil {

@@ -50,7 +50,7 @@ type client struct {
 	acked   map[string]receipt
 	refused map[int]bool    // messages that were on their way when a server said it is unavailable
 	waits   []time.Duration // of what was acknowledged, since it was first sent
-	rooms   map[target]*room
+	views   map[target]*view
 	told    []presence
 	closes  []error // how connections ended, but for those that the test ended
 	faults  []string
@@ -62,8 +62,8 @@ type outgoing struct {
 	at time.Time
 }
 
-// A room is what a client has seen of a conversation: all up to last, and more.
-type room struct {
+// A view is what a client has seen of a conversation: all up to last, and more.
+type view struct {
 	last    int64
 	seen    map[int64]string // client_msg_id by seq
 	syncing bool
@@ -79,7 +79,7 @@ type presence struct {
 // someone to write to.
 func newClient(t *testing.T, p *process, phone string) *client {
 	t.Helper()
-	c := &client{acked: make(map[string]receipt), refused: make(map[int]bool), rooms: make(map[target]*room)}
+	c := &client{acked: make(map[string]receipt), refused: make(map[int]bool), views: make(map[target]*view)}
 	c.changed = sync.NewCond(&c.mu)
 	c.account = p.register(t, phone)
 	return c
@@ -134,7 +134,7 @@ func (c *client) session(ctx context.Context, account imclient.Account) {
 	s := &session{client: c, conn: conn, live: make(map[target]map[int64]bool)}
 	c.mu.Lock()
 	s.resend = slices.Clone(c.unacked)
-	for to, r := range c.rooms {
+	for to, r := range c.views {
 		r.syncing = true
 		s.sync(ctx, to, r.last)
 	}
@@ -301,7 +301,7 @@ func (s *session) takeSync(ctx context.Context, payload json.RawMessage) error {
 	for _, m := range p.Messages {
 		s.saw(p.target, m.Seq, m.ClientMsgID)
 	}
-	r := s.room(p.target)
+	r := s.view(p.target)
 	if r.syncing = p.HasMore; r.syncing {
 		s.sync(ctx, p.target, p.Messages[len(p.Messages)-1].Seq)
 	}
@@ -319,19 +319,19 @@ func (c *client) of(m imclient.Message) target {
 	return target{ReceiverID: m.SenderID}
 }
 
-func (c *client) room(to target) *room {
-	r, ok := c.rooms[to]
+func (c *client) view(to target) *view {
+	r, ok := c.views[to]
 	if !ok {
-		r = &room{seen: make(map[int64]string)}
-		c.rooms[to] = r
+		r = &view{seen: make(map[int64]string)}
+		c.views[to] = r
 	}
 	return r
 }
 
 // saw notes a message, which may come live and by sync: its seq tells that it
 // is the same.
-func (c *client) saw(to target, seq int64, clientMsgID string) *room {
-	r := c.room(to)
+func (c *client) saw(to target, seq int64, clientMsgID string) *view {
+	r := c.view(to)
 	if other, ok := r.seen[seq]; ok && other != clientMsgID {
 		c.faults = append(c.faults, fmt.Sprintf("seq %d of %v is %s and %s", seq, to, other, clientMsgID))
 	}
@@ -414,19 +414,19 @@ func check(t *testing.T, p *process, clients []*client) {
 	seen := 0
 	for _, c := range clients {
 		c.mu.Lock()
-		rooms := make([]target, 0, len(c.rooms))
-		for to := range c.rooms {
-			rooms = append(rooms, to)
+		views := make([]target, 0, len(c.views))
+		for to := range c.views {
+			views = append(views, to)
 		}
 		c.mu.Unlock()
-		for _, to := range rooms {
+		for _, to := range views {
 			history := p.history(t, c, to)
 			seen += len(history)
 			checkOrder(t, history, refused)
-			c.waitFor(t, fmt.Sprintf("all of %v is seen", to), func() bool { return c.rooms[to].last == int64(len(history)) })
+			c.waitFor(t, fmt.Sprintf("all of %v is seen", to), func() bool { return c.views[to].last == int64(len(history)) })
 			c.mu.Lock()
 			for _, m := range history {
-				if got := c.rooms[to].seen[m.Seq]; got != m.ClientMsgID {
+				if got := c.views[to].seen[m.Seq]; got != m.ClientMsgID {
 					t.Errorf("client %d saw %s as seq %d of %v, which is %s", c.account.ID, got, m.Seq, to, m.ClientMsgID)
 				}
 				stored[m.ClientMsgID] = receipt{m.ID, m.Seq}
