@@ -45,8 +45,8 @@ func (s *Server) MetricsAddr() string { return s.listeners[len(s.listeners)-1].A
 func (s *Server) Up() <-chan struct{} { return s.up }
 
 // Run serves until ctx ends, and then shuts down: it closes WebSockets, finishes requests, and stores accepted
-// messages. Each step has a share of Config.ShutdownTimeout. If a step takes longer, it is cut off and logged. The
-// share FlushShare is left to the caller, for flushing telemetry. Run returns nil after a shutdown. Call it once.
+// messages. Each step has to end after a share of Config.ShutdownTimeout, or else it is cut off and logged. The share
+// FlushShare is left to the caller, for flushing telemetry. Run returns nil after a shutdown. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, len(s.listeners))
 	servers := []*http.Server{s.main}
@@ -100,11 +100,20 @@ func CheckHealth(ctx context.Context, addr string) error {
 	return alive.Check(ctx, addr, "/healthz")
 }
 
-// shutdown closes the floors downward.
+// shutdown closes the floors downward. A step that ends early leaves its time to the next one.
 func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 	s.stopping.Store(true)
-	s.within(ctx, 0.3, "WebSockets", s.hub.Shutdown)
-	s.within(ctx, 0.3, "requests", func(ctx context.Context) error {
+	began := time.Now()
+	until := func(share float64, what string, step func(context.Context) error) {
+		ctx, cancel := context.WithDeadline(ctx, began.Add(time.Duration(share*float64(s.cfg.ShutdownTimeout))))
+		defer cancel()
+		if err := step(ctx); err != nil {
+			s.log.Warn("cut off while stopping", "what", what, "err", err)
+		}
+	}
+	// A frame that waits for a database that does not answer gets its error within 3 s.
+	until(0.5, "WebSockets", s.hub.Shutdown)
+	until(0.7, "requests", func(ctx context.Context) error {
 		var errs []error
 		for _, srv := range servers {
 			if err := srv.Shutdown(ctx); err != nil {
@@ -113,7 +122,7 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 		}
 		return errors.Join(errs...)
 	})
-	s.within(ctx, 0.2, "messages", func(ctx context.Context) error {
+	until(1-FlushShare, "messages", func(ctx context.Context) error {
 		s.chat.Shutdown(ctx)
 		return ctx.Err()
 	})
@@ -122,15 +131,6 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 
 // FlushShare is the share of Config.ShutdownTimeout that Run leaves to its caller, for flushing telemetry.
 const FlushShare = 0.2
-
-// within gives a step of the shutdown its share of the time.
-func (s *Server) within(ctx context.Context, share float64, what string, step func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(share*float64(s.cfg.ShutdownTimeout)))
-	defer cancel()
-	if err := step(ctx); err != nil {
-		s.log.Warn("cut off while stopping", "what", what, "err", err)
-	}
-}
 
 func (s *Server) closeAll() error {
 	var errs []error

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/onemeter/onemeter/internal/needs"
 )
 
 // TestKill9 kills the real binary in the middle of a stream, several times:
@@ -72,6 +75,41 @@ func TestSignalStopsCleanly(t *testing.T) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
+}
+
+// TestStopWhileTheDatabaseHangs: messages and presence that wait for a database without an
+// answer do not keep connections open for longer than the shutdown has time.
+func TestStopWhileTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	prog := shared(t)
+	db, err := url.Parse(strings.TrimPrefix(prog.env[0], "IM_DB="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := needs.NewProxy(t, db.Host)
+	db.Host = proxy.Addr
+	prog.env[0] = "IM_DB=" + db.String()
+	p := launch(t, prog)
+	account := p.register(t, "30000")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, err := account.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	proxy.Freeze()
+	defer proxy.Heal()
+	if _, err := conn.WriteFrame(ctx, "message.send", map[string]any{"receiver_id": account.ID, "content": "x"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // until the message waits; if it does not yet, the test is easier to pass
+	go func() {                        // answers the closing handshake
+		for err := error(nil); err == nil; {
+			_, _, err = conn.Read(ctx)
+		}
+	}()
+	p.stop(t, shutdownTimeout)
 }
 
 // shutdownTimeout is the default of the setting.

@@ -198,8 +198,9 @@ func (h *Hub) all(list []*conn) []*conn {
 const afterDeadline = time.Second
 
 // Shutdown closes every connection with status 1001, after the frames that wait to be written. It returns when all are
-// closed and every goroutine has ended. If ctx ends first, it kills the connections and returns the error of ctx. New
-// requests are refused as soon as it is called. Call it once.
+// closed and every goroutine has ended. After nine tenths of the time that ctx leaves, it cancels the requests under way.
+// If ctx ends first, it kills the connections and returns the error of ctx. New requests are refused as soon as it is
+// called. Call it once.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closing = true
@@ -212,6 +213,10 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		h.tasks.Wait()
 		close(ended)
 	}()
+	if deadline, ok := ctx.Deadline(); ok {
+		// A connection may wait for the store several times in turn: for a frame, and to record that it has ended.
+		defer time.AfterFunc(time.Until(deadline)*9/10, h.cancel).Stop()
+	}
 	var err error
 	select {
 	case <-ended:
