@@ -94,10 +94,16 @@ func alone(t *testing.T) program {
 func shared(t *testing.T) program {
 	t.Helper()
 	redis, prefix := needs.Redis(t)
+	return sharedWith(t, "--redis="+redis, "--redis-prefix="+prefix)
+}
+
+// sharedWith is shared with a Redis that args name.
+func sharedWith(t *testing.T, args ...string) program {
+	t.Helper()
 	endpoint, bucket := needs.S3(t)
 	return program{
 		bin: build(t), dir: t.TempDir(),
-		args: []string{"--redis=" + redis, "--redis-prefix=" + prefix, "--blob=s3://" + bucket + "?endpoint=" + url.QueryEscape(endpoint)},
+		args: append(args, "--blob=s3://"+bucket+"?endpoint="+url.QueryEscape(endpoint)),
 		env:  []string{"IM_DB=" + needs.MySQL(t), "IM_JWT_SECRET=" + strings.Repeat("secret", 6)},
 	}
 }

@@ -37,8 +37,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%s, seed %d", length, seed)
 	redis, where := redisPart(t)
 	parts := []part{redis, servicePart(t, "mariadb"), servicePart(t, "s3")}
-	prog := shared(t) // whose cleanup needs the parts
-	prog.args = append(prog.args, "--redis="+where, "--token-ttl=24h")
+	prog := sharedWith(t, "--redis="+where, "--token-ttl=24h") // whose cleanup needs the parts
 	var clocks *clockBuild
 	if length >= clocksFrom {
 		build := newClockBuild(t)
