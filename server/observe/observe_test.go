@@ -57,6 +57,7 @@ func TestParse(t *testing.T) {
 		"PRAGMA journal_mode(WAL)":                                                   {"pragma", "none"},
 		"START TRANSACTION":                                                          {"begin", "none"},
 		"UPDATE calls SET x = ?; INSERT INTO messages (id) VALUES (?)":               {"insert", "messages"},
+		"START TRANSACTION; INSERT INTO messages (id) VALUES (?); COMMIT":            {"insert", "messages"},
 		"UPDATE (SELECT 1) k STRAIGHT_JOIN members m ON 1 SET m.x = 1":               {"update", "members"},
 		"begin":       {"begin", "none"},
 		"VACUUM":      {"other", "none"},

@@ -182,8 +182,9 @@ type statement struct{ operation, table string }
 // noTable is the table of a statement without one.
 const noTable = "none"
 
-// lastOf returns the last statement of several that the store joined. The others prepare it.
+// lastOf returns the last statement of several that the store joined, not counting a COMMIT. The others prepare it.
 func lastOf(query string) string {
+	query = strings.TrimSuffix(query, "; COMMIT")
 	return query[strings.LastIndex(query, "; ")+1:]
 }
 

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,8 +25,18 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	var err error
 	look := false
+	if p, ok := s.write.(*remotePool); ok && fitsOneTrip(batch) {
+		results, err := s.appendFew(ctx, p, batch)
+		if err != nil {
+			return nil, s.fail(ctx, "append", err)
+		}
+		if results != nil {
+			return results, nil
+		}
+		look = true // there may be a duplicate
+	}
+	var err error
 	for range appendTries {
 		var a *appending
 		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
@@ -49,40 +58,46 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 	return nil, s.fail(ctx, "append", err)
 }
 
-// findOutWithin is how long Append tries to find out whether a batch was stored, after
-// its commit was not answered.
-const findOutWithin = 700 * time.Millisecond
-
 // findOut finds out whether a commit that failed with err happened. If it did, the
 // error is nil. again reports whether to start again.
 func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error) {
-	ctx, cancel := context.WithTimeout(ctx, findOutWithin)
-	defer cancel()
 	if len(a.store) == 0 {
 		return false, nil // there was nothing to store
 	}
 	m := a.results[a.store[0]].Message
-	stored := false
-	looked := a.s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-		// The lock is free once the other transaction has ended.
-		if _, err := one(ctx, t, scanID, `SELECT id FROM conversations WHERE id = ?`+a.s.dialect.forUpdate, m.ConversationID); err != nil {
-			return err
-		}
-		found, err := one(ctx, t, scanMessage, messageByID, m.ID)
-		stored = err == nil && found.ConversationID == m.ConversationID && found.Seq == m.Seq && found.SenderID == m.SenderID &&
-			found.ClientMsgID == m.ClientMsgID && found.CreatedAt.Equal(m.CreatedAt)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = nil
-		}
-		return err
-	})
-	if looked != nil {
+	found, looked := a.s.findOut(ctx, m.ConversationID, messageByID, m.ID)
+	switch {
+	case looked != nil:
 		return false, fmt.Errorf("%w, and then: %w", err, looked)
-	}
-	if stored {
+	case len(found) == 1 && found[0].Seq == m.Seq && sameSend(found[0], m):
 		return false, nil
 	}
 	return true, err
+}
+
+// findOutWithin is how long findOut tries.
+const findOutWithin = 700 * time.Millisecond
+
+// findOut runs a query for messages that a transaction may have stored, although its commit
+// was not answered. It waits until the transaction, which locked a conversation, has ended.
+func (s *Store) findOut(ctx context.Context, locked int64, query string, args ...any) (found []chat.Message, _ error) {
+	ctx, cancel := context.WithTimeout(ctx, findOutWithin)
+	defer cancel()
+	err := s.write.inTx(ctx, func(ctx context.Context, t querier) error {
+		_, err := one(ctx, t, scanID, `SELECT id FROM conversations WHERE id = ?`+s.dialect.forUpdate, locked)
+		if err == nil {
+			found, err = collect(ctx, t, scanMessage, query, args...)
+		}
+		return err
+	})
+	return found, err
+}
+
+// sameSend reports whether stored is m as it was to be stored, and not another message with
+// the same ClientMsgID.
+func sameSend(stored, m chat.Message) bool {
+	return stored.ConversationID == m.ConversationID && stored.SenderID == m.SenderID &&
+		stored.ClientMsgID == m.ClientMsgID && stored.CreatedAt.Equal(m.CreatedAt)
 }
 
 // appending is one transaction of Append.
@@ -307,14 +322,20 @@ func (a *appending) copy(i, original int) {
 // next makes n the conversation's next message.
 func (c *lockedConversation) next(n *chat.NewMessage) chat.Message {
 	c.added++
+	m := messageOf(n)
+	m.Seq = c.last + c.added
+	address(&m, c.kind, c.pair-n.SenderID)
+	return m
+}
+
+// messageOf returns n as it will be stored, without what its conversation adds.
+func messageOf(n *chat.NewMessage) chat.Message {
 	at := timeOf(micros(n.CreatedAt))
-	m := chat.Message{
-		ConversationID: n.ConversationID, SenderID: n.SenderID, Seq: c.last + c.added,
+	return chat.Message{
+		ConversationID: n.ConversationID, SenderID: n.SenderID,
 		Content: n.Content, Type: n.Type, Status: chat.StatusSent, ReplyToID: n.ReplyToID,
 		FileID: n.FileID, ClientMsgID: n.ClientMsgID, CreatedAt: at, UpdatedAt: at,
 	}
-	address(&m, c.kind, c.pair-n.SenderID)
-	return m
 }
 
 // maxInsert bounds the content in one INSERT, in bytes. By default, servers accept

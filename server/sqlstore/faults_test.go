@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -86,6 +87,48 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLostAnswersToFew severs the connection at the one round trip of a small batch, before
+// the database gets it or after. The batch is not in the order in which it locks.
+func TestLostAnswersToFew(t *testing.T) {
+	p := newPair(t, "")
+	other, err := openDirect(t.Context(), p.Store, p.users[0], p.users[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := int64(0)
+	for i := range 8 {
+		after := i%2 == 0
+		batch := []chat.NewMessage{p.message("to myself"), p.message("to the other")}[i/2%2:]
+		for k := range batch {
+			batch[k].ClientMsgID, batch[k].ReceiverID = fmt.Sprint(i, k), p.users[1]
+		}
+		if len(batch) == 2 {
+			batch[0].ConversationID, batch[0].ReceiverID = other, p.users[0]
+		}
+		p.proxy.SeverAt("INSERT INTO messages", after)
+		results, err := p.Append(t.Context(), batch)
+		if err != nil {
+			t.Fatalf("after %v: %v", after, err)
+		}
+		want++
+		for k, r := range results {
+			m := r.Message
+			if r.Err != nil || r.Duplicate || m.ConversationID != batch[k].ConversationID || m.Content != batch[k].Content || m.ReceiverID != batch[k].ReceiverID {
+				t.Errorf("after %v: %+v", after, r)
+			}
+			if got, err := p.Message(t.Context(), m.ID); err != nil || got != m {
+				t.Errorf("after %v: stored is %+v, %v, want %+v", after, got, err, m)
+			}
+		}
+		if got := results[len(results)-1].Message.Seq; got != want {
+			t.Errorf("after %v: seq %d, want %d", after, got, want)
+		}
+	}
+	if n, _ := p.stored(t); n != want+4 {
+		t.Errorf("%d messages are stored, want %d", n, want+4)
+	}
+}
+
 // TestUnansweredCommitIsToldApart: if the answer to a commit is lost, the error says that
 // the result is unknown.
 func TestUnansweredCommitIsToldApart(t *testing.T) {
@@ -141,6 +184,12 @@ func TestServerHangs(t *testing.T) {
 	for name, call := range map[string]func(context.Context) error{
 		"Append": func(ctx context.Context) error {
 			_, err := p.Append(ctx, []chat.NewMessage{p.message("x")})
+			return err
+		},
+		"Append one": func(ctx context.Context) error {
+			m := p.message("x")
+			m.ClientMsgID, m.ReceiverID = rand.Text(), p.users[1]
+			_, err := p.Append(ctx, []chat.NewMessage{m})
 			return err
 		},
 		"Users":      func(ctx context.Context) error { _, err := p.Users(ctx, p.users[:]); return err },

@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // A remotePool is a pool of connections to a server. The driver puts the arguments
@@ -275,6 +277,60 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 	err = p.commit(ctx, conn)
 	over = err == nil
 	return err
+}
+
+// inOneTrip runs statements, separated by "; ", as a transaction, all in one round trip, and
+// returns what each left in LAST_INSERT_ID. The database stops at the first one that fails,
+// and the transaction is rolled back. As with a commit, the cancellation of ctx is ignored
+// once the statements are sent, and if they are not answered, the error is an
+// [unknownError]. args are strings and int64s.
+func (p *remotePool) inOneTrip(ctx context.Context, statements string, args ...any) (ids []int64, _ error) {
+	conn, err := p.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	within, cancel := withDeadlineOf(ctx)
+	defer cancel()
+	w := newWatch(within, p.stall)
+	defer w.end()
+	err = conn.Raw(func(on any) error {
+		r, err := on.(driver.ExecerContext).ExecContext(context.WithoutCancel(w.ctx), begin+statements+"; COMMIT", named(args))
+		if err == nil {
+			ids = r.(mysql.Result).AllLastInsertIds()
+			ids = ids[1 : len(ids)-1]
+		}
+		return err
+	})
+	if err == nil || errors.Is(err, driver.ErrBadConn) { // never sent
+		return ids, err
+	}
+	w.release()
+	if _, answered := errors.AsType[*mysql.MySQLError](err); answered && p.classify(err) != failLost {
+		rollback(ctx, conn)
+		return nil, err
+	}
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	return nil, &unknownError{w.why(err)}
+}
+
+// withDeadlineOf returns a context that ends when the deadline of ctx is over, but not when
+// ctx is cancelled.
+func withDeadlineOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	without := context.WithoutCancel(ctx)
+	if d, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(without, d)
+	}
+	return without, func() {}
+}
+
+// named returns args as a driver takes them.
+func named(args []any) []driver.NamedValue {
+	values := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		values[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+	}
+	return values
 }
 
 // commit commits the transaction. database/sql's own Commit takes no context, and could

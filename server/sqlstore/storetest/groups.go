@@ -114,8 +114,12 @@ func testDeleteGroupUnderConcurrency(w *world) {
 		var wg sync.WaitGroup
 		for i, id := range u[:3] {
 			wg.Go(func() {
-				for range 5 {
-					r, err := w.Append(w.ctx(), []chat.NewMessage{w.message(g, id, "x")})
+				for n := range 6 {
+					m := w.message(g, id, "x")
+					if n%2 == 0 {
+						m.ClientMsgID = fmt.Sprint(g, n)
+					}
+					r, err := w.Append(w.ctx(), []chat.NewMessage{m})
 					if err != nil || r[0].Err != nil && !errors.Is(r[0].Err, chat.ErrNotFound) {
 						w.Error(i, r, err)
 					}

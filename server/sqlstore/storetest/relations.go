@@ -167,7 +167,11 @@ func testBlocksUnderConcurrency(w *world) {
 						w.Error(err)
 						return
 					}
-					r, err := w.Append(w.ctx(), []chat.NewMessage{w.message(id, u[1], fmt.Sprint(i, n))})
+					m := w.message(id, u[1], fmt.Sprint(i, n))
+					if round%4 < 2 {
+						m.ClientMsgID, m.ReceiverID = fmt.Sprint(round, i, n), u[0]
+					}
+					r, err := w.Append(w.ctx(), []chat.NewMessage{m})
 					if err != nil || r[0].Err != nil {
 						if err == nil && errors.Is(r[0].Err, chat.ErrNotFound) {
 							return
