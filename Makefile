@@ -28,7 +28,7 @@ WATCH  := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 RACE   := $(if $(shell command -v gcc clang 2>/dev/null),$(WATCH))
 
 test: check ## format, import rules, go vet, metrics' conflicts and the tests that need nothing but Go
-	$(GOTEST) $(RACE) ./...
+	$(GOTEST) -vet=off $(RACE) ./...
 
 test-all: lint race compat mysql8 ## what make test leaves out: real servers, a linter, the long tests
 
@@ -41,8 +41,8 @@ fmt: ## fails where gofmt would change something
 tidy: ## fails where go mod tidy would change something
 	$(GO) mod tidy -diff
 
-vet:
-	$(GO) vet ./...
+vet: # with the tests' flags, so that packages are compiled once for both
+	$(GO) vet $(RACE) ./...
 
 metricvet: ## metrics that conflict, and names in dashboards and rules that no code emits
 	$(GO) run ./cmd/metricvet -dashboards deploy/grafana/dashboards -rules 'deploy/prometheus/rules/*.yml' -external 'prometheus_.*' ./...
@@ -53,7 +53,7 @@ lint: $(LINT)
 race: ## the tests, with real servers beside them
 	@command -v gcc >/dev/null || command -v clang >/dev/null || .ci/install gcc libc6-dev
 	@for p in zsh fish mandoc curl jq; do command -v $$p >/dev/null || .ci/install $$p; done; command -v groff >/dev/null || .ci/install groff-base || true
-	CGO_ENABLED=1 .ci/services run $(GOTEST) $(WATCH) -timeout 15m ./...
+	CGO_ENABLED=1 .ci/services run $(GOTEST) -vet=off $(WATCH) -timeout 15m ./...
 
 compat: $(OTELCOL) ## before Prometheus's own parser and a real collector; a module of its own, for its dependencies
 	cd $(COMPAT) && $(GO) vet ./... && IM_TEST_COLLECTOR=$(OTELCOL) $(GO) test ./...
