@@ -306,9 +306,12 @@ func (p *remotePool) inOneTrip(ctx context.Context, statements string, args ...a
 		return ids, err
 	}
 	w.release()
-	if _, answered := errors.AsType[*mysql.MySQLError](err); answered && p.classify(err) != failLost {
-		rollback(ctx, conn)
-		return nil, err
+	if _, answered := errors.AsType[*mysql.MySQLError](err); answered {
+		// The other failures may be the answer to the COMMIT.
+		if f := p.classify(err); f != failLost && f != failAway {
+			rollback(ctx, conn)
+			return nil, err
+		}
 	}
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	return nil, &unknownError{w.why(err)}
