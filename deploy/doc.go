@@ -1,4 +1,4 @@
-// Package deploy holds what operators run beside the server, and tests that it
-// is right: the rules and alerts by promtool, and every expression of rules and
-// dashboards before a real Prometheus that watches real nodes.
+// Package deploy holds the files that operators run beside the server, and tests
+// them: rules and alerts with promtool, and every expression of rules and
+// dashboards in a real Prometheus that scrapes real nodes.
 package deploy

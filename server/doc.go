@@ -1,4 +1,5 @@
-// Package server is the roof of the chat server: it opens the floors upward, wires them, and closes them downward.
+// Package server assembles the chat server: it opens its parts from the lowest floor up, connects them, and closes them
+// in reverse order.
 //
 //	 web admin  rest    ws                 the ways in; page serves the first two
 //	          \    /

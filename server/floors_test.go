@@ -198,7 +198,7 @@ func TestMap(t *testing.T) {
 		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
 		says := strings.TrimSuffix(strings.TrimPrefix(pkg.Doc, "Package "+path.Base(name)+" "), ".")
 		if says == "" {
-			says = "tests of what stands there"
+			says = "tests the files in this folder"
 		}
 		byFloor[height(name)] = append(byFloor[height(name)], fmt.Sprintf("- [%s](%s): %s\n", name, name, says))
 	}

@@ -1,5 +1,5 @@
-// Package cli is what imserver and imadmin share as programs: how they begin and
-// end, and which version they are.
+// Package cli holds what the programs imserver and imadmin share: start, exit codes
+// and version.
 package cli
 
 import (

@@ -1,5 +1,5 @@
-// Package jsontype words errors about JSON of a wrong type in the terms of JSON, not of Go, so that requests and frames
-// get the same.
+// Package jsontype describes wrong types in JSON with the words of JSON, not of Go. Errors of requests and of frames use
+// it, so they read the same.
 package jsontype
 
 import (

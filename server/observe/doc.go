@@ -1,4 +1,4 @@
-// Package observe makes the server observable: it has the tables of its instruments, and everything that feeds them.
+// Package observe makes the server observable: it has the tables of the instruments, and the code that records them.
 // METRICS.md is generated from the tables. Metrics enter in three ways:
 //
 //   - Edge: how long did a call to the outside take? [Observer.Echo] and [Observer.Handler] measure requests,

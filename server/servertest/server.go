@@ -1,4 +1,4 @@
-// Package servertest runs a whole server in a test of what people see of it.
+// Package servertest starts a whole server for tests of its web pages.
 package servertest
 
 import (

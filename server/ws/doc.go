@@ -1,4 +1,4 @@
-// Package ws is the WebSocket way into the chat: it carries frames between clients and the domain, and events to all
+// Package ws is the WebSocket interface of the chat: it carries frames between clients and the domain, and events to all
 // connections of their receivers.
 //
 // [New] makes the [Hub] of a node. [Hub.Serve] upgrades a request to a connection, [Hub.Deliver] is the subscriber of
