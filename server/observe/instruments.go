@@ -104,7 +104,7 @@ var (
 	byDBSystem    = oneOf("db.system.name", "sqlite", "mysql", "redis")
 	byDBOperation = label{key: "db.operation.name", from: "as operation of db.query.duration; for Redis, the server's own commands, `PIPELINE`, and `PIPELINE` or `MULTI` before a command"}
 	byCollection  = label{key: "db.collection.name", from: "as table of db.query.duration; not for Redis"}
-	byError       = label{key: "error.type", from: "the words of sqlstore.ErrorType; for Redis, " + redisErrorTypes() + "; only where the operation failed"}
+	byError       = label{key: "error.type", from: "the values of sqlstore.ErrorType; for Redis, " + redisErrorTypes() + "; only where the operation failed"}
 	byPool        = oneOf("db.client.connection.pool.name", "sqlite", "mysql", "redis")
 	byDirection   = oneOf("direction", "to_peer", "from_peer")
 	byDrop        = oneOf("reason", "limit", "address")
@@ -129,7 +129,7 @@ func (t *maker) events() *instruments {
 		deliveries:       t.counter("im.message.deliveries", "{delivery}", "New messages written to a socket of a receiver."),
 		deliveryDuration: t.histogram("im.message.delivery.duration", "s", "Time from accepting a message to writing it to the last of its receivers' sockets; one value per message.", deliveryBuckets),
 		dropped:          t.counter("im.message.deliveries.dropped", "{delivery}", "New messages dropped because a connection was closed; its client syncs."),
-		refused:          t.counter("im.messages.refused", "{message}", "Messages that were not accepted, by reason.", byKind),
+		refused:          t.counter("im.messages.refused", "{message}", "Refused messages, by reason.", byKind),
 		batchSize:        t.intHistogram("im.message.batch.size", "{message}", "Messages that shared a transaction, including retries.", batchBuckets),
 		commitDuration:   t.histogram("im.message.commit.duration", "s", "Time of a transaction that stored messages.", queryBuckets),
 		commitFailures:   t.counter("im.message.commit.failures", "{transaction}", "Failed transactions that should have stored messages; their senders got an error."),
@@ -142,9 +142,9 @@ func (t *maker) events() *instruments {
 		requests:         t.counter("im.requests", "{request}", "Requests of strangers to users who accept contacts only, by outcome; refused: too many, too fast, or declined before.", byAnswer),
 		sessionsEnded:    t.counter("im.sessions.ended", "{session}", "Sessions that ended before they expired, by cause.", byEnder),
 		passwordChanges:  t.counter("im.password.changes", "{change}", "New passwords of accounts, by who set them.", byWhom),
-		twoFactor:        t.counter("im.two_factor.events", "{event}", "Users who turned two-factor login on or off, and codes that were accepted, refused, or not looked at because the user had tried too many.", byFactor),
+		twoFactor:        t.counter("im.two_factor.events", "{event}", "Users who turned two-factor login on or off, and codes that were accepted, refused, or not checked because the user had tried too many.", byFactor),
 		accountsDeleted:  t.counter("im.accounts.deleted", "{account}", "Deleted accounts, by who deleted them.", byWhom),
-		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; cancelled: any error after its client went away or a write to it failed, or its session ended.", byExport),
+		exports:          t.counter("im.exports", "{export}", "Exports of a user's data, by outcome; cancelled: the client went away, a write to it failed, or its session ended.", byExport),
 		uploadBytes:      t.counter("im.upload", "By", "Bytes of files stored."),
 		filesDeleted:     t.counter("im.files.deleted", "{file}", "Files that their owners deleted."),
 		deletedBytes:     t.counter("im.files.deleted.size", "By", "Bytes of files that their owners deleted."),

@@ -114,7 +114,7 @@ func (t *maker) sockets() {
 		func(s *State, put put[int64]) { put(s.TURN.ToPeers, "to_peer"); put(s.TURN.FromPeers, "from_peer") }, byDirection)
 	t.counted("im.turn.packets.dropped", "{packet}", "Packets not relayed: above the user's limit, or to a forbidden address.",
 		func(s *State, put put[int64]) { put(s.TURN.OverLimit, "limit"); put(s.TURN.Forbidden, "address") }, byDrop)
-	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients requested and may not reach. Every client requests peers in private networks, which are included.",
+	t.counted("im.turn.permissions.denied", "{permission}", "Peers that clients requested but may not reach, including those in private networks, which every client requests.",
 		one(func(s *State) int64 { return s.TURN.Denied }))
 }
 
@@ -127,7 +127,7 @@ func (t *maker) backlog() {
 		one(func(s *State) float64 { return s.ReportsWait.Seconds() }))
 	t.gauge("im.deletions.pending", "{account}", "Deleted accounts of which data is left to remove; the same on every node.",
 		one(func(s *State) int64 { return s.Deletions }))
-	t.floatGauge("im.deletions.wait", "s", "Time since the oldest deletion of an account that is not finished; the same on every node, and 0 if there is none.",
+	t.floatGauge("im.deletions.wait", "s", "Age of the oldest unfinished deletion of an account; the same on every node, and 0 if there is none.",
 		one(func(s *State) float64 { return s.DeletionsWait.Seconds() }))
 	t.gauge("im.search.behind", "{message}", "Approximate number of messages that are not indexed yet; the same on every node. Searches read them in the meantime.",
 		one(func(s *State) int64 { return s.Unindexed }))
@@ -231,8 +231,8 @@ func (t *maker) caches() {
 		}, byCache, byHit)
 	t.counted("im.cache.shared.failures", "{failure}", "Cache lookups that Redis did not answer; the value came from the database.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Failures) }), byCache)
-	t.gauge("im.cache.shared.owed", "{drop}", "Drops that Redis has not accepted yet; until then other nodes may read the old value there.",
+	t.gauge("im.cache.shared.owed", "{drop}", "Invalidations that Redis has not accepted yet; until then, other nodes may read the old value there.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Owed) }), byCache)
-	t.counted("im.cache.shared.forgotten", "{drop}", "Drops given up because too many were pending; the old values stay for the TTL at most.",
+	t.counted("im.cache.shared.forgotten", "{drop}", "Invalidations given up because too many were pending; the old values stay until they expire.",
 		ofShared(func(c *rediscache.Stats) int64 { return int64(c.Forgotten) }), byCache)
 }

@@ -76,11 +76,11 @@ func strictly(t *testing.T) (*telemetry.Provider, *Observer, func() string) {
 
 const preface = `# Metrics of the server
 
-Generated from the tables in instruments.go and state.go, from the dashboards and from the alerts by
-` + "`go test ./server/observe -update`" + `; the same test fails where this page is out of date.
+` + "`go test ./server/observe -update`" + ` generates this page from the tables in instruments.go and state.go, the dashboards and the alerts.
+The test fails if the page is out of date.
 
-Beside these there are ` + "`http_server_*`" + ` of the semantic conventions, ` + "`go_*`" + ` of the Go runtime, ` + "`process_*`" + `, and ` + "`telemetry_*`" + ` of the
-library. With ` + "`--redis`" + ` only: ` + "`im_redis_*`, `im_cache_shared_*`, and `im_bus_*` apart from `im_bus_failures_total`" + `. With
+The server also has ` + "`http_server_*`" + ` of the semantic conventions, ` + "`go_*`" + ` of the Go runtime, ` + "`process_*`" + `, and ` + "`telemetry_*`" + ` of the
+library. Only with ` + "`--redis`" + `: ` + "`im_redis_*`, `im_cache_shared_*`, and `im_bus_*` except `im_bus_failures_total`" + `. Only with
 ` + "`--blob s3://…`: `http_client_request_duration_seconds`" + ` of the semantic conventions.
 `
 
@@ -110,7 +110,7 @@ func TestTableIsDocumented(t *testing.T) {
 		if len(r.bounds) > 0 {
 			fmt.Fprintf(&b, "- buckets: %s\n", strings.Trim(fmt.Sprint(r.bounds), "[]"))
 		}
-		fmt.Fprintf(&b, "- moved by: %s\n", strings.Join(by[i.Prometheus], ", "))
+		fmt.Fprintf(&b, "- changed by: %s\n", strings.Join(by[i.Prometheus], ", "))
 		if p := panels.about(i.Prometheus); len(p) > 0 {
 			fmt.Fprintf(&b, "- on panels: %s\n", strings.Join(p, "; "))
 		}
