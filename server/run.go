@@ -112,7 +112,7 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 		}
 	}
 	// A frame that waits for a database that does not answer gets its error within 3 s.
-	until(0.5, "WebSockets", s.hub.Shutdown)
+	until(0.45, "WebSockets", s.hub.Shutdown)
 	until(0.7, "requests", func(ctx context.Context) error {
 		var errs []error
 		for _, srv := range servers {

@@ -137,7 +137,7 @@ type MessagePlace struct {
 type NewMessage struct {
 	ConversationID int64
 	SenderID       int64
-	ReceiverID     int64 // 0 in a group
+	ReceiverID     int64 // of a direct message, whose store may not look it up; 0 in a group
 	Content        string
 	Type           MessageType
 	ReplyToID      int64

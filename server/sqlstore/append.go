@@ -26,15 +26,16 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 		return nil, nil
 	}
 	look := false
+	var unanswered error
 	if p, ok := s.write.(*remotePool); ok && fitsOneTrip(batch) {
-		results, err := s.appendFew(ctx, p, batch)
-		if err != nil {
-			return nil, s.fail(ctx, "append", err)
-		}
+		results, done, err := s.appendInOneTrip(ctx, p, batch)
 		if results != nil {
 			return results, nil
 		}
-		look = true // there may be a duplicate
+		if done {
+			return nil, s.fail(ctx, "append", err)
+		}
+		look, unanswered = true, err // there may be a duplicate
 	}
 	var err error
 	for range appendTries {
@@ -54,6 +55,9 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 			break
 		}
 		look = true
+	}
+	if unanswered != nil { // it may still reach the database
+		err = errors.Join(err, unanswered)
 	}
 	return nil, s.fail(ctx, "append", err)
 }
@@ -79,7 +83,8 @@ func (a *appending) findOut(ctx context.Context, err error) (again bool, _ error
 const findOutWithin = 700 * time.Millisecond
 
 // findOut runs a query for messages that a transaction may have stored, although its commit
-// was not answered. It waits until the transaction, which locked a conversation, has ended.
+// was not answered. If the database has got the transaction, which locks a conversation, it
+// waits until that has ended.
 func (s *Store) findOut(ctx context.Context, locked int64, query string, args ...any) (found []chat.Message, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, findOutWithin)
 	defer cancel()

@@ -48,8 +48,9 @@ func (s *Store) Hidden(ctx context.Context, userID, conversationID, seq int64) (
 func (s *Store) ClearConversation(ctx context.Context, userID, conversationID, upTo int64) (cleared int64, done bool, err error) {
 	err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
 		var last int64
-		err := row(ctx, t, `SELECT c.last_seq, m.cleared_seq FROM members m JOIN conversations c ON c.id = m.conversation_id
-			WHERE m.conversation_id = ? AND m.user_id = ? AND m.state = 0`+s.dialect.forUpdate, []any{conversationID, userID}, &last, &cleared)
+		// In the order of Append, so that the two cannot deadlock.
+		err := row(ctx, t, `SELECT c.last_seq, m.cleared_seq FROM conversations c `+s.dialect.inOrder+` members m ON m.conversation_id = c.id
+			WHERE c.id = ? AND m.user_id = ? AND m.state = 0`+s.dialect.forUpdate, []any{conversationID, userID}, &last, &cleared)
 		if err != nil {
 			return err
 		}

@@ -116,10 +116,11 @@ type setUpConnector struct {
 
 // setUp sets the session variables: a transaction sees the current state of rows that
 // it locks, gaps between rows are not locked, a value that does not fit is an error,
-// and waiting for a lock soon fails.
+// and waiting for a lock fails before stall: a connection that is closed earlier would
+// not stop the server from doing what it was told.
 var setUp = []string{
 	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, time_zone = '+00:00'",
+	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 1, time_zone = '+00:00'",
 }
 
 // Connect implements driver.Connector. The driver's own timeout is only for dialling.
@@ -206,6 +207,26 @@ func classifyMySQL(err error) failure {
 		return failLost
 	}
 	return failOther
+}
+
+// beforeCommit reports whether an error is the answer to a statement before a COMMIT, so
+// that the transaction is not committed. Any other error of a server may be the COMMIT's.
+func beforeCommit(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	if !ok {
+		return false
+	}
+	switch classifyNumber(e.Number) {
+	case failDuplicate, failNoParent, failBusy:
+		return true
+	}
+	return e.Number == 1048 // NULL in a column that has none
+}
+
+// lockedTooLong reports whether a transaction was given up because another one held a lock.
+func lockedTooLong(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && e.Number == 1205
 }
 
 func classifyNumber(n uint16) failure {

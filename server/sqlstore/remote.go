@@ -20,14 +20,15 @@ import (
 // whose results are not needed are sent with the next one, because a round trip
 // costs both sides more than most statements.
 //
-// These are tried up to three times, as long as the context lasts:
+// These are tried again, as long as the context lasts:
 //
-//   - a statement or transaction that the server has rolled back (a deadlock, a
-//     lock that took too long), or for which it had no connection;
-//   - a read, or a transaction before its commit, whose connection was lost.
+//   - for stall, a statement or transaction that the server has rolled back (a
+//     deadlock, a lock that took too long), or for which it had no connection;
+//   - up to three times, a read, or a transaction before its commit, whose
+//     connection was lost.
 //
-// If the answer to a commit is lost, the error is an [unknownError]: the transaction
-// may be committed. Only Append finds out whether it is.
+// If the answer to a commit, or to a transaction in one round trip, is lost, the error is
+// an [unknownError]: the transaction may be committed. Only Append finds out whether it is.
 type remotePool struct {
 	db       *sql.DB
 	classify func(error) failure
@@ -70,36 +71,38 @@ func (d direct) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	return d.on.QueryRowContext(ctx, d.query, append(d.first, args...)...)
 }
 
-// tries is the most attempts after failures that may be temporary.
+// tries is the most attempts after connections were lost.
 const tries = 3
 
 // attempt implements querier. A write outside of a transaction is not tried again after
 // its connection was lost, because it may be committed.
 func (p *remotePool) attempt(ctx context.Context, writes bool, fn func() error) error {
-	err := fn()
-	for try := 1; try < tries && err != nil && p.mayMend(err, writes) && pause(ctx, try); try++ {
-		err = fn()
+	began := time.Now()
+	for try := 1; ; try++ {
+		err := fn()
+		if err == nil || !p.mayMend(err, writes, try, time.Since(began)) || !pause(ctx, try) {
+			return err
+		}
 	}
-	return err
 }
 
-func (p *remotePool) mayMend(err error, committed bool) bool {
+func (p *remotePool) mayMend(err error, committed bool, try int, took time.Duration) bool {
 	if _, unknown := errors.AsType[*unknownError](err); unknown {
 		return false
 	}
 	switch p.classify(err) {
 	case failBusy:
-		return true
+		return took < p.stall
 	case failLost:
-		return !committed
+		return try < tries && !committed
 	}
 	return false
 }
 
-// pause waits a short random time, longer for each try, and reports whether ctx is still
-// valid.
+// pause waits a short random time, longer for the second try, and reports whether ctx is
+// still valid.
 func pause(ctx context.Context, try int) bool {
-	most := 10 * time.Millisecond << (2 * try)
+	most := 10 * time.Millisecond << (2 * min(try, 2))
 	wait := time.NewTimer(most/4 + rand.N(most))
 	defer wait.Stop()
 	select {
@@ -279,13 +282,16 @@ func (p *remotePool) once(ctx context.Context, fn func(context.Context, querier)
 	return err
 }
 
-// inOneTrip runs statements, separated by "; ", as a transaction, all in one round trip, and
-// returns what each left in LAST_INSERT_ID. The database stops at the first one that fails,
-// and the transaction is rolled back. As with a commit, the cancellation of ctx is ignored
-// once the statements are sent, and if they are not answered, the error is an
-// [unknownError]. args are strings and int64s.
-func (p *remotePool) inOneTrip(ctx context.Context, statements string, args ...any) (ids []int64, _ error) {
-	conn, err := p.db.Conn(ctx)
+// inOneTrip runs n statements, separated by "; ", as a transaction, all in one round trip,
+// and returns what each left in LAST_INSERT_ID. The database stops at the first one that
+// fails, and the transaction is rolled back. The cancellation of ctx is ignored once the
+// statements are sent. If they are not answered, or the answer may be that of the COMMIT,
+// the error is an [unknownError]. args are strings and int64s.
+func (p *remotePool) inOneTrip(ctx context.Context, n int, statements string, args ...any) (ids []int64, _ error) {
+	waiting := newWatch(ctx, p.stall)
+	conn, err := p.db.Conn(waiting.ctx)
+	err = waiting.why(err)
+	waiting.end()
 	if err != nil {
 		return nil, err
 	}
@@ -296,22 +302,24 @@ func (p *remotePool) inOneTrip(ctx context.Context, statements string, args ...a
 	defer w.end()
 	err = conn.Raw(func(on any) error {
 		r, err := on.(driver.ExecerContext).ExecContext(context.WithoutCancel(w.ctx), begin+statements+"; COMMIT", named(args))
-		if err == nil {
-			ids = r.(mysql.Result).AllLastInsertIds()
-			ids = ids[1 : len(ids)-1]
+		if err != nil {
+			return err
 		}
-		return err
+		if ids = r.(mysql.Result).AllLastInsertIds(); len(ids) != n+2 { // with BEGIN and COMMIT
+			return fmt.Errorf("%d statements were answered, not %d", len(ids), n+2)
+		}
+		return nil
 	})
-	if err == nil || errors.Is(err, driver.ErrBadConn) { // never sent
-		return ids, err
+	if err == nil {
+		return ids[1 : n+1], nil
+	}
+	if errors.Is(err, driver.ErrBadConn) { // never sent
+		return nil, err
 	}
 	w.release()
-	if _, answered := errors.AsType[*mysql.MySQLError](err); answered {
-		// The other failures may be the answer to the COMMIT.
-		if f := p.classify(err); f != failLost && f != failAway {
-			rollback(ctx, conn)
-			return nil, err
-		}
+	if beforeCommit(err) {
+		rollback(ctx, conn)
+		return nil, err
 	}
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	return nil, &unknownError{w.why(err)}
