@@ -9,17 +9,18 @@ import (
 )
 
 // Bind returns the instrument bound to attributes, which are looked up once. Use it for code that often records with
-// the same attributes: a measurement then costs a few nanoseconds and allocates nothing.
+// the same attributes: a measurement then costs a few nanoseconds and allocates nothing, unless the SDK keeps the series
+// (see the package documentation). The result is safe for concurrent use.
 //
 //	ok := telemetry.Bind(requests, attribute.String("result", "ok"))
 //	ok.Add(ctx, 1)
 //
-// I is an interface type of package metric: any counter, up-down counter, histogram or gauge. The instruments of this
-// package implement the Binder of go.opentelemetry.io/otel/metric/x. For an instrument of another MeterProvider, Bind
-// keeps the attributes as an option of each measurement. Attributes given to a measurement are added to the bound
-// ones, and win over those of the same key.
+// I is an interface type of package metric: any counter, up-down counter, histogram or gauge. Attributes given to a
+// measurement are added to the bound ones, and win over those of the same key.
 //
-// Bind returns anything else, such as an observable instrument, unchanged, and reports an error to otel.Handle.
+// The instruments of this package, and others that implement the Binder of go.opentelemetry.io/otel/metric/x, are bound
+// by their own method. For other instruments, Bind passes the attributes as an option of each measurement. It returns
+// anything else, such as an observable instrument, unchanged, and reports an error to otel.Handle.
 func Bind[I any](instrument I, attrs ...attribute.KeyValue) I {
 	if b, ok := any(instrument).(binderOf[I]); ok {
 		return b.Bind(attrs...)

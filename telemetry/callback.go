@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/metric/embedded"
 )
 
-// callbacks holds the observable callbacks of a Provider and runs them outside the SDK's locks: a callback that
-// panics, hangs or creates instruments cannot stop the process, the scrape or the SDK. A cycle keeps what they
-// observe, and the SDK's own instruments replay it.
+// callbacks holds the observable callbacks of a Provider and runs them outside the SDK's locks. So a callback that
+// panics, hangs or creates instruments cannot stop the process, the scrape or the SDK. What callbacks observe is kept in a
+// cycle, and the SDK's own instruments replay it.
 type callbacks struct {
 	log     voice
 	timeout time.Duration
@@ -118,7 +118,7 @@ func (r *registration) Unregister() error {
 }
 
 // collect runs every callback once, all concurrently, and returns what they observed in time. It takes little more
-// than the timeout, however many hang, and ends earlier if ctx does. It reports failures after the turn ends, because
+// than the timeout, however many callbacks hang, and ends earlier if ctx does. It reports failures after its turn, because
 // a logger may collect.
 func (c *callbacks) collect(ctx context.Context) *cycle {
 	out, conflicts, troubles := c.takeTurn(ctx)
@@ -136,7 +136,7 @@ func (c *callbacks) collectWithinSDK(ctx context.Context) {
 
 func (c *callbacks) report(conflicts []Conflict, troubles []trouble) {
 	for _, t := range troubles {
-		c.log.warn("observable callback "+t.what+"; its instruments have no new values", "site", t.site, "error", t.err)
+		c.log.warn("an observable callback "+t.what, "site", t.site, "error", t.err)
 	}
 	if len(conflicts) > 0 {
 		c.tell(conflicts...)
@@ -166,7 +166,7 @@ func (c *callbacks) takeTurn(ctx context.Context) (out *cycle, conflicts []Confl
 			break
 		}
 		if cb.last != nil && !cb.last.ended() {
-			troubles = c.trouble(troubles, cb, "has not returned since an earlier collection", nil)
+			troubles = c.trouble(troubles, cb, "has not returned since an earlier collection; its instruments have no values", nil)
 			continue
 		}
 		cb.last = c.start(ctx, cb)
@@ -179,12 +179,12 @@ func (c *callbacks) takeTurn(ctx context.Context) (out *cycle, conflicts []Confl
 		case returned && r.err == nil:
 			r.callback.told = false
 		case ctx.Err() != nil && time.Now().Before(r.deadline):
-			continue // the collection was given up: not the callback's failure
+			continue // the collection was canceled, which is no failure of the callback
 		case !returned:
-			troubles = c.trouble(troubles, r.callback, "did not return in time", nil)
+			troubles = c.trouble(troubles, r.callback, "did not return in time; its instruments have no values", nil)
 			continue
 		default:
-			troubles = c.trouble(troubles, r.callback, "failed", r.err)
+			troubles = c.trouble(troubles, r.callback, "failed; its instruments have only what it observed before", r.err)
 		}
 		r.recording.mu.Lock()
 		conflicts = append(conflicts, gather(out.int64s, r.recording.int64s)...)

@@ -25,7 +25,7 @@ type catalog struct {
 	policy ConflictPolicy
 	views  []sdkmetric.View
 	self   *selfMetrics
-	shared bool // it includes client_golang's default registry, which other catalogs include too
+	shared bool // whether the catalog includes client_golang's default registry, as other catalogs do
 
 	mu       sync.Mutex
 	order    int                    // of the next instrument
@@ -39,7 +39,7 @@ type catalog struct {
 	created  map[string]struct{}     // names given to the SDK, in lower case
 	told     map[conflictKey]struct{}
 	list     []Conflict
-	holding  bool // conflicts are held back in held
+	holding  bool // whether reports are delayed, in held
 	held     news
 }
 
@@ -137,9 +137,9 @@ func (c *catalog) admit(scope instrumentation.Scope, d definition, where func() 
 	return a, err
 }
 
-// publish stores an admission as the answer for its definition, and the streams that the SDK will collect. It calls
-// the views without the lock; if another goroutine publishes meanwhile, its admission has the same family and is
-// returned.
+// publish stores an admission as the answer for its definition, and the streams that the SDK will collect. The caller
+// holds the lock, which publish releases while it calls the views. If another goroutine publishes meanwhile, its admission
+// has the same family and is returned.
 func (c *catalog) publish(id identity, a admission) admission {
 	var viewed []sdkmetric.Stream
 	if len(c.views) > 0 {
@@ -205,7 +205,7 @@ func (c *catalog) decide(as *admitted, d definition, viewed []sdkmetric.Stream) 
 }
 
 // locate sets the place in the code that requested an instrument. If several callers reach one line that requests
-// instruments, the line belongs to a helper: then the callers are named, also for the first instrument.
+// instruments, the line belongs to a helper. Then the place is the helper's caller, also for the first instrument.
 func (c *catalog) locate(as *admitted) {
 	if len(as.path) == 0 {
 		return

@@ -16,15 +16,16 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one.
+// A ConflictPolicy says what a Provider does with an instrument that conflicts with an earlier one when it is created.
+// Conflicts that show only when metrics are collected are merged, renamed or repaired under both policies.
 type ConflictPolicy int
 
 const (
 	// KeepFirst merges or renames the second instrument and reports the conflict. It is the default, and meant for
 	// production: creating an instrument never fails because of a conflict.
 	KeepFirst ConflictPolicy = iota
-	// Reject returns, for the second instrument, a *ConflictError and an instrument that does nothing. It is meant
-	// for tests.
+	// Reject makes creating the second instrument return a *ConflictError, and an instrument that is not nil and does
+	// nothing. It is meant for tests.
 	Reject
 )
 
@@ -49,8 +50,8 @@ type config struct {
 	withoutPrometheus bool
 	withoutRuntime    bool
 	withoutPush       bool
-	disabled          bool
-	global            bool // Setup made it
+	disabled          bool // OTEL_SDK_DISABLED is true
+	global            bool // the Provider is that of Setup
 }
 
 func newConfig(opts []Option) config {
@@ -67,33 +68,38 @@ func newConfig(opts []Option) config {
 	return cfg
 }
 
-// An Option configures New and Setup.
+// An Option configures [New] and [Setup]. They ignore a nil Option. If an option that sets one value is given twice, the
+// last one applies; WithView, WithReader, WithMetricExporter, WithSpanExporter and WithGatherer add to each other.
 type Option interface{ apply(config) config }
 
 type optionFunc func(config) config
 
 func (f optionFunc) apply(c config) config { return f(c) }
 
-// WithService sets the service's name and version in the resource, and so in target_info. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES win over it, because the operator decides over the author.
+// WithService sets service.name and service.version in the resource, and so in target_info. "" leaves the attribute as
+// it is. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over WithService, because the operator decides over the
+// author.
 func WithService(name, version string) Option {
 	return optionFunc(func(c config) config { c.name, c.version = name, version; return c })
 }
 
-// WithResource adds attributes to the resource. The environment and WithService win over it.
+// WithResource adds the attributes of r to the resource. The environment and WithService win over them. The schema URL of
+// r is ignored.
 func WithResource(r *resource.Resource) Option {
 	return optionFunc(func(c config) config { c.resource = r; return c })
 }
 
-// WithView adds views. If a view changes the name, unit or aggregation of an instrument, conflicts of that instrument
-// are found when it is collected, not when it is created.
+// WithView adds views, which must be safe for concurrent use. The SDK keeps the series of an instrument that a view
+// matches, which has a cost: see the package documentation. If a view changes the name, the unit or the kind of data of an
+// instrument, conflicts of that instrument are found when it is collected, not when it is created.
 func WithView(v ...sdkmetric.View) Option {
 	return optionFunc(func(c config) config { c.views = append(c.views, v...); return c })
 }
 
-// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. It gets the SDK's own data,
-// without the repairs that WithMetricExporter makes. The Provider shuts it down. Do not give one reader to two
-// Providers.
+// WithReader adds a reader: a test's ManualReader, or a PeriodicReader with any exporter. The reader gets the SDK's own
+// data, without the repairs that WithMetricExporter makes. With it, the SDK keeps the series of every instrument, which
+// has a cost: see the package documentation. nil is ignored. The Provider shuts the reader down. Do not give one reader to
+// two Providers.
 func WithReader(r sdkmetric.Reader) Option {
 	return optionFunc(func(c config) config {
 		if r != nil {
@@ -103,9 +109,10 @@ func WithReader(r sdkmetric.Reader) Option {
 	})
 }
 
-// WithMetricExporter pushes metrics through an exporter, such as one of otlpmetricgrpc, every
-// OTEL_METRIC_EXPORT_INTERVAL, in addition to the exporters that the environment names. The pushed metrics agree with
-// the page. The Provider shuts the exporter down.
+// WithMetricExporter pushes metrics through an exporter, such as one of otlpmetricgrpc, in addition to the exporters that
+// the environment names. It pushes every OTEL_METRIC_EXPORT_INTERVAL milliseconds, 60000 by default, and gives up after
+// OTEL_METRIC_EXPORT_TIMEOUT, 30000 by default. The pushed metrics agree with the page. nil is ignored. The Provider shuts
+// the exporter down.
 func WithMetricExporter(e sdkmetric.Exporter) Option {
 	return optionFunc(func(c config) config {
 		if e != nil {
@@ -116,8 +123,8 @@ func WithMetricExporter(e sdkmetric.Exporter) Option {
 }
 
 // WithSpanExporter turns traces on and sends spans through an exporter, such as one of otlptracegrpc, in addition to
-// the exporters that the environment names. The OTEL_TRACES_SAMPLER and OTEL_BSP_ variables apply. The Provider shuts
-// the exporter down.
+// the exporters that the environment names. The OTEL_TRACES_SAMPLER and OTEL_BSP_ variables apply; by default every root
+// span is sampled. nil is ignored. The Provider shuts the exporter down.
 func WithSpanExporter(e sdktrace.SpanExporter) Option {
 	return optionFunc(func(c config) config {
 		if e != nil {
@@ -128,15 +135,13 @@ func WithSpanExporter(e sdktrace.SpanExporter) Option {
 }
 
 // WithGatherer adds the metrics of code that still uses client_golang. They are served on the same page and pushed,
-// merged with OpenTelemetry's. A gatherer that fails, panics or hangs costs the page only its own families. With
-// package promguard, the page of the default registry has them too: do not serve both in prometheus.Gatherers, or
-// these metrics appear twice.
+// merged with OpenTelemetry's. A gatherer that is passed twice is gathered once, and nil is ignored. A gatherer that fails,
+// panics or hangs costs the page only its own families. It must be safe for concurrent use. With package promguard, the
+// page of the default registry has these metrics too: do not serve both in prometheus.Gatherers, or they appear twice.
 //
-// client_golang does not record who registered what, so a conflict names the code that called WithGatherer. Conflicts
-// of collectors registered with [Provider.Registerer], or with the default registry under package promguard, name the
-// code that registered each. If a collector registered through prometheus.WrapRegistererWith panics in a gatherer,
-// the process ends, as it does without a Provider. With Provider.Registerer, or the default registry under promguard,
-// it does not.
+// client_golang does not record who registered what, so a conflict names the code that called WithGatherer. And if a
+// collector that was registered through prometheus.WrapRegistererWith panics, the process ends, as it does without a
+// Provider. [Provider.Registerer], and the default registry under package promguard, have neither limit.
 func WithGatherer(g prometheus.Gatherer) Option {
 	from := given{g, callSite().String()}
 	return optionFunc(func(c config) config {
@@ -147,27 +152,32 @@ func WithGatherer(g prometheus.Gatherer) Option {
 	})
 }
 
-// given is a gatherer and the code that passed it to WithGatherer.
+// A given is a gatherer and the place in the code that passed it to WithGatherer.
 type given struct {
 	gatherer prometheus.Gatherer
 	site     string
 }
 
-// WithLogger sets the logger of the Provider. It logs conflicts, failures of callbacks, collectors and pushes, and,
-// with Setup, what OpenTelemetry logs. The default, and nil, is slog's default logger at the time of each message.
-// Until Setup returns, OpenTelemetry and the warning about measurements lost before Setup use slog's default logger.
+// WithLogger sets the logger of the Provider. The Provider logs conflicts, wrong environment variables, and failures of
+// callbacks, collectors and pushes; with Setup it also logs what OpenTelemetry logs. The default, and nil, is slog's default
+// logger at the time of each message.
+//
+// The logger does not get everything: OpenTelemetry logs to standard error until Setup is called, and the warning about
+// measurements lost before Setup goes to slog's default logger.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(c config) config { c.log.to = l; return c })
 }
 
-// WithScopeLabels adds otel_scope_name, otel_scope_version, otel_scope_schema_url and the scope's attributes to each
-// series, so that equal instruments of different scopes are separate series. It is off by default.
+// WithScopeLabels adds the labels otel_scope_name, otel_scope_version and otel_scope_schema_url to each series, and the
+// scope's attributes with the prefix otel_scope_. So equal instruments of different scopes are separate series. Without
+// this option they are one.
 func WithScopeLabels() Option {
 	return optionFunc(func(c config) config { c.scopeLabels = true; return c })
 }
 
-// WithCardinalityLimit bounds the series of each instrument. Further ones are summed in one series with the label
-// otel_metric_overflow="true". The default is 2000; 0 or less means no limit.
+// WithCardinalityLimit bounds the series of each instrument, as OpenTelemetry's SDK specification defines it. If there are
+// more, the further ones are recorded to one series with the label otel_metric_overflow="true", which is included in the
+// limit. The default is 2000; 0 or less means no limit.
 func WithCardinalityLimit(perInstrument int) Option {
 	return optionFunc(func(c config) config { c.cardinalityLimit = perInstrument; return c })
 }
@@ -177,8 +187,9 @@ func WithConflictPolicy(p ConflictPolicy) Option {
 	return optionFunc(func(c config) config { c.policy = p; return c })
 }
 
-// WithCallbackTimeout bounds each run of an observable callback. The default is one second; 0 or less is ignored. A
-// callback that takes longer is not started again until it returns; until then its instruments have no values.
+// WithCallbackTimeout bounds each run of an observable callback; then its context ends. The default is one second; 0 or
+// less is ignored. If a callback has not returned by then, what it observed is left out. It is not started again until it
+// returns; until then its instruments have no values.
 func WithCallbackTimeout(d time.Duration) Option {
 	return optionFunc(func(c config) config {
 		if d > 0 {
@@ -188,7 +199,8 @@ func WithCallbackTimeout(d time.Duration) Option {
 	})
 }
 
-// WithoutPrometheus disables /metrics: Handler answers 404. Only pushes and the readers of WithReader collect.
+// WithoutPrometheus disables the page: Handler answers 404, and Gatherer has no OpenTelemetry metrics. Only pushes and the
+// readers of WithReader collect.
 func WithoutPrometheus() Option {
 	return optionFunc(func(c config) config { c.withoutPrometheus = true; return c })
 }
@@ -198,14 +210,15 @@ func WithoutRuntime() Option {
 	return optionFunc(func(c config) config { c.withoutRuntime = true; return c })
 }
 
-// WithoutPush ignores OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER and the OTEL_EXPORTER_OTLP_ variables: only
-// exporters given by options are used. It is meant for tests, and for programs that must not send anything.
+// WithoutPush creates no exporter because of OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER or the OTEL_EXPORTER_OTLP_
+// variables: only exporters passed as options are used. It is meant for tests, and for programs that must not send
+// anything.
 func WithoutPush() Option {
 	return optionFunc(func(c config) config { c.withoutPush = true; return c })
 }
 
-// buildResource merges these resources; later ones win: the SDK's defaults, WithResource, WithService, the
-// environment.
+// buildResource merges four resources: the SDK's default, and those of WithResource, WithService and the environment.
+// Later ones win.
 func (c config) buildResource() (*resource.Resource, error) {
 	var own []attribute.KeyValue
 	if c.name != "" {

@@ -12,20 +12,22 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// Instrument describes an instrument that some code requested.
+// An Instrument describes an instrument that some code requested. In a [Conflict] it may also describe a metric of
+// client_golang.
 type Instrument struct {
-	Scope       instrumentation.Scope
-	Name        string // as its author wrote it
-	Prometheus  string // the family it is exposed under
-	Kind        sdkmetric.InstrumentKind
-	Number      string // "int64" or "float64"
-	Unit        string
-	Description string
-	// Site is the code that requested it, outside OpenTelemetry and this package: import path, file and line, as in
-	// "github.com/acme/pay/metrics.go:12". It is empty if that is not known.
+	Scope       instrumentation.Scope    // of the meter; for a metric of client_golang, its Name says where it came from
+	Name        string                   // as its author wrote it
+	Prometheus  string                   // the family that it is exposed under; "" if it was refused
+	Kind        sdkmetric.InstrumentKind // 0 if unknown, and for a summary of client_golang
+	Number      string                   // "int64" or "float64"
+	Unit        string                   // as its author wrote it, such as "s" or "{request}"
+	Description string                   // as its author wrote it
+	// Site is the place in the code that requested the instrument, outside OpenTelemetry, client_golang and this library:
+	// import path, file and line, as in "github.com/acme/pay/metrics.go:12". It is "" if that is not known.
 	Site string
 }
 
+// String returns the definition and the place in the code, in one line.
 func (i Instrument) String() string {
 	var b strings.Builder
 	if i.Number != "" {
@@ -53,7 +55,7 @@ func (i Instrument) whereabouts() string {
 		return "at an unknown place"
 	case strings.HasPrefix(i.Scope.Name, clientScope):
 		return "of " + i.Scope.Name
-	case i.Scope.Name == runtimeScope || i.Scope.Name == thisPackage:
+	case i.Scope.Name == runtimeScope || i.Scope.Name == thisPackage || i.Scope.Name == processScope:
 		return "of " + i.Scope.Name + ", made by New or Setup"
 	}
 	return "of " + i.Scope.Name + ", made by otel.Meter before Setup, so its place is unknown"
@@ -79,22 +81,26 @@ func kindName(k sdkmetric.InstrumentKind) string {
 	return "metric"
 }
 
-// Reason says how two definitions of one family differ.
+// A Reason says what a conflict is about: mostly how two definitions of one family differ.
 type Reason string
 
-// The reasons, the most serious first. A conflict with several differences has the most serious one.
+// The reasons, the most serious first. If two definitions differ in several ways, the Reason is the most serious one.
 const (
-	ReasonReserved    Reason = "Reserved" // a name or label that Prometheus needs for itself
-	ReasonKind        Reason = "Kind"     // counter, gauge, histogram …
-	ReasonNumber      Reason = "Number"   // int64 or float64
-	ReasonUnit        Reason = "Unit"
-	ReasonName        Reason = "Name"        // two names that become one in Prometheus
-	ReasonBuckets     Reason = "Buckets"     // histogram boundaries
+	ReasonReserved    Reason = "Reserved"    // Prometheus needs the name, or an attribute's name, for itself
+	ReasonKind        Reason = "Kind"        // counter, gauge, histogram …
+	ReasonNumber      Reason = "Number"      // int64 or float64
+	ReasonUnit        Reason = "Unit"        // the unit
+	ReasonName        Reason = "Name"        // two names become one in Prometheus
+	ReasonBuckets     Reason = "Buckets"     // the boundaries of histograms
 	ReasonDescription Reason = "Description" // the HELP
-	ReasonLabels      Reason = "Labels"      // label names; only of client_golang, because OpenTelemetry's instruments do not fix theirs
-	ReasonDuplicate   Reason = "Duplicate"   // two values for one gauge series
-	ReasonCardinality Reason = "Cardinality" // the number of series exceeds the limit, or has reached 80 % of it
-	ReasonEncoding    Reason = "Encoding"    // an attribute that is not a valid label
+	// ReasonLabels is about label names. It concerns only client_golang's metrics, because OpenTelemetry's instruments do
+	// not fix theirs.
+	ReasonLabels Reason = "Labels"
+	// ReasonDuplicate means that one series has two values, of which gauges show the first, or that two equal metrics of
+	// client_golang were registered.
+	ReasonDuplicate   Reason = "Duplicate"
+	ReasonCardinality Reason = "Cardinality" // the number of series has reached 80 % of the limit
+	ReasonEncoding    Reason = "Encoding"    // an attribute's value is not UTF-8, or its key cannot be a label's name
 )
 
 var reasons = []Reason{
@@ -102,33 +108,35 @@ var reasons = []Reason{
 	ReasonLabels, ReasonDuplicate, ReasonCardinality, ReasonEncoding,
 }
 
-// Resolution says how a conflict was resolved.
+// A Resolution says how a conflict was resolved.
 type Resolution string
 
 // The resolutions.
 const (
-	Merged   Resolution = "Merged"   // one family holds the measurements of both
+	Merged   Resolution = "Merged"   // one family has the measurements of both
 	Renamed  Resolution = "Renamed"  // the second is exposed under a name that ends in its kind
-	Repaired Resolution = "Repaired" // a label was renamed or its value made valid
+	Repaired Resolution = "Repaired" // a label was renamed, or its value was made valid
 	Kept     Resolution = "Kept"     // both are exposed as they are
-	Limited  Resolution = "Limited"  // further series are summed in one that is marked
-	Rejected Resolution = "Rejected" // creation returned a *ConflictError
+	Limited  Resolution = "Limited"  // series beyond the limit are recorded to one, with otel_metric_overflow="true"
+	// Rejected means that creating the instrument returned a *ConflictError, or that client_golang's Register returned an
+	// AlreadyRegisteredError.
+	Rejected Resolution = "Rejected"
 )
 
-// A Conflict is two different definitions of one Prometheus family, and how it was resolved. If only one instrument
-// is involved (Reserved, Cardinality, Encoding), First and Second are equal.
+// A Conflict says that two different definitions met in one Prometheus family, and how that was resolved. If only one
+// instrument is involved (Reserved, Cardinality, Encoding), First and Second are equal.
 type Conflict struct {
-	Family     string // the Prometheus family that both would have
+	Family     string // the Prometheus family over which the two met
 	Reason     Reason
 	Resolution Resolution
 	First      Instrument // the earlier one
 	Second     Instrument // the later one
-	// Detail says what the two instruments do not show: different labels or boundaries, and what the page leaves out.
-	// It may be empty.
+	// Detail says what the two Instruments do not: different labels or boundaries, and what the page leaves out. It may
+	// be empty.
 	Detail string
 }
 
-// String returns one line that names every difference and both sites.
+// String returns one line that names every difference and both places in the code.
 func (c Conflict) String() string {
 	what := strings.ToLower(joinedReasons(c.reasons()))
 	if i := strings.LastIndex(what, ", "); i > 0 {
@@ -172,9 +180,11 @@ func (c Conflict) reasons() []Reason {
 	return out
 }
 
-// ConflictError is the error that a Provider under the Reject policy returns for a conflicting instrument.
+// A ConflictError is the error of creating an instrument that conflicts with an earlier one, under the policy [Reject].
+// errors.As finds it.
 type ConflictError struct{ Conflict Conflict }
 
+// Error returns the conflict in one line.
 func (e *ConflictError) Error() string { return "telemetry: conflict: " + e.Conflict.String() }
 
 // A definition is what the author of an instrument specified.
@@ -182,7 +192,7 @@ type definition struct {
 	name, unit, description string
 	kind                    sdkmetric.InstrumentKind
 	number                  string
-	buckets                 []float64 // the boundaries known at creation; nil is the reader's default
+	buckets                 []float64 // the boundaries known at creation; nil means the reader's default
 }
 
 func (d definition) class() rule.Class { return rule.ClassOf(d.kind) }
@@ -193,7 +203,7 @@ func compare(first, second definition) (Reason, Resolution) {
 	gauge := first.class() == rule.Gauge
 	switch {
 	case first.kind != second.kind && gauge:
-		return ReasonKind, Renamed // one is set, the other observed: they cannot be combined
+		return ReasonKind, Renamed // one is set, the other is observed: the two cannot be combined
 	case first.number != second.number && gauge:
 		return ReasonNumber, Renamed
 	case first.kind != second.kind:

@@ -44,7 +44,7 @@ type debugReport struct {
 	Series      int               `json:"series"`
 	Conflicts   []debugConflict   `json:"conflicts"`
 	Instruments []debugInstrument `json:"instruments"`
-	Client      []debugInstrument `json:"client_golang"` // its metrics
+	Client      []debugInstrument `json:"client_golang"` // the metrics of client_golang
 }
 
 type debugInstrument struct {
@@ -59,7 +59,7 @@ type debugInstrument struct {
 	Site        string      `json:"site,omitempty"`
 	Unknown     string      `json:"site_unknown,omitempty"` // why the site is unknown
 	Series      int         `json:"series"`
-	Value       *debugValue `json:"value,omitempty"` // of all series together; nil if there is none
+	Value       *debugValue `json:"value,omitempty"` // of all series together; nil if nothing was measured
 	Share       float64     `json:"share_of_limit"`  // 0 to 1
 	Keys        []debugKey  `json:"attribute_keys,omitempty"`
 }
@@ -113,7 +113,7 @@ type debugConflict struct {
 	Text       string          `json:"text"`
 }
 
-// Percent is the share in whole percent.
+// Percent returns the share of the cardinality limit, in whole percent.
 func (d debugInstrument) Percent() int { return int(d.Share * 100) }
 
 // OneSided reports whether the conflict involves one instrument only.
@@ -122,10 +122,11 @@ func (c debugConflict) OneSided() bool {
 		c.First.Description == c.Second.Description && c.First.Scope == c.Second.Scope && c.First.Number == c.Second.Number
 }
 
-// DebugHandler shows every instrument and every conflict: as a page for people, or with ?format=json for programs.
-// Each instrument has the number of its series, their total and the attribute keys with the most values. ?q=text
-// shows only entries whose name, scope or place in the code contains the text. Attribute values are not shown; still,
-// serve it only to operators.
+// DebugHandler serves a page that shows every instrument, every metric of client_golang and every conflict: as HTML for
+// people, or as JSON for programs with ?format=json. An instrument has the number of its series, their total, and the
+// attribute keys with the most values. ?q=text shows only entries whose name, scope or place in the code contains the text.
+// Another format is answered with 400. The page does not show attribute values; still, serve it only to operators. Each
+// request runs all callbacks and collectors, as a scrape does.
 func (p *Provider) DebugHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		report := p.report(r.Context())
@@ -249,7 +250,7 @@ func (s *scraper) client(ctx context.Context) []debugInstrument {
 	return out
 }
 
-// on adds what a family has on the page to its description.
+// on adds the values that a family has on the page to its description.
 func (d debugInstrument) on(p *placed) debugInstrument {
 	u := usage{values: map[attribute.Key]map[attribute.Value]struct{}{}}
 	for _, m := range p.Metric {
@@ -334,7 +335,7 @@ func (u *usage) top() []debugKey {
 	return out[:min(len(out), maxKeys)]
 }
 
-// usage collects once, outside the scrapes, and sums up.
+// usage collects once, apart from scrapes, and sums up the series of each instrument.
 func (x *exposition) usage(ctx context.Context) map[usageKey]*usage {
 	var rm metricdata.ResourceMetrics
 	if err := x.reader.Collect(context.WithValue(ctx, cycleKey{}, x.callbacks.collect(ctx)), &rm); err != nil {

@@ -1,8 +1,8 @@
 // Package telemetry gives a process metrics that cannot fail: OpenTelemetry's instruments, exposed to Prometheus,
 // without a panic, a failed scrape or a lost count when two pieces of code define one metric differently.
 //
-// Call [Setup] once, in main, and serve its [Provider.Handler] as /metrics. Libraries and package-level variables use
-// [Meter], which works before Setup and after it:
+// Call [Setup] once, in main, serve its [Provider.Handler] as /metrics, and call [Provider.Shutdown] before the process
+// ends. Libraries and package-level variables use [Meter], which works before Setup and after it:
 //
 //	var requests, _ = telemetry.Meter("github.com/acme/pay").Int64Counter("pay.requests")
 //
@@ -10,12 +10,14 @@
 //
 // # From an instrument to the page
 //
-// An instrument gets its Prometheus family when it is created: the counter http.requests is http_requests_total. If the
-// family exists already, the second instrument is merged with the first, or exposed under another name.
+// An instrument gets its Prometheus family when it is created: the counter http.requests is http_requests_total. Names
+// are translated as OpenTelemetry's specification "Prometheus and OpenMetrics Compatibility" demands, with the library
+// that OpenTelemetry's Prometheus exporter uses. If the family exists already, the second instrument is merged with the
+// first, or exposed under another name.
 //
-// Synchronous instruments record to series of this package, which the page and cumulative pushes read. A scrape writes the
-// text of their labels, which is built once and kept, and the current numbers. To follow an increment to the page, read
-// instruments.go, internal/series/hot.go, internal/cell/cell.go, internal/series/lines.go and write.go.
+// Synchronous instruments record to series of this package, which the page and cumulative pushes read. A scrape writes
+// the labels of each series, as text that is built once and kept, and its current numbers. To follow an increment to the
+// page, read instruments.go, internal/series/hot.go, internal/cell/cell.go, internal/series/lines.go and write.go.
 //
 // The SDK keeps the series of observable instruments, of instruments that a view matches, and of every instrument if you
 // pass [WithReader] or choose delta temporality. At a scrape, observable callbacks run outside the SDK's locks, each with a
@@ -35,13 +37,14 @@
 // metric.WithAttributes in each call costs most, because it sorts the attributes.
 //
 // Instruments also implement the Binder of their kind and the Finisher of go.opentelemetry.io/otel/metric/x, which is
-// experimental. Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later measurement
-// starts a new series at zero, which appears in the collection after the last one of the old series. Use it for series that
-// do not come back, such as those of a tenant that left: if a series starts again, Prometheus sees a counter reset, and if
-// other instruments share the family and the labels, their sum falls by the part that ended. The page counts as one reader:
-// if two servers scrape it, only one of them sees the last value. If nobody reads the page for five minutes, ended series
-// are freed without being shown. If the SDK keeps the series, a bound instrument costs as much as the SDK's, and
-// Finish does nothing.
+// experimental. Finish ends a series: the page and each push collect it once more, and then its memory is freed. A later
+// measurement starts a new series at zero, which appears in the collection after the last one of the old series. Use it
+// for series that do not come back, such as those of a tenant that left. If a series starts again, Prometheus sees a
+// counter reset. If other instruments share the family and the labels, their sum falls by the part that ended.
+//
+// For Finish, the page counts as one reader: if two servers scrape it, only one of them sees the last value. If nobody
+// reads the page for five minutes, ended series are freed without being shown. If the SDK keeps the series, Finish does
+// nothing, and a bound instrument costs as much as the SDK's.
 //
 // # Conflicts
 //
@@ -58,36 +61,41 @@
 //
 // # Coming from client_golang
 //
-// Where client_golang panics or returns an error, OpenTelemetry's instruments get this instead:
+// This is what OpenTelemetry's instruments do where client_golang panics or returns an error. The words in parentheses
+// are the [Reason] and the [Resolution] of the conflict.
 //
-//   - One name, two help texts. One family with the sum of both, and the first HELP that is not empty
+//   - Two help texts for one name: the family has the sum of both, and the first HELP that is not empty
 //     (Description, Merged).
-//   - One name, other labels. Two series of one family; no conflict.
-//   - One name, registered twice. The same instrument; no conflict, and no AlreadyRegisteredError to handle. Two
-//     observable counters with a callback each add up.
-//   - One name, two kinds. The first keeps the name; the second gets a name that ends in its kind: a gauge beside the
-//     counter http_requests_total is http_requests_total_gauge (Kind, Renamed). A counter and an observable counter are of
-//     one kind, and add up (Kind, Merged).
-//   - Two spellings: http.requests, http_requests, http_requests_total. One family (Name, Merged). Names that differ only
-//     in case are equal.
-//   - One histogram, other buckets. One series with the boundaries of the first; each bucket of the second is added to the
-//     bucket of the first that contains it (Buckets, Merged). Histograms in seconds without boundaries have .005 to 10.
-//   - One quantity in two units, lat in s and in ms. Two families, lat_seconds and lat_milliseconds, and a warning,
-//     because their numbers cannot be compared (Unit, Kept).
-//   - Two gauges, or two callbacks of an observable gauge, with equal labels. Every scrape shows the first one's value,
+//   - Other label names: the family has two series. This is no conflict.
+//   - A name that is requested twice: both requests get the same instrument. This is no conflict, and there is no
+//     AlreadyRegisteredError to handle. Two observable counters with a callback each add up.
+//   - Two kinds for one name: the first keeps the name, and the name of the second ends in its kind. A gauge beside the
+//     counter http_requests_total is http_requests_total_gauge (Kind, Renamed). A counter and an observable counter are
+//     of one kind in Prometheus, and add up (Kind, Merged).
+//   - Two spellings of one name, such as http.requests, http_requests and http_requests_total: they are one family
+//     (Name, Merged). Names that differ only in case are equal, and no conflict.
+//   - Two lists of bucket boundaries for one histogram: the series has the boundaries of the first, and each bucket of the
+//     second is added to the bucket of the first that contains it (Buckets, Merged). A histogram in seconds without
+//     boundaries has .005 to 10.
+//   - One quantity in two units, such as lat in s and in ms: lat_seconds and lat_milliseconds are two families. There is a
+//     warning, because their numbers cannot be compared (Unit, Kept).
+//   - Two gauges, or two callbacks of an observable gauge, with equal labels: every scrape shows the value of the first,
 //     because gauges cannot be added (Duplicate, Merged).
-//   - A negative Add to a counter. It is subtracted, as OpenTelemetry's SDK does; Prometheus sees a reset.
+//   - A negative number passed to Add of a counter: it is subtracted, as by OpenTelemetry's SDK, and Prometheus sees a
+//     counter reset.
 //
 // Labels called le, quantile, __name__ or otel_scope_… become exported_le and so on (Reserved, Repaired). Invalid UTF-8 is
-// replaced by U+FFFD (Encoding, Repaired). An attribute without a value is no label, because Prometheus does not
-// distinguish the two, and a family without a description has no HELP. An instrument keeps up to 2000 series; the rest is
-// summed in one with otel_metric_overflow="true", and a warning is logged at 80 % (Cardinality, Limited;
-// [WithCardinalityLimit]). A callback, collector or gatherer that fails, panics or hangs costs the page only its own metrics
-// (telemetry_callback_errors_total, telemetry_scrape_errors_total{reason}).
+// replaced by U+FFFD (Encoding, Repaired). An attribute with an empty value becomes no label, because Prometheus does not
+// distinguish the two, and a family without a description has no HELP.
+//
+// An instrument keeps up to 2000 series; the rest is summed in one series with otel_metric_overflow="true". A warning is
+// logged at 80 % (Cardinality, Limited; see [WithCardinalityLimit]). A callback, collector or gatherer that fails, panics or
+// hangs costs the page only its own metrics, and is counted in telemetry_callback_errors_total or
+// telemetry_scrape_errors_total{reason}.
 //
 // If histograms of the two libraries meet, classic buckets have the first one's boundaries, and exponential and native ones
-// the coarser resolution of the two. The sum of a classic and a native histogram is classic. Quantiles of summaries cannot
-// be added: their counts and sums are, and the first one's quantiles are shown. If two functions or collectors of
+// the coarser resolution of the two. The sum of a classic and a native histogram is classic. The counts and sums of two
+// summaries are added, but their quantiles cannot be: the first one's are shown. If two functions or collectors of
 // client_golang report the same series, it may be one measurement: the first one's value is shown.
 //
 // The Go runtime is measured once: a second runtime.Start does nothing, and if client_golang's Go collector is on the page,
@@ -98,15 +106,26 @@
 //
 // # Push and traces
 //
-// The page is always served. OpenTelemetry's environment variables add pushes of metrics, and turn traces on. For that, main
-// must import package telemetry/otlp, which links the exporters; otherwise New and Setup return an error that names the import:
-// OTEL_METRICS_EXPORTER and OTEL_TRACES_EXPORTER (otlp, console, none), OTEL_EXPORTER_OTLP_… with the variants for one
-// signal, over http/protobuf or grpc, OTEL_METRIC_EXPORT_INTERVAL, OTEL_TRACES_SAMPLER, OTEL_BSP_…, OTEL_PROPAGATORS,
-// OTEL_METRICS_EXEMPLAR_FILTER. If an endpoint is set, the default exporter is otlp; if nothing is set, nothing is sent, and
-// no span is created. OTEL_SDK_DISABLED=true turns off OpenTelemetry's instruments and pushes; the page then has
-// client_golang's metrics only. If a value is wrong, New and Setup return an error that names the variable, and a nil
-// Provider; an unknown word of a list, such as a sampler's name, is ignored with a warning. [WithMetricExporter] and [WithSpanExporter] add
-// exporters in code.
+// OpenTelemetry's environment variables turn pushes of metrics and traces on. For that, main must import package
+// telemetry/otlp, which links the exporters; otherwise New and Setup return an error that names the import. These
+// variables are read, with the meaning that OpenTelemetry's specification gives them:
+//
+//	OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER              otlp, console or none
+//	OTEL_EXPORTER_OTLP_…, OTEL_EXPORTER_OTLP_METRICS_…,      endpoint, protocol (http/protobuf or grpc), headers, TLS,
+//	OTEL_EXPORTER_OTLP_TRACES_…                              timeout, compression, temporality, aggregation
+//	OTEL_METRIC_EXPORT_INTERVAL, OTEL_METRIC_EXPORT_TIMEOUT  in milliseconds; 60000 and 30000 by default
+//	OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_BSP_…, OTEL_PROPAGATORS
+//	OTEL_METRICS_EXEMPLAR_FILTER
+//	OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES
+//	OTEL_SDK_DISABLED
+//
+// If only an endpoint is set, the exporter is otlp. If no exporter and no endpoint is set, nothing is sent, and no span is
+// created. OTEL_SDK_DISABLED=true turns off OpenTelemetry's instruments, pushes and traces; the page then has
+// client_golang's metrics only. [WithMetricExporter] and [WithSpanExporter] add exporters in code.
+//
+// If a value is wrong, New and Setup return an error that names the variable, and a nil Provider. An unknown word, such as
+// that of a sampler, is ignored with a warning, as the specification demands; but an unknown exporter or protocol is an
+// error, because data would be lost.
 //
 // A push agrees with the page: merged instruments are one metric of the first one's scope, renames and repairs are the same,
 // client_golang's metrics are included, and a collector's page for Prometheus equals /metrics. Metrics that need no repair
@@ -118,8 +137,9 @@
 // If the receiver is down, the process is not affected: recording and scrapes go on, each push gives up after its timeout,
 // and the next successful push has every count, unless you chose delta temporality. telemetry_exports_total and
 // telemetry_export_errors_total{reason} count pushes. The log says when they begin to fail, and when they work again.
-// [Provider.Shutdown] sends what is left, within its context or five seconds. After it, the page still shows what was
-// recorded.
+//
+// [Provider.Shutdown] sends what is left, within its context or five seconds. After it, the page goes on showing what
+// synchronous instruments record, and client_golang's metrics. What the SDK keeps is no longer shown: see above.
 //
 // A measurement within a sampled span carries its trace to the page as an OpenMetrics exemplar.
 //

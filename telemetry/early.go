@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// maxEarly bounds the measurements that an instrument keeps until Setup. Beyond it, additions through a bound counter
-// or up-down counter are added up, so that none is lost.
+// maxEarly bounds the measurements that an instrument keeps until Setup. Further additions without attributes are added to
+// the last one that is kept, if that has no attributes either. So a bound counter loses nothing.
 const maxEarly = 1000
 
 // early keeps the measurements made through an instrument before Setup; Setup records them. M is a measurement.
@@ -17,10 +17,10 @@ type early[M any] struct {
 	mu    sync.Mutex
 	kept  []M
 	lost  int  // beyond maxEarly
-	bound bool // Setup has run: nothing is kept any more
+	bound bool // whether Setup has run, so that nothing is kept any more
 }
 
-// keep keeps a measurement. It returns false if Setup has run: then the caller records it.
+// keep keeps a measurement. It returns false if Setup has run: then the caller must record it.
 func (e *early[M]) keep(m M) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -19,9 +19,9 @@ import (
 )
 
 // This file reads OpenTelemetry's environment variables. The exporters and the SDK read most of them too, but replace
-// a wrong value by a default: data would go nowhere, or without TLS. So a wrong value is an error here that names the
-// variable. Unknown words of a list are ignored with a warning, as the specification demands, except those that say
-// what to send and how.
+// a wrong value by a default, so that data would be lost, or sent without TLS. Here a wrong value is an error that names
+// the variable. An unknown word is ignored with a warning, as the specification demands, except for exporters and
+// protocols. See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables.
 
 const (
 	metricsSignal = "METRICS"
@@ -50,7 +50,7 @@ func otlpVariable(signal, name string) string {
 	return "OTEL_EXPORTER_OTLP_" + name
 }
 
-// wrong returns an error about a variable. Callers leave out values that may be secret.
+// wrong returns an error about a variable. The caller must leave out values that may be secret.
 func wrong(name, format string, args ...any) error {
 	return fmt.Errorf("telemetry: %s %s", name, fmt.Sprintf(format, args...))
 }
@@ -88,7 +88,7 @@ func exportersOf(log voice, signal string) ([]string, error) {
 type otlpTarget struct {
 	protocol string
 	endpoint string // for logs; without credentials
-	named    bool   // set by a variable; otherwise it is the specification's default, without TLS
+	named    bool   // whether a variable sets it; otherwise it is the specification's default, without TLS
 }
 
 // otlpTargetOf checks every variable of a signal's OTLP exporter.
@@ -134,7 +134,7 @@ func otlpTargetOf(log voice, signal string) (otlpTarget, error) {
 // warnUnknown warns that the value of a variable is not one of the known ones, and is ignored.
 func warnUnknown(log voice, name, value string, known ...string) {
 	if value != "" && !slices.Contains(known, strings.ToLower(value)) {
-		log.warn("an environment variable is ignored: its value is unknown",
+		log.warn("an environment variable is ignored, because its value is unknown",
 			"name", name, "value", value, "want", strings.Join(known, ", "))
 	}
 }
@@ -219,7 +219,7 @@ func headerKey(s string) bool {
 	})
 }
 
-// checkMilliseconds accepts a positive number, and an empty value, which is the default.
+// checkMilliseconds accepts a number above 0, and an empty value, which stands for the default.
 func checkMilliseconds(name, value string) error {
 	return checkNumber(name, value, "milliseconds", math.MaxInt64/int64(time.Millisecond))
 }

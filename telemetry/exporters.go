@@ -10,7 +10,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/exporting"
 )
 
-// An exporterTo is an exporter of metrics or spans, and its target as logs name it.
+// An exporterTo is an exporter of metrics or spans, and the name of its target in logs.
 type exporterTo[E any] struct {
 	exporter E
 	to       string

@@ -30,7 +30,7 @@ type exposition struct {
 	reader    *sdkmetric.ManualReader // of the Provider's SDK
 	self      *selfMetrics
 	collector prometheus.Collector // the exporter's
-	target    metricdata.Metrics   // target_info
+	target    metricdata.Metrics   // the family target_info
 	ledger    *ledger              // nil if the SDK holds everything
 	ready     []metricdata.Metrics // input of the exporter; guarded by the fold's lock
 	aside     *fold                // for kept families whose metrics are needed
@@ -78,7 +78,7 @@ func targetInfo(res *resource.Resource) metricdata.Metrics {
 	}
 }
 
-// Produce returns the repaired data to the exporter. collect and whole, which cause the call, hold the lock.
+// Produce returns the repaired data to the exporter, which calls it while collect or whole holds the lock.
 func (x *exposition) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	return []metricdata.ScopeMetrics{{Metrics: x.ready}}, nil
 }

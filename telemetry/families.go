@@ -13,13 +13,13 @@ type family struct {
 	name   string
 	class  rule.Class
 	origin string     // the family that its instruments asked for, in lower case; it differs from name after a rename
-	def    definition // every instrument of the family is created with this
+	def    definition // the definition with which every instrument of the family is created
 	first  *admitted
 	help   string // the first non-empty description; guarded by catalog.mu
 }
 
-// place finds or establishes the family for a definition, and returns the conflicts of that. If dry, a definition
-// with conflicts leaves no trace.
+// place finds or establishes the family for a definition, and returns the conflicts that it found. If dry, a definition
+// with conflicts changes nothing.
 func (c *catalog) place(as *admitted, d definition, dry bool) (*family, []Conflict) {
 	want, cl := rule.FamilyName(d.name, d.unit, d.class()), d.class()
 	if rule.Reserved(want, cl) {

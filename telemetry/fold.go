@@ -12,13 +12,13 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// A fold sorts what the SDK collected into families, where points with equal labels become one. The page has a fold,
-// and so has each push. It remembers its series from one collection to the next.
+// A fold sorts what the SDK collected into families, where points with equal labels become one. The page has a fold, and
+// each push has another one. A fold remembers its series from one collection to the next.
 type fold struct {
 	catalog     *catalog
 	scopeLabels bool
 	limit       int  // series of one instrument
-	native      bool // for a push: attributes stay OpenTelemetry's, and do not become labels
+	native      bool // for a push: attributes stay OpenTelemetry's instead of becoming labels
 
 	mu      sync.Mutex
 	rm      *metricdata.ResourceMetrics // what was collected
@@ -218,8 +218,8 @@ func (x *fold) crowd(s *stream, points int) {
 	})
 }
 
-// unequal reports that a histogram of client_golang has other buckets than the instrument that it is added to.
-// Between instruments that is reported when they are created.
+// unequal reports that a histogram of client_golang has other buckets than the instrument to which it is added. Different
+// buckets of two instruments are reported when the second is created.
 func (x *fold) unequal(f *feed) {
 	if !f.foreign || f.unequal {
 		return

@@ -16,8 +16,8 @@ import (
 // series, whatever their scope, number type and attribute spelling.
 
 // A sheet is one family as it is exposed, with the series of the last collection. Translating attributes is the
-// expensive part of an exposition, so it is done once for each series, not at every scrape. The lock of its fold
-// guards a sheet.
+// expensive part of an exposition, so it is done once for each series, not at every scrape. The lock of the fold guards
+// its sheets.
 type sheet struct {
 	family      *family
 	help        string
@@ -40,8 +40,8 @@ type part struct {
 
 // A folded series is one line of the page, or one group of lines for a histogram.
 type folded struct {
-	key    attribute.Set // its labels
-	labels attribute.Set // the same: valid, distinct names; values are UTF-8 strings. In a native fold: attributes
+	key    attribute.Set // the labels: their names are valid and distinct, their values are UTF-8 strings
+	labels attribute.Set // the same; in a native fold, the attributes to push
 	values []string      // of the labels, in order; the sort key
 	seen   uint64        // the collection that wrote the fields below
 	from   *stream
@@ -138,7 +138,7 @@ func addNumbers[N int64 | float64](x *fold, f *feed, points []metricdata.DataPoi
 		case s.seen != x.now:
 			s.seen, s.from, s.value, s.exemplars = x.now, f.stream, float64(pt.Value), nil
 			s.start, s.time = pt.StartTime, pt.Time
-		case gauge && s.from == f.stream && pt.StartTime.Before(s.start): // of one instrument, the older series is the first
+		case gauge && s.from == f.stream && pt.StartTime.Before(s.start): // the first series of an instrument is its oldest
 			s.start, s.time, s.value, s.exemplars = pt.StartTime, pt.Time, float64(pt.Value), nil
 			f.sheet.changed = true
 			x.duplicate(s.from, f.stream)

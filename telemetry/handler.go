@@ -29,7 +29,7 @@ const (
 	failGatherer = "gatherer" // a client_golang gatherer failed, panicked or timed out
 	failInvalid  = "invalid"  // a gatherer's metric could not be put on the page
 	failEncoding = "encoding" // a family could not be written
-	failOverload = "overload" // a scrape timed out while it waited for its turn
+	failOverload = "overload" // a scrape timed out while it waited for its turn, and got a 503
 	failPanic    = "panic"    // a bug in this package
 )
 
@@ -37,7 +37,7 @@ var failures = []string{
 	failCollect, failExporter, failGatherer, failInvalid, failEncoding, failOverload, failPanic,
 }
 
-// A scraper serves /metrics. A failure inside the process does not make it answer 500: it serves the rest, counts the
+// A scraper serves /metrics. If something in the process fails, it does not answer 500: it serves the rest, counts the
 // failure in telemetry_scrape_errors_total and logs it once.
 type scraper struct {
 	exposition *exposition // nil if the SDK is disabled, and under WithoutPrometheus
@@ -60,6 +60,9 @@ func newScraper(x *exposition, c *catalog, suppliers []*supplier, self *selfMetr
 	}
 }
 
+// restServed ends the message of a failure that costs the page only a part of its metrics.
+const restServed = "; the rest of the page is served"
+
 // fail counts a failure, and logs it once for each reason and text.
 func (s *scraper) fail(reason, what string, err error) {
 	s.self.scrapeFailed(reason)
@@ -74,7 +77,7 @@ func (s *scraper) fail(reason, what string, err error) {
 		if err != nil {
 			args = append(args, "error", err)
 		}
-		s.catalog.log.warn(what+"; the rest of the page is served", args...)
+		s.catalog.log.warn(what, args...)
 	}
 }
 
@@ -85,7 +88,7 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	page, ok := s.takeTurn(ctx, format, names)
 	if !ok {
-		s.fail(failOverload, "too many scrapes at once", ctx.Err())
+		s.fail(failOverload, "too many scrapes at once; this one is answered with 503", ctx.Err())
 		http.Error(w, "Too many scrapes at once; try again later.", http.StatusServiceUnavailable)
 		return
 	}
@@ -205,7 +208,7 @@ func (s *scraper) own(ctx context.Context, whole bool) (page []shown) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.fail(failPanic, "a bug in package telemetry", fmt.Errorf("panic: %v", p))
+			s.fail(failPanic, "a bug in package telemetry cost the page OpenTelemetry's metrics", fmt.Errorf("panic: %v", p))
 		}
 	}()
 	return s.exposition.gather(ctx, whole)

@@ -13,8 +13,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// late holds what Meter handed out, in order, and binds it to a Provider once there is one. OpenTelemetry's own
-// global meters do the same, but in map order and without the sites.
+// late holds the instruments that Meter returned, in order, and binds them to a Provider once there is one. OpenTelemetry's
+// own global meters do the same, but in the random order of a map, and without the places in the code.
 type late struct {
 	mu       sync.Mutex
 	provider *Provider
@@ -26,7 +26,7 @@ type late struct {
 // follows a stopped one.
 type binder interface {
 	bind(*Provider) error
-	place() string // the code that requested it
+	place() string // the place in the code that requested it
 }
 
 func (l *late) meter(name string, opts ...metric.MeterOption) metric.Meter {
@@ -57,7 +57,7 @@ func (l *late) bind(p *Provider) {
 	l.mu.Unlock()
 	for _, b := range made {
 		if err := b.bind(p); err != nil {
-			p.log.warn("an instrument created before Setup failed: "+err.Error(), "site", b.place())
+			p.log.warn("an instrument requested before Setup could not be created as requested", "error", err, "site", b.place())
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (l *late) drop(b binder) {
 	}
 }
 
-// A lateMeter makes instruments that find their Provider later.
+// A lateMeter creates stand-ins for instruments, which get their Provider later.
 type lateMeter struct {
 	embedded.Meter
 	late  *late
@@ -108,7 +108,7 @@ type binding struct {
 	create func(metric.Meter) error
 }
 
-// binding returns a binding with the caller's site.
+// binding returns a binding for the code that calls this package.
 func (m *lateMeter) binding(create func(metric.Meter) error) *binding {
 	return &binding{meter: m, site: callSite(), create: create}
 }

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x defines it. A stand-in bound before
-// Setup gets its instrument together with the one that it was bound from.
+// This file binds stand-ins to attributes, as go.opentelemetry.io/otel/metric/x defines it. A stand-in that was bound
+// before Setup gets its instrument together with the stand-in from which it was bound.
 
 // followers holds what was bound from a stand-in, by attributes: repeated calls get the same instrument.
 type followers struct {
@@ -21,7 +21,7 @@ type followers struct {
 	sealed bool // the instrument will not change any more
 }
 
-// A follower is what a stand-in bound to attributes, and a function that moves it to another instrument.
+// A follower is an instrument that was bound from a stand-in, and a function that moves it to another instrument.
 type follower struct {
 	bound any
 	move  func(instrument any)
@@ -34,8 +34,8 @@ func (f *followers) seal() {
 	f.sealed = true
 }
 
-// follow returns what is bound to a set: the existing follower's, or that of a new one from make. make gets the
-// current instrument, which may be nil.
+// follow returns the instrument bound to a set. If there is none yet, make creates it from the current instrument, which
+// may be nil.
 func (f *followers) follow(set attribute.Set, make func(instrument any, sealed bool) *follower) any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,8 +70,8 @@ type binderOf[I any] interface {
 	Bind(...attribute.KeyValue) I
 }
 
-// bindStandIn binds the instrument behind from if it is set and can be bound. Otherwise it returns bound, a stand-in
-// for the bound instrument. Either follows from to a later instrument.
+// bindStandIn binds the instrument of a stand-in, from, if it has one that can be bound. Otherwise it returns bound, which
+// is a stand-in for the bound instrument. If from gets another instrument later, the result moves to that one too.
 func bindStandIn[I any](from, bound standIn, attrs []attribute.KeyValue) I {
 	set := attribute.NewSet(slices.Clone(attrs)...)
 	move := func(instrument any) {

@@ -11,7 +11,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/site"
 )
 
-// lateInt64Observable stands in for an observable instrument with int64 values.
+// A lateInt64Observable is a stand-in for an observable instrument with int64 values.
 type lateInt64Observable struct {
 	metric.Int64Observable
 	embedded.Int64ObservableCounter

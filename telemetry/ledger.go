@@ -20,7 +20,7 @@ type ledger struct {
 	mu       sync.Mutex
 	byKey    map[streamKey]*series.Account
 	list     []*series.Account // in order of creation
-	known    int               // how many of them are in families
+	known    int               // how many accounts of list are in kept
 	kept     []*kept           // in order of creation
 	byFamily map[*family]*kept
 }
@@ -69,7 +69,7 @@ func (l *ledger) account(scope instrumentation.Scope, a admission) *series.Accou
 	return account
 }
 
-// stop declares that nobody collects any more.
+// stop says that nobody collects any more, so that ended series are freed.
 func (l *ledger) stop() {
 	if l != nil {
 		l.rules.Stop()

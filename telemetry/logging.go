@@ -17,8 +17,8 @@ const (
 	verbosityInfo = 4
 )
 
-// newLogger bridges OpenTelemetry's log to slog. Its info messages, one for every meter, become DEBUG. Warnings about
-// duplicate instruments of p are dropped: p reports these itself, with the sites.
+// newLogger bridges OpenTelemetry's log to slog. OpenTelemetry's info messages, one for every meter, become DEBUG. Warnings
+// about duplicate instruments of p are dropped, because p reports these itself, with the places in the code.
 func newLogger(p *Provider) logr.Logger { return logr.New(&logSink{provider: p}) }
 
 type logSink struct {
@@ -105,7 +105,7 @@ func (m *letters) post(to voice, level slog.Level, text string, args []any) {
 	m.do(func() { to.logger().Log(context.Background(), level, text, args...) })
 }
 
-// do queues a call. It runs when none of the caller's locks is held.
+// do queues a call, which runs in another goroutine, so that the caller's locks cannot block it.
 func (m *letters) do(what letter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

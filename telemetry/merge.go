@@ -27,8 +27,8 @@ type merge struct {
 type placed struct {
 	shown
 	first    party
-	helped   party          // the party whose help the family has
-	joined   []party        // all others
+	helped   party          // the party whose HELP the family has
+	joined   []party        // all parties but the first
 	byLabel  map[string]int // index of the metric with these labels; created when needed
 	origins  []origin       // of each metric; created with byLabel
 	labelKey []byte         // scratch
@@ -134,13 +134,13 @@ func occupied(f *dto.MetricFamily) []string {
 func (m *merge) add(g *gathered) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.s.fail(failPanic, "a bug in package telemetry, with the metrics of "+g.supplier.name, fmt.Errorf("panic: %v", p))
+			m.s.fail(failPanic, "a bug in package telemetry cost the page metrics of "+g.supplier.name, fmt.Errorf("panic: %v", p))
 		}
 	}()
 	for _, f := range g.families {
 		f, dropped := foreign.Cleaned(f, g.checked)
 		if dropped > 0 {
-			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics in %s that cannot be exposed", g.supplier.name, f.GetName()), nil)
+			m.s.fail(failInvalid, fmt.Sprintf("%s has metrics in %s that cannot be exposed", g.supplier.name, f.GetName())+restServed, nil)
 		}
 		if f != nil && len(f.Metric) > 0 {
 			m.addFamily(g, f)
@@ -161,7 +161,7 @@ func (m *merge) addFamily(g *gathered, f *dto.MetricFamily) {
 	}
 }
 
-// put places a family under a free name. as is the family as it was gathered.
+// put places a family under a name that is free. The parameter as is the family as it was gathered.
 func (m *merge) put(g *gathered, f, as *dto.MetricFamily) {
 	by := party{from: g, family: as}
 	p := &placed{shown: shown{MetricFamily: f}, first: by, helped: by}

@@ -10,7 +10,7 @@ import (
 
 // This file carries an observation from a callback, through a cycle, to the SDK's instrument.
 
-// A source identifies an instrument of the SDK, which replays its observations.
+// A source identifies an observable instrument of the SDK, which replays what our callbacks observed.
 type source[N int64 | float64] struct {
 	gauge bool
 	err   error // from creating the SDK's instrument
@@ -47,8 +47,8 @@ type observation[N int64 | float64] struct {
 	set   attribute.Set
 }
 
-// lead returns the callback that the SDK runs first in every collection. For a reader that the caller added it runs
-// all callbacks, because nothing else does.
+// lead returns the callback that the SDK runs first in every collection. For a reader that the caller added, it runs all
+// callbacks of the Provider, because no other code does.
 func (c *callbacks) lead() metric.Int64Callback {
 	return func(ctx context.Context, _ metric.Int64Observer) error {
 		if ctx.Value(cycleKey{}) == nil {

@@ -34,8 +34,8 @@ const (
 	signalTraces  = "traces"
 )
 
-// An outage watches the exports of one exporter. It counts each, and logs when they begin to fail and when they work
-// again, but not every failure in between.
+// An outage watches the exports of one exporter. It counts all of them. It logs when they begin to fail and when they work
+// again, but no failure in between.
 type outage struct {
 	log    voice
 	self   *selfMetrics
@@ -60,7 +60,7 @@ func (o *outage) record(err error) {
 	case err == nil && failed > 0:
 		mailbox.post(o.log, slog.LevelInfo, "telemetry: push works again", []any{"signal", o.signal, "to", o.to, "failed", failed, "after", since.Round(time.Millisecond)})
 	case err != nil && failed == 1:
-		mailbox.post(o.log, slog.LevelWarn, "telemetry: push fails; it is tried again, and a message will say when it works",
+		mailbox.post(o.log, slog.LevelWarn, "telemetry: push fails; later pushes are tried, and a message will say when one works",
 			[]any{"signal", o.signal, "to", o.to, "reason", failure, "error", brief(err)})
 	}
 }
@@ -108,8 +108,8 @@ var (
 	statusGRPC = regexp.MustCompile(`rpc error: code = (\w+)`)
 )
 
-// cannotDial has the texts of a connection that was not made. They are not one regular expression, which is far slower
-// than a search for each on a receiver's answer of several megabytes.
+// cannotDial has texts of errors that mean that no connection was made. A regular expression for all of them would be far
+// slower than a search for each, if the text has a receiver's answer of several megabytes.
 var cannotDial = []string{"Error while dialing", "authentication handshake failed", "tls: ", "x509: "}
 
 func reasonOf(err error) string {

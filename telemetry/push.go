@@ -25,7 +25,7 @@ import (
 // bridgeScope is the scope of pushed client_golang metrics.
 const bridgeScope = "go.opentelemetry.io/contrib/bridges/prometheus"
 
-// A push is an exporter of metrics behind the rules of the page, so that both agree:
+// A push applies the rules of the page to what an exporter sends, so that the two agree:
 //
 //	SDK -> PeriodicReader -> repair -> exporter
 //
@@ -100,7 +100,7 @@ func (p *push) agree(ctx context.Context, rm *metricdata.ResourceMetrics) (out *
 	out = rm
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.sources.fail(failPanic, "a bug in package telemetry, during a push", fmt.Errorf("panic: %v", fault))
+			p.sources.fail(failPanic, "a bug in package telemetry: metrics are pushed without repairs", fmt.Errorf("panic: %v", fault))
 		}
 	}()
 	wait, cancel := context.WithTimeout(ctx, gatherTime(ctx))
@@ -169,8 +169,8 @@ func gatherTime(ctx context.Context) time.Duration {
 	return defaultScrapeTimeout
 }
 
-// divide returns the gathered metrics that share a family with an instrument, and all others. Deltas cannot be added
-// to client_golang's totals: with delta temporality all are others.
+// divide returns the gathered metrics that share a family with an instrument, and all others. With delta temporality it
+// returns all as others, because deltas cannot be added to client_golang's totals.
 func (p *push) divide(m *merge) (map[*family][]metricdata.Metrics, []metricdata.ScopeMetrics) {
 	families := metricsOf(m.page())
 	if len(families) == 0 {

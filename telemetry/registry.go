@@ -17,18 +17,22 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
-// Registerer returns a registry for code that uses client_golang, and for promauto.With. What is registered is on the
-// page and pushed. Unlike a registry of client_golang, it never panics, and it accepts a collector that defines a
-// metric differently from another one: metrics of one name are one family, as with OpenTelemetry's instruments, and
-// conflicts name the places of both. Register returns an AlreadyRegisteredError if the collector is registered
-// already or equals one of the same type, as client_golang does, and an error for an invalid descriptor.
+// Registerer returns the Provider's registry for code that uses client_golang, and for promauto.With. What is registered
+// there is on the page and pushed. It is safe for concurrent use.
+//
+// Unlike a registry of client_golang, it never panics, and it accepts a collector that defines a metric differently from
+// another one: metrics of one name are one family, as with OpenTelemetry's instruments, and conflicts name both places in
+// the code. As in client_golang, Register returns an AlreadyRegisteredError if the collector is registered already or
+// equals one of the same type, and an error for an invalid descriptor. It also returns an error if a name has a hundred
+// definitions. MustRegister ignores a collector that is registered already, and logs the other errors.
 //
 // The registry is a prometheus.Gatherer too, and gathers what [Provider.Gatherer] does.
 func (p *Provider) Registerer() prometheus.Registerer { return p.registry }
 
-// Gatherer returns the whole page, for a pushgateway or your own handler: OpenTelemetry's instruments, and all
-// client_golang metrics that the Provider knows. Under WithoutPrometheus it has only the latter. Gathering takes ten
-// seconds at most and returns no error: a failure is logged, and counted in telemetry_scrape_errors_total.
+// Gatherer returns a gatherer of the whole page, for a pushgateway or your own handler: OpenTelemetry's instruments, and
+// all client_golang metrics that the Provider knows. Under WithoutPrometheus it has only the latter. Gathering takes about
+// ten seconds at most and returns no error: a failure is logged, and counted in telemetry_scrape_errors_total. The gatherer
+// is safe for concurrent use.
 func (p *Provider) Gatherer() prometheus.Gatherer { return pageOf{p.scraper} }
 
 // pageOf is a comparable Gatherer, so that a Gatherer passed twice is gathered once.
@@ -57,8 +61,8 @@ var alone = sync.OnceValue(func() *scraper {
 // serving is the Provider whose page the default registry shows.
 var serving atomic.Pointer[Provider]
 
-// listening is set at the first Gather, or by Setup. Conflicts found earlier are reported then, so that main has had
-// time to set up slog.
+// listening is set at the first Gather, or by Setup. Conflicts found before are reported then, so that main has time to
+// configure slog.
 var listening atomic.Bool
 
 // init makes client_golang's default registry gather the whole page, if package promguard is linked.
@@ -108,13 +112,12 @@ func (s *scraper) hear() {
 	}
 }
 
-// refused reports a collector that client_golang refuses for a fault of its own.
+// refused reports a collector that client_golang refuses because of the collector's own descriptors.
 func (s *scraper) refused(n guard.News) {
-	what := "a collector was refused"
+	what := collectorAt(n.Second) + " was refused"
 	if n.Kept {
-		what = "a collector contradicts itself"
+		what = collectorAt(n.Second) + " contradicts itself; its metrics are checked one by one"
 	}
-	what += ", registered at " + cmp.Or(n.Second.Site().String(), "an unknown place")
 	if _, told := logged.LoadOrStore(what, true); told && s.catalog.shared {
 		s.self.scrapeFailed(failInvalid)
 		return
@@ -193,7 +196,7 @@ type differences struct {
 	notes   []string
 }
 
-// add adds a difference, with a note on what the two instruments do not show of it.
+// add adds a difference, with a note on what the two Instruments do not show of it.
 func (d *differences) add(r Reason, note string) {
 	if !slices.Contains(d.reasons, r) {
 		d.reasons = append(d.reasons, r)

@@ -9,8 +9,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// selfMetrics are the metrics of a Provider about itself. They exist before its meters do: until then stand-ins keep
-// what is counted, as for the instruments of Meter before Setup.
+// selfMetrics are the metrics of a Provider about itself. They are needed before its meters exist: until then stand-ins
+// keep what is counted, as for the instruments of Meter before Setup.
 type selfMetrics struct {
 	conflicts, callbackErrors, scrapeErrors, exports, exportErrors standIn
 	options                                                        map[selfLabel]metric.AddOption
@@ -60,7 +60,7 @@ func (s *selfMetrics) scrapeFailed(reason string) {
 	s.add(s.scrapeErrors, 1, selfLabel{reason: reason})
 }
 
-// exported counts a push, and its failure unless that is "".
+// exported counts a push, and that it failed unless failure is "".
 func (s *selfMetrics) exported(signal, failure string) {
 	s.add(s.exports, 1, selfLabel{signal: signal})
 	if failure != "" {
@@ -100,7 +100,7 @@ func (s *selfMetrics) make(m metric.Meter, read bool, signals []string) error {
 		create(s.scrapeErrors, "telemetry.scrape.errors", "Faults that cost a scrape some of its metrics.", faults...)
 	}
 	if len(signals) > 0 {
-		create(s.exports, "telemetry.exports", "Pushes of metrics or traces, those that failed included.", pushed...)
+		create(s.exports, "telemetry.exports", "Pushes of metrics or traces, including those that failed.", pushed...)
 		create(s.exportErrors, "telemetry.export.errors", "Pushes of metrics or traces that failed.", unpushed...)
 	}
 	return errors.Join(errs...)

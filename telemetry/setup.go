@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// defaults is this package's global state: the Provider that Setup made, and the meters that Meter handed out, which
-// Setup binds.
+// defaults is this package's global state: the Provider of Setup, and the meters that Meter returned, which Setup binds to
+// it.
 var defaults struct {
 	mu       sync.Mutex
 	busy     bool // a Setup is under way
@@ -22,17 +22,20 @@ var defaults struct {
 	late     late
 }
 
-// ErrSetupTwice is returned by Setup while the Provider of an earlier Setup is in use.
+// ErrSetupTwice is the error of Setup while the Provider of an earlier Setup is not shut down, or another Setup runs.
+// errors.Is finds it; the text of Setup's error also names the place of the first call.
 var ErrSetupTwice = errors.New("telemetry: Setup was called before, and its Provider is not shut down")
 
-// Setup calls New and installs the result as the process's global MeterProvider. Instruments that Meter and
-// otel.Meter made before begin to record to it. If spans are exported, it also installs the TracerProvider and the
-// propagator. It sends OpenTelemetry's own logs and errors to slog, or to the logger of WithLogger. No other function
-// here touches globals; call it once, from main. On an error the Provider is nil.
+// Setup does what [New] does, and installs the Provider as the process's global MeterProvider. Call it once, from main.
+// Instruments that [Meter] and otel.Meter created before begin to record to the Provider. If spans are exported, Setup also
+// installs the global TracerProvider and propagator. OpenTelemetry's own logs and errors go to slog from then on, or to the
+// logger of [WithLogger]. No other function of this package changes OpenTelemetry's globals. If package promguard is
+// imported, client_golang's default registry serves the Provider's page. On an error the Provider is nil, and nothing was
+// installed.
 //
-// A second Setup is an error, unless the first Provider was shut down. Then the instruments of Meter, bound ones
-// included, move to the new Provider; those made by otel.Meter before the first Setup stay with the first, because
-// OpenTelemetry binds them once.
+// A second Setup returns [ErrSetupTwice], unless the first Provider was shut down. Then the instruments of Meter,
+// including bound ones, move to the new Provider. Those that otel.Meter created before the first Setup stay with the first
+// Provider, because OpenTelemetry binds them once.
 func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err := begin(callerOfSetup().String()); err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func Setup(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Conflicts are reported once everything is in place: OpenTelemetry holds locks while it hands instruments over.
+	// Conflicts are reported once everything is installed: OpenTelemetry holds locks while it moves its instruments here.
 	tell := p.catalog.hold()
 	otel.SetLogger(newLogger(p))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(p.log.otelError))
@@ -69,9 +72,9 @@ func (p *Provider) warnOfOther(mp metric.MeterProvider, when string) {
 		t = t.Elem()
 	}
 	if own, ok := mp.(*Provider); ok && own.stopped.Load() || strings.HasSuffix(t.PkgPath(), "/otel/internal/global") {
-		return // of an earlier Setup, or OpenTelemetry's own that waits for one
+		return // the stopped Provider of an earlier Setup, or OpenTelemetry's own, which waits for a MeterProvider
 	}
-	p.log.warn("otel.SetMeterProvider was called "+when+" Setup: instruments of that MeterProvider are not on this page",
+	p.log.warn("otel.SetMeterProvider was called "+when+" Setup: instruments of that MeterProvider are not on this page; remove the call",
 		"provider", fmt.Sprintf("%T", mp))
 }
 
@@ -116,12 +119,15 @@ func (e setupTwiceError) Error() string {
 
 func (setupTwiceError) Is(target error) bool { return target == ErrSetupTwice }
 
-// Meter returns a meter for libraries and package-level variables: it works before Setup and after it. Setup creates
-// the instruments made before it, in their order, and records their earlier measurements, up to 1000 for each
-// instrument. If there were more, it logs how many were lost.
+// Meter returns a meter for libraries and package-level variables. It works before [Setup] and after it, and is safe for
+// concurrent use. Without Setup nothing is exposed.
 //
-// After Setup, conflicts are handled as for the Provider's own meters. An instrument refused under Reject does
-// nothing; the error is returned to a request made after Setup, and logged for one made before.
+// Instruments requested before Setup keep their measurements, up to 1000 for each instrument. Setup creates these
+// instruments in the order of the requests, records what they kept, and logs how many measurements were lost. Additions
+// without attributes are not lost: further ones are added to the last one that is kept, if that has no attributes either.
+//
+// An invalid name is an error at once. Setup logs the other errors of an instrument requested before it; one that conflicts
+// under [Reject] then does nothing. After Setup they are returned, as by the Provider's own meters.
 func Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return defaults.late.meter(name, opts...)
 }

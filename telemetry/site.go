@@ -10,7 +10,7 @@ import (
 var thisPackage = reflect.TypeFor[Provider]().PkgPath()
 
 // callSite returns the call path to the code that requested an instrument. It is empty for instruments that Setup
-// creates: their authors are no longer on the stack.
+// creates, because the code that requested them is no longer on the stack.
 func callSite() site.Path {
 	stack := site.Here(1)
 	if stack.Has(thisPackage + ".Setup") {

@@ -11,7 +11,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// A standIn takes the place of a synchronous instrument, because there is none yet, or because the SDK's cannot be
+// A standIn takes the place of a synchronous instrument that does not exist yet, or of an SDK instrument, which cannot be
 // bound. Until it is settled, it keeps the measurements.
 type standIn interface {
 	settle(instrument any)                                     // passes measurements on to the instrument from now on

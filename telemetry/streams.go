@@ -23,7 +23,7 @@ type streamKey struct {
 type stream struct {
 	family *family
 	from   *admitted
-	help   string // a view's own description, which wins
+	help   string // a view's own description, which wins over the family's
 }
 
 // expect stores under which keys the SDK will collect an instrument that is about to be created. The caller holds the
@@ -31,7 +31,7 @@ type stream struct {
 func (c *catalog) expect(a admission, viewed []sdkmetric.Stream) {
 	scope, d := a.as.instrument().Scope, a.create
 	if a.family == nil || reshaped(d, viewed) {
-		return // views change it, perhaps only under its new name: resolve decides
+		return // views change the instrument, perhaps only under its new name, so resolve finds the family
 	}
 	if len(viewed) == 0 {
 		viewed = []sdkmetric.Stream{{Name: d.name, Unit: d.unit, Description: d.description}}

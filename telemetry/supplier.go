@@ -25,10 +25,10 @@ import (
 // another Gatherer. If it fails, panics or hangs, the page lacks its families, and nothing else.
 type supplier struct {
 	name     string
-	site     string          // the code that passed the Gatherer
-	registry *guard.Registry // or nil: then from
-	from     prometheus.Gatherer
-	fallback bool // its families are left out if others have their name
+	site     string              // the code that passed the Gatherer
+	registry *guard.Registry     // if nil, from is set
+	from     prometheus.Gatherer // if nil, registry is set
+	fallback bool                // its families are left out if others have their name
 
 	mu        sync.Mutex
 	heard     int // number of news entries read from the registry
@@ -40,10 +40,11 @@ const (
 	clientScope   = "client_golang"
 	earlierScope  = "client_golang, registered before promguard was there"
 	gathererScope = "client_golang gatherer"
+	processScope  = "the process collector"
 )
 
 // suppliersOf returns one supplier for each distinct gatherer. The members of prometheus.Gatherers count separately.
-// client_golang's default registry under promguard is used as the registry that it is.
+// client_golang's default registry under promguard is read through the guard's Registry, which knows the places.
 func suppliersOf(registries []*guard.Registry, gatherers []given) []*supplier {
 	var out []*supplier
 	known := func(g prometheus.Gatherer) bool {
@@ -79,7 +80,7 @@ func suppliersOf(registries []*guard.Registry, gatherers []given) []*supplier {
 	return out
 }
 
-// sameGatherer reports whether two gatherers are one, so that its metrics are not counted twice.
+// sameGatherer reports whether two gatherers are the same one, whose metrics must not be counted twice.
 func sameGatherer(a, b prometheus.Gatherer) bool {
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
@@ -106,7 +107,7 @@ func (g *gathered) reported(family string) bool {
 	if g == nil {
 		return false
 	}
-	if g.part == nil { // all reports on the process are about one process
+	if g.part == nil { // several collectors of process metrics report on one process
 		return scopeOfEarlier(family) != earlierScope
 	}
 	o := g.owner(family)
@@ -169,7 +170,7 @@ func (s *supplier) start(ctx context.Context, to *scraper) *gathering {
 	hanging := s.abandoned > 0
 	s.mu.Unlock()
 	if hanging {
-		to.fail(failGatherer, s.name+" has not answered an earlier scrape", nil)
+		to.fail(failGatherer, s.name+" has not answered an earlier scrape"+restServed, nil)
 		return nil
 	}
 	r := &gathering{of: s, asked: append(slices.Clip(askedBy()), to), done: make(chan struct{})}
@@ -240,12 +241,12 @@ func (r *gathering) wait(ctx context.Context, to *scraper) []*gathered {
 	case <-r.done:
 	case <-ctx.Done():
 		if r.abandon() {
-			to.fail(failGatherer, r.of.name+" did not answer in time", ctx.Err())
+			to.fail(failGatherer, r.of.name+" did not answer in time"+restServed, ctx.Err())
 			return nil
 		}
 	}
 	if r.err != nil {
-		to.fail(failGatherer, r.of.name+" failed", r.err)
+		to.fail(failGatherer, r.of.name+" failed"+restServed, r.err)
 	}
 	for _, n := range r.news {
 		to.failOf(n)
@@ -274,13 +275,18 @@ func (s *scraper) failOf(n guard.News) {
 	}
 	what := clientScope
 	if n.Second != nil {
-		what = "the collector registered at " + cmp.Or(n.Second.Site().String(), "an unknown place")
+		what = collectorAt(n.Second)
 	}
 	if errors.Is(n.Err, guard.ErrHangs) {
-		s.fail(failGatherer, what+" does not answer", nil)
+		s.fail(failGatherer, what+" does not answer"+restServed, nil)
 		return
 	}
-	s.fail(failGatherer, what+" failed", n.Err)
+	s.fail(failGatherer, what+" failed"+restServed, n.Err)
+}
+
+// collectorAt names a collector in a log message by the place that registered it.
+func collectorAt(e *guard.Registration) string {
+	return "the collector registered at " + cmp.Or(e.Site().String(), "an unknown place")
 }
 
 // plain reports whether the families can be on the page unchanged: none collide, in any format.

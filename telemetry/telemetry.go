@@ -23,8 +23,8 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/guard"
 )
 
-// A Provider is a metric.MeterProvider whose instruments cannot break the page that exposes them. New and Setup make
-// one. All methods are safe for concurrent use.
+// A Provider is a metric.MeterProvider whose instruments cannot break the page that exposes them. [New] and [Setup]
+// create one, and the caller must call Shutdown. All methods are safe for concurrent use. The zero value is not usable.
 type Provider struct {
 	embedded.MeterProvider
 
@@ -39,7 +39,7 @@ type Provider struct {
 	registry  *guard.Registry // for collectors of client_golang
 	paged     bool            // false under WithoutPrometheus
 	limit     int             // series of one instrument; 0 means no limit
-	runtime   atomic.Bool     // it has OpenTelemetry's metrics of the Go runtime
+	runtime   atomic.Bool     // the Provider has OpenTelemetry's metrics of the Go runtime
 	global    atomic.Bool     // Setup made it OpenTelemetry's global MeterProvider
 	stopped   atomic.Bool
 	shutdown  sync.Once
@@ -53,8 +53,13 @@ type Provider struct {
 
 var _ metric.MeterProvider = (*Provider)(nil)
 
-// New returns a new Provider and changes no global state, so tests can use several side by side. ctx is passed to the
-// exporters that the environment names. The caller must call Shutdown.
+// New returns a new Provider and changes no global state, so tests can use several side by side. Without options it has
+// a page for Prometheus, the metrics of the Go runtime and of the process, and the pushes that the OTEL_ variables ask
+// for; see the package documentation. ctx is passed to the constructors of these exporters. The caller must call
+// Shutdown.
+//
+// The error names the variable of the environment that is wrong, or the exporter that could not be created. The Provider
+// is then nil, and readers and exporters passed as options may still be open.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	return build(ctx, newConfig(opts))
 }
@@ -140,7 +145,7 @@ func (p *Provider) startSDK(
 		opts = append(opts, sdkmetric.WithReader(r))
 	}
 	p.sdk = sdkmetric.NewMeterProvider(opts...)
-	// The first instrument: the SDK runs its callback before those of the others.
+	// The leader is the SDK's first instrument, so the SDK runs its callback before those of the others.
 	lead := metric.WithInt64Callback(p.callbacks.lead())
 	if _, err := p.sdk.Meter(thisPackage).Int64ObservableGauge(leaderName, lead); err != nil {
 		return fmt.Errorf("telemetry: %w", err)
@@ -150,12 +155,12 @@ func (p *Provider) startSDK(
 
 const leaderName = "telemetry.lead"
 
-// keepLeader keeps the leader collected even if other views drop everything.
+// keepLeader is a view that makes the SDK collect the leader even if the caller's views drop everything.
 func keepLeader(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	return sdkmetric.Stream{Name: i.Name}, i.Name == leaderName && i.Scope.Name == thisPackage
 }
 
-// instrument creates the metrics about the Provider itself and the Go runtime.
+// instrument creates the Provider's metrics about itself and those of the Go runtime.
 func (p *Provider) instrument(cfg config, self *selfMetrics) error {
 	var signals []string
 	for _, o := range p.outages() {
@@ -182,13 +187,17 @@ func processSupplier() (*supplier, error) {
 	if err := reg.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
 		return nil, fmt.Errorf("telemetry: process metrics: %w", err)
 	}
-	return &supplier{from: reg, name: "the process collector", fallback: true}, nil
+	return &supplier{from: reg, name: processScope, fallback: true}, nil
 }
 
 // Meter returns a meter. Its instruments are compared with all others of the Provider. Calls with equal name,
-// version, schema and attributes return the same meter. If the Provider measures the Go runtime, the meter of
-// OpenTelemetry's runtime metrics does nothing, because a second runtime.Start would double them. After Shutdown,
-// Meter returns a meter that does nothing.
+// version, schema URL and attributes return the same meter.
+//
+// The meter does nothing after Shutdown, and if OTEL_SDK_DISABLED is true. If the Provider measures the Go runtime, the
+// meter of OpenTelemetry's runtime metrics does nothing either, because a second runtime.Start would double them.
+//
+// A histogram with the unit s and without boundaries has .005 to 10, as prometheus.DefBuckets; OpenTelemetry's default is
+// meant for milliseconds.
 func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	if p.sdk == nil || p.stopped.Load() {
 		return noop.Meter{}
@@ -212,9 +221,12 @@ func (p *Provider) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	return m
 }
 
-// Handler serves /metrics in the Prometheus text format, OpenMetrics or protobuf, by the Accept header. It respects
-// X-Prometheus-Scrape-Timeout-Seconds. It never answers 500, and 503 only if eight scrapes are running and none ends
-// in time. Under WithoutPrometheus it answers 404.
+// Handler serves /metrics. The Accept header chooses between the Prometheus text format, OpenMetrics and protobuf, and
+// Accept-Encoding between zstd, gzip and none. The parameter name[] selects families, as with promhttp.
+//
+// A scrape ends a little before the timeout in X-Prometheus-Scrape-Timeout-Seconds, or after ten seconds without that
+// header, and serves what was collected until then. The answer is never 500. It is 503 only if eight scrapes are running
+// and none of them ends in time, and 404 under WithoutPrometheus.
 func (p *Provider) Handler() http.Handler {
 	if !p.paged {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -224,20 +236,26 @@ func (p *Provider) Handler() http.Handler {
 	return p.scraper
 }
 
-// Instruments returns a copy of all requested instruments, sorted by family, then by order of creation.
+// Instruments returns the OpenTelemetry instruments of the Provider, including those about itself and the Go runtime,
+// sorted by family, then by order of creation. Requests with equal definitions in one scope are one instrument.
+// Instruments that were refused and metrics of client_golang are not among them. The caller may change the slice.
 func (p *Provider) Instruments() []Instrument { return p.catalog.instruments() }
 
-// Conflicts returns a copy of the conflicts, each once, in order of discovery. The first 1000 are kept; further ones
-// are only counted in telemetry_conflicts_total.
+// Conflicts returns the conflicts found so far, each once, in order of discovery. Some are found only when the page is
+// read or pushed: those of attributes, views and client_golang's metrics. The first 1000 are kept; further ones are only
+// counted in telemetry_conflicts_total. The caller may change the slice.
 func (p *Provider) Conflicts() []Conflict { return p.catalog.conflicts() }
 
 // An Export is a signal that a Provider pushes, and its target.
 type Export struct {
 	Signal string // "metrics" or "traces"
-	To     string // an endpoint without credentials, or "standard output"
+	// To is an endpoint without credentials and its protocol, as in "http://collector:4318 (http/protobuf)", or
+	// "standard output". For an exporter that was passed as an option it is the Go type.
+	To string
 }
 
-// Exports returns what is pushed, by the environment and the options. It is empty if nothing is.
+// Exports returns what the Provider pushes because of the environment and the options, metrics first. It is empty if
+// nothing is pushed. Readers of WithReader are not among it.
 func (p *Provider) Exports() []Export {
 	var out []Export
 	for _, o := range p.outages() {
@@ -257,8 +275,8 @@ func (p *Provider) outages() []*outage {
 	return out
 }
 
-// ForceFlush makes every pushing reader send its metrics, and sends the spans that ended, within ctx. The error says
-// what could not be sent.
+// ForceFlush makes every pushing reader send its metrics, and sends the spans that have ended. It returns when that is
+// done or ctx ends. The error says what could not be sent, and to which target.
 func (p *Provider) ForceFlush(ctx context.Context) error {
 	if p.sdk == nil {
 		return nil
@@ -273,9 +291,11 @@ func (p *Provider) ForceFlush(ctx context.Context) error {
 // defaultShutdownTimeout bounds a Shutdown whose context has no deadline.
 const defaultShutdownTimeout = 5 * time.Second
 
-// Shutdown flushes and stops the readers and the tracers. It returns when that is done or ctx ends, whichever is
-// first, and after five seconds if ctx has no deadline. The error says what could not be sent. It is idempotent.
-// Recording through an instrument of a stopped Provider is harmless.
+// Shutdown flushes and stops the readers, the exporters and the tracers. It returns when that is done or ctx ends,
+// whichever is first, and after five seconds if ctx has no deadline. The error says what could not be sent, and to which
+// target. Shutdown is idempotent: a later call waits for the first one, and returns its error.
+//
+// Recording through an instrument of a stopped Provider is harmless, and its Handler still answers.
 func (p *Provider) Shutdown(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// news holds conflicts to report once the catalog's lock is free.
+// news holds conflicts to report once the catalog's lock is released.
 type news struct {
 	fresh  []Conflict // kept; to be logged and counted
 	beyond []Conflict // not kept; to be counted only
@@ -90,8 +90,8 @@ func (c *catalog) announce(n news) {
 	}
 }
 
-// logged has the logged conflicts between client_golang's metrics. It is global, because more than one Provider may
-// find them.
+// logged has the conflicts between client_golang's metrics that were logged. It is global, because several Providers may
+// find the same conflict.
 var logged sync.Map
 
 func loggedElsewhere(x Conflict) bool {

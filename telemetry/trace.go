@@ -86,7 +86,7 @@ func newPropagator(log voice) propagation.TextMapPropagator {
 // linkedPropagator returns a propagator of package otlp: b3, b3multi, jaeger, xray or ottrace.
 func linkedPropagator(name string) (propagation.TextMapPropagator, error) {
 	if exporting.Linked == nil {
-		return nil, fmt.Errorf("unknown, unless package otlp has it: import _ %q in main", thisPackage+"/otlp")
+		return nil, fmt.Errorf("unknown; package otlp, which is not linked, may know it: import _ %q in main", thisPackage+"/otlp")
 	}
 	return exporting.Linked.Propagator(name)
 }
@@ -98,7 +98,7 @@ func (t *traces) stop(ctx context.Context) error {
 }
 
 // TracerProvider returns the Provider's TracerProvider, for code that does not use OpenTelemetry's global one, which
-// Setup sets. If no spans are exported, its tracers do nothing.
+// Setup sets. If no spans are exported, its tracers do nothing. The Provider shuts it down.
 func (p *Provider) TracerProvider() trace.TracerProvider {
 	if p.traces == nil {
 		return noop.NewTracerProvider()
@@ -106,8 +106,9 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 	return p.traces.provider
 }
 
-// Propagator returns the propagator of OTEL_PROPAGATORS, or W3C trace context and baggage, for code that does not use
-// OpenTelemetry's global one. If no spans are exported, it does nothing.
+// Propagator returns the propagators that OTEL_PROPAGATORS names, as one, or W3C trace context and baggage if the variable
+// is not set. It is for code that does not use OpenTelemetry's global propagator, which Setup sets. If no spans are
+// exported, it does nothing.
 func (p *Provider) Propagator() propagation.TextMapPropagator {
 	if p.traces == nil {
 		return propagation.NewCompositeTextMapPropagator()

@@ -15,7 +15,7 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/text"
 )
 
-// A page is the buffer for the answer to a scrape. It is reused.
+// A page is the buffer for the answer to a scrape. Pages are reused.
 type page struct{ bytes []byte }
 
 var (
@@ -62,7 +62,7 @@ func (s *scraper) write(families []shown, format expfmt.Format) *page {
 		before := len(p.bytes)
 		if err := s.writeFamily(p, f, to, enc); err != nil {
 			p.bytes = p.bytes[:before]
-			s.fail(failEncoding, "a family could not be written", err)
+			s.fail(failEncoding, "the family "+f.GetName()+" could not be written"+restServed, err)
 		}
 	}
 	if c, ok := enc.(expfmt.Closer); ok {
