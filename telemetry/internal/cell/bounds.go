@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// Bounds are the boundaries of histograms, which share them. A table finds the bucket of a value by its first bits,
-// the exponent among them: comparing it with one boundary after another takes longer than counting it.
+// Bounds are the boundaries of histograms, which share them. A table finds the bucket of a value by the value's first bits,
+// which include the exponent. Comparing the value with one boundary after another would take longer than counting it.
+// Bounds do not change, and are safe for concurrent use.
 type Bounds struct {
 	list  []float64 // with +Inf at the end, so that a search ends
-	table []uint16  // for each step: the number of boundaries below all of its values
-	shift uint      // number of bits that a step ignores
+	table []uint16  // for each step, the number of boundaries below all of its values
+	shift uint      // number of last bits that a step ignores
 	base  int       // the first step, which also stands for all lower values
 }
 
@@ -61,7 +62,7 @@ func (b *Bounds) bucket(v float64) int {
 	} else {
 		i, _ = slices.BinarySearch(b.list, v)
 	}
-	for b.list[i] < v { // mostly at most once
+	for b.list[i] < v { // seldom more than one round
 		i++
 	}
 	return i

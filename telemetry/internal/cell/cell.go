@@ -37,7 +37,7 @@ func (s *spread) stripe() uintptr {
 // maxSalt is how often the salt may change. With more goroutines than stripes, some always collide.
 const maxSalt = 64
 
-// met changes the salt, because two goroutines collided.
+// met records that two goroutines collided: it changes the salt, so that they get other stripes.
 func (s *spread) met() {
 	if s.salt.Load() < maxSalt {
 		s.salt.Add(1)
@@ -49,8 +49,8 @@ type slot struct {
 	_ [cacheLine - 8]byte
 }
 
-// A Number is an int64 or a float64 that is added to, or set. Use it for one type and one of the two operations only.
-// The zero value is 0. It is safe for concurrent use.
+// A Number is an int64 or a float64. Use only one type with it, and either only additions or only Set. The zero value is
+// 0. It is safe for concurrent use.
 type Number struct {
 	first atomic.Uint64
 	more  atomic.Pointer[slots]
@@ -61,27 +61,28 @@ type slots struct {
 	list []slot
 }
 
-// closed replaces the slots of a Number that was closed before it grew any.
+// closed stands for the slots of a Number that was closed before it had any.
 var closed = func() *slots { s := &slots{}; s.closed.Store(true); return s }()
 
-// Calm reports whether the cell is one word, and not closed.
+// Calm reports whether the Number is still one word, without stripes, and not closed.
 func (n *Number) Calm() bool { return n.more.Load() == nil }
 
-// AddCalm adds v to a calm cell. Now and then it returns true: then call Probe. It is inlined, so the hot path of a
-// counter has one locked instruction and no loop.
+// AddCalm adds v to a calm Number. Now and then it returns true: then call Probe. The compiler inlines it, so the hot path
+// of a counter has one locked instruction and no loop.
 func (n *Number) AddCalm(v int64) bool { return n.first.Add(uint64(v))%probes == 0 }
 
 // probes is the number of additions of 1 between two probes.
 const probes = 64
 
-// Probe grows stripes if another CPU is writing the cell.
+// Probe adds stripes if another CPU is writing the Number.
 func (n *Number) Probe() {
 	if old := n.first.Load(); !n.first.CompareAndSwap(old, old) {
 		n.striped()
 	}
 }
 
-// TryAddFloat64 adds v if no other CPU interferes. If it returns false, call AddFloat64. It is inlined.
+// TryAddFloat64 adds v if the Number is calm and no other CPU writes it. If it returns false, it has added nothing: call
+// AddFloat64. The compiler inlines it.
 func (n *Number) TryAddFloat64(v float64) bool {
 	old := n.first.Load()
 	return n.more.Load() == nil && n.first.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v))
@@ -98,7 +99,7 @@ func (n *Number) AddInt64(v int64) bool {
 	return n.AddStriped(v)
 }
 
-// AddStriped is AddInt64 for a cell that is not calm.
+// AddStriped is AddInt64 for a Number that is not calm.
 func (n *Number) AddStriped(v int64) bool {
 	m := n.striped()
 	if m == nil {
@@ -153,7 +154,7 @@ func (n *Number) SetInt64(v int64) bool {
 // SetFloat64 replaces the value. If the Number is closed, it returns false.
 func (n *Number) SetFloat64(v float64) bool { return n.SetInt64(int64(math.Float64bits(v))) }
 
-// Close closes the Number: later measurements are refused. Concurrent ones may still be counted.
+// Close closes the Number: it refuses later measurements. Concurrent ones may still be counted.
 func (n *Number) Close() {
 	if !n.more.CompareAndSwap(nil, closed) {
 		n.more.Load().closed.Store(true)

@@ -30,7 +30,7 @@ type paddedBlock struct {
 	_ [cacheLine]byte
 }
 
-// ended replaces the blocks of a Histogram that was closed before it grew any.
+// ended stands for the blocks of a Histogram that was closed before it had any.
 var ended = func() *blocks { b := &blocks{}; b.closed.Store(true); return b }()
 
 var nan = math.Float64bits(math.NaN())
@@ -41,7 +41,7 @@ func (b *block) init(buckets int) {
 	b.max.Store(nan)
 }
 
-// NewHistogram returns an empty histogram. ints says that all its values are integers.
+// NewHistogram returns an empty histogram. If ints is true, use only RecordInt64; otherwise, use only Record.
 func NewHistogram(b *Bounds, ints bool) *Histogram {
 	h := &Histogram{bounds: b, ints: ints}
 	h.first.init(b.buckets())
@@ -56,7 +56,7 @@ func (h *Histogram) RecordInt64(v int64) int { return h.record(float64(v), v) }
 
 func (h *Histogram) record(v float64, n int64) int {
 	b := &h.first
-	outside := b.outside(v) // before the locked instruction, for which loads would wait
+	outside := b.outside(v) // before the locked instruction, because loads after it would wait for it
 	i := h.bounds.bucket(v)
 	if old := b.sum.Load(); h.more.Load() != nil || !b.sum.CompareAndSwap(old, h.plus(old, v, n)) {
 		return h.recordStriped(i, v, n)
@@ -108,15 +108,15 @@ func (h *Histogram) addSum(b *block, v float64, n int64) {
 	}
 }
 
-// Close closes the Histogram: later measurements are refused. Concurrent ones may still be counted.
+// Close closes the Histogram: it refuses later measurements. Concurrent ones may still be counted.
 func (h *Histogram) Close() {
 	if !h.more.CompareAndSwap(nil, ended) {
 		h.more.Load().closed.Store(true)
 	}
 }
 
-// Merge adds what another histogram with these boundaries counted between two snapshots, even if h is closed. It
-// learns the minimum and the maximum of these values only if they are new for the whole other histogram.
+// Merge adds what another histogram with equal boundaries counted between two of its snapshots, even if h is closed. The
+// minimum and the maximum of these values are known only if they are new for the other histogram.
 func (h *Histogram) Merge(now, before Snapshot) {
 	h.addSum(&h.first, now.Sum-before.Sum, now.IntSum-before.IntSum)
 	for i := range now.Counts {
@@ -136,7 +136,7 @@ func (b *block) outside(v float64) bool {
 	return v == v && !(math.Float64frombits(b.min.Load()) <= v && v <= math.Float64frombits(b.max.Load()))
 }
 
-// stretch makes a value the minimum or the maximum, if it is.
+// stretch updates the minimum and the maximum with a value.
 func (b *block) stretch(v float64) {
 	for old := b.min.Load(); !(math.Float64frombits(old) <= v); old = b.min.Load() {
 		if b.min.CompareAndSwap(old, math.Float64bits(v)) {
@@ -150,13 +150,13 @@ func (b *block) stretch(v float64) {
 	}
 }
 
-// A Snapshot is the state of a histogram.
+// A Snapshot is a copy of what a histogram counted.
 type Snapshot struct {
 	Count    uint64
-	Sum      float64 // for histograms of floats
-	IntSum   int64
-	Min, Max float64 // NaN if there are no values
-	Counts   []uint64
+	Sum      float64  // of a histogram of floats
+	IntSum   int64    // of a histogram of integers
+	Min, Max float64  // NaN if there are no values
+	Counts   []uint64 // by bucket, not cumulated
 }
 
 // Read returns the sum of all blocks: everything recorded before, and perhaps some of what is being recorded. The
@@ -167,7 +167,7 @@ func (h *Histogram) Read() Snapshot {
 	return s
 }
 
-// NewSnapshot returns an empty snapshot.
+// NewSnapshot returns an empty snapshot of a histogram with this number of buckets.
 func NewSnapshot(buckets int) Snapshot {
 	return Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: make([]uint64, buckets)}
 }
@@ -178,7 +178,7 @@ func (s *Snapshot) Reset() {
 	*s = Snapshot{Min: math.NaN(), Max: math.NaN(), Counts: s.Counts}
 }
 
-// AddTo adds the histogram to a snapshot with as many buckets.
+// AddTo adds the histogram to a snapshot, which must have the same number of buckets.
 func (h *Histogram) AddTo(s *Snapshot) {
 	h.addBlock(s, &h.first)
 	if more := h.more.Load(); more != nil {
@@ -191,7 +191,7 @@ func (h *Histogram) AddTo(s *Snapshot) {
 // Total returns the sum as a float64.
 func (s Snapshot) Total() float64 { return s.Sum + float64(s.IntSum) }
 
-// Add adds another snapshot with as many buckets.
+// Add adds another snapshot, which must have the same number of buckets.
 func (s *Snapshot) Add(o Snapshot) {
 	s.Count, s.Sum, s.IntSum = s.Count+o.Count, s.Sum+o.Sum, s.IntSum+o.IntSum
 	for i, n := range o.Counts {

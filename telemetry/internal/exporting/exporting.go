@@ -11,21 +11,21 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// A Target says where to push. The exporter reads everything else from the environment.
+// A Target says where an exporter pushes to. The exporter reads everything else from the environment.
 type Target struct {
-	Console  bool // to standard output instead of OTLP
-	GRPC     bool // instead of HTTP
-	Insecure bool // without TLS, to the default endpoint
+	Console  bool // write to standard output instead of sending OTLP
+	GRPC     bool // send over gRPC instead of HTTP
+	Insecure bool // send without TLS; only for the default endpoint, because others say so themselves
 }
 
-// Makers create exporters. The exporters do not connect yet.
+// Makers are functions that create exporters, which do not connect yet.
 type Makers struct {
 	Metrics func(context.Context, Target) (sdkmetric.Exporter, error)
 	Spans   func(context.Context, Target) (sdktrace.SpanExporter, error)
 
-	// Propagator returns a propagator by its name in OTEL_PROPAGATORS.
+	// Propagator returns the propagator with this name in OTEL_PROPAGATORS, or an error if it does not know the name.
 	Propagator func(name string) (propagation.TextMapPropagator, error)
 }
 
-// Linked has the makers if the program imports package otlp. It is set before main runs.
+// Linked has the makers of package otlp, or is nil if the program does not import that. It is set before main runs.
 var Linked *Makers

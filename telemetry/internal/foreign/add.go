@@ -12,13 +12,14 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/sparse"
 )
 
-// What Add can lose: nothing (""), all of the second metric, or what the text says.
+// The results of Add that say what was lost. "" means nothing. Other texts describe what was lost.
 const (
-	LostAll       = "all"
+	LostAll       = "all" // the whole second metric
 	QuantilesLost = "quantiles cannot be added: if labels are equal, the first one's are shown"
 )
 
-// Add returns the sum of two metrics with equal labels, and what of the second could not be added.
+// Add returns the sum of two metrics with equal labels, and says what of the second was lost because it cannot be added.
+// It changes neither.
 //
 //   - Counters are added.
 //   - Classic histograms are added in the first one's buckets.

@@ -1,5 +1,5 @@
 // Package foreign makes client_golang's metrics valid for a page, and adds them. Metrics of a prometheus.Registry are
-// mostly valid; those of any other Gatherer may not be. It changes nothing in place.
+// mostly valid; those of any other Gatherer may not be. The package changes nothing in place: it returns copies.
 package foreign
 
 import (
@@ -13,8 +13,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/rule"
 )
 
-// Cleaned returns the family with distinct labels and valid text, and the number of metrics that had to be dropped.
-// It returns a valid family unchanged. checked says that a prometheus.Registry has checked it.
+// Cleaned returns the family with distinct labels and valid text, and the number of metrics that it dropped because they
+// cannot be repaired. It returns a valid family unchanged, and nil for a family without a name. If checked, a
+// prometheus.Registry has checked the family.
 func Cleaned(f *dto.MetricFamily, checked bool) (*dto.MetricFamily, int) {
 	if f == nil || f.GetName() == "" {
 		return nil, 0
@@ -118,7 +119,7 @@ func hasValue(t dto.MetricType, m *dto.Metric) bool {
 	case dto.MetricType_SUMMARY:
 		return m.Summary != nil
 	case dto.MetricType_HISTOGRAM:
-		h := m.Histogram // OpenMetrics has no histograms with float counts
+		h := m.Histogram // whose counts must be integers: OpenMetrics has no float counts
 		return h != nil && h.GetSampleCountFloat() == 0 &&
 			!slices.ContainsFunc(h.Bucket, func(b *dto.Bucket) bool { return b == nil || b.GetCumulativeCountFloat() > 0 })
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// AppendLabels appends a key that is equal for metrics of one series. It uses the names of the text format, where
-// different names may become equal.
+// AppendLabels appends a key of the metric's labels and timestamp, which is equal for metrics of one series. It uses the
+// label names of the text format, in which different names may become equal.
 func AppendLabels(b []byte, m *dto.Metric) []byte {
 	labels := m.Label
 	if slices.ContainsFunc(labels, func(l *dto.LabelPair) bool { return LegacyLabel(l.GetName()) != l.GetName() }) {

@@ -9,9 +9,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// learnBounds finds out the classic boundaries of a client_golang histogram before it is registered. For a vector
-// without series it creates a series and deletes it again. The vector's labels may have constraints, which are
-// functions of other code: if one panics, the boundaries stay unknown.
+// learnBounds finds the classic boundaries of a client_golang histogram before it is registered. To learn those of a vector
+// without series, it creates a series and deletes it again. The vector's labels may have constraints, which are functions
+// of other code: if one panics, the boundaries stay unknown.
 func (e *Registration) learnBounds() {
 	defer func() { _ = recover() }()
 	vec, isVec := e.inner.(*prometheus.HistogramVec)

@@ -9,10 +9,11 @@ import (
 
 var installed atomic.Pointer[Registry]
 
-// Default returns the Registry that replaced client_golang's default registry, or nil if none did.
+// Default returns the Registry that replaced client_golang's default registry, or nil if [Install] was not called.
 func Default() *Registry { return installed.Load() }
 
-// Install replaces client_golang's default registry with a Registry whose first level is the old one.
+// Install replaces client_golang's default registry with a Registry whose first level is the old one. Call it once, before
+// other packages register.
 func Install() {
 	var base registry = overlay{prometheus.DefaultRegisterer, prometheus.DefaultGatherer} // other code may have set its own before
 	stock, ok := prometheus.DefaultRegisterer.(*prometheus.Registry)
@@ -34,7 +35,7 @@ type service struct {
 	heard  func()
 }
 
-// ServeDefault is Serve for the default Registry, also if it is installed later.
+// ServeDefault is [Registry.Serve] for the default Registry, which may also be installed later.
 func ServeDefault(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	served.Store(&service{gather, heard})
 	if r := Default(); r != nil {

@@ -37,14 +37,15 @@ func (p Part) Owner(family string) *Registration {
 	return p.level.owner(family)
 }
 
-// Alone reports whether all families come from one collector of which only the sent metrics are known.
+// Alone reports whether all families come from one collector that was gathered individually, without checks of its
+// descriptors.
 func (p Part) Alone() bool { return p.alone != nil }
 
 // Parts gathers all levels and collectors concurrently. It leaves out those that do not answer before ctx ends, and
 // does not ask them again until they do. News reports collectors that panicked, hang, or sent metrics that no page
 // can show.
 func (r *Registry) Parts(ctx context.Context) (parts []Part, news []News) {
-	for range 3 { // the second time without collectors that hang or contradict, the third if these were hard to find
+	for range 3 { // the second round leaves out collectors that hang or contradict; the third is needed if these were hard to find
 		var more []News
 		var again bool
 		parts, more, again = r.gather(ctx)
@@ -126,8 +127,8 @@ func (r *Registry) runs() []*run {
 // defaultPatience is for a gathering without a deadline, such as that of a plain promhttp.Handler.
 const defaultPatience = 5 * time.Second
 
-// patienceOf returns half of the available time. In the other half everything else is gathered again without what
-// hangs.
+// patienceOf returns half of the available time. In the other half, everything else is gathered again without the
+// collectors that hang.
 func patienceOf(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
 		return time.Until(end) / 2
@@ -160,9 +161,10 @@ func (x *run) wait(ctx context.Context, patience *time.Timer) bool {
 	}
 }
 
-// hanging handles a run that has not answered. The busy collectors of a level are gathered individually from now on,
-// so that none waits for another. A function hangs in its metric's Write, where it is unknown which one, so then all
-// collectors that could hang are. A collector that is individual already is not asked again until it has answered.
+// hanging handles a run that has not answered. The busy collectors of a level are gathered individually from now on, so
+// that none waits for another. If no collector is busy, a function such as that of a GaugeFunc hangs in the Write of its
+// metric. It is not known which one, so all collectors that could hang are gathered individually. A collector that already
+// is gathered individually is not asked again until it has answered.
 func (x *run) hanging() (news []News) {
 	if x.level == nil {
 		e := x.entries[0]
@@ -242,8 +244,8 @@ func safely(g prometheus.Gatherer) (families []*dto.MetricFamily, err error) {
 	return g.Gather()
 }
 
-// divide finds the collectors whose metrics contradict each other or those of an earlier collector, so that the
-// registry could not gather all. They are gathered individually from now on.
+// divide finds the collectors because of whose metrics the registry could not gather all: they contradict each other, or
+// those of an earlier collector. They are gathered individually from now on.
 func (x *run) divide(err error) {
 	seen := map[string]string{}
 	found := false

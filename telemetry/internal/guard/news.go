@@ -10,13 +10,13 @@ import (
 
 // News is a message for the people who run the program.
 type News struct {
-	First, Second *Registration // First is nil if only Second is at fault, or the other is unknown
+	First, Second *Registration // the earlier and the later one; First is nil if only Second is at fault, or if it is unknown
 	Names         []string      // the families that both define; may be empty
-	Before, After Definition    // of the first of Names
+	Before, After Definition    // those of First and Second of the first family in Names
 	Bounds        [2][]float64  // if not nil, the different boundaries of histograms
 	Refused       bool          // Register returned an AlreadyRegisteredError for Second
 	Err           error         // what is wrong with Second
-	Kept          bool          // registered in spite of Err
+	Kept          bool          // Second was registered in spite of Err
 }
 
 // A newsKey identifies news, so that code that registers repeatedly is reported once.
@@ -40,16 +40,16 @@ func (r *Registry) tell(n News) {
 // maxNews bounds the news that are kept.
 const maxNews = 1000
 
-// News returns the news except the first heard ones, which the caller has read.
+// News returns the news without the first ones, which the caller has read already: heard is their number.
 func (r *Registry) News(heard int) []News {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.news[min(heard, len(r.news)):])
 }
 
-// conflict reports that two registrations define the same family. If first is nil, the registry did not return it,
-// and it is found by name. If no registration has the name, an unregistered one had it, which client_golang remembers
-// for ever; that is no conflict.
+// conflict reports that two registrations define the same family. If first is nil, because the registry did not return it,
+// it is found by name. If no registration has the name, a collector that was unregistered had it; client_golang remembers
+// its definition for ever. That is no conflict.
 func (r *Registry) conflict(first, e *Registration, refused bool) {
 	n := News{First: first, Second: e, Refused: refused}
 	if first == nil {

@@ -28,13 +28,13 @@ type Registration struct {
 	bounds  []float64  // of a histogram's classic buckets, if known
 
 	level   *level       // nil for an unchecked collector
-	alone   atomic.Bool  // it is gathered individually: see Registry
+	alone   atomic.Bool  // whether it is gathered individually: see Registry
 	running atomic.Int32 // calls of Collect in progress
-	hanging atomic.Bool  // a call did not end in time; it is not called again until it does
+	hanging atomic.Bool  // whether a call did not end in time; the collector is not called again until it does
 	fault   atomic.Pointer[error]
 
 	resolve sync.Once
-	path    site.Path
+	path    site.Path // of stack; set by resolve
 
 	definitions []Definition // of descs; created when first needed, with the Registry's lock held
 }
@@ -107,14 +107,14 @@ func (e *Registration) collect(ch chan<- prometheus.Metric) {
 // maxRunning is how many gatherings may run a collector concurrently.
 const maxRunning = 64
 
-// enter reports whether the collector may run: it does not still hang from an earlier time.
+// enter reports whether the collector may run: it may not while an earlier call still hangs.
 func (e *Registration) enter() bool {
 	if e.hanging.Load() {
 		return false
 	}
 	if e.running.Add(1) > maxRunning {
 		e.running.Add(-1)
-		err := fmt.Errorf("%d gatherings of it are in progress: does it gather itself?", maxRunning)
+		err := fmt.Errorf("the collector is being gathered %d times at once: does it gather itself?", maxRunning)
 		e.fault.Store(&err)
 		return false
 	}
@@ -182,7 +182,7 @@ func (e *Registration) Reported() bool {
 	return true
 }
 
-// Type returns the type of the collector's metrics, or nil if only the metrics tell.
+// Type returns the type of the collector's metrics, or nil if it is known only once they are collected.
 func (e *Registration) Type() *dto.MetricType {
 	switch e.inner.(type) {
 	case *prometheus.CounterVec:
@@ -241,8 +241,8 @@ func functionKind(c prometheus.Collector) int64 {
 	return 0
 }
 
-// viaMust reports whether client_golang will panic if registering fails: WrapRegistererWith(…).MustRegister calls
-// Register.
+// viaMust reports whether client_golang will panic if Register returns an error, because Register was called by
+// WrapRegistererWith(…).MustRegister.
 func (e *Registration) viaMust() bool {
 	return e.wrapped && e.stack.Through("github.com/prometheus/client_golang/prometheus.(*wrappingRegisterer).MustRegister")
 }

@@ -21,15 +21,15 @@ import (
 )
 
 // A Registry is a chain of client_golang's registries. It registers a collector with the first one that accepts it,
-// so code without conflicts behaves as without a guard. If another definition of a name exists there, the collector
-// goes to the next. Collectors without descriptors, which may send anything, and those whose metrics contradict
-// others, are gathered individually. A Registry is safe for concurrent use.
+// so code without conflicts behaves as without a guard. If that has another definition of a name, the collector goes to
+// the next one. Two kinds of collectors are gathered individually: those without descriptors, which may send anything, and
+// those whose metrics contradict others. A Registry is safe for concurrent use.
 type Registry struct {
 	serve func() ([]*dto.MetricFamily, error) // what Gather returns
 	heard func()                              // called, without a lock, after News were added
 
 	base  registry // of the first level
-	fresh bool     // no other code registers with it
+	fresh bool     // whether no other code registers with base
 
 	mu      sync.Mutex
 	levels  []*level
@@ -74,14 +74,16 @@ func over(base registry) *Registry {
 	}
 }
 
-// Serve sets what Gather returns, and a function that is called after News were added.
+// Serve sets the function whose result Gather returns, and a function that is called, without a lock, after News were
+// added.
 func (r *Registry) Serve(gather func() ([]*dto.MetricFamily, error), heard func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.serve, r.heard = gather, heard
 }
 
-// Gather implements prometheus.Gatherer. It returns the page set by Serve.
+// Gather implements prometheus.Gatherer. It returns the page of the function set by Serve; before Serve, that of the first
+// level only.
 func (r *Registry) Gather() ([]*dto.MetricFamily, error) {
 	r.mu.Lock()
 	serve := r.serve
@@ -92,7 +94,7 @@ func (r *Registry) Gather() ([]*dto.MetricFamily, error) {
 	return serve()
 }
 
-// Is reports whether g is this Registry, or the one it replaced.
+// Is reports whether g is this Registry, or client_golang's registry that it replaced.
 func (r *Registry) Is(g prometheus.Gatherer) bool {
 	switch g := g.(type) {
 	case *Registry:
@@ -124,8 +126,8 @@ func (r *Registry) MustRegister(cs ...prometheus.Collector) {
 	}
 }
 
-// newRegistration learns the boundaries of a collector that is new here. It does not call one that is registered,
-// because the caller could notice.
+// newRegistration returns a registration, and learns the boundaries of a collector that is not registered yet. It does not
+// collect from one that is, because the collector's owner could notice.
 func (r *Registry) newRegistration(c prometheus.Collector, stack site.Stack) *Registration {
 	e := newRegistration(c, stack)
 	r.mu.Lock()
@@ -205,7 +207,7 @@ func (r *Registry) place(e *Registration, must bool) error {
 // addLevel adds a level for a registration that every existing one refused.
 func (r *Registry) addLevel(e, first *Registration, refusal error, must bool) error {
 	if len(r.levels) == maxLevels {
-		err := fmt.Errorf("telemetry: %d definitions of one name are registered, the maximum; this one is left out", maxLevels)
+		err := fmt.Errorf("telemetry: %s has %d definitions, the maximum; this one is left out", e.define()[0].Name, maxLevels)
 		r.tell(News{Second: e, Err: err})
 		return err
 	}
@@ -312,7 +314,7 @@ func (r *Registry) remove(e *Registration) bool {
 	return true
 }
 
-// drop removes a registration from the Registry's lists.
+// drop removes a registration from the Registry's lists. The caller holds the lock.
 func (r *Registry) drop(e *Registration) {
 	r.all = without(r.all, e)
 	if e.level != nil {
@@ -362,7 +364,7 @@ func (l *level) index(e *Registration) {
 	}
 }
 
-// Empty reports whether nothing is registered, so that there is nothing to gather.
+// Empty reports whether it is certain that nothing is registered, so that there is nothing to gather.
 func (r *Registry) Empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

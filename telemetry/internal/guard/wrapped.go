@@ -7,9 +7,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A collector of prometheus.WrapRegistererWith runs the caller's collector in its own goroutine, where a panic ends
-// the process. To put a shield around the caller's collector, the wrapper must be taken apart, and client_golang has
-// no function for that. If a later version changes the wrapper's fields, the panic is not caught; a test checks this.
+// A collector of prometheus.WrapRegistererWith runs the caller's collector in its own goroutine, where a panic ends the
+// process. To put a shield around the caller's collector, this file takes the wrapper apart by reflection, because
+// client_golang has no function for that. If a later version changes the wrapper's fields, the panic is not caught; a test
+// checks this.
 
 var wrapperType = reflect.TypeOf(prometheus.WrapCollectorWith(nil, nil)).Elem()
 

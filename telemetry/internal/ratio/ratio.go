@@ -13,8 +13,8 @@ import (
 // rounds is how often each side runs. The best round counts.
 const rounds = 5
 
-// Report runs both sides n times in each of several alternating rounds. It reports the CPU time of ours divided by
-// that of the other, including garbage collection. Do setup before the call.
+// Report runs both sides n times in each of several alternating rounds. As the metric "ratio" it reports the CPU time of
+// ours divided by that of other, both including garbage collection. The caller sets up everything before the call.
 func Report(b *testing.B, n int, ours, other func()) {
 	b.Helper()
 	a, o := side{run: ours, ns: math.Inf(1)}, side{run: other, ns: math.Inf(1)}

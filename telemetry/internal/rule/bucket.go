@@ -34,7 +34,7 @@ func Rebucket(counts []uint64, from, to []float64) []uint64 {
 	return out
 }
 
-// BoundariesOrNil is Boundaries, but returns nil for nil, which means the default.
+// BoundariesOrNil is [Boundaries], but returns nil for nil, which stands for the default boundaries.
 func BoundariesOrNil(bounds []float64) []float64 {
 	if bounds == nil {
 		return nil

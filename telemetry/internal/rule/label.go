@@ -16,21 +16,22 @@ type Repair uint8
 
 // The repairs.
 const (
-	RepairReserved Repair = 1 << iota // a name that Prometheus or the exporter uses itself
-	RepairEncoding                    // a value that is not UTF-8, or an empty key
+	RepairReserved Repair = 1 << iota // the label got another name, because Prometheus or the exporter uses its name
+	RepairEncoding                    // a value was not UTF-8, or a key cannot be the name of a label
 )
 
-// MaxExemplarRunes is the limit of OpenMetrics for the names and values of an exemplar's labels together.
+// MaxExemplarRunes is the limit of OpenMetrics 1.0, section "Exemplars", for the names and values of an exemplar's labels
+// together, in characters.
 const MaxExemplarRunes = 128
 
-// LabelName translates an attribute's key. It returns "" for an empty key, which gets no label.
+// LabelName translates an attribute's key to the name of a label. It returns "" for an empty key, which gets no label.
 func LabelName(key string) (string, Repair) {
 	if key == "" {
 		return "", RepairEncoding
 	}
 	namer := otlptranslator.LabelNamer{}
 	name, err := namer.Build(key)
-	if err != nil { // only underscores are left; with the namer's own prefix they make a label
+	if err != nil { // nothing but underscores is left of the key; the namer's own prefix makes them a valid name
 		return "key_", RepairEncoding
 	}
 	if ReservedLabel(name) {
@@ -48,7 +49,7 @@ func ReservedLabel(name string) bool {
 	return strings.HasPrefix(name, "__") || strings.HasPrefix(name, ScopeLabelPrefix)
 }
 
-// LabelValue returns the value of an attribute as the value of a label.
+// LabelValue translates the value of an attribute to that of a label.
 func LabelValue(v attribute.Value) (string, Repair) {
 	s := v.String()
 	if utf8.ValidString(s) {
@@ -58,9 +59,9 @@ func LabelValue(v attribute.Value) (string, Repair) {
 }
 
 // Labels translates attributes to labels. If several keys become one label, their values are sorted and joined by
-// ";", as the specification demands and the exporter does. Labels with empty values are left out: in Prometheus's
-// data model they do not exist, so series that differ only in them are one. The labels of a scope are added
-// unchanged.
+// ";", as OpenTelemetry's specification "Prometheus and OpenMetrics Compatibility" demands and the exporter does. Labels
+// with empty values are left out: in Prometheus's data model they do not exist, so series that differ only in them are
+// one. The labels of a scope are added unchanged.
 func Labels(set attribute.Set, scope []attribute.KeyValue) (attribute.Set, Repair) {
 	var done Repair
 	values := make(map[string][]string, set.Len())

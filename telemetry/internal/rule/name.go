@@ -20,8 +20,8 @@ const (
 	ExportedPrefix   = "exported_" // Prometheus's own prefix for a label whose name it needs
 )
 
-// FamilyName returns the Prometheus family of an instrument. If nothing is left of a name, as of "" or "!!!", it uses
-// "unnamed", so that the measurements are kept.
+// FamilyName returns the Prometheus family of an instrument. If the translator leaves nothing of the name, as of "" or
+// "!!!", the name is "unnamed", so that the measurements are kept.
 func FamilyName(name, unit string, c Class) string {
 	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
 	m := otlptranslator.Metric{Name: name, Unit: unit, Type: c.translatorType()}
@@ -33,7 +33,8 @@ func FamilyName(name, unit string, c Class) string {
 	return f
 }
 
-// Becomes reports whether any translator makes this family of a name and a unit, without our "unnamed".
+// Becomes reports whether OpenTelemetry's translator alone, without our "unnamed", translates a name and a unit to this
+// family.
 func Becomes(family, name, unit string, c Class) bool {
 	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
 	f, err := namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: c.translatorType()})
@@ -86,7 +87,8 @@ func Renamed(family string, c Class, n int) string {
 	return b + tail
 }
 
-// stem returns what the translator keeps of a name: it joins underscores, and removes every "total" from a counter's.
+// stem returns what the translator keeps of a name: it merges adjacent underscores, and removes every "total" from the name
+// of a counter.
 func stem(name string, c Class) string {
 	tokens := strings.FieldsFunc(name, func(r rune) bool { return r == '_' })
 	if c == Counter {
@@ -103,8 +105,8 @@ func stem(name string, c Class) string {
 }
 
 // InstrumentFor returns a name and a unit that OpenTelemetry translates to exactly this family, so that every reader,
-// pull or push, shows the renamed instrument under one name. If the translator would append the unit, it is put into
-// braces: there it is an annotation, which is not part of the name.
+// pull or push, shows a renamed instrument under one name. If the translator would append the unit, InstrumentFor puts it
+// into braces: that makes it an annotation, which is not part of the name.
 func InstrumentFor(family, unit string, c Class) (name, newUnit string) {
 	name = Base(family, c)
 	if FamilyName(name, unit, c) == family {

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Sound returns attributes that OTLP can encode and Prometheus can distinguish: they are repaired as on the page,
-// keys that become one label get that label's name, and all others stay unchanged.
+// Sound returns attributes that OTLP can encode and Prometheus can distinguish. It repairs them as on the page. Attributes
+// whose keys become one label become one attribute with that label's name. All others stay unchanged.
 func Sound(set attribute.Set) attribute.Set {
 	byLabel := make(map[string][]attribute.KeyValue, set.Len())
 	whole := true
@@ -82,5 +82,5 @@ func SoundAttributes(in []attribute.KeyValue) []attribute.KeyValue {
 	return out
 }
 
-// SoundText replaces invalid UTF-8 by U+FFFD. OTLP would refuse the text, and everything sent with it.
+// SoundText replaces invalid UTF-8 by U+FFFD, because OTLP would refuse the text and everything that is sent with it.
 func SoundText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -26,26 +26,26 @@ type Definition struct {
 	Labels                  []attribute.KeyValue // added to each of its series on the page
 	Order                   int                  // among the instruments of a family: of equal gauges the lowest is shown
 	Unlimited               bool                 // the series are not limited
-	Owner                   any                  // for the caller
+	Owner                   any                  // the caller's own data
 }
 
 // Rules are shared by all accounts of a Provider.
 type Rules struct {
-	Limit   int // series of one account; 0 or less means no limit
-	Samples Sampling
+	Limit   int          // series of one account; 0 or less means no limit
+	Samples Sampling     // the measurements that become exemplars
 	Readers uint64       // a bit for each reader
 	read    atomic.Int64 // when the page was read last, in ns since 1970
 	stopped atomic.Bool
 }
 
-// forgotten is the time after which an unread page no longer counts as a reader. Prometheus also considers a series
-// stale that it has not scraped for 5 minutes.
+// forgotten is the time after which a page that nobody reads no longer counts as a reader. After the same time Prometheus
+// considers a series stale that it has not scraped.
 const forgotten = 5 * time.Minute
 
-// PageRead records that the page is being read. The first call is part of creating the rules.
+// PageRead records that the page is being read. Call it once when the rules are created, if there is a page.
 func (r *Rules) PageRead() { r.read.Store(time.Now().UnixNano()) }
 
-// Stop declares that nobody collects any more.
+// Stop says that nobody collects any more, so that ended series are freed.
 func (r *Rules) Stop() { r.stopped.Store(true) }
 
 // readers returns the readers that collect.
@@ -112,7 +112,8 @@ func (a *Account) empty() bool {
 	return a.series.Len() == 0 && !slices.ContainsFunc(a.ended, func(x *end) bool { return x.seen&Page == 0 })
 }
 
-// All calls visit for each series, with its value, or with the sum and the count of a histogram.
+// All calls visit for each series, with its value, or with the sum and the count of a histogram. Ended series are not
+// among them.
 func (a *Account) All(visit func(set attribute.Set, value float64, count uint64)) {
 	a.series.All(func(e *entry) {
 		if t := a.read(&e.Value); e.Value.histogram != nil {
@@ -142,7 +143,7 @@ func (a *Account) at(set *attribute.Set) *entry {
 	return a.series.Add(overflow, func(e *entry, _ int) bool { a.fill(e); return true })
 }
 
-// canonical returns one set for no attributes: OpenTelemetry has two that are not equal.
+// canonical returns the same set for every set without attributes, because OpenTelemetry has two that are not equal.
 func canonical(set *attribute.Set) *attribute.Set {
 	if set.Len() == 0 {
 		return &none
@@ -202,8 +203,8 @@ func (a *Account) float(raw uint64) float64 {
 	return float64(int64(raw))
 }
 
-// Collect returns the series for a reader, in the SDK's form. Each reader gets a finished series once more. Data is
-// nil if there are no series.
+// Collect returns the series for a reader, in the SDK's form. Each reader gets an ended series once more. Data is nil if
+// there are no series. reader is the reader's bit in Rules.Readers.
 func (a *Account) Collect(reader uint64) metricdata.Metrics {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -271,8 +272,8 @@ func sumOf[N int64 | float64](c cell.Snapshot) N {
 	return N(c.Sum)
 }
 
-// each visits the series that a reader collects. A series that has ended hides its successor in that collection. The
-// values are copies.
+// each visits the series that a reader collects. A series that has ended hides its successor in that collection. visit may
+// keep the values, which are copies.
 func (a *Account) each(reader uint64, wanted func(*entry) bool, visit func(*entry, total)) {
 	shown := a.showEnded(reader)
 	for _, same := range shown {

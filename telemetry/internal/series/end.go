@@ -12,20 +12,20 @@ import (
 	"github.com/onemeter/onemeter/telemetry/internal/table"
 )
 
-// An end is a finished series, which each reader collects once more. A later measurement creates a new series, which
-// each reader gets from its next collection on, so that no reader sees a sum of both. Series with equal attributes
-// that end one after another before any reader collects the first are collected as one.
+// An end is a series that has ended, which each reader collects once more. A later measurement creates a new series, which
+// each reader gets from its next collection on, so that no reader sees a sum of both. If several series with equal
+// attributes end one after another before any reader collects the first, they are collected as one.
 type end struct {
 	entry *entry
 	at    time.Time
-	more  []*end // ended before anybody collected this one; a part of it
-	past  total  // the sum of those in more that ended so long ago that no measurement can still be under way
+	more  []*end // series of the set that ended before anybody collected this end; they are collected as a part of it
+	past  total  // the sum of those removed from more, because they ended too long ago to get further measurements
 
-	seen   uint64 // the readers that collected it
-	frozen bool   // one reader has collected it, and all others get the same
-	total  total  // what it was then
-	moved  total  // what it was, with everything that was moved to the successor
-	rounds int    // of settling, since all readers collected it
+	seen   uint64 // the readers that have collected it
+	frozen bool   // whether a reader has collected it; all others get the same total
+	total  total  // the value when the first reader collected it
+	moved  total  // total, and everything that was moved to the successor since
+	rounds int    // how often it was settled since all readers have collected it
 }
 
 // A total is the value of a series: a raw value, or a histogram's.
@@ -34,8 +34,8 @@ type total struct {
 	counts cell.Snapshot
 }
 
-// An end is watched for this long and for this many rounds. After that, no recording can be under way that began
-// before it.
+// An end is watched for this long and for this many rounds. After that, every recording that began before the end has
+// finished.
 const (
 	lateTime   = 5 * time.Second
 	lateRounds = 2

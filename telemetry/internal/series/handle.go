@@ -14,7 +14,7 @@ import (
 
 // A Handle is what an instrument records through. It may be bound to attributes, and is safe for concurrent use.
 type Handle struct {
-	bound   atomic.Pointer[entry] // the series of a bound handle, once there was a measurement; otherwise unbound
+	bound   atomic.Pointer[entry] // the series of a bound handle after its first measurement; otherwise unbound
 	quiet   uintptr               // see Sampling.quiet
 	next    atomic.Pointer[next]  // if not nil, measurements go there instead
 	account *Account
@@ -73,7 +73,7 @@ var unbound = func() *entry {
 	return e
 }()
 
-// BindTo makes to a handle like h, bound to more attributes.
+// BindTo initializes to as a handle like h, bound to attrs in addition to h's attributes.
 func (h *Handle) BindTo(to *Handle, attrs []attribute.KeyValue) {
 	to.Init(h.account)
 	set := attribute.NewSet(slices.Clone(attrs)...)
@@ -174,7 +174,7 @@ func (h *Handle) take(ctx context.Context, e *entry, raw uint64) bool {
 	return true
 }
 
-// with returns the bound attributes and those of a measurement, which win.
+// with returns the bound attributes and those of a measurement, which win over bound ones with the same key.
 func (h *Handle) with(set *attribute.Set) attribute.Set {
 	switch {
 	case h.set.Len() == 0:

@@ -7,20 +7,20 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// The hot path is written out for each kind: a bound handle, no options, and no sampling. So there are no function
-// calls except those that record. Everything else is in add and record.
+// The hot path is a measurement through a bound handle, without options and without sampling. It is written out for each
+// kind, so that the only function calls are those that record. Everything else is in add and record.
 type (
-	// Int64Adder is a handle of a counter.
+	// An Int64Adder is the handle of a counter or an up-down counter.
 	Int64Adder struct{ Handle }
-	// Float64Adder is a handle of a counter.
+	// A Float64Adder is the handle of a counter or an up-down counter.
 	Float64Adder struct{ Handle }
-	// Int64Setter is a handle of a gauge.
+	// An Int64Setter is the handle of a gauge.
 	Int64Setter struct{ Handle }
-	// Float64Setter is a handle of a gauge.
+	// A Float64Setter is the handle of a gauge.
 	Float64Setter struct{ Handle }
-	// Int64Recorder is a handle of a histogram.
+	// An Int64Recorder is the handle of a histogram.
 	Int64Recorder struct{ Handle }
-	// Float64Recorder is a handle of a histogram.
+	// A Float64Recorder is the handle of a histogram.
 	Float64Recorder struct{ Handle }
 )
 

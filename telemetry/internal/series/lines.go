@@ -38,7 +38,7 @@ type Lines struct {
 	counts cell.Snapshot // sum of the current line, for a histogram
 }
 
-// A line is a series of the page; a histogram's is a group of lines.
+// A line is one series of the page. A histogram's series is a group of lines of text.
 type line struct {
 	labels string // as text.Labels returns them
 	first  *entry
@@ -68,10 +68,10 @@ type head struct{ help, text string }
 
 // A Finding is a conflict that the caller reports.
 type Finding struct {
-	Of, Other *Account // if not nil, a gauge of Other has the labels of one of Of
-	Repair    rule.Repair
-	Set       attribute.Set // the attributes that were repaired
-	Crowded   bool          // the account is close to its limit
+	Of, Other *Account      // if not nil, a gauge of Other has the labels of one of Of
+	Repair    rule.Repair   // if not 0, attributes of Of were repaired
+	Set       attribute.Set // those attributes
+	Crowded   bool          // whether Of has reached 80 % of its limit
 }
 
 // NewLines returns the lines of a family without accounts.
@@ -98,8 +98,8 @@ func (l *Lines) Empty() bool {
 	return !slices.ContainsFunc(l.Accounts(), func(a *Account) bool { return !a.empty() })
 }
 
-// Append appends the family's lines and comments to a page, or nothing if it has no series. It returns the findings
-// since the last call of Append or CollectPlain. It collects finished series for the page.
+// Append appends the family's comments and lines to a page, or nothing if it has no series. It returns the findings since
+// the last call of Append or CollectPlain. As the page's collection, it shows each ended series once more.
 func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,8 +144,9 @@ func (l *Lines) Append(b []byte, f text.Format, help string) ([]byte, []Finding)
 	return b, found
 }
 
-// CollectPlain is Collect for a family with one account whose series the page shows unchanged: none share labels, and
-// no attribute is repaired. Otherwise plain is false.
+// CollectPlain is Account.Collect for a family with one account whose series the page shows unchanged: no two share their
+// labels, and no attribute is repaired. For any other family plain is false, and m is empty. It returns the findings since
+// the last call of Append or CollectPlain.
 func (l *Lines) CollectPlain(reader uint64) (m metricdata.Metrics, plain bool, found []Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -181,7 +182,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 			continue
 		}
 		stay = append(stay, e)
-		if !follows(of, e) { // one that has ended just now is shown, and collected once more as an end
+		if !follows(of, e) { // a series that has ended just now is shown here, and collected once more as an end
 			l.add(e)
 			of = append(of, e)
 		}
@@ -193,7 +194,7 @@ func (l *Lines) appendMixed(b []byte, f text.Format, ln *line) []byte {
 	return b
 }
 
-// follows reports whether e is the successor of a shown series, and so has to wait.
+// follows reports whether e is the successor of a shown series, and so must wait for the next page.
 func follows(shown []*entry, e *entry) bool {
 	return slices.ContainsFunc(shown, func(s *entry) bool {
 		return s.Value.account == e.Value.account && table.Equal(&s.Set, &e.Set)

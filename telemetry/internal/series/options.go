@@ -39,7 +39,7 @@ func withRaw(set attribute.Set, opt any) attribute.Set {
 }
 
 // These words identify options of metric.WithAttributeSet and WithAttributes by their type. Calling a method of the
-// option would cost more than everything else.
+// option instead would cost more than the rest of a measurement.
 var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 	var add metric.AddOption = metric.WithAttributeSet(overflow)
 	var record metric.RecordOption = metric.WithAttributeSet(overflow)
@@ -49,8 +49,7 @@ var wordOfAdd, wordOfRecord = func() (uintptr, uintptr) {
 // word returns the first word of an interface.
 func word(of unsafe.Pointer) uintptr { return *(*uintptr)(of) }
 
-// pointed reports whether such an option is a pointer to its set. OpenTelemetry does not promise that, so it is
-// tested.
+// pointed is whether such an option is a pointer to its set. OpenTelemetry does not promise that, so it is checked here.
 var pointed = func() bool {
 	var add metric.AddOption = metric.WithAttributeSet(overflow)
 	of := reflect.TypeOf(add)

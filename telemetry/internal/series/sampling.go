@@ -12,14 +12,14 @@ import (
 // A Sampling says which measurements become exemplars.
 type Sampling uint8
 
-// The samplings of the specification.
+// The samplings of OpenTelemetry's specification, which are the values of OTEL_METRICS_EXEMPLAR_FILTER.
 const (
-	SampleTraces Sampling = iota // those within a sampled span
-	SampleAll
-	SampleNone
+	SampleTraces Sampling = iota // trace_based, the default: measurements within a sampled span
+	SampleAll                    // always_on
+	SampleNone                   // always_off
 )
 
-// SamplingFromEnv returns the Sampling that OTEL_METRICS_EXEMPLAR_FILTER names, with the SDK's default.
+// SamplingFromEnv returns the Sampling that OTEL_METRICS_EXEMPLAR_FILTER names, or SampleTraces for any other value.
 func SamplingFromEnv() Sampling {
 	switch strings.ToLower(strings.TrimSpace(os.Getenv("OTEL_METRICS_EXEMPLAR_FILTER"))) {
 	case "always_on":
@@ -36,8 +36,8 @@ func (s Sampling) takes(ctx context.Context) bool {
 		trace.SpanContextFromContext(ctx).IsSampled()
 }
 
-// quiet returns the type word of contexts whose measurements are certainly no exemplars. By default exemplars need a
-// span, and context.Background has none.
+// quiet returns the type word of contexts whose measurements certainly become no exemplars: without SampleAll, an exemplar
+// needs a span, and context.Background has none.
 func (s Sampling) quiet() uintptr {
 	if s == SampleAll {
 		return ^uintptr(0) // no type has this word

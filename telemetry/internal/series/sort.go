@@ -41,7 +41,7 @@ func (l *Lines) merge() []Finding {
 	return found
 }
 
-// sweep drops lines whose series have ended, once there are many, because nobody may read the page.
+// sweep drops lines whose series have ended, once there are many lines. It is needed if nobody reads the page.
 func (l *Lines) sweep() {
 	if len(l.lines) <= l.sweepAt {
 		return
@@ -112,8 +112,8 @@ func (l *Lines) merged(old, fresh []line) []line {
 	return slices.Clip(out)
 }
 
-// join adds the series of a line to another with equal labels. It adds a finding if gauges collide that are not
-// successors.
+// join adds the series of a line to another line with equal labels. If two gauges collide, it adds a finding, unless one is
+// the successor of the other.
 func (l *Lines) join(to *line, from line) {
 	all := to.series()
 	for _, e := range from.series() {

@@ -16,7 +16,7 @@ var library = strings.TrimSuffix(reflect.TypeFor[Stack]().PkgPath(), "/internal/
 
 const (
 	maxFrames = 64 // frames of a stack to look at
-	maxSteps  = 6  // length of a path: how far out to look for a helper's callers
+	maxSteps  = 6  // places of a path, which bounds how far out a helper's caller may be
 )
 
 // A Stack is a call stack that is not resolved yet. It is cheap to record.
@@ -52,7 +52,8 @@ func (s Stack) Path() Path {
 	return out
 }
 
-// Through reports whether a function is on the stack inside of all code that is not plumbing.
+// Through reports whether the stack, from the innermost frame outward, has a function before any code that requests
+// metrics. function is its full name, as in runtime.Frame.
 func (s Stack) Through(function string) (found bool) {
 	s.each(func(f runtime.Frame) bool {
 		found = f.Function == function
@@ -93,7 +94,7 @@ func packageOf(function string) string {
 	return strings.ReplaceAll(function[:slash+1+dot], "%2e", ".")
 }
 
-// plumbing reports whether a frame only passes a metric through.
+// plumbing reports whether a frame only passes on a request for a metric: it is of a library that metrics are created with.
 func plumbing(pkg, file string) bool {
 	if below(pkg, library) || below(pkg, "github.com/prometheus/client_golang") {
 		return !strings.HasSuffix(file, "_test.go")

@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// A Histogram has buckets whose boundaries are powers of 2^(2^-schema): a native histogram of Prometheus, or an
-// exponential one of OpenTelemetry, where bucket i is Prometheus's i+1.
+// A Histogram has buckets whose boundaries are powers of 2^(2^-schema): it is a native histogram of Prometheus, or an
+// exponential one of OpenTelemetry. OpenTelemetry's bucket i is Prometheus's bucket i+1.
 type Histogram struct {
 	schema             int32
 	zeroThreshold      float64
@@ -26,7 +26,7 @@ const (
 	MaxSchema = 8
 )
 
-// Of returns the native buckets of a histogram. It returns false if there are none that can be added.
+// Of returns the native buckets of a histogram. It returns false if the histogram has none, or none that can be added.
 func Of(h *dto.Histogram) (Histogram, bool) {
 	if h.GetSchema() < MinSchema || h.GetSchema() > MaxSchema || !IsNative(h) ||
 		h.GetZeroCountFloat() > 0 || len(h.GetPositiveCount())+len(h.GetNegativeCount()) > 0 {
@@ -69,7 +69,7 @@ func unpack(spans []*dto.BucketSpan, deltas []int64) map[int32]uint64 {
 	return out
 }
 
-// maxGap is the number of empty buckets that do not yet begin a new span, as in client_golang.
+// maxGap is the number of empty buckets up to which a span goes on, as in client_golang.
 const maxGap = 2
 
 func pack(buckets map[int32]uint64) (spans []*dto.BucketSpan, deltas []int64) {
@@ -93,7 +93,7 @@ func pack(buckets map[int32]uint64) (spans []*dto.BucketSpan, deltas []int64) {
 	return spans, deltas
 }
 
-// Into writes the buckets to a histogram.
+// Into sets the native buckets of a histogram.
 func (s Histogram) Into(h *dto.Histogram) {
 	h.Schema, h.ZeroThreshold, h.ZeroCount = new(s.schema), new(s.zeroThreshold), new(s.zeros)
 	h.PositiveSpan, h.PositiveDelta = pack(s.positive)
@@ -223,7 +223,7 @@ func OfPoint(p *metricdata.ExponentialHistogramDataPoint[float64]) Histogram {
 	}
 }
 
-// Point writes the buckets to an exponential point.
+// Point sets the buckets of an exponential point.
 func (s Histogram) Point(p *metricdata.ExponentialHistogramDataPoint[float64]) {
 	give := func(buckets map[int32]uint64) metricdata.ExponentialBucket {
 		if len(buckets) == 0 {

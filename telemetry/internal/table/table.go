@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// A Table maps attribute sets to values of any type. It compares the sets, not only their hashes, so equal hashes do
-// no harm. The zero value is empty and ready to use. It is safe for concurrent use.
+// A Table maps attribute sets to values of any type. It compares the sets, not only their hashes, so two sets with equal
+// hashes are two entries. The zero value is empty and ready to use. A Table is safe for concurrent use.
 type Table[V any] struct {
 	// The number of places is a power of two. An entry is in the place of its hash, or in the next free one.
 	places atomic.Pointer[[]atomic.Pointer[Entry[V]]]
@@ -31,8 +31,8 @@ type Entry[V any] struct {
 
 const leastPlaces = 8
 
-// start returns the place to look at first. OpenTelemetry's Distinct is a 64-bit hash without an accessor; if that
-// changes, it is hashed again.
+// start returns the place to look at first. OpenTelemetry's Distinct is a 64-bit hash without an accessor, so this reads it
+// from memory. If a later Distinct has another size, it is hashed.
 func start(d attribute.Distinct) uint64 {
 	var h uint64
 	if unsafe.Sizeof(d) == unsafe.Sizeof(h) {
@@ -96,8 +96,9 @@ func (t *Table[V]) Len() int {
 	return t.count
 }
 
-// Add returns the entry of a set. If there is none, it creates one: fill completes it, and gets the number of
-// existing entries. No other entry is created or removed meanwhile. If fill returns false, Add returns nil.
+// Add returns the entry of a set. If there is none, it creates one and calls fill to complete it, with the number of
+// existing entries. While fill runs, no other entry is created or removed. If fill returns false, no entry is created, and
+// Add returns nil.
 func (t *Table[V]) Add(set attribute.Set, fill func(e *Entry[V], entries int) bool) *Entry[V] {
 	if e := t.Get(&set); e != nil {
 		return e
@@ -171,7 +172,7 @@ func (t *Table[V]) Remove(e *Entry[V]) bool {
 	}
 }
 
-// All calls visit for each entry, in no particular order. It may miss entries added meanwhile.
+// All calls visit for each entry, in no particular order. It may miss entries that are added while it runs.
 func (t *Table[V]) All(visit func(*Entry[V])) {
 	places := t.places.Load()
 	if places == nil {

@@ -13,16 +13,16 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// A Format is one of the two.
+// A Format is one of the two text formats.
 type Format uint8
 
-// The formats.
+// The text formats.
 const (
-	Prometheus Format = iota
-	OpenMetrics
+	Prometheus  Format = iota // text/plain
+	OpenMetrics               // application/openmetrics-text, version 1.0.0
 )
 
-// AppendFloat appends a number.
+// AppendFloat appends a number. In OpenMetrics a finite number always has a point or an exponent.
 func (f Format) AppendFloat(b []byte, v float64) []byte {
 	if v == math.Trunc(v) && -1e6 < v && v < 1e6 { // as below, and faster
 		b = strconv.AppendInt(b, int64(v), 10)
@@ -72,7 +72,7 @@ func AppendExemplar(b []byte, trace [16]byte, span [8]byte, v float64, at int64)
 	return OpenMetrics.AppendFloat(b, float64(at)/1e9)
 }
 
-// Labels returns labels in the form of both formats, without braces. expfmt writes them.
+// Labels returns labels without braces, as expfmt writes them in both formats.
 func Labels(labels attribute.Set) string {
 	if labels.Len() == 0 {
 		return ""
@@ -87,7 +87,7 @@ func Labels(labels attribute.Set) string {
 	return strings.TrimSuffix(labeled, "} 0\n")
 }
 
-// Head returns the comments of a family. expfmt writes them. Without help there is no HELP line.
+// Head returns the comments of a family, as expfmt writes them. Without help there is no HELP line.
 func (f Format) Head(name, help string, t dto.MetricType) string {
 	in := &dto.MetricFamily{Name: &name, Type: &t, Metric: []*dto.Metric{{
 		Counter: &dto.Counter{}, Gauge: &dto.Gauge{}, Histogram: &dto.Histogram{},
