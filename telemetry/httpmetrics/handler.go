@@ -7,19 +7,20 @@ import (
 	"github.com/onemeter/onemeter/telemetry/httpmetrics/internal/exchange"
 )
 
-// Handler measures the requests that next answers, or http.DefaultServeMux if next is nil. Put it directly around the
-// http.ServeMux: the route is the Request.Pattern that the mux sets. If middleware between them copies the request,
-// as Request.WithContext does, the route is lost, and http.route is missing. For other routers see the package
-// documentation.
+// Handler returns a handler that measures the requests which next answers, or http.DefaultServeMux if next is nil. Put it
+// directly around the http.ServeMux: the route is the path in the Request.Pattern that the mux sets. If middleware between
+// them copies the request, as Request.WithContext does, the route is lost, and http.route is missing. For other routers
+// see the package documentation.
 //
-// A request must pass only one Handler, because each one counts it.
+// A request must pass only one Handler, because each one counts it. If next panics, Handler counts the request and panics
+// with the same value.
 //
 // The ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if the
-// original one does, and works with http.ResponseController. Put Handler outside http.TimeoutHandler, whose response
-// it would not see otherwise.
+// original one does, and works with http.ResponseController. Put Handler outside http.TimeoutHandler, because inside it
+// does not see the response that http.TimeoutHandler sends.
 //
-// Handler is safe for concurrent use. If an instrument cannot be created, otel.Handle gets the error, and requests
-// are still answered.
+// The result is safe for concurrent use. If an instrument cannot be created, otel.Handle gets the error, and requests are
+// still answered.
 func Handler(next http.Handler, opts ...Option) http.Handler {
 	if next == nil {
 		next = http.DefaultServeMux
@@ -50,7 +51,7 @@ func routeOf(r *http.Request) string {
 	i := strings.IndexByte(r.Pattern, '/')
 	switch {
 	case r.Method == http.MethodConnect && r.URL != nil && r.Pattern == r.URL.Path+"/":
-		return "" // a redirect, for which the mux sets the path itself
+		return "" // for this redirect the mux sets the path of the request instead of a pattern
 	case i > 0:
 		return r.Pattern[i:]
 	}

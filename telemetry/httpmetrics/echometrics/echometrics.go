@@ -16,14 +16,18 @@ import (
 	"github.com/onemeter/onemeter/telemetry/httpmetrics/internal/exchange"
 )
 
-// Middleware measures every request. http.route is the path of the route in echo.Context, such as "/items/:id"; a
-// request that matches no route has no http.route.
+// Middleware returns middleware that measures every request. http.route is the path of the route in echo.Context, such as
+// "/items/:id"; a request that matches no route has no http.route. The options are those of package httpmetrics. The
+// result is safe for concurrent use. If an instrument cannot be created, otel.Handle gets the error, and requests are
+// still answered.
 //
 // Install it before all other middleware, with Echo.Use, or with Echo.Pre to also measure requests that other Pre
-// middleware answers. Middleware must know the status, so if the handler returns an error, it calls Context.Error,
-// which answers with the HTTPErrorHandler, and returns nil. Middleware installed before it therefore sees the
-// response, not the error. If the error is context.Canceled because the client went away, the request is counted as
-// canceled, without the status of that response.
+// middleware answers. A request must pass only one Middleware, because each one counts it.
+//
+// Middleware must know the status. So if the handler returns an error, it calls Context.Error, which answers with the
+// HTTPErrorHandler, and returns nil. Middleware installed before it therefore sees the response, not the error. If the
+// error is context.Canceled because the client went away, the request is counted as canceled, without the status of that
+// response.
 //
 // A group with middleware has a catch-all route, such as "/api/*", for its requests that match nothing else. A
 // request with a wrong method has the route of the right one.

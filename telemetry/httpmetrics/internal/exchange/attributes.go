@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Other stands for every value outside a closed set, as the semantic conventions define.
+// Other stands for every value outside a closed set, as OpenTelemetry's semantic conventions define.
 const Other = "_OTHER"
 
 // methods has the known methods, by their number. The first one stands for all others.
@@ -77,14 +77,14 @@ const (
 	canceled
 	panicked // server: the handler panicked
 	aborted  // server: the handler panicked with http.ErrAbortHandler
-	timeout  // this and the following: client
+	timeout  // of a client; of a server only inside http.TimeoutHandler. The following are a client's
 	unresolved
 	unconnected
 	insecure
 	unknown
 )
 
-// faults has the values of error.type. Those for failed connections are .NET's.
+// faults has the values of error.type. Those for failed connections are the ones that .NET uses.
 var faults = [...]string{
 	sound: "", canceled: "canceled", panicked: "panic", aborted: "aborted", timeout: "timeout", unresolved: "name_resolution_error",
 	unconnected: "connection_error", insecure: "secure_connection_error", unknown: Other,
@@ -106,7 +106,7 @@ func (k key) status() int    { return int(k >> 16) }
 func (k key) method() method { return method(k >> 8 & 0xff) }
 func (k key) secure() bool   { return k&1 != 0 }
 
-// errorType returns the value of error.type, or "". A status of from or more is an error.
+// errorType returns the value of error.type, or "". A status that is equal to from or higher is an error.
 func (k key) errorType(from int) string {
 	if f := k >> 1 & 0xf; f != 0 {
 		return faults[f]
@@ -117,7 +117,7 @@ func (k key) errorType(from int) string {
 	return ""
 }
 
-// answer returns the attributes of the response.
+// answer returns the attributes of the response: status, protocol and error.
 func (k key) answer(errorType string) (attrs []attribute.KeyValue) {
 	if k.status() > 0 {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status()))

@@ -28,7 +28,8 @@ type Client struct {
 	bound    *lookup[key, metric.Float64Histogram] // by host and port
 }
 
-// NewClient creates the instrument. If the Provider refuses it, it records nothing, and otel.Handle gets the error.
+// NewClient returns a Client that sends through next. If the Provider refuses the instrument, the Client records nothing,
+// and otel.Handle gets the error.
 func NewClient(next http.RoundTripper, cfg Config) *Client {
 	c := &Client{cfg: cfg, next: next}
 	c.duration = made(cfg.meter().Float64Histogram("http.client.request.duration", metric.WithUnit("s"),
@@ -89,7 +90,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// faultOf returns why there is no response. The context may have ended with the program's own error as its cause.
+// faultOf returns why there is no response, or sound. The context may have ended with the program's own error as its cause.
 func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	switch {
 	case err == nil && resp == nil: // a violation of RoundTripper's contract
@@ -127,8 +128,8 @@ func faultOf(ctx context.Context, resp *http.Response, err error) fault {
 	return endOf(ctx)
 }
 
-// endOf returns whether the context ended the request, if the error does not tell: http.Client.Timeout ends it that
-// way.
+// endOf returns how the context ended the request, if it did. It is needed where the error does not say so, as when
+// http.Client.Timeout ends a request.
 func endOf(ctx context.Context) fault {
 	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
 		return timeout

@@ -21,14 +21,14 @@ type Exchange struct {
 	active  metric.Int64UpDownCounter // nil once the request is no longer counted as active
 
 	body io.ReadCloser // the original body
-	read atomic.Int64  // bytes; a transport may still read when the handler has returned
+	read atomic.Int64  // bytes; a proxy's transport may still read after the handler has returned
 
 	to      http.ResponseWriter
 	written int64 // bytes
 	status  int   // 0 until the header is written
 	taken   bool  // the connection is hijacked
-	gone    bool  // the client went away, so the error response does not count
-	late    bool  // http.TimeoutHandler has answered
+	gone    bool  // the client has gone away, so the error response does not count
+	late    bool  // http.TimeoutHandler has answered before
 }
 
 // An uploading is an Exchange with the copy of a request that the handler gets, if the request has a body. The
@@ -38,8 +38,8 @@ type uploading struct {
 	copied http.Request
 }
 
-// Begin starts to measure a request. It returns the request for the handler; Writer returns its ResponseWriter. Call
-// End after.
+// Begin starts to measure a request. It returns the Exchange and the request for the handler, whose ResponseWriter is that
+// of Exchange.Writer. When the handler has returned, call Exchange.Returned, then Exchange.End.
 func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Exchange, *http.Request) {
 	var x *Exchange
 	inner := r
@@ -64,7 +64,7 @@ func (x *Exchange) Returned(inner *http.Request) {
 	}
 }
 
-// Abandoned says that the handler gave up because the client went away. Nobody reads what is written then.
+// Abandoned says that the handler gave up because the client went away, if it did. Then nobody reads what is written later.
 func (x *Exchange) Abandoned() { x.gone = x.status == 0 && x.left() }
 
 // body is an Exchange as the request's body.
@@ -152,12 +152,12 @@ func (x *Exchange) outcome(reason any) (int, fault) {
 // left reports whether the client has gone away: net/http then cancels the request's context.
 func (x *Exchange) left() bool { return errors.Is(x.request.Context().Err(), context.Canceled) }
 
-// upgraded reports whether the connection serves another protocol now, which may take hours.
+// upgraded reports whether the connection serves another protocol now, which may last for hours.
 func (x *Exchange) upgraded() bool { return x.taken || x.status == http.StatusSwitchingProtocols }
 
 // size returns how many bytes of the body were sent.
 func (x *Exchange) size() int64 {
-	if x.request.Method == http.MethodHead { // net/http does not send it
+	if x.request.Method == http.MethodHead { // net/http does not send the body
 		return 0
 	}
 	return x.written

@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// A lookup caches a value for each text and number. Both should come from closed sets. It keeps the first most texts;
-// Other stands for the rest. It is safe for concurrent use; known values are found without a lock.
+// A lookup caches a value for each pair of a text and a number. Both should come from closed sets. If there are more than
+// most texts, it keeps the first ones, and Other stands for the rest. It is safe for concurrent use; known values are
+// found without a lock.
 type lookup[K ~uint32, V any] struct {
 	most int
 	make func(text string, k K) V

@@ -19,7 +19,7 @@ import (
 // scope is the instrumentation scope of a server's and a client's instruments.
 const scope = "github.com/onemeter/onemeter/telemetry/httpmetrics"
 
-// maxRoutes bounds the routes. They come from the program; a program with more uses raw paths.
+// maxRoutes bounds the routes. They come from the program; a program with more routes uses raw paths.
 const maxRoutes = 1000
 
 // Config configures a Server or a Client. The zero value measures everything with the default Provider.
@@ -30,7 +30,7 @@ type Config struct {
 	Result   func(context.Context, Result)
 }
 
-// NewConfig applies options.
+// NewConfig returns the Config that options set.
 func NewConfig[O ~func(*Config)](opts []O) (c Config) {
 	for _, o := range opts {
 		if o != nil {
@@ -48,7 +48,7 @@ func (c Config) meter() metric.Meter {
 	return c.Provider.Meter(scope)
 }
 
-// A Result is the outcome of a request; httpmetrics.Result documents its fields.
+// A Result is the outcome of a request. httpmetrics.Result, which must have equal fields, documents them.
 type Result struct {
 	Method       string
 	Route        string
@@ -71,7 +71,7 @@ type Server struct {
 	activeBy [1 + maxMethods][2]atomic.Pointer[metric.Int64UpDownCounter] // by method and scheme
 }
 
-// A series has the bound instruments for requests of one route, status and so on.
+// A series has instruments bound to the attributes of one kind of request: route, status and so on.
 type series struct {
 	route                     string
 	duration                  metric.Float64Histogram
@@ -89,7 +89,7 @@ func sizeBounds() metric.HistogramOption {
 	return metric.WithExplicitBucketBoundaries(0, 256, 1<<10, 4<<10, 16<<10, 64<<10, 256<<10, 1<<20, 4<<20, 16<<20, 64<<20)
 }
 
-// NewServer creates the instruments. If the Provider refuses one, it records nothing, and otel.Handle gets the error.
+// NewServer returns a Server. If the Provider refuses an instrument, that records nothing, and otel.Handle gets the error.
 func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	m := cfg.meter()
