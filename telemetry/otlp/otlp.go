@@ -1,12 +1,13 @@
 // Package otlp links the exporters that OpenTelemetry's environment variables can ask for: OTLP over gRPC and HTTP,
-// and the console, for metrics and traces. It also links the propagators besides W3C's. Import it in main, only for
-// this effect:
+// and the console, for metrics and traces. It also links the propagators that OTEL_PROPAGATORS can ask for besides W3C's:
+// b3, b3multi, jaeger, xray and ottrace. Import it in main, only for this effect:
 //
 //	import _ "github.com/onemeter/onemeter/telemetry/otlp"
 //
-// Package telemetry does not link them, because they are two fifths of a small program. If OTEL_METRICS_EXPORTER,
-// OTEL_TRACES_EXPORTER or an endpoint asks for one and this package is not imported, telemetry.New and Setup return
-// an error that says so. The exporters of telemetry.WithMetricExporter and WithSpanExporter do not need it.
+// Package telemetry does not link them itself, because they make up two fifths of the size of a small program. If
+// OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER or an endpoint asks for an exporter and this package is not imported,
+// telemetry.New and telemetry.Setup return an error that names the import. Exporters that are passed to
+// telemetry.WithMetricExporter and telemetry.WithSpanExporter do not need this package.
 package otlp
 
 import (

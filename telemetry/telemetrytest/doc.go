@@ -1,10 +1,10 @@
 // Package telemetrytest lets a test check what the code under test measures, and fails a test if two packages define
-// one metric differently.
+// one metric differently. [New] returns a [Recorder], which reads what was recorded; [NoConflicts] reports conflicts.
 //
 // # Code that takes a MeterProvider
 //
-// New returns a Recorder: a telemetry.Provider under the Reject policy, shut down with the test. It changes no global
-// state, so tests run in parallel. Pass it to the code under test, then check:
+// A Recorder is a telemetry.Provider under the Reject policy, which is shut down when the test ends. It changes no global
+// state, so tests may run in parallel. Pass it to the code under test, then check:
 //
 //	func TestPay(t *testing.T) {
 //		t.Parallel()
@@ -16,8 +16,8 @@
 //		}
 //	}
 //
-// This test would have caught the outage this project began with, where two packages gave http_requests_total
-// different help texts and the process did not start:
+// This test would have prevented the outage with which this project began: two packages gave http_requests_total different
+// help texts, and the process did not start.
 //
 //	func TestMetricsAgree(t *testing.T) {
 //		rec := telemetrytest.New(t)
@@ -28,12 +28,12 @@
 //			t.Error(err) // telemetry: conflict: http_requests_total: description, rejected: first … at
 //			             // github.com/acme/api/metrics.go:12, then … at github.com/acme/push/metrics.go:31
 //		}
-//		telemetrytest.NoConflicts(t, rec.Provider) // finds those whose error was ignored, and those that only a scrape shows
+//		telemetrytest.NoConflicts(t, rec.Provider) // also conflicts whose error was ignored, and those that only a scrape shows
 //	}
 //
 // # Package-level metrics
 //
-// Instruments of telemetry.Meter belong to the process and are in no Recorder. Write a test in package main, which
+// Instruments of telemetry.Meter belong to the process, so no Recorder has them. Write a test in package main, which
 // imports every package that measures, and call Setup as main does. No other test may call Setup at the same time:
 //
 //	func TestPackagesAgree(t *testing.T) {

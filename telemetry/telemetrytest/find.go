@@ -12,14 +12,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// found is what is known of a metric.
+// found is what a Recorder knows of a metric.
 type found struct {
 	family string
-	held   metricdata.Metrics // by the SDK; without Data if nothing was recorded
-	shown  []*dto.Metric      // on the page
+	held   metricdata.Metrics // the SDK's data; without Data if nothing was recorded
+	shown  []*dto.Metric      // the series on the page
 }
 
-// find looks for a metric. A name without a metric fails the test.
+// find looks for a metric. If no metric has the name, it fails the test and returns an empty result.
 func (r *Recorder) find(name string) found {
 	r.tb.Helper()
 	streams := r.streams()
@@ -40,8 +40,8 @@ func (r *Recorder) find(name string) found {
 	return f
 }
 
-// familyOf returns the family of a name, and whether an instrument has the name. A family of client_golang is its own
-// name.
+// familyOf returns the family of a name, and whether an instrument has the name. The name of a client_golang metric is that
+// of its family.
 func (r *Recorder) familyOf(name string, streams []stream) (family string, known bool) {
 	for _, s := range streams { // by the names after views
 		if strings.EqualFold(s.Name, name) {
@@ -129,7 +129,7 @@ func (r *Recorder) series(name string, attrs []attribute.KeyValue) []series {
 	return out
 }
 
-// has reports whether a series has these attributes. A label without a value does not exist.
+// has reports whether a series has these attributes. A label that does not exist counts as one with an empty value.
 func has(labels []*dto.LabelPair, attrs []attribute.KeyValue) bool {
 	for _, kv := range attrs {
 		translated, _ := (&otlptranslator.LabelNamer{}).Build(string(kv.Key)) // "" means no label

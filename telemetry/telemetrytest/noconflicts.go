@@ -8,9 +8,9 @@ import (
 	"github.com/onemeter/onemeter/telemetry"
 )
 
-// NoConflicts fails the test for each conflict of a Provider, with a line that names both places in the code. It
-// scrapes first, because some conflicts show only then: those of views, of attributes and of client_golang's
-// collectors.
+// NoConflicts fails the test, with tb.Error, for each conflict of a Provider, with a line that names both places in the
+// code. It scrapes first, because some conflicts show only then: those of views, of attributes and of client_golang's
+// collectors. Call it after the code under test has recorded.
 func NoConflicts(tb testing.TB, p *telemetry.Provider) {
 	tb.Helper()
 	scrape(tb, p)
