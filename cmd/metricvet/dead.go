@@ -18,7 +18,7 @@ import (
 // maxFile bounds a dashboard and a rule file, in bytes.
 const maxFile = 32 << 20
 
-// A query is a PromQL expression and its place.
+// A query is a PromQL expression and its place: a file, and a panel or a rule in it.
 type query struct {
 	file, place, expr string
 }
@@ -33,7 +33,7 @@ func deadNames(o options, emitted []finding) ([]finding, error) {
 	for _, glob := range o.rules {
 		files, err := filepath.Glob(glob)
 		if err != nil || len(files) == 0 {
-			return nil, fmt.Errorf("--rules %s: no file matches", glob)
+			return nil, fmt.Errorf("-rules %s: no file matches", glob)
 		}
 		for _, f := range files {
 			qs, err := rules(f, recorded)
@@ -96,7 +96,7 @@ func dashboards(dir string) (out []query, err error) {
 		return nil
 	})
 	if err == nil && found == 0 {
-		err = errors.New("--dashboards " + dir + ": no .json file found")
+		err = errors.New("-dashboards " + dir + ": no .json file found")
 	}
 	return out, err
 }
@@ -164,7 +164,7 @@ func rules(file string, recorded map[string]bool) (out []query, err error) {
 	return out, nil
 }
 
-// Grafana's variables are replaced by a word that parses wherever they can be.
+// These find Grafana's variables. Each is replaced by text that PromQL's parser accepts where the variable may be.
 var (
 	intervals = regexp.MustCompile(`\$__(rate_)?interval(_ms)?|\$\{__(rate_)?interval(_ms)?\}|\$__range(_s|_ms)?`)
 	inRange   = regexp.MustCompile(`\[\s*\$\{?\w+(:\w+)?\}?\s*(:[^\]]*)?\]`)
@@ -227,7 +227,7 @@ func newEmitted(found []finding, recorded map[string]bool, external []*regexp.Re
 	return e
 }
 
-// alwaysThere matches names that Prometheus creates itself, and those of libraries whose code is not analyzed.
+// alwaysThere matches names that Prometheus creates itself, and those that libraries emit whose code is not analyzed.
 var alwaysThere = regexp.MustCompile(`^(up|ALERTS|ALERTS_FOR_STATE|scrape_.*|go_.*|process_.*|promhttp_.*|target_info|` +
 	`telemetry_(conflicts|scrape_errors|callback_errors|exports|export_errors)_total)$`)
 

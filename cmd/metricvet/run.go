@@ -24,7 +24,7 @@ fails, and names in dashboards and rules that no code emits. The default package
 As a tool of go vet: go vet -vettool=$(which metricvet) ./...
 To mute a metric, put a comment on its line or the one above: //metricvet:ignore reason
 
-Exit status: 0 nothing found, 1 something found, 2 the packages or files cannot be read.
+Exit status: 0 if nothing was found, 1 if something was found, 2 if the packages or files cannot be read.
 
 Flags:
 `
@@ -35,7 +35,7 @@ const (
 	exitFailed
 )
 
-// isVet reports whether go vet calls: with -V=full, -flags, or one .cfg file.
+// isVet reports whether go vet calls the program: with -V=full, -flags, or a .cfg file.
 func isVet(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -57,9 +57,9 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("metricvet", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints errors
 	flags.Usage = func() {}
-	flags.BoolVar(&o.possible, "possible", false, "also report possible conflicts: other registries, conditions, unknown help texts")
+	flags.BoolVar(&o.possible, "possible", false, "also report possible conflicts: on registries that may differ, under a condition, or with an unknown help text")
 	flags.BoolVar(&o.json, "json", false, "print findings as JSON, in the form of go vet -json")
-	flags.StringVar(&o.tags, "tags", "", "build `tags`, separated by commas")
+	flags.StringVar(&o.tags, "tags", "", "build `tags` for the packages, separated by commas")
 	flags.StringVar(&o.dashboards, "dashboards", "", "report names in Grafana's dashboards below this `directory` that no code emits")
 	flags.Func("rules", "report names in Prometheus's rule `files`, such as 'rules/*.yml', that no code emits; may be repeated", func(s string) error {
 		o.rules = append(o.rules, s)
@@ -77,7 +77,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 		flags.PrintDefaults()
 		return o, err
 	case err != nil:
-		return o, fmt.Errorf("%w (metricvet --help lists the flags)", err)
+		return o, fmt.Errorf("%w (metricvet -help lists the flags)", err)
 	}
 	if o.packages = flags.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}
@@ -152,7 +152,7 @@ func vet(ctx context.Context, o options) (findings, error) {
 		return nil, fmt.Errorf("go vet: %w\n%s", err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	all := findings{}
-	for _, text := range []string{out.String(), errs.String()} { // which one depends on the version of Go
+	for _, text := range []string{out.String(), errs.String()} { // which one has the JSON depends on the version of Go
 		if err := all.read(objects(text)); err != nil {
 			return nil, fmt.Errorf("go vet -json did not print JSON: %w", err)
 		}
@@ -160,7 +160,7 @@ func vet(ctx context.Context, o options) (findings, error) {
 	return all, nil
 }
 
-// findings are by package.
+// findings are the findings of each package, by its import path.
 type findings map[string][]finding
 
 // objects returns only the indented JSON objects from the output of the go command, which also prints its own
@@ -214,7 +214,7 @@ func (f findings) take(category string) (out []finding) {
 	return out
 }
 
-// once removes duplicates: packages, their test variants and several mains have the same findings.
+// once returns the findings without duplicates: a package and its test variant have the same ones, and so may several mains.
 func (f findings) once() findings {
 	out := findings{}
 	seen := map[string]bool{}
@@ -227,7 +227,7 @@ func (f findings) once() findings {
 		for _, one := range f[pkg] {
 			name, _, _ := strings.Cut(one.Message, ":")
 			keys := []string{one.Posn + " " + name}
-			if one.Category == "conflict" && !strings.Contains(one.Message, " here") { // of two places elsewhere, which each main sees
+			if one.Category == "conflict" && !strings.Contains(one.Message, " here") { // both places are elsewhere: each main has it
 				keys = append(keys, one.Message)
 			}
 			if slices.ContainsFunc(keys, func(k string) bool { return seen[k] }) {

@@ -108,7 +108,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"no dashboards":              {good, []string{"-dashboards", "."}, "no .json file found"},
 		"no folder of dashboards":    {good, []string{"-dashboards", "nowhere"}, "no such file or directory"},
 		"a dashboard that is none":   {map[string]string{"a.go": "package a\n", "d/x.json": "{"}, []string{"-dashboards", "d"}, "x.json: unexpected end of JSON"},
-		"no rules":                   {good, []string{"-rules", "*.yml"}, "--rules *.yml: no file matches"},
+		"no rules":                   {good, []string{"-rules", "*.yml"}, "-rules *.yml: no file matches"},
 		"rules that are none":        {map[string]string{"a.go": "package a\n", "r.yml": "groups: 7"}, []string{"-rules", "r.yml"}, "r.yml: yaml:"},
 		"a pattern that is none":     {good, []string{"-external", "("}, "missing closing )"},
 	} {
@@ -122,7 +122,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	if code, out, errs := in(t, module(t, good)); code != exitOK || out+errs != "" {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
-	if code, out, _ := in(t, ".", "--help"); code != exitOK || !strings.Contains(out, "Exit status: 0 nothing found") {
+	if code, out, _ := in(t, ".", "--help"); code != exitOK || !strings.Contains(out, "Exit status: 0 if nothing was found") {
 		t.Errorf("exit %d, %q", code, out)
 	}
 }

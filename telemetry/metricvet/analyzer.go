@@ -12,11 +12,12 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Analyzer reports metrics that conflict with each other; see the package documentation. Its flag possible also
-// reports possible conflicts.
+// Analyzer reports metrics that conflict with each other; see the package documentation. With its flag possible, it also
+// reports possible conflicts. It passes on what packages define as facts, so it needs a driver that supports facts, such
+// as unitchecker or multichecker.
 var Analyzer = &analysis.Analyzer{
 	Name:      "metricvet",
-	Doc:       "report metrics that conflict with each other\n\nA binary registers two metrics of one name, and client_golang panics or every scrape fails.",
+	Doc:       "report metrics that conflict with each other\n\nIt reports two metrics of one name that one program registers, so that client_golang panics at start or every scrape fails.",
 	URL:       "https://pkg.go.dev/github.com/onemeter/onemeter/telemetry/metricvet",
 	Run:       run,
 	FactTypes: []analysis.Fact{new(summary), new(varFact), new(packageFact)},
@@ -28,17 +29,17 @@ var (
 )
 
 func init() {
-	Analyzer.Flags.BoolVar(&possible, "possible", false, "also report possible conflicts: other registries, conditions, names that are not fully known")
-	Analyzer.Flags.BoolVar(&emit, "emit", false, "also report the name of every metric, for use by programs")
+	Analyzer.Flags.BoolVar(&possible, "possible", false, "also report possible conflicts: on registries that may differ, under a condition, or with an unknown help text")
+	Analyzer.Flags.BoolVar(&emit, "emit", false, "also report the name of every metric, for programs to read")
 }
 
-// interesting reports whether importing a package can bring metrics.
+// interesting reports whether a package that imports this one may define metrics.
 func interesting(importPath string) bool {
 	return importPath == promPath || importPath == autoPath || importPath == otelPath || importPath == metricPath || importPath == libraryPath
 }
 
-// ofLibrary reports whether a package belongs to a library that metrics are created with. Their own metrics are
-// known.
+// ofLibrary reports whether a package belongs to a library that metrics are created with. The metrics of these libraries
+// are known, so they are not analyzed.
 func ofLibrary(importPath string) bool {
 	for _, p := range []string{promPath, otelPath + "/sdk", otelPath + "/exporters", otelPath + "/internal", metricPath} {
 		if importPath == p || strings.HasPrefix(importPath, p+"/") {
@@ -97,8 +98,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// standard reports whether a package belongs to the standard library. For all others, go vet and golangci-lint know
-// the module.
+// standard reports whether a package belongs to the standard library: for all others, go vet and golangci-lint give the
+// module.
 func standard(pass *analysis.Pass) bool {
 	return pass.Module == nil || pass.Module.Path == "" || pass.Module.Path == "std"
 }
@@ -193,5 +194,5 @@ func (e *evaluator) functions() []*types.Func {
 	return out
 }
 
-// short removes the column.
+// short returns a position without its column.
 func short(position string) string { return position[:strings.LastIndexByte(position, ':')] }

@@ -18,12 +18,12 @@ type comparison struct {
 	pkg   string
 	files []*ast.File
 	facts packages
-	reach map[string]map[string]bool // what each import links
+	reach map[string]map[string]bool // the packages that each import links
 
-	replaced, removed, exported bool // by any of the packages
+	replaced, removed, exported bool // whether any package replaces the default registry, unregisters, or imports the exporter
 }
 
-// A claim is a definition and the package with it.
+// A claim is a definition and the package that has it.
 type claim struct {
 	definition
 	pkg string
@@ -96,7 +96,7 @@ func (c *comparison) name(claims []claim) {
 	told := map[string]bool{}
 	for i, b := range claims {
 		for _, a := range claims[:i] {
-			if !c.first(a.pkg, b.pkg) || a.Source != b.Source && !c.exported { // they are exposed separately
+			if !c.first(a.pkg, b.pkg) || a.Source != b.Source && !c.exported { // without the exporter, the two libraries share no page
 				continue
 			}
 			v, ok := judged(a.definition, b.definition)
@@ -121,7 +121,8 @@ func (c *comparison) name(claims []claim) {
 	}
 }
 
-// within reports whether inner, done by one function, may be a part of outer: then both are one registration.
+// within reports whether inner may be a part of outer, because outer's package calls the function that makes inner. Then
+// both are one registration.
 func (c *comparison) within(inner, outer claim) bool {
 	if inner.Start {
 		return false
@@ -138,7 +139,7 @@ func boolean(b bool) int {
 	return 0
 }
 
-// first reports whether the package is the first one that sees both.
+// first reports whether the checked package is the first one that links both packages, and so reports their conflicts.
 func (c *comparison) first(a, b string) bool {
 	if a == c.pkg || b == c.pkg {
 		return true
@@ -154,8 +155,8 @@ func (c *comparison) first(a, b string) bool {
 	return true
 }
 
-// toldBelow reports whether another package of this module, which is checked as well, sees both. Dependencies are not
-// checked.
+// toldBelow reports whether another package of this module links both packages. It is checked too, and reports their
+// conflicts. Dependencies are not checked.
 func (c *comparison) toldBelow(a, b string) bool {
 	module := ""
 	if c.e.pass.Module != nil {
@@ -175,7 +176,7 @@ func (c *comparison) toldBelow(a, b string) bool {
 
 func (c *comparison) tell(a, b claim, v verdict) {
 	placeA, placeB := a.Site, b.Site
-	if placeA == placeB { // one place that is passed twice
+	if placeA == placeB { // one place in the code, which runs twice
 		placeA, placeB = a.Via, b.Via
 	}
 	pos, here := c.pos(b, placeB)

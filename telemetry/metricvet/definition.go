@@ -20,20 +20,20 @@ type definition struct {
 	Help     *string // nil if unknown
 	Labels   []string
 	Const    []string // names and values, as name=value, sorted
-	Known    bool     // labels and constant labels are known
+	Known    bool     // whether labels and constant labels are known
 	Unit     string   // of OpenTelemetry
 	Number   string
 	Scope    *string
 	Buckets  []string // nil if unknown
 	Registry string   // "" if unknown
-	Auto     bool     // by promauto
+	Auto     bool     // whether promauto registers it
 	Part     string   // the custom collector that describes it, if any
-	Start    bool     // it is registered at program start, perhaps under a condition
-	Definite bool     // every start registers it, and the program panics if that fails
-	Site     string   // where it is written
-	Via      string   // where it is registered, or the call that does so
+	Start    bool     // whether it is registered at program start, perhaps under a condition
+	Definite bool     // whether every start registers it, and the program panics if that fails
+	Site     string   // the place that defines it
+	Via      string   // the place that registers it, or calls the function that does
 	Turn     string   // the rounds of the loops around it
-	Mute     bool
+	Mute     bool     // whether a comment mutes it
 }
 
 // defined returns the definition in an effect, if its name is known.

@@ -5,30 +5,31 @@
 //	"HTTP请求总数" at im.example/backend/push/push.go:6;
 //	the program panics at start. Define it once, or import _ "github.com/onemeter/onemeter/telemetry/promguard" in main
 //
-// Exit status 0 means that nothing was found, 1 that something was, 2 that the code could not be read.
+// The exit status is 0 if nothing was found, 1 if something was found, and 2 if the code could not be read.
 //
 // # What it finds
 //
 //   - Two definitions of one name that one program links, and that both register with client_golang's default
-//     registry, or with the same known registry, at every start: with different help texts, with different labels, or
-//     twice the same. It understands promauto, MustRegister, custom collectors with a Describe method, and prefixes.
-//   - A constructor that registers and is called twice or in a loop. NewGoCollector for the default registry, which
-//     has it already.
+//     registry, or with the same known registry, at every start. Their help texts or labels differ, or they are equal.
+//     metricvet understands promauto, MustRegister, custom collectors with a Describe method, and prefixes.
+//   - A constructor that registers a metric and is called twice or in a loop.
+//   - A NewGoCollector for the default registry, which has one already.
 //   - Two instruments of one OpenTelemetry meter with different descriptions or numbers: the Prometheus exporter
 //     answers each scrape with 500.
-//   - With -possible: also conflicts that depend on a condition or on the registry passed in, histograms of one
-//     OpenTelemetry meter with different buckets, and the assertion of DefaultRegisterer to *Registry, which panics
-//     under promguard.
+//   - With -possible: also conflicts that depend on a condition, on a registry that is passed in, or on a help text that
+//     is not known; histograms of one OpenTelemetry meter with different buckets; and the assertion of DefaultRegisterer
+//     to *Registry, which panics under promguard.
 //   - With -dashboards and -rules: names in Grafana's dashboards and Prometheus's rules that no code emits.
 //
-// Names may be built from constants, +, Sprintf, BuildFQName and functions of package strings, in options, fields,
-// variables, and functions of any package that take a name or a part of it as a parameter.
+// Names may be built from constants, with +, Sprintf, BuildFQName and functions of package strings. metricvet follows them
+// through options, fields, variables, and functions of any package that take a name or a part of it as a parameter. It
+// does not compare a metric whose name stays partly unknown.
 //
 // # What it does not report
 //
-// Metrics that are never registered, or only under a condition; registries that may differ; series that differ in the
-// values of constant labels; Register, whose error the program handles; programs that replace
-// prometheus.DefaultRegisterer; test files. It does not follow interfaces and function values.
+// It does not report metrics that are never registered, or only under a condition; metrics on registries that may differ;
+// series that differ in the values of constant labels; metrics passed to Register, whose error the program handles;
+// programs that replace prometheus.DefaultRegisterer; and test files. It does not follow interfaces and function values.
 //
 // To mute a definition, put a comment on its line or on the one above, with a reason:
 //
@@ -36,10 +37,14 @@
 //
 // # In CI
 //
-// As a step of a GitHub workflow, or as the entry of a local pre-commit hook with "language: system" and "pass_filenames: false":
+// This is a step of a GitHub workflow, or the entry of a local pre-commit hook with "language: system" and
+// "pass_filenames: false":
 //
 //	go run github.com/onemeter/onemeter/cmd/metricvet@latest -dashboards deploy/grafana -rules 'deploy/rules/*.yml' -external 'node_.*' ./...
 //
-// In golangci-lint, as a custom linter: see package golangci. As a tool of go vet: go vet -vettool=$(which metricvet)
-// ./... In your own multichecker: add [Analyzer].
+// For golangci-lint, package golangci makes it a custom linter. For go vet it is a tool:
+//
+//	go vet -vettool=$(which metricvet) ./...
+//
+// To a multichecker of your own, add [Analyzer].
 package metricvet

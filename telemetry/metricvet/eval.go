@@ -124,7 +124,8 @@ func (e *evaluator) held(obj types.Object, v value, s *scope, pos token.Pos) val
 	return v
 }
 
-// amended returns a struct with the fields that are set before a place, each once and without a condition.
+// amended returns a struct with the fields that are set before a place. It knows those that are set once and without a
+// condition.
 func (e *evaluator) amended(obj types.Object, v value, s *scope, pos token.Pos) value {
 	set := e.fields[obj]
 	if len(set) == 0 {
@@ -269,8 +270,8 @@ func (e *evaluator) builtin(name string, x *ast.CallExpr, s *scope) value {
 	return value{}
 }
 
-// args returns a function for the arguments of a call by parameter: -1 is the receiver, and the last one of a
-// variadic function is a list.
+// args returns a function that returns the arguments of a call by the index of their parameter. -1 is the receiver, and the
+// last argument of a variadic function is a list.
 func (e *evaluator) args(fn *types.Func, x *ast.CallExpr, s *scope) func(int) value {
 	sig := fn.Signature()
 	return func(i int) value {
@@ -404,7 +405,7 @@ func (e *evaluator) textFunc(fn *types.Func, x *ast.CallExpr, s *scope) (value, 
 		if textFuncs[name] == nil {
 			return value{}, false
 		}
-		if len(x.Args) != fn.Signature().Params().Len() { // another call supplies all arguments
+		if len(x.Args) != fn.Signature().Params().Len() { // the arguments are the results of another call
 			return hole, true
 		}
 		v := value{Kind: call, Func: name}

@@ -57,7 +57,7 @@ func (e *evaluator) exits(s ast.Stmt) bool {
 	return sum != nil && sum.Exits
 }
 
-// leaves reports whether a statement may return or jump for another reason than an error.
+// leaves reports whether a statement may return or jump, except because of an error.
 func (e *evaluator) leaves(s ast.Stmt) bool {
 	if i, ok := s.(*ast.IfStmt); ok && i.Else == nil {
 		if c, ok := i.Cond.(*ast.BinaryExpr); ok && c.Op == token.NEQ {

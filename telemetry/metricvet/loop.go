@@ -22,8 +22,8 @@ type turn struct {
 	number   int
 }
 
-// Bounds of walking round by round. For a longer list, and in deeper loops, the variable stands for all elements at
-// once.
+// Bounds within which loops are walked round by round. For a longer list, and in deeper loops, the variable stands for all
+// elements at once.
 const (
 	maxTurns = 64
 	maxDepth = 3
@@ -38,8 +38,8 @@ const (
 	again // at least twice
 )
 
-// loop walks the body of a loop. Two rounds are enough to see whether something is created again; a known list has a
-// round for each element.
+// loop walks the body of a loop: for a known list in a round for each element, otherwise in two rounds, which are enough to
+// see whether something is created again.
 func (w *walker) loop(n ast.Node, body *ast.BlockStmt, over value, count often) {
 	visit := func(t turn) {
 		w.e.turns = append(w.e.turns, t)
@@ -144,7 +144,7 @@ func (e *evaluator) item(obj types.Object) (value, bool) {
 	return value{}, false
 }
 
-// turn identifies the current rounds of the loops around a place; without a place, of all loops.
+// turn identifies the current rounds of the loops around a place, or of all loops if the place is not valid.
 func (e *evaluator) turn(pos token.Pos) string {
 	var b strings.Builder
 	for _, t := range e.turns {
@@ -181,7 +181,7 @@ func each(m value, args func(int) value) iter.Seq2[string, func(int) value] {
 	}
 }
 
-// elementOf returns the parameter of whose elements a value depends.
+// elementOf returns the parameter on whose elements a value depends.
 func (v value) elementOf() (over int, ok bool) {
 	if v.Kind == param && len(v.Path) > 0 && v.Path[0] == element {
 		return v.Param, true

@@ -122,7 +122,7 @@ func (e *evaluator) ofOpts(x ast.Node, typ string, opts value, vec bool, labels 
 	return e.made(x, clientGolang, typ, name, opts.field("Help"), labels, opts.field("ConstLabels"))
 }
 
-// standard returns collectors that the default registry has already.
+// standard returns one metric of a collector that the default registry has already.
 func (e *evaluator) standard(name string, x *ast.CallExpr, s *scope) (value, bool) {
 	zeroValue := value{Kind: zero}
 	switch name {
@@ -289,7 +289,7 @@ func (w *walker) summary(s *summary, fn *types.Func, x *ast.CallExpr) {
 	}
 }
 
-// flat returns collectors without nested lists.
+// flat returns the elements of nested lists in one list.
 func flat(vs []value) (out []value) {
 	for _, v := range vs {
 		if v.Kind == list {

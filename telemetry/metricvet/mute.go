@@ -36,7 +36,7 @@ type lineOf struct {
 	line int
 }
 
-// mutedAt returns a text if the definition is muted.
+// mutedAt returns a text if a comment mutes the definition at pos, and otherwise a zero.
 func (e *evaluator) mutedAt(pos token.Pos) value {
 	p := e.pass.Fset.Position(pos)
 	if e.muted[lineOf{p.Filename, p.Line}] {

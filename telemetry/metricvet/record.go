@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// A packageFact has the records of a package and of all that it links. The package's own record would not be enough:
-// go vet does not pass on facts of packages whose types are not in the importer's API.
+// A packageFact has the records of a package and of all packages that it links. The package's own record would not be
+// enough, because go vet does not pass on facts of packages whose types are not in the importer's API.
 type packageFact struct{ Linked packages }
 
 // AFact marks it as a fact about the package.
@@ -23,9 +23,9 @@ type record struct {
 	Imports     []string // imports that have a record
 	Definitions []definition
 	Names       []string // of all metrics that it creates, registered or not, with their types
-	Replaces    bool     // it replaces client_golang's default registry
-	Removes     bool     // it unregisters something
-	Exports     bool     // it imports OpenTelemetry's Prometheus exporter
+	Replaces    bool     // whether it replaces client_golang's default registry
+	Removes     bool     // whether it unregisters something
+	Exports     bool     // whether it imports OpenTelemetry's Prometheus exporter
 }
 
 type pathRecord struct {

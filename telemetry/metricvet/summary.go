@@ -14,10 +14,10 @@ import (
 // An effect is the registration of a metric, or the creation of an instrument, when a function is called.
 type effect struct {
 	Metric value
-	To     value // a registerer, or a meter
-	Must   bool  // the program panics if it fails
-	Maybe  bool  // it depends on a condition
-	Via    string
+	To     value  // a registerer, or a meter
+	Must   bool   // whether the program panics if it fails
+	Maybe  bool   // whether it depends on a condition
+	Via    string // the place of the call
 	Turn   string // the rounds of the loops around it
 }
 
@@ -27,8 +27,8 @@ type summary struct {
 	Makes   []value // metrics that it creates, registered or not
 	Returns []value
 	Sends   []value // descriptors sent by a method Describe
-	Partly  bool    // Sends may be incomplete
-	Exits   bool    // it never returns
+	Partly  bool    // whether Sends may be incomplete
+	Exits   bool    // whether it never returns
 }
 
 // AFact marks it as a fact about the function.
@@ -53,11 +53,11 @@ type scope struct {
 // An evaluator knows the values of a package's expressions.
 type evaluator struct {
 	pass      *analysis.Pass
-	assigned  map[types.Object][]ast.Expr // nil for a multiple assignment, or if the address is taken
+	assigned  map[types.Object][]ast.Expr // what is assigned; nil if that is no single expression, as with += and ++
 	declared  map[types.Object]bool       // declared with a value
 	zeroed    map[types.Object]bool       // declared without a value
 	escaped   map[types.Object]bool       // other code may change them
-	lent      map[types.Object]bool       // pointers that other code has: it may change their targets
+	lent      map[types.Object]bool       // pointers that other code has too, so that it may change their targets
 	fields    map[types.Object]map[string][]setting
 	ranged    map[types.Object]ast.Expr // what a loop's variable ranges over
 	turns     []turn                    // current rounds of the loops
@@ -68,8 +68,8 @@ type evaluator struct {
 	busy      map[any]bool
 	places    map[string]token.Pos // places in this package, by their text
 	muted     map[lineOf]bool
-	replaced  bool // prometheus.DefaultRegisterer is assigned
-	removes   bool // something is unregistered
+	replaced  bool // whether prometheus.DefaultRegisterer is assigned
+	removes   bool // whether something is unregistered
 }
 
 func newEvaluator(pass *analysis.Pass, files []*ast.File) *evaluator {
@@ -198,7 +198,7 @@ type walker struct {
 	out   *summary
 }
 
-// visit walks n. With maybe, everything in it is conditional.
+// visit walks n. If w.maybe is true, everything in it is conditional.
 func (w *walker) visit(n ast.Node) {
 	if n == nil {
 		return

@@ -35,8 +35,7 @@ import (
 func init() { register.Plugin("metricvet", newPlugin) }
 
 type plugin struct {
-	// Possible is metricvet's -possible: also report what depends on a condition, or on the registry that is passed
-	// in.
+	// Possible is metricvet's flag -possible: whether to also report possible conflicts. The default is false.
 	Possible bool `json:"possible"`
 }
 
