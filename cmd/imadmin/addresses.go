@@ -9,12 +9,12 @@ import (
 
 const maxBackends = 64
 
-// addresses are the URLs of backends, without a path: http://host:port.
+// addresses are the distinct URLs of backends, without a path: http://host:port.
 type addresses []string
 
 func (a *addresses) String() string { return strings.Join(*a, ",") }
 
-// Set parses URLs that are separated by commas. They may have a scheme, a host and
+// Set parses URLs that are separated by commas. Each may have a scheme, a host and
 // a port, and nothing else.
 func (a *addresses) Set(text string) error {
 	*a = nil
@@ -35,6 +35,7 @@ func (a *addresses) Set(text string) error {
 	return nil
 }
 
+// normal returns the URL of a backend in the form in which equal ones are equal.
 func normal(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {

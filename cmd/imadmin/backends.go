@@ -37,7 +37,7 @@ type backend struct {
 
 	mu    sync.Mutex
 	known bool  // whether err is the result of a check
-	err   error // why it is not ready; nil: it is ready
+	err   error // why it is not ready, or nil if it is
 }
 
 // errNotAsked is the state of a backend before its first check.
@@ -58,7 +58,7 @@ func newBackends(at addresses, log *slog.Logger) *backends {
 	return b
 }
 
-// watch checks every backend each 2 s until ctx ends. The caller waits for the
+// watch checks every backend every 2 s until ctx ends. The caller waits for the
 // returned group.
 func (b *backends) watch(ctx context.Context) *sync.WaitGroup {
 	var asking sync.WaitGroup
@@ -83,7 +83,8 @@ func (b *backends) watch(ctx context.Context) *sync.WaitGroup {
 	return &asking
 }
 
-// ask requests /readyz, and returns why a backend is not ready, or nil.
+// ask requests /readyz of a backend. It returns why the backend is not ready, or nil
+// if it is.
 func (b *backends) ask(ctx context.Context, one *backend) error {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -116,8 +117,8 @@ func (b *backends) ask(ctx context.Context, one *backend) error {
 	return fmt.Errorf("/readyz answers %s: is this an imserver?", res.Status)
 }
 
-// plain removes the method and the URL from an error, because the log line has the
-// backend.
+// plain removes the method and the URL from an error, because the log line already
+// names the backend.
 func plain(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		if u.Timeout() {
@@ -163,7 +164,7 @@ func (b *backends) numbered(text string) *backend {
 }
 
 // inOrder returns all backends in the order in which to try them: ready ones
-// first, then the others, since those may have recovered after the last check.
+// first, then the others, which may have recovered since the last check.
 func (b *backends) inOrder() []*backend {
 	var ready, others []*backend
 	for _, one := range b.all {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// completion returns a shell's completion script, made from the table of settings.
+// completion returns the completion script for a shell, made from the table of
+// settings.
 func completion(args []string) (string, error) {
 	made := map[string]func([]setting) string{"bash": bashCompletion, "fish": fishCompletion, "zsh": zshCompletion}
 	if len(args) == 1 && made[args[0]] != nil {

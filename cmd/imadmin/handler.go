@@ -20,7 +20,7 @@ func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", console)
-	mux.Handle("GET /admin/", http.RedirectHandler("/", http.StatusFound)) // where imserver has it
+	mux.Handle("GET /admin/", http.RedirectHandler("/", http.StatusFound)) // where imserver has the console
 	mux.Handle("GET /health", p.health(time.Now()))
 	for _, route := range forwarded {
 		mux.Handle(route, p)
@@ -28,7 +28,7 @@ func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "not forwarded", "imadmin forwards only the console's calls: send other calls to an imserver")
 	})
-	// The console shows these of each node. The node checks the caller's token.
+	// The console reads these from each node, which checks the caller's token.
 	for name, path := range map[string]string{
 		"metrics": "/api/super-admin/metrics", "telemetry": "/api/super-admin/telemetry", "readyz": "/readyz",
 	} {
@@ -44,16 +44,16 @@ func newHandler(cfg config, b *backends, log *slog.Logger) (http.Handler, error)
 	return mux, nil
 }
 
-// forwarded are the routes of imserver that the console calls. TestForwardsWhatTheConsoleCalls compares them with its
-// files.
+// forwarded are the routes of imserver that the console calls. TestForwardsWhatTheConsoleCalls compares them with the
+// console's files.
 var forwarded = []string{
 	"POST /api/auth/login", "POST /api/auth/login/2fa", "POST /api/auth/refresh", "POST /api/auth/logout",
 	"PUT /api/users/me/password", "GET /api/users/me/sessions", "DELETE /api/users/me/sessions", "DELETE /api/users/me/sessions/{id}",
 	"/api/2fa/", "/api/moderation/", "/api/super-admin/",
 }
 
-// nodes returns the backends in the form that the console reads. For a client that may not see addresses, their names
-// are numbers.
+// nodes returns the backends in the form that the console reads. If the client may not see addresses, the names of the
+// backends are numbers.
 func (p *proxy) nodes(r *http.Request) []admin.Node {
 	inside := p.insiders.know(r)
 	nodes := make([]admin.Node, len(p.backends.all))
@@ -74,7 +74,7 @@ func (p *proxy) nodes(r *http.Request) []admin.Node {
 	return nodes
 }
 
-// health serves /health: how many backends are ready, and for clients that may see addresses the state of each. It
+// health serves /health: how many backends are ready, and the state of each for clients that may see addresses. It
 // answers 200 even if no backend is ready, because a restart of imadmin would not help.
 func (p *proxy) health(started time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

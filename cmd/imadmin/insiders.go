@@ -15,20 +15,21 @@ import (
 	"time"
 )
 
-// insiders decides who may see the addresses of backends, and why they do not
-// answer: clients on this machine, and the staff. It is safe for concurrent use.
+// insiders decides who may see the addresses of backends and the reasons why they do
+// not answer: clients on this machine, and the staff, who are moderators and
+// administrators. It is safe for concurrent use.
 type insiders struct {
 	proxy *proxy // to the backends
 
 	mu      sync.Mutex
-	staff   tokens // of the staff
-	refused tokens // of nobody, or of plain users
+	staff   tokens // tokens of the staff
+	refused tokens // tokens that are not valid, or belong to other users
 }
 
 const (
-	tokenFresh   = time.Minute      // after it, a backend is asked again
-	tokenOld     = time.Hour        // after it, a token is not accepted even if no backend answers
-	tokenRefused = 10 * time.Second // before it, a backend is not asked again
+	tokenFresh   = time.Minute      // how long a token of the staff is accepted without asking a backend again
+	tokenOld     = time.Hour        // how long it is accepted while no backend answers
+	tokenRefused = 10 * time.Second // how long a refused token is refused without asking a backend again
 	maxAnswer    = 64 << 10         // bytes
 )
 
@@ -37,8 +38,8 @@ func (i *insiders) know(r *http.Request) bool {
 	return i.local(r) || i.staffs(r)
 }
 
-// knowAlready is know without waiting for a backend, for a request that has failed: of
-// the staff, it knows only those for whom a backend has answered before.
+// knowAlready is know without waiting for a backend, for a request that has failed. It
+// accepts only tokens of the staff for which a backend has answered before.
 func (i *insiders) knowAlready(r *http.Request) bool {
 	if i.local(r) {
 		return true
@@ -56,11 +57,12 @@ func (i *insiders) knowAlready(r *http.Request) bool {
 	return i.staff.has(sha256.Sum256([]byte(token)), time.Now(), within)
 }
 
-// local reports whether the client is on this machine, and not behind a proxy. The
-// Host keeps out pages of other sites whose name leads here.
+// local reports whether the client is on this machine, and not behind a proxy. It
+// checks the header Host because of pages of other sites whose domain name resolves to
+// this machine.
 //
-// The only sign of nginx with nothing but proxy_pass is that it closes the connection
-// after each answer.
+// An nginx configured with nothing but proxy_pass adds no header of a proxy. It is
+// recognized because it closes the connection after each answer.
 func (i *insiders) local(r *http.Request) bool {
 	for name := range r.Header {
 		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
@@ -88,7 +90,8 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// staffs reports whether the request has the access token of a member of the staff.
+// staffs reports whether the request has the access token of a member of the staff. It
+// may wait for a backend.
 func (i *insiders) staffs(r *http.Request) bool {
 	token := bearer(r)
 	if token == "" {
@@ -104,7 +107,7 @@ func (i *insiders) staffs(r *http.Request) bool {
 	}
 	is, answered := i.ask(r, token)
 	if !answered {
-		return old // they want to see which backends are away
+		return old // the staff must see which backends do not answer
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -118,10 +121,11 @@ func (i *insiders) staffs(r *http.Request) bool {
 	return is
 }
 
-// ask asks a backend whether the token belongs to a member of the staff. It names the
-// client, so that the backend's limits count the client, and not imadmin.
+// ask asks a backend whether the token belongs to a member of the staff. answered is
+// false if no backend gave a usable answer. The request names the client, so that the
+// backend's limits count the client, and not imadmin.
 func (i *insiders) ask(r *http.Request, token string) (is, answered bool) {
-	ctx := context.WithValue(r.Context(), only{}, (*backend)(nil)) // r may be for one that is away
+	ctx := context.WithValue(r.Context(), only{}, (*backend)(nil)) // any backend, because that of r may not answer
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://backend/api/auth/validate", nil)

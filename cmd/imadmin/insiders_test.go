@@ -17,7 +17,7 @@ func validates(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"valid":true,"user":{"id":7,"role":"`+role+`"}}`)
 }
 
-// TestAddressesAreForInsiders asks, as several clients, everything that could name a backend.
+// TestAddressesAreForInsiders requests, as several clients, everything that could name a backend.
 func TestAddressesAreForInsiders(t *testing.T) {
 	n, gone := startNode(t, validates), nowhere(t)
 	c := startConsole(t, n.URL+","+gone)
@@ -94,7 +94,8 @@ func TestProxyOnThisMachineIsNoInsider(t *testing.T) {
 	}
 }
 
-// TestRefusedTokensAreAskedOnce also wants the backend to learn who asks, so that its limits count that client.
+// TestRefusedTokensAreAskedOnce also checks that the backend gets the address of the client, so that its limits count that
+// client.
 func TestRefusedTokensAreAskedOnce(t *testing.T) {
 	const far = "203.0.113.7"
 	n := startNode(t, validates)
@@ -117,7 +118,8 @@ func TestRefusedTokensAreAskedOnce(t *testing.T) {
 	}
 }
 
-// TestFailedRequestAsksNobody: whoever fails may wait already, so only a token that is known gets the reason.
+// TestFailedRequestAsksNobody: a request that failed has taken long enough, so only a token that is known already gets the
+// reason.
 func TestFailedRequestAsksNobody(t *testing.T) {
 	n, gone := startNode(t, validates), nowhere(t)
 	c := startConsole(t, n.URL+","+gone)

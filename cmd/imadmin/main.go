@@ -1,9 +1,8 @@
 // Imadmin serves the admin console by itself, and forwards the console's requests
 // to imservers: imadmin --backend http://chat-1:8080,http://chat-2:8080.
 //
-// It stores no data and no secret. It starts even if no backend answers; /health,
-// the page and the log say which backends do not. imadmin --help lists the
-// settings.
+// Imadmin stores no data and no secret. It starts even if no backend answers; /health,
+// the page and the log say which backends do not. imadmin --help lists the settings.
 package main
 
 import (
@@ -69,7 +68,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitOK
 }
 
-// Limits against clients that are slow or greedy on purpose.
+// Limits that protect against clients which are slow, or send too much, on purpose.
 const (
 	headerTimeout  = 5 * time.Second
 	bodyTimeout    = 30 * time.Second
@@ -78,8 +77,8 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// serve runs until ctx ends. It then waits up to
-// cfg.shutdownTimeout for other requests to finish.
+// serve runs until ctx ends. It then waits up to cfg.shutdownTimeout for running
+// requests to finish, and cuts off those that have not.
 func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -117,7 +116,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	draining, cancel := context.WithTimeout(working, cfg.shutdownTimeout)
 	defer cancel()
 	if err := srv.Shutdown(draining); err != nil {
-		log.Warn("requests were cut off while stopping", "err", err)
+		log.Warn("running requests were cut off at the stop; --shutdown-timeout sets how long they may take", "err", err)
 		err = srv.Close()
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 const (
 	dialTimeout   = 2 * time.Second
-	headersWithin = 30 * time.Second // of an answer; logins queue, because hashing passwords is slow
+	headersWithin = 30 * time.Second // for the header of an answer; logins queue, because hashing passwords is slow
 )
 
 // transport returns the HTTP transport for backends. It ignores the proxy
@@ -31,7 +31,7 @@ func transport() *http.Transport {
 		IdleConnTimeout:        time.Minute,
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // forward the backend's encoding as it is
+		DisableCompression:     true, // so that the backend's encoding is forwarded unchanged
 	}
 }
 
@@ -58,11 +58,12 @@ func newProxy(cfg config, b *backends, log *slog.Logger) *proxy {
 	return p
 }
 
-// only is the context key of the one backend that may answer a request; nil: any.
+// only is the context key of the one backend that may answer a request. If it is not
+// set or nil, any backend may.
 type only struct{}
 
-// asked is the context key of the client's request, because r of failed has the
-// headers of rewrite.
+// asked is the context key of the client's request. The method failed needs it, because
+// the request that ReverseProxy passes to it has the headers of rewrite.
 type asked struct{}
 
 // ServeHTTP forwards a request to the first backend that answers.
@@ -101,11 +102,11 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	if from, err := netip.ParseAddrPort(r.In.RemoteAddr); err == nil && p.trusted.contain(from.Addr()) {
 		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 	}
-	r.SetXForwarded() // appends
+	r.SetXForwarded() // appends the client to X-Forwarded-For
 }
 
 // RoundTrip sends a request to one backend after the other, until one answers. It
-// tries the next one only if the first cannot have acted on the request: nothing
+// tries the next one only if the one before cannot have acted on the request: nothing
 // was sent, or the method is GET or HEAD.
 func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 	candidates := p.backends.inOrder()
@@ -149,6 +150,7 @@ func unsent(err error) bool {
 	return ok && op.Op == "dial"
 }
 
+// failed answers a request that could not be forwarded, for ReverseProxy.
 func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // the client has gone
@@ -160,7 +162,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if _, ok := errors.AsType[lost](err); ok {
 		fail(w, http.StatusBadGateway, "the server went away before it answered",
-			details+"; it may have acted on the request: look before you do it again")
+			details+"; it may have acted on the request: check that before you repeat it")
 		return
 	}
 	fail(w, http.StatusServiceUnavailable, "no server answers, and nothing was done", details)

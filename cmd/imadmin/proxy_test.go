@@ -18,8 +18,8 @@ func says(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 }
 
-// It starts without a backend, says which one does not answer, and finds it when
-// it comes.
+// imadmin starts without a backend, says which one does not answer, and finds it when
+// it comes up.
 func TestStartsWithoutABackend(t *testing.T) {
 	gone := nowhere(t)
 	c := startConsole(t, gone)
@@ -42,8 +42,8 @@ func TestStartsWithoutABackend(t *testing.T) {
 	}
 }
 
-// Of two backends the one that answers is asked, also for what changes
-// something, and also when the other one goes.
+// Of two backends, the one that answers gets every request, including those that change
+// something, and also after the other one has stopped.
 func TestPicksTheOneThatAnswers(t *testing.T) {
 	first, second := startNode(t, says("first")), startNode(t, says("second"))
 	c := startConsole(t, first.URL+","+second.URL)
@@ -52,7 +52,7 @@ func TestPicksTheOneThatAnswers(t *testing.T) {
 		t.Errorf("answered by %s", body)
 	}
 	first.Close()
-	for range 3 { // the health is not asked meanwhile, most likely
+	for range 3 { // most likely before the next check of the backends
 		res, body := do(t, http.MethodPost, c.url+"/api/super-admin/act?a=1", strings.NewReader(`{"a":1}`), "Authorization", "Bearer t")
 		if res.StatusCode != http.StatusOK || string(body) != "second" {
 			t.Errorf("%d %s", res.StatusCode, body)
@@ -65,7 +65,8 @@ func TestPicksTheOneThatAnswers(t *testing.T) {
 	c.awaits(t, "degraded")
 }
 
-// What may have been done is not done again, and the client is told so.
+// A request that a backend may have acted on is not sent again, and the client gets to
+// know that.
 func TestActsOnce(t *testing.T) {
 	breaks := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -77,7 +78,7 @@ func TestActsOnce(t *testing.T) {
 	c := startConsole(t, first.URL+","+second.URL)
 	c.awaits(t, "ok")
 	res, body := do(t, http.MethodPost, c.url+"/api/super-admin/act", strings.NewReader("{}"))
-	if res.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "look before you do it again") {
+	if res.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "check that before you repeat it") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	if requests, _ := second.requests(); len(requests) != 0 {
@@ -88,7 +89,8 @@ func TestActsOnce(t *testing.T) {
 	}
 }
 
-// The backend is told who the client is: by imadmin, and by proxies that it trusts.
+// The backend gets the address of the client from imadmin, and from proxies that imadmin
+// trusts.
 func TestForwardedFor(t *testing.T) {
 	for trusted, want := range map[string]string{"10.0.0.0/8": "127.0.0.1", "127.0.0.1": "203.0.113.7, 127.0.0.1"} {
 		n := startNode(t, says("ok"))
@@ -122,7 +124,7 @@ func TestBodiesAreLimited(t *testing.T) {
 	}
 }
 
-// What the console shows of a node comes from that node.
+// What the console shows for a node comes from that node.
 func TestNodesByName(t *testing.T) {
 	answer := func(name string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -167,7 +169,7 @@ func TestNodesByName(t *testing.T) {
 	}
 }
 
-// A backend that is there and not ready says which part of it is not.
+// For a backend that answers but is not ready, /health says which part is not.
 func TestNotReady(t *testing.T) {
 	n := startNode(t, says("ok"))
 	n.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -16,10 +16,10 @@ import (
 	"github.com/onemeter/onemeter/internal/cli"
 )
 
-// errHelp is returned for --help.
+// errHelp is the error of parse for --help.
 var errHelp = flag.ErrHelp
 
-// A config holds the settings.
+// A config holds the values of the settings.
 type config struct {
 	addr            string
 	backends        addresses
@@ -45,25 +45,25 @@ func defaultConfig() config {
 // A setting is a flag with an environment variable.
 type setting struct {
 	name, env, arg, usage string
-	choices               []string // possible values; empty: any
+	choices               []string // the possible values; nil if there is no list of them
 	value                 flag.Value
 }
 
 func settings(cfg *config) []setting {
 	return []setting{
-		{"backend", "IMADMIN_BACKEND", "URL[,URL]", "imservers to administer, nodes of one system, as http://host:port; each request goes to the first that is ready", nil, &cfg.backends},
+		{"backend", "IMADMIN_BACKEND", "URL[,URL]", "imservers to administer, as http://host:port, which must be nodes of one system; each request goes to the first that is ready", nil, &cfg.backends},
 		{"addr", "IMADMIN_ADDR", "HOST:PORT", "address to serve the console at", nil, hostPort{&cfg.addr}},
-		{"trusted-proxies", "IMADMIN_TRUSTED_PROXIES", "NETWORKS", "of proxies in front, separated by commas, whose X-Forwarded-For is trusted: 10.0.0.0/8, ::1", nil, &cfg.trusted},
-		{"max-body", "IMADMIN_MAX_BODY", "BYTES", "largest body of a request", nil, bytesValue{&cfg.maxBody}},
-		{"shutdown-timeout", "IMADMIN_SHUTDOWN_TIMEOUT", "TIME", "from the signal to the exit, for running requests to finish", nil, durationValue{&cfg.shutdownTimeout}},
-		{"log-level", "IMADMIN_LOG_LEVEL", "LEVEL", "debug, info, warn or error", []string{"debug", "info", "warn", "error"}, levelValue{&cfg.logLevel}},
-		{"log-format", "IMADMIN_LOG_FORMAT", "FORMAT", "text or json", []string{"text", "json"}, formatValue{&cfg.logFormat}},
+		{"trusted-proxies", "IMADMIN_TRUSTED_PROXIES", "NETWORKS", "networks of proxies, separated by commas, whose X-Forwarded-For is trusted: 10.0.0.0/8, ::1", nil, &cfg.trusted},
+		{"max-body", "IMADMIN_MAX_BODY", "BYTES", "largest size of a request body", nil, bytesValue{&cfg.maxBody}},
+		{"shutdown-timeout", "IMADMIN_SHUTDOWN_TIMEOUT", "TIME", "time from the signal to the exit, for running requests to finish", nil, durationValue{&cfg.shutdownTimeout}},
+		{"log-level", "IMADMIN_LOG_LEVEL", "LEVEL", "lowest level to log: debug, info, warn or error", []string{"debug", "info", "warn", "error"}, levelValue{&cfg.logLevel}},
+		{"log-format", "IMADMIN_LOG_FORMAT", "FORMAT", "format of the log: text or json", []string{"text", "json"}, formatValue{&cfg.logFormat}},
 	}
 }
 
 // parse reads the settings. A flag overrides its variable. The error has every
-// fault, one on each line. The config is returned with an error too, because it
-// has the log format for reporting the error.
+// fault, one on each line. Together with an error, parse returns the config, whose
+// log format is needed to report the error.
 func parse(args []string, getenv func(string) string) (config, error) {
 	cfg := defaultConfig()
 	flags := flag.NewFlagSet("imadmin", flag.ContinueOnError)
@@ -104,7 +104,8 @@ func parse(args []string, getenv func(string) string) (config, error) {
 	return cfg, errors.Join(faults...)
 }
 
-// unknown returns the environment variables that look like settings but are not, most likely because of a typing error.
+// unknown returns the environment variables that look like settings but are not, most
+// likely because of a typing error.
 func unknown(environ []string) (names []string) {
 	known := settings(new(config))
 	for _, variable := range environ {
@@ -117,7 +118,7 @@ func unknown(environ []string) (names []string) {
 	return names
 }
 
-// usage is what --help prints.
+// usage returns the text of --help.
 func usage() string {
 	var b strings.Builder
 	b.WriteString(`imadmin serves the admin console of imserver by itself, and forwards the
@@ -145,7 +146,8 @@ Each setting can be given by its environment variable instead.
 	return b.String()
 }
 
-// The types of settings. The errors of Set have the text and the form it should have.
+// The types of settings. The errors of Set repeat the text, and say which form it must
+// have.
 type (
 	prefixes      []netip.Prefix
 	hostPort      struct{ to *string }

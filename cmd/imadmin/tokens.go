@@ -7,12 +7,12 @@ import (
 
 const maxTokens = 1000
 
-// tokens says of access tokens, by their hashes, when a backend answered for them. The
-// zero value is empty. It is not safe for concurrent use.
+// tokens maps hashes of access tokens to the time at which a backend answered for them.
+// The zero value is empty. It is not safe for concurrent use.
 type tokens map[[sha256.Size]byte]time.Time
 
-// add stores that a backend answered at now. It first forgets all tokens if there are
-// maxTokens: backends are asked again.
+// add stores that a backend answered for a token at now. If there are maxTokens, it
+// first forgets all, so that backends are asked about them again.
 func (t *tokens) add(key [sha256.Size]byte, now time.Time) {
 	if *t == nil || len(*t) >= maxTokens {
 		*t = make(tokens)
@@ -20,7 +20,8 @@ func (t *tokens) add(key [sha256.Size]byte, now time.Time) {
 	(*t)[key] = now
 }
 
-// has reports whether a backend answered for the token less than within before now.
+// has reports whether a backend answered for the token, less than the duration within
+// before now.
 func (t tokens) has(key [sha256.Size]byte, now time.Time, within time.Duration) bool {
 	since, ok := t[key]
 	return ok && now.Sub(since) < within

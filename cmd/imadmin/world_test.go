@@ -21,14 +21,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 20 * time.Second
 
-// A console is an imadmin that runs, by its real main.
+// A console is a running imadmin, started by its real function run.
 type console struct {
 	url  string
 	log  *lockedBuffer
 	stop func() int // once; returns the exit code
 }
 
-// startConsole runs imadmin before backends.
+// startConsole runs imadmin in front of backends.
 func startConsole(t *testing.T, backends string, args ...string) *console {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -43,7 +43,7 @@ func startConsole(t *testing.T, backends string, args ...string) *console {
 	return c
 }
 
-// field is one of a line of the log.
+// field returns a field of the log line with a message, or "".
 func (c *console) field(msg, name string) string {
 	for line := range strings.Lines(c.log.String()) {
 		var fields map[string]any
@@ -108,7 +108,7 @@ func do(t *testing.T, method, url string, body io.Reader, header ...string) (*ht
 	return res, text
 }
 
-// A node stands for an imserver where a test has to see what comes to it.
+// A node stands for an imserver in a test that must see which requests arrive.
 type node struct {
 	*httptest.Server
 	name string
@@ -146,7 +146,7 @@ func (n *node) requests() ([]*http.Request, []string) {
 	return append([]*http.Request(nil), n.seen...), append([]string(nil), n.body...)
 }
 
-// nowhere is an address at which nobody listens.
+// nowhere returns an address at which nobody listens.
 func nowhere(t *testing.T) string {
 	t.Helper()
 	var lc net.ListenConfig
