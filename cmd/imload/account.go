@@ -11,8 +11,8 @@ import (
 	"github.com/onemeter/onemeter/internal/imclient"
 )
 
-// signUp registers n accounts, a few at a time, because each costs the server a password hash. Their phones begin
-// with the time, so that runs do not collide.
+// signUp registers o.users accounts, a few at a time, because each costs the server a password hash. Their phone numbers
+// begin with the time, so that runs do not collide.
 func signUp(ctx context.Context, o options, tell func(string, ...any)) ([]imclient.Account, error) {
 	const atOnce = 4
 	accounts := make([]imclient.Account, o.users)

@@ -13,19 +13,19 @@ import (
 	"github.com/onemeter/onemeter/internal/imclient"
 )
 
-// What a mixed run does besides messages: each action once in this many messages.
+// What a mixed run does besides messages: each action after every so many messages.
 const (
 	readEvery   = 4
 	typingEvery = 5
-	lookEvery   = 10 // the list of dialogs
+	lookEvery   = 10 // a request for the list of dialogs
 	editEvery   = 20
 	fileEvery   = 50
 	callEvery   = 100
-	fileSize    = 64 << 10
+	fileSize    = 64 << 10 // bytes
 )
 
-// actions perform these over HTTP, a few at a time, while messages are sent. If the queue is full, an action is
-// skipped: a slow server must not delay the messages.
+// actions perform the other actions over HTTP, a few at a time, while messages are sent. If the queue is full, an action
+// is skipped, because a slow server must not delay the messages.
 type actions struct {
 	plan  *plan
 	tally *tally
@@ -52,7 +52,7 @@ func newActions(p *plan, t *tally) *actions {
 	return a
 }
 
-// wait returns when all queued actions are done; no new ones are queued.
+// wait waits until all queued actions are done. It ends the queueing of new ones.
 func (a *actions) wait() {
 	a.stop.Do(func() {
 		a.tally.onAck(nil)
@@ -120,6 +120,7 @@ func sendFile(ctx context.Context, from, to imclient.Account) error {
 	return to.Do(ctx, http.MethodGet, fmt.Sprintf("/api/files/%d/download", file.ID), nil, nil)
 }
 
+// callAndHangUp starts a call to a user, and ends it before the user answers.
 func callAndHangUp(ctx context.Context, from, to imclient.Account) error {
 	var made struct{ ID string }
 	if err := from.Do(ctx, http.MethodPost, "/api/calls", map[string]any{"callee_id": to.ID, "type": "audio"}, &made); err != nil {

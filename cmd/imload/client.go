@@ -22,7 +22,7 @@ type client struct {
 	conn    *imclient.Conn
 	run     *tally
 	done    chan struct{}
-	err     error // once done is closed
+	err     error // why the connection ended; valid once done is closed
 
 	mu  sync.Mutex
 	got map[int]int // how often each message came
@@ -48,8 +48,8 @@ var (
 	isError = []byte(`"error"`)
 )
 
-// read reads frames as bytes, and not decoded by imclient: a load generator must use less CPU than the server it
-// measures.
+// read reads frames until the connection ends. It does not let imclient decode them, because a load generator must use
+// less CPU time than the server that it measures.
 func (c *client) read() error {
 	for {
 		_, text, err := c.conn.Read(context.Background())
@@ -68,10 +68,10 @@ func (c *client) read() error {
 	}
 }
 
-// minSize is enough for the number and the time of a message.
+// minSize is the smallest size of a message, in bytes: enough for its number and time.
 const minSize = 32
 
-// content returns "number time" and padding.
+// content returns the content of message n: its number, the time in ns since 1970, and padding up to size bytes.
 func content(n, size int) string {
 	s := strconv.Itoa(n) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) + " "
 	return s + strings.Repeat("x", max(0, size-len(s)))
@@ -80,7 +80,7 @@ func content(n, size int) string {
 func (c *client) received(text []byte) {
 	n, sent, ok := parseContent(text)
 	if !ok {
-		return // of another run
+		return // the message is not from imload
 	}
 	c.mu.Lock()
 	c.got[n]++
@@ -88,8 +88,7 @@ func (c *client) received(text []byte) {
 	c.run.delivered(time.Since(sent))
 }
 
-// parseContent finds the content without decoding the whole frame: a load generator must use less CPU than the server
-// it measures.
+// parseContent finds the number and the time of a message without decoding the whole frame, as read does not either.
 func parseContent(text []byte) (n int, sent time.Time, ok bool) {
 	_, rest, ok := bytes.Cut(text, []byte(`"content":"`))
 	if !ok {

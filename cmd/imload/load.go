@@ -9,7 +9,7 @@ import (
 	"github.com/onemeter/onemeter/internal/imclient"
 )
 
-// load does one run and returns its result.
+// load does one run and returns its result. It writes its progress to progress, if that is a terminal.
 func load(ctx context.Context, o options, progress io.Writer) (result, error) {
 	p := newProgress(progress)
 	defer p.end()

@@ -6,7 +6,9 @@
 //	imload --mode idle --users 100 --devices 50 --pid $(pgrep imserver)
 //	imload --mode mixed --url http://node1:8080,http://node2:8080 --json
 //
-// It registers its own accounts and does not delete them: use it only with a server that exists for measurements.
+// Imload registers its own accounts and does not delete them: use it only with a server that exists for measurements. The
+// exit code is 1 if the run failed, or if a message or an action was lost, duplicated, refused or failed, and 2 if a flag is
+// wrong.
 package main
 
 import (
@@ -27,7 +29,7 @@ import (
 
 // options configure a run.
 type options struct {
-	urls     []string // of nodes, taken in turn
+	urls     []string // of the nodes, which clients and requests take in turn
 	mode     string   // group, pairs, idle or mixed
 	users    int
 	devices  int           // connections of each user
@@ -37,7 +39,7 @@ type options struct {
 	drain    time.Duration // how long to wait for the last deliveries
 	pids     []int         // of the servers; none if unknown
 	dbPIDs   []int         // of their databases; none if unknown
-	json     bool
+	json     bool          // whether to print the result as JSON
 }
 
 func main() {
@@ -50,14 +52,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("imload", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	urls := flags.String("url", "http://localhost:8080", "`addresses` of servers, separated by commas, which clients take in turn")
-	flags.StringVar(&o.mode, "mode", "group", "group: one user sends, all receive; pairs: each user sends to the next; idle: connect and wait;\n"+
-		"mixed: pairs, groups of ten and idle users, with receipts, typing, edits, files and calls")
-	flags.IntVar(&o.users, "users", 50, "accounts, each connected")
-	flags.IntVar(&o.devices, "devices", 1, "connections of each account")
-	flags.Float64Var(&o.rate, "rate", 40, "`messages` per second, all senders together")
-	flags.IntVar(&o.size, "size", 64, "`bytes` of a message")
-	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to send, or to idle")
+	urls := flags.String("url", "http://localhost:8080", "`addresses` of servers, separated by commas; clients take them in turn")
+	flags.StringVar(&o.mode, "mode", "group", "group: one user sends to all others; pairs: each user sends to the next; idle: all connect and send nothing;\n"+
+		"mixed: pairs, groups of ten and users who only listen, with receipts, typing, edits, files and calls")
+	flags.IntVar(&o.users, "users", 50, "number of accounts, all of which connect")
+	flags.IntVar(&o.devices, "devices", 1, "number of connections of each account")
+	flags.Float64Var(&o.rate, "rate", 40, "`messages` per second, of all senders together")
+	flags.IntVar(&o.size, "size", 64, "size of a message in `bytes`")
+	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to send, or in mode idle how long to wait")
 	flags.DurationVar(&o.drain, "drain", 10*time.Second, "how long to wait for the last deliveries")
 	pids := flags.String("pid", "", "process `ids` of servers on this machine, separated by commas, for their CPU and memory")
 	dbPIDs := flags.String("db-pid", "", "process `ids` of databases on this machine, separated by commas, for their CPU")
@@ -90,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// help lists the flags with two dashes, as in the documentation.
+// help returns the text of --help. It lists the flags with two dashes, as the documentation does.
 func help(flags *flag.FlagSet) string {
 	var b strings.Builder
 	flags.SetOutput(&b)
@@ -98,7 +100,7 @@ func help(flags *flag.FlagSet) string {
 	return "Usage of imload:" + strings.ReplaceAll("\n"+b.String(), "\n  -", "\n  --")
 }
 
-// base returns the URL for client or request i.
+// base returns the URL of the node for client or request i.
 func (o options) base(i int) string { return o.urls[i%len(o.urls)] }
 
 // parse reads the comma-separated lists.

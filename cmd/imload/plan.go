@@ -10,12 +10,11 @@ import (
 	"github.com/onemeter/onemeter/internal/imclient"
 )
 
-// Parameters of a mixed run: one of five users only listens. The others are in groups of ten, and three of ten
-// messages go to a group.
+// Parameters of a mixed run.
 const (
-	idleOf    = 5
-	groupSize = 10
-	perTen    = 3
+	idleOf    = 5  // one of so many users only listens
+	groupSize = 10 // users; all others are in a group
+	perTen    = 3  // so many of ten messages go to a group
 )
 
 // A plan says who sends each message and who must receive it. Client i is a device of user i modulo the number of
@@ -65,8 +64,9 @@ func newPlan(ctx context.Context, o options, accounts []imclient.Account, client
 	return p, nil
 }
 
-// route returns the route of message n. In group mode the first user sends to all; in pairs mode the users take
-// turns, and each sends to the next; in mixed mode it is both, with groups and their members in turn.
+// route returns the route of message n. In mode group the first user sends to all. In mode pairs the users take turns, and
+// each sends to the next one. In mode mixed some messages go to a group, where groups and their members take turns, and the
+// others are as in mode pairs.
 func (p *plan) route(n int) route {
 	switch {
 	case p.o.mode == "group":
@@ -113,7 +113,7 @@ func (p *plan) send(ctx context.Context, n int) error {
 	return from.send(ctx, p.id, n, p.o.size, target, id)
 }
 
-// run sends for the duration, waits for the last deliveries, and counts.
+// run sends messages for the duration, waits for the last deliveries, and counts.
 func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (result, error) {
 	before, err1 := usageOf(p.o.pids)
 	dbBefore, err2 := usageOf(p.o.dbPIDs)
@@ -127,7 +127,7 @@ func (p *plan) run(ctx context.Context, t *tally, tell func(string, ...any)) (re
 	start := time.Now()
 	sent, expected := 0, 0
 	for ctx.Err() == nil && time.Since(start) < p.o.duration {
-		// It catches up on late messages, to keep the rate.
+		// This loop sends what is due, also after a delay, to keep the rate.
 		for due := int(time.Since(start).Seconds() * p.o.rate); sent <= due; sent++ {
 			if err := p.send(ctx, sent); err != nil {
 				return result{}, fmt.Errorf("send message %d: %w", sent, err)
@@ -170,7 +170,7 @@ func (p *plan) compare(r *result, sent int) {
 	}
 }
 
-// broken returns an error if the server has closed a connection.
+// broken returns an error if the server has closed a connection, or the connection failed.
 func (p *plan) broken() error {
 	for _, c := range p.clients {
 		select {

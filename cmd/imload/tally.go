@@ -13,19 +13,19 @@ import (
 )
 
 // maxSamples bounds the latencies that are kept. At the limit every second one is dropped, and from then on only
-// every second one is kept.
+// every second new one is kept.
 const maxSamples = 1 << 20
 
 // A tally counts what happens during a run.
 type tally struct {
 	mu        sync.Mutex
-	acks      map[int]bool
-	received  int
-	errors    int
+	acks      map[int]bool // messages that the server has acknowledged
+	received  int          // deliveries, including duplicates
+	errors    int          // messages that the server has refused
 	firstErr  string
 	latencies []time.Duration
-	every     int
-	follow    func(n int, id int64) // called after an acknowledgement with mu held, must not wait; may be nil
+	every     int                   // one of so many latencies is kept
+	follow    func(n int, id int64) // called after an acknowledgement with mu held; must not wait; may be nil
 	actions   map[string]int        // other actions than messages, by kind
 	failed    int                   // failed actions
 	left      int                   // skipped actions, because the queue was full
@@ -101,7 +101,7 @@ func (t *tally) lineOfActions() string {
 	return fmt.Sprintf("; other actions %d, failed %d", sum, t.failed)
 }
 
-// line returns the state of a run in a line.
+// line returns the state of a run as a line of text.
 func (t *tally) line(sent int, after time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,7 +133,7 @@ type result struct {
 	Refused     int     `json:"refused"`
 	FirstError  string  `json:"first_error,omitempty"`
 	Expected    int     `json:"expected"`  // deliveries
-	Delivered   int     `json:"delivered"` // all that came, including duplicates
+	Delivered   int     `json:"delivered"` // deliveries that came, including duplicates
 	Lost        int     `json:"lost"`
 	Doubled     int     `json:"doubled"`
 
@@ -141,7 +141,7 @@ type result struct {
 	FailedActions  int            `json:"failed_actions"`
 	SkippedActions int            `json:"skipped_actions"` // because the queue was full
 
-	// From just before sending to the arrival at a client, in seconds.
+	// The times from just before sending to the arrival at a client, in seconds.
 	P50 float64 `json:"p50_seconds"`
 	P90 float64 `json:"p90_seconds"`
 	P99 float64 `json:"p99_seconds"`
@@ -216,8 +216,8 @@ func (r result) String() string {
 	return b.String()
 }
 
-// progress is a status line that is overwritten a few times per second. If the output is a file or a pipe, there is
-// none.
+// A progress is a status line that is overwritten a few times per second. If the output is a file or a pipe, nothing is
+// written.
 type progress struct {
 	w  io.Writer
 	mu sync.Mutex

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// usage is what processes have used so far.
+// A usage is the CPU time that processes have used, and the memory that they use now.
 type usage struct {
 	cpu time.Duration
 	rss int64 // bytes
@@ -17,7 +17,7 @@ type usage struct {
 // clockTick is the unit of times in /proc, the same on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// usageOf returns the sum of what processes have used.
+// usageOf returns the sum of the usages of processes.
 func usageOf(pids []int) (sum usage, err error) {
 	for _, pid := range pids {
 		u, err := usageOfOne(pid)
@@ -33,20 +33,20 @@ func usageOf(pids []int) (sum usage, err error) {
 func usageOfOne(pid int) (usage, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return usage{}, fmt.Errorf("--pid: %w", err)
+		return usage{}, fmt.Errorf("usage of process %d: %w", pid, err)
 	}
 	// The name is in parentheses and may contain anything. The state, field 3, follows it.
 	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
 	f := strings.Fields(rest)
 	const utime, stime, rss = 14 - 3, 15 - 3, 24 - 3
 	if len(f) <= rss {
-		return usage{}, fmt.Errorf("--pid: /proc/%d/stat has too few fields", pid)
+		return usage{}, fmt.Errorf("usage of process %d: /proc/%d/stat has too few fields", pid, pid)
 	}
 	user, err1 := strconv.ParseInt(f[utime], 10, 64)
 	system, err2 := strconv.ParseInt(f[stime], 10, 64)
 	pages, err3 := strconv.ParseInt(f[rss], 10, 64)
 	if err1 != nil || err2 != nil || err3 != nil {
-		return usage{}, fmt.Errorf("--pid: /proc/%d/stat has no numbers where expected", pid)
+		return usage{}, fmt.Errorf("usage of process %d: /proc/%d/stat has no numbers where expected", pid, pid)
 	}
 	return usage{cpu: time.Duration(user+system) * clockTick, rss: pages * int64(os.Getpagesize())}, nil
 }
