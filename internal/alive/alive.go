@@ -12,8 +12,8 @@ import (
 
 const patience = 5 * time.Second
 
-// Check requests path from the server that listens at addr, host:port. An answer
-// other than 200, or none within five seconds, is an error.
+// Check requests path from the server that listens at addr, host:port, over HTTP. It
+// returns an error if the answer is not 200, or does not come within five seconds.
 func Check(ctx context.Context, addr, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -37,8 +37,8 @@ type Browser struct {
 	ctx context.Context
 }
 
-// Open starts a Chromium, and ends it with the test. Without Chromium, it skips the
-// test: see [needs.Chromium].
+// Open starts a Chromium, and stops it when the test ends. Without Chromium, it skips
+// the test: see [needs.Chromium].
 func Open(t *testing.T) *Browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -57,8 +57,9 @@ func Open(t *testing.T) *Browser {
 	return &Browser{ctx}
 }
 
-// A Window is a page with a profile of its own: cookies and storage. Exceptions and
-// security errors in the page fail the test. If a method fails, it ends the test.
+// A Window is a page with a profile of its own, which has its cookies and storage.
+// Exceptions and security errors in the page fail the test. If a method fails, or the
+// page does not do within [Patience] what it waits for, it ends the test.
 type Window struct {
 	t      testing.TB
 	ctx    context.Context
@@ -78,7 +79,7 @@ var (
 	Phone   = Screen{Width: 360, Height: 720, Touch: true}
 )
 
-// Open opens the page at url in a new window, and closes it at the end of the test.
+// Open opens the page at url in a new window, and closes it when the test ends.
 func (b *Browser) Open(t *testing.T, url string, s Screen) *Window {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
@@ -164,19 +165,19 @@ func (w *Window) fail(err error) {
 	w.t.Fatalf("%v; the page reads:\n%s", err, text)
 }
 
-// Fill types text into the element that a CSS selector matches.
+// Fill waits for the element that a CSS selector matches, and types text into it.
 func (w *Window) Fill(selector, text string) {
 	w.t.Helper()
 	w.Do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press clicks the element that a CSS selector matches.
+// Press waits for the element that a CSS selector matches, and clicks it.
 func (w *Window) Press(selector string) {
 	w.t.Helper()
 	w.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// Button clicks the button or link with this label or text.
+// Button waits for the button or link with this label or text, and clicks it.
 func (w *Window) Button(label string) {
 	w.t.Helper()
 	w.Do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a][@aria-label=%q or normalize-space()=%q]`, label, label), chromedp.NodeVisible))
@@ -221,7 +222,8 @@ func (w *Window) Downloads() (folder string) {
 }
 
 // Key presses a key as a keyboard does, so that the page can prevent the browser's
-// default action. With chromedp's own key actions it cannot.
+// default action, which it cannot with chromedp's own key actions. name is its
+// KeyboardEvent.key and code, text is what it types, and code is its Windows key code.
 func (w *Window) Key(name, text string, code int64, modifiers ...chromedp.Modifier) {
 	w.t.Helper()
 	p := input.DispatchKeyEventParams{Key: name, Code: name, Text: text, WindowsVirtualKeyCode: code, Type: kb.KeyDown}
@@ -233,7 +235,8 @@ func (w *Window) Key(name, text string, code int64, modifiers ...chromedp.Modifi
 	w.Do(Command(input.DispatchKeyEvent, p), Command(input.DispatchKeyEvent, up))
 }
 
-// Until waits until a JavaScript condition is true, within Patience.
+// Until waits until a JavaScript condition is true, within Patience. The condition is a
+// format for args, as of fmt.Sprintf.
 func (w *Window) Until(condition string, args ...any) {
 	w.t.Helper()
 	expression := "!!(" + fmt.Sprintf(condition, args...) + ")"
@@ -251,7 +254,8 @@ func (w *Window) Sees(selector, text string) {
 	w.Until(`[...document.querySelectorAll(%q)].some(e => e.textContent.includes(%q))`, selector, text)
 }
 
-// Eval returns the value of a JavaScript expression. It awaits promises.
+// Eval returns the value of a JavaScript expression. If that is a promise, Eval waits for
+// its result.
 func Eval[T any](w *Window, expression string) T {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, Patience)
@@ -269,8 +273,8 @@ func (w *Window) JS(statement string) {
 	Eval[chromedp.Void](w, statement)
 }
 
-// Shot saves a picture of the page in the folder that IM_TEST_SHOTS names. Without
-// the variable it does nothing.
+// Shot saves a picture of the page, as PNG, in the folder that IM_TEST_SHOTS names. If
+// the variable is not set, it does nothing.
 func (w *Window) Shot(name string) {
 	dir := os.Getenv("IM_TEST_SHOTS")
 	if dir == "" {
@@ -287,8 +291,8 @@ func (w *Window) Shot(name string) {
 	}
 }
 
-// Accessible fails the test if axe-core finds a serious or critical fault. axe is
-// its source code, and where names the page in the test's error.
+// Accessible fails the test if axe-core finds a serious or critical fault in the page.
+// axe is the source code of axe-core, and where names the page in the test's error.
 func (w *Window) Accessible(axe, where string) {
 	w.t.Helper()
 	w.JS(`void (window.axe ?? (0, eval)(` + Quote(axe) + `))`)

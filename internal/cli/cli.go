@@ -1,4 +1,4 @@
-// Package cli holds what the programs imserver and imadmin share: start, exit codes
+// Package cli holds what the programs imserver and imadmin share: start, exit codes, flags
 // and version.
 package cli
 
@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// Exit codes. Usage means that the command line or the configuration is wrong.
+// Exit codes. Failed means that the program failed, and Usage that the command line or
+// the configuration is wrong.
 const (
 	OK     = 0
 	Failed = 1

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Once makes each flag of a set keep its first value. If it is given again, twice is called with an error, once a flag.
-// Call it after all flags are defined, and before they are parsed.
+// Once makes each flag of a set keep its first value. If a flag is given again, Once calls twice with an error, once for
+// each such flag. Call Once after all flags are defined, and before they are parsed.
 func Once(flags *flag.FlagSet, twice func(error)) {
 	flags.VisitAll(func(f *flag.Flag) {
 		f.Value = &once{Value: f.Value, again: func() { twice(fmt.Errorf("--%s is given twice", f.Name)) }}

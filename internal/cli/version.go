@@ -10,8 +10,8 @@ import (
 // -X github.com/onemeter/onemeter/internal/cli.release=1.2.3
 var release, commit string
 
-// Version returns the release, the module's version, or the commit of the build. It is
-// "devel" or "unknown" if there is none of these.
+// Version returns the release, or else the module's version, or else the commit of the
+// build. Without any of these it returns "devel" or "unknown".
 func Version() string {
 	if release != "" {
 		return release

@@ -18,12 +18,14 @@ import (
 	"time"
 )
 
-// An Account is a user of a server and the tokens of one session. Without a token,
-// its calls are anonymous. It is a value, and safe for concurrent use.
+// An Account is a user of a server, with the tokens of one session. Without a token, its
+// calls are anonymous. [Register] returns one. It is a value: its methods do not change
+// it, and are safe for concurrent use.
 type Account struct {
-	URL            string // of the server: http://host:port
-	ID             int64
-	Token, Refresh string
+	URL     string // of the server: http://host:port
+	ID      int64  // of the user
+	Token   string // the access token
+	Refresh string // the refresh token
 }
 
 const (
@@ -65,7 +67,7 @@ type File struct {
 	Content    []byte
 }
 
-// Raw is a body that is sent as it is, with the content type of JSON.
+// Raw is a body that is sent unchanged, with the content type of JSON.
 type Raw string
 
 // An Answer is the server's answer, whatever the status.
@@ -111,8 +113,9 @@ func (a Account) Do(ctx context.Context, method, path string, body, data any) er
 }
 
 // Ask makes a call. path includes the query. The body is nil, a [File], [Raw], or a
-// value that is encoded as JSON. The error says that no answer came within a
-// minute, or that the answer has more than 64 MiB; a status is never an error.
+// value that is encoded as JSON. An error means that no answer came within a minute or
+// before ctx ended, or that the answer has more than 64 MiB; a status is never an
+// error.
 func (a Account) Ask(ctx context.Context, method, path string, body any) (Answer, error) {
 	content, contentType, err := encode(body)
 	if err != nil {

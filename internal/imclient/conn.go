@@ -10,9 +10,9 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A Conn is a WebSocket of an account. One goroutine may read while another one
-// writes. To save CPU time, use the methods of websocket.Conn instead of ReadFrame
-// and WriteFrame.
+// A Conn is a WebSocket of an account. One goroutine may read while others write. The
+// caller closes it, with Close or CloseNow. To save CPU time, use Read and Write of
+// websocket.Conn instead of ReadFrame and WriteFrame.
 type Conn struct{ *websocket.Conn }
 
 // A Frame is a frame from the server. Size is the size of its JSON in bytes.
@@ -25,7 +25,8 @@ type Frame struct {
 // maxFrame is the largest frame that the server sends, in bytes: the answer to sync.
 const maxFrame = 32 << 20
 
-// Dial opens a WebSocket. If the server refuses, the error is an [*Error].
+// Dial opens a WebSocket, within a minute. If the server refuses, the error is an
+// [*Error]. The caller closes the Conn.
 func (a Account) Dial(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

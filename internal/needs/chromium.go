@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Chromium returns the path of Chromium. Because it is large, its tests are skipped, even in CI, unless
-// IM_TEST_CHROMIUM is set, as make test-browser does.
+// Chromium returns the path of Chromium, which IM_TEST_CHROMIUM has in make test-browser. If that is not set, it skips the
+// test, even in CI, because Chromium is large.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("IM_TEST_CHROMIUM")
@@ -16,7 +16,7 @@ func Chromium(t testing.TB) string {
 	return path
 }
 
-// Axe returns the path of axe-core, which make test-browser gets from npm.
+// Axe returns the path of axe-core's source code, which make test-browser gets from npm.
 func Axe(t testing.TB) string {
 	t.Helper()
 	return env(t, "axe-core", "IM_TEST_AXE")

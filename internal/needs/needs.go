@@ -31,7 +31,7 @@ func env(t testing.TB, server, name string) string {
 }
 
 // Program skips the test if a program of the system, such as a shell, is not installed. In CI's full run it fails the
-// test.
+// test instead.
 func Program(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
@@ -43,7 +43,7 @@ func Program(t testing.TB, name string) {
 	t.Skipf("needs %s: make test-all installs it on Debian", name)
 }
 
-// Time skips a slow test, for the given reason, unless all tests run.
+// Time skips a slow test unless all tests run. why completes the sentence "slow, because it …".
 func Time(t testing.TB, why string) {
 	t.Helper()
 	if !all() {
@@ -51,7 +51,8 @@ func Time(t testing.TB, why string) {
 	}
 }
 
-// Eventually waits until ok returns true. It fails t after 20 s.
+// Eventually waits until ok returns true, which it calls every 2 ms. After 20 s it ends the test; what says what it waited
+// for.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -64,7 +65,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // random returns a unique name of lower-case letters, digits and a hyphen.
 func random() string { return "im-" + strings.ToLower(rand.Text()) }
 
-// CA returns the file with the certificate that every server uses for TLS.
+// CA returns the path of the PEM file with the certificate that every server uses for TLS.
 func CA(t testing.TB) string {
 	t.Helper()
 	return env(t, "a certificate", "IM_TEST_CA")

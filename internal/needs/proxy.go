@@ -30,7 +30,7 @@ type Proxy struct {
 	after  bool          // whether to forward the marker first
 }
 
-// NewProxy forwards everything to target, host:port, until t ends.
+// NewProxy returns a Proxy that forwards everything to target, host:port, until t ends.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	var lc net.ListenConfig
@@ -50,7 +50,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Sever closes all open connections.
+// Sever closes all open connections once. New ones work.
 func (p *Proxy) Sever() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *Proxy) sever() {
 	clear(p.open)
 }
 
-// Cut closes all open connections, and new ones as they come.
+// Cut closes all open connections, and every new one at once, until Heal.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +73,7 @@ func (p *Proxy) Cut() {
 	p.thaw()
 }
 
-// Freeze accepts connections and bytes but forwards nothing, like a server that hangs.
+// Freeze makes the Proxy accept connections and bytes but forward nothing, like a server that hangs.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,8 +111,8 @@ func (p *Proxy) Calls() int {
 	return p.calls
 }
 
-// SeverAt closes one connection: the first whose client sends text. If after is set, it forwards the text first, so
-// that only the answer is lost.
+// SeverAt closes one connection: that of the first client to send text. If after is true, the Proxy forwards the text
+// before, so that only the answer is lost.
 func (p *Proxy) SeverAt(text string, after bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

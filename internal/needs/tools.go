@@ -12,7 +12,7 @@ func Prometheus(t testing.TB) string {
 	return env(t, "Prometheus", "IM_TEST_PROMETHEUS")
 }
 
-// Run runs promtool or amtool and returns its output. If the tool fails, the test does.
+// Run runs promtool or amtool and returns its output. If the tool fails, Run fails the test, but does not end it.
 func Run(t testing.TB, tool string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(Prometheus(t)), tool), args...)
