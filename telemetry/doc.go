@@ -101,8 +101,8 @@
 // The Go runtime is measured once: a second runtime.Start does nothing, and if client_golang's Go collector is on the page,
 // OpenTelemetry's runtime metrics are left out.
 //
-// In tests, package telemetrytest turns each conflict of instruments into an error at creation, and its NoConflicts reports
-// all others.
+// In tests, package telemetrytest turns each conflict of instruments into an error at creation, and its NoConflicts fails
+// the test for all others.
 //
 // # Push and traces
 //
@@ -124,7 +124,7 @@
 // client_golang's metrics only. [WithMetricExporter] and [WithSpanExporter] add exporters in code.
 //
 // If a value is wrong, New and Setup return an error that names the variable, and a nil Provider. An unknown word, such as
-// that of a sampler, is ignored with a warning, as the specification demands; but an unknown exporter or protocol is an
+// an unknown sampler, is ignored with a warning, as the specification demands; but an unknown exporter or protocol is an
 // error, because data would be lost.
 //
 // A push agrees with the page: merged instruments are one metric of the first one's scope, renames and repairs are the same,
@@ -139,7 +139,8 @@
 // telemetry_export_errors_total{reason} count pushes. The log says when they begin to fail, and when they work again.
 //
 // [Provider.Shutdown] sends what is left, within its context or five seconds. After it, the page goes on showing what
-// synchronous instruments record, and client_golang's metrics. What the SDK keeps is no longer shown: see above.
+// synchronous instruments record, and client_golang's metrics. Series that the SDK keeps are no longer
+// shown.
 //
 // A measurement within a sampled span carries its trace to the page as an OpenMetrics exemplar.
 //

@@ -890,7 +890,7 @@ func TestUTF8NamesStayApart(t *testing.T) {
 	}
 }
 
-// An unregistered collector is in nobody's way.
+// After a collector is unregistered, its name can be registered with another help text, without a conflict.
 func TestRegisteredAnewIsNoConflict(t *testing.T) {
 	p := newProvider(t)
 	for i, help := range []string{"A", "B", "C"} {
@@ -1028,7 +1028,7 @@ func TestCollectorThatGathersItself(t *testing.T) {
 	}
 }
 
-// An unregistered collector is in nobody's way, and unregistering it again removes no other.
+// Unregistering a collector a second time does not remove another one with its name.
 func TestUnregisterTwice(t *testing.T) {
 	p := newProvider(t)
 	a, b := hits("A", 5), hits("B", 2)

@@ -405,7 +405,7 @@ func (m meddler) Enabled(context.Context, slog.Level) bool { return true }
 func (m meddler) Handle(context.Context, slog.Record) error {
 	defer m.inside.Add(-1)
 	m.calls.Add(1)
-	if m.inside.Add(1) == 1 { // what that logs is not to be followed
+	if m.inside.Add(1) == 1 { // a record that use causes must not call use again
 		m.use()
 	}
 	return nil

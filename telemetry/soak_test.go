@@ -138,7 +138,7 @@ func TestSoak(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
-	for range 6 { // what is finished goes one after another, and what came late behind
+	for range 6 { // each push has one of the finished series of a set, and late measurements come in the next one
 		if err := p.ForceFlush(ctx); err != nil {
 			t.Fatal(err)
 		}

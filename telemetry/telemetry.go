@@ -293,7 +293,7 @@ const defaultShutdownTimeout = 5 * time.Second
 
 // Shutdown flushes and stops the readers, the exporters and the tracers. It returns when that is done or ctx ends,
 // whichever is first, and after five seconds if ctx has no deadline. The error says what could not be sent, and to which
-// target. Shutdown is idempotent: a later call waits for the first one, and returns its error.
+// target. Shutdown is idempotent: a later call waits for the first one, within its own limit, and returns its error.
 //
 // Recording through an instrument of a stopped Provider is harmless, and its Handler still answers.
 func (p *Provider) Shutdown(ctx context.Context) error {

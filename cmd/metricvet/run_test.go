@@ -45,7 +45,7 @@ func in(t *testing.T, dir string, args ...string) (code int, stdout, stderr stri
 
 const outage = "../../telemetry/promguard/testdata/outage"
 
-// The outage that this project is about is found before it is deployed, and told with both places and the cure.
+// The outage that this project is about is found before it is deployed. The finding has both places and the cure.
 func TestOutageIsFound(t *testing.T) {
 	code, out, errs := in(t, outage, "./before")
 	want := `before/main.go:12:2: http_requests_total: help "Total number of HTTP requests" at im.example/backend/api/api.go:9, "HTTP请求总数" at im.example/backend/push/push.go:6; ` +
@@ -94,7 +94,7 @@ func module(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// What cannot be read is told, and is no finding.
+// Input that cannot be read is reported as an error, not as a finding.
 func TestWhatCannotBeRead(t *testing.T) {
 	good := map[string]string{"a.go": "package a\n"}
 	for name, c := range map[string]struct {
@@ -166,7 +166,7 @@ func TestDeadNames(t *testing.T) {
 	}
 }
 
-// A finding is printed once, and two findings that say the same of two places are two.
+// A finding is printed once. Findings about different places are printed separately, even if their text is equal.
 func TestFindingsArePrintedOnce(t *testing.T) {
 	trap := func(posn string) finding { return finding{Posn: posn, Message: "it panics"} }
 	conflict := func(posn, message string) finding {

@@ -59,7 +59,7 @@ func TestClientsMakeNoSeries(t *testing.T) {
 			}
 		}
 	}
-	for _, version := range []string{"1.0", "1.1"} { // uploads that were broken off, and one whose path had to be cleaned or was none
+	for _, version := range []string{"1.0", "1.1"} { // broken uploads, some with a path that the mux redirects or does not know
 		for _, route := range []string{`http_route="/items/{id}",`, ""} {
 			for _, method := range []string{"POST", "_OTHER"} {
 				possible[fmt.Sprintf(`{error_type="canceled",http_request_method=%q,%snetwork_protocol_version=%q,url_scheme="http"}`, method, route, version)] = true
@@ -115,7 +115,7 @@ func makeUp(t *testing.T, r *rand.Rand, addr string) {
 		fmt.Fprintf(conn, "%sContent-Length: -%d\r\n\r\n", head, r.IntN(1000))
 	case 2:
 		fmt.Fprintf(conn, "%sTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n0\r\n\r\n", head)
-	case 3: // a chunk that is none
+	case 3: // a chunk whose size is not a number
 		fmt.Fprintf(conn, "%sTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\nzz\r\n", head)
 	default:
 		fmt.Fprintf(conn, "%s\r\n", head)

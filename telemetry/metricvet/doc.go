@@ -10,12 +10,12 @@
 // # What it finds
 //
 //   - Two definitions of one name that one program links, and that both register with client_golang's default
-//     registry, or with the same known registry, at every start. Their help texts or labels differ, or they are equal.
-//     metricvet understands promauto, MustRegister, custom collectors with a Describe method, and prefixes.
+//     registry, or with the same known registry, at every start. Their help texts or labels differ, or they are equal,
+//     which panics too. metricvet understands promauto, MustRegister, custom collectors with a Describe method, and prefixes.
 //   - A constructor that registers a metric and is called twice or in a loop.
 //   - A NewGoCollector for the default registry, which has one already.
-//   - Two instruments of one OpenTelemetry meter with different descriptions or numbers: the Prometheus exporter
-//     answers each scrape with 500.
+//   - Two instruments of one OpenTelemetry meter with different descriptions, number types or units, but one name in
+//     Prometheus: OpenTelemetry's Prometheus exporter answers each scrape with 500.
 //   - With -possible: also conflicts that depend on a condition, on a registry that is passed in, or on a help text that
 //     is not known; histograms of one OpenTelemetry meter with different buckets; and the assertion of DefaultRegisterer
 //     to *Registry, which panics under promguard.

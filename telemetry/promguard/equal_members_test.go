@@ -99,7 +99,7 @@ func curried(d *diary) {
 	ab.WithLabelValues("3").Inc()
 	_, err := c.CurryWith(prometheus.Labels{"d": "4"})
 	d.note("%v", err)
-	d.register(ab) // shares its series with c, but for client_golang it is c
+	d.register(ab) // ab shares its series with c, and client_golang takes it for c
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: d.name("curried"), Buckets: []float64{1}}, []string{"a", "b"})
 	d.reg.MustRegister(h)
 	h.MustCurryWith(prometheus.Labels{"a": "1"}).WithLabelValues("2").Observe(3)
@@ -300,7 +300,7 @@ func uncheckedCollector(d *diary) {
 	}}
 	d.register(other)
 	d.gather()
-	d.note("%v", d.reg.Unregister(other)) // it cannot be
+	d.note("%v", d.reg.Unregister(other)) // a collector without descriptors cannot be unregistered
 	d.gather()
 }
 
@@ -367,7 +367,7 @@ func goCollector(d *diary) {
 	d.register(collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()))
 	n, err = testutil.GatherAndCount(d.g, "go_goroutines", "go_memstats_alloc_bytes")
 	d.note("%d %v", n, err)
-	d.note("%v", d.reg.Unregister(collectors.NewGoCollector())) // it has not the same descriptors
+	d.note("%v", d.reg.Unregister(collectors.NewGoCollector())) // this one has other descriptors
 	d.note("%v", d.reg.Unregister(collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled())))
 	d.register(collectors.NewGoCollector())
 }
@@ -427,7 +427,7 @@ func unregistered(d *diary) {
 	again := prometheus.NewCounter(counterOpts(d, "unregistered_total"))
 	d.register(again)
 	d.gather()
-	d.note("%v", d.reg.Unregister(c)) // by descriptor, so it is again that goes
+	d.note("%v", d.reg.Unregister(c)) // Unregister compares descriptors, so it removes the collector again
 	d.gather()
 	one := prometheus.WrapRegistererWith(prometheus.Labels{"a": "1"}, d.reg)
 	g := prometheus.NewGauge(gaugeOpts(d, "unregistered"))

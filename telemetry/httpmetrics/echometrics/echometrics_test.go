@@ -101,7 +101,7 @@ func ask(t *testing.T, s *httptest.Server, method, path string) {
 
 // Each request is counted once, with the path of its route and the status that was sent, wherever the middleware is.
 func TestRequestsOfEcho(t *testing.T) {
-	gzip := middleware.GzipWithConfig(middleware.GzipConfig{ // it breaks a WebSocket, with and without us
+	gzip := middleware.GzipWithConfig(middleware.GzipConfig{ // gzip breaks a WebSocket, with and without our middleware
 		Skipper: func(c echo.Context) bool { return c.Path() == "/ws" },
 	})
 	for name, use := range map[string]func(*echo.Echo, echo.MiddlewareFunc){
@@ -129,9 +129,9 @@ func TestRequestsOfEcho(t *testing.T) {
 			if err != nil {
 				t.Fatal(err, resp)
 			}
-			_, _, _ = conn.Read(t.Context()) // the end
+			_, _, _ = conn.Read(t.Context()) // waits until the server closes the connection
 			_ = conn.CloseNow()
-			ask(t, s, http.MethodGet, "/ws") // is no WebSocket
+			ask(t, s, http.MethodGet, "/ws") // a request that does not ask for a WebSocket
 			s.Close()
 			want := []string{
 				"GET  404  2", "GET /error 500 500 1", "GET /items/:id 200  2", "GET /late 200  1", "GET /panic 500 500 1",

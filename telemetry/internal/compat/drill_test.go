@@ -79,14 +79,14 @@ func drill(t *testing.T, kind outageKind) {
 	stormy := w.work()
 	many := w.failed("metrics", "") + 5
 	eventually(t, "pushes go on failing", func() bool { return w.failed("metrics", "") >= many })
-	for range 10_000 { // five times what the queue of spans holds
+	for range 10_000 { // five times as many spans as the queue holds
 		w.span("lost")
 	}
 	grown := int64(heap()) - int64(before)
-	if stormy.record > 20*calm.record || stormy.scrape > 20*calm.scrape { // what waits for an export takes 1000 times as long
+	if stormy.record > 20*calm.record || stormy.scrape > 20*calm.scrape { // if recording waited for an export, it would take 1000 times as long
 		t.Errorf("recording and scrapes take %v, before %v", stormy, calm)
 	}
-	if grown > 16<<20 { // the queue of spans is what may grow
+	if grown > 16<<20 { // only the queue of spans may grow
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	if n := w.failed("metrics", kind.reason); n == 0 {

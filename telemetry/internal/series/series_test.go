@@ -122,9 +122,9 @@ func TestFinish(t *testing.T) {
 		}
 		expect("c_total{path=\"/a\"} 3\n", "")
 		bound.Finish(ctx)
-		bound.Finish(ctx)                                        // again is nothing
-		bound.Add(ctx, 1)                                        // to a new series
-		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a"))) // to the same
+		bound.Finish(ctx)                                        // a second Finish does nothing
+		bound.Add(ctx, 1)                                        // creates a new series
+		f.counter.Add(ctx, 1, metric.WithAttributes(path("/a"))) // adds to that series
 		expect("c_total{path=\"/a\"} 3\n", "")
 		expect("c_total{path=\"/a\"} 2\n", "path=/a=3")
 		expect("c_total{path=\"/a\"} 2\n", "path=/a=2")
