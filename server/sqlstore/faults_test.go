@@ -318,6 +318,51 @@ func touch(ctx context.Context, q querier, user int64) error {
 	return err
 }
 
+// TestClearingWaitsWithoutLocks: who deletes a conversation for themself locks it before the
+// member, as a message does. The other order would make the two deadlock.
+func TestClearingWaitsWithoutLocks(t *testing.T) {
+	p := newPair(t, "")
+	if _, err := p.Append(t.Context(), []chat.NewMessage{p.message("x")}); err != nil {
+		t.Fatal(err)
+	}
+	var clearing sync.WaitGroup
+	err := p.write.inTx(t.Context(), func(ctx context.Context, q querier) error {
+		if _, err := exec(ctx, q, "UPDATE conversations SET title = 'x' WHERE id = ?", p.conversation); err != nil {
+			return err
+		}
+		clearing.Go(func() {
+			if _, done, err := p.ClearConversation(t.Context(), p.users[0], p.conversation, 0); err != nil || !done {
+				t.Errorf("cleared: %v, %v", done, err)
+			}
+		})
+		p.awaitLockWait(t)
+		_, err := one(ctx, q, scanID, "SELECT user_id FROM members WHERE conversation_id = ? AND user_id = ? FOR UPDATE NOWAIT", p.conversation, p.users[0])
+		return err
+	})
+	if err != nil {
+		t.Errorf("the member is locked by one who waits for the conversation: %v", err)
+	}
+	clearing.Wait()
+}
+
+// awaitLockWait returns when a transaction waits for a lock of the pair's conversation.
+func (p *pair) awaitLockWait(t *testing.T) {
+	t.Helper()
+	const fresh = 150 * time.Millisecond // the server shows what it last found to who asks again within 100 ms
+	for deadline := time.Now().Add(stall); time.Now().Before(deadline); time.Sleep(fresh) {
+		var n int
+		err := row(t.Context(), p.read, `SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE ?`,
+			[]any{fmt.Sprintf("%%cleared_seq%%id = %d AND%%", p.conversation)}, &n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			return
+		}
+	}
+	t.Error("no transaction waits for the conversation")
+}
+
 func TestRollbackFreesTheRows(t *testing.T) {
 	p := newPair(t, "conns=2")
 	fault := errors.New("a fault")
