@@ -238,7 +238,9 @@ func height(name string) int {
 
 func packages(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,Standard", module+"/...").Output()
+	list := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,Standard", "./...")
+	list.Dir = ".." // with module+"/..." it would search, and so download, all modules
+	out, err := list.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A file is a file in the form in which it is served.
 type file struct {
 	contentType, caching, etag string
-	plain, zipped              []byte // zipped is nil if it would not be smaller
+	plain                      []byte
+	zipped                     func() []byte // compresses once, at the first request for it; nil if that would not be smaller
 }
 
 // contentTypes holds the types by extension. Package mime depends on the machine's
@@ -37,22 +39,22 @@ func newFile(name string, text []byte, caching string) (*file, error) {
 		return nil, fmt.Errorf("no content type for %q: add it to contentTypes", path.Ext(name))
 	}
 	hash := sha256.Sum256(text)
-	f := &file{contentType: contentType, caching: caching, etag: hex.EncodeToString(hash[:8]), plain: text}
+	return &file{
+		contentType: contentType, caching: caching, etag: hex.EncodeToString(hash[:8]), plain: text,
+		zipped: sync.OnceValue(func() []byte { return compress(text) }),
+	}, nil
+}
+
+// compress returns nil if the text does not become smaller.
+func compress(text []byte) []byte {
 	var buf bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
-	if err != nil {
-		return nil, err
+	zip, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression) // fails for unknown levels
+	_, _ = zip.Write(text)                                    // a Buffer takes everything
+	_ = zip.Close()
+	if buf.Len() >= len(text) {
+		return nil
 	}
-	if _, err := zip.Write(text); err != nil {
-		return nil, err
-	}
-	if err := zip.Close(); err != nil {
-		return nil, err
-	}
-	if buf.Len() < len(text) {
-		f.zipped = buf.Bytes()
-	}
-	return f, nil
+	return buf.Bytes()
 }
 
 // takesGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3).

@@ -129,10 +129,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, etag := f.plain, f.etag
 	header.Set("Vary", "Accept-Encoding")
-	if f.zipped != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
-		body, etag = f.zipped, f.etag+"-gzip"
-		header.Set("Content-Encoding", "gzip")
-		header.Set("Content-Length", strconv.Itoa(len(body)))
+	if takesGzip(r.Header.Get("Accept-Encoding")) {
+		if zipped := f.zipped(); zipped != nil {
+			body, etag = zipped, f.etag+"-gzip"
+			header.Set("Content-Encoding", "gzip")
+			header.Set("Content-Length", strconv.Itoa(len(body)))
+		}
 	}
 	header.Set("Content-Type", f.contentType)
 	header.Set("Cache-Control", f.caching)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -165,12 +166,15 @@ func (m module) build(t *testing.T) string {
 	}
 	require(t, dir, "module "+m.path+"\n", "")
 	bin := filepath.Join(dir, "bin")
-	goTool(t, dir, "build", "-mod=mod", "-buildvcs=false", "-ldflags=-s -w", "-o", bin+string(filepath.Separator), "./main/...")
+	goTool(t, dir, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", bin+string(filepath.Separator), "./main/...")
 	return bin
 }
 
-// require makes this repository and all its requirements the requirements of a module, besides its own. It needs only
-// what was downloaded to build the repository.
+var goLine = regexp.MustCompile(`(?m)^(go|toolchain) .*\n`)
+
+// require makes this repository and all its requirements the requirements of a module, besides its own, and takes over
+// its version of Go. So what was downloaded to build the repository is enough; with another version, the go command
+// downloads the go.mod files of thousands of modules.
 func require(t *testing.T, dir, mod, sum string) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -178,8 +182,9 @@ func require(t *testing.T, dir, mod, sum string) {
 		t.Fatal(err)
 	}
 	ours := read(t, filepath.Join(root, "go.mod"))
-	_, ours, _ = strings.Cut(ours, "\nrequire ")
-	write(t, filepath.Join(dir, "go.mod"), mod+"\nrequire "+ours+
+	_, ours, _ = strings.Cut(ours, "\n") // its module line
+	mod = goLine.ReplaceAllString(mod, "")
+	write(t, filepath.Join(dir, "go.mod"), mod+"\n"+ours+
 		"\nrequire github.com/onemeter/onemeter v0.0.0\n\nreplace github.com/onemeter/onemeter => "+root+"\n")
 	write(t, filepath.Join(dir, "go.sum"), sum+read(t, filepath.Join(root, "go.sum")))
 }
@@ -203,10 +208,11 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// goTool runs the go command in a folder and returns its output.
+// goTool runs the go command in a folder and returns its output. The test fails where the command would download
+// something.
 func goTool(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	code, stdout, stderr := execute(t, dir, nil, "go", args...)
+	code, stdout, stderr := execute(t, dir, []string{"GOPROXY=off"}, "go", args...)
 	if code != 0 {
 		t.Fatalf("go %s: %s%s", strings.Join(args, " "), stdout, stderr)
 	}
