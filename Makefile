@@ -33,6 +33,7 @@ test: fmt tidy ## format, go.mod, import rules, and the tests that need nothing 
 	@echo "compiling (minutes the first time)"
 	@$(COMPILE) ./... >/dev/null
 	$(GOTEST) -vet=off $(AT_ONCE) ./...
+	@echo "What is skipped needs real servers, Chromium or more time: make test-all and make test-browser run it."
 
 test-all: check lint race compat mysql8 ## linters, and the tests with the race detector and real servers
 
