@@ -10,10 +10,13 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/push"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/x"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/onemeter/onemeter/telemetry"
 )
@@ -168,6 +171,71 @@ func ExampleBind() {
 	// # HELP http_requests_total Requests.
 	// # TYPE http_requests_total counter
 	// http_requests_total{result="ok"} 3
+}
+
+// Code that uses client_golang takes the Provider's registry in place of its own.
+func ExampleProvider_Registerer() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithoutRuntime())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+	factory := promauto.With(p.Registerer())
+	api := factory.NewCounter(prometheus.CounterOpts{Name: "http_requests_total", Help: "Total number of HTTP requests"})
+	pushes := factory.NewCounter(prometheus.CounterOpts{Name: "http_requests_total", Help: "HTTP请求总数"})
+	api.Add(2)
+	pushes.Inc()
+
+	printPage(p.Handler(), "http_requests_total")
+	// Output:
+	// # HELP http_requests_total Total number of HTTP requests
+	// # TYPE http_requests_total counter
+	// http_requests_total 3
+}
+
+// A job that ends before Prometheus can scrape it pushes its page to a Pushgateway.
+func ExampleProvider_Gatherer() {
+	pushgateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.Method, r.URL.Path) }))
+	defer pushgateway.Close()
+
+	ctx := context.Background()
+	p, err := telemetry.New(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+	rows, _ := p.Meter("backup").Int64Counter("backup.rows")
+	rows.Add(ctx, 3)
+
+	if err := push.New(pushgateway.URL, "backup").Gatherer(p.Gatherer()).PushContext(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output: PUT /metrics/job/backup
+}
+
+// A view changes an instrument of somebody else's package, here the buckets of a histogram.
+func ExampleWithView() {
+	ctx := context.Background()
+	p, err := telemetry.New(ctx, telemetry.WithoutRuntime(), telemetry.WithView(sdkmetric.NewView(
+		sdkmetric.Instrument{Name: "job.duration"},
+		sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: []float64{1, 60}}},
+	)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+	h, _ := p.Meter("jobs").Float64Histogram("job.duration", metric.WithUnit("s"))
+	h.Record(ctx, 30)
+
+	printPage(p.Handler(), "job_duration_seconds_bucket")
+	// Output:
+	// job_duration_seconds_bucket{le="1"} 0
+	// job_duration_seconds_bucket{le="60"} 1
+	// job_duration_seconds_bucket{le="+Inf"} 1
 }
 
 // printPage prints the lines of /metrics for families with one of the prefixes.

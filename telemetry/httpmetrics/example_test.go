@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -42,6 +43,37 @@ func ExampleHandler() {
 	// Unordered output:
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/items/{id}",network_protocol_version="1.1",url_scheme="http"} 2
 	// http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",url_scheme="http"} 1
+}
+
+func ExampleTransport() {
+	shop := httptest.NewServer(http.NotFoundHandler())
+	defer shop.Close()
+	ctx := context.Background()
+	p, err := telemetry.New(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = p.Shutdown(ctx) }()
+
+	client := &http.Client{Transport: httpmetrics.Transport(nil, httpmetrics.WithMeterProvider(p))} // nil: http.DefaultTransport
+	resp, err := client.Get(shop.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = resp.Body.Close()
+
+	w := httptest.NewRecorder()
+	p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	port := regexp.MustCompile(`server_port="\d+"`)
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(line, "http_client_request_duration_seconds_count") {
+			fmt.Print(port.ReplaceAllString(line, `server_port="…"`))
+		}
+	}
+	// Output:
+	// http_client_request_duration_seconds_count{error_type="404",http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",server_address="127.0.0.1",server_port="…"} 1
 }
 
 // With otelhttp for spans, turn its metrics off.
