@@ -19,10 +19,11 @@ help: ## this list
 
 # Says what was left out in its last lines. Its module is in tools.mod.
 GOTEST := $(GO) tool -modfile=tools.mod gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary output --
-# With less garbage collection the compiler needs a fifth less CPU time, and up to 200 MB more memory.
+# With less garbage collection the compiler needs a fifth less CPU time, and up to 200 MB more memory. A step of its
+# own, because tests would inherit GOGC.
 COMPILE := GOGC=400 $(GO) list -export -test
 # Tests also wait: two packages at a time leave two CPUs idle for a third of the time.
-AT_ONCE := $(if $(filter 1 2,$(shell getconf _NPROCESSORS_ONLN)),-p 3)
+AT_ONCE := $(if $(filter 2,$(shell getconf _NPROCESSORS_ONLN 2>/dev/null)),-p 3)
 # The race detector watches all code but SQLite, translated from C, and the C library and allocator below it: they
 # keep their data outside of Go's heap, where the detector sees nothing, and each access called it nevertheless, which
 # made the tests take three times as long. SQLite's driver is watched, so races about what is given to SQLite are found.

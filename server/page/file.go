@@ -18,7 +18,7 @@ import (
 type file struct {
 	contentType, caching, etag string
 	plain                      []byte
-	zipped                     func() []byte // compresses once, at the first request for it; nil if that would not be smaller
+	zipped                     func() []byte // compresses at the first call, once; returns nil if that would not be smaller
 }
 
 // contentTypes holds the types by extension. Package mime depends on the machine's

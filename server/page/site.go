@@ -43,8 +43,8 @@ type Site struct {
 	policy map[string]string // headers of every answer
 }
 
-// New reads, compresses and hashes the files. It fails if no layer has index.html,
-// or if it knows no content type for a file.
+// New reads and hashes the files. Each is compressed at the first request that accepts
+// gzip. New fails if no layer has index.html, or if it knows no content type for a file.
 func New(cfg Config) (*Site, error) {
 	sources, err := read(cfg)
 	if err != nil {

@@ -173,8 +173,8 @@ func (m module) build(t *testing.T) string {
 var goLine = regexp.MustCompile(`(?m)^(go|toolchain) .*\n`)
 
 // require makes this repository and all its requirements the requirements of a module, besides its own, and takes over
-// its version of Go. So what was downloaded to build the repository is enough; with another version, the go command
-// downloads the go.mod files of thousands of modules.
+// its version of Go. Without a go line, Go assumes 1.16, and downloads the go.mod files of all requirements of requirements:
+// thousands.
 func require(t *testing.T, dir, mod, sum string) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
