@@ -38,14 +38,16 @@ func (s *Store) Append(ctx context.Context, batch []chat.NewMessage) ([]chat.App
 		look, unanswered = true, err // there may be a duplicate
 	}
 	var err error
+	maybe := unanswered != nil
 	for range appendTries {
 		var a *appending
 		err = s.write.inTx(ctx, func(ctx context.Context, t querier) error {
-			a = &appending{s: s, t: t, batch: batch, results: make([]chat.Appended, len(batch)), look: look}
+			a = &appending{s: s, t: t, batch: batch, results: make([]chat.Appended, len(batch)), look: look, maybe: maybe}
 			return a.run(ctx)
 		})
 		again := err != nil && s.dialect.classify(err) == failDuplicate
 		if _, unknown := errors.AsType[*unknownError](err); unknown && ctx.Err() == nil {
+			maybe = true
 			again, err = a.findOut(ctx, err)
 		}
 		if err == nil {
@@ -112,6 +114,7 @@ type appending struct {
 	batch   []chat.NewMessage
 	results []chat.Appended
 	look    bool // look for duplicates of every message
+	maybe   bool // an earlier transaction, which was not answered, may store them after all
 
 	conversations map[int64]*lockedConversation
 
@@ -291,7 +294,7 @@ func (a *appending) decide(i int) {
 	key := retry{n.SenderID, n.ClientMsgID}
 	if n.ClientMsgID != "" {
 		if m, ok := a.stored[key]; ok {
-			a.results[i] = chat.Appended{Message: m, Duplicate: true}
+			a.results[i] = chat.Appended{Message: m, Duplicate: !a.maybe || !sameSend(m, messageOf(n))}
 			return
 		}
 		if original, ok := a.first[key]; ok {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -111,4 +113,40 @@ func (c lyingConn) ExecContext(ctx context.Context, query string, args []driver.
 		err = &mysql.MySQLError{Number: c.number, Message: "made up"}
 	}
 	return r, err
+}
+
+// TestStoredAfterAll: a transaction that was not answered may reach the database after findOut has looked for it. What it
+// stored is then no duplicate: nobody has announced it.
+func TestStoredAfterAll(t *testing.T) {
+	s := openTest(t, Config{Path: filepath.Join(t.TempDir(), "im.db")})
+	ann, bob := newUser(t, s, "+10000"), newUser(t, s, "+10001")
+	conversation, err := openDirect(t.Context(), s, ann, bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := []chat.NewMessage{{
+		ConversationID: conversation, SenderID: ann, ReceiverID: bob, Content: "x", Type: chat.TypeText, ClientMsgID: "1", CreatedAt: time.Now(),
+	}}
+	stored, err := s.Append(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := slices.Clone(batch)
+	later[0].CreatedAt = later[0].CreatedAt.Add(time.Second)
+	for _, c := range []struct {
+		name      string
+		batch     []chat.NewMessage
+		maybe     bool
+		duplicate bool
+	}{
+		{"the same send", batch, true, false},
+		{"sent again by the client", later, true, true},
+		{"everything was answered", batch, false, true},
+	} {
+		a := &appending{s: s, batch: c.batch, results: make([]chat.Appended, 1), look: true, maybe: c.maybe}
+		err := s.write.inTx(t.Context(), func(ctx context.Context, q querier) error { a.t = q; return a.run(ctx) })
+		if r := a.results[0]; err != nil || r.Err != nil || r.Duplicate != c.duplicate || r.Message.ID != stored[0].Message.ID {
+			t.Errorf("%s: %+v, %v", c.name, r, err)
+		}
+	}
 }
