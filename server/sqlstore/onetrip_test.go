@@ -4,10 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,38 +114,80 @@ func (c lyingConn) ExecContext(ctx context.Context, query string, args []driver.
 	return r, err
 }
 
-// TestStoredAfterAll: a transaction that was not answered may reach the database after findOut has looked for it. What it
-// stored is then no duplicate: nobody has announced it.
+// TestStoredAfterAll: a round trip that was not answered may reach the database after Append has looked for its message.
+// The message is then no duplicate, for nobody has announced it. If the client sends it again, that is one.
 func TestStoredAfterAll(t *testing.T) {
-	s := openTest(t, Config{Path: filepath.Join(t.TempDir(), "im.db")})
-	ann, bob := newUser(t, s, "+10000"), newUser(t, s, "+10001")
-	conversation, err := openDirect(t.Context(), s, ann, bob)
-	if err != nil {
+	var l belated
+	p := &pair{Store: openTest(t, Config{MySQL: needs.MySQL(t), Wrap: func(c driver.Connector) driver.Connector {
+		return belatedConnector{c, &l}
+	}})}
+	p.users = [2]int64{newUser(t, p.Store, "+10000"), newUser(t, p.Store, "+10001")}
+	var err error
+	if p.conversation, err = openDirect(t.Context(), p.Store, p.users[0], p.users[1]); err != nil {
 		t.Fatal(err)
 	}
-	batch := []chat.NewMessage{{
-		ConversationID: conversation, SenderID: ann, ReceiverID: bob, Content: "x", Type: chat.TypeText, ClientMsgID: "1", CreatedAt: time.Now(),
-	}}
-	stored, err := s.Append(t.Context(), batch)
-	if err != nil {
-		t.Fatal(err)
+	batch := p.one("1")
+	r, err := p.Append(t.Context(), batch)
+	if err != nil || r[0].Err != nil || r[0].Duplicate || r[0].Message.Seq != 1 {
+		t.Errorf("%+v, %v", r, err)
 	}
-	later := slices.Clone(batch)
-	later[0].CreatedAt = later[0].CreatedAt.Add(time.Second)
-	for _, c := range []struct {
-		name      string
-		batch     []chat.NewMessage
-		maybe     bool
-		duplicate bool
-	}{
-		{"the same send", batch, true, false},
-		{"sent again by the client", later, true, true},
-		{"everything was answered", batch, false, true},
-	} {
-		a := &appending{s: s, batch: c.batch, results: make([]chat.Appended, 1), look: true, maybe: c.maybe}
-		err := s.write.inTx(t.Context(), func(ctx context.Context, q querier) error { a.t = q; return a.run(ctx) })
-		if r := a.results[0]; err != nil || r.Err != nil || r.Duplicate != c.duplicate || r.Message.ID != stored[0].Message.ID {
-			t.Errorf("%s: %+v, %v", c.name, r, err)
+	if !l.arrived {
+		t.Error("the round trip never reached the database")
+	}
+	batch[0].CreatedAt = batch[0].CreatedAt.Add(time.Second)
+	if r, err := p.Append(t.Context(), batch); err != nil || !r[0].Duplicate || r[0].Message.Seq != 1 {
+		t.Errorf("sent again by the client: %+v, %v", r, err)
+	}
+}
+
+// belated is the first transaction in one round trip. It reaches the database when the second transaction after it begins:
+// the first one looks for its messages.
+type belated struct {
+	mu      sync.Mutex
+	query   string
+	args    []driver.NamedValue
+	begun   int
+	arrived bool
+}
+
+type belatedConnector struct {
+	driver.Connector
+	*belated
+}
+
+func (c belatedConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return belatedConn{conn.(mysqlConn), c.belated}, nil
+}
+
+type belatedConn struct {
+	mysqlConn
+	*belated
+}
+
+func (c belatedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.query != "" || !strings.HasSuffix(query, "; COMMIT") {
+		return c.mysqlConn.ExecContext(ctx, query, args)
+	}
+	c.query, c.args = query, args
+	return nil, mysql.ErrInvalidConn
+}
+
+func (c belatedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.query != "" && !c.arrived && strings.HasPrefix(query, begin) {
+		if c.begun++; c.begun == 2 {
+			if _, err := c.mysqlConn.ExecContext(ctx, c.query, c.args); err != nil {
+				return nil, err
+			}
+			c.arrived = true
 		}
 	}
+	return c.mysqlConn.QueryContext(ctx, query, args)
 }
